@@ -1,0 +1,112 @@
+package allocator
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"strconv"
+)
+
+// Weight is how much of a level a role deserves relative to its siblings, in thousandths: a role of
+// weight 2000 deserves twice what one of [DefaultWeight] does. It is a whole number so that shares
+// compare exactly.
+type Weight int64
+
+// DefaultWeight is the weight of a role that was given none, and of the clients in a role.
+const DefaultWeight Weight = 1000
+
+// String prints the weight as a multiple of the default, "2" or "0.1".
+func (w Weight) String() string {
+	return strconv.FormatFloat(float64(w)/float64(DefaultWeight), 'f', -1, 64)
+}
+
+// Share is a dominant share: the part Used out of Total of the resource of which the client or role
+// has the largest part. When two resources tie, the first by name is meant. The zero Share is that of
+// a client that holds nothing that counts.
+type Share struct {
+	Used     int64
+	Total    int64
+	Resource string
+	Weight   Weight // by which Compare divides; DefaultWeight when not positive
+}
+
+// Compare returns -1, 0 or +1 as the share over its weight is less than, equal to or greater than
+// o's. It is exact for any quantities.
+func (s Share) Compare(o Share) int {
+	return s.ratio().compare(o.ratio())
+}
+
+// Fraction returns Used/Total in lowest terms, weight left out: 2, 3 for 6 of 9; 0, 1 for nothing.
+func (s Share) Fraction() (num, den int64) {
+	if s.Used <= 0 || s.Total <= 0 {
+		return 0, 1
+	}
+	a, b := s.Used, s.Total
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return s.Used / a, s.Total / a
+}
+
+// Float64 returns the nearest float64 to Used/Total, weight left out. It is for reports; decisions
+// use Compare.
+func (s Share) Float64() float64 {
+	num, den := s.Fraction()
+	return float64(num) / float64(den)
+}
+
+// String prints the share in lowest terms, "2/3 of cpu", with "at weight 2" when the weight is not
+// the default; "0" for nothing.
+func (s Share) String() string {
+	num, den := s.Fraction()
+	if num == 0 {
+		return "0"
+	}
+	if s.Weight <= 0 || s.Weight == DefaultWeight {
+		return fmt.Sprintf("%d/%d of %s", num, den, s.Resource)
+	}
+	return fmt.Sprintf("%d/%d of %s at weight %s", num, den, s.Resource, s.Weight)
+}
+
+func (s Share) ratio() ratio {
+	r := ratio{total: 1, weight: uint64(DefaultWeight)}
+	if s.Used > 0 && s.Total > 0 {
+		r.used, r.total = uint64(s.Used), uint64(s.Total)
+	}
+	if s.Weight > 0 {
+		r.weight = uint64(s.Weight)
+	}
+	return r
+}
+
+// ratio is the number used/(total*weight). Total and weight are never zero.
+type ratio struct {
+	used, total, weight uint64
+}
+
+// compare cross-multiplies. Three factors of 63 bits need 189, so the products are kept in three
+// words; siblings mostly share a dominant resource and a weight, and then one comparison does.
+func (a ratio) compare(b ratio) int {
+	if a.total == b.total && a.weight == b.weight {
+		return cmp.Compare(a.used, b.used)
+	}
+	a2, a1, a0 := product(a.used, b.total, b.weight)
+	b2, b1, b0 := product(b.used, a.total, a.weight)
+	if c := cmp.Compare(a2, b2); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a1, b1); c != 0 {
+		return c
+	}
+	return cmp.Compare(a0, b0)
+}
+
+// product returns x*y*z, most significant word first. The highest word cannot overflow: its largest
+// value is that of (2^64-1)^3, below 2^192.
+func product(x, y, z uint64) (w2, w1, w0 uint64) {
+	hi, lo := bits.Mul64(x, y)
+	carry, w0 := bits.Mul64(lo, z)
+	w2, w1 = bits.Mul64(hi, z)
+	w1, c := bits.Add64(w1, carry, 0)
+	return w2 + c, w1, w0
+}

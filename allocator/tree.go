@@ -1,0 +1,253 @@
+package allocator
+
+import (
+	"cmp"
+	"iter"
+	"strings"
+
+	"github.com/google/btree"
+
+	"github.com/berth-sched/berth"
+)
+
+// node is a role, the clients of a role taken together, or one client:
+//
+//	root ── eng ──┬── .  ──┬── spark     the clients of eng
+//	              │        └── flink
+//	              └── search ── . ── (no name: the role itself is the client)
+//
+// Every client has the same shape of path, so a role that gains its first child, or loses its last,
+// needs no rearrangement.
+type node struct {
+	parent *node
+	name   string // unique among its siblings
+	client Client // of a leaf
+	weight Weight
+	own    *node // of a role: the node of its clients, nil without any
+
+	used    column // by all clients at or below
+	charges uint64 // ever made at or below
+	clients int    // at or below; a role with none is forgotten
+	active  int    // of those clients
+
+	// order holds the children that have an active client at or below, and is nil in a leaf. The rest
+	// cost nothing to walk past. Key is what the parent's order has n filed under; it lags behind used
+	// and charges while the DRF is stale.
+	order  *btree.BTreeG[*node]
+	key    key
+	queued bool // n is in the parent's order
+}
+
+type key struct {
+	share   ratio
+	charges uint64
+}
+
+// ownName cannot be the name of a role: a segment is never ".".
+const ownName = "."
+
+func before(a, b *node) bool {
+	if c := a.key.share.compare(b.key.share); c != 0 {
+		return c < 0
+	}
+	return cmp.Or(cmp.Compare(a.key.charges, b.key.charges), strings.Compare(a.name, b.name)) < 0
+}
+
+// newOrder lets all trees draw on one list of spare pages: in steady state a page that one charge
+// empties is filled by the next.
+func (d *DRF) newOrder() *btree.BTreeG[*node] {
+	if d.spare == nil {
+		d.spare = btree.NewFreeListG[*node](btree.DefaultFreeListSize)
+	}
+	const degree = 16 // 31 pointers a page: four cache lines, and three levels hold some ten thousand children
+	return btree.NewWithFreeListG(degree, before, d.spare)
+}
+
+// role returns the node of r, made with all those above it if need be.
+func (d *DRF) role(r berth.Role) *node {
+	if n := d.roles[r]; n != nil {
+		return n
+	}
+	n := &node{weight: d.weightOf(r), order: d.newOrder()}
+	if r != "" {
+		n.parent = d.role(r.Parent())
+		n.name = string(r)[strings.LastIndexByte(string(r), '/')+1:]
+	}
+	d.roles[r] = n
+	return n
+}
+
+func (d *DRF) weightOf(r berth.Role) Weight {
+	if w, ok := d.weights[r]; ok {
+		return w
+	}
+	return DefaultWeight
+}
+
+// leaf makes the node of c and what is missing above it.
+func (d *DRF) leaf(c Client) *node {
+	r := d.role(c.Role)
+	if r.own == nil {
+		r.own = &node{parent: r, name: ownName, weight: DefaultWeight, order: d.newOrder()}
+	}
+	return &node{parent: r.own, name: c.Name, client: c, weight: DefaultWeight}
+}
+
+// prune forgets the nodes above a removed client that have no client left.
+func (d *DRF) prune(c Client) {
+	n := d.roles[c.Role]
+	if n.own.clients == 0 {
+		n.own = nil
+	}
+	for r := c.Role; r != "" && d.roles[r].clients == 0; r = r.Parent() {
+		delete(d.roles, r)
+	}
+}
+
+// update changes a leaf and everything above it, and restores the order of each level.
+func (d *DRF) update(leaf *node, change func(*node)) {
+	for n := leaf; n != nil; n = n.parent {
+		change(n)
+		d.file(n)
+	}
+}
+
+// file puts n where it now belongs in its parent's order.
+func (d *DRF) file(n *node) {
+	p := n.parent
+	if p == nil {
+		return
+	}
+	keep := n.queued && n.active > 0
+	switch {
+	case keep && d.stale:
+		return // the whole level is filed anew before it is read
+	case keep && p.order.Len() == 1:
+		n.key = d.keyOf(n) // an only child is in order under any key
+		return
+	}
+	if d.walks > 0 {
+		// Clone makes the tree copy a page before it writes to it, so the walks in progress keep the
+		// pages they are on. The clone itself is of no use.
+		p.order.Clone()
+	}
+	if n.queued {
+		p.order.Delete(n)
+	}
+	n.queued = n.active > 0
+	if n.queued {
+		n.key = d.keyOf(n)
+		p.order.ReplaceOrInsert(n)
+	}
+}
+
+// refresh makes every order follow the present capacity.
+func (d *DRF) refresh() {
+	if !d.stale {
+		return
+	}
+	d.stale = false
+	if root := d.roles[""]; root != nil {
+		d.refile(root)
+	}
+}
+
+// refile gives all nodes below n new keys. Capacity mostly grows or shrinks by a node of the usual
+// shape, which seldom changes the order, so a level is rebuilt only if it must be.
+func (d *DRF) refile(n *node) {
+	if n.order == nil {
+		return
+	}
+	var last *node
+	sorted := true
+	n.order.Ascend(func(c *node) bool {
+		d.refile(c)
+		c.key = d.keyOf(c)
+		sorted = sorted && (last == nil || before(last, c))
+		last = c
+		return true
+	})
+	if sorted {
+		return
+	}
+	old := n.order
+	n.order = d.newOrder()
+	old.Ascend(func(c *node) bool {
+		n.order.ReplaceOrInsert(c)
+		return true
+	})
+}
+
+func (d *DRF) keyOf(n *node) key {
+	k := key{share: ratio{total: 1, weight: uint64(n.weight)}, charges: n.charges}
+	if i := d.dominant(n.used); i >= 0 {
+		k.share.used, k.share.total = uint64(n.used[i]), uint64(d.capacity[i])
+	}
+	return k
+}
+
+// dominant returns the index of the resource of which used is the largest part of the capacity, the
+// first by name of equals, or -1 if nothing that counts is used.
+func (d *DRF) dominant(used column) int {
+	best, top := -1, ratio{total: 1, weight: 1}
+	for _, i := range d.counted {
+		q := used.at(i)
+		if q == 0 {
+			continue
+		}
+		if r := (ratio{uint64(q), uint64(d.capacity[i]), 1}); r.compare(top) > 0 {
+			best, top = i, r
+		}
+	}
+	return best
+}
+
+// Order yields the active clients, whose turn is first coming first; the package comment tells by
+// what rule. The first client costs one step per level, each next one a step, and inactive ones
+// nothing, however many there are; the first call after a change of capacity visits all clients.
+//
+// The DRF may be changed during the walk, which does not follow the changes: each level of the tree is
+// walked as it was when the walk came to it, leaving out clients removed or deactivated since.
+// To grant in fair order, take the first client, charge it, and call Order again.
+func (d *DRF) Order() iter.Seq[Client] {
+	return func(yield func(Client) bool) {
+		d.walk(yield)
+	}
+}
+
+// Next returns the first client in [DRF.Order] for which fits is true, and whether there is one. A
+// nil fits takes the first.
+func (d *DRF) Next(fits func(Client) bool) (Client, bool) {
+	var next Client
+	var found bool
+	d.walk(func(c Client) bool {
+		if fits == nil || fits(c) {
+			next, found = c, true
+		}
+		return !found
+	})
+	return next, found
+}
+
+func (d *DRF) walk(yield func(Client) bool) {
+	root := d.roles[""]
+	if root == nil {
+		return
+	}
+	d.refresh()
+	d.walks++
+	defer func() { d.walks-- }()
+	walk(root, yield)
+}
+
+func walk(n *node, yield func(Client) bool) (more bool) {
+	if n.order == nil {
+		return n.active == 0 || yield(n.client)
+	}
+	more = true
+	n.order.Ascend(func(c *node) bool {
+		more = walk(c, yield)
+		return more
+	})
+	return more
+}
