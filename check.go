@@ -1,0 +1,365 @@
+package berth
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// Fits reports whether a task of the group could be placed on n now: n is a node of the fork, and this
+// is what [Fork.Apply] checks of it.
+func (f *Fork) Fits(g *Group, n NodeView) bool {
+	if g.Err() != nil || !f.has(n) {
+		return false
+	}
+	sh := f.shape(g)
+	if len(sh.missing) > 0 || f.differs(sh) {
+		return false
+	}
+	free := f.s.Free(n.row)
+	for _, need := range sh.needs {
+		if free[need.Dim] < need.Amount {
+			return false
+		}
+	}
+	if why := f.allowed(sh, n.row); why.Code != None {
+		return false
+	}
+	if !g.grants() {
+		return true
+	}
+	_, why := f.grant(g, n.row, nil, f.s.Node(n.row).Devices, nil)
+	return why.Code == None
+}
+
+// Lacks returns every reason why a task of the group cannot be placed on n now, with what is missing;
+// none if it can be.
+func (f *Fork) Lacks(g *Group, n NodeView) []Lack {
+	if err := g.Err(); err != nil {
+		return []Lack{{Reason: Reason{Invalid, err.Error()}}}
+	}
+	if !f.has(n) {
+		return []Lack{{Reason: Reason{Code: UnknownNode}}}
+	}
+	sh := f.shape(g)
+	if f.differs(sh) {
+		return []Lack{{Reason: Reason{GroupDiffers, g.name}}}
+	}
+	return f.lacks(nil, sh, n.row)
+}
+
+func (f *Fork) has(n NodeView) bool {
+	return n.view == &f.s.View && int(n.row) < f.s.Rows() && n.state().Node != nil
+}
+
+// allowed returns the first reason other than room why a task of the group may not go on a node.
+func (f *Fork) allowed(sh *shape, row uint32) Reason {
+	n := f.s.Node(row)
+	if n.Drained {
+		return Reason{Code: Drained}
+	}
+	g := sh.group
+	if node := n.Node.Payload.(*Node); !g.Eligible(node) {
+		return g.Ineligible(node)[0]
+	}
+	if g.spec.Mode == Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
+		return Reason{Code: Covered}
+	}
+	for _, r := range g.domainRules {
+		if l, full := f.domainLack(sh, row, r, false); full {
+			return l.Reason
+		}
+	}
+	return Reason{}
+}
+
+// lacks appends every reason why a task of the group cannot be placed on a node.
+func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
+	n := f.s.Node(row)
+	node := n.Node.Payload.(*Node)
+	g := sh.group
+	if n.Drained {
+		out = append(out, Lack{Reason: Reason{Code: Drained}})
+	}
+	for _, why := range g.Ineligible(node) {
+		l := Lack{Reason: why}
+		if why.Code == RuleBroken {
+			i := slices.IndexFunc(g.nodeRules, func(r NodeRule) bool { return r.String() == why.Subject })
+			l.Detail = g.nodeRules[i].Why(node)
+		}
+		out = append(out, l)
+	}
+	if g.spec.Mode == Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
+		out = append(out, Lack{Reason: Reason{Code: Covered}})
+	}
+	for _, r := range g.domainRules {
+		if l, full := f.domainLack(sh, row, r, true); full {
+			out = append(out, l)
+		}
+	}
+	free := f.s.Free(row)
+	for _, need := range sh.needs {
+		if short := need.Amount - free[need.Dim]; short > 0 && !g.asksDevice(f.s.Dims()[need.Dim]) {
+			out = append(out, Lack{Reason: Reason{Insufficient, f.s.Dims()[need.Dim]}, Short: short})
+		}
+	}
+	for _, need := range sh.missing {
+		if !g.asksDevice(need.name) {
+			out = append(out, Lack{Reason: Reason{Insufficient, need.name}, Short: need.amount})
+		}
+	}
+	for i := range g.spec.Devices {
+		if d := &g.spec.Devices[i]; !d.fits(node, n.Devices) {
+			out = append(out, Lack{Reason: Reason{NoDevice, d.String()}})
+		}
+	}
+	if len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0 {
+		if _, why := f.grant(&Group{spec: GroupSpec{Ports: g.spec.Ports, DynamicPorts: g.spec.DynamicPorts}}, row, nil, nil, nil); why.Code != None {
+			out = append(out, Lack{Reason: why})
+		}
+	}
+	return out
+}
+
+func (g *Group) asksDevice(name string) bool {
+	return slices.ContainsFunc(g.spec.Devices, func(d DeviceRequest) bool { return d.Class == name })
+}
+
+func dynamicPorts(k int) string { return fmt.Sprintf("%d of any number", k) }
+
+// domainLack says whether a rule keeps a task of the group off a node because of its domain.
+func (f *Fork) domainLack(sh *shape, row uint32, r DomainRule, detail bool) (Lack, bool) {
+	key := r.Domain()
+	count := 0
+	var value uint32
+	if key == NodeID {
+		if sh.known {
+			count = f.s.CountOn(sh.id, row)
+		}
+	} else {
+		id := f.s.Attrs().ID(key)
+		v, ok := f.s.Node(row).Node.Attr(id)
+		if !ok {
+			return Lack{Reason: Reason{RuleBroken, r.String()}, Detail: "no " + key}, true
+		}
+		value = v
+		if sh.known {
+			count = f.s.CountAt(sh.id, id, value)
+		}
+	}
+	var d Domains
+	if r.Even() {
+		d = f.domains(sh, key)
+	}
+	if count < r.Limit(d) {
+		return Lack{}, false
+	}
+	l := Lack{Reason: Reason{DomainFull, r.String()}}
+	if detail {
+		l.Detail = f.domainTasks(sh, row, key)
+	}
+	return l, true
+}
+
+// domainTasks says which tasks of the group are in the domain of a node: "zone=a has web-1".
+func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
+	const most = 3
+	here := NodeView{&f.s.View, row}
+	at, _ := here.Attribute(key)
+	var names []string
+	if sh.known {
+		for slot := range f.s.Members(sh.id) {
+			if r := f.s.Record(slot); r.Row != store.None {
+				if v, ok := (NodeView{&f.s.View, r.Row}).Attribute(key); ok && v == at {
+					names = append(names, f.s.ID(slot))
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	if n := len(names); n > most {
+		names = append(names[:most], fmt.Sprintf("%d more", n-most))
+	}
+	label := key + "="
+	if key == NodeID {
+		label = ""
+	}
+	return fmt.Sprintf("%s%v has %s", label, at, strings.Join(names, ", "))
+}
+
+// Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
+// and not drained.
+func (f *Fork) Domains(g *Group, key string) Domains {
+	if g.Err() != nil {
+		return Domains{}
+	}
+	return f.domains(f.shape(g), key)
+}
+
+func (f *Fork) domains(sh *shape, key string) Domains {
+	a := f.area(sh.group, key)
+	d := Domains{Number: len(a.values)}
+	if !sh.known || d.Number == 0 {
+		return d
+	}
+	d.Least = -1
+	id := f.s.Attrs().ID(key)
+	for v := range a.values {
+		n := 0
+		if key == NodeID {
+			n = f.s.CountOn(sh.id, v)
+		} else {
+			n = f.countAt(sh, id, v)
+		}
+		if d.Least < 0 || n < d.Least {
+			d.Least = n
+		}
+	}
+	return d
+}
+
+// countAt is the store's count where it keeps one, and counts where the group's rules do not name the attribute.
+func (f *Fork) countAt(sh *shape, key, value uint32) int {
+	if slices.Contains(sh.keys, key) {
+		return f.s.CountAt(sh.id, key, value)
+	}
+	n := 0
+	for slot := range f.s.Members(sh.id) {
+		if r := f.s.Record(slot); r.Row != store.None {
+			if v, ok := f.s.Node(r.Row).Node.Attr(key); ok && v == value {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// area returns the eligible nodes by domain; under [NodeID] the domains are the rows.
+func (f *Fork) area(g *Group, key string) *area {
+	name := g.eligibility + "\x00" + key
+	a := f.areas[name]
+	if a != nil && a.at == f.nodes {
+		return a
+	}
+	a = &area{at: f.nodes, values: map[uint32]int{}}
+	if f.areas == nil || len(f.areas) >= maxShapes {
+		f.areas = map[string]*area{}
+	}
+	f.areas[name] = a
+	id := f.s.Attrs().ID(key)
+	for row := range uint32(f.s.Rows()) {
+		n := f.s.Node(row)
+		if n.Node == nil || n.Drained || !g.Eligible(n.Node.Payload.(*Node)) {
+			continue
+		}
+		if key == NodeID {
+			a.values[row]++
+		} else if v, ok := n.Node.Attr(id); ok {
+			a.values[v]++
+		}
+	}
+	return a
+}
+
+// Explain says why no node can take a task of the group now; for a group that some node can take it
+// tells the same of the other nodes. It looks at every node.
+func (f *Fork) Explain(g *Group) *Explanation {
+	e := &Explanation{Nodes: f.s.Nodes()}
+	if g.Err() != nil {
+		return e
+	}
+	sh := f.shape(g)
+	counts := map[Reason]int{}
+	var buf []Lack
+	var nearest nearness
+	for _, row := range f.s.Sorted() {
+		buf = f.lacks(buf[:0], sh, row)
+		for i, l := range buf {
+			if !slices.ContainsFunc(buf[:i], func(o Lack) bool { return o.Reason == l.Reason }) {
+				counts[l.Reason]++
+			}
+		}
+		if len(buf) == 0 {
+			continue
+		}
+		if near := nearnessOf(g, buf); e.Nearest == nil || near.less(nearest) {
+			nearest = near
+			e.Nearest = &NearMiss{Node: f.s.Node(row).Node.ID, Lacks: slices.Clone(buf)}
+		}
+	}
+	for r, n := range counts {
+		e.Counts = append(e.Counts, ReasonCount{r, n})
+	}
+	SortReasons(e.Counts)
+	if e.Nearest != nil {
+		e.Helps = helps(e)
+	}
+	return e
+}
+
+// nearness orders near misses: the fewest reasons that more room would not cure, then the fewest
+// that it would, then the least greatest shortfall relative to the request.
+type nearness struct {
+	rules, rooms int
+	short, need  uint64
+}
+
+func nearnessOf(g *Group, lacks []Lack) nearness {
+	n := nearness{need: 1}
+	for _, l := range lacks {
+		switch l.Reason.Code {
+		case Insufficient:
+			n.rooms++
+			i, _ := slices.BinarySearchFunc(g.needs, l.Reason.Subject, func(n need, s string) int { return cmp.Compare(n.name, s) })
+			if short, need := uint64(l.Short), uint64(g.needs[i].amount); n.short == 0 || ratioLess(n.short, n.need, short, need) {
+				n.short, n.need = short, need
+			}
+		case NoDevice, NoPort:
+			n.rooms++
+		default:
+			n.rules++
+		}
+	}
+	return n
+}
+
+func (n nearness) less(o nearness) bool {
+	if c := cmp.Or(cmp.Compare(n.rules, o.rules), cmp.Compare(n.rooms, o.rooms)); c != 0 {
+		return c < 0
+	}
+	return ratioLess(n.short, n.need, o.short, o.need)
+}
+
+// ratioLess reports whether a/b < c/d, exactly.
+func ratioLess(a, b, c, d uint64) bool {
+	h1, l1 := bits.Mul64(a, d)
+	h2, l2 := bits.Mul64(c, b)
+	return h1 < h2 || h1 == h2 && l1 < l2
+}
+
+// helps names the one change that would have let the task be placed, if there is one.
+func helps(e *Explanation) string {
+	if len(e.Nearest.Lacks) != 1 {
+		return ""
+	}
+	l := e.Nearest.Lacks[0]
+	switch l.Reason.Code {
+	case Insufficient:
+		return fmt.Sprintf("%s more %s on %s would do", FormatQuantity(l.Reason.Subject, l.Short), l.Reason.Subject, e.Nearest.Node)
+	case DomainFull:
+		return "a node in another domain of " + l.Reason.Subject + " would do"
+	case Tainted:
+		return "tolerating " + l.Reason.Subject + " would do"
+	case Unschedulable:
+		return "making " + e.Nearest.Node + " schedulable would do"
+	case Drained:
+		return "ending the drain of " + e.Nearest.Node + " would do"
+	case NoDevice:
+		return "room for " + l.Reason.Subject + " on " + e.Nearest.Node + " would do"
+	}
+	return ""
+}

@@ -1,0 +1,144 @@
+package berth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// MaxWeight is the greatest weight of a preference, for or against.
+const MaxWeight = 1000
+
+// Constraint is a rule about where a group's tasks may go. Every Constraint is also a [NodeRule], a
+// [DomainRule] or a [Toleration]; package constraints has constructors for all three, and a host may
+// write its own. A Constraint is immutable and may be used by many goroutines.
+type Constraint interface {
+	// String prints the rule as it would be written. Rules that print alike must decide alike:
+	// berth keeps verdicts by it.
+	String() string
+	// Err returns what is wrong with the rule, or nil.
+	Err() error
+}
+
+// NodeRule is a Constraint about the description of a node, whatever runs on it.
+type NodeRule interface {
+	Constraint
+	// Reads names the attributes that Allows looks at. berth asks for a verdict once for all nodes
+	// with equal values of them. No names mean that it may look at anything.
+	Reads() []string
+	// Allows reports whether the group's tasks may go on n. It must not change n.
+	Allows(n *Node) bool
+	// Why says why they may not, in a few words; berth calls it only after Allows returned false.
+	Why(n *Node) string
+}
+
+// DomainRule is a Constraint about how many of the group's own tasks one domain may have. A domain is
+// the nodes with one value of an attribute. A node without the attribute is refused.
+//
+// The domains are those of the nodes that are eligible for the group, so one without a task counts as
+// zero, and one that the group can never use does not count.
+type DomainRule interface {
+	Constraint
+	// Domain names the attribute; [NodeID] makes every node a domain of its own.
+	Domain() string
+	// Limit returns how many of the group's tasks a domain may have, the new one included. It must
+	// depend on nothing but d.
+	Limit(d Domains) int
+	// Even reports whether Limit looks at d. Rules that do not are cheaper to keep up with.
+	Even() bool
+}
+
+// Domains sums up the domains of a group under one attribute.
+type Domains struct {
+	Number int // domains with at least one eligible node
+	Least  int // tasks in the domain that has the fewest
+}
+
+// Toleration is a Constraint that lets a group's tasks on nodes with certain taints.
+type Toleration interface {
+	Constraint
+	Tolerates(t Taint) bool
+}
+
+// Preference is a rule that should hold, with a weight from 1 to [MaxWeight], or that should not, with
+// a negative one.
+type Preference struct {
+	Weight int64
+	Rule   Constraint
+}
+
+// String prints the weight before the rule.
+func (p Preference) String() string { return fmt.Sprintf("%+d %v", p.Weight, p.Rule) }
+
+func checkRule(r Constraint) error {
+	if r == nil {
+		return errors.New("constraint: none given")
+	}
+	if err := r.Err(); err != nil {
+		return err
+	}
+	switch r.(type) {
+	case NodeRule, DomainRule, Toleration:
+		return nil
+	}
+	return fmt.Errorf("constraint %v: neither a NodeRule nor a DomainRule nor a Toleration", r)
+}
+
+// Eligible reports whether the group's tasks may ever go on n: n takes new tasks, every taint is
+// tolerated and every rule about the node's attributes holds. It does not look at room.
+func (g *Group) Eligible(n *Node) bool {
+	if n.Unschedulable {
+		return false
+	}
+	for _, t := range n.Taints {
+		if t.Effect == NoSchedule && !g.tolerates(t) {
+			return false
+		}
+	}
+	for _, r := range g.nodeRules {
+		if !r.Allows(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// Ineligible returns every reason why the group's tasks may not go on n; none if they may.
+func (g *Group) Ineligible(n *Node) []Reason {
+	var out []Reason
+	if n.Unschedulable {
+		out = append(out, Reason{Code: Unschedulable})
+	}
+	for _, t := range n.Taints {
+		if t.Effect == NoSchedule && !g.tolerates(t) {
+			out = append(out, Reason{Code: Tainted, Subject: t.String()})
+		}
+	}
+	for _, r := range g.nodeRules {
+		if !r.Allows(n) {
+			out = append(out, Reason{Code: RuleBroken, Subject: r.String()})
+		}
+	}
+	return out
+}
+
+// Preferred returns the sum of the weights of the preferences that hold on n, less one for each taint
+// of effect [PreferNoSchedule] that is not tolerated.
+func (g *Group) Preferred(n *Node) int64 {
+	var sum int64
+	for _, p := range g.spec.Prefer {
+		if r, ok := p.Rule.(NodeRule); ok && r.Allows(n) {
+			sum += p.Weight
+		}
+	}
+	for _, t := range n.Taints {
+		if t.Effect == PreferNoSchedule && !g.tolerates(t) {
+			sum--
+		}
+	}
+	return sum
+}
+
+func (g *Group) tolerates(t Taint) bool {
+	return slices.ContainsFunc(g.tolerations, func(r Toleration) bool { return r.Tolerates(t) })
+}

@@ -1,0 +1,491 @@
+package berth
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// Fork is a cluster that can be changed, by one goroutine: a what-if, or the truth behind a State. It
+// checks what it is told to do, so that nothing done to it creates an overcommitment or breaks a rule.
+type Fork struct {
+	s       *store.Store
+	lineage *lineage
+	base    Version
+	journal bool // whether ops records what was applied
+	ops     []Op
+
+	shapes map[*Group]*shape
+	last   *shape
+	areas  map[string]*area
+	nodes  uint64 // how often the set of nodes or their descriptions changed
+}
+
+// shape is what a group's requests are in terms of one store.
+type shape struct {
+	group   *Group
+	dims    int // how many dimensions there were
+	id      uint32
+	known   bool
+	needs   []store.Need
+	missing []need // needs of resources that no node ever had
+	keys    []uint32
+}
+
+// area is the nodes that are eligible for a group, by domain.
+type area struct {
+	at     uint64 // the fork's nodes when it was made
+	values map[uint32]int
+}
+
+// NewFork returns a cluster without nodes, the beginning of a lineage of its own.
+func NewFork() *Fork {
+	l := new(lineage)
+	return &Fork{s: store.New(), lineage: l, base: Version{lineage: l}}
+}
+
+// Snapshot returns the cluster as it is now.
+func (f *Fork) Snapshot() *Snapshot { return &Snapshot{f.s.Snapshot(), f.lineage} }
+
+// Version says which state the fork is in.
+func (f *Fork) Version() Version { return Version{f.lineage, f.s.Seq()} }
+
+// Plan returns what was applied since the fork was made of a snapshot, as a plan for the source the
+// snapshot came from. Operations on nodes that only the fork has will be refused there.
+func (f *Fork) Plan() *Plan { return &Plan{Version: f.base, Ops: slices.Clone(f.ops)} }
+
+// Len returns the number of nodes.
+func (f *Fork) Len() int { return f.s.Nodes() }
+
+// Nodes yields the nodes in the order of their IDs. The fork may change meanwhile; nodes that come or
+// go may then be missed or seen.
+func (f *Fork) Nodes() iter.Seq[NodeView] { return nodesOf(&f.s.View, f.s.Sorted()) }
+
+// Node returns the node of that ID.
+func (f *Fork) Node(id string) (NodeView, bool) {
+	row, ok := f.s.FindNode(id)
+	return NodeView{&f.s.View, row}, ok
+}
+
+// Task returns the task of that ID.
+func (f *Fork) Task(id string) (TaskView, bool) { return taskOf(&f.s.View, id) }
+
+// Group yields the tasks of the group of that name, the earliest placed first.
+func (f *Fork) Group(name string) iter.Seq[TaskView] { return groupOf(&f.s.View, name) }
+
+// Hold returns the hold of that ID.
+func (f *Fork) Hold(id string) (Hold, bool) {
+	slot, ok := f.s.FindHold(id)
+	if !ok {
+		return Hold{}, false
+	}
+	return holdView(&f.s.View, slot), true
+}
+
+// Holds yields the holds, the earliest made first.
+func (f *Fork) Holds() iter.Seq[Hold] { return holdsOf(&f.s.View) }
+
+// AddNodes adds nodes that were not there. It adds all of them or, with every fault of every one, none.
+func (f *Fork) AddNodes(nodes ...Node) error {
+	var errs []error
+	seen := make(map[string]bool, len(nodes))
+	for i := range nodes {
+		n := &nodes[i]
+		if err := n.Err(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if _, ok := f.s.FindNode(n.ID); ok || seen[n.ID] {
+			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, ErrNodeExists))
+		}
+		seen[n.ID] = true
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i := range nodes {
+		f.s.AddNode(f.compileNode(&nodes[i]))
+	}
+	f.nodes++
+	return nil
+}
+
+// Errors about nodes that are or are not there.
+var (
+	// ErrNodeExists is wrapped where a node is added whose ID is taken.
+	ErrNodeExists = errors.New("a node of that ID exists")
+	// ErrUnknownNode is wrapped where a node is named that does not exist.
+	ErrUnknownNode = errors.New("unknown node")
+	// ErrUnknownTask is wrapped where a task is named that does not exist.
+	ErrUnknownTask = errors.New("unknown task")
+)
+
+// UpdateNodes replaces the descriptions of nodes. Their tasks stay, even where the node no longer has
+// room for them or breaks a rule of theirs: that is for the host to heal. It updates all of them or,
+// with every fault of every one, none.
+func (f *Fork) UpdateNodes(nodes ...Node) error {
+	var errs []error
+	for i := range nodes {
+		n := &nodes[i]
+		if err := n.Err(); err != nil {
+			errs = append(errs, err)
+		} else if _, ok := f.s.FindNode(n.ID); !ok {
+			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, ErrUnknownNode))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i := range nodes {
+		row, _ := f.s.FindNode(nodes[i].ID)
+		f.s.SetNode(row, f.compileNode(&nodes[i]))
+	}
+	f.nodes++
+	return nil
+}
+
+// RemoveNodes removes nodes. Their tasks become [Lost] and their holds end. It removes all of them or,
+// naming each that is unknown, none.
+func (f *Fork) RemoveNodes(ids ...string) error {
+	rows, err := f.rows(ids)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if f.s.Node(row).Node == nil {
+			continue // named twice
+		}
+		for _, m := range slices.Clone(f.s.Node(row).Members) {
+			if m.Group == store.Holds {
+				f.s.Remove(m.Slot)
+				continue
+			}
+			f.s.Unsettle(m.Slot)
+			f.s.Mark(m.Slot, uint8(Lost), 0)
+		}
+		f.s.RemoveNode(row)
+	}
+	f.nodes++
+	return nil
+}
+
+// Drain makes nodes take no new task, or, with drain false, take them again. It does so to all of them
+// or, naming each that is unknown, to none. Moving the tasks away is the host's to do.
+func (f *Fork) Drain(drain bool, ids ...string) error {
+	rows, err := f.rows(ids)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		f.s.SetDrained(row, drain)
+	}
+	f.nodes++
+	return nil
+}
+
+func (f *Fork) rows(ids []string) ([]uint32, error) {
+	var errs []error
+	rows := make([]uint32, 0, len(ids))
+	for _, id := range ids {
+		row, ok := f.s.FindNode(id)
+		if !ok {
+			errs = append(errs, fmt.Errorf("node %q: %w", id, ErrUnknownNode))
+		}
+		rows = append(rows, row)
+	}
+	return rows, errors.Join(errs...)
+}
+
+func (f *Fork) compileNode(n *Node) *store.Node {
+	n = n.clone()
+	capacity := n.Capacity.Clone()
+	devices := make([]int64, len(n.Devices))
+	for i, d := range n.Devices {
+		capacity[d.Class] += DeviceUnits
+		devices[i] = DeviceUnits
+	}
+	out := &store.Node{ID: n.ID, Payload: n, Devices: devices}
+	for name := range capacity.All() {
+		f.s.Dim(name)
+	}
+	out.Capacity = make([]int64, len(f.s.Dims()))
+	for name, q := range capacity {
+		out.Capacity[f.s.Dim(name)] = q
+	}
+	in := f.s.Attrs()
+	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
+		v, _ := n.Attribute(name)
+		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(v.internKey())})
+	}
+	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
+	return out
+}
+
+// shape returns what a group is in terms of the fork's store.
+func (f *Fork) shape(g *Group) *shape {
+	sh := f.last
+	if sh == nil || sh.group != g {
+		if sh = f.shapes[g]; sh == nil {
+			sh = &shape{group: g, dims: -1}
+			if f.shapes == nil || len(f.shapes) >= maxShapes {
+				f.shapes = make(map[*Group]*shape)
+			}
+			f.shapes[g] = sh
+		}
+		f.last = sh
+	}
+	if n := len(f.s.Dims()); sh.dims != n && (sh.dims < 0 || len(sh.missing) > 0) {
+		sh.needs, sh.missing = sh.needs[:0:0], nil
+		for _, need := range g.needs {
+			if d, ok := f.s.DimOf(need.name); ok {
+				sh.needs = append(sh.needs, store.Need{Dim: d, Amount: need.amount})
+			} else {
+				sh.missing = append(sh.missing, need)
+			}
+		}
+		if sh.keys == nil {
+			for _, k := range g.keys {
+				sh.keys = append(sh.keys, f.s.Attrs().ID(k))
+			}
+			slices.Sort(sh.keys)
+		}
+		sh.dims = n
+	}
+	if !sh.known || f.s.Group(sh.id).Payload != any(g) {
+		sh.id, sh.known = f.s.FindGroup(g.name)
+	}
+	return sh
+}
+
+// maxShapes bounds what a fork remembers of groups; beyond it starts anew.
+const maxShapes = 4096
+
+// ensureGroup returns the number of a group, adding it if it is new.
+func (f *Fork) ensureGroup(sh *shape) uint32 {
+	if !sh.known {
+		sh.id = f.s.AddGroup(store.Group{Name: sh.group.name, Payload: sh.group, Request: sh.needs, Keys: sh.keys})
+		sh.known = true
+	}
+	return sh.id
+}
+
+// differs reports whether the group's name is taken by a group with another spec.
+func (f *Fork) differs(sh *shape) bool {
+	return sh.known && !f.s.Group(sh.id).Payload.(*Group).Equal(sh.group)
+}
+
+// Apply does one operation if it can be done, and returns it with its grant filled in and no reason;
+// else it returns the first reason why not and changes nothing.
+func (f *Fork) Apply(op Op) (Op, Reason) {
+	var why Reason
+	switch op.Kind {
+	case Place:
+		op, why = f.place(op)
+	case Take:
+		why = f.take(op.Hold)
+	case Drop:
+		slot, ok := f.s.FindHold(op.ID)
+		if !ok {
+			return op, Reason{UnknownHold, op.ID}
+		}
+		f.s.Remove(slot)
+	case Release:
+		slot, ok := f.s.FindTask(op.ID)
+		if !ok {
+			return op, Reason{UnknownTask, op.ID}
+		}
+		f.s.Remove(slot)
+	case Evict:
+		why = f.evict(op)
+	default:
+		why = Reason{Invalid, op.Kind.String()}
+	}
+	if why.Code == None && f.journal {
+		f.ops = append(f.ops, op)
+	}
+	return op, why
+}
+
+func (f *Fork) place(op Op) (Op, Reason) {
+	if err := op.Task.Err(); err != nil {
+		return op, Reason{Invalid, err.Error()}
+	}
+	if op.Task.ID == "" {
+		return op, Reason{Invalid, "the demand of a daemon group is not a task"}
+	}
+	if slot, ok := f.s.FindTask(op.Task.ID); ok {
+		at := "lost"
+		if r := f.s.Record(slot); r.Row != store.None {
+			at = "on " + f.s.Node(r.Row).Node.ID
+		}
+		return op, Reason{TaskExists, at}
+	}
+	row, ok := f.find(op.Row, op.Node)
+	if !ok {
+		return op, Reason{UnknownNode, op.Node}
+	}
+	op.Row = row
+	sh := f.shape(op.Task.Group)
+	if f.differs(sh) {
+		return op, Reason{GroupDiffers, sh.group.name}
+	}
+	if why := f.allowed(sh, row); why.Code != None {
+		return op, why
+	}
+	var draw []draft
+	if op.From != "" {
+		var why Reason
+		if draw, op.Grant, why = f.draw(sh, row, op.From, op.Grant); why.Code != None {
+			return op, why
+		}
+	} else {
+		if why := f.short(sh, row); why.Code != None {
+			return op, why
+		}
+		if sh.group.grants() {
+			var why Reason
+			if op.Grant, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, nil); why.Code != None {
+				return op, why
+			}
+		} else {
+			op.Grant = nil
+		}
+	}
+	for _, d := range draw {
+		f.shrink(d)
+	}
+	f.s.Add(op.Task.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(Assumed), Extra: extraOf(op.Grant)})
+	return op, Reason{}
+}
+
+// short returns the first resource of which too little is free. Devices speak for their own scalar.
+func (f *Fork) short(sh *shape, row uint32) Reason {
+	free := f.s.Free(row)
+	for _, n := range sh.needs {
+		if name := f.s.Dims()[n.Dim]; free[n.Dim] < n.Amount && !sh.group.asksDevice(name) {
+			return Reason{Insufficient, name}
+		}
+	}
+	for _, n := range sh.missing {
+		if !sh.group.asksDevice(n.name) {
+			return Reason{Insufficient, n.name}
+		}
+	}
+	return Reason{}
+}
+
+// find returns the row of a node, trying the hint first.
+func (f *Fork) find(hint uint32, id string) (uint32, bool) {
+	if int(hint) < f.s.Rows() {
+		if n := f.s.Node(hint).Node; n != nil && n.ID == id {
+			return hint, true
+		}
+	}
+	return f.s.FindNode(id)
+}
+
+func extraOf(g *Grant) *store.Extra {
+	if g == nil {
+		return nil
+	}
+	x := &store.Extra{Payload: g, Ports: slices.Sorted(slices.Values(g.Ports))}
+	for _, d := range g.Devices {
+		x.Devices = append(x.Devices, store.DeviceShare(d))
+	}
+	return x
+}
+
+func (f *Fork) evict(op Op) Reason {
+	slot, ok := f.s.FindTask(op.ID)
+	if !ok {
+		return Reason{UnknownTask, op.ID}
+	}
+	if op.Hold == nil {
+		f.s.Remove(slot)
+		return Reason{}
+	}
+	if why := f.holdable(op.Hold); why.Code != None {
+		return why
+	}
+	// The hold must fit once the task is gone, so the task goes first and comes back if it does not.
+	row := f.s.Record(slot).Row
+	f.s.Unsettle(slot)
+	if why := f.take(op.Hold); why.Code != None {
+		if row != store.None {
+			f.s.Settle(slot, row)
+		}
+		return why
+	}
+	f.s.Remove(slot)
+	return Reason{}
+}
+
+// Adopt records a task that runs already, wherever it fits or not, in the state it is in. It fails, and
+// changes nothing, if the task, its node, its grant or its group is at fault or the task is known.
+func (f *Fork) Adopt(t Task, node string, grant *Grant, state TaskState) error {
+	errs := []error{t.Err()}
+	if t.ID == "" {
+		errs = append(errs, errors.New("task without ID"))
+	}
+	row, ok := f.s.FindNode(node)
+	if !ok {
+		errs = append(errs, fmt.Errorf("task %q: node %q: %w", t.ID, node, ErrUnknownNode))
+	}
+	if state > Orphan || state == Lost {
+		errs = append(errs, fmt.Errorf("task %q: a task cannot be adopted as %v", t.ID, state))
+	}
+	if _, known := f.s.FindTask(t.ID); known {
+		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, ErrTaskExists))
+	}
+	if ok && grant != nil {
+		n := f.s.Node(row).Node.Payload.(*Node)
+		for _, d := range grant.Devices {
+			if d.Index < 0 || d.Index >= len(n.Devices) || d.Units <= 0 || d.Units > DeviceUnits {
+				errs = append(errs, fmt.Errorf("task %q: %d units of device %d: no such share on node %q", t.ID, d.Units, d.Index, node))
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, need := range t.Group.needs {
+		f.s.Dim(need.name)
+	}
+	sh := f.shape(t.Group)
+	if f.differs(sh) {
+		return fmt.Errorf("task %q: %w", t.ID, Reason{GroupDiffers, t.Group.name})
+	}
+	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extraOf(cloneGrant(grant))})
+	return nil
+}
+
+// ErrTaskExists is wrapped where a task is adopted whose ID is known.
+var ErrTaskExists = errors.New("a task of that ID exists")
+
+func cloneGrant(g *Grant) *Grant {
+	if g == nil {
+		return nil
+	}
+	return &Grant{Devices: slices.Clone(g.Devices), Ports: slices.Clone(g.Ports)}
+}
+
+// Mark changes the state of a task, and when it expires if it is [Assumed]; a deadline of 0 is never,
+// another is in Unix nanoseconds. A task on a node cannot be marked Lost, nor a lost one anything else.
+func (f *Fork) Mark(id string, state TaskState, deadline int64) error {
+	slot, ok := f.s.FindTask(id)
+	if !ok {
+		return fmt.Errorf("task %q: %w", id, ErrUnknownTask)
+	}
+	if lost := f.s.Record(slot).Row == store.None; state > Orphan || lost != (state == Lost) {
+		return fmt.Errorf("task %q: %v cannot become %v", id, TaskState(f.s.Record(slot).State), state)
+	}
+	if state != Assumed {
+		deadline = 0
+	}
+	f.s.Mark(slot, uint8(state), deadline)
+	return nil
+}

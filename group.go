@@ -1,0 +1,319 @@
+package berth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Mode says how many tasks of a group are wanted, and together or not.
+type Mode uint8
+
+const (
+	// Count is a number of tasks, each placed or not by itself. It is the default.
+	Count Mode = iota
+	// Gang is all or nothing: unless at least GangSize tasks of the group can be placed, counting
+	// those already placed, none is.
+	Gang
+	// Daemon is one task on every eligible node, those that join later included.
+	Daemon
+)
+
+// String returns "count", "gang" or "daemon".
+func (m Mode) String() string {
+	switch m {
+	case Count:
+		return "count"
+	case Gang:
+		return "gang"
+	case Daemon:
+		return "daemon"
+	}
+	return "mode " + strconv.Itoa(int(m))
+}
+
+// GroupSpec describes what the tasks of a group have in common.
+type GroupSpec struct {
+	// Role is the tenant that is charged. The default is the root role.
+	Role Role
+	// Priority orders groups: higher first. Equal priorities keep the order they were handed in.
+	Priority int
+	// Request is what each task takes. Nothing is a valid request.
+	Request Resources
+	// Devices are the devices each task takes, at most one request per class.
+	Devices []DeviceRequest
+	// Ports are ports each task needs by number, all of them.
+	Ports []PortRange
+	// DynamicPorts is how many more ports each task needs, whichever are free.
+	DynamicPorts int
+	// Rules are the hard constraints; all must hold. Package constraints has the constructors.
+	Rules []Constraint
+	// Prefer are soft constraints. The sum of the weights of those that hold decides before the
+	// strategy's score does, so that packing never drowns a preference.
+	Prefer []Preference
+	// Mode is Count, Gang or Daemon.
+	Mode Mode
+	// GangSize is the least number of tasks a Gang runs with.
+	GangSize int
+}
+
+// DeviceRequest asks for Count whole devices of a class or for Share units of one; exactly one of the
+// two is set. Devices of one task are of one node, and of any of Models, or of any model if it is empty.
+type DeviceRequest struct {
+	Class  string
+	Count  int
+	Share  int64
+	Models []string
+}
+
+// Units returns how many units of its class the request takes in all.
+func (d DeviceRequest) Units() int64 {
+	if d.Count > 0 {
+		return int64(d.Count) * DeviceUnits
+	}
+	return d.Share
+}
+
+// accepts reports whether a device can serve the request, if it has room.
+func (d *DeviceRequest) accepts(dev Device) bool {
+	return dev.Class == d.Class && (len(d.Models) == 0 || slices.Contains(d.Models, dev.Model))
+}
+
+// String prints "2 gpu", "0.3 gpu" or, with models, "1 gpu (A100|T4)".
+func (d DeviceRequest) String() string {
+	s := strconv.FormatFloat(float64(d.Units())/DeviceUnits, 'f', -1, 64) + " " + d.Class
+	if len(d.Models) > 0 {
+		s += " (" + strings.Join(d.Models, "|") + ")"
+	}
+	return s
+}
+
+// Group is what tasks of one kind share: who pays, what each takes, where they may go. It is immutable,
+// so what berth derives of it is derived once. A source knows a group by its name: two groups of
+// one name must have equal specs while tasks of either exist.
+type Group struct {
+	name  string
+	spec  GroupSpec
+	print string // all of the spec; equal for equal specs
+	err   error
+
+	needs       []need // the request and the devices' scalars, in name order
+	nodeRules   []NodeRule
+	domainRules []DomainRule
+	tolerations []Toleration
+	keys        []string // attributes by whose values the group's tasks are counted
+	eligibility string   // equal for groups that the same nodes are eligible for
+}
+
+type need struct {
+	name   string
+	amount int64
+}
+
+// NewGroup returns a group. A group with faults is never scheduled: every entry point that is handed
+// one of its tasks returns its Err, and so can the caller at once.
+func NewGroup(name string, spec GroupSpec) *Group {
+	g := &Group{name: name, spec: spec}
+	g.spec.Request = spec.Request.Clone()
+	g.spec.Devices = slices.Clone(spec.Devices)
+	for i := range g.spec.Devices {
+		g.spec.Devices[i].Models = slices.Clone(spec.Devices[i].Models)
+	}
+	g.spec.Ports = slices.Clone(spec.Ports)
+	g.spec.Rules = slices.Clone(spec.Rules)
+	g.spec.Prefer = slices.Clone(spec.Prefer)
+	if g.err = g.check(); g.err == nil {
+		g.compile()
+	}
+	return g
+}
+
+// NewTask returns a lone task: one whose group has the same name and no other task.
+func NewTask(id string, spec GroupSpec) Task {
+	return NewGroup(id, spec).Task(id)
+}
+
+// Name returns the group's name.
+func (g *Group) Name() string { return g.name }
+
+// Spec returns a copy of what the group was made of.
+func (g *Group) Spec() GroupSpec {
+	s := g.spec
+	s.Request = s.Request.Clone()
+	s.Devices = slices.Clone(s.Devices)
+	for i := range s.Devices {
+		s.Devices[i].Models = slices.Clone(s.Devices[i].Models)
+	}
+	s.Ports = slices.Clone(s.Ports)
+	s.Rules = slices.Clone(s.Rules)
+	s.Prefer = slices.Clone(s.Prefer)
+	return s
+}
+
+// Role returns the role that is charged for the group's tasks.
+func (g *Group) Role() Role { return g.spec.Role }
+
+// Mode returns how many tasks are wanted.
+func (g *Group) Mode() Mode { return g.spec.Mode }
+
+// GangSize returns the least number of tasks a gang runs with.
+func (g *Group) GangSize() int { return g.spec.GangSize }
+
+// Priority returns the group's priority.
+func (g *Group) Priority() int { return g.spec.Priority }
+
+// Equal reports whether two groups have the same name and equal specs.
+func (g *Group) Equal(o *Group) bool {
+	return g == o || g != nil && o != nil && g.name == o.name && g.print == o.print
+}
+
+// Task returns the task of that ID.
+func (g *Group) Task(id string) Task { return Task{ID: id, Group: g} }
+
+// Tasks returns n tasks with the IDs name-1 to name-n; none if n is not positive.
+func (g *Group) Tasks(n int) []Task {
+	tasks := make([]Task, 0, max(n, 0))
+	for i := range n {
+		tasks = append(tasks, g.Task(g.name+"-"+strconv.Itoa(i+1)))
+	}
+	return tasks
+}
+
+// Everywhere returns the demand of a daemon group, to be scheduled like a task: its instance on each
+// eligible node that has none. An instance's ID is that of [Group.On].
+func (g *Group) Everywhere() Task { return Task{Group: g} }
+
+// On returns the instance of a daemon group on a node. Its ID is "name@node".
+func (g *Group) On(node string) Task { return g.Task(g.name + "@" + node) }
+
+// Cost returns what one task of the group takes of every resource, devices and all, as shares, quota
+// and scores count it.
+func (g *Group) Cost() Resources {
+	r := make(Resources, len(g.needs))
+	for _, n := range g.needs {
+		r[n.name] = n.amount
+	}
+	return r
+}
+
+// String returns the group's name.
+func (g *Group) String() string { return g.name }
+
+// Err returns every fault of the group joined into one error, or nil.
+func (g *Group) Err() error {
+	if g == nil {
+		return errors.New("group: none given")
+	}
+	return g.err
+}
+
+func (g *Group) check() error {
+	var errs []error
+	add := func(err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("group %q: %w", g.name, err))
+		}
+	}
+	if err := checkName("group", g.name); err != nil {
+		errs = append(errs, err)
+	}
+	s := &g.spec
+	add(s.Role.Err())
+	add(s.Request.Err())
+	for i, d := range s.Devices {
+		add(checkName("device class", d.Class))
+		if _, ok := s.Request[d.Class]; ok {
+			add(fmt.Errorf("resource %q is also a device class", d.Class))
+		}
+		if slices.ContainsFunc(s.Devices[:i], func(o DeviceRequest) bool { return o.Class == d.Class }) {
+			add(fmt.Errorf("devices %q: requested twice", d.Class))
+		}
+		switch {
+		case d.Count < 0 || d.Share < 0:
+			add(fmt.Errorf("devices %q: %w", d.Class, ErrNegative))
+		case (d.Count > 0) == (d.Share > 0):
+			add(fmt.Errorf("devices %q: exactly one of a count and a share must be set", d.Class))
+		case d.Share > DeviceUnits:
+			add(fmt.Errorf("devices %q: a share of %d is more than the %d units of a device", d.Class, d.Share, DeviceUnits))
+		case d.Count > 1<<16:
+			add(fmt.Errorf("devices %q: a count of %d is more than any node has", d.Class, d.Count))
+		}
+	}
+	add(checkPorts(s.Ports))
+	if s.DynamicPorts < 0 {
+		add(fmt.Errorf("dynamic ports: %w: %d", ErrNegative, s.DynamicPorts))
+	}
+	for _, r := range s.Rules {
+		add(checkRule(r))
+	}
+	for _, p := range s.Prefer {
+		add(checkRule(p.Rule))
+		if p.Weight == 0 || p.Weight > MaxWeight || p.Weight < -MaxWeight {
+			add(fmt.Errorf("preference %v: weight %d is not within 1 to %d or -%d to -1", p.Rule, p.Weight, MaxWeight, MaxWeight))
+		}
+		if _, ok := p.Rule.(NodeRule); p.Rule != nil && !ok {
+			add(fmt.Errorf("preference %v: only rules about a node's attributes can be preferred", p.Rule))
+		}
+	}
+	switch {
+	case s.Mode > Daemon:
+		add(fmt.Errorf("unknown %v", s.Mode))
+	case s.Mode == Gang && s.GangSize < 1:
+		add(fmt.Errorf("gang size %d is less than 1", s.GangSize))
+	case s.Mode != Gang && s.GangSize != 0:
+		add(fmt.Errorf("gang size %d is set, but the mode is %v", s.GangSize, s.Mode))
+	}
+	return errors.Join(errs...)
+}
+
+func (g *Group) compile() {
+	cost := g.spec.Request.Clone()
+	for _, d := range g.spec.Devices {
+		cost[d.Class] = d.Units()
+	}
+	for name, q := range cost.All() {
+		if q > 0 {
+			g.needs = append(g.needs, need{name, q})
+		}
+	}
+	for _, r := range g.spec.Rules {
+		switch r := r.(type) {
+		case NodeRule:
+			g.nodeRules = append(g.nodeRules, r)
+		case DomainRule:
+			g.domainRules = append(g.domainRules, r)
+			if k := r.Domain(); k != NodeID && !slices.Contains(g.keys, k) {
+				g.keys = append(g.keys, k)
+			}
+		case Toleration:
+			g.tolerations = append(g.tolerations, r)
+		}
+	}
+	slices.Sort(g.keys)
+	g.eligibility = fmt.Sprint(g.nodeRules, g.tolerations)
+	g.print = fmt.Sprintf("%q %d %v %v %v %d %v %v %v %d", g.spec.Role, g.spec.Priority, g.spec.Request, g.spec.Devices,
+		g.spec.Ports, g.spec.DynamicPorts, g.spec.Rules, g.spec.Prefer, g.spec.Mode, g.spec.GangSize)
+}
+
+// Task is one thing to run: an ID, unique in its source, and the group it belongs to.
+type Task struct {
+	ID    string
+	Group *Group
+}
+
+// String returns the task's ID.
+func (t Task) String() string { return t.ID }
+
+// Err returns every fault of the task joined into one error, or nil. Only the demand of a daemon group
+// may be without an ID.
+func (t Task) Err() error {
+	if err := t.Group.Err(); err != nil {
+		return fmt.Errorf("task %q: %w", t.ID, err)
+	}
+	if t.ID == "" && t.Group.spec.Mode == Daemon {
+		return nil
+	}
+	return checkName("task", t.ID)
+}

@@ -1,0 +1,566 @@
+// Package store keeps the cluster as berth's other packages read it: rows of nodes with dense columns
+// of int64 per resource, records of tasks and holds, and counts of a group's tasks per attribute value.
+//
+// A [Store] is written by one goroutine. The [View] that [Store.Snapshot] returns is immutable and costs one allocation or two
+// whatever the size, because pages are copied only when they are next written; [View.Fork] is a store
+// again, which shares every page with the view until it writes. The package holds no policy: it
+// neither validates nor decides, and its callers, the root package's Fork and Snapshot, do both.
+package store
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"sync"
+)
+
+// None is the row of a record that is on no node.
+const None = ^uint32(0)
+
+// Holds is the group that every hold belongs to. Holds are kept like tasks, for they take room like
+// tasks; their IDs are a namespace of their own.
+const Holds = 0
+
+// A Need is an amount of one dimension.
+type Need struct {
+	Dim    int32
+	Amount int64
+}
+
+// An Attr is an interned attribute of a node.
+type Attr struct{ Key, Value uint32 }
+
+// Node is what is known of a node besides its use. It is immutable: an update replaces it.
+type Node struct {
+	ID       string
+	Payload  any     // the *berth.Node it was made of
+	Capacity []int64 // by dimension; dimensions beyond its length are zero
+	Attrs    []Attr  // sorted by key
+	Devices  []int64 // units of each device
+}
+
+// Attr returns the interned value of an attribute.
+func (n *Node) Attr(key uint32) (uint32, bool) {
+	i, ok := slices.BinarySearchFunc(n.Attrs, key, func(a Attr, k uint32) int { return cmp.Compare(a.Key, k) })
+	if !ok {
+		return 0, false
+	}
+	return n.Attrs[i].Value, true
+}
+
+// NodeState is one row: a node and its use. The slices are shared with views: they are replaced, or
+// appended to by the one store that owns them, and never written.
+type NodeState struct {
+	Node    *Node    // nil where the row is free
+	Members []Member // tasks and holds here, in no order that means anything
+	Devices []int64  // free units of each device
+	Ports   []uint16 // taken ports, ascending
+	Drained bool
+}
+
+// A Member is a record on a node, with its group beside it so that counting a group's members on a
+// node does not touch the records.
+type Member struct{ Slot, Group uint32 }
+
+// Record is a task or a hold. A task takes what its group requests and, with Extra, devices and ports;
+// a hold takes what its Extra says.
+type Record struct {
+	Group      uint32
+	Row        uint32 // None when on no node
+	next, prev uint32 // the group's list, slot+1
+	State      uint8
+	Deadline   int64 // Unix nanoseconds; 0 is never
+	Extra      *Extra
+}
+
+// Extra is what only some records have. It is immutable: a change replaces it.
+type Extra struct {
+	Payload any    // the root package's hold
+	Needs   []Need // what a hold takes
+	Devices []DeviceShare
+	Ports   []uint16 // ascending
+}
+
+// A DeviceShare is a number of units of the device at an index of its node.
+type DeviceShare struct {
+	Index int
+	Units int64
+}
+
+// Group is what the tasks of one kind have in common.
+type Group struct {
+	Name       string
+	Payload    any
+	Request    []Need
+	Keys       []uint32 // attributes whose values the group's tasks are counted by
+	Count      int      // live tasks, those that are on a node
+	head, tail uint32   // slot+1
+	counts     [][]Count
+	owner      *token // who may write counts in place
+}
+
+// Count is how many of a group's tasks are on nodes with one value of an attribute.
+type Count struct {
+	Value uint32
+	Tasks int32
+}
+
+// A Change is an entry of the log: a row that changed, and the group whose count changed with it, or
+// NoGroup where the node itself did.
+type Change struct{ Row, Group uint32 }
+
+// NoGroup marks a change of the node itself.
+const NoGroup = ^uint32(0)
+
+// Store is a mutable cluster for one goroutine.
+type Store struct {
+	View
+	token   *token
+	forked  bool
+	rowFree []uint32 // rows, records and groups to use again
+	recFree []uint32
+	grpFree []uint32
+	added   []uint32 // rows added since order was made
+	stale   bool     // order is not that of the nodes
+}
+
+// View is an immutable cluster. Any number of goroutines may read it.
+type View struct {
+	dims      *names
+	attrs     *Interner
+	nodes     Array[NodeState]
+	nodeKeys  Array[key]
+	free      Array[int64]
+	recs      Array[Record]
+	recKeys   Array[key]
+	groups    Array[Group]
+	groupKeys Array[key]
+	byNode    index
+	byTask    index
+	byHold    index
+	byGroup   index
+	order     []uint32 // rows by node ID
+	rank      []uint32 // by row: its place in order
+	nodeN     int
+	taskN     int
+	log       []Change
+	logBase   uint64
+	seq       uint64
+	branch    *Branch
+}
+
+// A Branch is one line of history. A store and its views are of one branch, in which a higher
+// sequence number is later; each fork starts another.
+type Branch struct{ _ byte }
+
+type names struct {
+	list []string
+	byID map[string]int32
+}
+
+// Interner gives small numbers to attribute names and values. Its numbers depend on the order of
+// arrival and therefore never order anything. It is shared by a store, its views and its forks.
+type Interner struct {
+	mu   sync.RWMutex
+	ids  map[string]uint32
+	text []string
+}
+
+// ID returns the number of s, a new one if it is new.
+func (in *Interner) ID(s string) uint32 {
+	in.mu.RLock()
+	id, ok := in.ids[s]
+	in.mu.RUnlock()
+	if ok {
+		return id
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if id, ok := in.ids[s]; ok {
+		return id
+	}
+	id = uint32(len(in.text))
+	in.text = append(in.text, s)
+	in.ids[s] = id
+	return id
+}
+
+// Text returns what id stands for.
+func (in *Interner) Text(id uint32) string {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return in.text[id]
+}
+
+var seed = maphash.MakeSeed()
+
+func hashOf(id string) uint32 { return uint32(maphash.String(seed, id)) }
+
+// ViewOf returns what is behind a *berth.Snapshot, and StoreOf what is behind a *berth.Fork. The root
+// package sets them when it is initialised: it wraps this package without showing it, and these let
+// berth's other packages look behind the wrapping without a public method for it.
+var (
+	ViewOf  func(snapshot any) *View
+	StoreOf func(fork any) *Store
+)
+
+// New returns an empty store.
+func New() *Store {
+	t := new(token)
+	s := &Store{token: t}
+	s.View = View{
+		dims:      &names{byID: map[string]int32{}},
+		attrs:     &Interner{ids: map[string]uint32{}},
+		nodes:     newArray[NodeState](1, 3),
+		nodeKeys:  newArray[key](1, 4),
+		free:      newArray[int64](2, 4),
+		recs:      newArray[Record](1, 3),
+		recKeys:   newArray[key](1, 4),
+		groups:    newArray[Group](1, 3),
+		groupKeys: newArray[key](1, 4),
+		byNode:    newIndex(t, 0),
+		byTask:    newIndex(t, 0),
+		byHold:    newIndex(t, 0),
+		byGroup:   newIndex(t, 0),
+		branch:    new(Branch),
+	}
+	s.AddGroup(Group{}) // Holds
+	return s
+}
+
+// Snapshot returns the store as it is now.
+func (s *Store) Snapshot() *View {
+	s.sortNodes()
+	v := s.View // copies the handles, not the pages
+	s.token = new(token)
+	return &v
+}
+
+// Fork returns a store that begins as v and shares its pages.
+func (v *View) Fork() *Store {
+	s := &Store{View: *v, token: new(token), forked: true}
+	s.branch = new(Branch)
+	s.log = nil
+	s.logBase = v.seq
+	return s
+}
+
+// Branch returns the line of history v is of.
+func (v *View) Branch() *Branch { return v.branch }
+
+// Seq counts the changes up to v within its branch.
+func (v *View) Seq() uint64 { return v.seq }
+
+// Since returns the changes after seq, oldest first, or false if the log no longer reaches back.
+func (v *View) Since(seq uint64) ([]Change, bool) {
+	if seq < v.logBase || seq > v.seq {
+		return nil, false
+	}
+	return v.log[seq-v.logBase:], true
+}
+
+func (s *Store) changed(row, group uint32) {
+	const bound = 1 << 17
+	if len(s.log) >= bound {
+		keep := s.log[len(s.log)-bound/2:]
+		s.logBase += uint64(len(s.log) - len(keep))
+		s.log = append(make([]Change, 0, bound), keep...)
+	}
+	s.log = append(s.log, Change{row, group})
+	s.seq++
+}
+
+// Dims returns the names of the dimensions.
+func (v *View) Dims() []string { return v.dims.list }
+
+// DimOf returns the dimension of that name.
+func (v *View) DimOf(name string) (int32, bool) {
+	d, ok := v.dims.byID[name]
+	return d, ok
+}
+
+// Attrs returns the interner of attribute names and values.
+func (v *View) Attrs() *Interner { return v.attrs }
+
+// Dim returns the dimension of that name, a new one if it is new.
+func (s *Store) Dim(name string) int32 {
+	if d, ok := s.dims.byID[name]; ok {
+		return d
+	}
+	d := int32(len(s.dims.list))
+	grown := &names{list: append(slices.Clone(s.dims.list), name), byID: make(map[string]int32, len(s.dims.byID)+1)}
+	for i, n := range grown.list {
+		grown.byID[n] = int32(i)
+	}
+	s.dims = grown
+	if int(d) >= s.free.width {
+		s.free = s.free.widened(s.token, 2*s.free.width)
+	}
+	return d
+}
+
+// Rows returns the number of rows, free ones included.
+func (v *View) Rows() int { return v.nodes.Len() }
+
+// Nodes returns the number of nodes.
+func (v *View) Nodes() int { return v.nodeN }
+
+// Tasks returns the number of tasks, those on no node included.
+func (v *View) Tasks() int { return v.taskN }
+
+// Node returns a row to be read.
+func (v *View) Node(row uint32) *NodeState { return v.nodes.At(int(row)) }
+
+// Free returns the free amounts of a row by dimension, to be read; they are negative where the node
+// is overcommitted. It may be longer than Dims.
+func (v *View) Free(row uint32) []int64 { return v.free.Row(int(row)) }
+
+// FindNode returns the row of a node.
+func (v *View) FindNode(id string) (uint32, bool) {
+	return v.byNode.find(&v.nodeKeys, hashOf(id), id)
+}
+
+// Order returns the rows of all nodes by node ID.
+func (v *View) Order() []uint32 { return v.order }
+
+// Rank returns each row's place in Order.
+func (v *View) Rank() []uint32 { return v.rank }
+
+// Sorted returns Order, brought up to date.
+func (s *Store) Sorted() []uint32 {
+	s.sortNodes()
+	return s.order
+}
+
+// sortNodes merges the nodes added since the last time into the order, so that a cluster built node
+// by node is not sorted again for each.
+func (s *Store) sortNodes() {
+	if !s.stale {
+		return
+	}
+	fresh := make(map[uint32]bool, len(s.added))
+	added := s.added[:0]
+	for _, row := range s.added {
+		if s.Node(row).Node != nil && !fresh[row] {
+			fresh[row] = true
+			added = append(added, row)
+		}
+	}
+	byID := func(a, b uint32) int { return cmp.Compare(s.Node(a).Node.ID, s.Node(b).Node.ID) }
+	slices.SortFunc(added, byID)
+	order := make([]uint32, 0, s.nodeN)
+	for _, row := range s.order {
+		if s.Node(row).Node == nil || fresh[row] {
+			continue
+		}
+		for len(added) > 0 && byID(added[0], row) < 0 {
+			order = append(order, added[0])
+			added = added[1:]
+		}
+		order = append(order, row)
+	}
+	order = append(order, added...)
+	rank := make([]uint32, s.nodes.Len())
+	for i, row := range order {
+		rank[row] = uint32(i)
+	}
+	s.order, s.rank, s.added, s.stale = order, rank, nil, false
+}
+
+// AddNode adds a node of an ID that is not there yet and returns its row.
+func (s *Store) AddNode(n *Node) uint32 {
+	row, ok := pop(&s.rowFree)
+	if !ok {
+		row = uint32(s.nodes.grow(s.token))
+		s.nodeKeys.grow(s.token)
+		s.free.grow(s.token)
+	}
+	*s.node(row) = NodeState{Node: n, Devices: n.Devices}
+	free := s.free.mutRow(s.token, int(row))
+	clear(free)
+	copy(free, n.Capacity)
+	hash := hashOf(n.ID)
+	*s.nodeKeys.mutAt(s.token, int(row)) = key{n.ID, hash}
+	s.byNode.insert(s.token, &s.nodeKeys, row, hash)
+	s.added, s.stale = append(s.added, row), true
+	s.nodeN++
+	s.changed(row, NoGroup)
+	return row
+}
+
+// SetNode replaces the description of a node, which keeps its members: free amounts move by the
+// difference in capacity, and what members hold of devices stays held.
+func (s *Store) SetNode(row uint32, n *Node) {
+	ns := s.node(row)
+	old := ns.Node
+	free := s.free.mutRow(s.token, int(row))
+	for d := range free {
+		free[d] += at(n.Capacity, d) - at(old.Capacity, d)
+	}
+	devices := slices.Clone(n.Devices)
+	for _, m := range ns.Members {
+		if x := s.recs.At(int(m.Slot)).Extra; x != nil {
+			takeDevices(devices, x.Devices, 1)
+		}
+	}
+	ns.Devices = devices
+	for _, m := range ns.Members {
+		s.count(m.Group, old, -1)
+		s.count(m.Group, n, +1)
+	}
+	ns.Node = n
+	s.changed(row, NoGroup)
+	for _, m := range ns.Members {
+		s.changed(row, m.Group)
+	}
+}
+
+// SetDrained marks a node as taking no new tasks, or takes the mark away.
+func (s *Store) SetDrained(row uint32, drained bool) {
+	s.node(row).Drained = drained
+	s.changed(row, NoGroup)
+}
+
+// RemoveNode removes a node without members.
+func (s *Store) RemoveNode(row uint32) {
+	k := *s.nodeKeys.At(int(row))
+	s.byNode.remove(s.token, row, k.hash)
+	*s.nodeKeys.mutAt(s.token, int(row)) = key{}
+	*s.node(row) = NodeState{}
+	clear(s.free.mutRow(s.token, int(row)))
+	s.rowFree = append(s.rowFree, row)
+	s.stale = true
+	s.nodeN--
+	s.changed(row, NoGroup)
+}
+
+func at(v []int64, i int) int64 {
+	if i < len(v) {
+		return v[i]
+	}
+	return 0
+}
+
+// node returns a row to be written. A fork's copy of a page still shares the member lists' spare room
+// with the store it was forked from, which appends to it in place, so the fork gives that room up.
+func (s *Store) node(row uint32) *NodeState {
+	if !s.forked {
+		return s.nodes.mutAt(s.token, int(row))
+	}
+	return s.nodes.mutAtCopied(s.token, int(row), func(page []NodeState) {
+		for i := range page {
+			page[i].Members = slices.Clip(page[i].Members)
+		}
+	})
+}
+
+// Group returns a group to be read.
+func (v *View) Group(g uint32) *Group { return v.groups.At(int(g)) }
+
+// FindGroup returns the number of a group. A group is known while it has tasks.
+func (v *View) FindGroup(name string) (uint32, bool) {
+	return v.byGroup.find(&v.groupKeys, hashOf(name), name)
+}
+
+// AddGroup adds a group of a name that is not there yet and returns its number. The group leaves when
+// its last task does.
+func (s *Store) AddGroup(g Group) uint32 {
+	id, ok := pop(&s.grpFree)
+	if !ok {
+		id = uint32(s.groups.grow(s.token))
+		s.groupKeys.grow(s.token)
+	}
+	if len(g.Keys) > 0 {
+		g.counts = make([][]Count, len(g.Keys))
+	}
+	g.owner = s.token
+	*s.groups.mutAt(s.token, int(id)) = g
+	hash := hashOf(g.Name)
+	*s.groupKeys.mutAt(s.token, int(id)) = key{g.Name, hash}
+	s.byGroup.insert(s.token, &s.groupKeys, id, hash)
+	return id
+}
+
+func (s *Store) dropGroup(id uint32) {
+	s.byGroup.remove(s.token, id, s.groupKeys.At(int(id)).hash)
+	*s.groupKeys.mutAt(s.token, int(id)) = key{}
+	*s.groups.mutAt(s.token, int(id)) = Group{}
+	s.grpFree = append(s.grpFree, id)
+}
+
+func pop(stack *[]uint32) (uint32, bool) {
+	k := len(*stack)
+	if k == 0 {
+		return 0, false
+	}
+	top := (*stack)[k-1]
+	*stack = (*stack)[:k-1]
+	return top, true
+}
+
+// count moves a group's number of tasks and its counts by value.
+func (s *Store) count(id uint32, n *Node, by int32) {
+	s.groups.mutAt(s.token, int(id)).Count += int(by)
+	s.tally(id, n, by)
+}
+
+func (s *Store) tally(id uint32, n *Node, by int32) {
+	g := s.groups.At(int(id))
+	if len(g.Keys) == 0 {
+		return
+	}
+	g = s.groups.mutAt(s.token, int(id))
+	if g.owner != s.token {
+		counts := make([][]Count, len(g.counts))
+		for i := range counts {
+			counts[i] = slices.Clone(g.counts[i])
+		}
+		g.counts, g.owner = counts, s.token
+	}
+	for i, k := range g.Keys {
+		v, ok := n.Attr(k)
+		if !ok {
+			continue
+		}
+		c := g.counts[i]
+		j, found := slices.BinarySearchFunc(c, v, func(c Count, v uint32) int { return cmp.Compare(c.Value, v) })
+		switch {
+		case !found:
+			g.counts[i] = slices.Insert(c, j, Count{v, by})
+		case c[j].Tasks+by == 0:
+			g.counts[i] = slices.Delete(c, j, j+1)
+		default:
+			c[j].Tasks += by
+		}
+	}
+}
+
+// Counts returns how many of the group's tasks are on nodes with each value of an attribute; values
+// without a task are absent. The attribute is one of the group's keys.
+func (v *View) Counts(group, key uint32) []Count {
+	g := v.Group(group)
+	if i := slices.Index(g.Keys, key); i >= 0 {
+		return g.counts[i]
+	}
+	return nil
+}
+
+// CountAt returns how many of the group's tasks are on nodes with one value of an attribute.
+func (v *View) CountAt(group, key, value uint32) int {
+	c := v.Counts(group, key)
+	if i, ok := slices.BinarySearchFunc(c, value, func(c Count, v uint32) int { return cmp.Compare(c.Value, v) }); ok {
+		return int(c[i].Tasks)
+	}
+	return 0
+}
+
+// CountOn returns how many of the group's tasks are on a node.
+func (v *View) CountOn(group, row uint32) int {
+	n := 0
+	for _, m := range v.Node(row).Members {
+		if m.Group == group {
+			n++
+		}
+	}
+	return n
+}

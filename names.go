@@ -1,0 +1,69 @@
+package berth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// checkName says what is wrong with a name that a person or another program must be able to print
+// and type again: empty, not UTF-8, spaces at its ends, or control characters.
+func checkName(kind, name string) error {
+	plain := name != ""
+	for i := 0; i < len(name) && plain; i++ {
+		plain = '!' <= name[i] && name[i] <= '~'
+	}
+	if plain {
+		return nil // nearly all names: every placement checks one
+	}
+	switch {
+	case name == "":
+		return fmt.Errorf("%s: empty name", kind)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%s %q: not UTF-8", kind, name)
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("%s %q: leading or trailing space", kind, name)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%s %q: control character", kind, name)
+	}
+	return nil
+}
+
+// Role is a tenant: a path such as "eng/search", whose shares add up at every level. The empty Role
+// is the root, which every other role is below.
+type Role string
+
+// Err returns every fault of the path joined into one error, or nil. A segment is not empty, "." or
+// "..", does not begin with "-", and holds no white space, control character or backslash (the rules of Mesos).
+func (r Role) Err() error {
+	if r == "" {
+		return nil
+	}
+	var errs []error
+	for seg := range strings.SplitSeq(string(r), "/") {
+		switch {
+		case seg == "":
+			errs = append(errs, fmt.Errorf("role %q: empty segment", string(r)))
+		case seg == "." || seg == "..":
+			errs = append(errs, fmt.Errorf("role %q: segment %q is reserved", string(r), seg))
+		case seg[0] == '-':
+			errs = append(errs, fmt.Errorf("role %q: segment %q begins with '-'", string(r), seg))
+		case !utf8.ValidString(seg):
+			errs = append(errs, fmt.Errorf("role %q: segment %q is not UTF-8", string(r), seg))
+		case strings.ContainsFunc(seg, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) || c == '\\' }):
+			errs = append(errs, fmt.Errorf("role %q: segment %q holds white space, a control character or a backslash", string(r), seg))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Parent returns the role one level up; the parent of a top-level role is the root, and so is the root's.
+func (r Role) Parent() Role {
+	i := strings.LastIndexByte(string(r), '/')
+	if i < 0 {
+		return ""
+	}
+	return r[:i]
+}

@@ -1,0 +1,252 @@
+package berth
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// NodeID is the attribute name under which every node's own ID can be read, as if it were a text
+// attribute. A node cannot set it.
+const NodeID = "node.id"
+
+// DeviceUnits is how many units every device divides into: a task asks for whole devices or for some
+// of the thousand units of one.
+const DeviceUnits = 1000
+
+// Node is a machine, as its host describes it. berth reads the maps and slices once and keeps copies.
+type Node struct {
+	// ID names the node. It must be unique in its source and is the last tie-break of every decision.
+	ID string
+	// Capacity is what tasks can use in all: hosts subtract what the system itself needs.
+	Capacity Resources
+	// Attributes describe the node to constraints.
+	Attributes Attributes
+	// Taints keep away every group that does not tolerate them.
+	Taints []Taint
+	// Devices are the instances tasks can have shares of. Their place in the slice is their index.
+	Devices []Device
+	// Ports are the ports that tasks can have.
+	Ports []PortRange
+	// Unschedulable nodes take no new task; those they have stay.
+	Unschedulable bool
+}
+
+// Attributes are a node's properties by name. A value is text (any string) or a number (any of Go's
+// integer and float types), so a literal can be written as it is: {"zone": "a", "generation": 7}.
+type Attributes map[string]any
+
+// Value is an attribute's value. Values compare with ==.
+type Value struct {
+	text   string
+	number float64
+	isNum  bool
+}
+
+// ValueOf returns v as a Value, or an error if it is neither a string nor a finite number. Numbers are
+// float64 inside: integers beyond 2^53 lose precision.
+func ValueOf(v any) (Value, error) {
+	switch v := v.(type) {
+	case Value:
+		return v, nil
+	case string:
+		return Value{text: v}, nil
+	case int:
+		return Value{number: float64(v), isNum: true}, nil
+	case int8:
+		return Value{number: float64(v), isNum: true}, nil
+	case int16:
+		return Value{number: float64(v), isNum: true}, nil
+	case int32:
+		return Value{number: float64(v), isNum: true}, nil
+	case int64:
+		return Value{number: float64(v), isNum: true}, nil
+	case uint:
+		return Value{number: float64(v), isNum: true}, nil
+	case uint8:
+		return Value{number: float64(v), isNum: true}, nil
+	case uint16:
+		return Value{number: float64(v), isNum: true}, nil
+	case uint32:
+		return Value{number: float64(v), isNum: true}, nil
+	case uint64:
+		return Value{number: float64(v), isNum: true}, nil
+	case float32:
+		return finite(float64(v))
+	case float64:
+		return finite(v)
+	}
+	return Value{}, fmt.Errorf("value of type %T is neither text nor a number", v)
+}
+
+func finite(f float64) (Value, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return Value{}, fmt.Errorf("value %v is not a finite number", f)
+	}
+	return Value{number: f + 0, isNum: true}, nil // + 0 makes -0 equal 0
+}
+
+// Number returns the value as a number and whether it is one.
+func (v Value) Number() (float64, bool) { return v.number, v.isNum }
+
+// String returns text as it is and a number in its shortest form.
+func (v Value) String() string {
+	if v.isNum {
+		return strconv.FormatFloat(v.number, 'g', -1, 64)
+	}
+	return v.text
+}
+
+// Compare orders numbers before texts, numbers by size and texts by bytes.
+func (v Value) Compare(o Value) int {
+	if v.isNum != o.isNum {
+		if v.isNum {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(v.number, o.number), cmp.Compare(v.text, o.text))
+}
+
+// internKey is the text under which a value is interned: numbers and texts never collide.
+func (v Value) internKey() string {
+	if v.isNum {
+		return "\x00" + v.String()
+	}
+	return v.text
+}
+
+// Effect is what a taint does to a task that does not tolerate it.
+type Effect uint8
+
+const (
+	// NoSchedule keeps new tasks away. It is the default.
+	NoSchedule Effect = iota
+	// PreferNoSchedule makes the node less welcome: each such taint counts as a preference of
+	// weight 1 against it.
+	PreferNoSchedule
+)
+
+// Taint keeps tasks away from a node unless their group tolerates it.
+type Taint struct {
+	Key, Value string
+	Effect     Effect
+}
+
+// String prints "key=value" or, without a value, "key".
+func (t Taint) String() string {
+	if t.Value == "" {
+		return t.Key
+	}
+	return t.Key + "=" + t.Value
+}
+
+// Device is one instance of a class, such as one GPU. It divides into [DeviceUnits] units. The class
+// is also a resource: a node with two devices of class "gpu" has a capacity of 2000 "gpu", which counts in
+// scores, shares and limits.
+type Device struct {
+	Class string // "gpu"
+	Model string // "A100"; may be empty
+}
+
+// PortRange is the ports from First to Last, both included.
+type PortRange struct{ First, Last uint16 }
+
+// String prints "80" or "8000-8999".
+func (r PortRange) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(int(r.First))
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// Attribute returns the value of an attribute; [NodeID] is always there.
+func (n *Node) Attribute(name string) (Value, bool) {
+	if name == NodeID {
+		return Value{text: n.ID}, true
+	}
+	raw, ok := n.Attributes[name]
+	if !ok {
+		return Value{}, false
+	}
+	v, err := ValueOf(raw)
+	return v, err == nil
+}
+
+// Err returns every fault of the node joined into one error, or nil.
+func (n *Node) Err() error {
+	var errs []error
+	add := func(err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, err))
+		}
+	}
+	if err := checkName("node", n.ID); err != nil {
+		errs = append(errs, err)
+	}
+	add(n.Capacity.Err())
+	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
+		add(checkName("attribute", name))
+		if name == NodeID {
+			add(fmt.Errorf("attribute %q is the node's own ID and cannot be set", name))
+		}
+		if _, err := ValueOf(n.Attributes[name]); err != nil {
+			add(fmt.Errorf("attribute %q: %w", name, err))
+		}
+	}
+	for _, t := range n.Taints {
+		add(checkName("taint", t.Key))
+		if t.Effect > PreferNoSchedule {
+			add(fmt.Errorf("taint %q: unknown effect %d", t.Key, t.Effect))
+		}
+	}
+	clash := map[string]bool{}
+	for i, d := range n.Devices {
+		add(checkName(fmt.Sprintf("class of device %d", i), d.Class))
+		if _, ok := n.Capacity[d.Class]; ok && !clash[d.Class] {
+			clash[d.Class] = true
+			add(fmt.Errorf("resource %q is also a device class", d.Class))
+		}
+	}
+	add(checkPorts(n.Ports))
+	return errors.Join(errs...)
+}
+
+func checkPorts(ranges []PortRange) error {
+	var errs []error
+	for i, r := range ranges {
+		if r.First == 0 || r.First > r.Last {
+			errs = append(errs, fmt.Errorf("ports %s: not a range of ports from 1 on", r))
+		}
+		for _, o := range ranges[:i] {
+			if r.First <= o.Last && o.First <= r.Last {
+				errs = append(errs, fmt.Errorf("ports %s overlap ports %s", r, o))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// clone returns a copy that shares nothing the host could write to.
+func (n *Node) clone() *Node {
+	c := *n
+	c.Capacity = n.Capacity.Clone()
+	c.Attributes = maps.Clone(n.Attributes)
+	c.Taints = slices.Clone(n.Taints)
+	c.Devices = slices.Clone(n.Devices)
+	c.Ports = slices.Clone(n.Ports)
+	return &c
+}
+
+func hasPort(ranges []PortRange, p uint16) bool {
+	for _, r := range ranges {
+		if r.First <= p && p <= r.Last {
+			return true
+		}
+	}
+	return false
+}

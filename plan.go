@@ -1,0 +1,253 @@
+package berth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Version says which state of which source a snapshot shows. Versions compare with ==.
+type Version struct {
+	lineage *lineage
+	seq     uint64
+}
+
+// lineage is the identity of a source: its snapshots and the plans made of them carry it. It has a
+// size, so that two are never at one address.
+type lineage struct{ _ byte }
+
+// Seq grows with every change of the source.
+func (v Version) Seq() uint64 { return v.seq }
+
+// SameLineage reports whether v and o are versions of one source.
+func (v Version) SameLineage(o Version) bool { return v.lineage == o.lineage }
+
+// OpKind is what an operation does.
+type OpKind uint8
+
+const (
+	// Place puts a task on a node.
+	Place OpKind = iota
+	// Take sets room on a node aside for an owner: it makes a Hold.
+	Take
+	// Drop ends a hold.
+	Drop
+	// Release ends a task and gives its room back.
+	Release
+	// Evict ends a task against its will. It may name the hold its room goes to.
+	Evict
+)
+
+var opText = [...]string{Place: "place", Take: "hold", Drop: "drop", Release: "release", Evict: "evict"}
+
+// String returns "place", "hold", "drop", "release" or "evict".
+func (k OpKind) String() string {
+	if int(k) < len(opText) {
+		return opText[k]
+	}
+	return fmt.Sprintf("operation %d", k)
+}
+
+// Op is one operation of a plan. Which fields count depends on its kind:
+//
+//	Place    Task, Node; Grant, or nil to let the commit choose; From, if the room is held
+//	Take     Hold
+//	Drop     ID of the hold
+//	Release  ID of the task
+//	Evict    ID of the task; Hold, if the room is to be held at once
+type Op struct {
+	Kind  OpKind
+	Row   uint32 // a hint where Node is stored, checked before use; zero is fine
+	Task  Task
+	Node  string
+	ID    string
+	From  string // the owner whose holds on the node the task draws on; empty draws on what is free
+	Grant *Grant
+	Hold  *Hold
+}
+
+// Grant is the particular devices and ports a task got. It must not be changed.
+type Grant struct {
+	Devices []DeviceShare
+	Ports   []uint16 // those asked for by number first, then the dynamic ones, each ascending
+}
+
+// DeviceShare is units of the device at an index of [Node].Devices.
+type DeviceShare struct {
+	Index int
+	Units int64
+}
+
+// String prints the devices as "index:units" joined by "|", and the ports.
+func (g *Grant) String() string {
+	if g == nil {
+		return ""
+	}
+	var b strings.Builder
+	for i, d := range g.Devices {
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		fmt.Fprintf(&b, "%d:%d", d.Index, d.Units)
+	}
+	if len(g.Ports) > 0 {
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "ports %v", g.Ports)
+	}
+	return b.String()
+}
+
+// Lease is how firmly a hold keeps others out.
+type Lease uint8
+
+const (
+	// Exclusive holds take their room: nobody else can have it while the hold lasts. It is the default.
+	Exclusive Lease = iota
+	// Optimistic holds take nothing: whoever commits first has the room.
+	Optimistic
+)
+
+// Hold is room on a node set aside for an owner until a deadline. An offer is a hold made for a framework.
+type Hold struct {
+	ID        string
+	Owner     string
+	Node      string
+	Resources Resources
+	Devices   []DeviceShare
+	Ports     []uint16
+	Lease     Lease
+	Deadline  time.Time // when it ends by itself; holds always have one
+}
+
+// Err returns every fault of the hold joined into one error, or nil.
+func (h *Hold) Err() error {
+	if h == nil {
+		return errors.New("hold: none given")
+	}
+	var errs []error
+	add := func(err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("hold %q: %w", h.ID, err))
+		}
+	}
+	if err := checkName("hold", h.ID); err != nil {
+		errs = append(errs, err)
+	}
+	add(checkName("owner", h.Owner))
+	add(checkName("node", h.Node))
+	add(h.Resources.Err())
+	seen := map[int]bool{}
+	for _, d := range h.Devices {
+		if d.Index < 0 || d.Units <= 0 || d.Units > DeviceUnits || seen[d.Index] {
+			add(fmt.Errorf("device %d: %d units are not a share of a device named once", d.Index, d.Units))
+		}
+		seen[d.Index] = true
+	}
+	for i, p := range h.Ports {
+		if p == 0 || slices.Contains(h.Ports[:i], p) {
+			add(fmt.Errorf("port %d: zero or named twice", p))
+		}
+	}
+	if h.Lease > Optimistic {
+		add(fmt.Errorf("unknown lease %d", h.Lease))
+	}
+	if h.Deadline.IsZero() {
+		add(errors.New("no deadline"))
+	}
+	return errors.Join(errs...)
+}
+
+// Offer is a hold as the framework it was made for sees it.
+type Offer struct {
+	Hold
+	Role       Role
+	Attributes Attributes // of the node
+}
+
+// Plan is what a scheduler decided on one snapshot: operations in order, and the tasks that could not
+// be placed. Committing it to the source the snapshot came from carries it out.
+type Plan struct {
+	Version  Version
+	Ops      []Op
+	Unplaced []Unplaced
+	// Together names the groups of which either every Place of the plan is done or none.
+	Together []string
+}
+
+// Place adds a task on a node to the plan.
+func (p *Plan) Place(t Task, node string) {
+	p.Ops = append(p.Ops, Op{Kind: Place, Task: t, Node: node})
+}
+
+// Take adds a hold to the plan.
+func (p *Plan) Take(h Hold) { p.Ops = append(p.Ops, Op{Kind: Take, Hold: &h}) }
+
+// Drop adds the end of a hold to the plan.
+func (p *Plan) Drop(hold string) { p.Ops = append(p.Ops, Op{Kind: Drop, ID: hold}) }
+
+// Release adds the end of a task to the plan.
+func (p *Plan) Release(task string) { p.Ops = append(p.Ops, Op{Kind: Release, ID: task}) }
+
+// Evict adds the eviction of a task to the plan; its room goes to the hold, if one is given.
+func (p *Plan) Evict(task string, hold *Hold) {
+	p.Ops = append(p.Ops, Op{Kind: Evict, ID: task, Hold: hold})
+}
+
+// String prints the plan one operation a line, then the unplaced tasks. Equal plans print alike.
+func (p *Plan) String() string {
+	var b strings.Builder
+	for _, op := range p.Ops {
+		fmt.Fprintln(&b, op)
+	}
+	for _, u := range p.Unplaced {
+		fmt.Fprintln(&b, u)
+	}
+	return b.String()
+}
+
+// String prints "place web-1 on n1 0:1000", "release web-1" and so on.
+func (op Op) String() string {
+	var b strings.Builder
+	b.WriteString(op.Kind.String())
+	switch op.Kind {
+	case Place:
+		fmt.Fprintf(&b, " %v on %s", op.Task, op.Node)
+		if g := op.Grant.String(); g != "" {
+			b.WriteString(" " + g)
+		}
+		if op.From != "" {
+			b.WriteString(" from " + op.From)
+		}
+	case Take:
+		if op.Hold != nil {
+			fmt.Fprintf(&b, " %s for %s on %s: %v", op.Hold.ID, op.Hold.Owner, op.Hold.Node, op.Hold.Resources)
+		}
+	default:
+		b.WriteString(" " + op.ID)
+		if op.Kind == Evict && op.Hold != nil {
+			b.WriteString(" to hold " + op.Hold.ID)
+		}
+	}
+	return b.String()
+}
+
+// Refusal is an operation that a commit did not do, and why.
+type Refusal struct {
+	Op     Op
+	Reason Reason
+}
+
+// String prints the operation and the reason.
+func (r Refusal) String() string { return fmt.Sprintf("%v: %v", r.Op, r.Reason) }
+
+// Outcome is what became of a plan.
+type Outcome struct {
+	Version  Version    // after the commit
+	Placed   []Op       // the Place operations that were done, grants filled in
+	Refused  []Refusal  // the operations that were not done
+	Unplaced []Unplaced // the tasks no node was found for
+}

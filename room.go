@@ -1,0 +1,358 @@
+package berth
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// grants reports whether a task of the group gets particular devices or ports.
+func (g *Group) grants() bool {
+	return len(g.spec.Devices) > 0 || len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0
+}
+
+// grant chooses the devices and ports of a task on a node: for a share the device with the least free
+// units that suffice, for whole devices the lowest indexes, for dynamic ports the lowest numbers. It
+// changes nothing. Where the caller wants a particular grant, it checks that instead. devices are
+// the free units to choose from; ports, where not nil, the ports to choose from.
+func (f *Fork) grant(g *Group, row uint32, want *Grant, devices []int64, ports []uint16) (*Grant, Reason) {
+	n := f.s.Node(row).Node.Payload.(*Node)
+	taken := f.s.Node(row).Ports
+	usable := func(p uint16) bool {
+		if ports != nil {
+			return slices.Contains(ports, p)
+		}
+		if _, used := slices.BinarySearch(taken, p); used {
+			return false
+		}
+		return hasPort(n.Ports, p)
+	}
+	if want != nil {
+		return want, f.checkGrant(g, n, want, devices, usable)
+	}
+	out := new(Grant)
+	for i := range g.spec.Devices {
+		d := &g.spec.Devices[i]
+		shares, ok := d.choose(n, devices)
+		if !ok {
+			return nil, Reason{NoDevice, d.String()}
+		}
+		out.Devices = append(out.Devices, shares...)
+	}
+	for _, r := range g.spec.Ports {
+		for p := int(r.First); p <= int(r.Last); p++ {
+			if !usable(uint16(p)) {
+				return nil, Reason{NoPort, r.String()}
+			}
+			out.Ports = append(out.Ports, uint16(p))
+		}
+	}
+	if k := g.spec.DynamicPorts; k > 0 {
+		fixed := len(out.Ports)
+		for _, r := range sortedPorts(n.Ports) {
+			for p := int(r.First); p <= int(r.Last) && len(out.Ports) < fixed+k; p++ {
+				if usable(uint16(p)) && !hasPort(g.spec.Ports, uint16(p)) {
+					out.Ports = append(out.Ports, uint16(p))
+				}
+			}
+		}
+		if len(out.Ports) < fixed+k {
+			return nil, Reason{NoPort, dynamicPorts(k)}
+		}
+	}
+	return out, Reason{}
+}
+
+func sortedPorts(ranges []PortRange) []PortRange {
+	return slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
+}
+
+// choose returns the devices that serve the request from the free units, or false.
+func (d *DeviceRequest) choose(n *Node, free []int64) ([]DeviceShare, bool) {
+	if d.Count > 0 {
+		var out []DeviceShare
+		for i, dev := range n.Devices {
+			if i < len(free) && free[i] == DeviceUnits && d.accepts(dev) {
+				if out = append(out, DeviceShare{i, DeviceUnits}); len(out) == d.Count {
+					return out, true
+				}
+			}
+		}
+		return nil, false
+	}
+	best := -1
+	for i, dev := range n.Devices {
+		if i < len(free) && free[i] >= d.Share && d.accepts(dev) && (best < 0 || free[i] < free[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil, false
+	}
+	return []DeviceShare{{best, d.Share}}, true
+}
+
+// fits is choose without the choice.
+func (d *DeviceRequest) fits(n *Node, free []int64) bool {
+	if d.Count > len(free) {
+		return false
+	}
+	whole := 0
+	for i, units := range free {
+		if d.Count > 0 && units == DeviceUnits && d.accepts(n.Devices[i]) {
+			if whole++; whole == d.Count {
+				return true
+			}
+		}
+		if d.Share > 0 && units >= d.Share && d.accepts(n.Devices[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGrant says why a grant that the caller wants is not what the group asks for, or not free.
+func (f *Fork) checkGrant(g *Group, n *Node, want *Grant, devices []int64, usable func(uint16) bool) Reason {
+	units := make([]int64, len(g.spec.Devices))
+	seen := make(map[int]bool, len(want.Devices))
+	for _, share := range want.Devices {
+		if share.Index < 0 || share.Index >= len(n.Devices) || seen[share.Index] {
+			return Reason{Invalid, "grant of a device the node does not have, or twice of one"}
+		}
+		seen[share.Index] = true
+		i := slices.IndexFunc(g.spec.Devices, func(d DeviceRequest) bool { return d.accepts(n.Devices[share.Index]) })
+		if i < 0 || share.Units != min(g.spec.Devices[i].Units(), DeviceUnits) {
+			return Reason{Invalid, "grant of devices the group did not ask for"}
+		}
+		if share.Index >= len(devices) || devices[share.Index] < share.Units {
+			return Reason{NoDevice, g.spec.Devices[i].String()}
+		}
+		units[i] += share.Units
+	}
+	for i, d := range g.spec.Devices {
+		if units[i] != d.Units() {
+			return Reason{Invalid, "grant of devices the group did not ask for"}
+		}
+	}
+	fixed, dynamic := 0, 0
+	for i, p := range want.Ports {
+		switch {
+		case slices.Contains(want.Ports[:i], p):
+			return Reason{Invalid, "grant of one port twice"}
+		case !usable(p):
+			return Reason{NoPort, PortRange{p, p}.String()}
+		case hasPort(g.spec.Ports, p):
+			fixed++
+		default:
+			dynamic++
+		}
+	}
+	asked := 0
+	for _, r := range g.spec.Ports {
+		asked += int(r.Last-r.First) + 1
+	}
+	if fixed != asked || dynamic != g.spec.DynamicPorts {
+		return Reason{Invalid, "grant of ports the group did not ask for"}
+	}
+	return Reason{}
+}
+
+// holdable says why a hold cannot be made, its room aside.
+func (f *Fork) holdable(h *Hold) Reason {
+	if err := h.Err(); err != nil {
+		return Reason{Invalid, err.Error()}
+	}
+	if _, ok := f.s.FindHold(h.ID); ok {
+		return Reason{HoldExists, h.ID}
+	}
+	row, ok := f.s.FindNode(h.Node)
+	if !ok {
+		return Reason{UnknownNode, h.Node}
+	}
+	n := f.s.Node(row).Node.Payload.(*Node)
+	for name := range h.Resources {
+		if slices.ContainsFunc(n.Devices, func(d Device) bool { return d.Class == name }) {
+			return Reason{Invalid, "hold of resource " + name + ": it is a device class, and held by device"}
+		}
+	}
+	return Reason{}
+}
+
+// take makes a hold.
+func (f *Fork) take(h *Hold) Reason {
+	if why := f.holdable(h); why.Code != None {
+		return why
+	}
+	row, _ := f.s.FindNode(h.Node)
+	c := *h
+	c.Resources = h.Resources.Clone()
+	c.Devices = slices.Clone(h.Devices)
+	c.Ports = slices.Sorted(slices.Values(h.Ports))
+	n := f.s.Node(row)
+	for name, q := range c.Resources.All() {
+		if d, ok := f.s.DimOf(name); q > 0 && (!ok || f.s.Free(row)[d] < q) {
+			return Reason{Insufficient, name}
+		}
+	}
+	for _, d := range c.Devices {
+		if d.Index >= len(n.Devices) || n.Devices[d.Index] < d.Units {
+			return Reason{NoDevice, "held device"}
+		}
+	}
+	for _, p := range c.Ports {
+		if _, used := slices.BinarySearch(n.Ports, p); used || !hasPort(n.Node.Payload.(*Node).Ports, p) {
+			return Reason{NoPort, PortRange{p, p}.String()}
+		}
+	}
+	f.s.Add(c.ID, store.Record{Group: store.Holds, Row: row, Deadline: c.Deadline.UnixNano(), Extra: f.holdExtra(&c, row)})
+	return Reason{}
+}
+
+// holdExtra returns what a hold takes on its node: nothing if it is optimistic.
+func (f *Fork) holdExtra(h *Hold, row uint32) *store.Extra {
+	x := &store.Extra{Payload: h}
+	if h.Lease == Optimistic {
+		return x
+	}
+	scalars := h.Resources.Clone()
+	n := f.s.Node(row).Node.Payload.(*Node)
+	for _, d := range h.Devices {
+		if d.Index < len(n.Devices) {
+			scalars[n.Devices[d.Index].Class] += d.Units
+		}
+		x.Devices = append(x.Devices, store.DeviceShare(d))
+	}
+	for name, q := range scalars.All() {
+		if d, ok := f.s.DimOf(name); ok && q > 0 {
+			x.Needs = append(x.Needs, store.Need{Dim: d, Amount: q})
+		}
+	}
+	x.Ports = h.Ports
+	return x
+}
+
+// draft is what a task draws from one hold.
+type draft struct {
+	slot uint32
+	rest *Hold // nil if nothing is left of it
+}
+
+// draw finds what a task takes from the owner's holds on a node, in the order of their IDs, and which
+// devices and ports it gets. It changes nothing.
+func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, *Grant, Reason) {
+	n := f.s.Node(row)
+	var slots []uint32
+	for _, m := range n.Members {
+		if m.Group == store.Holds && f.s.Record(m.Slot).Extra.Payload.(*Hold).Owner == owner {
+			slots = append(slots, m.Slot)
+		}
+	}
+	if len(slots) == 0 {
+		return nil, nil, Reason{UnknownHold, owner}
+	}
+	holds := make([]Hold, len(slots))
+	devices := make([]int64, len(n.Devices))
+	ports := []uint16{}
+	optimistic := false
+	for i, slot := range byID(&f.s.View, slots) {
+		holds[i] = holdView(&f.s.View, slot)
+		for _, d := range holds[i].Devices {
+			if d.Index < len(devices) {
+				devices[d.Index] += d.Units
+			}
+		}
+		ports = append(ports, holds[i].Ports...)
+		optimistic = optimistic || holds[i].Lease == Optimistic
+	}
+
+	var grant *Grant
+	if sh.group.grants() {
+		var why Reason
+		if grant, why = f.grant(sh.group, row, want, devices, ports); why.Code != None {
+			return nil, nil, why
+		}
+		for _, d := range grant.Devices {
+			drawDevice(holds, d)
+		}
+		for i := range holds {
+			holds[i].Ports = slices.DeleteFunc(holds[i].Ports, func(p uint16) bool { return slices.Contains(grant.Ports, p) })
+		}
+	}
+	for _, need := range sh.group.needs {
+		if slices.ContainsFunc(sh.group.spec.Devices, func(d DeviceRequest) bool { return d.Class == need.name }) {
+			continue // the scalar of devices, drawn above
+		}
+		rest := need.amount
+		for i := range holds {
+			part := min(rest, holds[i].Resources[need.name])
+			holds[i].Resources[need.name] -= part
+			rest -= part
+		}
+		if rest > 0 {
+			return nil, nil, Reason{NotHeld, need.name}
+		}
+	}
+	drafts := make([]draft, 0, len(slots))
+	for i, slot := range slots {
+		d := draft{slot: slot}
+		if !holds[i].empty() {
+			d.rest = &holds[i]
+		}
+		drafts = append(drafts, d)
+	}
+	if optimistic && !f.roomAfter(sh, row, drafts, grant) {
+		return nil, nil, Reason{NotHeld, "taken by another"}
+	}
+	return drafts, grant, Reason{}
+}
+
+func drawDevice(holds []Hold, share DeviceShare) {
+	for i := range holds {
+		for j := range holds[i].Devices {
+			if d := &holds[i].Devices[j]; d.Index == share.Index {
+				part := min(share.Units, d.Units)
+				d.Units -= part
+				share.Units -= part
+			}
+		}
+		holds[i].Devices = slices.DeleteFunc(holds[i].Devices, func(d DeviceShare) bool { return d.Units == 0 })
+	}
+}
+
+func (h *Hold) empty() bool {
+	for _, q := range h.Resources {
+		if q > 0 {
+			return false
+		}
+	}
+	return len(h.Devices) == 0 && len(h.Ports) == 0
+}
+
+// roomAfter reports whether a task fits once what it draws of exclusive holds is given back. Optimistic
+// holds set nothing aside, so another may have come first.
+func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *Grant) bool {
+	probe := &Fork{s: f.s.Snapshot().Fork(), lineage: f.lineage}
+	for _, d := range drafts {
+		probe.shrink(d)
+	}
+	for _, n := range sh.needs {
+		if probe.s.Free(row)[n.Dim] < n.Amount {
+			return false
+		}
+	}
+	if grant == nil {
+		return true
+	}
+	_, why := probe.grant(sh.group, row, grant, probe.s.Node(row).Devices, nil)
+	return why.Code == None
+}
+
+// shrink leaves of a hold what a task did not draw.
+func (f *Fork) shrink(d draft) {
+	if d.rest == nil {
+		f.s.Remove(d.slot)
+		return
+	}
+	f.s.Resize(d.slot, f.holdExtra(d.rest, f.s.Record(d.slot).Row))
+}

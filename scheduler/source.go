@@ -1,0 +1,25 @@
+package scheduler
+
+import (
+	"context"
+
+	"github.com/berth-sched/berth"
+)
+
+// Source is where capacity comes from: all of a cluster (a [State]), or what one framework was offered
+// (an offers.Book). It is the one interface behind both scheduling modes. Implementations may be used by
+// any number of goroutines; package schedulertest has the kit that every one must pass.
+type Source interface {
+	// Snapshot returns the source as it is now.
+	Snapshot(ctx context.Context) (*berth.Snapshot, error)
+
+	// Commit does what still can be done of a plan. Operations are checked one by one, in order, against
+	// the present state, whatever the version of the plan; what no longer fits is refused with the reason,
+	// the rest is done. The groups of [berth.Plan.Together] are done whole or not at all. It fails, having
+	// done nothing, if the plan is of another lineage ([ErrLineage]) or the context has ended.
+	Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error)
+
+	// Changed returns a channel that is closed when something that a plan could use has changed since
+	// the call. Take it before the snapshot it is to guard.
+	Changed() <-chan struct{}
+}

@@ -1,0 +1,267 @@
+package berth
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/berth-sched/berth/internal/store"
+)
+
+func init() {
+	store.ViewOf = func(s any) *store.View { return s.(*Snapshot).view }
+	store.StoreOf = func(f any) *store.Store { return f.(*Fork).s }
+}
+
+// Snapshot is a cluster at one moment: nodes, what runs on them and what is held. It is immutable and
+// may be read by any number of goroutines. Taking one costs the same whatever the size of the cluster.
+type Snapshot struct {
+	view    *store.View
+	lineage *lineage
+}
+
+// NewSnapshot returns a snapshot of the nodes with nothing on them, of a lineage of its own. It fails
+// with every fault of every node, duplicate IDs included.
+func NewSnapshot(nodes ...Node) (*Snapshot, error) {
+	f := NewFork()
+	if err := f.AddNodes(nodes...); err != nil {
+		return nil, err
+	}
+	return f.Snapshot(), nil
+}
+
+// Version says which state of which source the snapshot shows.
+func (s *Snapshot) Version() Version { return Version{s.lineage, s.view.Seq()} }
+
+// Fork returns a cluster that begins as s and can be changed. It costs the same whatever the size of
+// the cluster, and what is done to it is never seen in s or in another fork.
+func (s *Snapshot) Fork() *Fork {
+	return &Fork{s: s.view.Fork(), lineage: s.lineage, base: s.Version(), journal: true}
+}
+
+// Len returns the number of nodes.
+func (s *Snapshot) Len() int { return s.view.Nodes() }
+
+// Nodes yields the nodes in the order of their IDs.
+func (s *Snapshot) Nodes() iter.Seq[NodeView] { return nodesOf(s.view, s.view.Order()) }
+
+func nodesOf(v *store.View, order []uint32) iter.Seq[NodeView] {
+	return func(yield func(NodeView) bool) {
+		for _, row := range order {
+			if !yield(NodeView{v, row}) {
+				return
+			}
+		}
+	}
+}
+
+// Node returns the node of that ID.
+func (s *Snapshot) Node(id string) (NodeView, bool) {
+	row, ok := s.view.FindNode(id)
+	return NodeView{s.view, row}, ok
+}
+
+// Task returns the task of that ID.
+func (s *Snapshot) Task(id string) (TaskView, bool) { return taskOf(s.view, id) }
+
+func taskOf(v *store.View, id string) (TaskView, bool) {
+	slot, ok := v.FindTask(id)
+	if !ok {
+		return TaskView{}, false
+	}
+	return taskView(v, slot), true
+}
+
+// Tasks returns the number of tasks, lost ones included.
+func (s *Snapshot) Tasks() int { return s.view.Tasks() }
+
+// Group yields the tasks of the group of that name, the earliest placed first.
+func (s *Snapshot) Group(name string) iter.Seq[TaskView] { return groupOf(s.view, name) }
+
+func groupOf(v *store.View, name string) iter.Seq[TaskView] {
+	return func(yield func(TaskView) bool) {
+		g, ok := v.FindGroup(name)
+		if !ok || g == store.Holds {
+			return
+		}
+		for slot := range v.Members(g) {
+			if !yield(taskView(v, slot)) {
+				return
+			}
+		}
+	}
+}
+
+// Holds yields the holds, the earliest made first.
+func (s *Snapshot) Holds() iter.Seq[Hold] { return holdsOf(s.view) }
+
+func holdsOf(v *store.View) iter.Seq[Hold] {
+	return func(yield func(Hold) bool) {
+		for slot := range v.Members(store.Holds) {
+			if !yield(holdView(v, slot)) {
+				return
+			}
+		}
+	}
+}
+
+// Total returns the capacity of all nodes together, devices and all. Sums that would overflow stay at
+// the largest int64.
+func (s *Snapshot) Total() Resources {
+	total := Resources{}
+	for n := range s.Nodes() {
+		for name, q := range n.Capacity() {
+			if sum, err := AddQuantity(total[name], q); err == nil {
+				total[name] = sum
+			} else {
+				total[name] = 1<<63 - 1
+			}
+		}
+	}
+	return total
+}
+
+// NodeView is a node in a snapshot or a fork. It is a small handle, to be passed by value; it comes
+// from the walks and look-ups and is good as long as what it came from. The view of a fork shows the
+// fork as it is when a method is called.
+type NodeView struct {
+	view *store.View
+	row  uint32
+}
+
+func (n NodeView) state() *store.NodeState { return n.view.Node(n.row) }
+
+func (n NodeView) node() *Node { return n.state().Node.Payload.(*Node) }
+
+// ID returns the node's ID.
+func (n NodeView) ID() string { return n.state().Node.ID }
+
+// Node returns a copy of the node as its host described it.
+func (n NodeView) Node() Node { return *n.node().clone() }
+
+// Attribute returns the value of an attribute of the node; [NodeID] is always there.
+func (n NodeView) Attribute(name string) (Value, bool) { return n.node().Attribute(name) }
+
+// Drained reports whether the node is being drained.
+func (n NodeView) Drained() bool { return n.state().Drained }
+
+// Capacity returns what the node has in all, each class of its devices included.
+func (n NodeView) Capacity() Resources {
+	return resourcesOf(n.view, n.state().Node.Capacity)
+}
+
+// Free returns what is neither taken nor exclusively held, each class of devices included. A quantity
+// is negative where the node is overcommitted.
+func (n NodeView) Free() Resources { return resourcesOf(n.view, n.view.Free(n.row)) }
+
+// FreeDevices returns the free units of each device, by index.
+func (n NodeView) FreeDevices() []int64 { return slices.Clone(n.state().Devices) }
+
+// Overcommitted reports whether the node's tasks take more than it has. Commits never make it so; a
+// node that shrank or a task adopted as it ran may.
+func (n NodeView) Overcommitted() bool {
+	negative := func(q int64) bool { return q < 0 }
+	return slices.ContainsFunc(n.view.Free(n.row), negative) || slices.ContainsFunc(n.state().Devices, negative)
+}
+
+// Tasks yields the node's tasks, in order of their IDs.
+func (n NodeView) Tasks() iter.Seq[TaskView] {
+	return func(yield func(TaskView) bool) {
+		var slots []uint32
+		for _, m := range n.state().Members {
+			if m.Group != store.Holds {
+				slots = append(slots, m.Slot)
+			}
+		}
+		for _, slot := range byID(n.view, slots) {
+			if !yield(taskView(n.view, slot)) {
+				return
+			}
+		}
+	}
+}
+
+func resourcesOf(v *store.View, amounts []int64) Resources {
+	r := Resources{}
+	for d, name := range v.Dims() {
+		if d < len(amounts) && amounts[d] != 0 {
+			r[name] = amounts[d]
+		}
+	}
+	return r
+}
+
+// TaskState is where a task is in its life. A task that no source knows is pending.
+type TaskState uint8
+
+const (
+	// Assumed: placed, not yet confirmed to run.
+	Assumed TaskState = iota
+	// Running: confirmed.
+	Running
+	// Stopping: told to stop; it still holds its room.
+	Stopping
+	// Lost: its node went away. It holds no room, and its host decides what becomes of it.
+	Lost
+	// Orphan: reported by a node, but nobody here started it. It holds room until its host decides.
+	Orphan
+)
+
+var taskStateText = [...]string{Assumed: "assumed", Running: "running", Stopping: "stopping", Lost: "lost", Orphan: "orphan"}
+
+// String returns "assumed", "running", "stopping", "lost" or "orphan".
+func (s TaskState) String() string {
+	if int(s) < len(taskStateText) {
+		return taskStateText[s]
+	}
+	return fmt.Sprintf("state %d", s)
+}
+
+// TaskView is a task as a snapshot shows it.
+type TaskView struct {
+	Task
+	State    TaskState
+	Node     string    // empty for a lost task
+	Grant    *Grant    // nil without devices and ports
+	Deadline time.Time // when an assumed task expires; zero is never
+}
+
+func taskView(v *store.View, slot uint32) TaskView {
+	r := v.Record(slot)
+	t := TaskView{
+		Task:  Task{ID: v.ID(slot), Group: v.Group(r.Group).Payload.(*Group)},
+		State: TaskState(r.State),
+	}
+	if r.Row != store.None {
+		t.Node = v.Node(r.Row).Node.ID
+	}
+	if r.Extra != nil {
+		t.Grant = r.Extra.Payload.(*Grant)
+	}
+	if r.Deadline != 0 {
+		t.Deadline = time.Unix(0, r.Deadline).UTC()
+	}
+	return t
+}
+
+func holdView(v *store.View, slot uint32) Hold {
+	h := *v.Record(slot).Extra.Payload.(*Hold)
+	h.Resources = h.Resources.Clone()
+	h.Devices = slices.Clone(h.Devices)
+	h.Ports = slices.Clone(h.Ports)
+	return h
+}
+
+func byID(v *store.View, slots []uint32) []uint32 {
+	slices.SortFunc(slots, func(a, b uint32) int {
+		switch x, y := v.ID(a), v.ID(b); {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	return slots
+}
