@@ -24,6 +24,9 @@
 // to the life of a DRF: a host that must rebuild the same order after a restart replays the charges
 // and credits, not only what is held at the end.
 //
+// The paper leaves ties open. In its example only the first turn is a tie, which the name decides: the
+// turns are A, B, A, B, A where its table, starting with B, has B, A, A, B, A. Both end alike.
+//
 // Shares are compared exactly, as fractions of integers. Mesos divides in float64, where 0.15/3 is
 // less than 0.05: there a subtree of weight 3 that holds 15 % comes before a client that holds 5 %.
 // Here the two are equal, and count and name decide.

@@ -3,8 +3,10 @@ package allocator_test
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -168,37 +170,54 @@ func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
 // A walk survives any change made in it: it follows the levels as it came to them, and leaves out who
 // is gone.
 func TestChangesDuringWalk(t *testing.T) {
-	d := newDRF(t, allocator.Config{Capacity: res{"cpu": 1000}})
-	var want []string
-	for i := range 200 {
-		c := client(fmt.Sprintf("c%03d", i))
-		require.NoError(t, d.Add(c))
-		want = append(want, c.String())
+	for _, role := range []string{"", "@one/role"} {
+		t.Run("role "+role, func(t *testing.T) {
+			d := newDRF(t, allocator.Config{Capacity: res{"cpu": 1000}})
+			var all []string
+			for i := range 200 {
+				all = append(all, fmt.Sprintf("c%03d%s", i, role))
+				require.NoError(t, d.Add(client(all[i])))
+			}
+			var got []string
+			for c := range d.Order() {
+				got = append(got, c.String())
+				require.NoError(t, d.Charge(c, res{"cpu": 5}))
+				if len(got) == 50 {
+					require.NoError(t, d.AddCapacity(res{"cpu": 1000}))
+					first, ok := d.Next(nil) // brings every level up to date under the walk
+					require.True(t, ok)
+					require.Equal(t, all[50], first.String())
+				}
+				if len(got) == 100 {
+					require.NoError(t, d.Remove(client(all[150])))
+					require.NoError(t, d.Deactivate(client(all[151])))
+					require.NoError(t, d.Remove(c))
+					require.NoError(t, d.Add(client("c100b"+role)))
+				}
+			}
+			assert.Equal(t, slices.Concat(all[:150], all[152:]), got)
+			want := slices.Concat([]string{"c100b" + role}, all[:99], all[100:150], all[152:])
+			assert.Equal(t, strings.Join(want, " "), order(d))
+		})
 	}
-	var got []string
-	for c := range d.Order() {
-		got = append(got, c.String())
-		require.NoError(t, d.Charge(c, res{"cpu": 5}))
-		if len(got) == 50 {
-			require.NoError(t, d.AddCapacity(res{"cpu": 1000}))
-			first, ok := d.Next(nil) // brings every level up to date under the walk
-			require.True(t, ok)
-			require.Equal(t, "c050", first.String())
-		}
-		if len(got) == 100 {
-			require.NoError(t, d.Remove(client("c150")))
-			require.NoError(t, d.Deactivate(client("c151")))
-			require.NoError(t, d.Remove(c))
-			require.NoError(t, d.Add(client("c100b")))
-		}
+}
+
+func TestCompareIsExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	// Few bits from the top make near-ties and carries in every word of the products.
+	quantity := func() int64 { return max(1, (math.MaxInt64-rng.Int64N(4))>>rng.IntN(3)<<rng.IntN(3)&math.MaxInt64) }
+	weighted := func(s allocator.Share) *big.Rat {
+		return new(big.Rat).Quo(big.NewRat(s.Used, s.Total), big.NewRat(int64(s.Weight), 1))
 	}
-	assert.Equal(t, slices.Concat(want[:150], want[152:]), got)
-	left := slices.Concat([]string{"c100b"}, want[:99], want[100:150], want[152:])
-	var now []string
-	for c := range d.Order() {
-		now = append(now, c.String())
+	seen := make(map[int]int)
+	for range 20_000 {
+		a := allocator.Share{Used: quantity(), Total: quantity(), Weight: allocator.Weight(quantity())}
+		b := allocator.Share{Used: quantity(), Total: quantity(), Weight: allocator.Weight(quantity())}
+		want := weighted(a).Cmp(weighted(b))
+		require.Equal(t, want, a.Compare(b), "%+v and %+v", a, b)
+		seen[want]++
 	}
-	assert.Equal(t, left, now)
+	assert.Len(t, seen, 3, "less, equal and greater")
 }
 
 func TestSteadyStateAllocatesNothing(t *testing.T) {
