@@ -1,0 +1,241 @@
+package constraints_test
+
+import (
+	"fmt"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
+)
+
+func Example() {
+	web := berth.NewGroup("web", berth.GroupSpec{
+		Request: berth.Resources{"cpu": 500},
+		Rules: []berth.Constraint{
+			constraints.In("zone", "b", "a"),
+			constraints.AtLeast("generation", 7),
+			constraints.GroupBy("zone"),
+			constraints.Tolerate("dedicated", "web"),
+		},
+		Prefer: []berth.Preference{{Weight: 10, Rule: constraints.Eq("disk", "ssd")}},
+	})
+	old := &berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": "c", "generation": 6}}
+	for _, reason := range web.Ineligible(old) {
+		fmt.Println(reason.Subject)
+	}
+	// Output:
+	// zone in ("a", "b")
+	// generation >= 7
+}
+
+// try prints the rule and what it says of each node.
+func try(rule berth.NodeRule, nodes ...*berth.Node) {
+	fmt.Println(rule)
+	for _, n := range nodes {
+		if rule.Allows(n) {
+			fmt.Printf("%s: yes\n", n.ID)
+		} else {
+			fmt.Printf("%s: no, %s\n", n.ID, rule.Why(n))
+		}
+	}
+}
+
+var (
+	old   = &berth.Node{ID: "old", Attributes: berth.Attributes{"zone": "eu-1", "generation": 6}}
+	young = &berth.Node{ID: "young", Attributes: berth.Attributes{"zone": "us-1", "generation": 8}}
+	blank = &berth.Node{ID: "blank"}
+)
+
+func ExampleEq() {
+	try(constraints.Eq("zone", "eu-1"), old, young, blank)
+	// Output:
+	// zone = "eu-1"
+	// old: yes
+	// young: no, zone is "us-1"
+	// blank: no, zone is missing
+}
+
+func ExampleNotEq() {
+	try(constraints.NotEq("generation", 6), old, young, blank)
+	// Output:
+	// generation != 6
+	// old: no, generation is 6
+	// young: yes
+	// blank: yes
+}
+
+func ExampleIn() {
+	try(constraints.In("zone", "us-1", "eu-2"), old, young)
+	// Output:
+	// zone in ("eu-2", "us-1")
+	// old: no, zone is "eu-1"
+	// young: yes
+}
+
+func ExampleNotIn() {
+	try(constraints.NotIn("zone", "us-1", "eu-2"), old, young, blank)
+	// Output:
+	// zone not in ("eu-2", "us-1")
+	// old: yes
+	// young: no, zone is "us-1"
+	// blank: yes
+}
+
+func ExampleExists() {
+	try(constraints.Exists("zone"), old, blank)
+	// Output:
+	// exists(zone)
+	// old: yes
+	// blank: no, zone is missing
+}
+
+func ExampleNotExists() {
+	try(constraints.NotExists("zone"), old, blank)
+	// Output:
+	// not-exists(zone)
+	// old: no, zone is "eu-1"
+	// blank: yes
+}
+
+func ExampleLess() {
+	try(constraints.Less("generation", 8), old, young)
+	// Output:
+	// generation < 8
+	// old: yes
+	// young: no, generation is 8
+}
+
+func ExampleAtMost() {
+	try(constraints.AtMost("generation", 7.5), old, young)
+	// Output:
+	// generation <= 7.5
+	// old: yes
+	// young: no, generation is 8
+}
+
+func ExampleGreater() {
+	try(constraints.Greater("zone", 1), old)
+	// Output:
+	// zone > 1
+	// old: no, zone is "eu-1", which is not a number
+}
+
+func ExampleAtLeast() {
+	try(constraints.AtLeast("generation", 8), old, young, blank)
+	// Output:
+	// generation >= 8
+	// old: no, generation is 6
+	// young: yes
+	// blank: no, generation is missing
+}
+
+func ExampleMatch() {
+	try(constraints.Match("zone", "eu"), old) // the whole text must match
+	try(constraints.Match("zone", "eu-[0-9]+"), old, young)
+	fmt.Println(constraints.Match("zone", "eu-[").Err())
+	// Output:
+	// match(zone, "eu")
+	// old: no, zone is "eu-1"
+	// match(zone, "eu-[0-9]+")
+	// old: yes
+	// young: no, zone is "us-1"
+	// constraint match(zone, "eu-["): pattern "eu-[": error parsing regexp: missing closing ]: `[`
+}
+
+func ExampleNotMatch() {
+	try(constraints.NotMatch("zone", "eu-.*"), old, young, blank)
+	// Output:
+	// not-match(zone, "eu-.*")
+	// old: no, zone is "eu-1"
+	// young: yes
+	// blank: yes
+}
+
+func ExampleSearch() {
+	try(constraints.Search("zone", "^eu"), old, young)
+	// Output:
+	// search(zone, "^eu")
+	// old: yes
+	// young: no, zone is "us-1"
+}
+
+func ExampleAnd() {
+	try(constraints.And(constraints.Exists("zone"), constraints.Less("generation", 7)), old, young, blank)
+	// Output:
+	// (exists(zone) and generation < 7)
+	// old: yes
+	// young: no, generation is 8
+	// blank: no, zone is missing, generation is missing
+}
+
+func ExampleOr() {
+	try(constraints.Or(constraints.Eq("zone", "us-1"), constraints.Less("generation", 6)), old, young)
+	// Output:
+	// (zone = "us-1" or generation < 6)
+	// old: no, zone is "eu-1", generation is 6
+	// young: yes
+}
+
+func ExampleNot() {
+	try(constraints.Not(constraints.Search("zone", "eu")), old, young, blank)
+	// Output:
+	// not (search(zone, "eu"))
+	// old: no, search(zone, "eu") holds
+	// young: yes
+	// blank: yes
+}
+
+func ExampleUnique() {
+	rule := constraints.Unique("zone")
+	fmt.Println(rule, rule.Limit(berth.Domains{Number: 3, Least: 1}))
+	// Output: unique(zone) 1
+}
+
+func ExampleUniqueNode() {
+	fmt.Println(constraints.UniqueNode())
+	// Output: unique(node.id)
+}
+
+func ExampleMaxPer() {
+	rule := constraints.MaxPer("rack", 4)
+	fmt.Println(rule, rule.Limit(berth.Domains{Number: 3, Least: 1}))
+	// Output: max-per(rack, 4) 4
+}
+
+func ExampleGroupBy() {
+	rule := constraints.GroupBy("zone")
+	fmt.Println(rule, rule.Limit(berth.Domains{Number: 3, Least: 1}))
+	// Output: group-by(zone) 2
+}
+
+func ExampleSpread_Skew() {
+	rule := constraints.GroupBy("zone").Skew(2)
+	fmt.Println(rule, rule.Limit(berth.Domains{Number: 3, Least: 1}))
+	// Output: group-by(zone, skew 2) 3
+}
+
+func ExampleSpread_MinDomains() {
+	rule := constraints.GroupBy("zone").MinDomains(3)
+	fmt.Println(rule, rule.Limit(berth.Domains{Number: 2, Least: 1}), rule.Limit(berth.Domains{Number: 3, Least: 1}))
+	// Output: group-by(zone, min-domains 3) 1 2
+}
+
+func ExampleTolerate() {
+	rule := constraints.Tolerate("dedicated", "gpu")
+	fmt.Println(rule)
+	fmt.Println(rule.Tolerates(berth.Taint{Key: "dedicated", Value: "gpu"}), rule.Tolerates(berth.Taint{Key: "dedicated", Value: "db"}))
+	// Output:
+	// tolerate(dedicated = "gpu")
+	// true false
+}
+
+func ExampleTolerateKey() {
+	rule := constraints.TolerateKey("dedicated")
+	fmt.Println(rule, rule.Tolerates(berth.Taint{Key: "dedicated", Value: "gpu"}))
+	// Output: tolerate(dedicated) true
+}
+
+func ExampleTolerateAll() {
+	rule := constraints.TolerateAll()
+	fmt.Println(rule, rule.Tolerates(berth.Taint{Key: "maintenance"}))
+	// Output: tolerate(*) true
+}

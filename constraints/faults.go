@@ -1,0 +1,64 @@
+package constraints
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// faults are what is wrong with a rule, one fault per line: text and not errors, so that rules stay
+// comparable.
+type faults string
+
+func (f *faults) add(fault string) {
+	if fault != "" {
+		*f += faults(strings.ReplaceAll(fault, "\n", `\n`) + "\n")
+	}
+}
+
+// err returns the faults, each with the rule's name, as one error, or nil.
+func (f faults) err(rule fmt.Stringer) error {
+	var errs []error
+	for fault := range strings.Lines(string(f)) {
+		errs = append(errs, fmt.Errorf("constraint %v: %s", rule, strings.TrimSuffix(fault, "\n")))
+	}
+	return errors.Join(errs...)
+}
+
+// checkName says what is wrong with the name of an attribute or a taint. No node can have one that
+// fails, so a rule about it would silently never match.
+func checkName(kind, name string) string {
+	switch {
+	case name == "":
+		return "empty " + kind
+	case !utf8.ValidString(name):
+		return fmt.Sprintf("%s %q is not UTF-8", kind, name)
+	case strings.TrimSpace(name) != name:
+		return fmt.Sprintf("%s %q has leading or trailing space", kind, name)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Sprintf("%s %q has a control character", kind, name)
+	}
+	return ""
+}
+
+// atLeastOne says that n is not, if so.
+func atLeastOne(what string, n int) string {
+	if n < 1 {
+		return fmt.Sprintf("%s %d is less than 1", what, n)
+	}
+	return ""
+}
+
+// printName prints a name bare where nothing in it could be taken for the rest of the rule.
+func printName(name string) string {
+	special := func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-/:", r))
+	}
+	if name == "" || strings.ContainsFunc(name, special) {
+		return strconv.Quote(name)
+	}
+	return name
+}

@@ -1,0 +1,106 @@
+package constraints
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+)
+
+func TestTolerates(t *testing.T) {
+	gpu := berth.Taint{Key: "dedicated", Value: "gpu"}
+	soft := berth.Taint{Key: "dedicated", Value: "gpu", Effect: berth.PreferNoSchedule}
+	bare := berth.Taint{Key: "dedicated"}
+	other := berth.Taint{Key: "maintenance"}
+	// Kubernetes: Equal takes key and value, Exists any value, an empty key with Exists everything, and a
+	// toleration without an effect all effects.
+	for _, tc := range []struct {
+		rule berth.Toleration
+		want map[berth.Taint]bool
+	}{
+		{Tolerate("dedicated", "gpu"), map[berth.Taint]bool{gpu: true, soft: true, bare: false, other: false}},
+		{Tolerate("dedicated", "db"), map[berth.Taint]bool{gpu: false, soft: false, bare: false, other: false}},
+		{Tolerate("dedicated", ""), map[berth.Taint]bool{gpu: false, soft: false, bare: true, other: false}},
+		{TolerateKey("dedicated"), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: false}},
+		{TolerateAll(), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: true}},
+	} {
+		t.Run(tc.rule.String(), func(t *testing.T) {
+			require.NoError(t, tc.rule.Err())
+			for taint, want := range tc.want {
+				assert.Equal(t, want, tc.rule.Tolerates(taint), "%v, effect %d", taint, taint.Effect)
+			}
+		})
+	}
+	assert.False(t, Tolerate("", "").Tolerates(berth.Taint{}), "a faulty rule tolerates nothing")
+}
+
+func TestGroupsAndTaints(t *testing.T) {
+	dedicated := berth.Taint{Key: "dedicated", Value: "gpu"}
+	noisy := berth.Taint{Key: "noisy", Effect: berth.PreferNoSchedule}
+	slow := berth.Taint{Key: "slow", Effect: berth.PreferNoSchedule}
+	for _, tc := range []struct {
+		name      string
+		rules     []berth.Constraint
+		taints    []berth.Taint
+		eligible  bool
+		preferred int64
+	}{
+		{"Aurora 25: a dedicated host refuses who does not name it", nil, []berth.Taint{dedicated}, false, 0},
+		{"Aurora 25: and takes who does", []berth.Constraint{Tolerate("dedicated", "gpu")}, []berth.Taint{dedicated}, true, 0},
+		{"Aurora 25: dedicated to another", []berth.Constraint{Tolerate("dedicated", "db")}, []berth.Taint{dedicated}, false, 0},
+		{"Kubernetes: every taint must be tolerated", []berth.Constraint{TolerateKey("dedicated")},
+			[]berth.Taint{dedicated, {Key: "maintenance"}}, false, 0},
+		{"Kubernetes: by any of the tolerations", []berth.Constraint{TolerateKey("dedicated"), TolerateKey("maintenance")},
+			[]berth.Taint{dedicated, {Key: "maintenance"}}, true, 0},
+		// Kubernetes scores 100, 50 and 0; ours is the same order in the weight of a preference each.
+		{"K25: no soft taint", nil, nil, true, 0},
+		{"K25: one soft taint", nil, []berth.Taint{noisy}, true, -1},
+		{"K25: two soft taints", nil, []berth.Taint{noisy, slow}, true, -2},
+		{"K25: one of two tolerated", []berth.Constraint{TolerateKey("slow")}, []berth.Taint{noisy, slow}, true, -1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := berth.NewGroup("g", berth.GroupSpec{Rules: tc.rules})
+			require.NoError(t, g.Err())
+			n := &berth.Node{ID: "n1", Taints: tc.taints}
+			require.NoError(t, n.Err())
+			assert.Equal(t, tc.eligible, g.Eligible(n))
+			assert.Equal(t, tc.preferred, g.Preferred(n))
+		})
+	}
+}
+
+// K25: preferences of weight 2, 4 and 5. Kubernetes normalizes the sums 2, 11 and 4 to 18, 100 and 36.
+func TestPreferencesAddUp(t *testing.T) {
+	foo, key, zone := Eq("foo", "bar"), Eq("key", "value"), Eq("az", "az1")
+	g := berth.NewGroup("g", berth.GroupSpec{Prefer: []berth.Preference{
+		{Weight: 2, Rule: foo}, {Weight: 4, Rule: key}, {Weight: 5, Rule: And(And(foo, key), zone)},
+	}})
+	require.NoError(t, g.Err())
+	for _, tc := range []struct {
+		name       string
+		attributes berth.Attributes
+		want       int64
+	}{
+		{"foo", berth.Attributes{"foo": "bar"}, 2},
+		{"all three", berth.Attributes{"foo": "bar", "key": "value", "az": "az1"}, 11},
+		{"key", berth.Attributes{"key": "value"}, 4},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			assert.Equal(t, tc.want, g.Preferred(&berth.Node{ID: "n1", Attributes: tc.attributes}))
+		})
+	}
+}
+
+// Two rules of a group are both required (Aurora 25: jvm 1.6 and zone c), and each that fails is named.
+func TestGroupsAndRules(t *testing.T) {
+	g := berth.NewGroup("g", berth.GroupSpec{Rules: []berth.Constraint{Eq("jvm", "1.6"), Eq("zone", "c")}})
+	require.NoError(t, g.Err())
+	assert.True(t, g.Eligible(&berth.Node{ID: "n1", Attributes: berth.Attributes{"jvm": "1.6", "zone": "c"}}))
+	assert.False(t, g.Eligible(&berth.Node{ID: "n2", Attributes: berth.Attributes{"jvm": "1.6", "zone": "a"}}))
+	assert.Equal(t, []berth.Reason{
+		{Code: berth.RuleBroken, Subject: `jvm = "1.6"`},
+		{Code: berth.RuleBroken, Subject: `zone = "c"`},
+	}, g.Ineligible(&berth.Node{ID: "n3"}))
+}
