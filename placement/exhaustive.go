@@ -1,0 +1,152 @@
+package placement
+
+import (
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// Picker chooses nodes for the tasks of one plan after another. Each choice sees those made before it
+// in the same plan. A Picker is for one goroutine.
+type Picker interface {
+	// Start begins a plan on a snapshot; what was picked before is forgotten.
+	Start(s *berth.Snapshot)
+	// Place picks the best node for a task and takes the room, or returns false if no node has room. The
+	// task is valid, has an ID and is not in the snapshot or picked already.
+	Place(t berth.Task) (berth.Op, bool)
+	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
+	// for each instance that has room, and missed for each that has not, in the order of node IDs.
+	Cover(g *berth.Group, placed func(berth.Op), missed func(node string, lacks []berth.Lack))
+	// Undo gives back what was picked by an operation of this plan.
+	Undo(op berth.Op)
+	// Explain says why no node can take a task of the group now.
+	Explain(g *berth.Group) *berth.Explanation
+}
+
+// Exhaustive is the reference Picker: it asks about every node for every task, through the public words
+// and nothing else. It is as slow as that sounds and stays as the measure of what is right.
+type Exhaustive struct {
+	strategy Strategy
+	depends  Dependence
+	fork     *berth.Fork
+	store    *store.Store
+	cand     Candidate
+}
+
+// NewExhaustive returns a reference picker for a strategy.
+func NewExhaustive(s Strategy) *Exhaustive {
+	return &Exhaustive{strategy: s, depends: s.Depends()}
+}
+
+// Start begins a plan on a snapshot.
+func (e *Exhaustive) Start(s *berth.Snapshot) {
+	e.fork = s.Fork()
+	e.store = store.StoreOf(e.fork)
+}
+
+// Place picks the best node for a task: O(nodes).
+func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
+	var best berth.NodeView
+	var bestPreferred, bestScore int64
+	found := false
+	e.begin(t)
+	for n := range e.fork.Nodes() {
+		if !e.fork.Fits(t.Group, n) {
+			continue
+		}
+		node := n.Node()
+		preferred := t.Group.Preferred(&node)
+		score := e.score(n, t)
+		if !found || preferred > bestPreferred || preferred == bestPreferred && score > bestScore {
+			best, bestPreferred, bestScore, found = n, preferred, score, true
+		}
+	}
+	if !found {
+		return berth.Op{}, false
+	}
+	return e.take(t, best.ID())
+}
+
+func (e *Exhaustive) take(t berth.Task, node string) (berth.Op, bool) {
+	op, why := e.fork.Apply(berth.Op{Kind: berth.Place, Task: t, Node: node})
+	return op, why.Code == berth.None
+}
+
+func (e *Exhaustive) begin(t berth.Task) {
+	e.cand.names = e.store.Dims()
+	e.cand.task = t
+	e.cand.Request = make([]int64, len(e.cand.names))
+	for name, q := range t.Group.Cost() {
+		if d, ok := e.store.DimOf(name); ok {
+			e.cand.Request[d] = q
+		}
+	}
+}
+
+func (e *Exhaustive) score(n berth.NodeView, t berth.Task) int64 {
+	row, _ := e.store.FindNode(n.ID())
+	dims := len(e.cand.names)
+	e.cand.node = n.ID()
+	e.cand.Free = e.store.Free(row)[:dims]
+	e.cand.Capacity = append(e.cand.Capacity[:0], e.store.Node(row).Node.Capacity...)
+	for len(e.cand.Capacity) < dims {
+		e.cand.Capacity = append(e.cand.Capacity, 0)
+	}
+	e.cand.Tasks = e.cand.Tasks[:0]
+	for _, key := range e.depends.Domains {
+		e.cand.Tasks = append(e.cand.Tasks, e.tasksIn(n, t.Group, key))
+	}
+	return e.strategy.Score(&e.cand)
+}
+
+// tasksIn counts the group's tasks in a node's domain by walking them all.
+func (e *Exhaustive) tasksIn(n berth.NodeView, g *berth.Group, key string) int {
+	here, ok := n.Attribute(key)
+	if !ok {
+		return -1
+	}
+	count := 0
+	for t := range e.fork.Group(g.Name()) {
+		if t.Node == "" {
+			continue
+		}
+		on, _ := e.fork.Node(t.Node)
+		if v, ok := on.Attribute(key); ok && v == here {
+			count++
+		}
+	}
+	return count
+}
+
+// Cover picks every eligible node that lacks the daemon group's instance: O(nodes).
+func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
+	for n := range e.fork.Nodes() {
+		node := n.Node()
+		if n.Drained() || !g.Eligible(&node) || e.covered(g, n) {
+			continue
+		}
+		if e.fork.Fits(g, n) {
+			if op, ok := e.take(g.On(node.ID), node.ID); ok {
+				placed(op)
+				continue
+			}
+		}
+		missed(node.ID, e.fork.Lacks(g, n))
+	}
+}
+
+func (e *Exhaustive) covered(g *berth.Group, n berth.NodeView) bool {
+	for t := range n.Tasks() {
+		if t.Group.Name() == g.Name() {
+			return true
+		}
+	}
+	return false
+}
+
+// Undo gives back what was picked by an operation.
+func (e *Exhaustive) Undo(op berth.Op) {
+	e.fork.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
+}
+
+// Explain says why no node can take a task of the group now: O(nodes).
+func (e *Exhaustive) Explain(g *berth.Group) *berth.Explanation { return e.fork.Explain(g) }

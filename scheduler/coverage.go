@@ -1,0 +1,94 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/berth-sched/berth"
+)
+
+// Coverage says, for a daemon group, where every node of a source stands. Each node is in exactly one
+// of the lists, which are in the order of node IDs.
+type Coverage struct {
+	Group      *berth.Group
+	Running    []string // nodes with an instance that runs
+	Pending    []string // nodes with an instance that is assumed or stopping, or with room for one
+	Impossible []Miss   // eligible nodes without an instance and without room for one
+	Ineligible []Miss   // nodes that the group may not run on, or that are being drained
+}
+
+// Miss is a node without an instance of a daemon group, and every reason why.
+type Miss struct {
+	Node  string
+	Lacks []berth.Lack
+}
+
+// Complete reports whether every eligible node has an instance that runs.
+func (c *Coverage) Complete() bool { return len(c.Pending) == 0 && len(c.Impossible) == 0 }
+
+// String prints the numbers, and each node where the daemon is impossible.
+func (c *Coverage) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v: %d running, %d pending, %d impossible, %d not eligible", c.Group, len(c.Running), len(c.Pending), len(c.Impossible), len(c.Ineligible))
+	for _, m := range c.Impossible {
+		fmt.Fprintf(&b, "; %s: ", m.Node)
+		for i, l := range m.Lacks {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(l.String())
+		}
+	}
+	return b.String()
+}
+
+// Coverage tells where a daemon group stands in the scheduler's source. It looks at every node.
+func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, error) {
+	snapshot, err := s.source.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: coverage: %w", err)
+	}
+	return CoverageOf(snapshot, g)
+}
+
+// CoverageOf tells where a daemon group stands in a snapshot: O(nodes). It fails if the group is at
+// fault or not a daemon.
+func CoverageOf(snapshot *berth.Snapshot, g *berth.Group) (*Coverage, error) {
+	if err := g.Err(); err != nil {
+		return nil, fmt.Errorf("scheduler: coverage: %w", err)
+	}
+	if g.Mode() != berth.Daemon {
+		return nil, fmt.Errorf("scheduler: coverage: group %q: the mode is %v, not daemon", g.Name(), g.Mode())
+	}
+	state := map[string]berth.TaskState{}
+	for t := range snapshot.Group(g.Name()) {
+		if t.Node != "" {
+			state[t.Node] = t.State
+		}
+	}
+	c := &Coverage{Group: g}
+	fork := snapshot.Fork()
+	for n := range fork.Nodes() {
+		id := n.ID()
+		if at, ok := state[id]; ok {
+			if at == berth.Running {
+				c.Running = append(c.Running, id)
+			} else {
+				c.Pending = append(c.Pending, id)
+			}
+			continue
+		}
+		node := n.Node()
+		lacks := fork.Lacks(g, n)
+		switch {
+		case n.Drained() || !g.Eligible(&node):
+			c.Ineligible = append(c.Ineligible, Miss{id, lacks})
+		case len(lacks) > 0:
+			c.Impossible = append(c.Impossible, Miss{id, lacks})
+		default:
+			c.Pending = append(c.Pending, id)
+		}
+	}
+	return c, nil
+}

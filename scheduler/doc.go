@@ -1,0 +1,7 @@
+// Package scheduler does it: it takes a snapshot of a [Source], plans where tasks go, and commits the plan.
+//
+// A [State] is the source that knows everything: the nodes and tasks of a cluster, as its host tells it.
+// A Book of package offers is the source that knows what one framework was offered. A [Scheduler] works on
+// either; the host changes one line. [Run] is the loop around both for a host that supplies an [Inventory]
+// of nodes and a [Launcher] of tasks, and wants the rest done.
+package scheduler
