@@ -1,0 +1,191 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berth-sched/berth"
+)
+
+// Command is one change of a [State]: what one call decided, with nothing left to decide. Usually one
+// of its fields besides Time is set; where several are, they are done in the order below.
+type Command struct {
+	Time time.Time // when it was decided, by the State's clock
+
+	Added     []berth.Node
+	Updated   []berth.Node
+	Removed   []string // nodes
+	Drained   []string // nodes
+	Undrained []string // nodes
+	Adopted   []Running
+	Confirmed []string // tasks
+	Stopped   []string // tasks
+
+	// Ops are operations that were accepted, in order, their grants filled in.
+	Ops []berth.Op
+	// Deadline is when the tasks that Ops place expire unless confirmed; zero is never.
+	Deadline time.Time
+}
+
+// clone returns a copy that shares nothing with what callers handed in.
+func (c Command) clone() Command {
+	c.Added = cloneNodes(c.Added)
+	c.Updated = cloneNodes(c.Updated)
+	c.Removed = slices.Clone(c.Removed)
+	c.Drained = slices.Clone(c.Drained)
+	c.Undrained = slices.Clone(c.Undrained)
+	c.Adopted = slices.Clone(c.Adopted)
+	for i, r := range c.Adopted {
+		c.Adopted[i].Grant = cloneGrant(r.Grant)
+	}
+	c.Confirmed = slices.Clone(c.Confirmed)
+	c.Stopped = slices.Clone(c.Stopped)
+	c.Ops = slices.Clone(c.Ops)
+	for i, op := range c.Ops {
+		if op.Hold != nil {
+			h := *op.Hold
+			h.Resources = h.Resources.Clone()
+			h.Devices = slices.Clone(h.Devices)
+			h.Ports = slices.Clone(h.Ports)
+			c.Ops[i].Hold = &h
+		}
+	}
+	return c
+}
+
+func cloneNodes(nodes []berth.Node) []berth.Node {
+	nodes = slices.Clone(nodes)
+	for i := range nodes {
+		n := &nodes[i]
+		n.Capacity = n.Capacity.Clone()
+		n.Attributes = maps.Clone(n.Attributes)
+		n.Taints = slices.Clone(n.Taints)
+		n.Devices = slices.Clone(n.Devices)
+		n.Ports = slices.Clone(n.Ports)
+	}
+	return nodes
+}
+
+func cloneGrant(g *berth.Grant) *berth.Grant {
+	if g == nil {
+		return nil
+	}
+	return &berth.Grant{Devices: slices.Clone(g.Devices), Ports: slices.Clone(g.Ports)}
+}
+
+// String prints the command one effect a line, without its time.
+func (c Command) String() string {
+	var b strings.Builder
+	for _, n := range c.Added {
+		fmt.Fprintf(&b, "add node %s: %v\n", n.ID, n.Capacity)
+	}
+	for _, n := range c.Updated {
+		fmt.Fprintf(&b, "update node %s: %v\n", n.ID, n.Capacity)
+	}
+	list := func(what string, ids []string) {
+		for _, id := range ids {
+			fmt.Fprintf(&b, "%s %s\n", what, id)
+		}
+	}
+	list("remove node", c.Removed)
+	list("drain node", c.Drained)
+	list("undrain node", c.Undrained)
+	for _, r := range c.Adopted {
+		fmt.Fprintf(&b, "adopt %v on %s %v\n", r.Task, r.Node, r.State)
+	}
+	list("confirm", c.Confirmed)
+	list("stop", c.Stopped)
+	for _, op := range c.Ops {
+		fmt.Fprintln(&b, op)
+	}
+	return b.String()
+}
+
+// apply carries out a command: the one function that changes a ledger's nodes and records, whether the
+// command has just been decided or is replayed. It runs no policy. Where a command is at fault, it says
+// everything that is wrong and changes nothing, provided that only one of the command's fields is set;
+// [State.Replay] tries commands with more on a branch first.
+//
+// A commit that is decided as it goes has its operations applied by ledger.do already, the function that
+// does them here too. Doing one checks it again: that costs little and finds a log that does not fit.
+func (l *ledger) apply(c *Command) error {
+	if len(c.Added) > 0 {
+		if err := l.fork.AddNodes(c.Added...); err != nil {
+			return err
+		}
+	}
+	if len(c.Updated) > 0 {
+		if err := l.fork.UpdateNodes(c.Updated...); err != nil {
+			return err
+		}
+	}
+	if len(c.Removed) > 0 {
+		if err := l.removeNodes(c.Removed); err != nil {
+			return err
+		}
+	}
+	if len(c.Drained) > 0 {
+		if err := l.fork.Drain(true, c.Drained...); err != nil {
+			return err
+		}
+	}
+	if len(c.Undrained) > 0 {
+		if err := l.fork.Drain(false, c.Undrained...); err != nil {
+			return err
+		}
+	}
+	if len(c.Adopted) > 0 {
+		if err := l.adopt(c.Adopted); err != nil {
+			return err
+		}
+	}
+	if len(c.Confirmed) > 0 {
+		if err := l.mark(berth.Running, c.Confirmed); err != nil {
+			return err
+		}
+	}
+	if len(c.Stopped) > 0 {
+		if err := l.mark(berth.Stopping, c.Stopped); err != nil {
+			return err
+		}
+	}
+	if len(c.Ops) == 0 {
+		return nil
+	}
+	if err := l.known(c.Ops); err != nil {
+		return err
+	}
+	deadline := nanos(c.Deadline)
+	var errs []error
+	for _, op := range c.Ops {
+		if _, why := l.do(op, deadline); why.Code != berth.None {
+			errs = append(errs, fmt.Errorf("%v: %w", op, why))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// known returns every fault of a list of endings: a task or a hold that does not exist. Lists with other
+// operations are not looked at: what they end they may have begun.
+func (l *ledger) known(ops []berth.Op) error {
+	var errs []error
+	for _, op := range ops {
+		switch op.Kind {
+		case berth.Release:
+			if _, ok := l.fork.Task(op.ID); !ok {
+				errs = append(errs, fmt.Errorf("task %q: %w", op.ID, berth.ErrUnknownTask))
+			}
+		case berth.Drop:
+			if _, ok := l.fork.Hold(op.ID); !ok {
+				errs = append(errs, fmt.Errorf("hold %q: %w", op.ID, ErrUnknownHold))
+			}
+		default:
+			return nil
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,249 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/google/btree"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// ledger is a cluster and what a State keeps beside it: deadlines in their order, and what each role
+// uses. They change together, in apply and do, and nowhere else.
+type ledger struct {
+	fork  *berth.Fork
+	tasks deadlines // of assumed tasks
+	holds deadlines
+	used  usage // nil unless admission may ask for it
+}
+
+func newLedger(admission bool) *ledger {
+	l := &ledger{fork: berth.NewFork(), tasks: newDeadlines(), holds: newDeadlines()}
+	if admission {
+		l.used = usage{}
+	}
+	return l
+}
+
+// branch returns a ledger that begins as l; what is done to either is never seen in the other.
+func (l *ledger) branch() *ledger {
+	return &ledger{
+		fork:  l.fork.Snapshot().Fork(),
+		tasks: deadlines{l.tasks.tree.Clone()},
+		holds: deadlines{l.holds.tree.Clone()},
+		used:  l.used.clone(),
+	}
+}
+
+// do does one operation, as [berth.Fork.Apply] does, and keeps the rest of the ledger in step. A task
+// that it places expires at the deadline; 0 is never.
+func (l *ledger) do(op berth.Op, deadline int64) (berth.Op, berth.Reason) {
+	switch op.Kind {
+	case berth.Place:
+		return l.place(op, deadline)
+	case berth.Take:
+		done, why := l.fork.Apply(op)
+		if why.Code == berth.None {
+			l.holds.add(nanos(op.Hold.Deadline), op.Hold.ID)
+		}
+		return done, why
+	case berth.Drop:
+		h, _ := l.fork.Hold(op.ID)
+		done, why := l.fork.Apply(op)
+		if why.Code == berth.None {
+			l.holds.remove(nanos(h.Deadline), h.ID)
+		}
+		return done, why
+	case berth.Release, berth.Evict:
+		t, _ := l.fork.Task(op.ID)
+		done, why := l.fork.Apply(op)
+		if why.Code == berth.None {
+			l.forget(t)
+			if op.Kind == berth.Evict && op.Hold != nil {
+				l.holds.add(nanos(op.Hold.Deadline), op.Hold.ID)
+			}
+		}
+		return done, why
+	}
+	return l.fork.Apply(op)
+}
+
+func (l *ledger) place(op berth.Op, deadline int64) (berth.Op, berth.Reason) {
+	var held []expiry
+	if op.From != "" {
+		held = l.held(op.Node)
+	}
+	done, why := l.fork.Apply(op)
+	if why.Code != berth.None {
+		return done, why
+	}
+	if deadline != 0 {
+		l.mustMark(op.Task.ID, berth.Assumed, deadline)
+		l.tasks.add(deadline, op.Task.ID)
+	}
+	for _, e := range held {
+		if _, left := l.fork.Hold(e.id); !left {
+			l.holds.remove(e.at, e.id)
+		}
+	}
+	l.used.charge(op.Task.Group, true)
+	return done, why
+}
+
+// mustMark marks a task that was just found in a state that allows it.
+func (l *ledger) mustMark(id string, state berth.TaskState, deadline int64) {
+	if err := l.fork.Mark(id, state, deadline); err != nil {
+		panic(fmt.Sprintf("scheduler: %v", err))
+	}
+}
+
+// forget takes a task that is gone, or on no node any more, out of the deadlines and the use of its role.
+func (l *ledger) forget(t berth.TaskView) {
+	if !t.Deadline.IsZero() {
+		l.tasks.remove(t.Deadline.UnixNano(), t.ID)
+	}
+	if t.Node != "" {
+		l.used.charge(t.Group, false)
+	}
+}
+
+// held returns the holds on a node.
+func (l *ledger) held(node string) []expiry {
+	s := store.StoreOf(l.fork)
+	row, ok := s.FindNode(node)
+	if !ok {
+		return nil
+	}
+	var out []expiry
+	for _, m := range s.Node(row).Members {
+		if m.Group == store.Holds {
+			out = append(out, expiry{s.Record(m.Slot).Deadline, s.ID(m.Slot)})
+		}
+	}
+	return out
+}
+
+func (l *ledger) removeNodes(ids []string) error {
+	var tasks []berth.TaskView
+	var holds []expiry
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		n, ok := l.fork.Node(id)
+		if !ok || seen[id] {
+			continue
+		}
+		seen[id] = true
+		for t := range n.Tasks() {
+			tasks = append(tasks, t)
+		}
+		holds = append(holds, l.held(id)...)
+	}
+	if err := l.fork.RemoveNodes(ids...); err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		l.forget(t)
+	}
+	for _, e := range holds {
+		l.holds.remove(e.at, e.id)
+	}
+	return nil
+}
+
+// adopt tries all on a branch first, unless there is one only, which is adopted or not by itself.
+func (l *ledger) adopt(running []Running) error {
+	if len(running) > 1 {
+		trial := l.fork.Snapshot().Fork()
+		var errs []error
+		for _, r := range running {
+			if err := trial.Adopt(r.Task, r.Node, r.Grant, r.State); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+	}
+	for _, r := range running {
+		if err := l.fork.Adopt(r.Task, r.Node, r.Grant, r.State); err != nil {
+			return err
+		}
+		l.used.charge(r.Task.Group, true)
+	}
+	return nil
+}
+
+// mark marks tasks as running or stopping. A stopping one stays so: that it was seen to run is no news.
+func (l *ledger) mark(state berth.TaskState, ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		switch t, ok := l.fork.Task(id); {
+		case !ok:
+			errs = append(errs, fmt.Errorf("task %q: %w", id, berth.ErrUnknownTask))
+		case t.State == berth.Lost:
+			errs = append(errs, fmt.Errorf("task %q: %v cannot become %v", id, t.State, state))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		t, _ := l.fork.Task(id)
+		if t.State == berth.Stopping {
+			continue
+		}
+		if !t.Deadline.IsZero() {
+			l.tasks.remove(t.Deadline.UnixNano(), id)
+		}
+		l.mustMark(id, state, 0)
+	}
+	return nil
+}
+
+// expiry is when a task or a hold ends.
+type expiry struct {
+	at int64 // Unix nanoseconds
+	id string
+}
+
+// deadlines are expiries in order of time, then ID.
+type deadlines struct{ tree *btree.BTreeG[expiry] }
+
+func newDeadlines() deadlines {
+	return deadlines{btree.NewG(32, func(a, b expiry) bool { return a.at < b.at || a.at == b.at && a.id < b.id })}
+}
+
+func (d deadlines) add(at int64, id string) { d.tree.ReplaceOrInsert(expiry{at, id}) }
+
+func (d deadlines) remove(at int64, id string) { d.tree.Delete(expiry{at, id}) }
+
+func (d deadlines) first() (time.Time, bool) {
+	e, ok := d.tree.Min()
+	if !ok {
+		return time.Time{}, false
+	}
+	return time.Unix(0, e.at).UTC(), true
+}
+
+// passed yields what ends at now or before, the earliest first. The tree must not change meanwhile.
+func (d deadlines) passed(now time.Time) iter.Seq[expiry] {
+	return func(yield func(expiry) bool) {
+		at := nanos(now)
+		d.tree.Ascend(func(e expiry) bool { return e.at <= at && yield(e) })
+	}
+}
+
+// nanos returns t in Unix nanoseconds; 0 for the zero time and for those that an int64 does not reach,
+// which are as good as never.
+func nanos(t time.Time) int64 {
+	if !representable(t) {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func representable(t time.Time) bool { return time.Unix(0, t.UnixNano()).Equal(t) }

@@ -1,0 +1,348 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/berth-sched/berth"
+)
+
+// StateConfig configures a [State]. The zero value works.
+type StateConfig struct {
+	// Clock tells when assumed tasks and holds end, and dates the commands. The default is time.Now. It is
+	// called under the State's lock and must not call the State.
+	Clock func() time.Time
+
+	// AssumeFor is how long a task stays assumed after it was placed: unless it is confirmed by then,
+	// [State.Expire] releases it. The default, 0, is for ever. Too short, and a task that was slow to
+	// start is placed twice; too long, and what a crashed host never launched keeps its room.
+	AssumeFor time.Duration
+
+	// Admit is asked before every Place and Take of a plan. A reason that is not zero refuses the
+	// operation; its Code is [berth.Denied] unless it sets another. Whether there is room is checked
+	// besides, so Admit only adds to what is refused. It runs under the State's lock: it must be fast, give
+	// equal answers to equal questions (the same operation may be asked about more than once), and not call the
+	// State. The default admits everything.
+	Admit func(Admission) berth.Reason
+
+	// Record is handed every command as it is done, in order, replayed ones excepted. A fresh State that
+	// replays them becomes the same State. The command is Record's to keep. It runs under the State's
+	// lock: it must not call the State, and what it takes is added to every change. The default keeps nothing.
+	Record func(Command)
+}
+
+func (c StateConfig) check() (StateConfig, error) {
+	if c.AssumeFor < 0 {
+		return c, fmt.Errorf("AssumeFor is negative: %v", c.AssumeFor)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return c, nil
+}
+
+// State is the whole cluster: the [Source] for schedulers that have everything in view, and the truth
+// that offers are cut from. Its methods may be called by any number of goroutines; each takes effect
+// at once and whole, under one lock.
+//
+// Every method that changes something either does all it was asked to or, with every fault named,
+// nothing. Only Commit does a part, and says which.
+type State struct {
+	admit     func(Admission) berth.Reason
+	record    func(Command)
+	clock     func() time.Time
+	assumeFor time.Duration
+
+	mu      sync.Mutex
+	ledger  *ledger
+	snap    *berth.Snapshot // of the present state, if somebody asked since it changed
+	changed chan struct{}   // closed at the next change, if somebody waits for it
+}
+
+// ErrLineage is wrapped where a plan is committed to a source other than the one its snapshot is of.
+var ErrLineage = errors.New("plan of another source")
+
+// ErrUnknownHold is wrapped where a hold is named that does not exist or has ended.
+var ErrUnknownHold = errors.New("unknown hold")
+
+// NewState returns a cluster of the nodes. It fails with every fault of the configuration and of every
+// node, duplicate IDs included.
+func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {
+	cfg, err := cfg.check()
+	s := &State{
+		admit:     cfg.Admit,
+		record:    cfg.Record,
+		clock:     cfg.Clock,
+		assumeFor: cfg.AssumeFor,
+		ledger:    newLedger(cfg.Admit != nil),
+	}
+	if err != nil {
+		_, nodeErr := berth.NewSnapshot(nodes...)
+		return nil, wrap(errors.Join(err, nodeErr))
+	}
+	if err := s.AddNodes(nodes...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("scheduler: %w", err)
+}
+
+// Snapshot returns the cluster as it is now, without the holds whose deadline has passed. Its cost does
+// not depend on the size of the cluster.
+func (s *State) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lapse()
+	if s.snap == nil {
+		s.snap = s.ledger.fork.Snapshot()
+	}
+	return s.snap, nil
+}
+
+// Changed returns a channel that is closed at the next change of what a plan could use, which is
+// whenever [State.Version] moves.
+func (s *State) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
+}
+
+// Version says which state the cluster is in. It stays the same while tasks are only confirmed or marked.
+func (s *State) Version() berth.Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.fork.Version()
+}
+
+// Task returns the task of that ID, lost ones included.
+func (s *State) Task(id string) (berth.TaskView, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.fork.Task(id)
+}
+
+// AddNodes adds nodes that were not there.
+func (s *State) AddNodes(nodes ...berth.Node) error {
+	return s.change(len(nodes), Command{Added: nodes})
+}
+
+// UpdateNodes replaces the descriptions of nodes. Their tasks stay, even on a node that shrank below
+// what they take or no longer suits them; [berth.NodeView.Overcommitted] tells, and healing it is the
+// host's to decide. Of two descriptions of one node the last counts.
+func (s *State) UpdateNodes(nodes ...berth.Node) error {
+	return s.change(len(nodes), Command{Updated: nodes})
+}
+
+// RemoveNodes removes nodes: their tasks become lost, their holds end.
+func (s *State) RemoveNodes(ids ...string) error {
+	return s.change(len(ids), Command{Removed: ids})
+}
+
+// Drain makes nodes take no new tasks. Those they have stay; moving them is the host's to do.
+func (s *State) Drain(ids ...string) error {
+	return s.change(len(ids), Command{Drained: ids})
+}
+
+// Undrain makes nodes take tasks again.
+func (s *State) Undrain(ids ...string) error {
+	return s.change(len(ids), Command{Undrained: ids})
+}
+
+// Running is a task found running: what a host that restarts tells its new State. Grant is what it has
+// of devices and ports. State is berth.Running, Stopping or Orphan; the zero State counts as Running.
+type Running struct {
+	Task  berth.Task
+	Node  string
+	Grant *berth.Grant
+	State berth.TaskState
+}
+
+// Adopt records tasks that run already, where they run, whether there is room for them or not.
+func (s *State) Adopt(running ...Running) error {
+	running = slices.Clone(running)
+	for i := range running {
+		if running[i].State == berth.Assumed {
+			running[i].State = berth.Running
+		}
+	}
+	return s.change(len(running), Command{Adopted: running})
+}
+
+// Confirm records that tasks run: those assumed no longer expire, and an orphan is taken in. A task
+// that is stopping stays so. A lost task cannot be confirmed.
+func (s *State) Confirm(tasks ...string) error {
+	return s.change(len(tasks), Command{Confirmed: tasks})
+}
+
+// Stop records that tasks were told to stop. They keep their room until they are released, and no
+// longer expire. A lost task cannot be stopped.
+func (s *State) Stop(tasks ...string) error {
+	return s.change(len(tasks), Command{Stopped: tasks})
+}
+
+// Release ends tasks and gives their room back.
+func (s *State) Release(tasks ...string) error {
+	return s.change(len(tasks), Command{Ops: endings(berth.Release, tasks)})
+}
+
+// Hold sets room on a node aside for an owner until a deadline. It fails, with the [berth.Reason] in its
+// error, if there is no such room; [StateConfig.Admit] is not asked.
+func (s *State) Hold(h berth.Hold) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lapse()
+	now := s.now()
+	if why := lasting(&h, now); why.Code != berth.None {
+		return wrap(fmt.Errorf("hold %q: %w", h.ID, why))
+	}
+	return s.apply(Command{Time: now, Ops: []berth.Op{{Kind: berth.Take, Hold: &h}}})
+}
+
+// DropHold ends holds.
+func (s *State) DropHold(ids ...string) error {
+	return s.change(len(ids), Command{Ops: endings(berth.Drop, ids)})
+}
+
+// endings returns the operations that end what the IDs name; naming one twice is naming it once.
+func endings(kind berth.OpKind, ids []string) []berth.Op {
+	ops := make([]berth.Op, 0, len(ids))
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			ops = append(ops, berth.Op{Kind: kind, ID: id})
+		}
+	}
+	return ops
+}
+
+// Expire releases the assumed tasks and ends the holds whose deadline has passed, and returns them, the
+// earliest deadline first. Tasks expire in no other way, so the caller sees every one. Holds also end by
+// themselves, before a snapshot or a commit could use them, and are then not returned here.
+func (s *State) Expire() (tasks []berth.TaskView, holds []berth.Hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	c := Command{Time: now}
+	for e := range s.ledger.tasks.passed(now) {
+		t, _ := s.ledger.fork.Task(e.id)
+		tasks = append(tasks, t)
+		c.Ops = append(c.Ops, berth.Op{Kind: berth.Release, ID: e.id})
+	}
+	for e := range s.ledger.holds.passed(now) {
+		h, _ := s.ledger.fork.Hold(e.id)
+		holds = append(holds, h)
+		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
+	}
+	s.mustApply(c)
+	return tasks, holds
+}
+
+// NextExpiry returns the earliest deadline of an assumed task or a hold, and whether there is one.
+func (s *State) NextExpiry() (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, some := s.ledger.tasks.first()
+	if h, ok := s.ledger.holds.first(); ok && (!some || h.Before(t)) {
+		return h, true
+	}
+	return t, some
+}
+
+// lapse ends the holds whose deadline has passed, so that nothing is decided on them.
+func (s *State) lapse() {
+	if s.ledger.holds.tree.Len() == 0 {
+		return
+	}
+	c := Command{Time: s.now()}
+	for e := range s.ledger.holds.passed(c.Time) {
+		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
+	}
+	s.mustApply(c)
+}
+
+// mustApply applies operations that the ledger itself named, and that therefore cannot fail.
+func (s *State) mustApply(c Command) {
+	if len(c.Ops) == 0 {
+		return
+	}
+	if err := s.apply(c); err != nil {
+		panic(fmt.Sprintf("scheduler: deadlines and records disagree: %v", err))
+	}
+}
+
+// now is the clock's time as commands carry it: in UTC and without a monotonic reading, so that it is
+// the same after it was written down.
+func (s *State) now() time.Time { return s.clock().Round(0).UTC() }
+
+// change carries out a command of n parts.
+func (s *State) change(n int, c Command) error {
+	if n == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.Time = s.now()
+	return s.apply(c)
+}
+
+// apply carries out a command and makes it known.
+func (s *State) apply(c Command) error {
+	before := s.ledger.fork.Version()
+	if err := s.ledger.apply(&c); err != nil {
+		return wrap(err)
+	}
+	s.done(before)
+	if s.record != nil {
+		s.record(c.clone())
+	}
+	return nil
+}
+
+// done tells those who wait that the state is no longer that of before.
+func (s *State) done(before berth.Version) {
+	s.snap = nil
+	if s.changed != nil && s.ledger.fork.Version() != before {
+		close(s.changed)
+		s.changed = nil
+	}
+}
+
+// Replay carries out commands that were recorded, all of them or, if one cannot be, none. It decides
+// nothing anew: a fresh State that replays what another recorded from the beginning on shows the same nodes, tasks,
+// holds, deadlines and version numbers. It takes about twice the time of the first run.
+func (s *State) Replay(commands ...Command) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	trial := s.ledger.branch()
+	for i := range commands {
+		if err := trial.apply(&commands[i]); err != nil {
+			return wrap(fmt.Errorf("replay: command %d: %w", i, err))
+		}
+	}
+	before := s.ledger.fork.Version()
+	for i := range commands {
+		if err := s.ledger.apply(&commands[i]); err != nil {
+			s.done(before)
+			return wrap(fmt.Errorf("replay: command %d: a rule changed its mind: %w", i, err))
+		}
+	}
+	s.done(before)
+	return nil
+}
