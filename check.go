@@ -32,7 +32,7 @@ func (f *Fork) Fits(g *Group, n NodeView) bool {
 	if !g.grants() {
 		return true
 	}
-	_, why := f.grant(g, n.row, nil, f.s.Node(n.row).Devices, nil)
+	_, why := f.grant(g, n.row, nil, f.s.Node(n.row).Devices, f.unusedOn(n.row))
 	return why.Code == None
 }
 
@@ -113,12 +113,12 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 		}
 	}
 	for i := range g.spec.Devices {
-		if d := &g.spec.Devices[i]; !d.fits(node, n.Devices) {
+		if d := &g.spec.Devices[i]; !d.Fits(node, n.Devices) {
 			out = append(out, Lack{Reason: Reason{NoDevice, d.String()}})
 		}
 	}
-	if len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0 {
-		if _, why := f.grant(&Group{spec: GroupSpec{Ports: g.spec.Ports, DynamicPorts: g.spec.DynamicPorts}}, row, nil, nil, nil); why.Code != None {
+	if g.usesPorts() {
+		if why := g.choosePorts(new(Grant), node, f.unusedOn(row)); why.Code != None {
 			out = append(out, Lack{Reason: why})
 		}
 	}
@@ -128,8 +128,6 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 func (g *Group) asksDevice(name string) bool {
 	return slices.ContainsFunc(g.spec.Devices, func(d DeviceRequest) bool { return d.Class == name })
 }
-
-func dynamicPorts(k int) string { return fmt.Sprintf("%d of any number", k) }
 
 // domainLack says whether a rule keeps a task of the group off a node because of its domain.
 func (f *Fork) domainLack(sh *shape, row uint32, r DomainRule, detail bool) (Lack, bool) {

@@ -348,7 +348,7 @@ func (f *Fork) place(op Op) (Op, Reason) {
 		}
 		if sh.group.grants() {
 			var why Reason
-			if op.Grant, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, nil); why.Code != None {
+			if op.Grant, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, f.unusedOn(row)); why.Code != None {
 				return op, why
 			}
 		} else {

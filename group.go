@@ -3,6 +3,7 @@ package berth
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,7 +105,9 @@ type Group struct {
 	domainRules []DomainRule
 	tolerations []Toleration
 	keys        []string // attributes by whose values the group's tasks are counted
-	eligibility string   // equal for groups that the same nodes are eligible for
+	eligibility string   // equal for groups that the same nodes are eligible for, equally preferred
+	reads       []string // the attributes that takes
+	readsAll    bool
 }
 
 type need struct {
@@ -196,6 +199,31 @@ func (g *Group) Cost() Resources {
 		r[n.name] = n.amount
 	}
 	return r
+}
+
+// Needs yields what one task of the group takes of every resource, devices and all, in name order; it
+// is Cost without a map.
+func (g *Group) Needs() iter.Seq2[string, int64] {
+	return func(yield func(string, int64) bool) {
+		for _, n := range g.needs {
+			if !yield(n.name, n.amount) {
+				return
+			}
+		}
+	}
+}
+
+// Devices returns the group's device requests. They must not be changed.
+func (g *Group) Devices() []DeviceRequest { return g.spec.Devices }
+
+// DomainRules returns the group's rules about domains. They must not be changed.
+func (g *Group) DomainRules() []DomainRule { return g.domainRules }
+
+// Reads returns a key and the attributes that [Group.Eligible] and [Group.Preferred] look at. Groups of
+// one key are answered alike on every node, and nodes with equal taints and equal values of those
+// attributes answer alike. No attributes and all true means that any part of a node may matter.
+func (g *Group) Reads() (key string, attributes []string, all bool) {
+	return g.eligibility, g.reads, g.readsAll
 }
 
 // String returns the group's name.
@@ -292,7 +320,22 @@ func (g *Group) compile() {
 		}
 	}
 	slices.Sort(g.keys)
-	g.eligibility = fmt.Sprint(g.nodeRules, g.tolerations)
+	if len(g.nodeRules)+len(g.tolerations)+len(g.spec.Prefer) > 0 {
+		g.eligibility = fmt.Sprint(g.nodeRules, g.tolerations, g.spec.Prefer)
+	}
+	read := func(r NodeRule) {
+		attributes := r.Reads()
+		g.readsAll = g.readsAll || len(attributes) == 0
+		g.reads = append(g.reads, attributes...)
+	}
+	for _, r := range g.nodeRules {
+		read(r)
+	}
+	for _, p := range g.spec.Prefer {
+		read(p.Rule.(NodeRule))
+	}
+	slices.Sort(g.reads)
+	g.reads = slices.Compact(g.reads)
 	g.print = fmt.Sprintf("%q %d %v %v %v %d %v %v %v %d", g.spec.Role, g.spec.Priority, g.spec.Request, g.spec.Devices,
 		g.spec.Ports, g.spec.DynamicPorts, g.spec.Rules, g.spec.Prefer, g.spec.Mode, g.spec.GangSize)
 }

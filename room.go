@@ -2,6 +2,7 @@ package berth
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/berth-sched/berth/internal/store"
@@ -9,28 +10,30 @@ import (
 
 // grants reports whether a task of the group gets particular devices or ports.
 func (g *Group) grants() bool {
-	return len(g.spec.Devices) > 0 || len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0
+	return len(g.spec.Devices) > 0 || g.usesPorts()
 }
 
-// grant chooses the devices and ports of a task on a node: for a share the device with the least free
-// units that suffice, for whole devices the lowest indexes, for dynamic ports the lowest numbers. It
-// changes nothing. Where the caller wants a particular grant, it checks that instead. devices are
-// the free units to choose from; ports, where not nil, the ports to choose from.
-func (f *Fork) grant(g *Group, row uint32, want *Grant, devices []int64, ports []uint16) (*Grant, Reason) {
-	n := f.s.Node(row).Node.Payload.(*Node)
-	taken := f.s.Node(row).Ports
-	usable := func(p uint16) bool {
-		if ports != nil {
-			return slices.Contains(ports, p)
-		}
-		if _, used := slices.BinarySearch(taken, p); used {
-			return false
-		}
-		return hasPort(n.Ports, p)
+func (g *Group) usesPorts() bool { return len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0 }
+
+// Grant chooses the devices and ports of a task of the group on n, given the free units of each device
+// and the ports in use, ascending: for a share the device with the least free units that suffice, for
+// whole devices the lowest indexes, for dynamic ports the lowest numbers. It returns nil and no reason
+// for a group that asks for neither, and a reason if there is not enough.
+func (g *Group) Grant(n *Node, devices []int64, used []uint16) (*Grant, Reason) {
+	if !g.grants() {
+		return nil, Reason{}
 	}
-	if want != nil {
-		return want, f.checkGrant(g, n, want, devices, usable)
+	return g.choose(n, devices, unused(n, used))
+}
+
+func unused(n *Node, used []uint16) func(uint16) bool {
+	return func(p uint16) bool {
+		_, taken := slices.BinarySearch(used, p)
+		return !taken && hasPort(n.Ports, p)
 	}
+}
+
+func (g *Group) choose(n *Node, devices []int64, usable func(uint16) bool) (*Grant, Reason) {
 	out := new(Grant)
 	for i := range g.spec.Devices {
 		d := &g.spec.Devices[i]
@@ -40,28 +43,55 @@ func (f *Fork) grant(g *Group, row uint32, want *Grant, devices []int64, ports [
 		}
 		out.Devices = append(out.Devices, shares...)
 	}
+	if why := g.choosePorts(out, n, usable); why.Code != None {
+		return nil, why
+	}
+	return out, Reason{}
+}
+
+func (g *Group) choosePorts(out *Grant, n *Node, usable func(uint16) bool) Reason {
 	for _, r := range g.spec.Ports {
 		for p := int(r.First); p <= int(r.Last); p++ {
 			if !usable(uint16(p)) {
-				return nil, Reason{NoPort, r.String()}
+				return Reason{NoPort, r.String()}
 			}
 			out.Ports = append(out.Ports, uint16(p))
 		}
 	}
-	if k := g.spec.DynamicPorts; k > 0 {
-		fixed := len(out.Ports)
-		for _, r := range sortedPorts(n.Ports) {
-			for p := int(r.First); p <= int(r.Last) && len(out.Ports) < fixed+k; p++ {
-				if usable(uint16(p)) && !hasPort(g.spec.Ports, uint16(p)) {
-					out.Ports = append(out.Ports, uint16(p))
-				}
+	k := g.spec.DynamicPorts
+	if k == 0 {
+		return Reason{}
+	}
+	fixed := len(out.Ports)
+	for _, r := range sortedPorts(n.Ports) {
+		for p := int(r.First); p <= int(r.Last) && len(out.Ports) < fixed+k; p++ {
+			if usable(uint16(p)) && !hasPort(g.spec.Ports, uint16(p)) {
+				out.Ports = append(out.Ports, uint16(p))
 			}
 		}
-		if len(out.Ports) < fixed+k {
-			return nil, Reason{NoPort, dynamicPorts(k)}
-		}
 	}
-	return out, Reason{}
+	if len(out.Ports) < fixed+k {
+		return Reason{NoPort, dynamicPorts(k)}
+	}
+	return Reason{}
+}
+
+func dynamicPorts(k int) string { return fmt.Sprintf("%d of any number", k) }
+
+// grant is Grant on a node of the fork, or, where the caller wants a particular grant, its check. It
+// changes nothing. devices are the free units to choose from.
+func (f *Fork) grant(g *Group, row uint32, want *Grant, devices []int64, usable func(uint16) bool) (*Grant, Reason) {
+	n := f.s.Node(row).Node.Payload.(*Node)
+	if want != nil {
+		return want, g.checkGrant(n, want, devices, usable)
+	}
+	return g.choose(n, devices, usable)
+}
+
+// unusedOn returns which ports of a node are free.
+func (f *Fork) unusedOn(row uint32) func(uint16) bool {
+	n := f.s.Node(row)
+	return unused(n.Node.Payload.(*Node), n.Ports)
 }
 
 func sortedPorts(ranges []PortRange) []PortRange {
@@ -93,8 +123,8 @@ func (d *DeviceRequest) choose(n *Node, free []int64) ([]DeviceShare, bool) {
 	return []DeviceShare{{best, d.Share}}, true
 }
 
-// fits is choose without the choice.
-func (d *DeviceRequest) fits(n *Node, free []int64) bool {
+// Fits reports whether the devices of n, with the free units of each, can serve the request.
+func (d *DeviceRequest) Fits(n *Node, free []int64) bool {
 	if d.Count > len(free) {
 		return false
 	}
@@ -113,7 +143,7 @@ func (d *DeviceRequest) fits(n *Node, free []int64) bool {
 }
 
 // checkGrant says why a grant that the caller wants is not what the group asks for, or not free.
-func (f *Fork) checkGrant(g *Group, n *Node, want *Grant, devices []int64, usable func(uint16) bool) Reason {
+func (g *Group) checkGrant(n *Node, want *Grant, devices []int64, usable func(uint16) bool) Reason {
 	units := make([]int64, len(g.spec.Devices))
 	seen := make(map[int]bool, len(want.Devices))
 	for _, share := range want.Devices {
@@ -269,7 +299,7 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, 
 	var grant *Grant
 	if sh.group.grants() {
 		var why Reason
-		if grant, why = f.grant(sh.group, row, want, devices, ports); why.Code != None {
+		if grant, why = f.grant(sh.group, row, want, devices, func(p uint16) bool { return slices.Contains(ports, p) }); why.Code != None {
 			return nil, nil, why
 		}
 		for _, d := range grant.Devices {
@@ -344,7 +374,7 @@ func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *Grant) bo
 	if grant == nil {
 		return true
 	}
-	_, why := probe.grant(sh.group, row, grant, probe.s.Node(row).Devices, nil)
+	_, why := probe.grant(sh.group, row, grant, probe.s.Node(row).Devices, probe.unusedOn(row))
 	return why.Code == None
 }
 
