@@ -1,0 +1,51 @@
+package trace_test
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/examples/openb/internal/trace"
+)
+
+// What the reader lets through, berth takes: a list is refused with its line, never later.
+func FuzzReadNodes(f *testing.F) {
+	f.Add([]byte("sn,cpu_milli,memory_mib,gpu,model\nn1,64000,262144,2,P100\nn2,32000,1,0,\n"))
+	f.Add([]byte("sn,cpu_milli\nn1,\"1\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		nodes, err := trace.ReadNodes("fuzz.csv", bytes.NewReader(in))
+		if err != nil {
+			bounded(t, err)
+			return
+		}
+		snapshot, err := berth.NewSnapshot(nodes...)
+		require.NoError(t, err)
+		assert.Equal(t, len(nodes), snapshot.Len())
+	})
+}
+
+func FuzzReadPods(f *testing.F) {
+	f.Add([]byte("name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos\np1,12000,16384,1,460,T4|P100,LS\np2,1,1,8,1000,,BE\n"))
+	f.Add([]byte("name,cpu_milli,memory_mib,num_gpu,gpu_milli\np1,1,1,0,0\np1,-1,x,2,5\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		pods, err := trace.ReadPods("fuzz.csv", bytes.NewReader(in))
+		if err != nil {
+			bounded(t, err)
+			return
+		}
+		for i, p := range pods {
+			group := berth.NewGroup(strconv.Itoa(i), p.Spec(berth.Role(p.QoS)))
+			require.NoError(t, group.Task(p.Name).Err())
+			assert.Equal(t, int64(p.GPUs)*p.GPUMilli, group.Cost()[trace.GPU])
+		}
+	})
+}
+
+func bounded(t *testing.T, err error) {
+	assert.LessOrEqual(t, strings.Count(err.Error(), "fuzz.csv"), trace.MaxFaults+1)
+}

@@ -1,0 +1,179 @@
+package trace
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxFaults is how many faults of one file are reported; the rest are counted.
+const MaxFaults = 20
+
+// table walks the lines of a CSV file and collects their faults. Its getters return zero values for
+// what is at fault, so that all of a line is looked at.
+type table struct {
+	file   string
+	csv    *csv.Reader
+	column map[string]int // by name, of the columns that are read
+	line   []string
+	names  map[string]int // the line that each name was first on
+	faults []error
+	more   int  // faults beyond MaxFaults
+	dead   bool // nothing more can be read
+}
+
+func newTable(file string, r io.Reader, required, optional []string) *table {
+	t := &table{file: file, csv: csv.NewReader(r), column: map[string]int{}, names: map[string]int{}}
+	t.csv.ReuseRecord = true
+	header, err := t.csv.Read()
+	if err != nil {
+		t.dead = true
+		if errors.Is(err, io.EOF) {
+			t.add(fmt.Errorf("%s: empty file, a header line is needed", file))
+		} else {
+			t.add(t.located(err))
+		}
+		return t
+	}
+	for i, name := range header {
+		if i == 0 {
+			name = strings.TrimPrefix(name, "\ufeff") // a byte order mark, as spreadsheets write it
+		}
+		if !slices.Contains(required, name) && !slices.Contains(optional, name) {
+			continue
+		}
+		if _, twice := t.column[name]; twice {
+			t.faultAt(i, name, "", "column given twice")
+		}
+		t.column[name] = i
+	}
+	for _, name := range required {
+		if _, ok := t.column[name]; !ok {
+			t.add(fmt.Errorf("%s:1: column %s is missing", file, name))
+		}
+	}
+	t.dead = len(t.faults) > 0 // without its columns, every line would be at fault
+	return t
+}
+
+// next moves to the next line that can be read as one, and reports whether there is one.
+func (t *table) next() bool {
+	for !t.dead {
+		line, err := t.csv.Read()
+		switch {
+		case err == nil:
+			t.line = line
+			return true
+		case errors.Is(err, io.EOF):
+			return false
+		default:
+			t.add(t.located(err))
+			var parse *csv.ParseError
+			t.dead = !errors.As(err, &parse) // the reader goes on after a bad line, not after a failed read
+		}
+	}
+	return false
+}
+
+// located gives an error of the CSV reader the form of the others.
+func (t *table) located(err error) error {
+	var parse *csv.ParseError
+	switch {
+	case !errors.As(err, &parse):
+		return fmt.Errorf("%s: %w", t.file, err)
+	case errors.Is(err, csv.ErrFieldCount):
+		return fmt.Errorf("%s:%d: not as many fields as the header has columns", t.file, parse.Line)
+	}
+	return fmt.Errorf("%s:%d:%d: %w", t.file, parse.Line, parse.Column, parse.Err)
+}
+
+// text returns a column's text; empty if the file does not have the column.
+func (t *table) text(column string) string {
+	i, ok := t.column[column]
+	if !ok {
+		return ""
+	}
+	s := t.line[i]
+	switch {
+	case !utf8.ValidString(s):
+		t.fault(column, "not UTF-8")
+	case strings.TrimSpace(s) != s:
+		t.fault(column, "leading or trailing space")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		t.fault(column, "control character")
+	}
+	return s
+}
+
+// name returns a column's text, which must not be empty or on an earlier line.
+func (t *table) name(column string) string {
+	s := t.text(column)
+	if s == "" {
+		t.fault(column, "empty")
+		return s
+	}
+	line, _ := t.csv.FieldPos(t.column[column])
+	if first, twice := t.names[s]; twice {
+		t.fault(column, "also on line "+strconv.Itoa(first))
+		return s
+	}
+	t.names[s] = line
+	return s
+}
+
+// number returns a column's whole number from 0 to most.
+func (t *table) number(column string, most int64) int64 {
+	s := t.line[t.column[column]]
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrSyntax):
+		t.fault(column, "not a whole number")
+	case n < 0:
+		t.fault(column, "negative")
+	case err != nil || n > most:
+		t.fault(column, "more than "+strconv.FormatInt(most, 10))
+	default:
+		return n
+	}
+	return 0
+}
+
+// fault notes what is wrong with a column of the present line.
+func (t *table) fault(column, what string) {
+	i := t.column[column]
+	t.faultAt(i, column, t.line[i], what)
+}
+
+func (t *table) faultAt(i int, column, value, what string) {
+	line, at := t.csv.FieldPos(i)
+	if value != "" {
+		const most = 60 // a broken file can have a field of any length
+		if len(value) > most {
+			value = value[:most] + "..."
+		}
+		column += " " + strconv.Quote(value)
+	}
+	t.add(fmt.Errorf("%s:%d:%d: %s: %s", t.file, line, at, column, what))
+}
+
+func (t *table) add(err error) {
+	if len(t.faults) == MaxFaults {
+		t.more++
+		return
+	}
+	t.faults = append(t.faults, err)
+}
+
+// err returns the faults joined into one error, or nil.
+func (t *table) err() error {
+	if t.more > 0 {
+		return errors.Join(errors.Join(t.faults...), fmt.Errorf("%s: and %d more", t.file, t.more))
+	}
+	return errors.Join(t.faults...)
+}
