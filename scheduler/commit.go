@@ -243,15 +243,10 @@ func (c *commit) ask(l *ledger, op *berth.Op) berth.Reason {
 	return why
 }
 
-// lasting returns why a hold's deadline is none: it has passed, or nanoseconds since 1970 do not reach it.
+// lasting returns why a hold would be over before it began.
 func lasting(h *berth.Hold, now time.Time) berth.Reason {
-	switch d := h.Deadline; {
-	case d.IsZero():
-		return berth.Reason{} // a fault of the hold itself
-	case !d.After(now):
-		return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", h.ID)}
-	case !representable(d):
-		return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline is beyond the year 2262", h.ID)}
+	if h.Deadline.IsZero() || h.Deadline.After(now) {
+		return berth.Reason{} // none at all is a fault of the hold itself
 	}
-	return berth.Reason{}
+	return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", h.ID)}
 }

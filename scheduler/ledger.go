@@ -42,6 +42,9 @@ func (l *ledger) branch() *ledger {
 // do does one operation, as [berth.Fork.Apply] does, and keeps the rest of the ledger in step. A task
 // that it places expires at the deadline; 0 is never.
 func (l *ledger) do(op berth.Op, deadline int64) (berth.Op, berth.Reason) {
+	if op.Kind != berth.Place && op.Hold != nil && !op.Hold.Deadline.IsZero() && !representable(op.Hold.Deadline) {
+		return op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline is not within the years 1678 to 2261", op.Hold.ID)}
+	}
 	switch op.Kind {
 	case berth.Place:
 		return l.place(op, deadline)
