@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/examples/openb/internal/trace"
+	"github.com/berth-sched/berth/examples/openb/trace"
 )
 
-const data = "../../../../../shared/data/alibaba-gpu-v2023"
+const data = "../../../../shared/data/alibaba-gpu-v2023"
 
 func TestReadNodes(t *testing.T) {
 	nodes, err := trace.ReadNodes("nodes.csv", strings.NewReader(

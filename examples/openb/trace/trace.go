@@ -3,6 +3,8 @@
 //
 // A reader reports the faults of a file together, each with its file, line and column, up to
 // [MaxFaults] of them. Columns it does not know are ignored.
+//
+// A [Cell] is read from those files or, without them, made after the machine table of a cell of Google's.
 package trace
 
 import (
