@@ -3,6 +3,7 @@ package berth
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 // Fits reports whether a task of the group could be placed on n now: n is a node of the fork, and this
 // is what [Fork.Apply] checks of it.
 func (f *Fork) Fits(g *Group, n NodeView) bool {
+	f.ready()
 	if g.Err() != nil || !f.has(n) {
 		return false
 	}
@@ -39,21 +41,18 @@ func (f *Fork) Fits(g *Group, n NodeView) bool {
 // Lacks returns every reason why a task of the group cannot be placed on n now, with what is missing;
 // none if it can be.
 func (f *Fork) Lacks(g *Group, n NodeView) []Lack {
+	f.ready()
 	if err := g.Err(); err != nil {
 		return []Lack{{Reason: Reason{Invalid, err.Error()}}}
 	}
 	if !f.has(n) {
 		return []Lack{{Reason: Reason{Code: UnknownNode}}}
 	}
-	sh := f.shape(g)
-	if f.differs(sh) {
-		return []Lack{{Reason: Reason{GroupDiffers, g.name}}}
-	}
-	return f.lacks(nil, sh, n.row)
+	return f.lacks(nil, f.shape(g), n.row)
 }
 
 func (f *Fork) has(n NodeView) bool {
-	return n.view == &f.s.View && int(n.row) < f.s.Rows() && n.state().Node != nil
+	return n.view == &f.s.View && n.exists()
 }
 
 // allowed returns the first reason other than room why a task of the group may not go on a node.
@@ -82,6 +81,9 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 	n := f.s.Node(row)
 	node := n.Node.Payload.(*Node)
 	g := sh.group
+	if f.differs(sh) {
+		return append(out, Lack{Reason: Reason{GroupDiffers, g.name}})
+	}
 	if n.Drained {
 		out = append(out, Lack{Reason: Reason{Code: Drained}})
 	}
@@ -103,12 +105,21 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 	}
 	free := f.s.Free(row)
 	for _, need := range sh.needs {
-		if short := need.Amount - free[need.Dim]; short > 0 && !g.asksDevice(f.s.Dims()[need.Dim]) {
-			out = append(out, Lack{Reason: Reason{Insufficient, f.s.Dims()[need.Dim]}, Short: short})
+		name := f.s.Dims()[need.Dim]
+		if free[need.Dim] >= need.Amount {
+			continue
 		}
+		if i := g.deviceRequest(name); i >= 0 && !g.spec.Devices[i].Fits(node, n.Devices) {
+			continue // said of the devices below
+		}
+		short := need.Amount - free[need.Dim]
+		if short < 0 { // the sum is beyond int64
+			short = math.MaxInt64
+		}
+		out = append(out, Lack{Reason: Reason{Insufficient, name}, Short: short})
 	}
 	for _, need := range sh.missing {
-		if !g.asksDevice(need.name) {
+		if g.deviceRequest(need.name) < 0 {
 			out = append(out, Lack{Reason: Reason{Insufficient, need.name}, Short: need.amount})
 		}
 	}
@@ -117,7 +128,7 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 			out = append(out, Lack{Reason: Reason{NoDevice, d.String()}})
 		}
 	}
-	if g.usesPorts() {
+	if g.UsesPorts() {
 		if why := g.choosePorts(new(Grant), node, f.unusedOn(row)); why.Code != None {
 			out = append(out, Lack{Reason: why})
 		}
@@ -125,8 +136,9 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 	return out
 }
 
-func (g *Group) asksDevice(name string) bool {
-	return slices.ContainsFunc(g.spec.Devices, func(d DeviceRequest) bool { return d.Class == name })
+// deviceRequest returns the index of the group's request for devices of a class, or -1.
+func (g *Group) deviceRequest(class string) int {
+	return slices.IndexFunc(g.spec.Devices, func(d DeviceRequest) bool { return d.Class == class })
 }
 
 // domainLack says whether a rule keeps a task of the group off a node because of its domain.
@@ -192,6 +204,7 @@ func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
 // Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
 // and not drained.
 func (f *Fork) Domains(g *Group, key string) Domains {
+	f.ready()
 	if g.Err() != nil {
 		return Domains{}
 	}
@@ -266,8 +279,9 @@ func (f *Fork) area(g *Group, key string) *area {
 // Explain says why no node can take a task of the group now; for a group that some node can take it
 // tells the same of the other nodes. It looks at every node.
 func (f *Fork) Explain(g *Group) *Explanation {
-	e := &Explanation{Nodes: f.s.Nodes()}
-	if g.Err() != nil {
+	e := &Explanation{Nodes: f.ready().s.Nodes()}
+	if err := g.Err(); err != nil {
+		e.Counts = []ReasonCount{{Reason{Invalid, err.Error()}, e.Nodes}}
 		return e
 	}
 	sh := f.shape(g)

@@ -3,6 +3,7 @@ package berth
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -71,7 +72,7 @@ type Preference struct {
 func (p Preference) String() string { return fmt.Sprintf("%+d %v", p.Weight, p.Rule) }
 
 func checkRule(r Constraint) error {
-	if r == nil {
+	if v := reflect.ValueOf(r); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("constraint: none given")
 	}
 	if err := r.Err(); err != nil {
@@ -85,9 +86,10 @@ func checkRule(r Constraint) error {
 }
 
 // Eligible reports whether the group's tasks may ever go on n: n takes new tasks, every taint is
-// tolerated and every rule about the node's attributes holds. It does not look at room.
+// tolerated and every rule about the node's attributes holds. It does not look at room. A group with
+// faults may go nowhere.
 func (g *Group) Eligible(n *Node) bool {
-	if n.Unschedulable {
+	if g.Err() != nil || n == nil || n.Unschedulable {
 		return false
 	}
 	for _, t := range n.Taints {
@@ -105,6 +107,12 @@ func (g *Group) Eligible(n *Node) bool {
 
 // Ineligible returns every reason why the group's tasks may not go on n; none if they may.
 func (g *Group) Ineligible(n *Node) []Reason {
+	if err := g.Err(); err != nil {
+		return []Reason{{Invalid, err.Error()}}
+	}
+	if n == nil {
+		return []Reason{{Code: UnknownNode}}
+	}
 	var out []Reason
 	if n.Unschedulable {
 		out = append(out, Reason{Code: Unschedulable})
@@ -125,6 +133,9 @@ func (g *Group) Ineligible(n *Node) []Reason {
 // Preferred returns the sum of the weights of the preferences that hold on n, less one for each taint
 // of effect [PreferNoSchedule] that is not tolerated.
 func (g *Group) Preferred(n *Node) int64 {
+	if g.Err() != nil || n == nil {
+		return 0
+	}
 	var sum int64
 	for _, p := range g.spec.Prefer {
 		if r, ok := p.Rule.(NodeRule); ok && r.Allows(n) {

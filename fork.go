@@ -12,6 +12,7 @@ import (
 
 // Fork is a cluster that can be changed, by one goroutine: a what-if, or the truth behind a State. It
 // checks what it is told to do, so that nothing done to it creates an overcommitment or breaks a rule.
+// The zero Fork is an empty cluster, as that of [NewFork].
 type Fork struct {
 	s       *store.Store
 	lineage *lineage
@@ -44,60 +45,76 @@ type area struct {
 
 // NewFork returns a cluster without nodes, the beginning of a lineage of its own.
 func NewFork() *Fork {
-	l := new(lineage)
-	return &Fork{s: store.New(), lineage: l, base: Version{lineage: l}}
+	return new(Fork).ready()
+}
+
+// ready returns f with what a zero Fork lacks.
+func (f *Fork) ready() *Fork {
+	if f.s == nil {
+		f.s = store.New()
+	}
+	if f.lineage == nil { // also of a fork of the zero Snapshot
+		f.lineage = new(lineage)
+		f.base = f.Version()
+	}
+	return f
 }
 
 // Snapshot returns the cluster as it is now.
-func (f *Fork) Snapshot() *Snapshot { return &Snapshot{f.s.Snapshot(), f.lineage} }
+func (f *Fork) Snapshot() *Snapshot { return &Snapshot{f.ready().s.Snapshot(), f.lineage} }
 
 // Version says which state the fork is in.
-func (f *Fork) Version() Version { return Version{f.lineage, f.s.Seq()} }
+func (f *Fork) Version() Version {
+	f.ready()
+	return Version{f.lineage, f.s.Branch(), f.s.Seq()}
+}
 
 // Plan returns what was applied since the fork was made of a snapshot, as a plan for the source the
 // snapshot came from. Operations on nodes that only the fork has will be refused there.
-func (f *Fork) Plan() *Plan { return &Plan{Version: f.base, Ops: slices.Clone(f.ops)} }
+func (f *Fork) Plan() *Plan { return &Plan{Version: f.ready().base, Ops: slices.Clone(f.ops)} }
 
 // Len returns the number of nodes.
-func (f *Fork) Len() int { return f.s.Nodes() }
+func (f *Fork) Len() int { return f.ready().s.Nodes() }
 
 // Nodes yields the nodes in the order of their IDs. The fork may change meanwhile; nodes that come or
 // go may then be missed or seen.
-func (f *Fork) Nodes() iter.Seq[NodeView] { return nodesOf(&f.s.View, f.s.Sorted()) }
+func (f *Fork) Nodes() iter.Seq[NodeView] { return nodesOf(&f.ready().s.View, f.s.Sorted()) }
 
 // Node returns the node of that ID.
 func (f *Fork) Node(id string) (NodeView, bool) {
-	row, ok := f.s.FindNode(id)
-	return NodeView{&f.s.View, row}, ok
+	return nodeOf(&f.ready().s.View, id)
 }
 
 // Task returns the task of that ID.
-func (f *Fork) Task(id string) (TaskView, bool) { return taskOf(&f.s.View, id) }
+func (f *Fork) Task(id string) (TaskView, bool) { return taskOf(&f.ready().s.View, id) }
 
-// Group yields the tasks of the group of that name, the earliest placed first.
-func (f *Fork) Group(name string) iter.Seq[TaskView] { return groupOf(&f.s.View, name) }
+// Group yields the tasks of the group of that name, the earliest placed first, as they were when the
+// walk began.
+func (f *Fork) Group(name string) iter.Seq[TaskView] {
+	return settled(groupOf(&f.ready().s.View, name))
+}
 
 // Hold returns the hold of that ID.
 func (f *Fork) Hold(id string) (Hold, bool) {
-	slot, ok := f.s.FindHold(id)
+	slot, ok := f.ready().s.FindHold(id)
 	if !ok {
 		return Hold{}, false
 	}
 	return holdView(&f.s.View, slot), true
 }
 
-// Holds yields the holds, the earliest made first.
-func (f *Fork) Holds() iter.Seq[Hold] { return holdsOf(&f.s.View) }
+// Holds yields the holds, the earliest made first, as they were when the walk began.
+func (f *Fork) Holds() iter.Seq[Hold] { return settled(holdsOf(&f.ready().s.View)) }
 
 // AddNodes adds nodes that were not there. It adds all of them or, with every fault of every one, none.
 func (f *Fork) AddNodes(nodes ...Node) error {
+	f.ready()
 	var errs []error
 	seen := make(map[string]bool, len(nodes))
 	for i := range nodes {
 		n := &nodes[i]
 		if err := n.Err(); err != nil {
 			errs = append(errs, err)
-			continue
 		}
 		if _, ok := f.s.FindNode(n.ID); ok || seen[n.ID] {
 			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, ErrNodeExists))
@@ -128,12 +145,14 @@ var (
 // room for them or breaks a rule of theirs: that is for the host to heal. It updates all of them or,
 // with every fault of every one, none.
 func (f *Fork) UpdateNodes(nodes ...Node) error {
+	f.ready()
 	var errs []error
 	for i := range nodes {
 		n := &nodes[i]
 		if err := n.Err(); err != nil {
 			errs = append(errs, err)
-		} else if _, ok := f.s.FindNode(n.ID); !ok {
+		}
+		if _, ok := f.s.FindNode(n.ID); !ok {
 			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, ErrUnknownNode))
 		}
 	}
@@ -188,6 +207,7 @@ func (f *Fork) Drain(drain bool, ids ...string) error {
 }
 
 func (f *Fork) rows(ids []string) ([]uint32, error) {
+	f.ready()
 	var errs []error
 	rows := make([]uint32, 0, len(ids))
 	for _, id := range ids {
@@ -281,6 +301,7 @@ func (f *Fork) differs(sh *shape) bool {
 // Apply does one operation if it can be done, and returns it with its grant filled in and no reason;
 // else it returns the first reason why not and changes nothing.
 func (f *Fork) Apply(op Op) (Op, Reason) {
+	f.ready()
 	var why Reason
 	switch op.Kind {
 	case Place:
@@ -305,7 +326,11 @@ func (f *Fork) Apply(op Op) (Op, Reason) {
 		why = Reason{Invalid, op.Kind.String()}
 	}
 	if why.Code == None && f.journal {
-		f.ops = append(f.ops, op)
+		kept := op
+		if op.Hold != nil {
+			kept.Hold = op.Hold.clone()
+		}
+		f.ops = append(f.ops, kept)
 	}
 	return op, why
 }
@@ -362,17 +387,22 @@ func (f *Fork) place(op Op) (Op, Reason) {
 	return op, Reason{}
 }
 
-// short returns the first resource of which too little is free. Devices speak for their own scalar.
+// short returns the first resource of which too little is free. Devices speak for their own scalar,
+// unless they have room and the scalar has not: others can take it without a device.
 func (f *Fork) short(sh *shape, row uint32) Reason {
-	free := f.s.Free(row)
-	for _, n := range sh.needs {
-		if name := f.s.Dims()[n.Dim]; free[n.Dim] < n.Amount && !sh.group.asksDevice(name) {
+	free, n := f.s.Free(row), f.s.Node(row)
+	for _, need := range sh.needs {
+		if free[need.Dim] >= need.Amount {
+			continue
+		}
+		name := f.s.Dims()[need.Dim]
+		if i := sh.group.deviceRequest(name); i < 0 || sh.group.spec.Devices[i].Fits(n.Node.Payload.(*Node), n.Devices) {
 			return Reason{Insufficient, name}
 		}
 	}
-	for _, n := range sh.missing {
-		if !sh.group.asksDevice(n.name) {
-			return Reason{Insufficient, n.name}
+	for _, need := range sh.missing {
+		if sh.group.deviceRequest(need.name) < 0 {
+			return Reason{Insufficient, need.name}
 		}
 	}
 	return Reason{}
@@ -425,11 +455,13 @@ func (f *Fork) evict(op Op) Reason {
 }
 
 // Adopt records a task that runs already, wherever it fits or not, in the state it is in. It fails, and
-// changes nothing, if the task, its node, its grant or its group is at fault or the task is known.
+// changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
+// if what the node's tasks and holds take together would not fit in an int64.
 func (f *Fork) Adopt(t Task, node string, grant *Grant, state TaskState) error {
+	f.ready()
 	errs := []error{t.Err()}
-	if t.ID == "" {
-		errs = append(errs, errors.New("task without ID"))
+	if t.ID == "" && errs[0] == nil {
+		errs = append(errs, errors.New("the demand of a daemon group is not a task"))
 	}
 	row, ok := f.s.FindNode(node)
 	if !ok {
@@ -449,6 +481,13 @@ func (f *Fork) Adopt(t Task, node string, grant *Grant, state TaskState) error {
 			}
 		}
 	}
+	if ok && t.Group.Err() == nil {
+		for _, need := range t.Group.needs {
+			if _, err := AddQuantity(f.taken(row, need.name), need.amount); err != nil {
+				errs = append(errs, fmt.Errorf("task %q: node %q: resource %q: %w", t.ID, node, need.name, err))
+			}
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -461,6 +500,21 @@ func (f *Fork) Adopt(t Task, node string, grant *Grant, state TaskState) error {
 	}
 	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extraOf(cloneGrant(grant))})
 	return nil
+}
+
+// taken returns how much of a resource the tasks and holds on a node take. It never exceeds an int64:
+// Adopt sees to that, and nothing else takes more than is free. So no change of capacity can make a
+// free amount wrap.
+func (f *Fork) taken(row uint32, name string) int64 {
+	d, ok := f.s.DimOf(name)
+	if !ok {
+		return 0
+	}
+	taken := -f.s.Free(row)[d]
+	if capacity := f.s.Node(row).Node.Capacity; int(d) < len(capacity) {
+		taken += capacity[d]
+	}
+	return taken
 }
 
 // ErrTaskExists is wrapped where a task is adopted whose ID is known.
@@ -476,7 +530,7 @@ func cloneGrant(g *Grant) *Grant {
 // Mark changes the state of a task, and when it expires if it is [Assumed]; a deadline of 0 is never,
 // another is in Unix nanoseconds. A task on a node cannot be marked Lost, nor a lost one anything else.
 func (f *Fork) Mark(id string, state TaskState, deadline int64) error {
-	slot, ok := f.s.FindTask(id)
+	slot, ok := f.ready().s.FindTask(id)
 	if !ok {
 		return fmt.Errorf("task %q: %w", id, ErrUnknownTask)
 	}

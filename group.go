@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -216,6 +217,12 @@ func (g *Group) Needs() iter.Seq2[string, int64] {
 // Devices returns the group's device requests. They must not be changed.
 func (g *Group) Devices() []DeviceRequest { return g.spec.Devices }
 
+// UsesPorts reports whether the group's tasks need ports.
+func (g *Group) UsesPorts() bool { return len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0 }
+
+// Preferences returns the group's preferences. They must not be changed.
+func (g *Group) Preferences() []Preference { return g.spec.Prefer }
+
 // DomainRules returns the group's rules about domains. They must not be changed.
 func (g *Group) DomainRules() []DomainRule { return g.domainRules }
 
@@ -270,8 +277,11 @@ func (g *Group) check() error {
 		}
 	}
 	add(checkPorts(s.Ports))
-	if s.DynamicPorts < 0 {
+	switch {
+	case s.DynamicPorts < 0:
 		add(fmt.Errorf("dynamic ports: %w: %d", ErrNegative, s.DynamicPorts))
+	case s.DynamicPorts > math.MaxUint16:
+		add(fmt.Errorf("dynamic ports: %d are more than the %d of any node", s.DynamicPorts, math.MaxUint16))
 	}
 	for _, r := range s.Rules {
 		add(checkRule(r))
@@ -321,7 +331,7 @@ func (g *Group) compile() {
 	}
 	slices.Sort(g.keys)
 	if len(g.nodeRules)+len(g.tolerations)+len(g.spec.Prefer) > 0 {
-		g.eligibility = fmt.Sprint(g.nodeRules, g.tolerations, g.spec.Prefer)
+		g.eligibility = fmt.Sprintf("%q %q %q", texts(g.nodeRules), texts(g.tolerations), g.spec.Prefer)
 	}
 	read := func(r NodeRule) {
 		attributes := r.Reads()
@@ -336,8 +346,33 @@ func (g *Group) compile() {
 	}
 	slices.Sort(g.reads)
 	g.reads = slices.Compact(g.reads)
-	g.print = fmt.Sprintf("%q %d %v %v %v %d %v %v %v %d", g.spec.Role, g.spec.Priority, g.spec.Request, g.spec.Devices,
-		g.spec.Ports, g.spec.DynamicPorts, g.spec.Rules, g.spec.Prefer, g.spec.Mode, g.spec.GangSize)
+	g.print = g.spec.fingerprint()
+}
+
+// fingerprint is equal for equal specs and for no others: every text is quoted, so that two cannot read
+// as one, and quantities are exact, where String rounds them for people.
+func (s *GroupSpec) fingerprint() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q %d %d %d %d", string(s.Role), s.Priority, s.Mode, s.GangSize, s.DynamicPorts)
+	for name, q := range s.Request.All() {
+		fmt.Fprintf(&b, " %q:%d", name, q)
+	}
+	for _, d := range s.Devices {
+		fmt.Fprintf(&b, " device %q %d %d %q", d.Class, d.Count, d.Share, d.Models)
+	}
+	fmt.Fprintf(&b, " %v %q", s.Ports, texts(s.Rules))
+	for _, p := range s.Prefer {
+		fmt.Fprintf(&b, " %d:%q", p.Weight, p.Rule.String())
+	}
+	return b.String()
+}
+
+func texts[C Constraint](rules []C) []string {
+	out := make([]string, len(rules))
+	for i, r := range rules {
+		out[i] = r.String()
+	}
+	return out
 }
 
 // Task is one thing to run: an ID, unique in its source, and the group it belongs to.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // NodeID is the attribute name under which every node's own ID can be read, as if it were a text
@@ -112,10 +113,14 @@ func (v Value) Compare(o Value) int {
 	return cmp.Or(cmp.Compare(v.number, o.number), cmp.Compare(v.text, o.text))
 }
 
-// internKey is the text under which a value is interned: numbers and texts never collide.
+// internKey is the text under which a value is interned: numbers and texts never collide, for what
+// follows the first NUL of a number is never another.
 func (v Value) internKey() string {
-	if v.isNum {
+	switch {
+	case v.isNum:
 		return "\x00" + v.String()
+	case strings.HasPrefix(v.text, "\x00"):
+		return "\x00" + v.text
 	}
 	return v.text
 }
@@ -166,6 +171,9 @@ func (r PortRange) String() string {
 
 // Attribute returns the value of an attribute; [NodeID] is always there.
 func (n *Node) Attribute(name string) (Value, bool) {
+	if n == nil {
+		return Value{}, false
+	}
 	if name == NodeID {
 		return Value{text: n.ID}, true
 	}
@@ -179,6 +187,9 @@ func (n *Node) Attribute(name string) (Value, bool) {
 
 // Err returns every fault of the node joined into one error, or nil.
 func (n *Node) Err() error {
+	if n == nil {
+		return errors.New("node: none given")
+	}
 	var errs []error
 	add := func(err error) {
 		if err != nil {

@@ -6,11 +6,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Version says which state of which source a snapshot shows. Versions compare with ==.
 type Version struct {
 	lineage *lineage
+	branch  *store.Branch // forks of one snapshot count alike, yet differ
 	seq     uint64
 }
 
@@ -155,10 +158,22 @@ func (h *Hold) Err() error {
 	if h.Lease > Optimistic {
 		add(fmt.Errorf("unknown lease %d", h.Lease))
 	}
-	if h.Deadline.IsZero() {
+	switch nanos := h.Deadline.UnixNano(); {
+	case h.Deadline.IsZero():
 		add(errors.New("no deadline"))
+	case nanos == 0 || !time.Unix(0, nanos).Equal(h.Deadline): // 0 stands for never
+		add(fmt.Errorf("deadline %v: not within the years 1678 to 2261, or the very beginning of 1970", h.Deadline.UTC().Format(time.RFC3339)))
 	}
 	return errors.Join(errs...)
+}
+
+// clone returns a copy that shares nothing the host could write to.
+func (h *Hold) clone() *Hold {
+	c := *h
+	c.Resources = h.Resources.Clone()
+	c.Devices = slices.Clone(h.Devices)
+	c.Ports = slices.Clone(h.Ports)
+	return &c
 }
 
 // Offer is a hold as the framework it was made for sees it.

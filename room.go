@@ -3,6 +3,7 @@ package berth
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth/internal/store"
@@ -10,16 +11,20 @@ import (
 
 // grants reports whether a task of the group gets particular devices or ports.
 func (g *Group) grants() bool {
-	return len(g.spec.Devices) > 0 || g.usesPorts()
+	return len(g.spec.Devices) > 0 || g.UsesPorts()
 }
-
-func (g *Group) usesPorts() bool { return len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0 }
 
 // Grant chooses the devices and ports of a task of the group on n, given the free units of each device
 // and the ports in use, ascending: for a share the device with the least free units that suffice, for
 // whole devices the lowest indexes, for dynamic ports the lowest numbers. It returns nil and no reason
 // for a group that asks for neither, and a reason if there is not enough.
 func (g *Group) Grant(n *Node, devices []int64, used []uint16) (*Grant, Reason) {
+	if err := g.Err(); err != nil {
+		return nil, Reason{Invalid, err.Error()}
+	}
+	if n == nil {
+		return nil, Reason{Code: UnknownNode}
+	}
 	if !g.grants() {
 		return nil, Reason{}
 	}
@@ -50,7 +55,7 @@ func (g *Group) choose(n *Node, devices []int64, usable func(uint16) bool) (*Gra
 }
 
 func (g *Group) choosePorts(out *Grant, n *Node, usable func(uint16) bool) Reason {
-	for _, r := range g.spec.Ports {
+	for _, r := range sortedPorts(g.spec.Ports) {
 		for p := int(r.First); p <= int(r.Last); p++ {
 			if !usable(uint16(p)) {
 				return Reason{NoPort, r.String()}
@@ -125,11 +130,11 @@ func (d *DeviceRequest) choose(n *Node, free []int64) ([]DeviceShare, bool) {
 
 // Fits reports whether the devices of n, with the free units of each, can serve the request.
 func (d *DeviceRequest) Fits(n *Node, free []int64) bool {
-	if d.Count > len(free) {
+	if n == nil || d.Count > len(n.Devices) {
 		return false
 	}
 	whole := 0
-	for i, units := range free {
+	for i, units := range free[:min(len(free), len(n.Devices))] {
 		if d.Count > 0 && units == DeviceUnits && d.accepts(n.Devices[i]) {
 			if whole++; whole == d.Count {
 				return true
@@ -201,7 +206,7 @@ func (f *Fork) holdable(h *Hold) Reason {
 		return Reason{UnknownNode, h.Node}
 	}
 	n := f.s.Node(row).Node.Payload.(*Node)
-	for name := range h.Resources {
+	for name := range h.Resources.All() {
 		if slices.ContainsFunc(n.Devices, func(d Device) bool { return d.Class == name }) {
 			return Reason{Invalid, "hold of resource " + name + ": it is a device class, and held by device"}
 		}
@@ -215,10 +220,8 @@ func (f *Fork) take(h *Hold) Reason {
 		return why
 	}
 	row, _ := f.s.FindNode(h.Node)
-	c := *h
-	c.Resources = h.Resources.Clone()
-	c.Devices = slices.Clone(h.Devices)
-	c.Ports = slices.Sorted(slices.Values(h.Ports))
+	c := h.clone()
+	slices.Sort(c.Ports)
 	n := f.s.Node(row)
 	for name, q := range c.Resources.All() {
 		if d, ok := f.s.DimOf(name); q > 0 && (!ok || f.s.Free(row)[d] < q) {
@@ -235,7 +238,13 @@ func (f *Fork) take(h *Hold) Reason {
 			return Reason{NoPort, PortRange{p, p}.String()}
 		}
 	}
-	f.s.Add(c.ID, store.Record{Group: store.Holds, Row: row, Deadline: c.Deadline.UnixNano(), Extra: f.holdExtra(&c, row)})
+	extra := f.holdExtra(c, row)
+	for _, n := range extra.Needs { // the scalars of devices too: an adopted task may have them without a device
+		if f.s.Free(row)[n.Dim] < n.Amount {
+			return Reason{Insufficient, f.s.Dims()[n.Dim]}
+		}
+	}
+	f.s.Add(c.ID, store.Record{Group: store.Holds, Row: row, Deadline: c.Deadline.UnixNano(), Extra: extra})
 	return Reason{}
 }
 
@@ -249,7 +258,9 @@ func (f *Fork) holdExtra(h *Hold, row uint32) *store.Extra {
 	n := f.s.Node(row).Node.Payload.(*Node)
 	for _, d := range h.Devices {
 		if d.Index < len(n.Devices) {
-			scalars[n.Devices[d.Index].Class] += d.Units
+			// A class can be named like a resource held earlier: a sum beyond int64 is more than any node has.
+			class := n.Devices[d.Index].Class
+			scalars[class] = min(scalars[class], math.MaxInt64-d.Units) + d.Units
 		}
 		x.Devices = append(x.Devices, store.DeviceShare(d))
 	}
@@ -284,7 +295,6 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, 
 	holds := make([]Hold, len(slots))
 	devices := make([]int64, len(n.Devices))
 	ports := []uint16{}
-	optimistic := false
 	for i, slot := range byID(&f.s.View, slots) {
 		holds[i] = holdView(&f.s.View, slot)
 		for _, d := range holds[i].Devices {
@@ -293,13 +303,18 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, 
 			}
 		}
 		ports = append(ports, holds[i].Ports...)
-		optimistic = optimistic || holds[i].Lease == Optimistic
+	}
+	for i, units := range devices {
+		devices[i] = min(units, DeviceUnits) // optimistic holds can share a device
 	}
 
 	var grant *Grant
 	if sh.group.grants() {
+		node := n.Node.Payload.(*Node)
 		var why Reason
-		if grant, why = f.grant(sh.group, row, want, devices, func(p uint16) bool { return slices.Contains(ports, p) }); why.Code != None {
+		if grant, why = f.grant(sh.group, row, want, devices, func(p uint16) bool {
+			return slices.Contains(ports, p) && hasPort(node.Ports, p)
+		}); why.Code != None {
 			return nil, nil, why
 		}
 		for _, d := range grant.Devices {
@@ -315,9 +330,10 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, 
 		}
 		rest := need.amount
 		for i := range holds {
-			part := min(rest, holds[i].Resources[need.name])
-			holds[i].Resources[need.name] -= part
-			rest -= part
+			if part := min(rest, holds[i].Resources[need.name]); part > 0 {
+				holds[i].Resources[need.name] -= part
+				rest -= part
+			}
 		}
 		if rest > 0 {
 			return nil, nil, Reason{NotHeld, need.name}
@@ -331,7 +347,7 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, 
 		}
 		drafts = append(drafts, d)
 	}
-	if optimistic && !f.roomAfter(sh, row, drafts, grant) {
+	if !f.roomAfter(sh, row, drafts, grant) {
 		return nil, nil, Reason{NotHeld, "taken by another"}
 	}
 	return drafts, grant, Reason{}
@@ -359,23 +375,62 @@ func (h *Hold) empty() bool {
 	return len(h.Devices) == 0 && len(h.Ports) == 0
 }
 
-// roomAfter reports whether a task fits once what it draws of exclusive holds is given back. Optimistic
-// holds set nothing aside, so another may have come first.
+// roomAfter reports whether a task fits once what it draws of exclusive holds is given back, so that it
+// creates and worsens no overcommitment. Optimistic holds set nothing aside, so another may have come
+// first; and a node that changed under an exclusive hold can have less than the hold says.
 func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *Grant) bool {
-	probe := &Fork{s: f.s.Snapshot().Fork(), lineage: f.lineage}
+	n := f.s.Node(row)
+	free, devices := slices.Clone(f.s.Free(row)), slices.Clone(n.Devices)
+	var back []uint16
 	for _, d := range drafts {
-		probe.shrink(d)
+		before, after := f.s.Record(d.slot).Extra, new(store.Extra)
+		if d.rest != nil {
+			after = f.holdExtra(d.rest, row)
+		}
+		move(free, devices, before, 1)
+		move(free, devices, after, -1)
+		for _, p := range before.Ports {
+			if !slices.Contains(after.Ports, p) {
+				back = append(back, p)
+			}
+		}
 	}
-	for _, n := range sh.needs {
-		if probe.s.Free(row)[n.Dim] < n.Amount {
+	for d, left := range free { // a device whose class changed is held as what it is now
+		if left < 0 && left < f.s.Free(row)[d] {
+			return false
+		}
+	}
+	for _, need := range sh.needs {
+		if left := free[need.Dim]; left < need.Amount && left-f.s.Free(row)[need.Dim] < need.Amount {
 			return false
 		}
 	}
 	if grant == nil {
 		return true
 	}
-	_, why := probe.grant(sh.group, row, grant, probe.s.Node(row).Devices, probe.unusedOn(row))
-	return why.Code == None
+	for _, d := range grant.Devices {
+		if left := devices[d.Index]; left < d.Units && left-n.Devices[d.Index] < d.Units {
+			return false
+		}
+	}
+	for _, p := range grant.Ports {
+		if _, taken := slices.BinarySearch(n.Ports, p); taken && !slices.Contains(back, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// move adds what an extra takes of a node to its free amounts, or, with sign -1, subtracts it.
+func move(free, devices []int64, x *store.Extra, sign int64) {
+	for _, n := range x.Needs {
+		free[n.Dim] += sign * n.Amount
+	}
+	for _, d := range x.Devices {
+		if d.Index < len(devices) {
+			devices[d.Index] += sign * d.Units
+		}
+	}
 }
 
 // shrink leaves of a hold what a task did not draw.

@@ -10,12 +10,13 @@ import (
 )
 
 func init() {
-	store.ViewOf = func(s any) *store.View { return s.(*Snapshot).view }
-	store.StoreOf = func(f any) *store.Store { return f.(*Fork).s }
+	store.ViewOf = func(s any) *store.View { return s.(*Snapshot).behind() }
+	store.StoreOf = func(f any) *store.Store { return f.(*Fork).ready().s }
 }
 
 // Snapshot is a cluster at one moment: nodes, what runs on them and what is held. It is immutable and
 // may be read by any number of goroutines. Taking one costs the same whatever the size of the cluster.
+// The zero Snapshot has no nodes.
 type Snapshot struct {
 	view    *store.View
 	lineage *lineage
@@ -31,25 +32,43 @@ func NewSnapshot(nodes ...Node) (*Snapshot, error) {
 	return f.Snapshot(), nil
 }
 
+// behind returns the view; a Snapshot that nobody took shows an empty one.
+func (s *Snapshot) behind() *store.View {
+	if s == nil || s.view == nil {
+		return store.New().Snapshot()
+	}
+	return s.view
+}
+
 // Version says which state of which source the snapshot shows.
-func (s *Snapshot) Version() Version { return Version{s.lineage, s.view.Seq()} }
+func (s *Snapshot) Version() Version {
+	if s == nil || s.view == nil {
+		return Version{}
+	}
+	return Version{s.lineage, s.view.Branch(), s.view.Seq()}
+}
 
 // Fork returns a cluster that begins as s and can be changed. It costs the same whatever the size of
 // the cluster, and what is done to it is never seen in s or in another fork.
 func (s *Snapshot) Fork() *Fork {
-	return &Fork{s: s.view.Fork(), lineage: s.lineage, base: s.Version(), journal: true}
+	f := &Fork{s: s.behind().Fork(), base: s.Version(), journal: true}
+	f.lineage = f.base.lineage
+	return f
 }
 
 // Len returns the number of nodes.
-func (s *Snapshot) Len() int { return s.view.Nodes() }
+func (s *Snapshot) Len() int { return s.behind().Nodes() }
 
 // Nodes yields the nodes in the order of their IDs.
-func (s *Snapshot) Nodes() iter.Seq[NodeView] { return nodesOf(s.view, s.view.Order()) }
+func (s *Snapshot) Nodes() iter.Seq[NodeView] {
+	v := s.behind()
+	return nodesOf(v, v.Order())
+}
 
 func nodesOf(v *store.View, order []uint32) iter.Seq[NodeView] {
 	return func(yield func(NodeView) bool) {
 		for _, row := range order {
-			if !yield(NodeView{v, row}) {
+			if v.Node(row).Node != nil && !yield(NodeView{v, row}) { // a fork may have removed it meanwhile
 				return
 			}
 		}
@@ -58,12 +77,19 @@ func nodesOf(v *store.View, order []uint32) iter.Seq[NodeView] {
 
 // Node returns the node of that ID.
 func (s *Snapshot) Node(id string) (NodeView, bool) {
-	row, ok := s.view.FindNode(id)
-	return NodeView{s.view, row}, ok
+	return nodeOf(s.behind(), id)
+}
+
+func nodeOf(v *store.View, id string) (NodeView, bool) {
+	row, ok := v.FindNode(id)
+	if !ok {
+		return NodeView{}, false
+	}
+	return NodeView{v, row}, true
 }
 
 // Task returns the task of that ID.
-func (s *Snapshot) Task(id string) (TaskView, bool) { return taskOf(s.view, id) }
+func (s *Snapshot) Task(id string) (TaskView, bool) { return taskOf(s.behind(), id) }
 
 func taskOf(v *store.View, id string) (TaskView, bool) {
 	slot, ok := v.FindTask(id)
@@ -74,10 +100,10 @@ func taskOf(v *store.View, id string) (TaskView, bool) {
 }
 
 // Tasks returns the number of tasks, lost ones included.
-func (s *Snapshot) Tasks() int { return s.view.Tasks() }
+func (s *Snapshot) Tasks() int { return s.behind().Tasks() }
 
 // Group yields the tasks of the group of that name, the earliest placed first.
-func (s *Snapshot) Group(name string) iter.Seq[TaskView] { return groupOf(s.view, name) }
+func (s *Snapshot) Group(name string) iter.Seq[TaskView] { return groupOf(s.behind(), name) }
 
 func groupOf(v *store.View, name string) iter.Seq[TaskView] {
 	return func(yield func(TaskView) bool) {
@@ -94,7 +120,7 @@ func groupOf(v *store.View, name string) iter.Seq[TaskView] {
 }
 
 // Holds yields the holds, the earliest made first.
-func (s *Snapshot) Holds() iter.Seq[Hold] { return holdsOf(s.view) }
+func (s *Snapshot) Holds() iter.Seq[Hold] { return holdsOf(s.behind()) }
 
 func holdsOf(v *store.View) iter.Seq[Hold] {
 	return func(yield func(Hold) bool) {
@@ -124,13 +150,31 @@ func (s *Snapshot) Total() Resources {
 
 // NodeView is a node in a snapshot or a fork. It is a small handle, to be passed by value; it comes
 // from the walks and look-ups and is good as long as what it came from. The view of a fork shows the
-// fork as it is when a method is called.
+// fork as it is when a method is called; once its node is removed it shows a node without a name that
+// has nothing, as the zero NodeView does, or a node that was added later.
 type NodeView struct {
 	view *store.View
 	row  uint32
 }
 
-func (n NodeView) state() *store.NodeState { return n.view.Node(n.row) }
+func (n NodeView) state() *store.NodeState {
+	if n.exists() {
+		return n.view.Node(n.row)
+	}
+	return &store.NodeState{Node: &store.Node{Payload: new(Node)}}
+}
+
+func (n NodeView) exists() bool {
+	return n.view != nil && int(n.row) < n.view.Rows() && n.view.Node(n.row).Node != nil
+}
+
+// free returns the free amounts by dimension.
+func (n NodeView) free() []int64 {
+	if !n.exists() {
+		return nil
+	}
+	return n.view.Free(n.row)
+}
 
 func (n NodeView) node() *Node { return n.state().Node.Payload.(*Node) }
 
@@ -153,7 +197,7 @@ func (n NodeView) Capacity() Resources {
 
 // Free returns what is neither taken nor exclusively held, each class of devices included. A quantity
 // is negative where the node is overcommitted.
-func (n NodeView) Free() Resources { return resourcesOf(n.view, n.view.Free(n.row)) }
+func (n NodeView) Free() Resources { return resourcesOf(n.view, n.free()) }
 
 // FreeDevices returns the free units of each device, by index.
 func (n NodeView) FreeDevices() []int64 { return slices.Clone(n.state().Devices) }
@@ -162,12 +206,12 @@ func (n NodeView) FreeDevices() []int64 { return slices.Clone(n.state().Devices)
 // node that shrank or a task adopted as it ran may.
 func (n NodeView) Overcommitted() bool {
 	negative := func(q int64) bool { return q < 0 }
-	return slices.ContainsFunc(n.view.Free(n.row), negative) || slices.ContainsFunc(n.state().Devices, negative)
+	return slices.ContainsFunc(n.free(), negative) || slices.ContainsFunc(n.state().Devices, negative)
 }
 
-// Tasks yields the node's tasks, in order of their IDs.
+// Tasks yields the node's tasks, in order of their IDs, as they were when the walk began.
 func (n NodeView) Tasks() iter.Seq[TaskView] {
-	return func(yield func(TaskView) bool) {
+	return settled(func(yield func(TaskView) bool) {
 		var slots []uint32
 		for _, m := range n.state().Members {
 			if m.Group != store.Holds {
@@ -179,11 +223,26 @@ func (n NodeView) Tasks() iter.Seq[TaskView] {
 				return
 			}
 		}
+	})
+}
+
+// settled returns a walk that has seen all before it hands on the first, so that a fork can be changed
+// while it is walked.
+func settled[T any](walk iter.Seq[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, v := range slices.Collect(walk) {
+			if !yield(v) {
+				return
+			}
+		}
 	}
 }
 
 func resourcesOf(v *store.View, amounts []int64) Resources {
 	r := Resources{}
+	if len(amounts) == 0 {
+		return r
+	}
 	for d, name := range v.Dims() {
 		if d < len(amounts) && amounts[d] != 0 {
 			r[name] = amounts[d]
@@ -246,11 +305,7 @@ func taskView(v *store.View, slot uint32) TaskView {
 }
 
 func holdView(v *store.View, slot uint32) Hold {
-	h := *v.Record(slot).Extra.Payload.(*Hold)
-	h.Resources = h.Resources.Clone()
-	h.Devices = slices.Clone(h.Devices)
-	h.Ports = slices.Clone(h.Ports)
-	return h
+	return *v.Record(slot).Extra.Payload.(*Hold).clone()
 }
 
 func byID(v *store.View, slots []uint32) []uint32 {
