@@ -1,4 +1,492 @@
 package placement
 
-// NewEngine returns the picker that keeps indexes.
-func NewEngine(s Strategy) Picker { return NewExhaustive(s) }
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// Engine is the Picker that keeps indexes. It picks what [Exhaustive] picks, ties and all, and looks at
+// few nodes to find it. Its indexes outlive a plan: they are caught up from the change log of the
+// snapshots it is given, and brought in line by comparison where the log does not reach, as for a
+// snapshot of the past or of a fork; they never decide. See ENGINE.md for how it works and what it costs.
+type Engine struct {
+	strategy Strategy
+	depends  Dependence
+	lanesOK  bool // whether the strategy's order can be kept in lanes
+	byNode   bool // whether the strategy counts tasks by node
+	zoneKeys []string
+
+	snapshot *berth.Snapshot
+	view     *store.View
+	branch   *store.Branch // what the columns show, but for speculated rows
+	seq      uint64
+	rank     []uint32
+
+	// Columns, by row.
+	dims    int
+	width   int // dims, and two more for each device class
+	classes []string
+	free    []int64
+	records []*store.Node
+	drained []bool
+	lane    []int32 // -1 where there is no node
+	key     []int64
+	blockOf []*block
+	devices [][]int64
+	ports   [][]uint16
+	stamp   []uint32 // a row is marked where its stamp is the epoch
+	epoch   uint32
+
+	profiles map[uint64][]int32
+	lanes    []*lane
+	values   map[uint32][]uint32 // values seen of an attribute; more than maxNarrow: it is wide
+	narrow   []uint32            // attributes that profiles go by, ascending
+	verdicts map[string]*verdict
+
+	loose   []uint32 // rows whose place in their lane is out of date
+	isLoose []bool
+	touched []uint32          // rows the plan has changed
+	stale   []uint32          // rows to be brought in line; kept for its room
+	steps   []berth.Op        // what was picked and undone, in order
+	tallies map[string]*tally // by group name
+	cur     *run
+
+	ref     *Exhaustive // for what has no index, and for explanations; started when needed
+	told    int         // how many of steps ref has been told
+	refLive bool
+}
+
+const (
+	maxNarrow   = 32   // values an attribute may have to be part of profiles
+	maxProfiles = 512  // beyond it fewer attributes are
+	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
+)
+
+// profile is what all nodes of a lane have in common: all that eligibility depends on but the wide attributes.
+type profile struct {
+	capacity []int64      // by dimension, as long as there are dimensions
+	attrs    []store.Attr // the narrow ones
+	node     *berth.Node  // any node of the profile
+	drained  bool
+}
+
+func (p *profile) attr(key uint32) (uint32, bool) {
+	for _, a := range p.attrs {
+		if a.Key == key {
+			return a.Value, true
+		}
+	}
+	return 0, false
+}
+
+// NewEngine returns a picker for a strategy, to be used again and again.
+func NewEngine(s Strategy) *Engine {
+	e := &Engine{strategy: s, depends: s.Depends(), ref: NewExhaustive(s)}
+	e.lanesOK = e.depends.Shape && e.depends.Additive != nil && (len(e.depends.Domains) == 0 || e.depends.Fewest)
+	for _, k := range e.depends.Domains {
+		if k == berth.NodeID {
+			e.byNode = true
+		} else {
+			e.zoneKeys = append(e.zoneKeys, k)
+		}
+	}
+	return e
+}
+
+// Start begins a plan on a snapshot. It costs as much as has changed since the last: nodes that the last
+// plan filled, if it was committed as it was planned, have not.
+func (e *Engine) Start(s *berth.Snapshot) {
+	view := store.ViewOf(s)
+	e.flush()
+	e.snapshot, e.view = s, view
+	e.cur = nil
+	e.steps = e.steps[:0]
+	e.refLive = false
+	clear(e.tallies)
+	if e.lanesOK {
+		e.sync(view)
+	}
+	e.touched = e.touched[:0]
+	e.branch, e.seq = view.Branch(), view.Seq()
+}
+
+// sync brings the columns in line with a view.
+func (e *Engine) sync(view *store.View) {
+	e.rank = view.Rank()
+	changes, ok := view.Since(e.seq)
+	if len(view.Dims()) != e.dims || e.branch == nil || view.Rows() < len(e.records) {
+		e.rebuild(view)
+		return
+	}
+	e.growRows(view.Rows())
+	e.newEpoch()
+	stale := e.stale[:0]
+	if view.Branch() != e.branch || !ok || len(changes) > view.Rows() {
+		for row := range uint32(view.Rows()) {
+			stale = append(stale, row)
+		}
+	} else {
+		for _, row := range e.touched {
+			if e.mark(row) {
+				stale = append(stale, row)
+			}
+		}
+		for _, c := range changes {
+			if e.mark(c.Row) {
+				stale = append(stale, c.Row)
+			}
+		}
+	}
+	e.stale = stale
+	// Nodes that are gone leave before any row moves: their ranks mean nothing in this view.
+	for _, row := range stale {
+		if e.records[row] != nil && view.Node(row).Node != e.records[row] {
+			e.remove(e.lanes[e.lane[row]], row)
+			e.records[row], e.lane[row] = nil, -1
+		}
+	}
+	for _, row := range stale {
+		if !e.refresh(row) {
+			e.rebuild(view)
+			return
+		}
+	}
+}
+
+func (e *Engine) newEpoch() {
+	e.epoch++
+	if e.epoch == 0 {
+		clear(e.stamp)
+		e.epoch = 1
+	}
+}
+
+// mark reports whether a row is marked for the first time in this epoch.
+func (e *Engine) mark(row uint32) bool {
+	if e.stamp[row] == e.epoch {
+		return false
+	}
+	e.stamp[row] = e.epoch
+	return true
+}
+
+func (e *Engine) growRows(rows int) {
+	n := rows - len(e.records)
+	if n <= 0 {
+		return
+	}
+	e.free = append(e.free, make([]int64, n*e.width)...)
+	e.records = append(e.records, make([]*store.Node, n)...)
+	e.drained = append(e.drained, make([]bool, n)...)
+	e.key = append(e.key, make([]int64, n)...)
+	e.blockOf = append(e.blockOf, make([]*block, n)...)
+	e.devices = append(e.devices, make([][]int64, n)...)
+	e.ports = append(e.ports, make([][]uint16, n)...)
+	e.stamp = append(e.stamp, make([]uint32, n)...)
+	e.isLoose = append(e.isLoose, make([]bool, n)...)
+	for range n {
+		e.lane = append(e.lane, -1)
+	}
+}
+
+func (e *Engine) freeOf(row uint32) []int64 {
+	return e.free[int(row)*e.width : (int(row)+1)*e.width]
+}
+
+// rebuild makes everything anew: O(nodes), without sorting where nodes are equally full.
+func (e *Engine) rebuild(view *store.View) {
+	e.dims = len(view.Dims())
+	e.classes = e.classes[:0]
+	e.values = map[uint32][]uint32{}
+	for _, row := range view.Order() {
+		n := view.Node(row).Node
+		for _, d := range n.Payload.(*berth.Node).Devices {
+			if !slices.Contains(e.classes, d.Class) {
+				e.classes = append(e.classes, d.Class)
+			}
+		}
+		for _, a := range n.Attrs {
+			e.sawValue(a)
+		}
+	}
+	e.width = e.dims + 2*len(e.classes)
+	e.free, e.records, e.drained, e.key, e.blockOf = nil, nil, nil, nil, nil
+	e.devices, e.ports, e.stamp, e.lane, e.isLoose = nil, nil, nil, nil, nil
+	e.epoch = 0
+	e.loose = e.loose[:0]
+	e.growRows(view.Rows())
+	e.chooseNarrow()
+	for {
+		e.profiles, e.lanes, e.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
+		for _, row := range view.Order() {
+			ns := view.Node(row)
+			e.records[row], e.drained[row] = ns.Node, ns.Drained
+			e.lane[row] = e.laneFor(ns.Node, ns.Drained)
+			if len(e.lanes) > maxProfiles && len(e.narrow) > 0 {
+				break
+			}
+		}
+		if len(e.lanes) <= maxProfiles || len(e.narrow) == 0 {
+			break
+		}
+		e.dropNarrow()
+	}
+	for _, row := range view.Order() {
+		e.load(row)
+	}
+	e.refill()
+}
+
+// fill builds a lane of rows that are in the order of their ranks.
+func (e *Engine) fill(l *lane, rows []uint32) {
+	byKey := func(a, b uint32) int { return cmp.Compare(e.key[b], e.key[a]) }
+	if !slices.IsSortedFunc(rows, byKey) {
+		slices.SortStableFunc(rows, byKey)
+	}
+	l.chunks, l.size = nil, len(rows)
+	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
+	for part := range slices.Chunk(rows, rowsAtFirst) {
+		if k := len(l.chunks); k == 0 || len(l.chunks[k-1].blocks) == blocksAtFirst {
+			l.chunks = append(l.chunks, &chunk{most: e.amounts()})
+		}
+		c := l.chunks[len(l.chunks)-1]
+		b := e.newBlock(c)
+		b.rows = append(b.rows, part...)
+		c.blocks = append(c.blocks, b)
+		for _, row := range part {
+			e.blockOf[row] = b
+			e.raise(b, row)
+		}
+	}
+}
+
+func (e *Engine) sawValue(a store.Attr) (widened bool) {
+	seen := e.values[a.Key]
+	if len(seen) > maxNarrow || slices.Contains(seen, a.Value) {
+		return false
+	}
+	e.values[a.Key] = append(seen, a.Value)
+	return len(seen) == maxNarrow
+}
+
+func (e *Engine) chooseNarrow() {
+	e.narrow = e.narrow[:0]
+	for key, seen := range e.values {
+		if len(seen) <= maxNarrow {
+			e.narrow = append(e.narrow, key)
+		}
+	}
+	slices.Sort(e.narrow)
+}
+
+// dropNarrow takes the attribute with the most values out of the profiles.
+func (e *Engine) dropNarrow() {
+	worst := slices.MaxFunc(e.narrow, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(len(e.values[a]), len(e.values[b])), cmp.Compare(a, b))
+	})
+	for len(e.values[worst]) <= maxNarrow {
+		e.values[worst] = append(e.values[worst], ^uint32(0))
+	}
+	e.narrow = slices.DeleteFunc(e.narrow, func(k uint32) bool { return k == worst })
+}
+
+var profileSeed = maphash.MakeSeed()
+
+// laneFor returns the lane of a node, a new one if its profile is new.
+func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
+	node := n.Payload.(*berth.Node)
+	p := profile{capacity: n.Capacity, node: node, drained: drained}
+	h := uint64(len(node.Taints))
+	if drained {
+		h++
+	}
+	if node.Unschedulable {
+		h += 2
+	}
+	for d, c := range n.Capacity {
+		if c != 0 {
+			h = mix(h ^ uint64(d)<<56 ^ uint64(c))
+		}
+	}
+	for _, a := range n.Attrs {
+		if _, ok := slices.BinarySearch(e.narrow, a.Key); ok {
+			h = mix(h ^ uint64(a.Key)<<32 ^ uint64(a.Value))
+		}
+	}
+	for _, d := range node.Devices {
+		h = mix(h ^ maphash.String(profileSeed, d.Model))
+	}
+	for _, i := range e.profiles[h] {
+		if e.same(e.lanes[i].profile, &p, n.Attrs) {
+			return i
+		}
+	}
+	for _, a := range n.Attrs {
+		if _, ok := slices.BinarySearch(e.narrow, a.Key); ok {
+			p.attrs = append(p.attrs, a)
+		}
+	}
+	p.capacity = make([]int64, e.dims)
+	copy(p.capacity, n.Capacity)
+	i := int32(len(e.lanes))
+	e.lanes = append(e.lanes, &lane{profile: &p})
+	e.profiles[h] = append(e.profiles[h], i)
+	return i
+}
+
+func (e *Engine) same(p, q *profile, attrs []store.Attr) bool {
+	if p.drained != q.drained || p.node.Unschedulable != q.node.Unschedulable || !sameAmounts(p.capacity, q.capacity) ||
+		!slices.Equal(p.node.Taints, q.node.Taints) || !slices.Equal(p.node.Devices, q.node.Devices) {
+		return false
+	}
+	i := 0
+	for _, a := range attrs {
+		if _, ok := slices.BinarySearch(e.narrow, a.Key); !ok {
+			continue
+		}
+		if i == len(p.attrs) || p.attrs[i] != a {
+			return false
+		}
+		i++
+	}
+	return i == len(p.attrs)
+}
+
+// sameAmounts compares vectors of which the longer may end in zeros.
+func sameAmounts(long, short []int64) bool {
+	for d, q := range long {
+		if d < len(short) && short[d] != q || d >= len(short) && q != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// load reads a row's amounts and sets its key.
+func (e *Engine) load(row uint32) {
+	ns := e.view.Node(row)
+	free := e.freeOf(row)
+	copy(free, e.view.Free(row)[:e.dims])
+	e.devices[row], e.ports[row] = ns.Devices, ns.Ports
+	e.sumDevices(row)
+	e.key[row] = e.rate(row)
+}
+
+// rate returns how good a node is as it is, whatever the request.
+func (e *Engine) rate(row uint32) int64 {
+	return e.depends.Additive.Node(e.freeOf(row)[:e.dims], e.lanes[e.lane[row]].profile.capacity)
+}
+
+// sumDevices sets the two dimensions of each device class: the most units free of one device, and
+// how many devices are whole. They make devices amounts like others; which model, and which device, is seen at the node.
+func (e *Engine) sumDevices(row uint32) {
+	if len(e.classes) == 0 {
+		return
+	}
+	sums := e.freeOf(row)[e.dims:]
+	clear(sums)
+	for i, dev := range e.records[row].Payload.(*berth.Node).Devices {
+		c := slices.Index(e.classes, dev.Class)
+		if units := e.devices[row][i]; c >= 0 {
+			sums[2*c] = max(sums[2*c], units)
+			if units == berth.DeviceUnits {
+				sums[2*c+1]++
+			}
+		}
+	}
+}
+
+// refresh brings one row in line with the view. It returns false if the profiles must be made anew.
+func (e *Engine) refresh(row uint32) bool {
+	ns := e.view.Node(row)
+	if ns.Node != e.records[row] || ns.Drained != e.drained[row] {
+		return e.redescribe(row, ns)
+	}
+	if ns.Node == nil {
+		return true
+	}
+	if slices.Equal(e.freeOf(row)[:e.dims], e.view.Free(row)[:e.dims]) &&
+		slices.Equal(e.devices[row], ns.Devices) && slices.Equal(e.ports[row], ns.Ports) {
+		return true
+	}
+	l := e.lanes[e.lane[row]]
+	e.remove(l, row)
+	e.load(row)
+	e.insert(l, row)
+	return true
+}
+
+func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
+	if e.records[row] != nil {
+		e.remove(e.lanes[e.lane[row]], row)
+	}
+	e.records[row], e.drained[row], e.lane[row] = ns.Node, ns.Drained, -1
+	if ns.Node == nil {
+		return true
+	}
+	for _, a := range ns.Node.Attrs {
+		if _, seen := e.values[a.Key]; !seen || e.sawValue(a) {
+			return false
+		}
+	}
+	for _, d := range ns.Node.Payload.(*berth.Node).Devices {
+		if !slices.Contains(e.classes, d.Class) {
+			return false
+		}
+	}
+	e.lane[row] = e.laneFor(ns.Node, ns.Drained)
+	if len(e.lanes) > maxProfiles {
+		return false
+	}
+	e.load(row)
+	e.insert(e.lanes[e.lane[row]], row)
+	return true
+}
+
+// loosen notes that a row's place in its lane is out of date.
+func (e *Engine) loosen(row uint32) {
+	if !e.isLoose[row] {
+		e.isLoose[row] = true
+		e.loose = append(e.loose, row)
+	}
+}
+
+// flush puts loose rows where they belong: one by one, or, where they are many, by making the lanes anew.
+func (e *Engine) flush() {
+	if len(e.loose) == 0 {
+		return
+	}
+	if len(e.loose) > e.view.Nodes()/4 {
+		for _, row := range e.loose {
+			e.isLoose[row] = false
+			e.key[row] = e.rate(row)
+		}
+		e.refill()
+	} else {
+		for _, row := range e.loose {
+			e.isLoose[row] = false
+			if now := e.rate(row); now != e.key[row] {
+				l := e.lanes[e.lane[row]]
+				e.remove(l, row)
+				e.key[row] = now
+				e.insert(l, row)
+			}
+		}
+	}
+	e.loose = e.loose[:0]
+}
+
+// refill makes every lane anew from the rows' keys.
+func (e *Engine) refill() {
+	rows := make([][]uint32, len(e.lanes))
+	for _, row := range e.view.Order() {
+		rows[e.lane[row]] = append(rows[e.lane[row]], row)
+	}
+	for i := range rows {
+		e.fill(e.lanes[i], rows[i])
+	}
+}

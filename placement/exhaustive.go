@@ -16,7 +16,7 @@ type Picker interface {
 	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
 	// for each instance that has room, and missed for each that has not, in the order of node IDs.
 	Cover(g *berth.Group, placed func(berth.Op), missed func(node string, lacks []berth.Lack))
-	// Undo gives back what was picked by an operation of this plan.
+	// Undo gives back what was picked by an operation of this plan, as it was returned.
 	Undo(op berth.Op)
 	// Explain says why no node can take a task of the group now.
 	Explain(g *berth.Group) *berth.Explanation

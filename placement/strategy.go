@@ -36,10 +36,16 @@ type Dependence struct {
 	// Domains names attributes: the candidate's Tasks are the numbers of the group's tasks in the
 	// node's domains under them, in this order.
 	Domains []string
-	// Additive declares, for a strategy of Shape without Domains, that the score is Additive.Node of
-	// the node plus Additive.Group of the capacity and the request: see [Additive].
+	// Fewest declares that Score goes by Tasks first, the fewest under the first attribute, then under
+	// the second and so on, where more than [MostTasks] and a missing attribute count as MostTasks.
+	Fewest bool
+	// Additive declares that the score, among candidates of equal Tasks, goes by Additive.Node of the
+	// node plus Additive.Group of the capacity and the request: see [Additive].
 	Additive Additive
 }
+
+// MostTasks is the number of tasks in a domain beyond which [Dependence.Fewest] does not tell them apart.
+const MostTasks = 1<<20 - 1
 
 // Additive is a score in two parts: how good the node is as it is, whatever the request, and a term
 // that depends on the node's capacity and the request only. Nodes of equal capacity are then in one
@@ -159,20 +165,16 @@ type spreading struct {
 func (s spreading) String() string { return "spread(" + strings.Join(s.keys, ", ") + ")" }
 func (s spreading) Err() error     { return s.err }
 func (s spreading) Depends() Dependence {
-	d := Dependence{Shape: true, Domains: s.keys}
-	if len(s.keys) == 0 {
-		d.Additive = emptying{}
-	}
-	return d
+	return Dependence{Shape: true, Domains: s.keys, Fewest: true, Additive: emptying{}}
 }
 
 func (s spreading) Score(c *Candidate) int64 {
-	const bits, most = 21, 1<<20 - 1 // tasks in a domain beyond a million count as a million
+	const bits = 21 // MostTasks, and the fraction, fit
 	score := emptying{}.Node(c.Free, c.Capacity) + emptying{}.Group(c.Request, c.Capacity)
 	for i := range s.keys {
 		n := c.Tasks[i]
-		if n < 0 || n > most {
-			n = most
+		if n < 0 || n > MostTasks {
+			n = MostTasks
 		}
 		score -= int64(n) << (bits * (len(s.keys) - i))
 	}

@@ -208,6 +208,7 @@ type planner struct {
 	snapshot *berth.Snapshot
 	plan     *berth.Plan
 	seen     map[string]bool
+	groups   map[string]*berth.Group // by name, as met
 	failed   map[*berth.Group]*berth.Explanation
 	gangs    map[*berth.Group]bool
 }
@@ -217,7 +218,14 @@ func (p *planner) run(tasks []berth.Task) {
 	if len(tasks) > 1 {
 		p.seen = make(map[string]bool, len(tasks))
 	}
+	p.groups = make(map[string]*berth.Group)
+	var last *berth.Group
 	for i, t := range tasks {
+		if t.Group != last && !p.sameSpec(t.Group) {
+			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
+			continue
+		}
+		last = t.Group
 		switch {
 		case t.Group.Mode() == berth.Gang:
 			p.gang(t.Group, tasks[i:])
@@ -229,6 +237,21 @@ func (p *planner) run(tasks []berth.Task) {
 			}
 		}
 	}
+}
+
+// sameSpec reports whether the group is what its name stands for in the snapshot and in the plan.
+func (p *planner) sameSpec(g *berth.Group) bool {
+	if met, ok := p.groups[g.Name()]; ok {
+		return met.Equal(g)
+	}
+	for t := range p.snapshot.Group(g.Name()) {
+		if !t.Group.Equal(g) {
+			return false
+		}
+		break
+	}
+	p.groups[g.Name()] = g
+	return true
 }
 
 // place picks a node for a task, or notes why there is none.
