@@ -1,0 +1,33 @@
+// Package offers answers "out of what?" for two-level scheduling, as in Apache Mesos (Hindman et al.,
+// "Mesos: A Platform for Fine-Grained Resource Sharing in the Data Center", NSDI 2011): an [Exchange]
+// makes offers out of a source of capacity for many frameworks, in the order of an allocator, and a
+// [Book] is the source of capacity that one framework was offered.
+//
+// A host subscribes its frameworks, calls [Exchange.Offer] whenever it wants a pass made (on a tick, or
+// when the source has changed), and gives each framework's scheduler the framework's Book instead of the
+// source itself. Frameworks that want to answer offers themselves use [Subscription.Offers],
+// [Subscription.Accept] and [Subscription.Decline].
+//
+// # Offers
+//
+// An offer is a [berth.Hold] in the source, owned by the framework, with a deadline. While an exclusive
+// one lasts, nobody else can have its room, not even a scheduler that works on the source itself; an
+// optimistic one sets nothing aside, and whoever commits first has the room. Room that is offered or
+// used is charged to the framework in the [Order]; a task that came into the source by another door is
+// charged to its role. Both are credited when the room is free again, however that came about: the
+// account follows the source.
+//
+// # Demand
+//
+// A framework that declares nothing is offered all that is free on a node, as in Mesos. One that says
+// what it wants with [Subscription.Want] is offered no more than that, from nodes that can run it, in
+// pieces of one task: whose turn it is is asked again after each, so that frameworks fill up as in the
+// progressive filling of weighted DRF. A framework that wants nothing is offered nothing and costs
+// nothing. A daemon group is offered its room on each node that lacks its instance, ahead of everybody's
+// turn, but charged.
+//
+// # Concurrency
+//
+// An Exchange, its Subscriptions and its Books may be used by any number of goroutines; they take turns.
+// No goroutine is started here: every call first ends the leases that have run out by the clock.
+package offers
