@@ -7,9 +7,10 @@ type key struct {
 }
 
 // An index finds rows by ID: an open-addressed hash table kept in copy-on-write pages, so that a
-// view has the table as it was. Its order is never visible.
+// view has the table as it was. Its order is never visible. A bucket holds the hash beside the slot, so
+// that only a key that matches is read, which at a million tasks is a cache miss.
 type index struct {
-	buckets Array[uint32] // 0 is empty, 1 is a grave, else slot+2
+	buckets Array[uint64] // 0 is empty, 1 is a grave, else hash<<32 and slot+2
 	live    int
 	used    int // live and graves
 }
@@ -20,8 +21,10 @@ const (
 	bucketSlot  = 2
 )
 
+func bucketOf(slot, hash uint32) uint64 { return uint64(hash)<<32 | uint64(slot+bucketSlot) }
+
 func newIndex(t *token, size int) index {
-	x := index{buckets: newArray[uint32](1, 6)}
+	x := index{buckets: newArray[uint64](1, 6)}
 	for range size {
 		x.buckets.grow(t)
 	}
@@ -39,50 +42,49 @@ func (x *index) find(keys *Array[key], hash uint32, id string) (uint32, bool) {
 		if b == bucketEmpty {
 			return 0, false
 		}
-		if b != bucketGrave {
-			if k := keys.At(int(b - bucketSlot)); k.hash == hash && k.id == id {
-				return b - bucketSlot, true
+		if b != bucketGrave && uint32(b>>32) == hash {
+			if slot := uint32(b) - bucketSlot; keys.At(int(slot)).id == id {
+				return slot, true
 			}
 		}
 	}
 }
 
-func (x *index) insert(t *token, keys *Array[key], slot, hash uint32) {
-	if n := x.buckets.Len(); 4*(x.used+1) > 3*n {
-		x.rehash(t, keys)
+func (x *index) insert(t *token, slot, hash uint32) {
+	if n := x.buckets.Len(); 3*(x.used+1) > 2*n {
+		x.rehash(t)
 	}
 	n := x.buckets.Len()
 	i := int(hash) & (n - 1)
-	for *x.buckets.At(i) >= bucketSlot {
+	for *x.buckets.At(i) > bucketGrave {
 		i = (i + 1) & (n - 1)
 	}
 	if *x.buckets.At(i) == bucketEmpty {
 		x.used++
 	}
-	*x.buckets.mutAt(t, i) = slot + bucketSlot
+	*x.buckets.mutAt(t, i) = bucketOf(slot, hash)
 	x.live++
 }
 
 func (x *index) remove(t *token, slot, hash uint32) {
 	n := x.buckets.Len()
 	i := int(hash) & (n - 1)
-	for *x.buckets.At(i) != slot+bucketSlot {
+	for *x.buckets.At(i) != bucketOf(slot, hash) {
 		i = (i + 1) & (n - 1)
 	}
 	*x.buckets.mutAt(t, i) = bucketGrave
 	x.live--
 }
 
-func (x *index) rehash(t *token, keys *Array[key]) {
+func (x *index) rehash(t *token) {
 	size := 64
-	for size < 4*(x.live+1) {
+	for size < 3*(x.live+1) {
 		size *= 2
 	}
 	fresh := newIndex(t, size)
 	for i := range x.buckets.Len() {
-		if b := *x.buckets.At(i); b >= bucketSlot {
-			slot := b - bucketSlot
-			fresh.insert(t, keys, slot, keys.At(int(slot)).hash)
+		if b := *x.buckets.At(i); b > bucketGrave {
+			fresh.insert(t, uint32(b)-bucketSlot, uint32(b>>32))
 		}
 	}
 	*x = fresh

@@ -48,7 +48,7 @@ func (s *Store) Add(id string, r Record) uint32 {
 	}
 	hash := hashOf(id)
 	*s.recKeys.mutAt(s.token, int(slot)) = key{id, hash}
-	s.indexOf(r.Group).insert(s.token, &s.recKeys, slot, hash)
+	s.indexOf(r.Group).insert(s.token, slot, hash)
 	if r.Group != Holds {
 		s.taskN++
 	}

@@ -381,7 +381,7 @@ func (s *Store) AddNode(n *Node) uint32 {
 	copy(free, n.Capacity)
 	hash := hashOf(n.ID)
 	*s.nodeKeys.mutAt(s.token, int(row)) = key{n.ID, hash}
-	s.byNode.insert(s.token, &s.nodeKeys, row, hash)
+	s.byNode.insert(s.token, row, hash)
 	s.added, s.stale = append(s.added, row), true
 	s.nodeN++
 	s.changed(row, NoGroup)
@@ -477,7 +477,7 @@ func (s *Store) AddGroup(g Group) uint32 {
 	*s.groups.mutAt(s.token, int(id)) = g
 	hash := hashOf(g.Name)
 	*s.groupKeys.mutAt(s.token, int(id)) = key{g.Name, hash}
-	s.byGroup.insert(s.token, &s.groupKeys, id, hash)
+	s.byGroup.insert(s.token, id, hash)
 	return id
 }
 

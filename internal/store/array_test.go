@@ -1,0 +1,138 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Handles of an array, each with its own token, must behave like slices that are copied.
+func TestArrayIsCopiedOnWrite(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		type handle struct {
+			array Array[int]
+			token *token
+			want  [][]int
+		}
+		handles := []*handle{{array: newArray[int](2, 1), token: new(token)}}
+		for range 3000 {
+			h := handles[r.IntN(len(handles))]
+			switch c := r.IntN(40); {
+			case c == 0 && len(handles) < 6: // a fork: the pages are shared, so both need a new right to write
+				next := &handle{array: h.array, token: new(token)}
+				h.token = new(token)
+				for _, row := range h.want {
+					next.want = append(next.want, slices.Clone(row))
+				}
+				handles = append(handles, next)
+			case c == 1 && h.array.width < 16:
+				h.array = h.array.widened(h.token, 2*h.array.width)
+				for i := range h.want {
+					h.want[i] = append(h.want[i], make([]int, len(h.want[i]))...)
+				}
+			case c < 12 || len(h.want) == 0:
+				require.Equal(t, len(h.want), h.array.grow(h.token))
+				h.want = append(h.want, make([]int, h.array.width))
+			default:
+				i, v := r.IntN(len(h.want)), r.Int()
+				if c%2 == 0 {
+					*h.array.mutAt(h.token, i) = v
+					h.want[i][0] = v
+				} else {
+					h.array.mutRow(h.token, i)[h.array.width-1] = v
+					h.want[i][h.array.width-1] = v
+				}
+			}
+		}
+		for n, h := range handles {
+			require.Equal(t, len(h.want), h.array.Len(), "seed %d", seed)
+			for i, row := range h.want {
+				require.Equal(t, row, h.array.Row(i), "seed %d, handle %d, row %d", seed, n, i)
+				require.Equal(t, row[0], *h.array.At(i))
+			}
+		}
+	}
+}
+
+func TestArrayCopiesOnlyWhatItWrites(t *testing.T) {
+	a, first := newArray[int](1, 3), new(token)
+	for range 1000 {
+		a.grow(first)
+	}
+	copied := 0
+	count := func(page []int) { copied += len(page) }
+	a.mutAtCopied(first, 5, count)
+	assert.Zero(t, copied, "its own page needs no copy")
+	b, second := a, new(token)
+	b.mutAtCopied(second, 5, count)
+	b.mutAtCopied(second, 6, count)
+	assert.Equal(t, 8, copied, "one leaf of 8 rows, once")
+	assert.Same(t, a.At(8), b.At(8), "the next leaf is still shared")
+	assert.NotSame(t, a.At(6), b.At(6))
+}
+
+func TestArrayRowCannotReachTheNext(t *testing.T) {
+	a, tok := newArray[int](2, 3), new(token)
+	a.grow(tok)
+	a.grow(tok)
+	_ = append(a.mutRow(tok, 0), 7)
+	assert.Equal(t, []int{0, 0}, a.Row(1))
+	assert.Equal(t, 2, cap(a.Row(0)))
+}
+
+// An index must find what a map finds, under removals, the graves they leave and the rehashes they cause.
+func TestIndexAgainstMap(t *testing.T) {
+	for seed := range uint64(10) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		tok, keys, want, slots := new(token), newArray[key](1, 4), map[string]uint32{}, []uint32(nil)
+		x := newIndex(tok, 0)
+		_, ok := x.find(&keys, hashOf("x"), "x")
+		require.False(t, ok, "an empty index")
+		var old index
+		var oldKeys Array[key]
+		var oldWant map[string]uint32
+		for step := range 4000 {
+			id := fmt.Sprint(r.IntN(300))
+			hash := hashOf(id) & 0xff // so that many collide
+			if slot, ok := want[id]; ok {
+				got, found := x.find(&keys, hash, id)
+				require.True(t, found, "seed %d", seed)
+				require.Equal(t, slot, got)
+				if r.IntN(2) == 0 {
+					x.remove(tok, slot, hash)
+					*keys.mutAt(tok, int(slot)) = key{}
+					delete(want, id)
+					slots = append(slots, slot)
+				}
+			} else {
+				_, found := x.find(&keys, hash, id)
+				require.False(t, found, "seed %d: %s", seed, id)
+				slot, ok := pop(&slots)
+				if !ok {
+					slot = uint32(keys.grow(tok))
+				}
+				*keys.mutAt(tok, int(slot)) = key{id, hash}
+				x.insert(tok, &keys, slot, hash)
+				want[id] = slot
+			}
+			require.Equal(t, len(want), x.live)
+			require.LessOrEqual(t, 4*x.used, 3*x.buckets.Len(), "a probe must end at an empty bucket")
+			if step == 2000 {
+				old, oldKeys, oldWant, tok = x, keys, maps.Clone(want), new(token)
+			}
+		}
+		for i := range 300 {
+			id := fmt.Sprint(i)
+			slot, found := old.find(&oldKeys, hashOf(id)&0xff, id)
+			wantSlot, ok := oldWant[id]
+			require.Equal(t, ok, found, "seed %d: the index as it was", seed)
+			require.Equal(t, wantSlot, slot)
+		}
+	}
+}
