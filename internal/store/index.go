@@ -24,7 +24,7 @@ const (
 func bucketOf(slot, hash uint32) uint64 { return uint64(hash)<<32 | uint64(slot+bucketSlot) }
 
 func newIndex(t *token, size int) index {
-	x := index{buckets: newArray[uint64](1, 6)}
+	x := index{buckets: newArray[uint64](1, 4)}
 	for range size {
 		x.buckets.grow(t)
 	}
