@@ -308,9 +308,15 @@ func (f *Fork) Explain(g *Group) *Explanation {
 	}
 	SortReasons(e.Counts)
 	if e.Nearest != nil {
-		e.Helps = helps(e)
+		e.SetNearest(e.Nearest.Node, e.Nearest.Lacks)
 	}
 	return e
+}
+
+// SetNearest sets the node that came closest, and what would have helped there.
+func (e *Explanation) SetNearest(node string, lacks []Lack) {
+	e.Nearest = &NearMiss{Node: node, Lacks: lacks}
+	e.Helps = helps(e)
 }
 
 // nearness orders near misses: the fewest reasons that more room would not cure, then the fewest

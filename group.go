@@ -246,11 +246,7 @@ func (g *Group) Err() error {
 
 func (g *Group) check() error {
 	var errs []error
-	add := func(err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("group %q: %w", g.name, err))
-		}
-	}
+	add := func(err error) { errs = appendFaults(errs, fmt.Sprintf("group %q", g.name), err) }
 	if err := checkName("group", g.name); err != nil {
 		errs = append(errs, err)
 	}

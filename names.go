@@ -31,6 +31,21 @@ func checkName(kind, name string) error {
 	return nil
 }
 
+// appendFaults appends err to errs behind the name of what is at fault, fault by fault where several are
+// joined, so that every line of the joined error says whose it is.
+func appendFaults(errs []error, whose string, err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			errs = appendFaults(errs, whose, e)
+		}
+		return errs
+	}
+	if err == nil {
+		return errs
+	}
+	return append(errs, fmt.Errorf("%s: %w", whose, err))
+}
+
 // Role is a tenant: a path such as "eng/search", whose shares add up at every level. The empty Role
 // is the root, which every other role is below.
 type Role string

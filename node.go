@@ -191,11 +191,7 @@ func (n *Node) Err() error {
 		return errors.New("node: none given")
 	}
 	var errs []error
-	add := func(err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, err))
-		}
-	}
+	add := func(err error) { errs = appendFaults(errs, fmt.Sprintf("node %q", n.ID), err) }
 	if err := checkName("node", n.ID); err != nil {
 		errs = append(errs, err)
 	}

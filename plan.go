@@ -132,11 +132,7 @@ func (h *Hold) Err() error {
 		return errors.New("hold: none given")
 	}
 	var errs []error
-	add := func(err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("hold %q: %w", h.ID, err))
-		}
-	}
+	add := func(err error) { errs = appendFaults(errs, fmt.Sprintf("hold %q", h.ID), err) }
 	if err := checkName("hold", h.ID); err != nil {
 		errs = append(errs, err)
 	}
