@@ -151,7 +151,7 @@ func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
 				r.why[i] = berth.Reason{Code: berth.GangIncomplete, Subject: name}
 				continue
 			}
-			op.Row, op.From = 0, b.sub.client.name
+			op.Row, op.From = 0, b.sub.owner(op.Task.Group)
 		}
 		key := keyOf(op)
 		r.at[key] = append(r.at[key], i)

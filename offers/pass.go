@@ -20,6 +20,8 @@ type Demand struct {
 	// Count is how many tasks of the group are to run in all, those that run already included, so that
 	// it need not be declared again as tasks are placed. 0 is any number. It must be 0 for a daemon
 	// group, which wants one task on every node it may run on.
+	//
+	// Tasks that take nothing need no offer: a Book places them wherever their rules allow.
 	Count int
 }
 
@@ -119,6 +121,9 @@ func (p *pass) open() (some, daemons bool) {
 		}
 		var wants []want
 		for _, d := range s.demand {
+			if takesNothing(d.Group) {
+				continue
+			}
 			w := want{group: d.Group, request: d.Group.Spec().Request, cost: d.Group.Cost(), left: math.MaxInt}
 			if d.Group.Mode() == berth.Daemon {
 				daemons = true
@@ -155,22 +160,30 @@ func (x *Exchange) offered(s *Subscription, g *berth.Group, cost berth.Resources
 			continue
 		}
 		if hold, ok := x.hold(o); ok {
-			n += times(x.amounts(hold, o.row), cost, 1)
+			n += times(x.amounts(hold, o.row), cost)
 		}
 	}
 	return n
 }
 
-// times returns how many times r covers cost; none if cost is nothing.
-func times(r, cost berth.Resources, none int) int {
+// times returns how many times r covers cost. Where only ports are asked for, it says once.
+func times(r, cost berth.Resources) int {
+	if len(cost) == 0 {
+		return 1
+	}
 	n := int64(math.MaxInt64)
 	for name, q := range cost {
 		n = min(n, r[name]/q)
 	}
-	if len(cost) == 0 {
-		return none
-	}
 	return int(n)
+}
+
+// takesNothing reports whether the tasks of a group need no room at all, and hence no offer.
+func takesNothing(g *berth.Group) bool {
+	for range g.Needs() {
+		return false
+	}
+	return !g.UsesPorts()
 }
 
 // put puts a node to the frameworks in their order, for their daemons or for the rest.
@@ -237,8 +250,8 @@ func (p *pass) whole(s *Subscription, row uint32) bool {
 func (p *pass) piece(s *Subscription, w *want, row uint32) bool {
 	daemon := w.group.Mode() == berth.Daemon
 	d := p.draft(s, row, w.group)
-	if d != nil && (daemon || len(w.cost) == 0) || daemon && p.x.awaits(s, w.group, row) {
-		return false // one is all: a hold of nothing is used up by the first task that draws on it
+	if daemon && (d != nil || p.x.awaits(s, w.group, row)) {
+		return false // one is all
 	}
 	fork := p.fork(s)
 	node, _ := fork.Node(p.x.view.Node(row).Node.ID)
@@ -271,7 +284,7 @@ func (p *pass) piece(s *Subscription, w *want, row uint32) bool {
 func most(w *want, n berth.NodeView) berth.Resources {
 	k := 1
 	if w.group.Mode() != berth.Daemon {
-		k = min(w.left, times(n.Free(), w.cost, 1))
+		k = min(w.left, times(n.Free(), w.cost))
 	}
 	all, err := w.cost.Times(int64(k))
 	if err != nil {

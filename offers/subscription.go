@@ -190,6 +190,14 @@ func (s *Subscription) Offers(ctx context.Context) ([]berth.Offer, error) {
 	return out, err
 }
 
+// owner returns whose holds the tasks of a group draw on.
+func (s *Subscription) owner(g *berth.Group) string {
+	if takesNothing(g) {
+		return ""
+	}
+	return s.client.name
+}
+
 func (s *Subscription) inOrder() []*offer {
 	return slices.SortedFunc(maps.Values(s.offers), func(a, b *offer) int {
 		if a.number < b.number {
@@ -348,7 +356,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 	broken := map[string]bool{} // groups of which a task was refused
 	var done []berth.Op
 	for _, op := range p.Ops {
-		op.Row, op.From = 0, s.client.name
+		op.Row, op.From = 0, s.owner(op.Task.Group)
 		got, why := trial.Apply(op)
 		got.Row, got.From, op.From = 0, "", ""
 		if why.Code != berth.None {
