@@ -14,17 +14,18 @@ import (
 // snapshots it is given, and brought in line by comparison where the log does not reach, as for a
 // snapshot of the past or of a fork; they never decide. See ENGINE.md for how it works and what it costs.
 type Engine struct {
-	strategy Strategy
-	depends  Dependence
-	lanesOK  bool // whether the strategy's order can be kept in lanes
-	byNode   bool // whether the strategy counts tasks by node
-	zoneKeys []string
+	strategy  Strategy
+	depends   Dependence
+	lanesOK   bool     // whether the strategy's order can be kept in lanes
+	byNode    bool     // whether the strategy counts tasks by node
+	zoneNames []string // the other attributes it counts tasks by
 
 	snapshot *berth.Snapshot
 	view     *store.View
 	branch   *store.Branch // what the columns show, but for speculated rows
 	seq      uint64
 	rank     []uint32
+	zoneKeys []uint32 // zoneNames in the snapshot's numbers
 
 	// Columns, by row.
 	dims    int
@@ -53,7 +54,11 @@ type Engine struct {
 	stale   []uint32          // rows to be brought in line; kept for its room
 	steps   []berth.Op        // what was picked and undone, in order
 	tallies map[string]*tally // by group name
-	cur     *run
+	active  *tally            // whose hosts hostAt finds
+	hostAt  []int32           // by row, the place in the active tally's hosts, plus one
+	runs    [2]run
+	cur     *run // one of runs, or nil
+	cand    Candidate
 
 	ref     *Exhaustive // for what has no index, and for explanations; started when needed
 	told    int         // how many of steps ref has been told
@@ -91,7 +96,7 @@ func NewEngine(s Strategy) *Engine {
 		if k == berth.NodeID {
 			e.byNode = true
 		} else {
-			e.zoneKeys = append(e.zoneKeys, k)
+			e.zoneNames = append(e.zoneNames, k)
 		}
 	}
 	return e
@@ -106,10 +111,13 @@ func (e *Engine) Start(s *berth.Snapshot) {
 	e.cur = nil
 	e.steps = e.steps[:0]
 	e.refLive = false
+	e.activate(nil)
 	clear(e.tallies)
-	if e.lanesOK {
-		e.sync(view)
+	e.zoneKeys = e.zoneKeys[:0]
+	for _, name := range e.zoneNames {
+		e.zoneKeys = append(e.zoneKeys, view.Attrs().ID(name))
 	}
+	e.sync(view)
 	e.touched = e.touched[:0]
 	e.branch, e.seq = view.Branch(), view.Seq()
 }
@@ -188,6 +196,7 @@ func (e *Engine) growRows(rows int) {
 	e.ports = append(e.ports, make([][]uint16, n)...)
 	e.stamp = append(e.stamp, make([]uint32, n)...)
 	e.isLoose = append(e.isLoose, make([]bool, n)...)
+	e.hostAt = append(e.hostAt, make([]int32, n)...)
 	for range n {
 		e.lane = append(e.lane, -1)
 	}
@@ -215,7 +224,7 @@ func (e *Engine) rebuild(view *store.View) {
 	}
 	e.width = e.dims + 2*len(e.classes)
 	e.free, e.records, e.drained, e.key, e.blockOf = nil, nil, nil, nil, nil
-	e.devices, e.ports, e.stamp, e.lane, e.isLoose = nil, nil, nil, nil, nil
+	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
 	e.loose = e.loose[:0]
 	e.growRows(view.Rows())
@@ -378,6 +387,9 @@ func (e *Engine) load(row uint32) {
 
 // rate returns how good a node is as it is, whatever the request.
 func (e *Engine) rate(row uint32) int64 {
+	if e.depends.Additive == nil {
+		return 0
+	}
 	return e.depends.Additive.Node(e.freeOf(row)[:e.dims], e.lanes[e.lane[row]].profile.capacity)
 }
 

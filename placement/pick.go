@@ -2,6 +2,7 @@ package placement
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -16,31 +17,39 @@ type verdict struct {
 	preferred []int64
 }
 
-// tally is how many of a group's tasks are where, what the plan placed included.
-type tally struct {
-	hosts  map[uint32]int            // by row
-	values map[uint32]map[uint32]int // by attribute and value
-}
-
 // run is the search for the tasks of one group, as long as no other group is placed in between.
 type run struct {
-	group   *berth.Group
-	needs   []store.Need // in the engine's dimensions
-	request []int64
-	rules   []berth.DomainRule
-	keys    []uint32 // of the rules; nothing where it is berth.NodeID
-	picky   bool     // whether a row that has room may still be refused
-	escaped bool     // whether the group's rules look at wide attributes
-	wide    bool     // whether a rule's domains are not those of lanes
-	devices []berth.DeviceRequest
-	ports   bool
-	tally   *tally
-	lanes   []laneRun
+	group    *berth.Group
+	needs    []store.Need // in the engine's dimensions
+	request  []int64
+	devices  []berth.DeviceRequest
+	ports    bool
+	possible bool // whether nodes ever had what is needed
+	escaped  bool // whether the group's rules look at wide attributes, and are asked row by row
+	picky    bool // whether a row that has room may still be refused
+	scan     bool // whether every row is asked about
+	verdict  *verdict
+	tally    *tally // nil if nobody counts the group's tasks
+
+	hostLimit int        // of the group's tasks on one node
+	zones     []zoneRule // about narrow attributes: they hold or not for a lane
+	wide      []zoneRule // about wide ones: they are asked row by row
+
+	lanes []laneRun
+	slots []int32 // of each lane: its slots in the domains of the strategy, then of zones
+}
+
+// zoneRule is a domain rule, and where its tasks are counted.
+type zoneRule struct {
+	rule   berth.DomainRule
+	domain *domain
+	limit  int // for even rules, at the moment
 }
 
 // laneRun is what a run knows of a lane that its group may use.
 type laneRun struct {
 	lane      int32
+	slots     int32 // where its slots begin
 	preferred int64
 	groupTerm int64
 	searched  bool // row is the best of the lane, if found
@@ -50,62 +59,52 @@ type laneRun struct {
 	from      position // nothing before it can be used
 }
 
-var laneStart = position{key: 1<<63 - 1}
+var laneStart = position{key: math.MaxInt64}
 
-// begin makes the run of a group, or returns nil if the group needs the reference: its rules or
-// preferences look at parts of nodes that lanes do not go by, in a way that cannot be checked row by row.
+// begin makes the run of a group, or returns nil if the group needs the reference: it has a rule of
+// even domains that are not those of lanes.
 func (e *Engine) begin(g *berth.Group) *run {
-	if !e.lanesOK {
-		return nil
+	e.runs[0], e.runs[1] = e.runs[1], e.runs[0]
+	r := &e.runs[0] // not that of the current run, whose slices may still be read
+	*r = run{
+		group: g, devices: g.Devices(), ports: g.UsesPorts(), scan: !e.lanesOK, hostLimit: math.MaxInt,
+		needs: r.needs[:0], request: r.request[:0], lanes: r.lanes[:0], slots: r.slots[:0], zones: r.zones[:0], wide: r.wide[:0],
 	}
-	r := &run{group: g, rules: g.DomainRules(), devices: g.Devices()}
-	if e.cur != nil {
-		// Slices of the run that ended are used again.
-		r.needs, r.request, r.lanes, r.keys = e.cur.needs[:0], e.cur.request[:0], e.cur.lanes[:0], e.cur.keys[:0]
-	}
-	r.ports = g.UsesPorts()
-	possible := e.needsOf(g, r)
-
+	r.possible = e.needsOf(g, r)
 	eligibility, reads, all := g.Reads()
-	r.escaped = all
+	r.escaped = all && eligibility != ""
 	for _, name := range reads {
-		if name == berth.NodeID || !e.isNarrow(name) {
-			r.escaped = true
-		}
+		r.escaped = r.escaped || name == berth.NodeID || !e.isNarrow(name)
 	}
-	if r.escaped && len(g.Preferences()) > 0 {
-		return nil
-	}
-	for _, rule := range r.rules {
-		name := rule.Domain()
-		if name == berth.NodeID {
-			if rule.Even() {
-				return nil
-			}
-			r.keys = append(r.keys, 0)
-			r.picky = true
-			continue
-		}
-		r.keys = append(r.keys, e.view.Attrs().ID(name))
-		if !e.isNarrow(name) {
-			if rule.Even() {
-				return nil
-			}
-			r.wide, r.picky = true, true
-		} else if rule.Even() && r.escaped {
-			return nil
-		}
-	}
-	for _, name := range e.zoneKeys {
-		if !e.isNarrow(name) {
-			return nil
-		}
-	}
-	r.picky = r.picky || r.escaped || r.ports || len(r.devices) > 0 || e.byNode
-	if g.Mode() == berth.Daemon || len(r.rules) > 0 || len(e.depends.Domains) > 0 {
+	rules := g.DomainRules()
+	if g.Mode() == berth.Daemon || len(rules) > 0 || len(e.depends.Domains) > 0 {
 		r.tally = e.tallyOf(g)
+		e.activate(r.tally)
 	}
-	if possible {
+	for _, rule := range rules {
+		switch name := rule.Domain(); {
+		case rule.Even() && (r.escaped || name == berth.NodeID || !e.isNarrow(name)):
+			return nil
+		case name == berth.NodeID:
+			r.hostLimit = min(r.hostLimit, rule.Limit(berth.Domains{}))
+		default:
+			z := zoneRule{rule: rule, domain: r.tally.domain(e.view.Attrs().ID(name))}
+			if !rule.Even() {
+				z.limit = rule.Limit(berth.Domains{})
+			}
+			if e.isNarrow(name) {
+				r.zones = append(r.zones, z)
+			} else {
+				r.wide = append(r.wide, z)
+			}
+		}
+	}
+	for _, key := range e.zoneKeys {
+		r.scan = r.scan || !e.isNarrowKey(key)
+	}
+	r.scan = r.scan || r.escaped && len(g.Preferences()) > 0
+	r.picky = r.escaped || r.ports || len(r.devices) > 0 || len(r.wide) > 0 || r.hostLimit < math.MaxInt || e.byNode
+	if r.possible {
 		e.enter(r, eligibility)
 	}
 	return r
@@ -141,8 +140,9 @@ func (e *Engine) needsOf(g *berth.Group, r *run) bool {
 }
 
 // isNarrow reports whether lanes go by an attribute. One that no node has is narrow: all lanes lack it.
-func (e *Engine) isNarrow(name string) bool {
-	key := e.view.Attrs().ID(name)
+func (e *Engine) isNarrow(name string) bool { return e.isNarrowKey(e.view.Attrs().ID(name)) }
+
+func (e *Engine) isNarrowKey(key uint32) bool {
 	if _, seen := e.values[key]; !seen {
 		return true
 	}
@@ -160,6 +160,7 @@ func (e *Engine) enter(r *run, eligibility string) {
 		v = new(verdict)
 		e.verdicts[eligibility] = v
 	}
+	r.verdict = v
 	for len(v.known) < len(e.lanes) {
 		v.known, v.ok, v.preferred = append(v.known, false), append(v.ok, false), append(v.preferred, 0)
 	}
@@ -168,11 +169,13 @@ func (e *Engine) enter(r *run, eligibility string) {
 			continue
 		}
 		p := l.profile
+		lr := laneRun{lane: int32(i), slots: int32(len(r.slots)), from: laneStart}
 		if r.escaped {
-			// What the wide attributes say is asked row by row; the rest of Eligible is asked there too.
+			// What wide attributes say is asked row by row, and the rest of Eligible with it.
 			if p.drained || p.node.Unschedulable {
 				continue
 			}
+			lr.preferred = r.group.Preferred(p.node) // of taints only, or else the run is a scan
 		} else {
 			if !v.known[i] {
 				v.known[i] = true
@@ -182,101 +185,58 @@ func (e *Engine) enter(r *run, eligibility string) {
 			if !v.ok[i] {
 				continue
 			}
+			lr.preferred = v.preferred[i]
 		}
-		if !r.hasDomains(e, p) {
+		if !e.slotsOf(r, p) {
+			r.slots = r.slots[:lr.slots]
 			continue
 		}
-		lr := laneRun{lane: int32(i), groupTerm: e.depends.Additive.Group(r.request, p.capacity), from: laneStart}
-		if !r.escaped {
-			lr.preferred = v.preferred[i]
-		} else {
-			lr.preferred = r.group.Preferred(p.node)
+		if !r.scan {
+			lr.groupTerm = e.depends.Additive.Group(r.request, p.capacity)
 		}
 		r.lanes = append(r.lanes, lr)
 	}
 }
 
-// hasDomains reports whether the nodes of a profile have the attributes of the run's domain rules, as
-// far as lanes go by them.
-func (r *run) hasDomains(e *Engine, p *profile) bool {
-	for i, rule := range r.rules {
-		if rule.Domain() == berth.NodeID || !e.isNarrow(rule.Domain()) {
-			continue
+// slotsOf appends a lane's slots in the domains that are counted; false means that it has none in the
+// domains of a rule.
+func (e *Engine) slotsOf(r *run, p *profile) bool {
+	for _, key := range e.zoneKeys {
+		slot := int32(-1)
+		if v, ok := p.attr(key); ok {
+			slot = r.tally.domain(key).slot(v)
 		}
-		if _, ok := p.attr(r.keys[i]); !ok {
+		r.slots = append(r.slots, slot)
+	}
+	for _, z := range r.zones {
+		v, ok := p.attr(z.domain.key)
+		if !ok {
 			return false
 		}
+		r.slots = append(r.slots, z.domain.slot(v))
 	}
 	return true
 }
 
-// tallyOf counts the tasks of a group in the snapshot; what the plan places is added as it is placed.
-func (e *Engine) tallyOf(g *berth.Group) *tally {
-	if t := e.tallies[g.Name()]; t != nil {
-		return t
-	}
-	t := &tally{hosts: map[uint32]int{}, values: map[uint32]map[uint32]int{}}
-	for _, rule := range g.DomainRules() {
-		if rule.Domain() != berth.NodeID {
-			t.values[e.view.Attrs().ID(rule.Domain())] = map[uint32]int{}
-		}
-	}
-	for _, name := range e.zoneKeys {
-		t.values[e.view.Attrs().ID(name)] = map[uint32]int{}
-	}
-	if id, ok := e.view.FindGroup(g.Name()); ok {
-		for slot := range e.view.Members(id) {
-			if row := e.view.Record(slot).Row; row != store.None {
-				t.add(e.records[row], row, 1)
-			}
-		}
-	}
-	if e.tallies == nil {
-		e.tallies = map[string]*tally{}
-	}
-	e.tallies[g.Name()] = t
-	return t
-}
-
-func (t *tally) add(n *store.Node, row uint32, by int) {
-	if t.hosts[row] += by; t.hosts[row] == 0 {
-		delete(t.hosts, row)
-	}
-	for key, counts := range t.values {
-		if v, ok := n.Attr(key); ok {
-			counts[v] += by
-		}
-	}
-}
-
-// accepts says of a row that has room whether the run's group may be placed there, as far as lanes do not say.
+// accepts says of a row that has room whether the run's group may be placed there, as far as lanes do
+// not say. For a strategy that counts tasks by node, rows that have some are looked at apart.
 func (e *Engine) accepts(r *run, row uint32) bool {
+	return !(e.byNode && e.hostCount(row) > 0) && e.usable(r, row)
+}
+
+// usable is accepts for a row that is looked at apart.
+func (e *Engine) usable(r *run, row uint32) bool {
 	n := e.records[row]
+	if r.tally != nil && e.hostCount(row) >= r.hostLimit {
+		return false
+	}
 	if r.escaped && !r.group.Eligible(n.Payload.(*berth.Node)) {
 		return false
 	}
-	if e.byNode && r.tally.hosts[row] > 0 {
-		return false // looked at apart
-	}
-	return e.acceptsHost(r, row)
-}
-
-// acceptsHost is accepts for a row that has tasks of the group and is looked at apart.
-func (e *Engine) acceptsHost(r *run, row uint32) bool {
-	n := e.records[row]
-	for i, rule := range r.rules {
-		if rule.Even() {
-			continue // the domains are those of lanes
-		}
-		if rule.Domain() == berth.NodeID {
-			if r.tally.hosts[row] >= rule.Limit(berth.Domains{}) {
-				return false
-			}
-		} else if r.wide {
-			v, ok := n.Attr(r.keys[i])
-			if !ok || r.tally.values[r.keys[i]][v] >= rule.Limit(berth.Domains{}) {
-				return false
-			}
+	for _, z := range r.wide {
+		v, ok := n.Attr(z.domain.key)
+		if !ok || z.domain.tasks[z.domain.slot(v)] >= z.limit {
+			return false
 		}
 	}
 	for i := range r.devices {
@@ -292,52 +252,41 @@ func (e *Engine) acceptsHost(r *run, row uint32) bool {
 	return true
 }
 
-// full reports whether the domain of a lane can take no more tasks of the group.
-func (e *Engine) full(r *run, l *lane) bool {
-	for i, rule := range r.rules {
-		if rule.Domain() == berth.NodeID {
-			continue
-		}
-		v, ok := l.profile.attr(r.keys[i])
-		if !ok {
-			continue // a wide attribute: asked row by row
-		}
-		var d berth.Domains
-		if rule.Even() {
-			d = e.domains(r, r.keys[i])
-		}
-		if r.tally.values[r.keys[i]][v] >= rule.Limit(d) {
+// full reports whether a domain of a lane can take no more tasks of the group.
+func (e *Engine) full(r *run, lr *laneRun) bool {
+	for i := range r.zones {
+		z := &r.zones[i]
+		if z.domain.tasks[r.slots[int(lr.slots)+len(e.zoneKeys)+i]] >= z.limit {
 			return true
 		}
 	}
 	return false
 }
 
-// domains sums up the domains of a narrow attribute over the lanes that are eligible for the group.
-func (e *Engine) domains(r *run, key uint32) berth.Domains {
-	v := e.verdicts[eligibilityOf(r.group)]
-	var seen []uint32
-	d := berth.Domains{Least: -1}
-	for i, l := range e.lanes {
-		if l.size == 0 || !v.ok[i] {
+// setLimits sets the limits of even rules, which move with the domains that have the fewest tasks.
+func (e *Engine) setLimits(r *run) {
+	for i := range r.zones {
+		z := &r.zones[i]
+		if !z.rule.Even() {
 			continue
 		}
-		value, ok := l.profile.attr(key)
-		if !ok || slices.Contains(seen, value) {
-			continue
+		var seen []uint32
+		least := -1
+		for li, l := range e.lanes {
+			if l.size == 0 || !r.verdict.ok[li] {
+				continue
+			}
+			v, ok := l.profile.attr(z.domain.key)
+			if !ok || slices.Contains(seen, v) {
+				continue
+			}
+			seen = append(seen, v)
+			if n := z.domain.tasks[z.domain.slot(v)]; least < 0 || n < least {
+				least = n
+			}
 		}
-		seen = append(seen, value)
-		if n := r.tally.values[key][value]; d.Least < 0 || n < d.Least {
-			d.Least = n
-		}
+		z.limit = z.rule.Limit(berth.Domains{Number: len(seen), Least: max(least, 0)})
 	}
-	d.Number, d.Least = len(seen), max(d.Least, 0)
-	return d
-}
-
-func eligibilityOf(g *berth.Group) string {
-	key, _, _ := g.Reads()
-	return key
 }
 
 // Place picks the best node for a task. What it costs is in ENGINE.md.
@@ -349,33 +298,44 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	if r == nil {
 		return e.placeByReference(t)
 	}
-	best := -1
+	if !r.possible {
+		return berth.Op{}, false
+	}
+	if len(r.zones) > 0 {
+		e.setLimits(r)
+	}
+	if r.scan {
+		c, ok := e.scan(r, t)
+		if !ok {
+			return berth.Op{}, false
+		}
+		return e.occupy(r, c.row, t), true
+	}
+	var best *laneRun
+	dry := false // whether a lane has no row without a task of the group
 	for i := range r.lanes {
 		lr := &r.lanes[i]
-		l := e.lanes[lr.lane]
-		if len(r.rules) > 0 && e.full(r, l) {
+		if len(r.zones) > 0 && e.full(r, lr) {
 			continue
 		}
-		if lr.searched && lr.found && r.wide && !e.accepts(r, lr.row) {
-			lr.searched = false
-		}
-		if !lr.searched {
+		if !lr.searched || lr.found && len(r.wide) > 0 && !e.accepts(r, lr.row) {
 			e.search(r, lr)
 		}
-		if lr.found && (best < 0 || e.better(r, lr, &r.lanes[best])) {
-			best = i
+		if !lr.found {
+			dry = true
+		} else if best == nil || e.better(r, lr, best) {
+			best = lr
 		}
 	}
-	var host laneRun
-	if e.byNode && len(r.tally.hosts) > 0 {
-		if e.bestHost(r, &host) && (best < 0 || e.better(r, &host, &r.lanes[best])) {
+	if dry && e.byNode && len(r.tally.hosts) > 0 {
+		if host, ok := e.bestHost(r); ok && (best == nil || e.better(r, &host, best)) {
 			return e.take(r, &host, t), true
 		}
 	}
-	if best < 0 {
+	if best == nil {
 		return berth.Op{}, false
 	}
-	return e.take(r, &r.lanes[best], t), true
+	return e.take(r, best, t), true
 }
 
 // search finds the best row of a lane.
@@ -386,7 +346,7 @@ func (e *Engine) search(r *run, lr *laneRun) {
 		lr.from = position{e.key[lr.row], e.rank[lr.row]}
 		lr.score = e.key[lr.row] + lr.groupTerm
 	} else {
-		lr.from = position{key: minAmount, rank: ^uint32(0)}
+		lr.from = position{key: minAmount, rank: math.MaxUint32}
 	}
 }
 
@@ -396,9 +356,19 @@ func (e *Engine) better(r *run, a, b *laneRun) bool {
 	if a.preferred != b.preferred {
 		return a.preferred > b.preferred
 	}
-	for _, name := range e.depends.Domains {
-		if c := cmp.Compare(e.tasksAt(r, a, name), e.tasksAt(r, b, name)); c != 0 {
-			return c < 0
+	if len(e.depends.Domains) > 0 {
+		zone := 0
+		for _, name := range e.depends.Domains {
+			var c int
+			if name == berth.NodeID {
+				c = cmp.Compare(min(e.hostCount(a.row), MostTasks), min(e.hostCount(b.row), MostTasks))
+			} else {
+				c = cmp.Compare(r.tasksIn(a, zone), r.tasksIn(b, zone))
+				zone++
+			}
+			if c != 0 {
+				return c < 0
+			}
 		}
 	}
 	if a.score != b.score {
@@ -407,59 +377,52 @@ func (e *Engine) better(r *run, a, b *laneRun) bool {
 	return e.rank[a.row] < e.rank[b.row]
 }
 
-// tasksAt counts the group's tasks in a candidate's domain.
-func (e *Engine) tasksAt(r *run, c *laneRun, name string) int {
-	if name == berth.NodeID {
-		return min(r.tally.hosts[c.row], MostTasks)
-	}
-	key := e.view.Attrs().ID(name)
-	v, ok := e.lanes[c.lane].profile.attr(key)
-	if !ok {
+// tasksIn counts the group's tasks in a lane's domain under an attribute of the strategy.
+func (r *run) tasksIn(lr *laneRun, zone int) int {
+	slot := r.slots[int(lr.slots)+zone]
+	if slot < 0 {
 		return MostTasks
 	}
-	return min(r.tally.values[key][v], MostTasks)
+	return min(r.tally.domains[zone].tasks[slot], MostTasks)
 }
 
 // bestHost finds the best row among those that have tasks of the group already, in lanes where no other
 // row can be used: elsewhere a row without one is better.
-func (e *Engine) bestHost(r *run, best *laneRun) bool {
-	found := false
-	for row := range r.tally.hosts {
-		i, ok := slices.BinarySearchFunc(r.lanes, e.lane[row], func(lr laneRun, l int32) int { return cmp.Compare(lr.lane, l) })
-		if !ok || r.lanes[i].found && !e.full(r, e.lanes[e.lane[row]]) {
+func (e *Engine) bestHost(r *run) (best laneRun, found bool) {
+	for _, h := range r.tally.hosts {
+		lr := r.laneOf(e.lane[h.row])
+		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.found || !e.fits(r, h.row) || !e.usable(r, h.row) {
 			continue
 		}
-		if !e.fits(r, row) || e.full(r, e.lanes[e.lane[row]]) || !e.acceptsHost(r, row) {
-			continue
-		}
-		if r.escaped && !r.group.Eligible(e.records[row].Payload.(*berth.Node)) {
-			continue
-		}
-		c := r.lanes[i]
-		c.row, c.score = row, e.rate(row)+c.groupTerm
-		if !found || e.better(r, &c, best) {
-			*best, found = c, true
+		c := *lr
+		c.row, c.score = h.row, e.rate(h.row)+c.groupTerm
+		if !found || e.better(r, &c, &best) {
+			best, found = c, true
 		}
 	}
-	return found
+	return best, found
+}
+
+func (r *run) laneOf(lane int32) *laneRun {
+	i, ok := slices.BinarySearchFunc(r.lanes, lane, func(lr laneRun, l int32) int { return cmp.Compare(lr.lane, l) })
+	if !ok {
+		return nil
+	}
+	return &r.lanes[i]
 }
 
 // take places a task on the row of a candidate.
 func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 	row := c.row
 	op := e.occupy(r, row, t)
-	lr := c
-	if i, ok := slices.BinarySearchFunc(r.lanes, e.lane[row], func(lr laneRun, l int32) int { return cmp.Compare(lr.lane, l) }); ok {
-		lr = &r.lanes[i]
-	}
-	if !lr.found || lr.row != row {
+	if !c.found || c.row != row {
 		return op
 	}
 	// Nothing before the row can be used, so it is still the best of its lane if it became no worse.
 	if now := e.rate(row); now >= e.key[row] && e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
-		lr.score = now + lr.groupTerm
+		c.score = now + c.groupTerm
 	} else {
-		lr.searched = false
+		c.searched = false
 	}
 	return op
 }
@@ -473,7 +436,7 @@ func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
 	}
 	e.move(r.request, op, 1)
 	if r.tally != nil {
-		r.tally.add(n, row, 1)
+		e.add(r.tally, row, 1)
 	}
 	e.steps = append(e.steps, op)
 	return op
@@ -507,19 +470,17 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 // Undo gives back what was picked by an operation of this plan, as it was returned.
 func (e *Engine) Undo(op berth.Op) {
 	e.steps = append(e.steps, berth.Op{Kind: berth.Release, ID: op.Task.ID})
-	if e.lanesOK {
-		r := run{devices: op.Task.Group.Devices()}
-		e.needsOf(op.Task.Group, &r)
-		e.move(r.request, op, -1)
-		// The row has more room than its block says, so it goes to its place at once.
-		row := op.Row
-		l := e.lanes[e.lane[row]]
-		e.remove(l, row)
-		e.key[row] = e.rate(row)
-		e.insert(l, row)
-		if t := e.tallies[op.Task.Group.Name()]; t != nil {
-			t.add(e.records[row], row, -1)
-		}
+	r := run{devices: op.Task.Group.Devices()}
+	e.needsOf(op.Task.Group, &r)
+	e.move(r.request, op, -1)
+	// The row has more room than its block says, so it goes to its place at once.
+	row := op.Row
+	l := e.lanes[e.lane[row]]
+	e.remove(l, row)
+	e.key[row] = e.rate(row)
+	e.insert(l, row)
+	if t := e.tallies[op.Task.Group.Name()]; t != nil {
+		e.add(t, row, -1)
 	}
 	e.cur = nil
 }
@@ -528,7 +489,7 @@ func (e *Engine) Undo(op berth.Op) {
 func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
 	e.cur = nil
 	r := e.begin(g)
-	if r == nil || len(r.rules) > 0 {
+	if r == nil || len(g.DomainRules()) > 0 {
 		e.coverByReference(g, placed, missed)
 		return
 	}
@@ -538,7 +499,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 	}
 	for _, row := range e.view.Order() {
 		n := e.records[row]
-		if r.tally.hosts[row] > 0 {
+		if e.hostCount(row) > 0 {
 			continue
 		}
 		if !usable[e.lane[row]] {
@@ -550,7 +511,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		if r.escaped && !g.Eligible(n.Payload.(*berth.Node)) {
 			continue
 		}
-		if !e.fits(r, row) || r.picky && !e.acceptsHost(r, row) {
+		if !e.fits(r, row) || r.picky && !e.usable(r, row) {
 			e.miss(r, row, missed)
 			continue
 		}
@@ -570,13 +531,6 @@ func (e *Engine) miss(r *run, row uint32, missed func(string, []berth.Lack)) {
 	id := e.records[row].ID
 	n, _ := e.ref.fork.Node(id)
 	missed(id, e.ref.fork.Lacks(r.group, n))
-}
-
-// Explain says why no node can take a task of the group now: O(nodes), and O(operations) the first time
-// in a plan.
-func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
-	e.catchUpReference()
-	return e.ref.Explain(g)
 }
 
 // catchUpReference brings the reference picker to where the plan is.
@@ -612,13 +566,10 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 func (e *Engine) follow(op berth.Op) {
 	e.steps = append(e.steps, op)
 	e.told = len(e.steps)
-	if !e.lanesOK {
-		return
-	}
 	r := run{devices: op.Task.Group.Devices()}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, 1)
 	if t := e.tallies[op.Task.Group.Name()]; t != nil {
-		t.add(e.records[op.Row], op.Row, 1)
+		e.add(t, op.Row, 1)
 	}
 }

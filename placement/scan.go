@@ -1,0 +1,69 @@
+package placement
+
+import (
+	"github.com/berth-sched/berth"
+)
+
+// scan picks the best row by asking about every row of the run's lanes, for strategies and preferences
+// whose order no lane keeps: O(nodes), over dense columns.
+func (e *Engine) scan(r *run, t berth.Task) (laneRun, bool) {
+	c := &e.cand
+	c.names, c.task, c.Request = e.view.Dims(), t, r.request
+	var best laneRun
+	found := false
+	for i := range r.lanes {
+		lr := &r.lanes[i]
+		l := e.lanes[lr.lane]
+		if e.full(r, lr) {
+			continue
+		}
+		c.Capacity = l.profile.capacity
+		for _, ch := range l.chunks {
+			if !r.within(ch.most) {
+				continue
+			}
+			for _, b := range ch.blocks {
+				if !r.within(b.most) {
+					continue
+				}
+				for _, row := range b.rows {
+					if !e.fits(r, row) || r.picky && !e.usable(r, row) {
+						continue
+					}
+					cand := laneRun{lane: lr.lane, row: row, preferred: lr.preferred, score: e.score(r, row)}
+					if r.escaped {
+						cand.preferred = r.group.Preferred(e.records[row].Payload.(*berth.Node))
+					}
+					if !found || cand.preferred > best.preferred || cand.preferred == best.preferred &&
+						(cand.score > best.score || cand.score == best.score && e.rank[row] < e.rank[best.row]) {
+						best, found = cand, true
+					}
+				}
+			}
+		}
+	}
+	return best, found
+}
+
+func (e *Engine) score(r *run, row uint32) int64 {
+	c := &e.cand
+	n := e.records[row]
+	c.node = n.ID
+	c.Free = e.freeOf(row)[:e.dims]
+	c.Tasks = c.Tasks[:0]
+	zone := 0
+	for _, name := range e.depends.Domains {
+		if name == berth.NodeID {
+			c.Tasks = append(c.Tasks, e.hostCount(row))
+			continue
+		}
+		d := r.tally.domains[zone]
+		zone++
+		if v, ok := n.Attr(d.key); ok {
+			c.Tasks = append(c.Tasks, d.tasks[d.slot(v)])
+		} else {
+			c.Tasks = append(c.Tasks, -1)
+		}
+	}
+	return e.strategy.Score(c)
+}
