@@ -1,0 +1,27 @@
+package berth
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestCheckName(t *testing.T) {
+	for name, want := range map[string]string{
+		"web-1": "", "~!": "", "a b": "", "日本": "", "a\u200bb": "",
+		"":         `task: empty name`,
+		" a":       `task " a": leading or trailing space`,
+		"a\u00a0":  `task "a\u00a0": leading or trailing space`,
+		"\t":       `task "\t": leading or trailing space`,
+		"a\nb":     `task "a\nb": control character`,
+		"a\x7fb":   `task "a\x7fb": control character`,
+		"a\u0085b": `task "a\u0085b": control character`,
+		"a\xc3":    `task "a\xc3": not UTF-8`,
+	} {
+		if err := checkName("task", name); want == "" {
+			assert.NoError(t, err, "%q", name)
+		} else {
+			assert.EqualError(t, err, want)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package berth_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+)
+
+func TestHoldErr(t *testing.T) {
+	good := func() *berth.Hold {
+		return &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0)}
+	}
+	for name, c := range map[string]struct {
+		change func(*berth.Hold)
+		want   []string
+	}{
+		"good": {func(*berth.Hold) {}, nil},
+		"all kept": {func(h *berth.Hold) {
+			h.Devices = []berth.DeviceShare{{Index: 0, Units: 1000}}
+			h.Ports = []uint16{1, 65535}
+		}, nil},
+		"names": {func(h *berth.Hold) { h.ID, h.Owner, h.Node = "", "", " " },
+			[]string{`hold: empty name`, `hold "": owner: empty name`, `hold "": node " ": leading or trailing space`}},
+		"resources": {func(h *berth.Hold) { h.Resources = berth.Resources{"a": -1, "": 2} },
+			[]string{`hold "h": resource: empty name`, `hold "h": resource "a": quantity is negative: -1`}},
+		"devices": {func(h *berth.Hold) {
+			h.Devices = []berth.DeviceShare{{Index: -1, Units: 1}, {Index: 0, Units: 0}, {Index: 1, Units: 1001}, {Index: 2, Units: 1}, {Index: 2, Units: 1}}
+		}, []string{`hold "h": device -1: 1 units are not a share of a device named once`, `hold "h": device 0: 0 units are not a share of a device named once`,
+			`hold "h": device 1: 1001 units are not a share of a device named once`, `hold "h": device 2: 1 units are not a share of a device named once`}},
+		"ports":       {func(h *berth.Hold) { h.Ports = []uint16{0, 7, 7} }, []string{`hold "h": port 0: zero or named twice`, `hold "h": port 7: zero or named twice`}},
+		"lease":       {func(h *berth.Hold) { h.Lease = 9 }, []string{`hold "h": unknown lease 9`}},
+		"no deadline": {func(h *berth.Hold) { h.Deadline = time.Time{} }, []string{`hold "h": no deadline`}},
+		"far deadline": {func(h *berth.Hold) { h.Deadline = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) },
+			[]string{`hold "h": deadline 2300-01-01T00:00:00Z: not within the years 1678 to 2261, or the very beginning of 1970`}},
+		"deadline that reads as never": {func(h *berth.Hold) { h.Deadline = time.Unix(0, 0) },
+			[]string{`hold "h": deadline 1970-01-01T00:00:00Z: not within the years 1678 to 2261, or the very beginning of 1970`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := good()
+			c.change(h)
+			assertErr(t, strings.Join(c.want, "\n"), h.Err())
+		})
+	}
+	assert.EqualError(t, (*berth.Hold)(nil).Err(), "hold: none given")
+}
+
+func TestPlanString(t *testing.T) {
+	g := berth.NewGroup("web", berth.GroupSpec{})
+	var p berth.Plan
+	p.Place(g.Task("web-1"), "n1")
+	p.Ops = append(p.Ops, berth.Op{Task: g.Task("web-2"), Node: "n2", From: "fw", Grant: &berth.Grant{Ports: []uint16{80}}})
+	hold := berth.Hold{ID: "h1", Owner: "fw", Node: "n1", Resources: berth.Resources{"cpu": 500}}
+	p.Take(hold)
+	p.Drop("h1")
+	p.Release("web-1")
+	p.Evict("web-2", nil)
+	p.Evict("web-3", &hold)
+	p.Ops = append(p.Ops, berth.Op{}, berth.Op{Kind: berth.Take}, berth.Op{Kind: 99, ID: "x"})
+	p.Unplaced = []berth.Unplaced{{Task: g.Task("web-9"), Reason: berth.Reason{Code: berth.Denied, Subject: "quota"}}}
+	assert.Equal(t, `place web-1 on n1
+place web-2 on n2 ports [80] from fw
+hold h1 for fw on n1: cpu 0.5
+drop h1
+release web-1
+evict web-2
+evict web-3 to hold h1
+place  on 
+hold
+operation 99 x
+web-9: denied quota
+`, p.String())
+	assert.Equal(t, "drop h1: unknown hold h1", berth.Refusal{Op: p.Ops[3], Reason: berth.Reason{Code: berth.UnknownHold, Subject: "h1"}}.String())
+}
+
+// What a fork did, done to the source it came from, makes the source what the fork is.
+func TestPlanOfAForkRepeatsIt(t *testing.T) {
+	s, err := berth.NewSnapshot(berth.Node{ID: "n", Capacity: berth.Resources{"cpu": 1000}, Devices: []berth.Device{{Class: "gpu"}}})
+	require.NoError(t, err)
+	f := s.Fork()
+	g := berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{"cpu": 100}, Devices: []berth.DeviceRequest{{Class: "gpu", Share: 300}}})
+	hold := &berth.Hold{ID: "h", Owner: "fw", Node: "n", Resources: berth.Resources{"cpu": 300}, Deadline: time.Unix(1, 0)}
+	for _, op := range []berth.Op{{Task: g.Task("a"), Node: "n"}, {Kind: berth.Take, Hold: hold}, {Task: g.Task("b"), Node: "n"}, {Kind: berth.Release, ID: "a"}} {
+		_, why := f.Apply(op)
+		require.Equal(t, berth.None, why.Code, "%v", why)
+	}
+	_, why := f.Apply(berth.Op{Kind: berth.Release, ID: "a"})
+	require.Equal(t, berth.Reason{Code: berth.UnknownTask, Subject: "a"}, why)
+	hold.Resources["cpu"] = 999 // the caller's to change
+	p := f.Plan()
+	require.Len(t, p.Ops, 4, "what was refused is not in the plan")
+	assert.Equal(t, s.Version(), p.Version)
+	again := s.Fork()
+	for _, op := range p.Ops {
+		_, why := again.Apply(op)
+		require.Equal(t, berth.None, why.Code, "%v", why)
+	}
+	assert.Equal(t, dump(f), dump(again))
+}
+
+func TestVersions(t *testing.T) {
+	s, err := berth.NewSnapshot(berth.Node{ID: "n"})
+	require.NoError(t, err)
+	a, b := s.Fork(), s.Fork()
+	require.NoError(t, a.AddNodes(berth.Node{ID: "a"}))
+	require.NoError(t, b.AddNodes(berth.Node{ID: "b"}))
+	assert.Equal(t, a.Version().Seq(), b.Version().Seq())
+	assert.True(t, a.Version() != b.Version(), "two forks that did different things are not in one state")
+	assert.True(t, a.Version().SameLineage(s.Version()))
+	assert.True(t, a.Version() == a.Snapshot().Version())
+	assert.Greater(t, a.Version().Seq(), s.Version().Seq())
+	other, err := berth.NewSnapshot(berth.Node{ID: "n"})
+	require.NoError(t, err)
+	assert.False(t, other.Version().SameLineage(s.Version()))
+}

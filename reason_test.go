@@ -1,0 +1,58 @@
+package berth_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/berth-sched/berth"
+)
+
+func TestReasonString(t *testing.T) {
+	want := map[berth.Code]string{
+		berth.None: "no reason x", berth.Insufficient: "insufficient x", berth.NoDevice: "no device for x", berth.NoPort: "no port x",
+		berth.RuleBroken: "x", berth.DomainFull: "x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
+		berth.Drained: "draining x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
+		berth.UnknownNode: "unknown node x", berth.UnknownTask: "unknown task x", berth.UnknownHold: "unknown hold x",
+		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x", berth.GroupDiffers: "another group is named x",
+		berth.NotHeld: "not held x", berth.Denied: "denied x", berth.Invalid: "invalid x",
+	}
+	for c := berth.None; c <= berth.Invalid; c++ {
+		r := berth.Reason{Code: c, Subject: "x"}
+		assert.Equal(t, want[c], r.String(), "code %d", c)
+		assert.Equal(t, want[c], r.Error())
+	}
+	assert.Equal(t, "draining", berth.Reason{Code: berth.Drained}.String())
+	assert.Equal(t, "no reason", berth.Reason{}.String())
+	assert.Equal(t, "reason 255 x", berth.Reason{Code: 255, Subject: "x"}.String())
+}
+
+func TestExplanationString(t *testing.T) {
+	counts := []berth.ReasonCount{
+		{Reason: berth.Reason{Code: berth.Tainted, Subject: "b"}, Nodes: 1},
+		{Reason: berth.Reason{Code: berth.Tainted, Subject: "a"}, Nodes: 1},
+		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Nodes: 1},
+		{Reason: berth.Reason{Code: berth.Drained}, Nodes: 3},
+	}
+	berth.SortReasons(counts)
+	full := &berth.Explanation{Nodes: 5, Counts: counts, Helps: "less would do", Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
+		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1288490189},
+		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Detail: "zone=a has web-1"},
+		{Reason: berth.Reason{Code: berth.NoPort, Subject: "80"}},
+	}}}
+	const text = "3 draining, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
+		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80; less would do"
+	task := berth.NewTask("web-3", berth.GroupSpec{})
+	for want, s := range map[string]interface{ String() string }{
+		text:                           full,
+		"no explanation":               (*berth.Explanation)(nil),
+		"there are no nodes":           &berth.Explanation{},
+		"0/5 nodes for web-3: " + text: berth.Unplaced{Task: task, Reason: counts[0].Reason, Why: full},
+		"0/5 nodes for web-3: " + text + "; gang incomplete 2 of 3": berth.Unplaced{Task: task, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "2 of 3"}, Why: full},
+		"web-3: gang incomplete 2 of 3":                             berth.Unplaced{Task: task, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "2 of 3"}},
+		"0/0 nodes for web-3: there are no nodes":                   berth.Unplaced{Task: task, Why: &berth.Explanation{}},
+		": no reason": berth.Unplaced{},
+	} {
+		assert.Equal(t, want, s.String())
+	}
+}
