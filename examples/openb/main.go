@@ -1,0 +1,150 @@
+// Openb schedules a real cluster's tasks with the whole cluster in view, and again out of offers.
+//
+//	go run ./examples/openb                     a cell generated from Google's machine table of 2011
+//	go run ./examples/openb -data DIR           Alibaba's GPU cluster trace ("openb", USENIX ATC 2023)
+//	go run ./examples/openb -data DIR -inflate 1.3
+//
+// DIR holds the trace's CSV files. Tasks are scheduled in the order of their file, best fit. In offer
+// mode every value of the column qos is a framework of its own, and they share by dominant resource
+// fairness. With -o the final assignments are written as CSV, so that anyone can check them.
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/examples/openb/trace"
+)
+
+type options struct {
+	data, pods, out string
+	modes           []string
+	inflate         int64 // thousandths; 0 leaves the list as it is
+	seed            uint64
+	tasks           int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "openb:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	o := options{modes: []string{"global", "offers"}}
+	flags := flag.NewFlagSet("openb", flag.ContinueOnError)
+	flags.StringVar(&o.data, "data", "", "`folder` of the trace's CSV files; without it a cell is generated")
+	flags.StringVar(&o.pods, "pods", trace.PodList, "pod list: a `file` within -data, or a path")
+	flags.StringVar(&o.out, "o", "", "write the final assignments to this CSV `file`")
+	flags.Uint64Var(&o.seed, "seed", 1, "of what is drawn: the generated tasks, the copies of -inflate")
+	flags.IntVar(&o.tasks, "tasks", 200_000, "how many tasks to generate without -data")
+	flags.Func("inflate", "make the tasks ask for this `fraction` of the GPUs (of the cores, without any), such as 1.3", func(s string) error {
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(f > 0 && f <= 10) {
+			return errors.New("not a number above 0, up to 10")
+		}
+		o.inflate = int64(f*1000 + 0.5)
+		return nil
+	})
+	flags.Func("mode", "`one` of global and offers; both without it", func(s string) error {
+		if !slices.Contains(o.modes, s) {
+			return errors.New("neither global nor offers")
+		}
+		o.modes = []string{s}
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case o.tasks < 1 || o.tasks > 10_000_000:
+		return o, fmt.Errorf("-tasks %d: not within 1 to 10 million", o.tasks)
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, w io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	var c *trace.Cell
+	if o.data == "" {
+		c = trace.Google(trace.Machines, o.tasks, o.seed)
+	} else if c, err = trace.Load(o.data, o.pods); err != nil {
+		return err
+	}
+	if o.inflate > 0 {
+		if err := c.Inflate(o.inflate, o.seed); err != nil {
+			return err
+		}
+	}
+	var results []*result
+	for i, mode := range o.modes {
+		begin := time.Now()
+		r, err := modes[mode](ctx, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", mode, err)
+		}
+		r.mode, r.took = mode, time.Since(begin)
+		if i == 0 {
+			describe(w, c, r.capacity)
+		}
+		r.report(w)
+		results = append(results, r)
+	}
+	if o.out == "" {
+		return nil
+	}
+	file, err := os.Create(o.out)
+	if err != nil {
+		return err
+	}
+	return errors.Join(assignments(file, results), file.Close())
+}
+
+// modes are the two ways to schedule a cell.
+var modes = map[string]func(context.Context, *trace.Cell) (*result, error){
+	"global": global,
+	"offers": outOfOffers,
+}
+
+// assignments writes where every task is as CSV, devices as "index:milli" joined by "|".
+func assignments(w io.Writer, results []*result) error {
+	lines := csv.NewWriter(w)
+	lines.Write([]string{"mode", "task", "node", "devices"})
+	for _, r := range results {
+		for _, op := range r.placed {
+			lines.Write([]string{r.mode, op.Task.ID, op.Node, devices(op.Grant)})
+		}
+	}
+	lines.Flush()
+	return lines.Error()
+}
+
+func devices(g *berth.Grant) string {
+	if g == nil {
+		return ""
+	}
+	shares := make([]string, len(g.Devices))
+	for i, d := range g.Devices {
+		shares[i] = fmt.Sprintf("%d:%d", d.Index, d.Units)
+	}
+	return strings.Join(shares, "|")
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth/examples/openb/internal/check"
+	"github.com/berth-sched/berth/examples/openb/trace"
+	"github.com/berth-sched/berth/scheduler"
+)
+
+const data = "../../../shared/data/alibaba-gpu-v2023"
+
+func needData(t *testing.T) {
+	if _, err := os.Stat(data); err != nil {
+		t.Skipf("the openb trace is not beside this repository: %v", err)
+	}
+}
+
+func load(t *testing.T, pods string, thousandths int64) *trace.Cell {
+	c, err := trace.Load(data, pods)
+	require.NoError(t, err)
+	if thousandths > 0 {
+		require.NoError(t, c.Inflate(thousandths, 1))
+	}
+	return c
+}
+
+// The final assignments hold up against a check that shares no code with what made them, and whatever is
+// not in them is explained.
+func TestIndependentCheck(t *testing.T) {
+	needData(t)
+	for _, c := range []struct {
+		pods        string
+		thousandths int64
+	}{
+		{trace.PodList, 0},
+		{trace.PodList, 1300},
+		{"openb_pod_list_gpuspec33.csv", 0},
+		{"openb_pod_list_multigpu50.csv", 0},
+	} {
+		t.Run(fmt.Sprintf("%s at %d", c.pods, c.thousandths), func(t *testing.T) {
+			if testing.Short() && c.thousandths == 0 {
+				t.Skip("in short mode only the list that asks for more than there is")
+			}
+			cell := load(t, c.pods, c.thousandths)
+			var results []*result
+			placed := map[string]int{}
+			for mode, schedule := range modes {
+				r, err := schedule(t.Context(), cell)
+				require.NoError(t, err)
+				r.mode = mode
+				results = append(results, r)
+				placed[mode] = len(r.placed)
+
+				assert.Equal(t, len(cell.Pods), len(r.placed)+len(r.unplaced), "%s: every task is placed or unplaced", mode)
+				for _, u := range r.unplaced {
+					require.NotNil(t, u.Why, "%s: %v", mode, u.Task)
+					require.NotEmpty(t, u.Why.Counts, "%s: %v", mode, u.Task)
+					// Each node has a reason of its own, so no room is left that the task could have had.
+					sum := 0
+					for _, c := range u.Why.Counts {
+						sum += c.Nodes
+					}
+					require.GreaterOrEqual(t, sum, len(cell.Nodes), "%s: %v", mode, u)
+				}
+			}
+			var out bytes.Buffer
+			require.NoError(t, assignments(&out, results))
+
+			nodes, err := os.Open(filepath.Join(data, trace.NodeList))
+			require.NoError(t, err)
+			defer nodes.Close()
+			pods, err := os.Open(filepath.Join(data, c.pods))
+			require.NoError(t, err)
+			defer pods.Close()
+			checked, wrong, err := check.Assignments(nodes, pods, &out)
+			require.NoError(t, err)
+			assert.Empty(t, wrong)
+			assert.Equal(t, placed, checked)
+			for mode, n := range placed {
+				assert.Positive(t, n, mode)
+			}
+		})
+	}
+}
+
+// outcome is all that a mode decides, as bytes.
+func outcome(t *testing.T, schedule func(context.Context, *trace.Cell) (*result, error), c *trace.Cell) string {
+	r, err := schedule(t.Context(), c)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, assignments(&b, []*result{r}))
+	for _, u := range r.unplaced {
+		fmt.Fprintln(&b, u)
+	}
+	fmt.Fprintln(&b, r.shares)
+	return b.String()
+}
+
+// plan is what a scheduler with everything in view plans, as bytes.
+func plan(t *testing.T, c *trace.Cell) string {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, c.Nodes...)
+	require.NoError(t, err)
+	s, err := scheduler.New(state, scheduler.Config{})
+	require.NoError(t, err)
+	snapshot, err := state.Snapshot(t.Context())
+	require.NoError(t, err)
+	p, err := s.Plan(snapshot, c.Tasks()...)
+	require.NoError(t, err)
+	return p.String()
+}
+
+// sameAgain decides again with the nodes handed in another order and on one and two processors.
+func sameAgain(t *testing.T, c *trace.Cell, repetitions int) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	rng := rand.New(rand.NewPCG(1, 1))
+	wantPlan := plan(t, c)
+	want := map[string]string{}
+	for mode, schedule := range modes {
+		want[mode] = outcome(t, schedule, c)
+	}
+	for i := range repetitions {
+		runtime.GOMAXPROCS(1 + i%2)
+		shuffled := &trace.Cell{Name: c.Name, Nodes: slices.Clone(c.Nodes), Pods: c.Pods}
+		rng.Shuffle(len(shuffled.Nodes), func(i, j int) {
+			shuffled.Nodes[i], shuffled.Nodes[j] = shuffled.Nodes[j], shuffled.Nodes[i]
+		})
+		// Compared whole but not printed: a difference would be megabytes.
+		require.True(t, wantPlan == plan(t, shuffled), "repetition %d: another plan", i)
+		for mode, schedule := range modes {
+			require.True(t, want[mode] == outcome(t, schedule, shuffled), "repetition %d: another outcome of mode %s", i, mode)
+		}
+	}
+}
+
+func TestSameInputsSamePlan(t *testing.T) {
+	c := trace.Google(20, 100, 1)
+	require.NoError(t, c.Inflate(1300, 1))
+	sameAgain(t, c, 100)
+}
+
+func TestSameInputsSamePlanOnTheTrace(t *testing.T) {
+	needData(t)
+	if testing.Short() {
+		t.Skip("the trace is scheduled a dozen times: not in short mode")
+	}
+	sameAgain(t, load(t, trace.PodList, 1300), 3)
+}
+
+func TestRun(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "assignments.csv")
+	var b bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-tasks", "500", "-o", out}, &b))
+	report := b.String()
+	assert.Contains(t, report, "machines of 2011: 12583 nodes, 500 tasks")
+	assert.Contains(t, report, "\nglobal: 500 of 500 tasks placed")
+	assert.Contains(t, report, "\noffers: 500 of 500 tasks placed")
+	assert.Contains(t, report, "0 unplaced, 0 explained")
+	csv, err := os.ReadFile(out)
+	require.NoError(t, err)
+	lines := bytes.Split(bytes.TrimSpace(csv), []byte("\n"))
+	assert.Equal(t, "mode,task,node,devices", string(lines[0]))
+	assert.Len(t, lines, 1+2*500)
+}
+
+func TestBadArguments(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"argument":    {[]string{"x"}, `unexpected argument "x"`},
+		"mode":        {[]string{"-mode", "both"}, `invalid value "both" for flag -mode: neither global nor offers`},
+		"inflate":     {[]string{"-inflate", "NaN"}, `invalid value "NaN" for flag -inflate: not a number above 0, up to 10`},
+		"tasks":       {[]string{"-tasks", "0"}, `-tasks 0: not within 1 to 10 million`},
+		"no such dir": {[]string{"-data", "none"}, `open none/openb_node_list_gpu_node.csv: no such file or directory`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			assert.EqualError(t, run(t.Context(), c.args, &b), c.want)
+			assert.Empty(t, b.String())
+		})
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/examples/openb/trace"
+)
+
+// result is what became of a cell's tasks in one mode.
+type result struct {
+	mode           string
+	took           time.Duration
+	capacity, free berth.Resources
+	placed         []berth.Op
+	unplaced       []berth.Unplaced
+	shares         []standing
+}
+
+func newResult(snapshot *berth.Snapshot, placed []berth.Op, unplaced []berth.Unplaced) *result {
+	r := &result{capacity: snapshot.Total(), free: berth.Resources{}, placed: placed, unplaced: unplaced}
+	for n := range snapshot.Nodes() {
+		for name, q := range n.Free() {
+			r.free[name] += q
+		}
+	}
+	return r
+}
+
+// describe prints what is to be scheduled.
+func describe(w io.Writer, c *trace.Cell, capacity berth.Resources) {
+	scarce := c.Scarce()
+	fmt.Fprintf(w, "%s: %d nodes, %d tasks that ask for %s of the %s\n", c.Name, len(c.Nodes), len(c.Pods),
+		percentage(c.Asks(scarce), capacity[scarce]), scarce)
+}
+
+func (r *result) report(w io.Writer) {
+	total := len(r.placed) + len(r.unplaced)
+	fmt.Fprintf(w, "\n%s: %d of %d tasks placed, %.0f decisions/s\n", r.mode, len(r.placed), total, float64(total)/r.took.Seconds())
+	for name, whole := range r.capacity.All() {
+		used := whole - r.free[name]
+		fmt.Fprintf(w, "  %-8s %10s of %10s allocated, %s\n", name, quantity(name, used), quantity(name, whole), percentage(used, whole))
+	}
+	for i, s := range r.shares {
+		if i == 0 {
+			fmt.Fprintln(w, "  dominant shares while the frameworks compete:")
+		}
+		fmt.Fprintf(w, "  %8d placed", s.placed)
+		for _, f := range s.frameworks {
+			fmt.Fprintf(w, "   %s", f)
+		}
+		fmt.Fprintln(w)
+	}
+	explained := 0
+	reasons := map[berth.Reason]int{}
+	for _, u := range r.unplaced {
+		if u.Why != nil {
+			explained++
+		}
+		reasons[kind(u.Reason)]++
+	}
+	fmt.Fprintf(w, "  %d unplaced, %d explained\n", len(r.unplaced), explained)
+	var counts []berth.ReasonCount
+	for reason, n := range reasons {
+		counts = append(counts, berth.ReasonCount{Reason: reason, Nodes: n})
+	}
+	berth.SortReasons(counts)
+	for _, c := range counts {
+		fmt.Fprintf(w, "  %8d %v\n", c.Nodes, c.Reason)
+	}
+	if len(r.unplaced) > 0 {
+		fmt.Fprintf(w, "  the first: %v\n", r.unplaced[0])
+	}
+}
+
+// kind leaves out how much of a GPU was asked for, or there would be as many reasons as shapes.
+func kind(r berth.Reason) berth.Reason {
+	if r.Code == berth.NoDevice {
+		r.Subject = trace.GPU
+	}
+	return r
+}
+
+func quantity(name string, q int64) string {
+	if name == trace.GPU {
+		name = "cpu" // both count in thousandths
+	}
+	return berth.FormatQuantity(name, q)
+}
+
+func percentage(part, whole int64) string {
+	return strconv.FormatFloat(100*float64(part)/float64(max(whole, 1)), 'f', 1, 64) + " %"
+}
