@@ -1,11 +1,9 @@
 package berth_test
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -115,114 +113,4 @@ func TestGroupKeepsItsSpec(t *testing.T) {
 	assert.Equal(t, berth.GroupSpec{Request: berth.Resources{"cpu": 1}, Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1, Models: []string{"A"}}}, Ports: []berth.PortRange{{First: 1, Last: 1}}}, g.Spec())
 	assert.Equal(t, berth.Resources{"cpu": 1, "gpu": 1000}, g.Cost())
 	assert.Empty(t, g.Tasks(-1))
-}
-
-// An owner with two optimistic holds of one device has one device, not two.
-func TestTwoHoldsOfOneDevice(t *testing.T) {
-	s, err := berth.NewSnapshot(berth.Node{ID: "n", Devices: []berth.Device{{Class: "gpu"}}})
-	require.NoError(t, err)
-	f := s.Fork()
-	for _, id := range []string{"h1", "h2"} {
-		_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: id, Owner: "fw", Node: "n", Lease: berth.Optimistic, Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Index: 0, Units: 1000}}}})
-		require.Equal(t, berth.None, why.Code)
-	}
-	g := berth.NewGroup("g", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}})
-	op, why := f.Apply(berth.Op{Task: g.Task("t1"), Node: "n", From: "fw"})
-	require.Equal(t, berth.None, why.Code, "%v", why)
-	assert.Equal(t, "0:1000", op.Grant.String())
-	_, why = f.Apply(berth.Op{Task: g.Task("t2"), Node: "n", From: "fw"})
-	assert.NotEqual(t, berth.None, why.Code, "the second hold has nothing behind it")
-}
-
-func TestZeroValuesAreEmpty(t *testing.T) {
-	var s berth.Snapshot
-	var f berth.Fork
-	for _, c := range []cluster{&s, &f, s.Fork(), berth.NewFork(), (*berth.Snapshot)(nil)} {
-		assert.Equal(t, dump(berth.NewFork()), dump(c))
-		n, ok := c.Node("n")
-		assert.False(t, ok)
-		assert.Equal(t, berth.NodeView{}, n)
-	}
-	assert.Zero(t, s.Tasks())
-	assert.Empty(t, s.Total())
-	assert.Zero(t, s.Version())
-	var n berth.NodeView
-	assert.Equal(t, fmt.Sprint("", false, false, berth.Resources{}, berth.Resources{}), fmt.Sprint(n.ID(), n.Drained(), n.Overcommitted(), n.Free(), n.Capacity()))
-	assert.Equal(t, berth.Node{Capacity: berth.Resources{}}, n.Node())
-	for range n.Tasks() {
-		t.Error("a task on no node")
-	}
-	require.NoError(t, f.AddNodes(berth.Node{ID: "n"}))
-	assert.Equal(t, 1, f.Snapshot().Len(), "the zero Fork can be used")
-	assert.NoError(t, new(berth.Fork).AddNodes())
-	assert.Error(t, new(berth.Fork).RemoveNodes("n"))
-	assert.Error(t, new(berth.Fork).Mark("t", berth.Running, 0))
-	assert.Empty(t, new(berth.Fork).Plan().Ops)
-	_, ok := new(berth.Fork).Hold("h")
-	assert.False(t, ok)
-	assert.Equal(t, "", new(berth.Plan).String())
-}
-
-// Forks can be changed while they are walked: here each step of a walk ends another of its steps.
-func TestForksChangeWhileTheyAreWalked(t *testing.T) {
-	f := berth.NewFork()
-	g := berth.NewGroup("g", berth.GroupSpec{})
-	require.NoError(t, f.AddNodes(berth.Node{ID: "a"}, berth.Node{ID: "b"}, berth.Node{ID: "c"}))
-	fill := func() {
-		for i, task := range g.Tasks(6) {
-			f.Apply(berth.Op{Task: task, Node: string(rune('a' + i%3))})
-		}
-	}
-	clearing := func(t berth.TaskView) {
-		for _, task := range g.Tasks(6) {
-			if task.ID != t.ID {
-				f.Apply(berth.Op{Kind: berth.Release, ID: task.ID})
-			}
-		}
-	}
-	fill()
-	seen := 0
-	for task := range f.Group("g") {
-		assert.Equal(t, g, task.Group)
-		clearing(task)
-		seen++
-	}
-	assert.Equal(t, 6, seen)
-	fill()
-	a, _ := f.Node("a")
-	for task := range a.Tasks() {
-		assert.Equal(t, "a", task.Node)
-		clearing(task)
-	}
-	seen = 0
-	for n := range f.Nodes() {
-		seen++
-		require.NoError(t, f.RemoveNodes(n.ID()))
-		if n.ID() == "" && seen == 1 {
-			require.NoError(t, f.RemoveNodes("b"))
-		}
-	}
-	assert.Equal(t, 2, seen, "b was removed before its turn")
-	assert.Equal(t, "", a.ID(), "a view of a node that is gone")
-	assert.False(t, f.Fits(g, a))
-}
-
-// Adopted tasks can take more than a node has, but not more than can be told.
-func TestFreeAmountsDoNotWrap(t *testing.T) {
-	f := berth.NewFork()
-	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Capacity: berth.Resources{"x": most}}))
-	half := berth.NewGroup("half", berth.GroupSpec{Request: berth.Resources{"x": most / 2}})
-	require.NoError(t, f.Adopt(half.Task("t1"), "n", nil, berth.Running))
-	require.NoError(t, f.Adopt(half.Task("t2"), "n", nil, berth.Running))
-	err := f.Adopt(half.Task("t3"), "n", nil, berth.Running)
-	assert.ErrorIs(t, err, berth.ErrOverflow)
-	assert.EqualError(t, err, `task "t3": node "n": resource "x": 9223372036854775806 + 4611686018427387903: quantity overflows int64`)
-	require.NoError(t, f.UpdateNodes(berth.Node{ID: "n"}))
-	n, _ := f.Node("n")
-	assert.Equal(t, berth.Resources{"x": -(most - 1)}, n.Free())
-	assert.True(t, n.Overcommitted())
-	lacks := f.Lacks(half, n)
-	require.Len(t, lacks, 1)
-	assert.Equal(t, int64(most), lacks[0].Short, "what is missing is beyond int64, and told as the most there is")
-	assert.False(t, f.Fits(half, n))
 }
