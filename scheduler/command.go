@@ -161,9 +161,9 @@ func (l *ledger) apply(c *Command) error {
 	}
 	deadline := nanos(c.Deadline)
 	var errs []error
-	for _, op := range c.Ops {
-		if _, why := l.do(op, deadline); why.Code != berth.None {
-			errs = append(errs, fmt.Errorf("%v: %w", op, why))
+	for i := range c.Ops {
+		if _, why := l.do(&c.Ops[i], deadline); why.Code != berth.None {
+			errs = append(errs, fmt.Errorf("%v: %w", c.Ops[i], why))
 		}
 	}
 	return errors.Join(errs...)

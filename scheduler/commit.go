@@ -96,7 +96,7 @@ func (c *commit) step(l *ledger, i int) berth.Reason {
 	if why := c.ask(l, op); why.Code != berth.None {
 		return why
 	}
-	done, why := l.do(*op, c.deadline)
+	done, why := l.do(op, c.deadline)
 	if why.Code != berth.None {
 		return why
 	}

@@ -40,30 +40,34 @@ func (l *ledger) branch() *ledger {
 }
 
 // do does one operation, as [berth.Fork.Apply] does, and keeps the rest of the ledger in step. A task
-// that it places expires at the deadline; 0 is never.
-func (l *ledger) do(op berth.Op, deadline int64) (berth.Op, berth.Reason) {
+// that it places expires at the deadline; 0 is never. The operation is not written to: it comes by
+// reference because it is large, and every placement passes here.
+func (l *ledger) do(op *berth.Op, deadline int64) (berth.Op, berth.Reason) {
 	if op.Kind != berth.Place && op.Hold != nil && !op.Hold.Deadline.IsZero() && !representable(op.Hold.Deadline) {
-		return op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline is not within the years 1678 to 2261", op.Hold.ID)}
+		return *op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline is not within the years 1678 to 2261", op.Hold.ID)}
 	}
 	switch op.Kind {
 	case berth.Place:
+		if op.From == "" && deadline == 0 && l.used == nil {
+			break // nothing to keep in step
+		}
 		return l.place(op, deadline)
 	case berth.Take:
-		done, why := l.fork.Apply(op)
+		done, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
 			l.holds.add(nanos(op.Hold.Deadline), op.Hold.ID)
 		}
 		return done, why
 	case berth.Drop:
 		h, _ := l.fork.Hold(op.ID)
-		done, why := l.fork.Apply(op)
+		done, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
 			l.holds.remove(nanos(h.Deadline), h.ID)
 		}
 		return done, why
 	case berth.Release, berth.Evict:
 		t, _ := l.fork.Task(op.ID)
-		done, why := l.fork.Apply(op)
+		done, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
 			l.forget(t)
 			if op.Kind == berth.Evict && op.Hold != nil {
@@ -72,15 +76,15 @@ func (l *ledger) do(op berth.Op, deadline int64) (berth.Op, berth.Reason) {
 		}
 		return done, why
 	}
-	return l.fork.Apply(op)
+	return l.fork.Apply(*op)
 }
 
-func (l *ledger) place(op berth.Op, deadline int64) (berth.Op, berth.Reason) {
+func (l *ledger) place(op *berth.Op, deadline int64) (berth.Op, berth.Reason) {
 	var held []expiry
 	if op.From != "" {
 		held = l.held(op.Node)
 	}
-	done, why := l.fork.Apply(op)
+	done, why := l.fork.Apply(*op)
 	if why.Code != berth.None {
 		return done, why
 	}
