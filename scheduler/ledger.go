@@ -43,9 +43,6 @@ func (l *ledger) branch() *ledger {
 // that it places expires at the deadline; 0 is never. The operation is not written to: it comes by
 // reference because it is large, and every placement passes here.
 func (l *ledger) do(op *berth.Op, deadline int64) (berth.Op, berth.Reason) {
-	if op.Kind != berth.Place && op.Hold != nil && !op.Hold.Deadline.IsZero() && !representable(op.Hold.Deadline) {
-		return *op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline is not within the years 1678 to 2261", op.Hold.ID)}
-	}
 	switch op.Kind {
 	case berth.Place:
 		if op.From == "" && deadline == 0 && l.used == nil {
