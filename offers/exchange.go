@@ -22,7 +22,6 @@ import (
 type Source interface {
 	Snapshot(ctx context.Context) (*berth.Snapshot, error)
 	Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error)
-	Changed() <-chan struct{}
 }
 
 // Order says whose turn it is, by what everybody was charged. The Turns of an allocator.DRF are one. An
@@ -129,6 +128,7 @@ type Exchange struct {
 	tasks    map[string]*Subscription // who placed a task
 	alarms   alarms
 	made     uint64 // numbers offers
+	lapsed   int    // leases that have run out so far
 	asked    uint64 // numbers the occasions on which a node was put to frameworks
 }
 
@@ -188,8 +188,8 @@ func (x *Exchange) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
 	return x.snapshot, nil
 }
 
-// Expire ends the leases that have run out by the clock and returns how many there were: the offers leave
-// their Books, and the source has the room again. Every other call does so first, so a host needs
+// Expire ends the leases that have run out by the clock and returns how many there were since the last call
+// of the Exchange: the offers leave their Books, and the source has the room again. Every other call does so first, so a host needs
 // Expire only to have the room back while nobody calls.
 func (x *Exchange) Expire(ctx context.Context) (int, error) {
 	x.mu.Lock()
@@ -206,13 +206,13 @@ func (x *Exchange) expire(ctx context.Context) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, context.Cause(ctx)
 	}
+	before := x.lapsed // a source that keeps time has ended the leases itself
 	if err := x.look(ctx, true); err != nil {
-		return 0, err
+		return x.lapsed - before, err
 	}
-	now := x.cfg.Clock()
 	var due []*offer
 	plan := &berth.Plan{Version: x.snapshot.Version()}
-	for a := range x.alarms.until(now) {
+	for a := range x.alarms.until(x.cfg.Clock()) {
 		if a.offer == nil {
 			x.freshen(a.row)
 		} else if !a.offer.over {
@@ -221,18 +221,19 @@ func (x *Exchange) expire(ctx context.Context) (int, error) {
 		}
 	}
 	if len(due) == 0 {
-		return 0, nil
+		return x.lapsed - before, nil
 	}
 	if _, err := x.source.Commit(ctx, plan); err != nil {
 		for _, o := range due {
 			x.alarms.set(alarm{at: o.deadline, offer: o})
 		}
-		return 0, err
+		return x.lapsed - before, err
 	}
-	return len(due), x.look(context.WithoutCancel(ctx), true)
+	err := x.look(context.WithoutCancel(ctx), true)
+	return x.lapsed - before, err
 }
 
-// finish tells that offers are over and wakes their frameworks.
+// finish tells that an offer is over and wakes its framework.
 func (x *Exchange) finish(o *offer, unanswered bool) {
 	if o.over {
 		return
@@ -244,6 +245,9 @@ func (x *Exchange) finish(o *offer, unanswered bool) {
 	p.offers = slices.DeleteFunc(p.offers, func(other *offer) bool { return other == o })
 	if unanswered {
 		x.ended.add(o.id)
+		if !x.cfg.Clock().Before(o.deadline) {
+			x.lapsed++
+		}
 	}
 	o.sub.book.wake()
 }

@@ -17,7 +17,6 @@ import (
 
 var (
 	_ scheduler.Source = (*offers.Book)(nil)
-	_ offers.Source    = (*offers.Book)(nil)
 	_ offers.Source    = (*scheduler.State)(nil)
 	_ offers.Order     = allocator.Turns{}
 )

@@ -162,6 +162,9 @@ func TestExpiryReturnsCapacity(t *testing.T) {
 	assert.Zero(t, n)
 	assert.Equal(t, res{"cpu": 3}, freeOn(t, f.Book(), "n1"))
 	w.now = w.now.Add(1)
+	n, err = w.x.Expire(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
 	assert.Empty(t, freeOn(t, f.Book(), "n1"))
 	<-changed
 	assert.Equal(t, res{"cpu": 3}, freeOn(t, w.state, "n1"), "the task stays, the lease is over")
@@ -694,6 +697,17 @@ func TestHugeQuantities(t *testing.T) {
 	f := w.subscribe(offers.Framework{Name: "f", Demand: []offers.Demand{{Group: cpus("web", "", math.MaxInt64/2)}}})
 	w.offer()
 	assert.Len(t, list(t, f), 1)
+}
+
+// A lease that ends after the last moment that can be written down is a fault, and told.
+func TestLeaseBeyondTime(t *testing.T) {
+	w := newWorld(t, offers.Config{Lease: math.MaxInt64}, node("n1", 4, 0))
+	w.subscribe(offers.Framework{Name: "f"})
+	n, err := w.x.Offer(ctx)
+	assert.ErrorContains(t, err, "hold offer-1 for f on n1")
+	assert.ErrorContains(t, err, "deadline")
+	assert.Zero(t, n)
+	w.check(map[string]berth.Role{"f": ""}, nil)
 }
 
 // A context that has ended, or a source that fails, leaves the Exchange as it was.

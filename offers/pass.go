@@ -3,6 +3,7 @@ package offers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -32,6 +33,7 @@ type pass struct {
 	forks  map[*Subscription]*berth.Fork // exclusive: all one fork, under nil
 	wants  map[*Subscription][]want
 	drafts []*draft
+	free   free // what was last found free
 	units  int
 	keep   []uint32 // rows that the next pass must look at again
 }
@@ -42,6 +44,14 @@ type want struct {
 	request berth.Resources // without devices
 	cost    berth.Resources // with them
 	left    int
+}
+
+// free is all that is free on a row of a fork, kept while one framework after another does not want it.
+type free struct {
+	fork *berth.Fork
+	row  uint32
+	hold berth.Hold
+	all  berth.Resources // devices by class
 }
 
 // draft is an offer that the pass means to make.
@@ -195,6 +205,7 @@ func (p *pass) put(row uint32, daemons bool) {
 
 // turn gives the first framework in the order that wants something of a node a piece of it.
 func (p *pass) turn(row uint32, daemons bool) bool {
+	p.free = free{}
 	for role, name := range p.x.cfg.Order.All() {
 		s := p.x.subs[client{role, name}]
 		if s == nil || s.passed == p.x.asked {
@@ -229,12 +240,15 @@ func (p *pass) whole(s *Subscription, row uint32) bool {
 		return false
 	}
 	fork := p.fork(s)
-	hold := freeOn(store.StoreOf(fork), row)
-	all := p.x.amounts(&hold, row)
+	if p.free.fork != fork || p.free.row != row {
+		p.free = free{fork: fork, row: row, hold: freeOn(store.StoreOf(fork), row)}
+		p.free.all = p.x.amounts(&p.free.hold, row)
+	}
+	hold, all := p.free.hold, p.free.all
 	if len(all) == 0 || s.refuses(row, all, p.now) || p.full(s, row) {
 		return false
 	}
-	hold.ID, hold.Owner, hold.Deadline = p.unit(), s.client.name, p.now.Add(p.x.cfg.Lease)
+	hold.ID, hold.Owner, hold.Deadline = p.unit(), s.client.name, always
 	if _, why := fork.Apply(berth.Op{Kind: berth.Take, Hold: &hold}); why.Code != berth.None {
 		return false
 	}
@@ -438,9 +452,14 @@ func (p *pass) commit(ctx context.Context) (int, error) {
 		}
 		return 0, err
 	}
+	var errs []error
 	for _, r := range out.Refused {
-		if r.Op.Hold != nil {
-			delete(byID, r.Op.Hold.ID)
+		if r.Op.Hold == nil {
+			continue
+		}
+		delete(byID, r.Op.Hold.ID)
+		if r.Reason.Code == berth.Invalid { // such as a lease beyond the end of time
+			errs = append(errs, fmt.Errorf("%v: %w", r.Op, r.Reason))
 		}
 	}
 	for _, op := range plan.Ops {
@@ -452,11 +471,9 @@ func (p *pass) commit(ctx context.Context) (int, error) {
 			o.sub.book.wake()
 		}
 	}
-	err = x.look(context.WithoutCancel(ctx), true)
+	errs = append(errs, x.look(context.WithoutCancel(ctx), true))
 	for _, d := range p.drafts {
-		if x.nodeAt(d.row) != nil && err == nil {
-			err = x.settle(d.row) // what was refused
-		}
+		errs = append(errs, x.settle(d.row)) // what was refused
 	}
-	return len(byID), err
+	return len(byID), errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Framework is who offers are made to: a scheduler of its own, with a role that pays.
@@ -348,9 +349,11 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 		named[o.id] = true
 		plan.Drop(o.id)
 	}
-	for h := range s.x.snapshot.Holds() {
-		if h.Owner == s.client.name && !named[h.ID] {
-			trial.Apply(berth.Op{Kind: berth.Drop, ID: h.ID})
+	for _, op := range p.Ops {
+		for _, id := range s.holdsOn(op.Node) {
+			if !named[id] {
+				trial.Apply(berth.Op{Kind: berth.Drop, ID: id})
+			}
 		}
 	}
 	broken := map[string]bool{} // groups of which a task was refused
@@ -382,6 +385,22 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 		rests = append(rests, rest)
 	}
 	return plan, rests, refused
+}
+
+// holdsOn returns the IDs of all that is held for the framework on a node.
+func (s *Subscription) holdsOn(node string) []string {
+	view := s.x.view
+	row, ok := view.FindNode(node)
+	if !ok {
+		return nil
+	}
+	var ids []string
+	for _, m := range view.Node(row).Members {
+		if m.Group == store.Holds && view.Record(m.Slot).Extra.Payload.(*berth.Hold).Owner == s.client.name {
+			ids = append(ids, view.ID(m.Slot))
+		}
+	}
+	return ids
 }
 
 // places leaves out refusals of other operations: an offer that went away by itself needs no drop.
@@ -449,9 +468,12 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 				delete(x.tasks, id)
 			}
 		}
-		x.seen = cursor{} // the tasks are somebody else's to pay now
-		err := x.look(context.WithoutCancel(ctx), false)
+		var errs []error
+		for row := range x.places { // the tasks are their roles' to pay now
+			errs = append(errs, x.settle(uint32(row)))
+		}
+		errs = append(errs, x.cfg.Order.Remove(s.client.role, s.client.name), x.look(context.WithoutCancel(ctx), false))
 		s.book.wake()
-		return errors.Join(err, x.cfg.Order.Remove(s.client.role, s.client.name))
+		return errors.Join(errs...)
 	})
 }
