@@ -1,6 +1,9 @@
 package placement
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // A lane is the nodes of one profile in the order of their keys, best first, and of their IDs among
 // equal keys: a B-tree of fixed height, whose inner levels carry the greatest free amount of each
@@ -27,7 +30,7 @@ type block struct {
 }
 
 const (
-	blockRows   = 64
+	blockRows   = 16
 	chunkBlocks = 32
 )
 
@@ -36,6 +39,11 @@ type position struct {
 	key  int64
 	rank uint32
 }
+
+var (
+	laneStart = position{key: math.MaxInt64}
+	laneEnd   = position{key: math.MinInt64, rank: math.MaxUint32}
+)
 
 // before reports whether a row stands before p.
 func (e *Engine) before(row uint32, p position) bool {
@@ -141,12 +149,10 @@ func (e *Engine) newBlock(c *chunk) *block {
 func (e *Engine) amounts() []int64 {
 	m := make([]int64, e.width)
 	for d := range m {
-		m[d] = minAmount
+		m[d] = math.MinInt64
 	}
 	return m
 }
-
-const minAmount = -1 << 63
 
 func (e *Engine) raise(b *block, row uint32) {
 	free := e.freeOf(row)
@@ -181,7 +187,7 @@ func (e *Engine) remove(l *lane, row uint32) {
 // tighten makes the bounds of a block exact.
 func (e *Engine) tighten(b *block) {
 	for d := range b.most {
-		b.most[d] = minAmount
+		b.most[d] = math.MinInt64
 	}
 	for _, r := range b.rows {
 		for d, f := range e.freeOf(r) {
@@ -205,8 +211,9 @@ func (c *chunk) tighten() {
 	c.loose = false
 }
 
-// find returns the first row from p on that the run accepts.
-func (e *Engine) find(l *lane, r *run, p position) (uint32, bool) {
+// find returns the first row from p on that the run accepts and whose key is at least that of the
+// floor. If there is none it returns where it ended: at a row with a lesser key, or at the lane's end.
+func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, found bool, end position) {
 	ci := l.chunkOf(e, p)
 	fresh := ci < 0
 	for ci = max(ci, 0); ci < len(l.chunks); ci++ {
@@ -221,6 +228,9 @@ func (e *Engine) find(l *lane, r *run, p position) (uint32, bool) {
 		}
 		for ; bi < len(c.blocks); bi++ {
 			b := c.blocks[bi]
+			if e.key[b.rows[0]] < floor && fresh {
+				return 0, false, e.positionOf(b.rows[0])
+			}
 			if !r.within(b.most) {
 				fresh = true
 				continue
@@ -238,7 +248,10 @@ func (e *Engine) find(l *lane, r *run, p position) (uint32, bool) {
 			whole := i == 0
 			for ; i < len(b.rows); i++ {
 				if row := b.rows[i]; e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
-					return row, true
+					if e.key[row] < floor {
+						return 0, false, e.positionOf(row)
+					}
+					return row, true, position{}
 				}
 			}
 			if whole && b.loose {
@@ -250,8 +263,10 @@ func (e *Engine) find(l *lane, r *run, p position) (uint32, bool) {
 		}
 		fresh = true
 	}
-	return 0, false
+	return 0, false, laneEnd
 }
+
+func (e *Engine) positionOf(row uint32) position { return position{e.key[row], e.rank[row]} }
 
 // within reports whether the bounds leave room for the run's request.
 func (r *run) within(most []int64) bool {

@@ -52,14 +52,11 @@ type laneRun struct {
 	slots     int32 // where its slots begin
 	preferred int64
 	groupTerm int64
-	searched  bool // row is the best of the lane, if found
-	found     bool
+	found     bool // row is the best of the lane
 	row       uint32
 	score     int64
 	from      position // nothing before it can be used
 }
-
-var laneStart = position{key: math.MaxInt64}
 
 // begin makes the run of a group, or returns nil if the group needs the reference: it has a rule of
 // even domains that are not those of lanes.
@@ -311,21 +308,31 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		}
 		return e.occupy(r, c.row, t), true
 	}
+	// The lanes whose best row is known come first: the others are searched only as far as they could
+	// have a better one.
 	var best *laneRun
-	dry := false // whether a lane has no row without a task of the group
 	for i := range r.lanes {
 		lr := &r.lanes[i]
 		if len(r.zones) > 0 && e.full(r, lr) {
 			continue
 		}
-		if !lr.searched || lr.found && len(r.wide) > 0 && !e.accepts(r, lr.row) {
-			e.search(r, lr)
+		if lr.found && len(r.wide) > 0 && !e.accepts(r, lr.row) {
+			lr.found = false
 		}
-		if !lr.found {
-			dry = true
-		} else if best == nil || e.better(r, lr, best) {
+		if lr.found && (best == nil || e.better(r, lr, best)) {
 			best = lr
 		}
+	}
+	dry := false // whether a lane has no row without a task of the group
+	for i := range r.lanes {
+		lr := &r.lanes[i]
+		if lr.found || len(r.zones) > 0 && e.full(r, lr) {
+			continue
+		}
+		if e.search(r, lr, best); lr.found && (best == nil || e.better(r, lr, best)) {
+			best = lr
+		}
+		dry = dry || lr.from == laneEnd
 	}
 	if dry && e.byNode && len(r.tally.hosts) > 0 {
 		if host, ok := e.bestHost(r); ok && (best == nil || e.better(r, &host, best)) {
@@ -338,16 +345,53 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	return e.take(r, best, t), true
 }
 
-// search finds the best row of a lane.
-func (e *Engine) search(r *run, lr *laneRun) {
+// search finds the best row of a lane, unless it is no better than one that is known.
+func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
+	if lr.from == laneEnd {
+		return
+	}
+	floor := int64(math.MinInt64)
+	if best != nil {
+		switch e.outranks(r, lr, best) {
+		case -1:
+			return
+		case 0:
+			floor = best.score - lr.groupTerm
+			if lr.from.key < floor {
+				return
+			}
+		}
+	}
 	e.flush()
-	lr.searched = true
-	if lr.row, lr.found = e.find(e.lanes[lr.lane], r, lr.from); lr.found {
-		lr.from = position{e.key[lr.row], e.rank[lr.row]}
+	var end position
+	if lr.row, lr.found, end = e.find(e.lanes[lr.lane], r, lr.from, floor); lr.found {
+		lr.from = e.positionOf(lr.row)
 		lr.score = e.key[lr.row] + lr.groupTerm
 	} else {
-		lr.from = position{key: minAmount, rank: math.MaxUint32}
+		lr.from = end
 	}
+}
+
+// outranks compares what comes before scores, of a row of lane a without a task of the group and of b: 1 if
+// a is more preferred or has fewer tasks in its domains, -1 if b does.
+func (e *Engine) outranks(r *run, a, b *laneRun) int {
+	if c := cmp.Compare(a.preferred, b.preferred); c != 0 {
+		return c
+	}
+	zone := 0
+	for _, name := range e.depends.Domains {
+		var c int
+		if name == berth.NodeID {
+			c = cmp.Compare(e.hostCount(b.row), 0)
+		} else {
+			c = cmp.Compare(r.tasksIn(b, zone), r.tasksIn(a, zone))
+			zone++
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
 }
 
 // better reports whether a is a better choice than b: more preferred, with fewer tasks in its domains,
@@ -391,7 +435,7 @@ func (r *run) tasksIn(lr *laneRun, zone int) int {
 func (e *Engine) bestHost(r *run) (best laneRun, found bool) {
 	for _, h := range r.tally.hosts {
 		lr := r.laneOf(e.lane[h.row])
-		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.found || !e.fits(r, h.row) || !e.usable(r, h.row) {
+		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.from != laneEnd || !e.fits(r, h.row) || !e.usable(r, h.row) {
 			continue
 		}
 		c := *lr
@@ -422,7 +466,7 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 	if now := e.rate(row); now >= e.key[row] && e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
 		c.score = now + c.groupTerm
 	} else {
-		c.searched = false
+		c.found = false
 	}
 	return op
 }
