@@ -46,11 +46,17 @@ func main() {
 
 func run(ctx context.Context, args []string, w io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // main prints errors, in one line
 	short := flags.Bool("short", false, "small cells, and of -data only the default list")
 	data := flags.String("data", "", "`folder` of the openb trace's CSV files")
 	format := flags.String("format", "table", "table or json")
 	seed := flags.Uint64("seed", 1, "of the drawn machines and tasks and of the random strategy")
-	if err := flags.Parse(args); err != nil {
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(w)
+		flags.Usage()
+	}
+	if err != nil {
 		return err
 	}
 	switch {

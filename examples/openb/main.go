@@ -18,7 +18,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,9 +43,10 @@ func main() {
 	}
 }
 
-func parse(args []string) (options, error) {
+func parse(args []string, w io.Writer) (options, error) {
 	o := options{modes: []string{"global", "offers"}}
 	flags := flag.NewFlagSet("openb", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // main prints errors, in one line
 	flags.StringVar(&o.data, "data", "", "`folder` of the trace's CSV files; without it a cell is generated")
 	flags.StringVar(&o.pods, "pods", trace.PodList, "pod list: a `file` within -data, or a path")
 	flags.StringVar(&o.out, "o", "", "write the final assignments to this CSV `file`")
@@ -61,13 +61,18 @@ func parse(args []string) (options, error) {
 		return nil
 	})
 	flags.Func("mode", "`one` of global and offers; both without it", func(s string) error {
-		if !slices.Contains(o.modes, s) {
+		if s != "global" && s != "offers" {
 			return errors.New("neither global nor offers")
 		}
 		o.modes = []string{s}
 		return nil
 	})
-	if err := flags.Parse(args); err != nil {
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(w)
+		flags.Usage()
+	}
+	if err != nil {
 		return o, err
 	}
 	switch {
@@ -80,7 +85,7 @@ func parse(args []string) (options, error) {
 }
 
 func run(ctx context.Context, args []string, w io.Writer) error {
-	o, err := parse(args)
+	o, err := parse(args, w)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,10 +11,13 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/examples/openb/internal/check"
 	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/scheduler"
@@ -93,6 +97,64 @@ func TestIndependentCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Frameworks that want more than there is are held level, and one that wants less than the others gets
+// all of it: what weighted max-min fairness promises. Nodes are offered whole, and tasks are, so level is not exact.
+func TestFrameworksShareByDominantShare(t *testing.T) {
+	needData(t)
+	if testing.Short() {
+		t.Skip("twice the tasks of the trace are scheduled: not in short mode")
+	}
+	r, err := outOfOffers(t.Context(), load(t, trace.PodList, 2000))
+	require.NoError(t, err)
+	unplaced := map[string]int{}
+	for _, u := range r.unplaced {
+		unplaced[string(u.Task.Group.Role())]++
+	}
+	end := r.shares[len(r.shares)-1]
+	assert.Equal(t, len(r.placed), end.placed)
+	share := map[string]float64{}
+	for i, name := range end.frameworks {
+		share[name] = end.shares[i].Float64()
+	}
+	assert.Positive(t, unplaced["LS"])
+	assert.Positive(t, unplaced["BE"])
+	assert.InDelta(t, share["LS"], share["BE"], 0.01)
+	assert.Zero(t, unplaced["Burstable"])
+	assert.Zero(t, unplaced["Guaranteed"])
+}
+
+func TestReport(t *testing.T) {
+	g := berth.NewGroup("g", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}})
+	why := &berth.Explanation{Nodes: 1, Counts: []berth.ReasonCount{{Reason: berth.Reason{Code: berth.NoDevice, Subject: "1 gpu"}, Nodes: 1}}}
+	r := &result{
+		mode:     "offers",
+		took:     2 * time.Second,
+		capacity: berth.Resources{"cpu": 8000, "gpu": 2000, "memory": 4 << 30},
+		free:     berth.Resources{"cpu": 6000, "gpu": 500},
+		placed:   make([]berth.Op, 7),
+		unplaced: []berth.Unplaced{
+			{Task: g.Task("a"), Reason: why.Counts[0].Reason, Why: why},
+			{Task: g.Task("b"), Reason: berth.Reason{Code: berth.NoDevice, Subject: "0.5 gpu"}, Why: why},
+			{Task: g.Task("c"), Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}},
+		},
+		shares: []standing{{7, []string{"BE", "LS"}, []allocator.Share{{Used: 1, Total: 4, Resource: "cpu"}, {Used: 3, Total: 4, Resource: "gpu"}}}},
+	}
+	var b bytes.Buffer
+	r.report(&b)
+	assert.Equal(t, `
+offers: 7 of 10 tasks placed, 5 decisions/s
+  cpu               2 of          8 allocated, 25.0 %
+  gpu             1.5 of          2 allocated, 75.0 %
+  memory        4 GiB of      4 GiB allocated, 100.0 %
+  dominant shares while the frameworks compete:
+         7 placed   BE 0.2500 of cpu   LS 0.7500 of gpu
+  3 unplaced, 2 explained
+         2 no device for gpu
+         1 insufficient cpu
+  the first: 0/1 nodes for a: 1 no device for 1 gpu
+`, b.String())
 }
 
 // outcome is all that a mode decides, as bytes.
@@ -191,4 +253,10 @@ func TestBadArguments(t *testing.T) {
 			assert.Empty(t, b.String())
 		})
 	}
+}
+
+func TestHelp(t *testing.T) {
+	var b bytes.Buffer
+	assert.ErrorIs(t, run(t.Context(), []string{"-h"}, &b), flag.ErrHelp)
+	assert.Contains(t, b.String(), "-inflate fraction")
 }

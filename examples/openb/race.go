@@ -23,10 +23,11 @@ type race struct {
 	shares     []standing
 }
 
-// standing is what the frameworks have once so many tasks are placed.
+// standing is what the frameworks have, in name order, once so many tasks are placed.
 type standing struct {
 	placed     int
-	frameworks []string // "LS 0.5120 of gpu"
+	frameworks []string
+	shares     []allocator.Share
 }
 
 func newRace(ctx context.Context, state *scheduler.State, frameworks []*framework, tasks int) (*race, error) {
@@ -76,7 +77,8 @@ func (r *race) look() {
 	s := standing{placed: len(r.placed)}
 	for _, name := range slices.Sorted(maps.Keys(r.frameworks)) {
 		share, _ := r.account.Share(allocator.Client{Name: name})
-		s.frameworks = append(s.frameworks, fmt.Sprintf("%s %.4f of %s", name, share.Float64(), share.Resource))
+		s.frameworks = append(s.frameworks, name)
+		s.shares = append(s.shares, share)
 	}
 	r.shares = append(r.shares, s)
 }

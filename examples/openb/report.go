@@ -49,8 +49,8 @@ func (r *result) report(w io.Writer) {
 			fmt.Fprintln(w, "  dominant shares while the frameworks compete:")
 		}
 		fmt.Fprintf(w, "  %8d placed", s.placed)
-		for _, f := range s.frameworks {
-			fmt.Fprintf(w, "   %s", f)
+		for i, name := range s.frameworks {
+			fmt.Fprintf(w, "   %s %.4f of %s", name, s.shares[i].Float64(), s.shares[i].Resource)
 		}
 		fmt.Fprintln(w)
 	}

@@ -41,6 +41,18 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+func TestReadmeLinks(t *testing.T) {
+	text, err := os.ReadFile(root + "/README.md")
+	require.NoError(t, err)
+	prose := quotation.ReplaceAllString(string(text), "")
+	for _, link := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(prose, -1) {
+		if !strings.HasPrefix(link[1], "https://") {
+			_, err := os.Stat(root + "/" + link[1])
+			assert.NoError(t, err)
+		}
+	}
+}
+
 // Every block of code and output says what it quotes, but for commands to type.
 func TestReadmeQuotesAreMarked(t *testing.T) {
 	text, err := os.ReadFile(root + "/README.md")
@@ -51,6 +63,12 @@ func TestReadmeQuotesAreMarked(t *testing.T) {
 			assert.Regexp(t, `^sh\n`, part, "a block that quotes nothing")
 		}
 	}
+}
+
+func TestProgramIsShort(t *testing.T) {
+	text, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	assert.Less(t, strings.Count(string(text), "\n"), 60, "the README says so")
 }
 
 func TestReadmeBeginsWithTwoCommands(t *testing.T) {
@@ -76,7 +94,8 @@ func source(t *testing.T, kind, what string) string {
 	args := strings.Fields(what)
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
 	return string(out)
 }
