@@ -50,7 +50,7 @@ const policy = `
 
 	# Do it. May use all of them; nobody uses it but hosts.
 	std, berth, internal/..., constraints, placement, allocator, offers < scheduler;
-	github.com/hashicorp/go-hclog, golang.org/x/sync/... < scheduler;
+	github.com/google/btree, github.com/hashicorp/go-hclog, golang.org/x/sync/... < scheduler;
 
 	# What a host's tests import to check a Source of its own.
 	std, berth, scheduler < scheduler/schedulertest;

@@ -1,0 +1,98 @@
+// Package berth decides where work runs. A host program embeds it, tells it which nodes exist and what
+// wants to run, and carries out the decisions. This package holds the words; the packages beside it each
+// answer one question:
+//
+//	constraints  where not     rules about attributes, taints and domains
+//	placement    where best    strategies, and the engine that finds the best node
+//	allocator    whose turn    weighted dominant resource fairness over a tree of roles
+//	offers       out of what   an Exchange that makes offers, and the Book of a framework
+//	scheduler    do it         Source, State, Scheduler, and the loop around them
+//
+// # Words
+//
+// A [Node] is a machine with a capacity of [Resources], [Attributes], taints, devices and ports. A [Group]
+// is what wants to run: tasks of one kind, their request, rules and preferences, charged to a [Role]. A
+// [Task] is an ID and its group. A [Snapshot] is a cluster at one moment; a [Fork] of it is a what-if.
+// A [Plan] is what a scheduler decided on a snapshot, a list of operations; committing it yields an [Outcome],
+// which says of each whether it was done or why not. A [Hold] is room set aside for an owner until a
+// deadline; an [Offer] is a hold made for a framework. An [Explanation] says why a task fits nowhere.
+//
+// What others call them:
+//
+//	here        Kubernetes           Nomad               Mesos, Marathon       YARN and batch systems
+//	Node        node                 node, client        agent, slave          node manager, host
+//	Task        pod                  allocation          task, instance        container
+//	Group       deployment, podgroup task group          app, job config       job, application
+//	Role        namespace, quota     namespace           role                  queue, tenant
+//	Attributes  labels               attributes, meta    attributes            node labels
+//	Constraint  affinity, taint      constraint          constraint            placement constraint
+//	DomainRule  topology spread      distinct_property   UNIQUE, GROUP_BY      spread
+//	Preference  preferred affinity   affinity, spread    -                     -
+//	Daemon      DaemonSet            system job          (marathon#846)        -
+//	Gang        pod group            all_at_once         pod                   gang, co-scheduling
+//	Plan        binding              plan                accept                allocation
+//	Hold        nomination           -                   outstanding offer     reservation
+//	Offer       -                    -                   offer                 -
+//	Assumed     assumed              pending             staging               allocated
+//	Lost        unknown              lost, unknown       unreachable, lost     lost
+//	Framework   scheduler            scheduler           framework             application master
+//
+// # What the host owes
+//
+//  1. It tells the source of every node that joins, changes or leaves, and of every task that ends.
+//  2. It launches what an [Outcome] says was placed, and nothing else; what was refused or unplaced does
+//     not run.
+//  3. It confirms each task that runs and releases each that does not. Silence means what the source says
+//     it means: a State keeps an assumed task for ever unless told how long, a Book for its lease.
+//  4. After a restart it adopts what runs before it schedules anything.
+//  5. Task IDs are unique in a source and are not used again while the task is known. Groups of one name
+//     have equal specs while tasks of either exist.
+//  6. Quantities of one resource are in one unit everywhere. What it hands in it does not change while
+//     the call lasts; what berth hands out it does not change at all.
+//  7. It alone evicts, heals an overcommitment, and decides what becomes of lost tasks and orphans. berth
+//     proposes.
+//
+// # The loop
+//
+//	state, err := scheduler.NewState(scheduler.StateConfig{}, nodes...)
+//	...
+//	s, err := scheduler.New(state, scheduler.Config{})
+//	...
+//	for {
+//		changed := state.Changed() // before the snapshot that Schedule takes
+//		outcome, err := s.Schedule(ctx, pending...)
+//		if err != nil {
+//			return err
+//		}
+//		pending = pending[:0]
+//		for _, p := range outcome.Placed {
+//			if launch(p.Task, p.Node) == nil {
+//				err = state.Confirm(p.Task.ID)
+//			} else {
+//				err = state.Release(p.Task.ID)
+//				pending = append(pending, p.Task)
+//			}
+//			...
+//		}
+//		for _, u := range outcome.Unplaced {
+//			log.Print(u) // 0/2 nodes for web-3: 2 unique(zone); nearest n1: ...
+//			pending = append(pending, u.Task)
+//		}
+//		select {
+//		case <-changed:
+//		case t := <-arrivals:
+//			pending = append(pending, t)
+//		case <-ctx.Done():
+//			return context.Cause(ctx)
+//		}
+//	}
+//
+// scheduler.Run is this loop for a host that brings an inventory of nodes and a launcher of tasks.
+//
+// # What holds
+//
+// Equal inputs give equal plans, on any machine, whatever the order in which nodes were added. No commit
+// creates or worsens an overcommitment or breaks a rule. Every task handed in is placed, refused or
+// unplaced, and the last two with the reason. Faulty input is an error that names the thing and every fault
+// of it, and leaves the state as it was.
+package berth
