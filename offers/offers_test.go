@@ -754,3 +754,58 @@ func (f *failing) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, er
 	}
 	return f.State.Commit(ctx, p)
 }
+
+// A task's ID that comes again by another door is not the framework's to pay for.
+func TestIDsComeAgain(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
+	w.offer()
+	g := cpus("web", "shop", 1)
+	schedule(t, f.Book(), g.Task("web-1"))
+	declineAll(t, f, offers.Filter{For: time.Hour})
+	w.check(map[string]berth.Role{"f": "shop"}, map[string]string{"web-1": "f"})
+	require.NoError(t, w.state.Release("web-1"))
+	w.offer()
+	declineAll(t, f, offers.Filter{For: time.Hour})
+	schedule(t, w.state, g.Task("web-1"))
+	w.offer()
+	w.check(map[string]berth.Role{"f": "shop"}, nil)
+}
+
+// While a daemon's offer is out, another is not made of the same node, though it has room.
+func TestDaemonIsOfferedOnce(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0))
+	agent := berth.NewGroup("agent", berth.GroupSpec{Request: res{"cpu": 1}, Mode: berth.Daemon})
+	f := w.subscribe(offers.Framework{Name: "f", Demand: []offers.Demand{{Group: agent}}})
+	assert.Equal(t, 2, w.offer())
+	assert.Zero(t, w.offer())
+	assert.Equal(t, "n1 n2", nodesOf(t, f))
+}
+
+// What the source does not let the Exchange hold is neither offered nor charged.
+func TestRefusedOffersAreNotCharged(t *testing.T) {
+	deny := true
+	state, err := scheduler.NewState(scheduler.StateConfig{Admit: func(a scheduler.Admission) berth.Reason {
+		if deny && a.Op.Kind == berth.Take {
+			return berth.Reason{Code: berth.Denied, Subject: "not now"}
+		}
+		return berth.Reason{}
+	}}, node("n1", 4, 0))
+	require.NoError(t, err)
+	drf := new(allocator.DRF)
+	x, err := offers.NewExchange(state, offers.Config{Order: drf.Turns()})
+	require.NoError(t, err)
+	f, err := x.Subscribe(offers.Framework{Name: "f"})
+	require.NoError(t, err)
+	n, err := x.Offer(ctx)
+	require.NoError(t, err)
+	assert.Zero(t, n)
+	assert.Empty(t, list(t, f))
+	held, ok := drf.Charged(allocator.Client{Name: "f"})
+	require.True(t, ok)
+	assert.True(t, held.Equal(nil), held)
+	deny = false
+	n, err = x.Offer(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n, "a later pass tries again")
+}

@@ -473,7 +473,10 @@ func (p *pass) commit(ctx context.Context) (int, error) {
 	}
 	errs = append(errs, x.look(context.WithoutCancel(ctx), true))
 	for _, d := range p.drafts {
-		errs = append(errs, x.settle(d.row)) // what was refused
+		if byID[d.hold.ID] == nil { // refused
+			x.freshen(d.row)
+			errs = append(errs, x.settle(d.row))
+		}
 	}
 	return len(byID), errors.Join(errs...)
 }
