@@ -131,7 +131,7 @@ func (f *Fork) AddNodes(nodes ...Node) error {
 	return nil
 }
 
-// Errors about nodes that are or are not there.
+// Errors about what is or is not there.
 var (
 	// ErrNodeExists is wrapped where a node is added whose ID is taken.
 	ErrNodeExists = errors.New("a node of that ID exists")
@@ -139,6 +139,8 @@ var (
 	ErrUnknownNode = errors.New("unknown node")
 	// ErrUnknownTask is wrapped where a task is named that does not exist.
 	ErrUnknownTask = errors.New("unknown task")
+	// ErrUnknownHold is wrapped where a hold is named that does not exist or has ended.
+	ErrUnknownHold = errors.New("unknown hold")
 )
 
 // UpdateNodes replaces the descriptions of nodes. Their tasks stay, even where the node no longer has
@@ -441,17 +443,14 @@ func (f *Fork) evict(op Op) Reason {
 	if why := f.holdable(op.Hold); why.Code != None {
 		return why
 	}
-	// The hold must fit once the task is gone, so the task goes first and comes back if it does not.
-	row := f.s.Record(slot).Row
-	f.s.Unsettle(slot)
-	if why := f.take(op.Hold); why.Code != None {
-		if row != store.None {
-			f.s.Settle(slot, row)
-		}
+	// The hold must fit once the task is gone, and nothing may change if it does not.
+	trial := &Fork{s: f.s.Snapshot().Fork(), lineage: f.lineage}
+	trial.s.Unsettle(slot)
+	if why := trial.take(op.Hold); why.Code != None {
 		return why
 	}
 	f.s.Remove(slot)
-	return Reason{}
+	return f.take(op.Hold)
 }
 
 // Adopt records a task that runs already, wherever it fits or not, in the state it is in. It fails, and
@@ -528,7 +527,7 @@ func cloneGrant(g *Grant) *Grant {
 }
 
 // Mark changes the state of a task, and when it expires if it is [Assumed]; a deadline of 0 is never,
-// another is in Unix nanoseconds. A task on a node cannot be marked Lost, nor a lost one anything else.
+// another is in Unix nanoseconds. It does not move the version: no plan depends on it. A task on a node cannot be marked Lost, nor a lost one anything else.
 func (f *Fork) Mark(id string, state TaskState, deadline int64) error {
 	slot, ok := f.ready().s.FindTask(id)
 	if !ok {

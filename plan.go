@@ -10,7 +10,11 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// Version says which state of which source a snapshot shows. Versions compare with ==.
+// ErrLineage is wrapped where a plan is committed to a source other than the one its snapshot is of.
+var ErrLineage = errors.New("plan of another source")
+
+// Version says which state of which source a snapshot shows, as far as a plan could depend on it: it
+// stays while tasks are only confirmed or marked. Versions compare with ==.
 type Version struct {
 	lineage *lineage
 	branch  *store.Branch // forks of one snapshot count alike, yet differ

@@ -13,9 +13,6 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// ErrLineage is wrapped where a plan is committed to a Book that was not made on the Book's snapshots.
-var ErrLineage = errors.New("the plan is of another lineage")
-
 // Book is what one framework was offered, as a source of capacity: package scheduler's Source. It may be
 // used by any number of goroutines.
 //
@@ -94,7 +91,7 @@ func (b *Book) wake() {
 // Commit does what still can be done of a plan made on the Book's snapshots. Tasks of the framework's role
 // are placed on the room it was offered, whose offers must still last. Tasks of the role can be released and
 // evicted; their room goes to whoever is offered it next. The framework's offers can be dropped. The rest is
-// refused. It fails, having done nothing, if the plan is of another lineage ([ErrLineage]) or the context has ended.
+// refused. It fails, having done nothing, if the plan is of another lineage ([berth.ErrLineage]) or the context has ended.
 func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
 	var out *berth.Outcome
 	err := b.sub.do(ctx, "commit", func() error {
@@ -102,7 +99,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 			return errors.New("no plan")
 		}
 		if !p.Version.SameLineage(b.fork.Version()) {
-			return ErrLineage
+			return berth.ErrLineage
 		}
 		plan, refusals := b.translate(p)
 		done, err := b.sub.x.source.Commit(ctx, plan)

@@ -23,8 +23,7 @@ func TestBookIsASource(t *testing.T) {
 				w := newWorld(t, offers.Config{Mode: tc.mode}, nodes...)
 				s := w.subscribe(offers.Framework{Name: "kit", Blind: tc.blind})
 				return schedulertest.Fixture{
-					Source:     s.Book(),
-					ErrLineage: offers.ErrLineage,
+					Source: s.Book(),
 					Offer: func(t testing.TB) {
 						_, err := w.x.Offer(context.Background())
 						require.NoError(t, err)

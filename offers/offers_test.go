@@ -679,7 +679,7 @@ func TestBadInput(t *testing.T) {
 	_, err = f.Book().Commit(ctx, nil)
 	assert.ErrorContains(t, err, "no plan")
 	_, err = f.Book().Commit(ctx, &berth.Plan{Version: w.state.Version()})
-	assert.ErrorIs(t, err, offers.ErrLineage)
+	assert.ErrorIs(t, err, berth.ErrLineage)
 	assert.Equal(t, version, w.state.Version())
 	assert.Equal(t, []string{id}, ids(t, f))
 }

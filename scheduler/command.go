@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Command is one change of a [State]: what one call decided, with nothing left to decide. Usually one
@@ -172,16 +173,17 @@ func (l *ledger) apply(c *Command) error {
 // known returns every fault of a list of endings: a task or a hold that does not exist. Lists with other
 // operations are not looked at: what they end they may have begun.
 func (l *ledger) known(ops []berth.Op) error {
+	s := store.StoreOf(l.fork)
 	var errs []error
 	for _, op := range ops {
 		switch op.Kind {
 		case berth.Release:
-			if _, ok := l.fork.Task(op.ID); !ok {
+			if _, ok := s.FindTask(op.ID); !ok {
 				errs = append(errs, fmt.Errorf("task %q: %w", op.ID, berth.ErrUnknownTask))
 			}
 		case berth.Drop:
-			if _, ok := l.fork.Hold(op.ID); !ok {
-				errs = append(errs, fmt.Errorf("hold %q: %w", op.ID, ErrUnknownHold))
+			if _, ok := s.FindHold(op.ID); !ok {
+				errs = append(errs, fmt.Errorf("hold %q: %w", op.ID, berth.ErrUnknownHold))
 			}
 		default:
 			return nil

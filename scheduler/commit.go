@@ -15,7 +15,7 @@ import (
 // its reason, the group's other placements with [berth.GangIncomplete] and the group's name, and the rest
 // is done as if they were not in the plan.
 //
-// It fails, having done nothing, if there is no plan, if the plan is of another source ([ErrLineage]) or
+// It fails, having done nothing, if there is no plan, if the plan is of another source ([berth.ErrLineage]) or
 // if the context has ended. The plan is not written to; where every operation was a placement and done as
 // it stands, [berth.Outcome].Placed is the plan's own slice. Plans with groups that go together, or with an eviction
 // that makes a hold, are tried on a fork first, which doubles the cost.
@@ -29,7 +29,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !p.Version.SameLineage(s.ledger.fork.Version()) {
-		return nil, fmt.Errorf("scheduler: commit: %w", ErrLineage)
+		return nil, fmt.Errorf("scheduler: commit: %w", berth.ErrLineage)
 	}
 	s.lapse()
 	c := &commit{plan: p, admit: s.admit, now: s.now()}

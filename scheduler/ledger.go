@@ -63,7 +63,10 @@ func (l *ledger) do(op *berth.Op, deadline int64) (berth.Op, berth.Reason) {
 		}
 		return done, why
 	case berth.Release, berth.Evict:
-		t, _ := l.fork.Task(op.ID)
+		var t berth.TaskView
+		if l.used != nil || l.tasks.tree.Len() > 0 {
+			t, _ = l.fork.Task(op.ID)
+		}
 		done, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
 			l.forget(t)

@@ -63,12 +63,6 @@ type State struct {
 	changed chan struct{}   // closed at the next change, if somebody waits for it
 }
 
-// ErrLineage is wrapped where a plan is committed to a source other than the one its snapshot is of.
-var ErrLineage = errors.New("plan of another source")
-
-// ErrUnknownHold is wrapped where a hold is named that does not exist or has ended.
-var ErrUnknownHold = errors.New("unknown hold")
-
 // NewState returns a cluster of the nodes. It fails with every fault of the configuration and of every
 // node, duplicate IDs included.
 func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {

@@ -92,7 +92,7 @@ func TestBadInput(t *testing.T) {
 		{"confirmation of unknown and lost tasks", func(s S) error { return s.Confirm("run-1", "x", "y", "lost-1") }, berth.ErrUnknownTask, []string{`"x"`, `"y"`, `task "lost-1": lost cannot become running`}},
 		{"stop of unknown and lost tasks", func(s S) error { return s.Stop("run-1", "x", "y", "lost-1") }, berth.ErrUnknownTask, []string{`"x"`, `"y"`, `task "lost-1": lost cannot become stopping`}},
 		{"release of unknown tasks", func(s S) error { return s.Release("run-1", "x", "y") }, berth.ErrUnknownTask, []string{`"x"`, `"y"`}},
-		{"drop of unknown holds", func(s S) error { return s.DropHold("h1", "x", "y") }, scheduler.ErrUnknownHold, []string{`"x"`, `"y"`}},
+		{"drop of unknown holds", func(s S) error { return s.DropHold("h1", "x", "y") }, berth.ErrUnknownHold, []string{`"x"`, `"y"`}},
 		{"adoption at fault", func(s S) error {
 			return s.Adopt(
 				scheduler.Running{Task: plain.Task("good"), Node: "n1"},
@@ -123,8 +123,8 @@ func TestBadInput(t *testing.T) {
 			p.Place(plain.Task("a"), "n1")
 			_, err := s.Commit(context.Background(), p)
 			return err
-		}, scheduler.ErrLineage, nil},
-		{"plan without a version", func(s S) error { _, err := s.Commit(context.Background(), &berth.Plan{}); return err }, scheduler.ErrLineage, nil},
+		}, berth.ErrLineage, nil},
+		{"plan without a version", func(s S) error { _, err := s.Commit(context.Background(), &berth.Plan{}); return err }, berth.ErrLineage, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -310,7 +310,7 @@ func TestConcurrentUse(t *testing.T) {
 					return
 				}
 				for _, op := range out.Placed {
-					<-ch // it has changed since
+					<-ch                                               // it has changed since
 					if err := s.Confirm(op.Task.ID); op.Node != "n3" { // which may be gone already
 						assert.NoError(t, err)
 					}

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/scheduler"
 )
 
 // cluster is three nodes of four cores each, handed over out of order.
@@ -61,13 +60,6 @@ func (f Fixture) commit(t testing.TB, p *berth.Plan) *berth.Outcome {
 		assert.NotEqual(t, berth.None, r.Reason.Code, "%v is refused without a reason", r.Op)
 	}
 	return out
-}
-
-func (f Fixture) lineageError() error {
-	if f.ErrLineage != nil {
-		return f.ErrLineage
-	}
-	return scheduler.ErrLineage
 }
 
 // picture prints all that a snapshot shows of nodes and tasks.
@@ -186,7 +178,7 @@ func lineage(t testing.TB, newSource maker) {
 	for _, p := range []*berth.Plan{other.plan(t), {}} {
 		p.Place(cores("web", 1).Task("web-1"), "n1")
 		_, err := f.Source.Commit(context.Background(), p)
-		require.ErrorIs(t, err, f.lineageError())
+		require.ErrorIs(t, err, berth.ErrLineage)
 	}
 	assert.Equal(t, before, picture(f.snapshot(t)))
 }

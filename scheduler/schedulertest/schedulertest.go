@@ -28,10 +28,6 @@ type Fixture struct {
 	// before each snapshot from which it plans. A source that sees all there is needs none; a book of
 	// offers has its exchange make a round of offers.
 	Offer func(t testing.TB)
-
-	// ErrLineage is what Commit's error must wrap for a plan of another source. The default is
-	// [scheduler.ErrLineage].
-	ErrLineage error
 }
 
 // Run checks sources made by newSource, which it calls at least once for every property. Each source
