@@ -110,6 +110,9 @@ func (f *framework) place(ctx context.Context, most int) ([]berth.Op, error) {
 	for _, u := range out.Unplaced {
 		f.failed = append(f.failed, u.Task)
 	}
+	for _, r := range out.Refused {
+		f.failed = append(f.failed, r.Op.Task)
+	}
 	return out.Placed, nil
 }
 
