@@ -247,16 +247,16 @@ func (b *Book) sync() error {
 	for n := view.Rows(); len(b.rows) < n; {
 		b.rows = append(b.rows, page{})
 	}
-	err := b.turn(rows)
+	err := b.update(rows)
 	if err != nil {
 		b.seen = cursor{} // all of it is compared anew the next time
 	}
 	return err
 }
 
-// turn brings rows up to date. Nodes leave before tasks, and both before others come: an ID may have moved from
+// update brings rows up to date. Nodes leave before tasks, and both before others come: an ID may have moved from
 // one row to another.
-func (b *Book) turn(rows []uint32) error {
+func (b *Book) update(rows []uint32) error {
 	for _, row := range rows {
 		p := &b.rows[row]
 		if node := b.sub.x.nodeAt(row); p.node != nil && (node == nil || node.ID != p.node.ID) {

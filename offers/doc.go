@@ -29,5 +29,6 @@
 // # Concurrency
 //
 // An Exchange, its Subscriptions and its Books may be used by any number of goroutines; they take turns.
-// No goroutine is started here: every call first ends the leases that have run out by the clock.
+// They call the source meanwhile, so its hooks must not call them. No goroutine is started here: every call
+// first ends the leases that have run out by the clock.
 package offers
