@@ -103,33 +103,42 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 			out = append(out, l)
 		}
 	}
-	free := f.s.Free(row)
-	for _, need := range sh.needs {
-		name := f.s.Dims()[need.Dim]
-		if free[need.Dim] >= need.Amount {
+	return append(out, g.Shortfalls(node, func(name string) int64 {
+		if d, ok := f.s.DimOf(name); ok {
+			return f.s.Free(row)[d]
+		}
+		return 0
+	}, n.Devices, n.Ports)...)
+}
+
+// Shortfalls returns what a node lacks of the room that a task of the group takes, given what is free of
+// each resource, the free units of each device, and the ports in use, ascending.
+func (g *Group) Shortfalls(n *Node, free func(resource string) int64, devices []int64, used []uint16) []Lack {
+	if n == nil || g.Err() != nil {
+		return nil
+	}
+	var out []Lack
+	for _, need := range g.needs {
+		have := free(need.name)
+		if have >= need.amount {
 			continue
 		}
-		if i := g.deviceRequest(name); i >= 0 && !g.spec.Devices[i].Fits(node, n.Devices) {
+		if i := g.deviceRequest(need.name); i >= 0 && !g.spec.Devices[i].Fits(n, devices) {
 			continue // said of the devices below
 		}
-		short := need.Amount - free[need.Dim]
-		if short < 0 { // the sum is beyond int64
+		short := need.amount - have
+		if short < 0 { // the difference is beyond int64
 			short = math.MaxInt64
 		}
-		out = append(out, Lack{Reason: Reason{Insufficient, name}, Short: short})
-	}
-	for _, need := range sh.missing {
-		if g.deviceRequest(need.name) < 0 {
-			out = append(out, Lack{Reason: Reason{Insufficient, need.name}, Short: need.amount})
-		}
+		out = append(out, Lack{Reason: Reason{Insufficient, need.name}, Short: short})
 	}
 	for i := range g.spec.Devices {
-		if d := &g.spec.Devices[i]; !d.Fits(node, n.Devices) {
+		if d := &g.spec.Devices[i]; !d.Fits(n, devices) {
 			out = append(out, Lack{Reason: Reason{NoDevice, d.String()}})
 		}
 	}
 	if g.UsesPorts() {
-		if why := g.choosePorts(new(Grant), node, f.unusedOn(row)); why.Code != None {
+		if why := g.choosePorts(new(Grant), n, unused(n, used)); why.Code != None {
 			out = append(out, Lack{Reason: why})
 		}
 	}

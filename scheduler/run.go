@@ -52,13 +52,13 @@ func (c RunConfig) check() (RunConfig, error) {
 	need(c.Queue == nil, "Queue")
 	need(c.Launcher == nil, "Launcher")
 	if c.Launches < 0 {
-		errs = append(errs, fmt.Errorf("Launches is negative: %d", c.Launches))
+		errs = append(errs, fmt.Errorf("negative Launches: %d", c.Launches))
 	}
 	if c.RetryAfter < 0 {
-		errs = append(errs, fmt.Errorf("RetryAfter is negative: %v", c.RetryAfter))
+		errs = append(errs, fmt.Errorf("negative RetryAfter: %v", c.RetryAfter))
 	}
 	if c.RetryAtMost < 0 {
-		errs = append(errs, fmt.Errorf("RetryAtMost is negative: %v", c.RetryAtMost))
+		errs = append(errs, fmt.Errorf("negative RetryAtMost: %v", c.RetryAtMost))
 	}
 	if c.Launches == 0 {
 		c.Launches = 16
