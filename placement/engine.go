@@ -257,6 +257,7 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 		slices.SortStableFunc(rows, byKey)
 	}
 	l.chunks, l.size = nil, len(rows)
+	l.version++
 	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
 	for part := range slices.Chunk(rows, rowsAtFirst) {
 		if k := len(l.chunks); k == 0 || len(l.chunks[k-1].blocks) == blocksAtFirst {
@@ -266,8 +267,11 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 		b := e.newBlock(c)
 		b.rows = append(b.rows, part...)
 		c.blocks = append(c.blocks, b)
-		for _, row := range part {
+		for i, row := range part {
 			e.blockOf[row] = b
+			if i == 0 {
+				b.low = row
+			}
 			e.raise(b, row)
 		}
 	}

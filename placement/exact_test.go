@@ -17,6 +17,9 @@ import (
 	"github.com/berth-sched/berth/placement"
 )
 
+// distant is when holds end that are not to end during a test.
+var distant = time.Unix(1<<32, 0)
+
 // history makes a random cluster and changes it, the same for the same seed.
 type history struct {
 	rng    *rand.Rand
@@ -173,7 +176,7 @@ func (h *history) change() {
 	case 4:
 		h.nextT++
 		hold := &berth.Hold{
-			ID: fmt.Sprintf("h%d", h.nextT), Owner: "other", Node: some(), Deadline: time.Unix(1<<32, 0),
+			ID: fmt.Sprintf("h%d", h.nextT), Owner: "other", Node: some(), Deadline: distant,
 			Resources: berth.Resources{"cpu": int64(1+r.IntN(8)) * 500}, Lease: berth.Lease(r.IntN(2)),
 		}
 		if _, why := h.fork.Apply(berth.Op{Kind: berth.Take, Hold: hold}); why.Code == berth.None {

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -14,6 +15,12 @@ type lane struct {
 	profile *profile
 	chunks  []*chunk
 	size    int
+	version uint64 // grows whenever a node of the lane comes, goes or changes
+
+	// What explanations ask for: the free amounts by dimension, ascending, made when they are asked for a
+	// second time at one version.
+	sorted            [][]int64
+	sortedAt, askedAt uint64
 }
 
 type chunk struct {
@@ -26,6 +33,7 @@ type block struct {
 	chunk *chunk
 	rows  []uint32
 	most  []int64
+	low   uint32 // the row of the lowest node ID
 	loose bool
 }
 
@@ -58,6 +66,7 @@ func (e *Engine) insert(l *lane, row uint32) {
 	at := position{e.key[row], e.rank[row]}
 	e.blockOf[row] = l.addTo(e, row, at)
 	l.size++
+	l.version++
 }
 
 func (l *lane) addTo(e *Engine, row uint32, at position) *block {
@@ -83,6 +92,7 @@ func (l *lane) addTo(e *Engine, row uint32, at position) *block {
 		for _, r := range half.rows {
 			e.blockOf[r] = half
 		}
+		half.low, b.low = slices.MinFunc(half.rows, e.byRank), slices.MinFunc(b.rows, e.byRank)
 		c.blocks = slices.Insert(c.blocks, bi+1, half)
 		if e.before(half.rows[0], at) {
 			b = half
@@ -154,7 +164,13 @@ func (e *Engine) amounts() []int64 {
 	return m
 }
 
+func (e *Engine) byRank(a, b uint32) int { return cmp.Compare(e.rank[a], e.rank[b]) }
+
+// raise lifts the bounds of a block that a row has just joined.
 func (e *Engine) raise(b *block, row uint32) {
+	if len(b.rows) == 1 || e.rank[row] < e.rank[b.low] {
+		b.low = row
+	}
 	free := e.freeOf(row)
 	for d, f := range free {
 		if f > b.most[d] {
@@ -174,7 +190,11 @@ func (e *Engine) remove(l *lane, row uint32) {
 	b.rows = append(b.rows[:i], b.rows[i+1:]...)
 	b.loose, b.chunk.loose = true, true
 	l.size--
+	l.version++
 	if len(b.rows) > 0 {
+		if b.low == row {
+			b.low = slices.MinFunc(b.rows, e.byRank)
+		}
 		return
 	}
 	c := b.chunk

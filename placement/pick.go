@@ -508,6 +508,7 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 		}
 	}
 	e.touched = append(e.touched, row)
+	e.lanes[e.lane[row]].version++
 	e.loosen(row)
 }
 
@@ -571,10 +572,7 @@ func (e *Engine) eligible(r *run, row uint32) bool {
 }
 
 func (e *Engine) miss(r *run, row uint32, missed func(string, []berth.Lack)) {
-	e.catchUpReference()
-	id := e.records[row].ID
-	n, _ := e.ref.fork.Node(id)
-	missed(id, e.ref.fork.Lacks(r.group, n))
+	missed(e.records[row].ID, e.shortfalls(r.group, row))
 }
 
 // catchUpReference brings the reference picker to where the plan is.
