@@ -90,34 +90,35 @@ func TestArrayRowCannotReachTheNext(t *testing.T) {
 func TestIndexAgainstMap(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tok, keys, want, slots := new(token), newArray[key](1, 4), map[string]uint32{}, []uint32(nil)
+		tok, keys, want, slots := new(token), newArray[string](1, 4), map[string]uint32{}, []uint32(nil)
 		x := newIndex(tok, 0)
-		_, ok := x.find(&keys, hashOf("x"), "x")
+		idOf := func(slot uint32) string { return *keys.At(int(slot)) }
+		_, ok := x.find(hashOf("x"), "x", idOf)
 		require.False(t, ok, "an empty index")
 		var old index
-		var oldKeys Array[key]
+		var oldKeys Array[string]
 		var oldWant map[string]uint32
 		for step := range 4000 {
 			id := fmt.Sprint(r.IntN(300))
 			hash := hashOf(id) & 0xff // so that many collide
 			if slot, ok := want[id]; ok {
-				got, found := x.find(&keys, hash, id)
+				got, found := x.find(hash, id, idOf)
 				require.True(t, found, "seed %d", seed)
 				require.Equal(t, slot, got)
 				if r.IntN(2) == 0 {
 					x.remove(tok, slot, hash)
-					*keys.mutAt(tok, int(slot)) = key{}
+					*keys.mutAt(tok, int(slot)) = ""
 					delete(want, id)
 					slots = append(slots, slot)
 				}
 			} else {
-				_, found := x.find(&keys, hash, id)
+				_, found := x.find(hash, id, idOf)
 				require.False(t, found, "seed %d: %s", seed, id)
 				slot, ok := pop(&slots)
 				if !ok {
 					slot = uint32(keys.grow(tok))
 				}
-				*keys.mutAt(tok, int(slot)) = key{id, hash}
+				*keys.mutAt(tok, int(slot)) = id
 				x.insert(tok, slot, hash)
 				want[id] = slot
 			}
@@ -129,7 +130,7 @@ func TestIndexAgainstMap(t *testing.T) {
 		}
 		for i := range 300 {
 			id := fmt.Sprint(i)
-			slot, found := old.find(&oldKeys, hashOf(id)&0xff, id)
+			slot, found := old.find(hashOf(id)&0xff, id, func(slot uint32) string { return *oldKeys.At(int(slot)) })
 			wantSlot, ok := oldWant[id]
 			require.Equal(t, ok, found, "seed %d: the index as it was", seed)
 			require.Equal(t, wantSlot, slot)

@@ -1,11 +1,5 @@
 package store
 
-// A key is the name of a row in an index.
-type key struct {
-	id   string
-	hash uint32
-}
-
 // An index finds rows by ID: an open-addressed hash table kept in copy-on-write pages, so that a
 // view has the table as it was. Its order is never visible. A bucket holds the hash beside the slot, so
 // that only a key that matches is read, which at a million tasks is a cache miss.
@@ -31,8 +25,8 @@ func newIndex(t *token, size int) index {
 	return x
 }
 
-// find returns the slot whose key is id.
-func (x *index) find(keys *Array[key], hash uint32, id string) (uint32, bool) {
+// find returns the slot whose ID, as idOf tells it, is id.
+func (x *index) find(hash uint32, id string, idOf func(slot uint32) string) (uint32, bool) {
 	n := x.buckets.Len()
 	if n == 0 {
 		return 0, false
@@ -43,7 +37,7 @@ func (x *index) find(keys *Array[key], hash uint32, id string) (uint32, bool) {
 			return 0, false
 		}
 		if b != bucketGrave && uint32(b>>32) == hash {
-			if slot := uint32(b) - bucketSlot; keys.At(int(slot)).id == id {
+			if slot := uint32(b) - bucketSlot; idOf(slot) == id {
 				return slot, true
 			}
 		}

@@ -9,16 +9,16 @@ import (
 func (v *View) Record(slot uint32) *Record { return v.recs.At(int(slot)) }
 
 // ID returns the ID of a record.
-func (v *View) ID(slot uint32) string { return v.recKeys.At(int(slot)).id }
+func (v *View) ID(slot uint32) string { return v.recs.At(int(slot)).ID }
 
 // FindTask returns the record of a task.
 func (v *View) FindTask(id string) (uint32, bool) {
-	return v.byTask.find(&v.recKeys, hashOf(id), id)
+	return v.byTask.find(hashOf(id), id, v.ID)
 }
 
 // FindHold returns the record of a hold.
 func (v *View) FindHold(id string) (uint32, bool) {
-	return v.byHold.find(&v.recKeys, hashOf(id), id)
+	return v.byHold.find(hashOf(id), id, v.ID)
 }
 
 // Members yields the records of a group, the earliest added first.
@@ -44,11 +44,9 @@ func (s *Store) Add(id string, r Record) uint32 {
 	slot, ok := pop(&s.recFree)
 	if !ok {
 		slot = uint32(s.recs.grow(s.token))
-		s.recKeys.grow(s.token)
 	}
-	hash := hashOf(id)
-	*s.recKeys.mutAt(s.token, int(slot)) = key{id, hash}
-	s.indexOf(r.Group).insert(s.token, slot, hash)
+	r.ID = id
+	s.indexOf(r.Group).insert(s.token, slot, hashOf(id))
 	if r.Group != Holds {
 		s.taskN++
 	}
@@ -85,11 +83,10 @@ func (s *Store) Remove(slot uint32) {
 	} else {
 		g.tail = r.prev
 	}
-	s.indexOf(r.Group).remove(s.token, slot, s.recKeys.At(int(slot)).hash)
+	s.indexOf(r.Group).remove(s.token, slot, hashOf(r.ID))
 	if r.Group != Holds {
 		s.taskN--
 	}
-	*s.recKeys.mutAt(s.token, int(slot)) = key{}
 	*s.recs.mutAt(s.token, int(slot)) = Record{Row: None}
 	s.recFree = append(s.recFree, slot)
 	if r.Group != Holds && s.Group(r.Group).head == 0 {

@@ -65,6 +65,7 @@ type Member struct{ Slot, Group uint32 }
 // Record is a task or a hold. A task takes what its group requests and, with Extra, devices and ports;
 // a hold takes what its Extra says.
 type Record struct {
+	ID         string
 	Group      uint32
 	Row        uint32 // None when on no node
 	next, prev uint32 // the group's list, slot+1
@@ -126,27 +127,24 @@ type Store struct {
 
 // View is an immutable cluster. Any number of goroutines may read it.
 type View struct {
-	dims      *names
-	attrs     *Interner
-	nodes     Array[NodeState]
-	nodeKeys  Array[key]
-	free      Array[int64]
-	recs      Array[Record]
-	recKeys   Array[key]
-	groups    Array[Group]
-	groupKeys Array[key]
-	byNode    index
-	byTask    index
-	byHold    index
-	byGroup   index
-	order     []uint32 // rows by node ID
-	rank      []uint32 // by row: its place in order
-	nodeN     int
-	taskN     int
-	log       []Change
-	logBase   uint64
-	seq       uint64
-	branch    *Branch
+	dims    *names
+	attrs   *Interner
+	nodes   Array[NodeState]
+	free    Array[int64]
+	recs    Array[Record]
+	groups  Array[Group]
+	byNode  index
+	byTask  index
+	byHold  index
+	byGroup index
+	order   []uint32 // rows by node ID
+	rank    []uint32 // by row: its place in order
+	nodeN   int
+	taskN   int
+	log     []Change
+	logBase uint64
+	seq     uint64
+	branch  *Branch
 }
 
 // A Branch is one line of history. A store and its views are of one branch, in which a higher
@@ -209,20 +207,17 @@ func New() *Store {
 	t := new(token)
 	s := &Store{token: t}
 	s.View = View{
-		dims:      &names{byID: map[string]int32{}},
-		attrs:     &Interner{ids: map[string]uint32{}},
-		nodes:     newArray[NodeState](1, 3),
-		nodeKeys:  newArray[key](1, 4),
-		free:      newArray[int64](2, 4),
-		recs:      newArray[Record](1, 3),
-		recKeys:   newArray[key](1, 4),
-		groups:    newArray[Group](1, 3),
-		groupKeys: newArray[key](1, 4),
-		byNode:    newIndex(t, 0),
-		byTask:    newIndex(t, 0),
-		byHold:    newIndex(t, 0),
-		byGroup:   newIndex(t, 0),
-		branch:    new(Branch),
+		dims:    &names{byID: map[string]int32{}},
+		attrs:   &Interner{ids: map[string]uint32{}},
+		nodes:   newArray[NodeState](1, 3),
+		free:    newArray[int64](2, 4),
+		recs:    newArray[Record](1, 3),
+		groups:  newArray[Group](1, 3),
+		byNode:  newIndex(t, 0),
+		byTask:  newIndex(t, 0),
+		byHold:  newIndex(t, 0),
+		byGroup: newIndex(t, 0),
+		branch:  new(Branch),
 	}
 	s.AddGroup(Group{}) // Holds
 	return s
@@ -317,7 +312,7 @@ func (v *View) Free(row uint32) []int64 { return v.free.Row(int(row)) }
 
 // FindNode returns the row of a node.
 func (v *View) FindNode(id string) (uint32, bool) {
-	return v.byNode.find(&v.nodeKeys, hashOf(id), id)
+	return v.byNode.find(hashOf(id), id, func(row uint32) string { return v.Node(row).Node.ID })
 }
 
 // Order returns the rows of all nodes by node ID.
@@ -372,16 +367,13 @@ func (s *Store) AddNode(n *Node) uint32 {
 	row, ok := pop(&s.rowFree)
 	if !ok {
 		row = uint32(s.nodes.grow(s.token))
-		s.nodeKeys.grow(s.token)
 		s.free.grow(s.token)
 	}
 	*s.node(row) = NodeState{Node: n, Devices: n.Devices}
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
 	copy(free, n.Capacity)
-	hash := hashOf(n.ID)
-	*s.nodeKeys.mutAt(s.token, int(row)) = key{n.ID, hash}
-	s.byNode.insert(s.token, row, hash)
+	s.byNode.insert(s.token, row, hashOf(n.ID))
 	s.added, s.stale = append(s.added, row), true
 	s.nodeN++
 	s.changed(row, NoGroup)
@@ -423,9 +415,7 @@ func (s *Store) SetDrained(row uint32, drained bool) {
 
 // RemoveNode removes a node without members.
 func (s *Store) RemoveNode(row uint32) {
-	k := *s.nodeKeys.At(int(row))
-	s.byNode.remove(s.token, row, k.hash)
-	*s.nodeKeys.mutAt(s.token, int(row)) = key{}
+	s.byNode.remove(s.token, row, hashOf(s.Node(row).Node.ID))
 	*s.node(row) = NodeState{}
 	clear(s.free.mutRow(s.token, int(row)))
 	s.rowFree = append(s.rowFree, row)
@@ -459,7 +449,7 @@ func (v *View) Group(g uint32) *Group { return v.groups.At(int(g)) }
 
 // FindGroup returns the number of a group. A group is known while it has tasks.
 func (v *View) FindGroup(name string) (uint32, bool) {
-	return v.byGroup.find(&v.groupKeys, hashOf(name), name)
+	return v.byGroup.find(hashOf(name), name, func(g uint32) string { return v.Group(g).Name })
 }
 
 // AddGroup adds a group of a name that is not there yet and returns its number. The group leaves when
@@ -468,22 +458,18 @@ func (s *Store) AddGroup(g Group) uint32 {
 	id, ok := pop(&s.grpFree)
 	if !ok {
 		id = uint32(s.groups.grow(s.token))
-		s.groupKeys.grow(s.token)
 	}
 	if len(g.Keys) > 0 {
 		g.counts = make([][]Count, len(g.Keys))
 	}
 	g.owner = s.token
 	*s.groups.mutAt(s.token, int(id)) = g
-	hash := hashOf(g.Name)
-	*s.groupKeys.mutAt(s.token, int(id)) = key{g.Name, hash}
-	s.byGroup.insert(s.token, id, hash)
+	s.byGroup.insert(s.token, id, hashOf(g.Name))
 	return id
 }
 
 func (s *Store) dropGroup(id uint32) {
-	s.byGroup.remove(s.token, id, s.groupKeys.At(int(id)).hash)
-	*s.groupKeys.mutAt(s.token, int(id)) = key{}
+	s.byGroup.remove(s.token, id, hashOf(s.Group(id).Name))
 	*s.groups.mutAt(s.token, int(id)) = Group{}
 	s.grpFree = append(s.grpFree, id)
 }
