@@ -266,12 +266,12 @@ func TestSpreadInFull(t *testing.T) {
 		assert.Equal(t, []string{
 			"a2", // 1/8 of it in use, against 1/4 of a1 and b1
 			"b1", // the zone without a task
-			"a1", // zones are even; of those the one on a1, without a task, or b1, with one: zones tie, then nodes
+			"a1", // zones are even again; a1 has no task, b1 has one
 			"b1",
 			"a2", // each node of zone a has one: 2/8 against 2/4
 			"b1",
 			"a1",
-			"b1", // b is full
+			"b1",                                           // b is full
 			"a2", "a1", "a2", "a1", "a2", "a2", "a2", "a2", // nodes even as long as a1 has room
 			"nowhere", "nowhere",
 		}, got)
