@@ -36,7 +36,7 @@ type Engine struct {
 	drained []bool
 	lane    []int32 // -1 where there is no node
 	key     []int64
-	blockOf []*block
+	chunkOf []*chunk
 	devices [][]int64
 	ports   [][]uint16
 	stamp   []uint32 // a row is marked where its stamp is the epoch
@@ -191,7 +191,7 @@ func (e *Engine) growRows(rows int) {
 	e.records = append(e.records, make([]*store.Node, n)...)
 	e.drained = append(e.drained, make([]bool, n)...)
 	e.key = append(e.key, make([]int64, n)...)
-	e.blockOf = append(e.blockOf, make([]*block, n)...)
+	e.chunkOf = append(e.chunkOf, make([]*chunk, n)...)
 	e.devices = append(e.devices, make([][]int64, n)...)
 	e.ports = append(e.ports, make([][]uint16, n)...)
 	e.stamp = append(e.stamp, make([]uint32, n)...)
@@ -223,7 +223,7 @@ func (e *Engine) rebuild(view *store.View) {
 		}
 	}
 	e.width = e.dims + 2*len(e.classes)
-	e.free, e.records, e.drained, e.key, e.blockOf = nil, nil, nil, nil, nil
+	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
 	e.loose = e.loose[:0]
@@ -260,20 +260,10 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 	l.version++
 	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
 	for part := range slices.Chunk(rows, rowsAtFirst) {
-		if k := len(l.chunks); k == 0 || len(l.chunks[k-1].blocks) == blocksAtFirst {
-			l.chunks = append(l.chunks, &chunk{most: e.amounts()})
+		if k := len(l.chunks); k == 0 || l.chunks[k-1].n == blocksAtFirst {
+			l.chunks = append(l.chunks, e.newChunk())
 		}
-		c := l.chunks[len(l.chunks)-1]
-		b := e.newBlock(c)
-		b.rows = append(b.rows, part...)
-		c.blocks = append(c.blocks, b)
-		for i, row := range part {
-			e.blockOf[row] = b
-			if i == 0 {
-				b.low = row
-			}
-			e.raise(b, row)
-		}
+		e.appendBlock(l.chunks[len(l.chunks)-1], part...)
 	}
 }
 

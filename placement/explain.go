@@ -119,12 +119,8 @@ func (x *explaining) summarize(l *lane) bool {
 	l.sorted = make([][]int64, x.dims)
 	for d := range l.sorted {
 		l.sorted[d] = make([]int64, 0, l.size)
-		for _, c := range l.chunks {
-			for _, b := range c.blocks {
-				for _, row := range b.rows {
-					l.sorted[d] = append(l.sorted[d], x.freeOf(row)[d])
-				}
-			}
+		for row := range l.all() {
+			l.sorted[d] = append(l.sorted[d], x.freeOf(row)[d])
 		}
 		slices.Sort(l.sorted[d])
 	}
@@ -141,23 +137,22 @@ func (l *lane) below(dim int, amount int64) int {
 // closest finds the nearest miss among nodes that lack nothing but one amount: for each need, the node
 // with the most of it free among those that have room for the rest.
 func (x *explaining) closest(lanes []*lane) bool {
-	for k := range x.r.needs {
+	for k, need := range x.r.needs {
 		var best uint32
 		most, found := int64(math.MinInt64), false
 		for _, l := range lanes {
 			for _, c := range l.chunks {
-				if c.most[x.r.needs[k].Dim] < most || !x.r.withinBut(k, c.most) {
+				if c.bound[need.Dim] < most || !x.r.withinBut(k, c.bound) {
 					continue
 				}
-				for _, b := range c.blocks {
-					bound := b.most[x.r.needs[k].Dim]
-					if bound < most || found && bound == most && x.rank[b.low] >= x.rank[best] || !x.r.withinBut(k, b.most) {
+				for b := range c.n {
+					bound := c.mostOf(b)[need.Dim]
+					if bound < most || found && bound == most && x.rank[c.low[b]] >= x.rank[best] || !x.r.withinBut(k, c.mostOf(b)) {
 						continue
 					}
-					for _, row := range b.rows {
+					for _, row := range c.block(b) {
 						free := x.freeOf(row)
-						if f := free[x.r.needs[k].Dim]; x.r.withinBut(k, free) &&
-							(!found || f > most || f == most && x.rank[row] < x.rank[best]) {
+						if f := free[need.Dim]; x.r.withinBut(k, free) && (!found || f > most || f == most && x.rank[row] < x.rank[best]) {
 							best, most, found = row, f, true
 						}
 					}
@@ -214,12 +209,8 @@ func (x *explaining) count(why berth.Reason, nodes int) {
 // of each as far as its amounts do.
 func (x *explaining) lane(l *lane) {
 	rules := x.rules(l)
-	for _, c := range l.chunks {
-		for _, b := range c.blocks {
-			for _, row := range b.rows {
-				x.row(row, rules)
-			}
-		}
+	for row := range l.all() {
+		x.row(row, rules)
 	}
 }
 

@@ -2,15 +2,16 @@ package placement
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 )
 
 // A lane is the nodes of one profile in the order of their keys, best first, and of their IDs among
-// equal keys: a B-tree of fixed height, whose inner levels carry the greatest free amount of each
-// dimension below them, so that a search passes by whole blocks in which nothing can fit. The
-// greatest amounts are upper bounds: taking room leaves them, and a search that finds them to be too
-// high makes them exact again, so that only those pay that gain.
+// equal keys: a B-tree of fixed height. A chunk has its blocks side by side, and beside them the greatest
+// free amount of each dimension in each, so that a search reads little memory and passes by whole blocks
+// in which nothing can fit. The greatest amounts are upper bounds: taking room leaves them, and a search
+// that finds them too high makes them exact again, so that only those pay that gain.
 type lane struct {
 	profile *profile
 	chunks  []*chunk
@@ -23,24 +24,54 @@ type lane struct {
 	sortedAt, askedAt uint64
 }
 
-type chunk struct {
-	blocks []*block
-	most   []int64
-	loose  bool // most may be too high
-}
-
-type block struct {
-	chunk *chunk
-	rows  []uint32
-	most  []int64
-	low   uint32 // the row of the lowest node ID
-	loose bool
-}
-
 const (
-	blockRows   = 16
+	blockRows   = 8
 	chunkBlocks = 32
 )
+
+type chunk struct {
+	n     int                            // blocks
+	count [chunkBlocks]int               // rows in each
+	first [chunkBlocks]int64             // the key of the first row of each
+	low   [chunkBlocks]uint32            // the row of the lowest node ID in each
+	loose [chunkBlocks]bool              // whether the bounds of each may be too high
+	rows  [chunkBlocks][blockRows]uint32 // best first
+	most  []int64                        // the bounds of each, by dimension
+	bound []int64                        // the bounds of all
+	slack bool                           // whether bound may be too high
+}
+
+// block returns the rows of a block.
+func (c *chunk) block(b int) []uint32 { return c.rows[b][:c.count[b]] }
+
+// mostOf returns the bounds of a block.
+func (c *chunk) mostOf(b int) []int64 {
+	w := len(c.bound)
+	return c.most[b*w : (b+1)*w]
+}
+
+// all yields the lane's rows, best first.
+func (l *lane) all() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for _, c := range l.chunks {
+			for b := range c.n {
+				for _, row := range c.block(b) {
+					if !yield(row) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func (e *Engine) newChunk() *chunk {
+	c := &chunk{most: make([]int64, chunkBlocks*e.width), bound: make([]int64, e.width)}
+	for d := range c.bound {
+		c.bound[d] = math.MinInt64
+	}
+	return c
+}
 
 // position is a place in a lane: before the row with this key and rank, if it is there.
 type position struct {
@@ -53,6 +84,8 @@ var (
 	laneEnd   = position{key: math.MinInt64, rank: math.MaxUint32}
 )
 
+func (e *Engine) positionOf(row uint32) position { return position{e.key[row], e.rank[row]} }
+
 // before reports whether a row stands before p.
 func (e *Engine) before(row uint32, p position) bool {
 	if k := e.key[row]; k != p.key {
@@ -61,232 +94,257 @@ func (e *Engine) before(row uint32, p position) bool {
 	return e.rank[row] < p.rank
 }
 
-// insert puts a row where its key says.
-func (e *Engine) insert(l *lane, row uint32) {
-	at := position{e.key[row], e.rank[row]}
-	e.blockOf[row] = l.addTo(e, row, at)
-	l.size++
-	l.version++
-}
-
-func (l *lane) addTo(e *Engine, row uint32, at position) *block {
-	if len(l.chunks) == 0 {
-		c := &chunk{most: e.amounts()}
-		b := e.newBlock(c)
-		c.blocks = []*block{b}
-		l.chunks = []*chunk{c}
-		b.rows = append(b.rows, row)
-		e.raise(b, row)
-		return b
-	}
-	ci := max(l.chunkOf(e, at), 0)
-	c := l.chunks[ci]
-	bi := max(c.blockOf(e, at), 0)
-	b := c.blocks[bi]
-	if len(b.rows) == blockRows {
-		half := e.newBlock(c)
-		half.rows = append(half.rows, b.rows[blockRows/2:]...)
-		b.rows = b.rows[:blockRows/2]
-		copy(half.most, b.most)
-		half.loose, b.loose = true, true
-		for _, r := range half.rows {
-			e.blockOf[r] = half
-		}
-		half.low, b.low = slices.MinFunc(half.rows, e.byRank), slices.MinFunc(b.rows, e.byRank)
-		c.blocks = slices.Insert(c.blocks, bi+1, half)
-		if e.before(half.rows[0], at) {
-			b = half
-		}
-		if len(c.blocks) > chunkBlocks {
-			l.split(e, ci)
-		}
-	}
-	i, _ := slices.BinarySearchFunc(b.rows, at, func(r uint32, p position) int {
-		if e.before(r, p) {
-			return -1
-		}
-		return 1
-	})
-	b.rows = slices.Insert(b.rows, i, row)
-	e.raise(b, row)
-	return b
-}
-
-func (l *lane) split(e *Engine, ci int) {
-	c := l.chunks[ci]
-	n := len(c.blocks) / 2
-	half := &chunk{most: slices.Clone(c.most), loose: true, blocks: slices.Clone(c.blocks[n:])}
-	clear(c.blocks[n:])
-	c.blocks = c.blocks[:n]
-	c.loose = true
-	for _, b := range half.blocks {
-		b.chunk = half
-	}
-	l.chunks = slices.Insert(l.chunks, ci+1, half)
-}
-
-// chunkOf returns the last chunk that begins before p, or -1.
-func (l *lane) chunkOf(e *Engine, p position) int {
-	lo, hi := 0, len(l.chunks)
-	for lo < hi {
-		if m := (lo + hi) / 2; e.before(l.chunks[m].blocks[0].rows[0], p) {
-			lo = m + 1
-		} else {
-			hi = m
-		}
-	}
-	return lo - 1
-}
-
-// blockOf returns the last block that begins before p, or -1.
-func (c *chunk) blockOf(e *Engine, p position) int {
-	lo, hi := 0, len(c.blocks)
-	for lo < hi {
-		if m := (lo + hi) / 2; e.before(c.blocks[m].rows[0], p) {
-			lo = m + 1
-		} else {
-			hi = m
-		}
-	}
-	return lo - 1
-}
-
-func (e *Engine) newBlock(c *chunk) *block {
-	return &block{chunk: c, rows: make([]uint32, 0, blockRows), most: e.amounts()}
-}
-
-// amounts returns the bounds of nothing.
-func (e *Engine) amounts() []int64 {
-	m := make([]int64, e.width)
-	for d := range m {
-		m[d] = math.MinInt64
-	}
-	return m
-}
-
 func (e *Engine) byRank(a, b uint32) int { return cmp.Compare(e.rank[a], e.rank[b]) }
 
-// raise lifts the bounds of a block that a row has just joined.
-func (e *Engine) raise(b *block, row uint32) {
-	if len(b.rows) == 1 || e.rank[row] < e.rank[b.low] {
-		b.low = row
+// chunkAt returns the last chunk that begins before p, or the first.
+func (e *Engine) chunkAt(l *lane, p position) int {
+	lo, hi := 1, len(l.chunks)
+	for lo < hi {
+		if m := (lo + hi) / 2; e.beginsBefore(l.chunks[m], 0, p) {
+			lo = m + 1
+		} else {
+			hi = m
+		}
 	}
-	free := e.freeOf(row)
-	for d, f := range free {
-		if f > b.most[d] {
-			b.most[d] = f
+	return lo - 1
+}
+
+// blockAt returns the last block that begins before p, or the first.
+func (e *Engine) blockAt(c *chunk, p position) int {
+	lo, hi := 1, c.n
+	for lo < hi {
+		if m := (lo + hi) / 2; e.beginsBefore(c, m, p) {
+			lo = m + 1
+		} else {
+			hi = m
 		}
-		if f > b.chunk.most[d] {
-			b.chunk.most[d] = f
+	}
+	return lo - 1
+}
+
+func (e *Engine) beginsBefore(c *chunk, b int, p position) bool {
+	if k := c.first[b]; k != p.key {
+		return k > p.key
+	}
+	return e.rank[c.rows[b][0]] < p.rank
+}
+
+// rowAt returns the first row of a block that does not stand before p.
+func (e *Engine) rowAt(rows []uint32, p position) int {
+	i := 0
+	for i < len(rows) && e.before(rows[i], p) {
+		i++
+	}
+	return i
+}
+
+// insert puts a row where its key says.
+func (e *Engine) insert(l *lane, row uint32) {
+	l.size++
+	l.version++
+	if len(l.chunks) == 0 {
+		c := e.newChunk()
+		e.appendBlock(c, row)
+		l.chunks = append(l.chunks, c)
+		return
+	}
+	p := e.positionOf(row)
+	ci := e.chunkAt(l, p)
+	c := l.chunks[ci]
+	b := e.blockAt(c, p)
+	if c.count[b] == blockRows {
+		if c.n == chunkBlocks {
+			e.splitChunk(l, ci)
+			if next := l.chunks[ci+1]; e.beginsBefore(next, 0, p) {
+				c = next
+			}
+			b = e.blockAt(c, p)
 		}
+		e.splitBlock(c, b)
+		if e.beginsBefore(c, b+1, p) {
+			b++
+		}
+	}
+	i := e.rowAt(c.block(b), p)
+	copy(c.rows[b][i+1:], c.rows[b][i:c.count[b]])
+	c.rows[b][i] = row
+	c.count[b]++
+	if i == 0 {
+		c.first[b] = p.key
+	}
+	e.chunkOf[row] = c
+	if e.rank[row] < e.rank[c.low[b]] {
+		c.low[b] = row
+	}
+	e.raise(c, b, row)
+}
+
+// appendBlock adds a block of rows that stand after all others of a chunk that has room for it.
+func (e *Engine) appendBlock(c *chunk, rows ...uint32) {
+	b := c.n
+	c.n++
+	c.count[b] = copy(c.rows[b][:], rows)
+	c.first[b] = e.key[rows[0]]
+	for _, row := range rows {
+		e.chunkOf[row] = c
+	}
+	e.tighten(c, b)
+	for d, m := range c.mostOf(b) {
+		c.bound[d] = max(c.bound[d], m)
 	}
 }
 
-// remove takes a row out. Its key must be what it was when it was inserted.
+// raise lifts the bounds of a block that a row has joined.
+func (e *Engine) raise(c *chunk, b int, row uint32) {
+	most := c.mostOf(b)
+	for d, f := range e.freeOf(row) {
+		most[d] = max(most[d], f)
+		c.bound[d] = max(c.bound[d], f)
+	}
+}
+
+// splitBlock moves the second half of a full block into a new one after it; the chunk has room for it.
+func (e *Engine) splitBlock(c *chunk, b int) {
+	e.shift(c, b+1, c, b, c.n-b)
+	c.n++
+	const half = blockRows / 2
+	copy(c.rows[b+1][:], c.rows[b][half:])
+	c.count[b], c.count[b+1] = half, blockRows-half
+	c.first[b+1] = e.key[c.rows[b+1][0]]
+	e.tighten(c, b)
+	e.tighten(c, b+1)
+}
+
+// shift copies n blocks of one chunk, from a block on, to where they shall stand in another or the same.
+func (e *Engine) shift(to *chunk, at int, from *chunk, b, n int) {
+	copy(to.count[at:at+n], from.count[b:b+n])
+	copy(to.first[at:at+n], from.first[b:b+n])
+	copy(to.low[at:at+n], from.low[b:b+n])
+	copy(to.loose[at:at+n], from.loose[b:b+n])
+	copy(to.rows[at:at+n], from.rows[b:b+n])
+	w := e.width
+	copy(to.most[at*w:(at+n)*w], from.most[b*w:(b+n)*w])
+}
+
+// splitChunk moves the second half of a full chunk into a new one after it.
+func (e *Engine) splitChunk(l *lane, ci int) {
+	c, next := l.chunks[ci], e.newChunk()
+	const half = chunkBlocks / 2
+	e.shift(next, 0, c, half, chunkBlocks-half)
+	c.n, next.n = half, chunkBlocks-half
+	for b := range next.n {
+		for _, row := range next.block(b) {
+			e.chunkOf[row] = next
+		}
+	}
+	e.tightenChunk(c)
+	e.tightenChunk(next)
+	l.chunks = slices.Insert(l.chunks, ci+1, next)
+}
+
+// remove takes a row out. Its key must be what it was when it was inserted; its rank may be gone.
 func (e *Engine) remove(l *lane, row uint32) {
-	b := e.blockOf[row]
-	e.blockOf[row] = nil
-	i := slices.Index(b.rows, row)
-	b.rows = append(b.rows[:i], b.rows[i+1:]...)
-	b.loose, b.chunk.loose = true, true
+	c := e.chunkOf[row]
+	e.chunkOf[row] = nil
 	l.size--
 	l.version++
-	if len(b.rows) > 0 {
-		if b.low == row {
-			b.low = slices.MinFunc(b.rows, e.byRank)
-		}
-		return
+	b := e.blockAt(c, e.positionOf(row))
+	i := slices.Index(c.block(b), row)
+	for o := 0; i < 0; o++ { // ranks have moved: look at every block
+		b = o
+		i = slices.Index(c.block(b), row)
 	}
-	c := b.chunk
-	c.blocks = slices.DeleteFunc(c.blocks, func(o *block) bool { return o == b })
-	if len(c.blocks) == 0 {
+	copy(c.rows[b][i:], c.rows[b][i+1:c.count[b]])
+	c.count[b]--
+	c.loose[b], c.slack = true, true
+	switch {
+	case c.count[b] > 0:
+		c.first[b] = e.key[c.rows[b][0]]
+		if c.low[b] == row {
+			c.low[b] = slices.MinFunc(c.block(b), e.byRank)
+		}
+	case c.n > 1:
+		e.shift(c, b, c, b+1, c.n-b-1)
+		c.n--
+	default:
 		l.chunks = slices.DeleteFunc(l.chunks, func(o *chunk) bool { return o == c })
 	}
 }
 
 // tighten makes the bounds of a block exact.
-func (e *Engine) tighten(b *block) {
-	for d := range b.most {
-		b.most[d] = math.MinInt64
+func (e *Engine) tighten(c *chunk, b int) {
+	most := c.mostOf(b)
+	for d := range most {
+		most[d] = math.MinInt64
 	}
-	for _, r := range b.rows {
-		for d, f := range e.freeOf(r) {
-			if f > b.most[d] {
-				b.most[d] = f
-			}
+	rows := c.block(b)
+	for _, row := range rows {
+		for d, f := range e.freeOf(row) {
+			most[d] = max(most[d], f)
 		}
 	}
-	b.loose = false
+	c.low[b] = slices.MinFunc(rows, e.byRank)
+	c.loose[b] = false
 }
 
-func (c *chunk) tighten() {
-	copy(c.most, c.blocks[0].most)
-	for _, b := range c.blocks[1:] {
-		for d, f := range b.most {
-			if f > c.most[d] {
-				c.most[d] = f
-			}
+// tightenChunk makes the bounds of a chunk those of its blocks.
+func (e *Engine) tightenChunk(c *chunk) {
+	copy(c.bound, c.mostOf(0))
+	for b := 1; b < c.n; b++ {
+		for d, m := range c.mostOf(b) {
+			c.bound[d] = max(c.bound[d], m)
 		}
 	}
-	c.loose = false
+	c.slack = false
 }
 
-// find returns the first row from p on that the run accepts and whose key is at least that of the
-// floor. If there is none it returns where it ended: at a row with a lesser key, or at the lane's end.
+// find returns the first row from p on that the run accepts and whose key is at least the floor. If there
+// is none it returns where it ended: at a row with a lesser key, or at the lane's end.
 func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, found bool, end position) {
-	ci := l.chunkOf(e, p)
-	fresh := ci < 0
-	for ci = max(ci, 0); ci < len(l.chunks); ci++ {
+	if len(l.chunks) == 0 {
+		return 0, false, laneEnd
+	}
+	ci := e.chunkAt(l, p)
+	b, skip := e.blockAt(l.chunks[ci], p), true // of the first block, skip the rows before p
+	for ; ci < len(l.chunks); ci++ {
 		c := l.chunks[ci]
-		if !r.within(c.most) {
-			fresh = true
+		if !r.within(c.bound) {
+			b, skip = 0, false
 			continue
 		}
-		bi := 0
-		if !fresh {
-			bi = max(c.blockOf(e, p), 0)
-		}
-		for ; bi < len(c.blocks); bi++ {
-			b := c.blocks[bi]
-			if e.key[b.rows[0]] < floor && fresh {
-				return 0, false, e.positionOf(b.rows[0])
+		whole := b == 0
+		for ; b < c.n; b++ {
+			if c.first[b] < floor && !skip {
+				return 0, false, e.positionOf(c.rows[b][0])
 			}
-			if !r.within(b.most) {
-				fresh = true
+			if !r.within(c.mostOf(b)) {
+				skip = false
 				continue
 			}
-			i := 0
-			if !fresh {
-				i, _ = slices.BinarySearchFunc(b.rows, p, func(row uint32, p position) int {
-					if e.before(row, p) {
-						return -1
-					}
-					return 1
-				})
-				fresh = true
+			rows := c.block(b)
+			if skip {
+				rows = rows[e.rowAt(rows, p):]
+				skip = false
 			}
-			whole := i == 0
-			for ; i < len(b.rows); i++ {
-				if row := b.rows[i]; e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
+			for _, row := range rows {
+				if e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
 					if e.key[row] < floor {
 						return 0, false, e.positionOf(row)
 					}
 					return row, true, position{}
 				}
 			}
-			if whole && b.loose {
-				e.tighten(b)
+			if c.loose[b] {
+				e.tighten(c, b)
 			}
 		}
-		if c.loose {
-			c.tighten()
+		if whole && c.slack {
+			e.tightenChunk(c)
 		}
-		fresh = true
+		b = 0
 	}
 	return 0, false, laneEnd
 }
-
-func (e *Engine) positionOf(row uint32) position { return position{e.key[row], e.rank[row]} }
 
 // within reports whether the bounds leave room for the run's request.
 func (r *run) within(most []int64) bool {
@@ -300,11 +358,5 @@ func (r *run) within(most []int64) bool {
 
 // fits reports whether a row has room for the run's request, as far as amounts go.
 func (e *Engine) fits(r *run, row uint32) bool {
-	free := e.free[int(row)*e.width:]
-	for _, n := range r.needs {
-		if free[n.Dim] < n.Amount {
-			return false
-		}
-	}
-	return true
+	return r.within(e.free[int(row)*e.width:])
 }

@@ -18,27 +18,17 @@ func (e *Engine) scan(r *run, t berth.Task) (laneRun, bool) {
 			continue
 		}
 		c.Capacity = l.profile.capacity
-		for _, ch := range l.chunks {
-			if !r.within(ch.most) {
+		for row := range l.all() {
+			if !e.fits(r, row) || r.picky && !e.usable(r, row) {
 				continue
 			}
-			for _, b := range ch.blocks {
-				if !r.within(b.most) {
-					continue
-				}
-				for _, row := range b.rows {
-					if !e.fits(r, row) || r.picky && !e.usable(r, row) {
-						continue
-					}
-					cand := laneRun{lane: lr.lane, row: row, preferred: lr.preferred, score: e.score(r, row)}
-					if r.escaped {
-						cand.preferred = r.group.Preferred(e.records[row].Payload.(*berth.Node))
-					}
-					if !found || cand.preferred > best.preferred || cand.preferred == best.preferred &&
-						(cand.score > best.score || cand.score == best.score && e.rank[row] < e.rank[best.row]) {
-						best, found = cand, true
-					}
-				}
+			cand := laneRun{lane: lr.lane, row: row, preferred: lr.preferred, score: e.score(r, row)}
+			if r.escaped {
+				cand.preferred = r.group.Preferred(e.records[row].Payload.(*berth.Node))
+			}
+			if !found || cand.preferred > best.preferred || cand.preferred == best.preferred &&
+				(cand.score > best.score || cand.score == best.score && e.rank[row] < e.rank[best.row]) {
+				best, found = cand, true
 			}
 		}
 	}
