@@ -286,7 +286,7 @@ func cover(p placement.Picker, g *berth.Group) (ops []berth.Op, text string) {
 
 // strategies are all there are, and hosts' own with every set of declarations.
 func strategies() []placement.Strategy {
-	score := hump{}
+	own := func(name string, d placement.Dependence) placement.Strategy { return host{name, d, hump{}} }
 	return []placement.Strategy{
 		placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID),
 		placement.Spread("zone"), placement.Spread("rack"), placement.FirstFit(), placement.Random(1),
@@ -294,14 +294,14 @@ func strategies() []placement.Strategy {
 			i, _ := c.Resource("cpu")
 			return -c.Free[i]
 		}),
-		host{name: "shape", depends: placement.Dependence{Shape: true}, additive: score},
-		host{name: "shape, additive", depends: placement.Dependence{Shape: true, Additive: score}, additive: score},
-		host{name: "additive only", depends: placement.Dependence{Additive: score}, additive: score},
-		host{name: "domains", depends: placement.Dependence{Shape: true, Domains: []string{"zone", berth.NodeID}, Additive: score}, additive: score},
-		host{name: "fewest", depends: placement.Dependence{Shape: true, Domains: []string{"zone"}, Fewest: true}, additive: score},
-		host{name: "fewest, additive", depends: placement.Dependence{Shape: true, Domains: []string{berth.NodeID, "zone"}, Fewest: true, Additive: score}, additive: score},
-		host{name: "fewest on two", depends: placement.Dependence{Shape: true, Domains: []string{"ssd", "zone"}, Fewest: true, Additive: score}, additive: score},
-		host{name: "fewest of nothing", depends: placement.Dependence{Shape: true, Domains: []string{"no such attribute"}, Fewest: true, Additive: score}, additive: score},
+		own("shape", placement.Dependence{Shape: true}),
+		own("shape, additive", placement.Dependence{Shape: true, Additive: hump{}}),
+		own("additive only", placement.Dependence{Additive: hump{}}),
+		own("domains", placement.Dependence{Shape: true, Domains: []string{"zone", berth.NodeID}, Additive: hump{}}),
+		own("fewest", placement.Dependence{Shape: true, Domains: []string{"zone"}, Fewest: true}),
+		own("fewest, additive", placement.Dependence{Shape: true, Domains: []string{berth.NodeID, "zone"}, Fewest: true, Additive: hump{}}),
+		own("fewest on two", placement.Dependence{Shape: true, Domains: []string{"ssd", "zone"}, Fewest: true, Additive: hump{}}),
+		own("fewest of nothing", placement.Dependence{Shape: true, Domains: []string{"no such attribute"}, Fewest: true, Additive: hump{}}),
 	}
 }
 

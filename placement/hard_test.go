@@ -239,7 +239,9 @@ func TestFractionOfGreatQuantities(t *testing.T) {
 }
 
 func TestHundredsOfZones(t *testing.T) {
-	for _, s := range []placement.Strategy{placement.BinPack(), placement.Spread("zone"), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID, "zone")} {
+	for _, s := range []placement.Strategy{
+		placement.BinPack(), placement.Spread("zone"), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID, "zone"),
+	} {
 		t.Run(s.String(), func(t *testing.T) {
 			p, f := pairOf(s), berth.NewFork()
 			for i := range 340 {
