@@ -16,81 +16,105 @@ func TestArrayIsCopiedOnWrite(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		type handle struct {
-			array Array[int]
-			token *token
-			want  [][]int
+			array   Array[int64] // each row holds the first element of the columns' row
+			columns Columns
+			token   *token
+			want    [][]int64
 		}
-		handles := []*handle{{array: newArray[int](2, 1), token: new(token)}}
+		handles := []*handle{{columns: Columns{width: 2}, token: new(token)}}
 		for range 3000 {
 			h := handles[r.IntN(len(handles))]
 			switch c := r.IntN(40); {
 			case c == 0 && len(handles) < 6: // a fork: the pages are shared, so both need a new right to write
-				next := &handle{array: h.array, token: new(token)}
+				next := &handle{array: h.array, columns: h.columns, token: new(token)}
 				h.token = new(token)
 				for _, row := range h.want {
 					next.want = append(next.want, slices.Clone(row))
 				}
 				handles = append(handles, next)
-			case c == 1 && h.array.width < 16:
-				h.array = h.array.widened(h.token, 2*h.array.width)
+			case c == 1 && h.columns.width < 16:
+				h.columns = h.columns.widened(h.token, 2*h.columns.width)
 				for i := range h.want {
-					h.want[i] = append(h.want[i], make([]int, len(h.want[i]))...)
+					h.want[i] = append(h.want[i], make([]int64, len(h.want[i]))...)
 				}
 			case c < 12 || len(h.want) == 0:
+				require.Equal(t, len(h.want), h.columns.grow(h.token))
 				require.Equal(t, len(h.want), h.array.grow(h.token))
-				h.want = append(h.want, make([]int, h.array.width))
+				h.want = append(h.want, make([]int64, h.columns.width))
 			default:
-				i, v := r.IntN(len(h.want)), r.Int()
-				if c%2 == 0 {
-					*h.array.mutAt(h.token, i) = v
-					h.want[i][0] = v
-				} else {
-					h.array.mutRow(h.token, i)[h.array.width-1] = v
-					h.want[i][h.array.width-1] = v
-				}
+				i, v := r.IntN(len(h.want)), r.Int64()
+				*h.array.mutAt(h.token, i) = v
+				row := h.columns.mutRow(h.token, i)
+				row[0], row[len(row)-1] = v, -v
+				h.want[i][0], h.want[i][len(row)-1] = v, -v
 			}
 		}
 		for n, h := range handles {
+			require.Equal(t, len(h.want), h.columns.Len(), "seed %d", seed)
 			require.Equal(t, len(h.want), h.array.Len(), "seed %d", seed)
 			for i, row := range h.want {
-				require.Equal(t, row, h.array.Row(i), "seed %d, handle %d, row %d", seed, n, i)
-				require.Equal(t, row[0], *h.array.At(i))
+				require.Equal(t, row, h.columns.Row(i), "seed %d, handle %d, row %d", seed, n, i)
+				require.Equal(t, row[0], *h.array.At(i), "seed %d, handle %d, row %d", seed, n, i)
 			}
 		}
 	}
 }
 
+// Two tables hold 32*32 pages: beyond them the top table grows, in both of two arrays that share it.
+func TestArrayGrowsBeyondItsTables(t *testing.T) {
+	const rows = 3*fan*fan*pageRows + 5
+	var a Array[int]
+	first := new(token)
+	for range rows / 2 {
+		a.grow(first)
+	}
+	b, second, third := a, new(token), new(token)
+	for i := range rows {
+		if i >= rows/2 {
+			a.grow(second)
+			b.grow(third)
+		}
+		*a.mutAt(second, i) = i
+		*b.mutAt(third, i) = -i
+	}
+	for i := range rows {
+		require.Equal(t, i, *a.At(i))
+		require.Equal(t, -i, *b.At(i))
+	}
+}
+
 func TestArrayCopiesOnlyWhatItWrites(t *testing.T) {
-	a, first := newArray[int](1, 3), new(token)
+	var a Array[int]
+	first := new(token)
 	for range 1000 {
 		a.grow(first)
 	}
 	copied := 0
-	count := func(page []int) { copied += len(page) }
+	count := func(page *[pageRows]int) { copied += len(page) }
 	a.mutAtCopied(first, 5, count)
 	assert.Zero(t, copied, "its own page needs no copy")
 	b, second := a, new(token)
 	b.mutAtCopied(second, 5, count)
 	b.mutAtCopied(second, 6, count)
-	assert.Equal(t, 8, copied, "one leaf of 8 rows, once")
-	assert.Same(t, a.At(8), b.At(8), "the next leaf is still shared")
+	assert.Equal(t, pageRows, copied, "one page, once")
+	assert.Same(t, a.At(pageRows), b.At(pageRows), "the next page is still shared")
 	assert.NotSame(t, a.At(6), b.At(6))
 }
 
-func TestArrayRowCannotReachTheNext(t *testing.T) {
-	a, tok := newArray[int](2, 3), new(token)
-	a.grow(tok)
-	a.grow(tok)
-	_ = append(a.mutRow(tok, 0), 7)
-	assert.Equal(t, []int{0, 0}, a.Row(1))
-	assert.Equal(t, 2, cap(a.Row(0)))
+func TestColumnsRowCannotReachTheNext(t *testing.T) {
+	c, tok := Columns{width: 2}, new(token)
+	c.grow(tok)
+	c.grow(tok)
+	_ = append(c.mutRow(tok, 0), 7)
+	assert.Equal(t, []int64{0, 0}, c.Row(1))
+	assert.Equal(t, 2, cap(c.Row(0)))
 }
 
 // An index must find what a map finds, under removals, the graves they leave and the rehashes they cause.
 func TestIndexAgainstMap(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tok, keys, want, slots := new(token), newArray[string](1, 4), map[string]uint32{}, []uint32(nil)
+		tok, keys, want, slots := new(token), Array[string]{}, map[string]uint32{}, []uint32(nil)
 		x := newIndex(tok, 0)
 		idOf := func(slot uint32) string { return *keys.At(int(slot)) }
 		_, ok := x.find(hashOf("x"), "x", idOf)

@@ -18,7 +18,7 @@ const (
 func bucketOf(slot, hash uint32) uint64 { return uint64(hash)<<32 | uint64(slot+bucketSlot) }
 
 func newIndex(t *token, size int) index {
-	x := index{buckets: newArray[uint64](1, 4)}
+	var x index
 	for range size {
 		x.buckets.grow(t)
 	}

@@ -130,7 +130,7 @@ type View struct {
 	dims    *names
 	attrs   *Interner
 	nodes   Array[NodeState]
-	free    Array[int64]
+	free    Columns
 	recs    Array[Record]
 	groups  Array[Group]
 	byNode  index
@@ -209,10 +209,7 @@ func New() *Store {
 	s.View = View{
 		dims:    &names{byID: map[string]int32{}},
 		attrs:   &Interner{ids: map[string]uint32{}},
-		nodes:   newArray[NodeState](1, 3),
-		free:    newArray[int64](2, 4),
-		recs:    newArray[Record](1, 3),
-		groups:  newArray[Group](1, 3),
+		free:    Columns{width: 2},
 		byNode:  newIndex(t, 0),
 		byTask:  newIndex(t, 0),
 		byHold:  newIndex(t, 0),
@@ -437,7 +434,7 @@ func (s *Store) node(row uint32) *NodeState {
 	if !s.forked {
 		return s.nodes.mutAt(s.token, int(row))
 	}
-	return s.nodes.mutAtCopied(s.token, int(row), func(page []NodeState) {
+	return s.nodes.mutAtCopied(s.token, int(row), func(page *[pageRows]NodeState) {
 		for i := range page {
 			page[i].Members = slices.Clip(page[i].Members)
 		}
