@@ -398,3 +398,50 @@ func TestUndoneGangLeavesNoTrace(t *testing.T) {
 		}
 	})
 }
+
+// Nodes that are alike but for one thing are told apart, whichever comes first.
+func TestAlikeButForOneThing(t *testing.T) {
+	variants := []func(n *berth.Node){
+		func(*berth.Node) {},
+		func(n *berth.Node) { n.Unschedulable = true },
+		func(n *berth.Node) { n.Taints = []berth.Taint{{Key: "k", Value: "v"}} },
+		func(n *berth.Node) { n.Taints = []berth.Taint{{Key: "k", Value: "w"}} },
+		func(n *berth.Node) {
+			n.Taints = []berth.Taint{{Key: "k", Value: "v", Effect: berth.PreferNoSchedule}}
+		},
+		func(n *berth.Node) { n.Attributes = berth.Attributes{"zone": "a"} },
+		func(n *berth.Node) { n.Attributes = berth.Attributes{"zone": "b"} },
+		func(n *berth.Node) { n.Attributes = berth.Attributes{"rack": "a"} },
+		func(n *berth.Node) { n.Devices = []berth.Device{{Class: "gpu", Model: "A"}} },
+		func(n *berth.Node) { n.Devices = []berth.Device{{Class: "gpu", Model: "B"}} },
+		func(n *berth.Node) { n.Ports = []berth.PortRange{{First: 80, Last: 80}} },
+		func(n *berth.Node) { n.Capacity["memory"]++ },
+		func(n *berth.Node) { n.Capacity["disk"] = 1 },
+	}
+	specs := []berth.GroupSpec{
+		{},
+		{Rules: []berth.Constraint{constraints.Tolerate("k", "v")}},
+		{Rules: []berth.Constraint{constraints.Tolerate("k", "w")}},
+		{Rules: []berth.Constraint{constraints.Eq("zone", "a")}},
+		{Rules: []berth.Constraint{constraints.TolerateAll(), constraints.GroupBy("zone")}},
+		{Rules: []berth.Constraint{constraints.Exists("rack")}},
+		{Devices: []berth.DeviceRequest{{Class: "gpu", Share: 400, Models: []string{"B"}}}},
+		{Ports: []berth.PortRange{{First: 80, Last: 80}}},
+	}
+	each(t, func(t *testing.T, p *pair) {
+		rng := rand.New(rand.NewPCG(4, 4))
+		for round := range 6 {
+			f := berth.NewFork()
+			for i, k := range rng.Perm(2 * len(variants)) {
+				n := plain(fmt.Sprintf("n%02d", i), 4000, 8<<30)
+				variants[k/2](&n)
+				require.NoError(t, f.AddNodes(n))
+				require.NoError(t, f.Drain(k == 1, n.ID)) // one of the two that have nothing special
+			}
+			for i, spec := range specs {
+				spec.Request = berth.Resources{"cpu": 1500}
+				apply(f, p.plan(t, f.Snapshot(), berth.NewGroup(fmt.Sprintf("g%d-%d", round, i), spec).Tasks(9)))
+			}
+		}
+	})
+}
