@@ -19,6 +19,7 @@ type Engine struct {
 	lanesOK   bool     // whether the strategy's order can be kept in lanes
 	byNode    bool     // whether the strategy counts tasks by node
 	zoneNames []string // the other attributes it counts tasks by
+	zoneOf    []int    // by the strategy's domains: its place in zoneNames, or onNode
 
 	snapshot *berth.Snapshot
 	view     *store.View
@@ -28,6 +29,8 @@ type Engine struct {
 	zoneKeys []uint32 // zoneNames in the snapshot's numbers
 
 	// Columns, by row.
+	attrs   *store.Interner // whose numbers profiles and values are in
+	names   []string        // of the dimensions
 	dims    int
 	width   int // dims, and two more for each device class
 	classes []string
@@ -65,6 +68,9 @@ type Engine struct {
 	refLive bool
 }
 
+// onNode stands for berth.NodeID in Engine.zoneOf.
+const onNode = -1
+
 const (
 	maxNarrow   = 32   // values an attribute may have to be part of profiles
 	maxProfiles = 512  // beyond it fewer attributes are
@@ -88,23 +94,44 @@ func (p *profile) attr(key uint32) (uint32, bool) {
 	return 0, false
 }
 
-// NewEngine returns a picker for a strategy, to be used again and again.
+// NewEngine returns a picker for a strategy, to be used again and again; nil is BinPack.
 func NewEngine(s Strategy) *Engine {
+	s = orBinPack(s)
 	e := &Engine{strategy: s, depends: s.Depends(), ref: NewExhaustive(s)}
 	e.lanesOK = e.depends.Shape && e.depends.Additive != nil && (len(e.depends.Domains) == 0 || e.depends.Fewest)
 	for _, k := range e.depends.Domains {
+		zone := onNode
 		if k == berth.NodeID {
 			e.byNode = true
-		} else {
+		} else if zone = slices.Index(e.zoneNames, k); zone < 0 {
+			zone = len(e.zoneNames)
 			e.zoneNames = append(e.zoneNames, k)
 		}
+		e.zoneOf = append(e.zoneOf, zone)
 	}
+	e.Start(nil)
 	return e
+}
+
+func orBinPack(s Strategy) Strategy {
+	if s == nil {
+		return BinPack()
+	}
+	return s
+}
+
+// orEmpty returns a snapshot of no nodes for none.
+func orEmpty(s *berth.Snapshot) *berth.Snapshot {
+	if s == nil {
+		s = berth.NewFork().Snapshot()
+	}
+	return s
 }
 
 // Start begins a plan on a snapshot. It costs as much as has changed since the last: nodes that the last
 // plan filled, if it was committed as it was planned, have not.
 func (e *Engine) Start(s *berth.Snapshot) {
+	s = orEmpty(s)
 	view := store.ViewOf(s)
 	e.flush()
 	e.snapshot, e.view = s, view
@@ -126,7 +153,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 func (e *Engine) sync(view *store.View) {
 	e.rank = view.Rank()
 	changes, ok := view.Since(e.seq)
-	if len(view.Dims()) != e.dims || e.branch == nil || view.Rows() < len(e.records) {
+	if view.Attrs() != e.attrs || !slices.Equal(view.Dims(), e.names) || view.Rows() < len(e.records) {
 		e.rebuild(view)
 		return
 	}
@@ -208,7 +235,8 @@ func (e *Engine) freeOf(row uint32) []int64 {
 
 // rebuild makes everything anew: O(nodes), without sorting where nodes are equally full.
 func (e *Engine) rebuild(view *store.View) {
-	e.dims = len(view.Dims())
+	e.attrs, e.names = view.Attrs(), view.Dims()
+	e.dims = len(e.names)
 	e.classes = e.classes[:0]
 	e.values = map[uint32][]uint32{}
 	for _, row := range view.Order() {

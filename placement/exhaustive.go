@@ -30,17 +30,22 @@ type Exhaustive struct {
 	fork     *berth.Fork
 	store    *store.Store
 	cand     Candidate
+	picked   map[string]bool // tasks placed by this plan
 }
 
-// NewExhaustive returns a reference picker for a strategy.
+// NewExhaustive returns a reference picker for a strategy; nil is BinPack.
 func NewExhaustive(s Strategy) *Exhaustive {
-	return &Exhaustive{strategy: s, depends: s.Depends()}
+	s = orBinPack(s)
+	e := &Exhaustive{strategy: s, depends: s.Depends()}
+	e.Start(nil)
+	return e
 }
 
 // Start begins a plan on a snapshot.
 func (e *Exhaustive) Start(s *berth.Snapshot) {
-	e.fork = s.Fork()
+	e.fork = orEmpty(s).Fork()
 	e.store = store.StoreOf(e.fork)
+	e.picked = map[string]bool{}
 }
 
 // Place picks the best node for a task: O(nodes).
@@ -48,6 +53,9 @@ func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 	var best berth.NodeView
 	var bestPreferred, bestScore int64
 	found := false
+	if t.Group.Err() != nil {
+		return berth.Op{}, false
+	}
 	e.begin(t)
 	for n := range e.fork.Nodes() {
 		if !e.fork.Fits(t.Group, n) {
@@ -68,7 +76,11 @@ func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 
 func (e *Exhaustive) take(t berth.Task, node string) (berth.Op, bool) {
 	op, why := e.fork.Apply(berth.Op{Kind: berth.Place, Task: t, Node: node})
-	return op, why.Code == berth.None
+	if why.Code != berth.None {
+		return berth.Op{}, false
+	}
+	e.picked[t.ID] = true
+	return op, true
 }
 
 func (e *Exhaustive) begin(t berth.Task) {
@@ -119,6 +131,9 @@ func (e *Exhaustive) tasksIn(n berth.NodeView, g *berth.Group, key string) int {
 
 // Cover picks every eligible node that lacks the daemon group's instance: O(nodes).
 func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
+	if g.Err() != nil {
+		return
+	}
 	for n := range e.fork.Nodes() {
 		node := n.Node()
 		if n.Drained() || !g.Eligible(&node) || e.covered(g, n) {
@@ -143,9 +158,12 @@ func (e *Exhaustive) covered(g *berth.Group, n berth.NodeView) bool {
 	return false
 }
 
-// Undo gives back what was picked by an operation.
+// Undo gives back what was picked by an operation of this plan; any other is passed over.
 func (e *Exhaustive) Undo(op berth.Op) {
-	e.fork.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
+	if id := op.Task.ID; e.picked[id] {
+		delete(e.picked, id)
+		e.fork.Apply(berth.Op{Kind: berth.Release, ID: id})
+	}
 }
 
 // Explain says why no node can take a task of the group now: O(nodes).

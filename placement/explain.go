@@ -13,8 +13,8 @@ import (
 // about nodes' tasks or wide attributes, asked again while nothing has changed, it costs a few searches in
 // each lane; else a few nanoseconds a node where lanes and columns tell, or as much as [Exhaustive.Explain].
 func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
-	if e.view == nil {
-		return &berth.Explanation{}
+	if g.Err() != nil {
+		return e.ref.Explain(g)
 	}
 	r := e.begin(g)
 	e.cur = nil

@@ -74,6 +74,9 @@ func (e *Engine) begin(g *berth.Group) *run {
 		r.escaped = r.escaped || name == berth.NodeID || !e.isNarrow(name)
 	}
 	rules := g.DomainRules()
+	if g.Mode() == berth.Daemon {
+		r.hostLimit = 1
+	}
 	if g.Mode() == berth.Daemon || len(rules) > 0 || len(e.depends.Domains) > 0 {
 		r.tally = e.tallyOf(g)
 		e.activate(r.tally)
@@ -289,6 +292,9 @@ func (e *Engine) setLimits(r *run) {
 // Place picks the best node for a task. What it costs is in ENGINE.md.
 func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	if e.cur == nil || e.cur.group != t.Group {
+		if t.Group.Err() != nil {
+			return berth.Op{}, false
+		}
 		e.cur = e.begin(t.Group)
 	}
 	r := e.cur
@@ -378,14 +384,12 @@ func (e *Engine) outranks(r *run, a, b *laneRun) int {
 	if c := cmp.Compare(a.preferred, b.preferred); c != 0 {
 		return c
 	}
-	zone := 0
-	for _, name := range e.depends.Domains {
+	for _, zone := range e.zoneOf {
 		var c int
-		if name == berth.NodeID {
+		if zone == onNode {
 			c = cmp.Compare(e.hostCount(b.row), 0)
 		} else {
 			c = cmp.Compare(r.tasksIn(b, zone), r.tasksIn(a, zone))
-			zone++
 		}
 		if c != 0 {
 			return c
@@ -400,19 +404,15 @@ func (e *Engine) better(r *run, a, b *laneRun) bool {
 	if a.preferred != b.preferred {
 		return a.preferred > b.preferred
 	}
-	if len(e.depends.Domains) > 0 {
-		zone := 0
-		for _, name := range e.depends.Domains {
-			var c int
-			if name == berth.NodeID {
-				c = cmp.Compare(min(e.hostCount(a.row), MostTasks), min(e.hostCount(b.row), MostTasks))
-			} else {
-				c = cmp.Compare(r.tasksIn(a, zone), r.tasksIn(b, zone))
-				zone++
-			}
-			if c != 0 {
-				return c < 0
-			}
+	for _, zone := range e.zoneOf {
+		var c int
+		if zone == onNode {
+			c = cmp.Compare(min(e.hostCount(a.row), MostTasks), min(e.hostCount(b.row), MostTasks))
+		} else {
+			c = cmp.Compare(r.tasksIn(a, zone), r.tasksIn(b, zone))
+		}
+		if c != 0 {
+			return c < 0
 		}
 	}
 	if a.score != b.score {
@@ -466,7 +466,11 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 	if now := e.rate(row); now >= e.key[row] && e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
 		c.score = now + c.groupTerm
 	} else {
+		// It may stand before where the search was: it rose, was moved, and has fallen again.
 		c.found = false
+		if p := (position{now, e.rank[row]}); now > c.from.key || now == c.from.key && p.rank < c.from.rank {
+			c.from = p
+		}
 	}
 	return op
 }
@@ -512,8 +516,13 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 	e.loosen(row)
 }
 
-// Undo gives back what was picked by an operation of this plan, as it was returned.
+// Undo gives back what was picked by an operation of this plan; any other is passed over. It looks back
+// through what was picked since.
 func (e *Engine) Undo(op berth.Op) {
+	op, ok := e.picked(op.Task.ID)
+	if !ok {
+		return
+	}
 	e.steps = append(e.steps, berth.Op{Kind: berth.Release, ID: op.Task.ID})
 	r := run{devices: op.Task.Group.Devices()}
 	e.needsOf(op.Task.Group, &r)
@@ -530,9 +539,25 @@ func (e *Engine) Undo(op berth.Op) {
 	e.cur = nil
 }
 
+// picked returns the operation that placed a task in this plan, if it was not undone.
+func (e *Engine) picked(task string) (berth.Op, bool) {
+	for _, step := range slices.Backward(e.steps) {
+		switch {
+		case step.Kind == berth.Release && step.ID == task:
+			return berth.Op{}, false
+		case step.Kind == berth.Place && step.Task.ID == task:
+			return step, true
+		}
+	}
+	return berth.Op{}, false
+}
+
 // Cover picks every eligible node that lacks the daemon group's instance: O(nodes).
 func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
 	e.cur = nil
+	if g.Err() != nil {
+		return
+	}
 	r := e.begin(g)
 	if r == nil || len(g.DomainRules()) > 0 {
 		e.coverByReference(g, placed, missed)

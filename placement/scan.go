@@ -41,14 +41,12 @@ func (e *Engine) score(r *run, row uint32) int64 {
 	c.node = n.ID
 	c.Free = e.freeOf(row)[:e.dims]
 	c.Tasks = c.Tasks[:0]
-	zone := 0
-	for _, name := range e.depends.Domains {
-		if name == berth.NodeID {
+	for _, zone := range e.zoneOf {
+		if zone == onNode {
 			c.Tasks = append(c.Tasks, e.hostCount(row))
 			continue
 		}
 		d := r.tally.domains[zone]
-		zone++
 		if v, ok := n.Attr(d.key); ok {
 			c.Tasks = append(c.Tasks, d.tasks[d.slot(v)])
 		} else {

@@ -237,9 +237,14 @@ type function struct {
 	score func(c *Candidate) int64
 }
 
-func (f function) String() string           { return f.name }
-func (f function) Depends() Dependence      { return Dependence{} }
-func (f function) Score(c *Candidate) int64 { return f.score(c) }
+func (f function) String() string      { return f.name }
+func (f function) Depends() Dependence { return Dependence{} }
+func (f function) Score(c *Candidate) int64 {
+	if f.score == nil {
+		return 0 // Err says so
+	}
+	return f.score(c)
+}
 func (f function) Err() error {
 	if f.score == nil {
 		return fmt.Errorf("placement: strategy %q: no function", f.name)
