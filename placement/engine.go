@@ -63,6 +63,11 @@ type Engine struct {
 	cur     *run // one of runs, or nil
 	cand    Candidate
 
+	rankings map[string]*ranking // by shape
+	shapeKey []byte
+	asked    uint64   // how often a ranking was
+	changes  []uint32 // rows that changed, for rankings to be told
+
 	ref     *Exhaustive // for what has no index, and for explanations; started when needed
 	told    int         // how many of steps ref has been told
 	refLive bool
@@ -255,6 +260,8 @@ func (e *Engine) rebuild(view *store.View) {
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
 	e.loose = e.loose[:0]
+	e.changes = e.changes[:0]
+	clear(e.rankings)
 	e.growRows(view.Rows())
 	e.chooseNarrow()
 	for {
@@ -437,6 +444,7 @@ func (e *Engine) sumDevices(row uint32) {
 // refresh brings one row in line with the view. It returns false if the profiles must be made anew.
 func (e *Engine) refresh(row uint32) bool {
 	ns := e.view.Node(row)
+	e.changed(row)
 	if ns.Node != e.records[row] || ns.Drained != e.drained[row] {
 		return e.redescribe(row, ns)
 	}

@@ -27,7 +27,8 @@ type run struct {
 	possible bool // whether nodes ever had what is needed
 	escaped  bool // whether the group's rules look at wide attributes, and are asked row by row
 	picky    bool // whether a row that has room may still be refused
-	scan     bool // whether every row is asked about
+	scan     bool // whether no lane keeps the order
+	ranked   bool // whether a ranking keeps it, so that not every row is asked about
 	verdict  *verdict
 	tally    *tally // nil if nobody counts the group's tasks
 
@@ -103,6 +104,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 		r.scan = r.scan || !e.isNarrowKey(key)
 	}
 	r.scan = r.scan || r.escaped && len(g.Preferences()) > 0
+	r.ranked = r.scan && e.depends.Shape && r.tally == nil
 	r.picky = r.escaped || r.ports || len(r.devices) > 0 || len(r.wide) > 0 || r.hostLimit < math.MaxInt || e.byNode
 	if r.possible {
 		e.enter(r, eligibility)
@@ -308,11 +310,17 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		e.setLimits(r)
 	}
 	if r.scan {
-		c, ok := e.scan(r, t)
+		var row uint32
+		var ok bool
+		if r.ranked {
+			row, ok = e.ranked(r, t)
+		} else {
+			row, ok = e.scan(r, t)
+		}
 		if !ok {
 			return berth.Op{}, false
 		}
-		return e.occupy(r, c.row, t), true
+		return e.occupy(r, row, t), true
 	}
 	// The lanes whose best row is known come first: the others are searched only as far as they could
 	// have a better one.
@@ -385,13 +393,10 @@ func (e *Engine) outranks(r *run, a, b *laneRun) int {
 		return c
 	}
 	for _, zone := range e.zoneOf {
-		var c int
 		if zone == onNode {
-			c = cmp.Compare(e.hostCount(b.row), 0)
-		} else {
-			c = cmp.Compare(r.tasksIn(b, zone), r.tasksIn(a, zone))
+			continue // there are none on either: rows that have some are looked at apart
 		}
-		if c != 0 {
+		if c := cmp.Compare(r.tasksIn(b, zone), r.tasksIn(a, zone)); c != 0 {
 			return c
 		}
 	}
@@ -514,6 +519,7 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 	e.touched = append(e.touched, row)
 	e.lanes[e.lane[row]].version++
 	e.loosen(row)
+	e.changed(row)
 }
 
 // Undo gives back what was picked by an operation of this plan; any other is passed over. It looks back

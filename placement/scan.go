@@ -6,9 +6,9 @@ import (
 
 // scan picks the best row by asking about every row of the run's lanes, for strategies and preferences
 // whose order no lane keeps: O(nodes), over dense columns.
-func (e *Engine) scan(r *run, t berth.Task) (laneRun, bool) {
+func (e *Engine) scan(r *run, t berth.Task) (uint32, bool) {
+	e.aim(r, t)
 	c := &e.cand
-	c.names, c.task, c.Request = e.view.Dims(), t, r.request
 	var best laneRun
 	found := false
 	for i := range r.lanes {
@@ -32,7 +32,12 @@ func (e *Engine) scan(r *run, t berth.Task) (laneRun, bool) {
 			}
 		}
 	}
-	return best, found
+	return best.row, found
+}
+
+// aim sets what all candidates for a task have in common.
+func (e *Engine) aim(r *run, t berth.Task) {
+	e.cand.names, e.cand.task, e.cand.Request = e.view.Dims(), t, r.request
 }
 
 func (e *Engine) score(r *run, row uint32) int64 {

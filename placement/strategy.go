@@ -30,6 +30,9 @@ type Strategy interface {
 // Dependence is what a strategy's score looks at besides nothing.
 type Dependence struct {
 	// Shape declares that Score looks at nothing but the candidate's Request, Free and Capacity and, where
+	// Domains names attributes, at Tasks. Without Domains the nodes are then ranked once for each
+	// request and the ranking is kept: a task costs as much as the nodes that changed since the last of its
+	// kind, each the logarithm of their number, where a strategy without declarations is asked about all.
 	// Domains names attributes, at Tasks. Scores are then kept, by request and node, until the node's free
 	// amounts change.
 	Shape bool
