@@ -55,7 +55,7 @@ type Engine struct {
 	isLoose []bool
 	touched []uint32          // rows the plan has changed
 	stale   []uint32          // rows to be brought in line; kept for its room
-	steps   []berth.Op        // what was picked and undone, in order
+	steps   []step            // what was picked and undone, in order
 	tallies map[string]*tally // by group name
 	active  *tally            // whose hosts hostAt finds
 	hostAt  []int32           // by row, the place in the active tally's hosts, plus one

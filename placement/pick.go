@@ -491,8 +491,24 @@ func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
 	if r.tally != nil {
 		e.add(r.tally, row, 1)
 	}
-	e.steps = append(e.steps, op)
+	e.steps = append(e.steps, step{task: t, grant: op.Grant, row: row})
 	return op
+}
+
+// step is a pick, or its undoing.
+type step struct {
+	task   berth.Task
+	grant  *berth.Grant
+	row    uint32
+	undone bool
+}
+
+// op returns the operation that a step is.
+func (e *Engine) op(s step) berth.Op {
+	if s.undone {
+		return berth.Op{Kind: berth.Release, ID: s.task.ID}
+	}
+	return berth.Op{Kind: berth.Place, Row: s.row, Task: s.task, Node: e.records[s.row].ID, Grant: s.grant}
 }
 
 // move takes the room of an operation, or with a sign of -1 gives it back.
@@ -529,7 +545,7 @@ func (e *Engine) Undo(op berth.Op) {
 	if !ok {
 		return
 	}
-	e.steps = append(e.steps, berth.Op{Kind: berth.Release, ID: op.Task.ID})
+	e.steps = append(e.steps, step{task: op.Task, undone: true})
 	r := run{devices: op.Task.Group.Devices()}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, -1)
@@ -547,12 +563,9 @@ func (e *Engine) Undo(op berth.Op) {
 
 // picked returns the operation that placed a task in this plan, if it was not undone.
 func (e *Engine) picked(task string) (berth.Op, bool) {
-	for _, step := range slices.Backward(e.steps) {
-		switch {
-		case step.Kind == berth.Release && step.ID == task:
-			return berth.Op{}, false
-		case step.Kind == berth.Place && step.Task.ID == task:
-			return step, true
+	for _, s := range slices.Backward(e.steps) {
+		if s.task.ID == task {
+			return e.op(s), !s.undone
 		}
 	}
 	return berth.Op{}, false
@@ -612,8 +625,8 @@ func (e *Engine) catchUpReference() {
 		e.ref.Start(e.snapshot)
 		e.refLive, e.told = true, 0
 	}
-	for _, op := range e.steps[e.told:] {
-		e.ref.fork.Apply(op)
+	for _, s := range e.steps[e.told:] {
+		e.ref.fork.Apply(e.op(s))
 	}
 	e.told = len(e.steps)
 }
@@ -637,7 +650,7 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 
 // follow does to the columns what the reference picked.
 func (e *Engine) follow(op berth.Op) {
-	e.steps = append(e.steps, op)
+	e.steps = append(e.steps, step{task: op.Task, grant: op.Grant, row: op.Row})
 	e.told = len(e.steps)
 	r := run{devices: op.Task.Group.Devices()}
 	e.needsOf(op.Task.Group, &r)
