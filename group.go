@@ -96,10 +96,9 @@ func (d DeviceRequest) String() string {
 // so what berth derives of it is derived once. A source knows a group by its name: two groups of
 // one name must have equal specs while tasks of either exist.
 type Group struct {
-	name  string
-	spec  GroupSpec
-	print string // all of the spec; equal for equal specs
-	err   error
+	name string
+	spec GroupSpec
+	err  error
 
 	needs       []need // the request and the devices' scalars, in name order
 	nodeRules   []NodeRule
@@ -170,7 +169,7 @@ func (g *Group) Priority() int { return g.spec.Priority }
 
 // Equal reports whether two groups have the same name and equal specs.
 func (g *Group) Equal(o *Group) bool {
-	return g == o || g != nil && o != nil && g.name == o.name && g.print == o.print
+	return g == o || g != nil && o != nil && g.name == o.name && g.spec.fingerprint() == o.spec.fingerprint()
 }
 
 // Task returns the task of that ID.
@@ -303,15 +302,16 @@ func (g *Group) check() error {
 }
 
 func (g *Group) compile() {
-	cost := g.spec.Request.Clone()
-	for _, d := range g.spec.Devices {
-		cost[d.Class] = d.Units()
-	}
-	for name, q := range cost.All() {
+	g.needs = make([]need, 0, len(g.spec.Request)+len(g.spec.Devices))
+	for name, q := range g.spec.Request {
 		if q > 0 {
 			g.needs = append(g.needs, need{name, q})
 		}
 	}
+	for _, d := range g.spec.Devices {
+		g.needs = append(g.needs, need{d.Class, d.Units()})
+	}
+	slices.SortFunc(g.needs, func(a, b need) int { return strings.Compare(a.name, b.name) })
 	for _, r := range g.spec.Rules {
 		switch r := r.(type) {
 		case NodeRule:
@@ -342,7 +342,6 @@ func (g *Group) compile() {
 	}
 	slices.Sort(g.reads)
 	g.reads = slices.Compact(g.reads)
-	g.print = g.spec.fingerprint()
 }
 
 // fingerprint is equal for equal specs and for no others: every text is quoted, so that two cannot read

@@ -27,6 +27,13 @@ type Resources map[string]int64
 
 // Err returns every fault in r joined into one error, in name order, or nil.
 func (r Resources) Err() error {
+	faulty := false
+	for name, q := range r {
+		faulty = faulty || q < 0 || checkName("resource", name) != nil
+	}
+	if !faulty {
+		return nil // without sorting the names: every group is checked
+	}
 	var errs []error
 	for name, q := range r.All() {
 		if err := checkName("resource", name); err != nil {
