@@ -70,20 +70,18 @@ func BenchmarkWords(b *testing.B) {
 	place := func(b *testing.B, fork *berth.Fork, hint, pages bool) {
 		b.ReportAllocs()
 		g := berth.NewGroup("placed", berth.GroupSpec{Request: berth.Resources{"cpu": 1}})
-		rows := map[string]uint32{}
 		tasks := g.Tasks(batch)
-		for i, t := range tasks {
-			op, why := fork.Apply(berth.Op{Kind: berth.Place, Task: t, Node: w.nodes[i*7%len(w.nodes)].ID})
-			require.Zero(b, why)
-			rows[t.ID] = op.Row
-			fork.Apply(berth.Op{Kind: berth.Release, ID: t.ID})
-		}
-		ops := make([]berth.Op, batch)
-		for i, t := range tasks {
-			ops[i] = berth.Op{Kind: berth.Place, Task: t, Node: w.nodes[i*7%len(w.nodes)].ID}
-			if hint {
-				ops[i].Row = rows[t.ID]
+		var ops []berth.Op
+		for i := 0; len(ops) < batch; i++ {
+			op, why := fork.Apply(berth.Op{Kind: berth.Place, Task: tasks[len(ops)], Node: w.nodes[i*7%len(w.nodes)].ID})
+			if why.Code != berth.None {
+				continue // full
 			}
+			fork.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
+			if !hint {
+				op.Row = 0
+			}
+			ops = append(ops, op)
 		}
 		for b.Loop() {
 			for _, op := range ops {
