@@ -54,8 +54,8 @@ func parse(args []string, w io.Writer) (options, error) {
 	flags.IntVar(&o.tasks, "tasks", 200_000, "how many tasks to generate without -data")
 	flags.Func("inflate", "make the tasks ask for this `fraction` of the GPUs (of the cores, without any), such as 1.3", func(s string) error {
 		f, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(f > 0 && f <= 10) {
-			return errors.New("not a number above 0, up to 10")
+		if err != nil || !(f >= 0.001 && f <= 10) {
+			return errors.New("not a number from 0.001 to 10")
 		}
 		o.inflate = int64(f*1000 + 0.5)
 		return nil
@@ -75,13 +75,22 @@ func parse(args []string, w io.Writer) (options, error) {
 	if err != nil {
 		return o, err
 	}
-	switch {
-	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case o.tasks < 1 || o.tasks > 10_000_000:
-		return o, fmt.Errorf("-tasks %d: not within 1 to 10 million", o.tasks)
+	var faults []error
+	for _, arg := range flags.Args() {
+		faults = append(faults, fmt.Errorf("unexpected argument %q", arg))
 	}
-	return o, nil
+	if o.tasks < 1 || o.tasks > 10_000_000 {
+		faults = append(faults, fmt.Errorf("-tasks %d: not within 1 to 10 million", o.tasks))
+	}
+	flags.Visit(func(f *flag.Flag) {
+		switch {
+		case f.Name == "pods" && o.data == "":
+			faults = append(faults, errors.New("-pods: without -data tasks are generated"))
+		case f.Name == "tasks" && o.data != "":
+			faults = append(faults, errors.New("-tasks: with -data the tasks are those of the pod list"))
+		}
+	})
+	return o, errors.Join(faults...)
 }
 
 func run(ctx context.Context, args []string, w io.Writer) error {

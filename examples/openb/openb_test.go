@@ -243,9 +243,13 @@ func TestBadArguments(t *testing.T) {
 	}{
 		"argument":    {[]string{"x"}, `unexpected argument "x"`},
 		"mode":        {[]string{"-mode", "both"}, `invalid value "both" for flag -mode: neither global nor offers`},
-		"inflate":     {[]string{"-inflate", "NaN"}, `invalid value "NaN" for flag -inflate: not a number above 0, up to 10`},
+		"inflate":     {[]string{"-inflate", "NaN"}, `invalid value "NaN" for flag -inflate: not a number from 0.001 to 10`},
+		"too little":  {[]string{"-inflate", "0.0004"}, `invalid value "0.0004" for flag -inflate: not a number from 0.001 to 10`},
 		"tasks":       {[]string{"-tasks", "0"}, `-tasks 0: not within 1 to 10 million`},
-		"no such dir": {[]string{"-data", "none"}, `open none/openb_node_list_gpu_node.csv: no such file or directory`},
+		"several":     {[]string{"-tasks", "-1", "x", "y"}, "unexpected argument \"x\"\nunexpected argument \"y\"\n-tasks -1: not within 1 to 10 million"},
+		"pods alone":  {[]string{"-pods", "p.csv"}, `-pods: without -data tasks are generated`},
+		"both tasks":  {[]string{"-data", "none", "-tasks", "5"}, `-tasks: with -data the tasks are those of the pod list`},
+		"no such dir": {[]string{"-data", "none"}, "open none/openb_node_list_gpu_node.csv: no such file or directory\nopen none/openb_pod_list_default.csv: no such file or directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer

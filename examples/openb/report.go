@@ -50,7 +50,10 @@ func (r *result) report(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %8d placed", s.placed)
 		for i, name := range s.frameworks {
-			fmt.Fprintf(w, "   %s %.4f of %s", name, s.shares[i].Float64(), s.shares[i].Resource)
+			fmt.Fprintf(w, "   %s %.4f", name, s.shares[i].Float64())
+			if on := s.shares[i].Resource; on != "" { // nobody's nothing is of any
+				fmt.Fprintf(w, " of %s", on)
+			}
 		}
 		fmt.Fprintln(w)
 	}

@@ -3,6 +3,8 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -27,29 +29,31 @@ const (
 
 // Load reads the nodes with GPUs and a list of pods, which is a file within dir or a path.
 func Load(dir, pods string) (*Cell, error) {
-	if within := filepath.Join(dir, pods); exists(within) {
-		pods = within
+	if within := filepath.Join(dir, pods); exists(within) || !exists(pods) {
+		pods = within // where neither is, the error names the one within dir
 	}
 	c := &Cell{Name: filepath.Base(pods)}
-	nodes, err := os.Open(filepath.Join(dir, NodeList))
-	if err != nil {
-		return nil, err
-	}
-	defer nodes.Close()
-	list, err := os.Open(pods)
-	if err != nil {
-		return nil, err
-	}
-	defer list.Close()
 	var nodeErr, podErr error
-	c.Nodes, nodeErr = ReadNodes(nodes.Name(), nodes)
-	c.Pods, podErr = ReadPods(list.Name(), list)
-	return c, errors.Join(nodeErr, podErr)
+	c.Nodes, nodeErr = read(filepath.Join(dir, NodeList), ReadNodes)
+	c.Pods, podErr = read(pods, ReadPods)
+	if err := errors.Join(nodeErr, podErr); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+func read[T any](path string, parse func(string, io.Reader) ([]T, error)) ([]T, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return parse(path, file)
 }
 
 // machines are those of the cell that Google published traces of in 2011, by what they have of the
@@ -132,17 +136,28 @@ func (s Shape) amount(resource string) int64 {
 
 // Inflate makes the pods ask for a fraction of the cell's scarce resource, given in thousandths: it
 // appends copies of pods drawn from seed until the next would ask for more, or, if they ask for more
-// as they are, takes pods away. The first copy of pod x is x~1.
+// as they are, takes pods away. The first copy of pod x is x~1, or the next of that form that is not taken.
 func (c *Cell) Inflate(thousandths int64, seed uint64) error {
 	snapshot, err := berth.NewSnapshot(c.Nodes...)
 	if err != nil {
 		return err
 	}
 	resource := c.Scarce()
-	target := snapshot.Total()[resource] / 1000 * thousandths
+	whole := snapshot.Total()[resource]
+	if thousandths < 0 || thousandths > 0 && whole/1000 > math.MaxInt64/thousandths {
+		return fmt.Errorf("%s: cannot count %d thousandths of the %s", c.Name, thousandths, resource)
+	}
+	target := whole / 1000 * thousandths
 	sum := c.Asks(resource)
 	if sum == 0 {
 		return fmt.Errorf("%s: no pod asks for any %s", c.Name, resource)
+	}
+	if target == 0 {
+		return fmt.Errorf("%s: there is not enough %s to ask for %d thousandths of it", c.Name, resource, thousandths)
+	}
+	taken := make(map[string]bool, len(c.Pods))
+	for _, p := range c.Pods {
+		taken[p.Name] = true
 	}
 	rng := rand.New(rand.NewPCG(seed, 2))
 	originals := len(c.Pods)
@@ -150,11 +165,16 @@ func (c *Cell) Inflate(thousandths int64, seed uint64) error {
 	for sum <= target {
 		i := rng.IntN(originals)
 		p := c.Pods[i]
-		if sum += p.amount(resource); sum > target {
+		if p.amount(resource) > target-sum {
 			return nil
 		}
-		copies[i]++
-		p.Name = fmt.Sprintf("%s~%d", p.Name, copies[i])
+		sum += p.amount(resource)
+		name := p.Name
+		for taken[p.Name] {
+			copies[i]++
+			p.Name = fmt.Sprintf("%s~%d", name, copies[i])
+		}
+		taken[p.Name] = true
 		c.Pods = append(c.Pods, p)
 	}
 	for sum > target {

@@ -1,6 +1,7 @@
 package trace_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +69,25 @@ func TestInflate(t *testing.T) {
 	empty := cell()
 	empty.Pods = empty.Pods[1:2]
 	assert.EqualError(t, empty.Inflate(1300, 3), "test: no pod asks for any gpu")
+
+	none := cell()
+	none.Nodes = nil
+	assert.EqualError(t, none.Inflate(1300, 3), "test: there is not enough cpu to ask for 1300 thousandths of it")
+
+	vast := cell()
+	vast.Nodes = []berth.Node{{ID: "n1", Capacity: berth.Resources{"cpu": math.MaxInt64}}}
+	assert.EqualError(t, vast.Inflate(10_000, 3), "test: cannot count 10000 thousandths of the cpu")
+
+	taken := cell()
+	taken.Pods = []trace.Pod{taken.Pods[0], taken.Pods[0]}
+	taken.Pods[1].Name = "a~1"
+	require.NoError(t, taken.Inflate(1000, 3))
+	seen := map[string]bool{}
+	for _, p := range taken.Pods {
+		assert.False(t, seen[p.Name], "%s twice", p.Name)
+		seen[p.Name] = true
+	}
+	assert.Len(t, seen, 8, "half a GPU each, of 4")
 }
 
 func TestTasks(t *testing.T) {
@@ -108,6 +128,9 @@ func TestLoad(t *testing.T) {
 
 	_, err = trace.Load(dir, "none.csv")
 	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, filepath.Join(dir, "none.csv"))
+	_, err = trace.Load("nowhere", "none.csv")
+	assert.EqualError(t, err, "open nowhere/openb_node_list_gpu_node.csv: no such file or directory\nopen nowhere/none.csv: no such file or directory")
 
 	write(trace.NodeList, "sn,cpu_milli,memory_mib,gpu,model\nn1,x,1,0,\n")
 	_, err = trace.Load(dir, write("bad.csv", "name\n"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,13 +24,14 @@ type table struct {
 	column map[string]int // by name, of the columns that are read
 	line   []string
 	names  map[string]int // the line that each name was first on
+	totals map[string]int64
 	faults []error
 	more   int  // faults beyond MaxFaults
 	dead   bool // nothing more can be read
 }
 
 func newTable(file string, r io.Reader, required, optional []string) *table {
-	t := &table{file: file, csv: csv.NewReader(r), column: map[string]int{}, names: map[string]int{}}
+	t := &table{file: file, csv: csv.NewReader(r), column: map[string]int{}, names: map[string]int{}, totals: map[string]int64{}}
 	t.csv.ReuseRecord = true
 	header, err := t.csv.Read()
 	if err != nil {
@@ -127,8 +129,23 @@ func (t *table) name(column string) string {
 	return s
 }
 
-// number returns a column's whole number from 0 to most.
-func (t *table) number(column string, most int64) int64 {
+// quantity returns a column's whole number in units of size unit. It and those of the lines before must add
+// up to an int64, since what a cluster has in all and what its tasks ask for in all are summed.
+func (t *table) quantity(column string, unit int64) int64 {
+	n, ok := t.number(column, math.MaxInt64/unit)
+	if !ok {
+		return 0
+	}
+	if n *= unit; n > math.MaxInt64-t.totals[column] {
+		t.fault(column, "with the lines before, more than "+strconv.FormatInt(math.MaxInt64/unit, 10))
+		return 0
+	}
+	t.totals[column] += n
+	return n
+}
+
+// number returns a column's whole number from 0 to most, and whether it is one.
+func (t *table) number(column string, most int64) (int64, bool) {
 	s := t.line[t.column[column]]
 	n, err := strconv.ParseInt(s, 10, 64)
 	switch {
@@ -139,9 +156,9 @@ func (t *table) number(column string, most int64) int64 {
 	case err != nil || n > most:
 		t.fault(column, "more than "+strconv.FormatInt(most, 10))
 	default:
-		return n
+		return n, true
 	}
-	return 0
+	return 0, false
 }
 
 // fault notes what is wrong with a column of the present line.

@@ -9,7 +9,6 @@ package trace
 
 import (
 	"io"
-	"math"
 	"slices"
 	"strings"
 
@@ -71,12 +70,12 @@ func ReadNodes(file string, r io.Reader) ([]berth.Node, error) {
 		n := berth.Node{
 			ID: t.name("sn"),
 			Capacity: berth.Resources{
-				"cpu":    t.number("cpu_milli", math.MaxInt64),
-				"memory": t.number("memory_mib", math.MaxInt64/mebibyte) * mebibyte,
+				"cpu":    t.quantity("cpu_milli", 1),
+				"memory": t.quantity("memory_mib", mebibyte),
 			},
 		}
 		model := t.text("model")
-		gpus := t.number("gpu", maxGPUs)
+		gpus, _ := t.number("gpu", maxGPUs)
 		if gpus > 0 && model == "" {
 			t.fault("model", "empty on a node with GPUs")
 		}
@@ -104,13 +103,14 @@ func ReadPods(file string, r io.Reader) ([]Pod, error) {
 			Name: t.name("name"),
 			QoS:  NoQoS,
 			Shape: Shape{
-				CPU:      t.number("cpu_milli", math.MaxInt64),
-				Memory:   t.number("memory_mib", math.MaxInt64/mebibyte) * mebibyte,
-				GPUs:     int(t.number("num_gpu", maxGPUs)),
-				GPUMilli: t.number("gpu_milli", berth.DeviceUnits),
-				Models:   t.text("gpu_spec"),
+				CPU:    t.quantity("cpu_milli", 1),
+				Memory: t.quantity("memory_mib", mebibyte),
+				Models: t.text("gpu_spec"),
 			},
 		}
+		gpus, gpusOK := t.number("num_gpu", maxGPUs)
+		milli, milliOK := t.number("gpu_milli", berth.DeviceUnits)
+		p.GPUs, p.GPUMilli = int(gpus), milli
 		if q := t.text("qos"); q != "" {
 			p.QoS = q
 			if berth.Role(q).Err() != nil {
@@ -118,6 +118,7 @@ func ReadPods(file string, r io.Reader) ([]Pod, error) {
 			}
 		}
 		switch {
+		case !gpusOK || !milliOK: // one fault is enough
 		case p.GPUs == 0 && p.GPUMilli > 0:
 			t.fault("gpu_milli", "set, but num_gpu is 0")
 		case p.GPUs > 0 && p.GPUMilli == 0:
@@ -127,7 +128,7 @@ func ReadPods(file string, r io.Reader) ([]Pod, error) {
 		}
 		switch {
 		case p.Models == "":
-		case p.GPUs == 0:
+		case p.GPUs == 0 && gpusOK:
 			t.fault("gpu_spec", "set, but num_gpu is 0")
 		case slices.Contains(strings.Split(p.Models, "|"), ""):
 			t.fault("gpu_spec", "an empty model")

@@ -58,8 +58,10 @@ func Assignments(nodeList, podList, assignments io.Reader) (placed map[string]in
 			wrong = append(wrong, fmt.Sprintf("%s: %s on %s: ", mode, task, on)+fmt.Sprintf(format, args...))
 		}
 		placed[mode]++
-		name, _, _ := strings.Cut(task, "~")
-		p, ok := pods[name]
+		p, ok := pods[task]
+		if i := strings.LastIndexByte(task, '~'); !ok && i >= 0 {
+			p, ok = pods[task[:i]]
+		}
 		if !ok {
 			complain("no such pod")
 			return
