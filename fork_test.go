@@ -149,8 +149,8 @@ func TestHeldPortThatTheNodeLost(t *testing.T) {
 	require.Equal(t, berth.None, why.Code)
 	require.NoError(t, f.UpdateNodes(berth.Node{ID: "n", Ports: []berth.PortRange{{First: 81, Last: 81}}}))
 	for port, want := range map[uint16]berth.Reason{80: {Code: berth.NoPort, Subject: "80"}, 81: {}} {
-		g := berth.NewGroup(fmt.Sprint("g", port), berth.GroupSpec{Ports: []berth.PortRange{{First: port, Last: port}}})
-		_, why = f.Apply(berth.Op{Task: g.Task("t"), Node: "n", From: "fw"})
+		task := berth.NewTask(fmt.Sprint("t", port), berth.GroupSpec{Ports: []berth.PortRange{{First: port, Last: port}}})
+		_, why = f.Apply(berth.Op{Task: task, Node: "n", From: "fw"})
 		assert.Equal(t, want, why)
 	}
 	h, _ := f.Hold("h")
