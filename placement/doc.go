@@ -41,7 +41,8 @@
 //
 //	nothing                   every node that fits is rated for every task, out of dense columns: O(nodes) for
 //	                          each, with a small constant. Always right
-//	Shape                     promises that rating depends on amounts (and Tasks) alone, which the next two need
+//	Shape                     nodes are ranked once for each request and the ranking is kept: a choice costs what
+//	                          has changed since the last for the same request, O(log nodes) for each change
 //	Shape, Additive           nodes of one kind are kept in one order for every request: a choice looks at the
 //	                          front of a few orders and passes by blocks of nodes without room
 //	Domains                   the tasks of the group are counted by domain, as the plan goes, and handed to Score in
