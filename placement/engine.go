@@ -32,7 +32,7 @@ type Engine struct {
 	attrs   *store.Interner // whose numbers profiles and values are in
 	names   []string        // of the dimensions
 	dims    int
-	width   int // dims, and two more for each device class
+	width   int // dims, and one for the least part free, and two for each device class
 	classes []string
 	free    []int64
 	records []*store.Node
@@ -255,7 +255,7 @@ func (e *Engine) rebuild(view *store.View) {
 			e.sawValue(a)
 		}
 	}
-	e.width = e.dims + 2*len(e.classes)
+	e.width = e.dims + 1 + 2*len(e.classes)
 	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
@@ -410,7 +410,7 @@ func (e *Engine) load(row uint32) {
 	free := e.freeOf(row)
 	copy(free, e.view.Free(row)[:e.dims])
 	e.devices[row], e.ports[row] = ns.Devices, ns.Ports
-	e.sumDevices(row)
+	e.derive(row)
 	e.key[row] = e.rate(row)
 }
 
@@ -422,13 +422,23 @@ func (e *Engine) rate(row uint32) int64 {
 	return e.depends.Additive.Node(e.freeOf(row)[:e.dims], e.lanes[e.lane[row]].profile.capacity)
 }
 
-// sumDevices sets the two dimensions of each device class: the most units free of one device, and
-// how many devices are whole. They make devices amounts like others; which model, and which device, is seen at the node.
-func (e *Engine) sumDevices(row uint32) {
+// derive sets the dimensions that follow from others. The least part free is that of the resource
+// the node is shortest of: without it, a block in which one node has the cores and another the memory looks as
+// if it had room for both. Of each device class there are the most units free of one device, and how many
+// devices are whole, which make devices amounts like others; which model, and which device, is seen at the node.
+func (e *Engine) derive(row uint32) {
+	free := e.freeOf(row)
+	least := int64(Resolution)
+	for d, c := range e.lanes[e.lane[row]].profile.capacity {
+		if c > 0 {
+			least = min(least, fraction(free[d], c))
+		}
+	}
+	free[e.dims] = least
 	if len(e.classes) == 0 {
 		return
 	}
-	sums := e.freeOf(row)[e.dims:]
+	sums := free[e.dims+1:]
 	clear(sums)
 	for i, dev := range e.records[row].Payload.(*berth.Node).Devices {
 		c := slices.Index(e.classes, dev.Class)

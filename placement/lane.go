@@ -308,7 +308,7 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 	b, skip := e.blockAt(l.chunks[ci], p), true // of the first block, skip the rows before p
 	for ; ci < len(l.chunks); ci++ {
 		c := l.chunks[ci]
-		if !r.within(c.bound) {
+		if !e.within(r, c.bound) {
 			b, skip = 0, false
 			continue
 		}
@@ -317,7 +317,7 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 			if c.first[b] < floor && !skip {
 				return 0, false, e.positionOf(c.rows[b][0])
 			}
-			if !r.within(c.mostOf(b)) {
+			if !e.within(r, c.mostOf(b)) {
 				skip = false
 				continue
 			}
@@ -347,7 +347,10 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 }
 
 // within reports whether the bounds leave room for the run's request.
-func (r *run) within(most []int64) bool {
+func (e *Engine) within(r *run, most []int64) bool {
+	if most[e.dims] < r.least {
+		return false
+	}
 	for _, n := range r.needs {
 		if most[n.Dim] < n.Amount {
 			return false
@@ -358,5 +361,5 @@ func (r *run) within(most []int64) bool {
 
 // fits reports whether a row has room for the run's request, as far as amounts go.
 func (e *Engine) fits(r *run, row uint32) bool {
-	return r.within(e.free[int(row)*e.width:])
+	return e.within(r, e.free[int(row)*e.width:])
 }

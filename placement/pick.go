@@ -21,6 +21,7 @@ type verdict struct {
 type run struct {
 	group    *berth.Group
 	needs    []store.Need // in the engine's dimensions
+	least    int64        // of the lane that is searched; at least this part of every resource is needed
 	request  []int64
 	devices  []berth.DeviceRequest
 	ports    bool
@@ -53,7 +54,8 @@ type laneRun struct {
 	slots     int32 // where its slots begin
 	preferred int64
 	groupTerm int64
-	found     bool // row is the best of the lane
+	least     int64 // the least part that the request takes of a node, if it takes of all the node has
+	found     bool  // row is the best of the lane
 	row       uint32
 	score     int64
 	from      position // nothing before it can be used
@@ -133,9 +135,9 @@ func (e *Engine) needsOf(g *berth.Group, r *run) bool {
 			return false
 		}
 		if d.Count > 0 {
-			r.needs = append(r.needs, store.Need{Dim: int32(e.dims + 2*c + 1), Amount: int64(d.Count)})
+			r.needs = append(r.needs, store.Need{Dim: int32(e.dims + 2 + 2*c), Amount: int64(d.Count)})
 		} else {
-			r.needs = append(r.needs, store.Need{Dim: int32(e.dims + 2*c), Amount: d.Share})
+			r.needs = append(r.needs, store.Need{Dim: int32(e.dims + 1 + 2*c), Amount: d.Share})
 		}
 	}
 	return possible
@@ -195,9 +197,22 @@ func (e *Engine) enter(r *run, eligibility string) {
 		}
 		if !r.scan {
 			lr.groupTerm = e.depends.Additive.Group(r.request, p.capacity)
+			lr.least = leastPart(r.request, p.capacity)
 		}
 		r.lanes = append(r.lanes, lr)
 	}
+}
+
+// leastPart returns the least part that a request takes of the resources of a node; nothing if there is
+// one that it does not take of.
+func leastPart(request, capacity []int64) int64 {
+	least := int64(Resolution)
+	for d, c := range capacity {
+		if c > 0 {
+			least = min(least, fraction(request[d], c))
+		}
+	}
+	return least
 }
 
 // slotsOf appends a lane's slots in the domains that are counted; false means that it has none in the
@@ -378,7 +393,10 @@ func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
 	}
 	e.flush()
 	var end position
-	if lr.row, lr.found, end = e.find(e.lanes[lr.lane], r, lr.from, floor); lr.found {
+	r.least = lr.least
+	lr.row, lr.found, end = e.find(e.lanes[lr.lane], r, lr.from, floor)
+	r.least = 0
+	if lr.found {
 		lr.from = e.positionOf(lr.row)
 		lr.score = e.key[lr.row] + lr.groupTerm
 	} else {
@@ -524,7 +542,6 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 			for _, d := range g.Devices {
 				e.devices[row][d.Index] -= sign * d.Units
 			}
-			e.sumDevices(row)
 		}
 		if sign > 0 {
 			e.ports[row] = slices.Sorted(slices.Values(append(slices.Clone(e.ports[row]), g.Ports...)))
@@ -532,6 +549,7 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 			e.ports[row] = slices.DeleteFunc(slices.Clone(e.ports[row]), func(p uint16) bool { return slices.Contains(g.Ports, p) })
 		}
 	}
+	e.derive(row)
 	e.touched = append(e.touched, row)
 	e.lanes[e.lane[row]].version++
 	e.loosen(row)
