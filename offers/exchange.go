@@ -177,8 +177,8 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 	}, nil
 }
 
-// Snapshot returns all of the source as the Exchange sees it, for reports: scheduler.CoverageOf tells from
-// it where a framework's daemon stands.
+// Snapshot returns all of the source as the Exchange sees it, for reports. Room that is offered is not free in
+// it; what a framework can count on as well as on what is free is in [Subscription.Snapshot].
 func (x *Exchange) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

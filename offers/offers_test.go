@@ -433,7 +433,7 @@ func TestDaemonCoverageComplete(t *testing.T) {
 	agent := berth.NewGroup("agent", berth.GroupSpec{Role: "ops", Request: res{"cpu": 1}, Mode: berth.Daemon})
 	f := w.subscribe(offers.Framework{Name: "ops", Role: "ops", Demand: []offers.Demand{{Group: agent}}})
 	coverage := func() *scheduler.Coverage {
-		s, err := w.x.Snapshot(ctx)
+		s, err := f.Snapshot(ctx)
 		require.NoError(t, err)
 		c, err := scheduler.CoverageOf(s, agent)
 		require.NoError(t, err)
@@ -475,6 +475,8 @@ func TestDaemonCoverageComplete(t *testing.T) {
 	require.Equal(t, "n1", func() string { w.offer(); return nodesOf(t, f) }())
 	w.offer()
 	assert.Equal(t, "n1", nodesOf(t, f))
+	assert.Equal(t, []string{"n1"}, coverage().Pending, "what it is offered is its room")
+	assert.Empty(t, coverage().Impossible)
 	declineAll(t, f, offers.Filter{For: time.Second})
 	w.now = w.now.Add(time.Second)
 	require.NoError(t, w.subs["aa"].Suppress())
@@ -662,6 +664,8 @@ func TestBadInput(t *testing.T) {
 	err = f.Want(offers.Demand{Group: cpus("web", "else", 1)}, offers.Demand{Group: cpus("app", "shop", 1), Count: -3})
 	assert.ErrorContains(t, err, `demand "web": role "else" is not at or below "shop"`)
 	assert.ErrorContains(t, err, `demand "app": count -3 is negative`)
+	err = f.Want(offers.Demand{Group: cpus("app", "shop", 1), Count: 1}, offers.Demand{Group: cpus("app", "shop", 1), Count: 2})
+	assert.ErrorContains(t, err, `demand "app": given twice`)
 
 	err = f.Decline(ctx, []string{id, id, "x"}, offers.Filter{For: -1})
 	for _, want := range []string{`offer "` + id + `": named twice`, `offer "x": no such offer`, "filter for -1ns: negative"} {

@@ -74,10 +74,7 @@ type Subscription struct {
 // the framework, or if one of its name has subscribed.
 func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 	probe := berth.Hold{ID: "x", Owner: f.Name, Node: "x", Deadline: time.Unix(1, 0)}
-	errs := []error{probe.Err(), f.Role.Err()}
-	for _, d := range f.Demand {
-		errs = append(errs, d.check(f.Role))
-	}
+	errs := []error{probe.Err(), f.Role.Err(), checkDemand(f.Demand, f.Role)}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.names[f.Name] != nil {
@@ -103,10 +100,25 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 	return s, nil
 }
 
-func (d Demand) check(role berth.Role) error {
-	if err := d.Group.Err(); err != nil {
-		return fmt.Errorf("demand: %w", err)
+// checkDemand returns every fault of what a framework of a role wants, joined, or nil.
+func checkDemand(demand []Demand, role berth.Role) error {
+	var errs []error
+	named := map[string]bool{}
+	for _, d := range demand {
+		if err := d.Group.Err(); err != nil {
+			errs = append(errs, fmt.Errorf("demand: %w", err))
+			continue
+		}
+		if named[d.Group.Name()] { // each would count the other's tasks as its own
+			errs = append(errs, fmt.Errorf("demand %q: given twice", d.Group.Name()))
+		}
+		named[d.Group.Name()] = true
+		errs = append(errs, d.check(role))
 	}
+	return errors.Join(errs...)
+}
+
+func (d Demand) check(role berth.Role) error {
 	var errs []error
 	if !within(role, d.Group.Role()) {
 		errs = append(errs, fmt.Errorf("demand %q: role %q is not at or below %q", d.Group.Name(), string(d.Group.Role()), string(role)))
@@ -156,17 +168,30 @@ func (s *Subscription) err() error {
 // no demand it wants nothing, and is offered nothing; that is for frameworks to say when they are idle. Offers
 // already made stay. It fails with every fault of the demand.
 func (s *Subscription) Want(demand ...Demand) error {
-	var errs []error
-	for _, d := range demand {
-		errs = append(errs, d.check(s.client.role))
-	}
+	faults := checkDemand(demand, s.client.role)
 	s.x.mu.Lock()
 	defer s.x.mu.Unlock()
-	if err := errors.Join(append(errs, s.err())...); err != nil {
+	if err := errors.Join(faults, s.err()); err != nil {
 		return fmt.Errorf("offers: want: framework %q: %w", s.client.name, err)
 	}
 	s.declared, s.demand = true, slices.Clone(demand)
 	return nil
+}
+
+// Snapshot returns all of the source as if the framework's offers were free, for reports: scheduler.CoverageOf
+// tells from it where the framework's daemon stands, with the nodes pending on which its room is offered
+// and not used yet. O(nodes that changed) and O(offers).
+func (s *Subscription) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+	var snapshot *berth.Snapshot
+	err := s.do(ctx, "snapshot", func() error {
+		fork := s.x.snapshot.Fork()
+		for id := range s.offers {
+			fork.Apply(berth.Op{Kind: berth.Drop, ID: id})
+		}
+		snapshot = fork.Snapshot()
+		return nil
+	})
+	return snapshot, err
 }
 
 // Offers returns the offers that the framework has and has not answered, the earliest made first, each with

@@ -304,8 +304,11 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 	if len(l.chunks) == 0 {
 		return 0, false, laneEnd
 	}
-	ci := e.chunkAt(l, p)
-	b, skip := e.blockAt(l.chunks[ci], p), true // of the first block, skip the rows before p
+	ci, b, skip := 0, 0, false
+	if p != laneStart {
+		ci = e.chunkAt(l, p)
+		b, skip = e.blockAt(l.chunks[ci], p), true // of the first block, skip the rows before p
+	}
 	for ; ci < len(l.chunks); ci++ {
 		c := l.chunks[ci]
 		if !e.within(r, c.bound) {
