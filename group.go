@@ -235,10 +235,14 @@ func (g *Group) Reads() (key string, attributes []string, all bool) {
 // String returns the group's name.
 func (g *Group) String() string { return g.name }
 
-// Err returns every fault of the group joined into one error, or nil.
+// Err returns every fault of the group joined into one error, or nil. A Group that [NewGroup] did not
+// make is at fault.
 func (g *Group) Err() error {
-	if g == nil {
+	switch {
+	case g == nil:
 		return errors.New("group: none given")
+	case g.err == nil && g.name == "": // NewGroup does not let that pass
+		return errors.New("group: not made by NewGroup")
 	}
 	return g.err
 }

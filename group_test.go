@@ -70,6 +70,7 @@ func TestGroupErr(t *testing.T) {
 	assert.Len(t, strings.Split(all.Err().Error(), "\n"), 7, "%v", all.Err())
 	assert.ErrorIs(t, all.Err(), berth.ErrNegative)
 	assert.EqualError(t, (*berth.Group)(nil).Err(), "group: none given")
+	assert.EqualError(t, new(berth.Group).Err(), "group: not made by NewGroup")
 	assert.EqualError(t, berth.Task{ID: "t"}.Err(), `task "t": group: none given`)
 	assert.EqualError(t, berth.NewGroup("g", spec{}).Task("").Err(), "task: empty name")
 	assert.NoError(t, berth.NewGroup("g", spec{Mode: berth.Daemon}).Everywhere().Err())
