@@ -106,7 +106,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 		r.scan = r.scan || !e.isNarrowKey(key)
 	}
 	r.scan = r.scan || r.escaped && len(g.Preferences()) > 0
-	r.ranked = r.scan && e.depends.Shape && r.tally == nil
+	r.ranked = r.scan && e.depends.Shape && r.tally == nil && !r.ports
 	r.picky = r.escaped || r.ports || len(r.devices) > 0 || len(r.wide) > 0 || r.hostLimit < math.MaxInt || e.byNode
 	if r.possible {
 		e.enter(r, eligibility)

@@ -25,7 +25,7 @@ const (
 
 // rankingOf returns the ranking of the run's shape, brought up to date.
 func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
-	key := e.shapeKey[:0]
+	key := binary.AppendUvarint(e.shapeKey[:0], uint64(len(r.needs)))
 	for _, n := range r.needs {
 		key = binary.AppendUvarint(key, uint64(n.Dim))
 		key = binary.AppendVarint(key, n.Amount)
