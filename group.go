@@ -167,9 +167,10 @@ func (g *Group) GangSize() int { return g.spec.GangSize }
 // Priority returns the group's priority.
 func (g *Group) Priority() int { return g.spec.Priority }
 
-// Equal reports whether two groups have the same name and equal specs.
+// Equal reports whether two groups have the same name and equal specs. A group with faults equals only
+// itself.
 func (g *Group) Equal(o *Group) bool {
-	return g == o || g != nil && o != nil && g.name == o.name && g.spec.fingerprint() == o.spec.fingerprint()
+	return g == o || g.Err() == nil && o.Err() == nil && g.name == o.name && g.spec.fingerprint() == o.spec.fingerprint()
 }
 
 // Task returns the task of that ID.

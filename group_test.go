@@ -101,6 +101,8 @@ func TestGroupsAreEqualOnlyIfTheirSpecsAre(t *testing.T) {
 		assert.False(t, berth.NewGroup("g", a).Equal(berth.NewGroup("h", a)))
 		assert.False(t, berth.NewGroup("g", a).Equal(nil))
 	}
+	faulty := func() *berth.Group { return berth.NewGroup("g", spec{Rules: []berth.Constraint{nil}}) }
+	assert.False(t, faulty().Equal(faulty()), "there is no rule to compare")
 }
 
 func TestGroupKeepsItsSpec(t *testing.T) {
