@@ -253,8 +253,31 @@ func ExampleBook() {
 	// n2 cpu 4 of which free: nothing
 }
 
-// A daemon gets an offer from each node that it misses, and its coverage is a fact of the source.
+// Room that is offered is set aside.
 func ExampleExchange_Snapshot() {
+	ctx := context.Background()
+	_, exchange, _ := cluster()
+	free := func() berth.Resources {
+		snapshot, err := exchange.Snapshot(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		n1, _ := snapshot.Node("n1")
+		return n1.Free()
+	}
+	if _, err := exchange.Subscribe(offers.Framework{Name: "batch"}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("before:", free())
+	pass(exchange)
+	fmt.Println("offered:", free())
+	// Output:
+	// before: cpu 4
+	// offered: nothing
+}
+
+// A daemon gets an offer from each node that it misses, and its coverage is a fact of the source.
+func ExampleSubscription_Snapshot() {
 	ctx := context.Background()
 	state, exchange, _ := cluster()
 	agent := berth.NewGroup("agent", berth.GroupSpec{Request: berth.Resources{"cpu": 100}, Mode: berth.Daemon})
@@ -266,18 +289,8 @@ func ExampleExchange_Snapshot() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	round := func() {
-		pass(exchange)
-		out, err := s.Schedule(ctx, agent.Everywhere())
-		if err != nil {
-			log.Fatal(err)
-		}
-		for _, op := range out.Placed {
-			if err := state.Confirm(op.Task.ID); err != nil {
-				log.Fatal(err)
-			}
-		}
-		snapshot, err := exchange.Snapshot(ctx)
+	report := func() {
+		snapshot, err := ops.Snapshot(ctx)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -287,12 +300,28 @@ func ExampleExchange_Snapshot() {
 		}
 		fmt.Println(coverage)
 	}
+	round := func() {
+		pass(exchange)
+		report()
+		out, err := s.Schedule(ctx, agent.Everywhere())
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, op := range out.Placed {
+			if err := state.Confirm(op.Task.ID); err != nil {
+				log.Fatal(err)
+			}
+		}
+		report()
+	}
 	round()
 	if err := state.AddNodes(berth.Node{ID: "n3", Capacity: berth.Resources{"cpu": 4000}}); err != nil {
 		log.Fatal(err)
 	}
 	round()
 	// Output:
+	// agent: 0 running, 2 pending, 0 impossible, 0 not eligible
 	// agent: 2 running, 0 pending, 0 impossible, 0 not eligible
+	// agent: 2 running, 1 pending, 0 impossible, 0 not eligible
 	// agent: 3 running, 0 pending, 0 impossible, 0 not eligible
 }

@@ -185,8 +185,8 @@ func (s *Subscription) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
 	var snapshot *berth.Snapshot
 	err := s.do(ctx, "snapshot", func() error {
 		fork := s.x.snapshot.Fork()
-		for id := range s.offers {
-			fork.Apply(berth.Op{Kind: berth.Drop, ID: id})
+		for _, o := range s.inOrder() {
+			fork.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
 		}
 		snapshot = fork.Snapshot()
 		return nil
