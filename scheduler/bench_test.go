@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -31,6 +33,8 @@ import (
 //	churn        100 calls, each after the release of as many tasks as it places
 //	full         groups of 50 that fit nowhere; full-distinct: each of another size
 //	single       10,000 calls of one task
+//	openb        the 8,152 tasks of the default list of the Alibaba GPU trace on its 1,213 nodes, GPUs and
+//	             shares of GPUs included, where the trace lies beside the module
 //
 // The clock runs from the first call to the last commit. For fill=0 the scheduler is new, so that the
 // building of its indexes counts; otherwise it has planned before.
@@ -38,6 +42,7 @@ type workload struct {
 	rng    *rand.Rand
 	nodes  []berth.Node
 	groups int
+	fixed  []berth.Task // the tasks of every run, where they are not drawn
 }
 
 const (
@@ -223,6 +228,8 @@ func benchCases() []benchCase {
 // tasksFor returns the tasks of a run.
 func (w *workload) tasksFor(name string) []berth.Task {
 	switch name {
+	case "openb":
+		return w.fixed
 	case "constrained":
 		return w.tasks(runTasks, constraints.Eq("disk", "ssd"), constraints.UniqueNode())
 	case "daemon":
@@ -244,7 +251,20 @@ func (w *workload) tasksFor(name string) []berth.Task {
 }
 
 // BenchmarkSchedule measures the whole public path: State, Schedule, Commit.
-func BenchmarkSchedule(b *testing.B) { benchmark(b, scheduler.Config{}, 100_000) }
+func BenchmarkSchedule(b *testing.B) {
+	benchmark(b, scheduler.Config{}, 100_000)
+	b.Run("case=openb/nodes=1213/fill=0", func(b *testing.B) {
+		const dir = "../../shared/data/alibaba-gpu-v2023"
+		if _, err := os.Stat(dir); err != nil {
+			b.Skipf("the trace is not there: %v", err)
+		}
+		cell, err := trace.Load(dir, trace.PodList)
+		require.NoError(b, err)
+		w := &workload{nodes: cell.Nodes, fixed: cell.Tasks()}
+		c := benchCases()[0]
+		measure(b, benchCase{"openb", c.strategy, c.run}, scheduler.Config{}, w, 0)
+	})
+}
 
 // BenchmarkExhaustive is BenchmarkSchedule with the exhaustive picker, at the sizes it ends at.
 func BenchmarkExhaustive(b *testing.B) { benchmark(b, scheduler.Config{Exhaustive: true}, 1_000) }
@@ -262,15 +282,15 @@ func benchmark(b *testing.B, cfg scheduler.Config, most int) {
 				b.Run(fmt.Sprintf("case=%s/nodes=%d/fill=%d", c.name, n, fill), func(b *testing.B) {
 					cfg := cfg
 					cfg.Strategy = c.strategy
-					measure(b, c, cfg, n, fill)
+					measure(b, c, cfg, newWorkload(n), fill)
 				})
 			}
 		}
 	}
 }
 
-func measure(b *testing.B, c benchCase, cfg scheduler.Config, n, fill int) {
-	r := &benchRun{w: newWorkload(n)}
+func measure(b *testing.B, c benchCase, cfg scheduler.Config, w *workload, fill int) {
+	r := &benchRun{w: w}
 	var err error
 	r.state, err = scheduler.NewState(scheduler.StateConfig{}, r.w.nodes...)
 	require.NoError(b, err)

@@ -61,7 +61,7 @@ const policy = `
 
 	# Tests from inside would tie packages together as the packages' own imports do; tests from outside do not.
 	internal/script, github.com/stretchr/testify/... < test;
-	module/..., github.com/stretchr/testify/... < test outside;
+	module/..., github.com/stretchr/testify/..., golang.org/x/sync/... < test outside;
 `
 
 // direct lists the only modules that go.mod may require directly: a host downloads what we require.
