@@ -2,6 +2,7 @@ package berth_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -158,4 +159,29 @@ func TestHeldPortThatTheNodeLost(t *testing.T) {
 	}
 	h, _ := f.Hold("h")
 	assert.Equal(t, []uint16{80}, h.Ports)
+}
+
+// Ports are many: what is done to all of them is done in order of size, not once for each pair.
+func TestAllPorts(t *testing.T) {
+	f := berth.NewFork()
+	all := make([]uint16, 0, math.MaxUint16)
+	for p := range math.MaxUint16 {
+		all = append(all, uint16(math.MaxUint16-p))
+	}
+	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Ports: []berth.PortRange{{First: 1, Last: math.MaxUint16}}}))
+	_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0), Ports: all}})
+	require.Equal(t, berth.None, why.Code)
+
+	task := berth.NewTask("t", berth.GroupSpec{DynamicPorts: 60_000})
+	op, why := f.Apply(berth.Op{Task: task, Node: "n", From: "fw"})
+	require.Equal(t, berth.None, why.Code)
+	assert.Len(t, op.Grant.Ports, 60_000)
+	h, _ := f.Hold("h")
+	assert.Len(t, h.Ports, math.MaxUint16-60_000)
+	assert.EqualValues(t, 60_001, h.Ports[0], "the lowest were drawn")
+
+	_, why = f.Apply(berth.Op{Kind: berth.Release, ID: "t"})
+	require.Equal(t, berth.None, why.Code)
+	_, why = f.Apply(berth.Op{Task: task, Node: "n", Grant: op.Grant})
+	assert.Equal(t, berth.None, why.Code, "the ports came back")
 }

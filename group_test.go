@@ -38,6 +38,7 @@ func TestGroupErr(t *testing.T) {
 		"class and resource": {spec{Request: berth.Resources{"gpu": 1}, Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}}, `resource "gpu" is also a device class`},
 		"class":              {spec{Devices: []berth.DeviceRequest{{Count: 1}}}, `device class: empty name`},
 		"ports":              {spec{Ports: []berth.PortRange{{First: 0, Last: 9}}}, `ports 0-9: not a range of ports from 1 on`},
+		"ports in others":    {spec{Ports: []berth.PortRange{{First: 60, Last: 69}, {First: 1, Last: 99}, {First: 5, Last: 6}, {First: 100, Last: 100}}}, "ports 5-6 overlap ports 1-99\n" + `group "g": ports 60-69 overlap ports 1-99`},
 		"dynamic ports":      {spec{DynamicPorts: -1}, `dynamic ports: quantity is negative: -1`},
 		"too many of them":   {spec{DynamicPorts: math.MaxInt}, `dynamic ports: 9223372036854775807 are more than the 65535 of any node`},
 		"nil rule":           {spec{Rules: []berth.Constraint{nil}}, `constraint: none given`},

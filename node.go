@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -225,14 +226,17 @@ func (n *Node) Err() error {
 
 func checkPorts(ranges []PortRange) error {
 	var errs []error
-	for i, r := range ranges {
+	var far PortRange // of the ranges before, the one that reaches farthest
+	for i, r := range sortedPorts(ranges) {
 		if r.First == 0 || r.First > r.Last {
 			errs = append(errs, fmt.Errorf("ports %s: not a range of ports from 1 on", r))
+			continue
 		}
-		for _, o := range ranges[:i] {
-			if r.First <= o.Last && o.First <= r.Last {
-				errs = append(errs, fmt.Errorf("ports %s overlap ports %s", r, o))
-			}
+		if i > 0 && r.First <= far.Last {
+			errs = append(errs, fmt.Errorf("ports %s overlap ports %s", r, far))
+		}
+		if r.Last > far.Last {
+			far = r
 		}
 	}
 	return errors.Join(errs...)
@@ -247,6 +251,19 @@ func (n *Node) clone() *Node {
 	c.Devices = slices.Clone(n.Devices)
 	c.Ports = slices.Clone(n.Ports)
 	return &c
+}
+
+// faultyPorts yields the ports that are zero or were named before, in ascending order. There can be
+// 65,535 good ones, so they are sorted first.
+func faultyPorts(ports []uint16) iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		sorted := slices.Sorted(slices.Values(ports))
+		for i, p := range sorted {
+			if (p == 0 || i > 0 && sorted[i-1] == p) && !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 func hasPort(ranges []PortRange, p uint16) bool {

@@ -150,10 +150,8 @@ func (h *Hold) Err() error {
 		}
 		seen[d.Index] = true
 	}
-	for i, p := range h.Ports {
-		if p == 0 || slices.Contains(h.Ports[:i], p) {
-			add(fmt.Errorf("port %d: zero or named twice", p))
-		}
+	for p := range faultyPorts(h.Ports) {
+		add(fmt.Errorf("port %d: zero or named twice", p))
 	}
 	if h.Lease > Optimistic {
 		add(fmt.Errorf("unknown lease %d", h.Lease))

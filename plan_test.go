@@ -32,7 +32,7 @@ func TestHoldErr(t *testing.T) {
 			h.Devices = []berth.DeviceShare{{Index: -1, Units: 1}, {Index: 0, Units: 0}, {Index: 1, Units: 1001}, {Index: 2, Units: 1}, {Index: 2, Units: 1}}
 		}, []string{`hold "h": device -1: 1 units are not a share of a device named once`, `hold "h": device 0: 0 units are not a share of a device named once`,
 			`hold "h": device 1: 1001 units are not a share of a device named once`, `hold "h": device 2: 1 units are not a share of a device named once`}},
-		"ports":       {func(h *berth.Hold) { h.Ports = []uint16{0, 7, 7} }, []string{`hold "h": port 0: zero or named twice`, `hold "h": port 7: zero or named twice`}},
+		"ports":       {func(h *berth.Hold) { h.Ports = []uint16{7, 0, 9, 7} }, []string{`hold "h": port 0: zero or named twice`, `hold "h": port 7: zero or named twice`}},
 		"lease":       {func(h *berth.Hold) { h.Lease = 9 }, []string{`hold "h": unknown lease 9`}},
 		"no deadline": {func(h *berth.Hold) { h.Deadline = time.Time{} }, []string{`hold "h": no deadline`}},
 		"far deadline": {func(h *berth.Hold) { h.Deadline = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) },

@@ -100,7 +100,9 @@ func (f *Fork) unusedOn(row uint32) func(uint16) bool {
 }
 
 func sortedPorts(ranges []PortRange) []PortRange {
-	return slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
+	return slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
+	})
 }
 
 // choose returns the devices that serve the request from the free units, or false.
@@ -170,11 +172,12 @@ func (g *Group) checkGrant(n *Node, want *Grant, devices []int64, usable func(ui
 			return Reason{Invalid, "grant of devices the group did not ask for"}
 		}
 	}
+	for range faultyPorts(want.Ports) {
+		return Reason{Invalid, "grant of port 0, or of one port twice"}
+	}
 	fixed, dynamic := 0, 0
-	for i, p := range want.Ports {
+	for _, p := range want.Ports {
 		switch {
-		case slices.Contains(want.Ports[:i], p):
-			return Reason{Invalid, "grant of one port twice"}
 		case !usable(p):
 			return Reason{NoPort, PortRange{p, p}.String()}
 		case hasPort(g.spec.Ports, p):
@@ -311,17 +314,23 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, 
 	var grant *Grant
 	if sh.group.grants() {
 		node := n.Node.Payload.(*Node)
+		slices.Sort(ports)
 		var why Reason
 		if grant, why = f.grant(sh.group, row, want, devices, func(p uint16) bool {
-			return slices.Contains(ports, p) && hasPort(node.Ports, p)
+			_, held := slices.BinarySearch(ports, p)
+			return held && hasPort(node.Ports, p)
 		}); why.Code != None {
 			return nil, nil, why
 		}
 		for _, d := range grant.Devices {
 			drawDevice(holds, d)
 		}
+		granted := slices.Sorted(slices.Values(grant.Ports))
 		for i := range holds {
-			holds[i].Ports = slices.DeleteFunc(holds[i].Ports, func(p uint16) bool { return slices.Contains(grant.Ports, p) })
+			holds[i].Ports = slices.DeleteFunc(holds[i].Ports, func(p uint16) bool {
+				_, drawn := slices.BinarySearch(granted, p)
+				return drawn
+			})
 		}
 	}
 	for _, need := range sh.group.needs {
@@ -390,11 +399,12 @@ func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *Grant) bo
 		move(free, devices, before, 1)
 		move(free, devices, after, -1)
 		for _, p := range before.Ports {
-			if !slices.Contains(after.Ports, p) {
+			if _, kept := slices.BinarySearch(after.Ports, p); !kept {
 				back = append(back, p)
 			}
 		}
 	}
+	slices.Sort(back)
 	for d, left := range free { // a device whose class changed is held as what it is now
 		if left < 0 && left < f.s.Free(row)[d] {
 			return false
@@ -414,7 +424,8 @@ func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *Grant) bo
 		}
 	}
 	for _, p := range grant.Ports {
-		if _, taken := slices.BinarySearch(n.Ports, p); taken && !slices.Contains(back, p) {
+		_, taken := slices.BinarySearch(n.Ports, p)
+		if _, given := slices.BinarySearch(back, p); taken && !given {
 			return false
 		}
 	}

@@ -189,13 +189,19 @@ func mergePorts(a, b []uint16) []uint16 {
 	return out
 }
 
-// withoutPorts returns a less one occurrence of each of b: an adopted task may share a port with another.
+// withoutPorts returns a less one occurrence of each of b, both ascending: an adopted task may share a
+// port with another.
 func withoutPorts(a, b []uint16) []uint16 {
-	out := slices.Clone(a)
-	for _, p := range b {
-		if i, ok := slices.BinarySearch(out, p); ok {
-			out = slices.Delete(out, i, i+1)
+	out := make([]uint16, 0, len(a))
+	for _, p := range a {
+		for len(b) > 0 && b[0] < p {
+			b = b[1:]
 		}
+		if len(b) > 0 && b[0] == p {
+			b = b[1:]
+			continue
+		}
+		out = append(out, p)
 	}
 	return out
 }
