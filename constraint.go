@@ -118,8 +118,9 @@ func (g *Group) Ineligible(n *Node) []Reason {
 		out = append(out, Reason{Code: Unschedulable})
 	}
 	for _, t := range n.Taints {
-		if t.Effect == NoSchedule && !g.tolerates(t) {
-			out = append(out, Reason{Code: Tainted, Subject: t.String()})
+		why := Reason{Code: Tainted, Subject: t.String()}
+		if t.Effect == NoSchedule && !g.tolerates(t) && !slices.Contains(out, why) {
+			out = append(out, why)
 		}
 	}
 	for _, r := range g.nodeRules {

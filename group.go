@@ -317,7 +317,11 @@ func (g *Group) compile() {
 		g.needs = append(g.needs, need{d.Class, d.Units()})
 	}
 	slices.SortFunc(g.needs, func(a, b need) int { return strings.Compare(a.name, b.name) })
-	for _, r := range g.spec.Rules {
+	said := texts(g.spec.Rules)
+	for i, r := range g.spec.Rules {
+		if slices.Contains(said[:i], said[i]) {
+			continue // said again, a rule adds nothing but the same reason once more
+		}
 		switch r := r.(type) {
 		case NodeRule:
 			g.nodeRules = append(g.nodeRules, r)

@@ -4,8 +4,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
 )
 
 func TestReasonString(t *testing.T) {
@@ -54,5 +56,30 @@ func TestExplanationString(t *testing.T) {
 		": no reason": berth.Unplaced{},
 	} {
 		assert.Equal(t, want, s.String())
+	}
+}
+
+// Whoever repeats a rule or a taint is told once, so that the one thing that would help is still found.
+func TestRepeatedRulesAreOneReason(t *testing.T) {
+	full := berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": "a"}}
+	tainted := full
+	tainted.Taints = []berth.Taint{{Key: "k", Value: "v"}, {Key: "k", Value: "v"}}
+	for _, c := range []struct {
+		name string
+		node berth.Node
+		rule berth.Constraint
+		want string
+	}{
+		{"node rule", full, constraints.Eq("zone", "b"), `1 zone = "b"; nearest n1: zone = "b" (zone is "a")`},
+		{"domain rule", full, constraints.MaxPer("zone", 1), `1 unique(zone); nearest n1: unique(zone) (zone=a has web-0); a node in another domain of unique(zone) would do`},
+		{"taint", tainted, constraints.Exists("zone"), `1 untolerated taint k=v; nearest n1: untolerated taint k=v; tolerating k=v would do`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := berth.NewFork()
+			require.NoError(t, f.AddNodes(c.node))
+			web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{c.rule, c.rule}})
+			require.NoError(t, f.Adopt(web.Task("web-0"), "n1", nil, berth.Running))
+			assert.Equal(t, c.want, f.Explain(web).String())
+		})
 	}
 }
