@@ -55,7 +55,7 @@ type Engine struct {
 	isLoose []bool
 	touched []uint32          // rows the plan has changed
 	stale   []uint32          // rows to be brought in line; kept for its room
-	steps   []step            // what was picked and undone, in order
+	steps   steps             // what was picked and undone, in order
 	tallies map[string]*tally // by group name
 	active  *tally            // whose hosts hostAt finds
 	hostAt  []int32           // by row, the place in the active tally's hosts, plus one
@@ -141,7 +141,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 	e.flush()
 	e.snapshot, e.view = s, view
 	e.cur = nil
-	e.steps = e.steps[:0]
+	e.steps.reset()
 	e.refLive = false
 	e.activate(nil)
 	clear(e.tallies)
@@ -337,7 +337,6 @@ var profileSeed = maphash.MakeSeed()
 // laneFor returns the lane of a node, a new one if its profile is new.
 func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 	node := n.Payload.(*berth.Node)
-	p := profile{capacity: n.Capacity, node: node, drained: drained}
 	h := uint64(len(node.Taints))
 	if drained {
 		h++
@@ -359,30 +358,37 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 		h = mix(h ^ maphash.String(profileSeed, d.Model))
 	}
 	for _, i := range e.profiles[h] {
-		if e.same(e.lanes[i].profile, &p, n.Attrs) {
+		if e.isOf(n, drained, e.lanes[i].profile) {
 			return i
 		}
 	}
+	p := &profile{capacity: make([]int64, e.dims), node: node, drained: drained}
+	copy(p.capacity, n.Capacity)
 	for _, a := range n.Attrs {
 		if _, ok := slices.BinarySearch(e.narrow, a.Key); ok {
 			p.attrs = append(p.attrs, a)
 		}
 	}
-	p.capacity = make([]int64, e.dims)
-	copy(p.capacity, n.Capacity)
 	i := int32(len(e.lanes))
-	e.lanes = append(e.lanes, &lane{profile: &p})
+	e.lanes = append(e.lanes, &lane{profile: p})
 	e.profiles[h] = append(e.profiles[h], i)
 	return i
 }
 
-func (e *Engine) same(p, q *profile, attrs []store.Attr) bool {
-	if p.drained != q.drained || p.node.Unschedulable != q.node.Unschedulable || !sameAmounts(p.capacity, q.capacity) ||
-		!slices.Equal(p.node.Taints, q.node.Taints) || !slices.Equal(p.node.Devices, q.node.Devices) {
+// isOf reports whether a node is of a profile.
+func (e *Engine) isOf(n *store.Node, drained bool, p *profile) bool {
+	node := n.Payload.(*berth.Node)
+	if p.drained != drained || p.node.Unschedulable != node.Unschedulable || !slices.Equal(p.node.Taints, node.Taints) ||
+		!slices.Equal(p.node.Devices, node.Devices) {
 		return false
 	}
+	for d, q := range p.capacity {
+		if d < len(n.Capacity) && n.Capacity[d] != q || d >= len(n.Capacity) && q != 0 {
+			return false
+		}
+	}
 	i := 0
-	for _, a := range attrs {
+	for _, a := range n.Attrs {
 		if _, ok := slices.BinarySearch(e.narrow, a.Key); !ok {
 			continue
 		}
@@ -392,16 +398,6 @@ func (e *Engine) same(p, q *profile, attrs []store.Attr) bool {
 		i++
 	}
 	return i == len(p.attrs)
-}
-
-// sameAmounts compares vectors of which the longer may end in zeros.
-func sameAmounts(long, short []int64) bool {
-	for d, q := range long {
-		if d < len(short) && short[d] != q || d >= len(short) && q != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // load reads a row's amounts and sets its key.

@@ -509,7 +509,7 @@ func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
 	if r.tally != nil {
 		e.add(r.tally, row, 1)
 	}
-	e.steps = append(e.steps, step{task: t, grant: op.Grant, row: row})
+	e.steps.add(step{task: t, grant: op.Grant, row: row})
 	return op
 }
 
@@ -519,6 +519,33 @@ type step struct {
 	grant  *berth.Grant
 	row    uint32
 	undone bool
+}
+
+// steps is a list of them in parts, so that a first plan of many tasks does not copy what it has grown.
+type steps struct {
+	parts [][]step
+	n     int
+}
+
+const stepsAPart = 1 << 10
+
+func (s *steps) add(st step) {
+	if s.n == len(s.parts)*stepsAPart {
+		s.parts = append(s.parts, make([]step, stepsAPart))
+	}
+	*s.at(s.n) = st
+	s.n++
+}
+
+func (s *steps) at(i int) *step { return &s.parts[i/stepsAPart][i%stepsAPart] }
+
+// reset forgets all, and keeps room for a plan as large as the last.
+func (s *steps) reset() {
+	s.parts = s.parts[:(s.n+stepsAPart-1)/stepsAPart]
+	for _, part := range s.parts {
+		clear(part)
+	}
+	s.n = 0
 }
 
 // op returns the operation that a step is.
@@ -563,7 +590,7 @@ func (e *Engine) Undo(op berth.Op) {
 	if !ok {
 		return
 	}
-	e.steps = append(e.steps, step{task: op.Task, undone: true})
+	e.steps.add(step{task: op.Task, undone: true})
 	r := run{devices: op.Task.Group.Devices()}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, -1)
@@ -581,9 +608,9 @@ func (e *Engine) Undo(op berth.Op) {
 
 // picked returns the operation that placed a task in this plan, if it was not undone.
 func (e *Engine) picked(task string) (berth.Op, bool) {
-	for _, s := range slices.Backward(e.steps) {
-		if s.task.ID == task {
-			return e.op(s), !s.undone
+	for i := e.steps.n - 1; i >= 0; i-- {
+		if s := e.steps.at(i); s.task.ID == task {
+			return e.op(*s), !s.undone
 		}
 	}
 	return berth.Op{}, false
@@ -643,10 +670,9 @@ func (e *Engine) catchUpReference() {
 		e.ref.Start(e.snapshot)
 		e.refLive, e.told = true, 0
 	}
-	for _, s := range e.steps[e.told:] {
-		e.ref.fork.Apply(e.op(s))
+	for ; e.told < e.steps.n; e.told++ {
+		e.ref.fork.Apply(e.op(*e.steps.at(e.told)))
 	}
-	e.told = len(e.steps)
 }
 
 func (e *Engine) placeByReference(t berth.Task) (berth.Op, bool) {
@@ -668,8 +694,8 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 
 // follow does to the columns what the reference picked.
 func (e *Engine) follow(op berth.Op) {
-	e.steps = append(e.steps, step{task: op.Task, grant: op.Grant, row: op.Row})
-	e.told = len(e.steps)
+	e.steps.add(step{task: op.Task, grant: op.Grant, row: op.Row})
+	e.told = e.steps.n
 	r := run{devices: op.Task.Group.Devices()}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, 1)
