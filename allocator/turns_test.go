@@ -10,7 +10,7 @@ import (
 	"github.com/berth-sched/berth/allocator"
 )
 
-func turns(t allocator.Turns) string {
+func turns(t *allocator.Turns) string {
 	s := ""
 	for role, name := range t.All() {
 		s += fmt.Sprintf("%s@%s ", name, role)
@@ -44,6 +44,11 @@ func TestTurnsAreTheDRF(t *testing.T) {
 	require.NoError(t, o.Remove("r", "a"))
 	assert.Equal(t, "b@r ", turns(o))
 	assert.ErrorIs(t, o.Credit("r", "a", res{"cpu": 1}), allocator.ErrUnknown)
+
+	var zero allocator.Turns
+	assert.Empty(t, turns(&zero))
+	require.NoError(t, zero.Add("r", "a"))
+	assert.Equal(t, "a@r ", turns(&zero))
 }
 
 func ExampleDRF_Turns() {

@@ -18,7 +18,7 @@ import (
 var (
 	_ scheduler.Source = (*offers.Book)(nil)
 	_ offers.Source    = (*scheduler.State)(nil)
-	_ offers.Order     = allocator.Turns{}
+	_ offers.Order     = (*allocator.Turns)(nil)
 )
 
 type res = berth.Resources
