@@ -173,7 +173,7 @@ func (e *Explanation) String() string {
 type Unplaced struct {
 	Task   Task
 	Reason Reason       // the first reason of the explanation, or why the task was not tried
-	Why    *Explanation // nil where no node was looked at
+	Why    *Explanation // nil where it was not for want of a node
 }
 
 // String prints "0/5 nodes for web-3: " and the explanation.

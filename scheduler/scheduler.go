@@ -210,7 +210,7 @@ type planner struct {
 	seen     map[string]bool
 	groups   map[string]*berth.Group // by name, as met
 	failed   map[*berth.Group]*berth.Explanation
-	gangs    map[*berth.Group]bool
+	gangs    map[string][]berth.Task // by group name, until they are planned
 }
 
 func (p *planner) run(tasks []berth.Task) {
@@ -302,15 +302,19 @@ func (p *planner) known(t berth.Task) (where string, known bool) {
 	return "", false
 }
 
-// gang places the tasks of a gang, or, if fewer than its size can be placed, none.
+// gang places the tasks of a gang, or, if fewer than its size can be placed, none. The gang's name is what
+// makes it one: each of its tasks may have come with a group of its own that equals the others'.
 func (p *planner) gang(g *berth.Group, rest []berth.Task) {
-	if p.gangs[g] {
-		return
-	}
 	if p.gangs == nil {
-		p.gangs = map[*berth.Group]bool{}
+		p.gangs = make(map[string][]berth.Task)
+		for _, t := range rest {
+			if t.Group.Mode() == berth.Gang {
+				p.gangs[t.Group.Name()] = append(p.gangs[t.Group.Name()], t)
+			}
+		}
 	}
-	p.gangs[g] = true
+	tasks := p.gangs[g.Name()]
+	delete(p.gangs, g.Name())
 	running := 0
 	for t := range p.snapshot.Group(g.Name()) {
 		if t.Node != "" {
@@ -318,9 +322,9 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		}
 	}
 	ops, unplaced := len(p.plan.Ops), len(p.plan.Unplaced)
-	for _, t := range rest {
-		if t.Group != g {
-			continue
+	for _, t := range tasks {
+		if !t.Group.Equal(g) {
+			continue // run will say so
 		}
 		if op, ok := p.place(t); ok {
 			p.plan.Ops = append(p.plan.Ops, op)
@@ -334,14 +338,11 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		p.plan.Together = append(p.plan.Together, g.Name())
 		return
 	}
-	why := p.failed[g]
-	if why == nil { // every task given has room, but too few were given
-		why = &berth.Explanation{Nodes: p.snapshot.Len()}
-	}
 	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), g.GangSize())}
+	var why *berth.Explanation // none if every task given has room, but too few were given
 	for i := range p.plan.Unplaced[unplaced:] {
 		if u := &p.plan.Unplaced[unplaced+i]; u.Why != nil {
-			u.Reason = incomplete
+			u.Reason, why = incomplete, u.Why
 		}
 	}
 	for _, op := range placed {
