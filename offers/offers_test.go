@@ -746,17 +746,65 @@ func TestFailingSource(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-// failing is a State whose commits fail on demand.
+// A source that fails after it has committed takes nothing back: what was placed is told, and the next
+// call meets the failure.
+func TestSourceFailsAfterCommit(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		place func(*offers.Subscription, *berth.Snapshot, string) (*berth.Outcome, error)
+	}{
+		{"book", func(f *offers.Subscription, s *berth.Snapshot, _ string) (*berth.Outcome, error) {
+			p := placeOn(cpus("web", "shop", 1).Task("web-1"), "n1")
+			p.Version = s.Version()
+			return f.Book().Commit(ctx, p)
+		}},
+		{"accept", func(f *offers.Subscription, _ *berth.Snapshot, id string) (*berth.Outcome, error) {
+			return f.Accept(ctx, []string{id}, placeOn(cpus("web", "shop", 1).Task("web-1"), "n1"), offers.Filter{})
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+			src := &failing{State: w.state}
+			var err error
+			w.x, err = offers.NewExchange(src, offers.Config{Order: w.drf.Turns(), Clock: func() time.Time { return w.now }})
+			require.NoError(t, err)
+			f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
+			w.offer()
+			s, id := snapshotOf(t, f.Book()), ids(t, f)[0]
+			src.after = fmt.Errorf("no connection")
+			out, err := tc.place(f, s, id)
+			require.NoError(t, err)
+			require.Len(t, out.Placed, 1)
+			_, err = f.Book().Snapshot(ctx)
+			assert.ErrorIs(t, err, src.after)
+			src.after = nil
+			_, known := snapshotOf(t, f.Book()).Task("web-1")
+			assert.True(t, known)
+			w.check(map[string]berth.Role{"f": "shop"}, map[string]string{"web-1": "f"})
+		})
+	}
+}
+
+// failing is a State whose commits fail on demand, or whose snapshots fail once something was committed.
 type failing struct {
 	*scheduler.State
-	err error
+	err, after error
+	committed  bool
 }
 
 func (f *failing) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
+	f.committed = f.after != nil
 	return f.State.Commit(ctx, p)
+}
+
+func (f *failing) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+	if f.committed && f.after != nil {
+		return nil, f.after
+	}
+	return f.State.Snapshot(ctx)
 }
 
 // A task's ID that comes again by another door is not the framework's to pay for.

@@ -272,16 +272,17 @@ func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) erro
 		if _, err := s.x.source.Commit(ctx, plan); err != nil {
 			return err
 		}
-		return s.answered(ctx, offers, rests, f)
+		s.answered(ctx, offers, rests, f)
+		return nil
 	})
 }
 
 // answered ends offers and filters what was left of them.
-func (s *Subscription) answered(ctx context.Context, offers []*offer, rests []berth.Resources, f Filter) error {
+func (s *Subscription) answered(ctx context.Context, offers []*offer, rests []berth.Resources, f Filter) {
 	for _, o := range offers {
 		s.x.finish(o, false)
 	}
-	err := s.x.look(context.WithoutCancel(ctx), false)
+	s.x.catchUp(ctx)
 	until := s.x.cfg.Clock().Add(f.For)
 	for i, o := range offers {
 		if f.For > 0 && rests[i] != nil {
@@ -289,7 +290,6 @@ func (s *Subscription) answered(ctx context.Context, offers []*offer, rests []be
 			s.x.alarms.set(alarm{at: until, row: o.row})
 		}
 	}
-	return err
 }
 
 func (s *Subscription) hasFilter(row uint32) bool { return len(s.filters[row]) > 0 }
@@ -333,12 +333,10 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 		for _, op := range out.Placed {
 			s.x.tasks[op.Task.ID] = s
 		}
-		err = s.answered(ctx, offers, rests, f)
-		if err == nil {
-			err = s.book.sync()
-		}
+		s.answered(ctx, offers, rests, f)
+		_ = s.book.sync() // the next snapshot tells
 		out.Version = s.book.fork.Version()
-		return err
+		return nil
 	})
 	return out, err
 }
