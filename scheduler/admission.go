@@ -10,7 +10,7 @@ import (
 )
 
 // Admission is an operation of a plan that asks to be done, and what there is to know for the answer. It
-// is good during the call of [StateConfig.Admit] only.
+// is good during the call of [StateConfig.Admit] only; the zero Admission knows nothing.
 type Admission struct {
 	Op     berth.Op  // a Place or a Take; a Place has a Grant only if the plan chose one
 	Time   time.Time // of the commit
@@ -19,7 +19,7 @@ type Admission struct {
 
 // Role returns the role that is charged: that of the task's group, the root for a hold.
 func (a Admission) Role() berth.Role {
-	if a.Op.Kind != berth.Place {
+	if a.Op.Kind != berth.Place || a.ledger == nil {
 		return ""
 	}
 	return a.Op.Task.Group.Role()
@@ -27,6 +27,9 @@ func (a Admission) Role() berth.Role {
 
 // Cost returns what the operation takes of every resource, devices and all.
 func (a Admission) Cost() berth.Resources {
+	if a.ledger == nil {
+		return berth.Resources{}
+	}
 	if a.Op.Kind == berth.Place {
 		return a.Op.Task.Group.Cost()
 	}
@@ -47,6 +50,9 @@ func (a Admission) Cost() berth.Resources {
 // use is everybody's.
 func (a Admission) Used(role berth.Role) berth.Resources {
 	used := berth.Resources{}
+	if a.ledger == nil {
+		return used
+	}
 	for name, sum := range a.ledger.used[role] {
 		used[name] = sum.int64()
 	}

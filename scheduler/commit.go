@@ -26,7 +26,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if !p.Version.SameLineage(s.ledger.fork.Version()) {
 		return nil, fmt.Errorf("scheduler: commit: %w", berth.ErrLineage)
@@ -217,8 +217,8 @@ func (c *commit) repeat(l *ledger) {
 // ask returns the reasons against an operation that only the State knows of.
 func (c *commit) ask(l *ledger, op *berth.Op) berth.Reason {
 	if op.Kind != berth.Place && op.Hold != nil {
-		if why := lasting(op.Hold, c.now); why.Code != berth.None {
-			return why
+		if lapsed(op.Hold, c.now) {
+			return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", op.Hold.ID)}
 		}
 	}
 	if c.admit == nil {
@@ -243,10 +243,7 @@ func (c *commit) ask(l *ledger, op *berth.Op) berth.Reason {
 	return why
 }
 
-// lasting returns why a hold would be over before it began.
-func lasting(h *berth.Hold, now time.Time) berth.Reason {
-	if h.Deadline.IsZero() || h.Deadline.After(now) {
-		return berth.Reason{} // none at all is a fault of the hold itself
-	}
-	return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", h.ID)}
+// lapsed reports whether a hold would be over before it began. No deadline at all is another fault.
+func lapsed(h *berth.Hold, now time.Time) bool {
+	return !h.Deadline.IsZero() && !h.Deadline.After(now)
 }

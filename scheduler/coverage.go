@@ -45,6 +45,9 @@ func (c *Coverage) String() string {
 
 // Coverage tells where a daemon group stands in the scheduler's source. It looks at every node.
 func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, error) {
+	if s.source == nil {
+		return nil, errNoSource
+	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: coverage: %w", err)

@@ -50,7 +50,7 @@ func (c RunConfig) check() (RunConfig, error) {
 	}
 	need(c.State == nil, "State")
 	need(c.Queue == nil, "Queue")
-	need(c.Launcher == nil, "Launcher")
+	need(isNil(c.Launcher), "Launcher")
 	if c.Launches < 0 {
 		errs = append(errs, fmt.Errorf("negative Launches: %d", c.Launches))
 	}
@@ -71,6 +71,9 @@ func (c RunConfig) check() (RunConfig, error) {
 	}
 	if c.RetryAtMost < c.RetryAfter {
 		errs = append(errs, fmt.Errorf("RetryAtMost %v is less than RetryAfter %v", c.RetryAtMost, c.RetryAfter))
+	}
+	if isNil(c.Inventory) {
+		c.Inventory = nil
 	}
 	if c.Report == nil {
 		c.Report = func(Event) {}
@@ -272,7 +275,7 @@ func (r *runner) next() (wait time.Duration, found bool) {
 		}
 	}
 	if at, ok := r.State.NextExpiry(); ok {
-		soonest(at.Sub(r.State.clock()))
+		soonest(at.Sub(r.State.Now()))
 	}
 	now := time.Now()
 	for _, j := range r.jobs {

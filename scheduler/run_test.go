@@ -314,6 +314,7 @@ func TestRunFailsWithItsHost(t *testing.T) {
 
 func TestRunConfigFaults(t *testing.T) {
 	err := scheduler.Run(context.Background(), scheduler.RunConfig{Launches: -1, RetryAfter: -1, RetryAtMost: -2})
+	assert.ErrorContains(t, scheduler.Run(context.Background(), scheduler.RunConfig{Launcher: (*scheduler.MemoryLauncher)(nil)}), "no Launcher")
 	for _, fault := range []string{"no State", "no Queue", "no Launcher", "negative Launches: -1", "negative RetryAfter", "negative RetryAtMost"} {
 		assert.ErrorContains(t, err, fault)
 	}

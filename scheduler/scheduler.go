@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -44,7 +45,8 @@ func (c Config) Err() error {
 }
 
 // Scheduler plans tasks onto the nodes of a source and commits the plans. It may be used by any number
-// of goroutines; they plan one after another, and commits are the source's to order.
+// of goroutines; they plan one after another, and commits are the source's to order. The zero Scheduler has
+// no source and fails at everything; [New] makes one that works.
 type Scheduler struct {
 	source Source
 	cfg    Config
@@ -54,11 +56,19 @@ type Scheduler struct {
 	picker placement.Picker
 }
 
+var errNoSource = errors.New("scheduler: no source")
+
+// isNil reports whether an interface holds nothing, or a pointer to nothing.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
+}
+
 // New returns a scheduler for a source. It fails with every fault of the configuration.
 func New(source Source, cfg Config) (*Scheduler, error) {
 	err := cfg.Err()
-	if source == nil {
-		err = errors.Join(errors.New("scheduler: no source"), err)
+	if isNil(source) {
+		err = errors.Join(errNoSource, err)
 	}
 	if err != nil {
 		return nil, err
@@ -89,7 +99,10 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 // that exists already is among the unplaced, with the reason [berth.TaskExists]. Plan fails with every
 // fault of every task, and plans nothing, if one is at fault.
 func (s *Scheduler) Plan(snapshot *berth.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
-	if snapshot == nil {
+	switch {
+	case s.source == nil:
+		return nil, errNoSource
+	case snapshot == nil:
 		return nil, errors.New("scheduler: plan: no snapshot")
 	}
 	if err := checkTasks(tasks); err != nil {
@@ -112,6 +125,9 @@ func (s *Scheduler) Plan(snapshot *berth.Snapshot, tasks ...berth.Task) (*berth.
 // is at fault, and otherwise only if the source or the context does; the outcome then tells what was done before.
 func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
+	if s.source == nil {
+		return total, errNoSource
+	}
 	for attempt := 1; ; attempt++ {
 		snapshot, err := s.source.Snapshot(ctx)
 		if err != nil {

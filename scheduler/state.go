@@ -50,7 +50,8 @@ func (c StateConfig) check() (StateConfig, error) {
 // at once and whole, under one lock.
 //
 // Every method that changes something either does all it was asked to or, with every fault named,
-// nothing. Only Commit does a part, and says which.
+// nothing. Only Commit does a part, and says which. The zero State is an empty cluster of the zero
+// StateConfig.
 type State struct {
 	admit     func(Admission) berth.Reason
 	record    func(Command)
@@ -84,6 +85,14 @@ func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {
 	return s, nil
 }
 
+// lock takes the lock, and gives a zero State what it lacks.
+func (s *State) lock() {
+	s.mu.Lock()
+	if s.ledger == nil {
+		s.ledger, s.clock = newLedger(false), time.Now
+	}
+}
+
 func wrap(err error) error {
 	if err == nil {
 		return nil
@@ -97,7 +106,7 @@ func (s *State) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	s.lapse()
 	if s.snap == nil {
@@ -109,7 +118,7 @@ func (s *State) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
 // Changed returns a channel that is closed at the next change of what a plan could use, which is
 // whenever [State.Version] moves.
 func (s *State) Changed() <-chan struct{} {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if s.changed == nil {
 		s.changed = make(chan struct{})
@@ -119,14 +128,14 @@ func (s *State) Changed() <-chan struct{} {
 
 // Version says which state the cluster is in. It stays the same while tasks are only confirmed or marked.
 func (s *State) Version() berth.Version {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.ledger.fork.Version()
 }
 
 // Task returns the task of that ID, lost ones included.
 func (s *State) Task(id string) (berth.TaskView, bool) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.ledger.fork.Task(id)
 }
@@ -198,12 +207,16 @@ func (s *State) Release(tasks ...string) error {
 // Hold sets room on a node aside for an owner until a deadline. It fails, with the [berth.Reason] in its
 // error, if there is no such room; [StateConfig.Admit] is not asked.
 func (s *State) Hold(h berth.Hold) error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	s.lapse()
 	now := s.now()
-	if why := lasting(&h, now); why.Code != berth.None {
-		return wrap(fmt.Errorf("hold %q: %w", h.ID, why))
+	err := h.Err()
+	if lapsed(&h, now) {
+		err = errors.Join(err, fmt.Errorf("hold %q: its deadline has passed", h.ID))
+	}
+	if err != nil {
+		return wrap(err)
 	}
 	return s.apply(Command{Time: now, Ops: []berth.Op{{Kind: berth.Take, Hold: &h}}})
 }
@@ -230,7 +243,7 @@ func endings(kind berth.OpKind, ids []string) []berth.Op {
 // earliest deadline first. Tasks expire in no other way, so the caller sees every one. Holds also end by
 // themselves, before a snapshot or a commit could use them, and are then not returned here.
 func (s *State) Expire() (tasks []berth.TaskView, holds []berth.Hold) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	c := Command{Time: now}
@@ -250,7 +263,7 @@ func (s *State) Expire() (tasks []berth.TaskView, holds []berth.Hold) {
 
 // NextExpiry returns the earliest deadline of an assumed task or a hold, and whether there is one.
 func (s *State) NextExpiry() (time.Time, bool) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	t, some := s.ledger.tasks.first()
 	if h, ok := s.ledger.holds.first(); ok && (!some || h.Before(t)) {
@@ -281,6 +294,14 @@ func (s *State) mustApply(c Command) {
 	}
 }
 
+// Now returns the time by the State's clock, in UTC. A source that has it lends its clock to the Exchange
+// that makes offers of it.
+func (s *State) Now() time.Time {
+	s.lock()
+	defer s.mu.Unlock()
+	return s.now()
+}
+
 // now is the clock's time as commands carry it: in UTC and without a monotonic reading, so that it is
 // the same after it was written down.
 func (s *State) now() time.Time { return s.clock().Round(0).UTC() }
@@ -290,7 +311,7 @@ func (s *State) change(n int, c Command) error {
 	if n == 0 {
 		return nil
 	}
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	c.Time = s.now()
 	return s.apply(c)
@@ -322,7 +343,7 @@ func (s *State) done(before berth.Version) {
 // nothing anew: a fresh State that replays what another recorded from the beginning on shows the same nodes, tasks,
 // holds, deadlines and version numbers. It takes about twice the time of the first run.
 func (s *State) Replay(commands ...Command) error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	trial := s.ledger.branch()
 	for i := range commands {

@@ -109,7 +109,10 @@ func TestBadInput(t *testing.T) {
 			)
 		}, berth.ErrUnknownNode, []string{`"run-1"`, `node "x"`, `"groupless"`, `"twice"`, `task "state": a task cannot be adopted as lost`, `"neg-1"`, `role "eng//web": empty segment`, `"run-2"`, `5 units of device 3`}},
 		{"hold without anything", func(s S) error { return s.Hold(berth.Hold{}) }, nil, []string{"hold: empty name", "owner: empty name", "node: empty name", "no deadline"}},
-		{"hold that is over", func(s S) error { return s.Hold(hold("h2", now)) }, nil, []string{`hold "h2": its deadline has passed`}},
+		{"hold that is over", func(s S) error { return s.Hold(hold("h2", now)) }, nil, []string{`scheduler: hold "h2": its deadline has passed`}},
+		{"hold that is over and more", func(s S) error {
+			return s.Hold(berth.Hold{Node: "n1", Ports: []uint16{0}, Deadline: now})
+		}, nil, []string{"hold: empty name", "owner: empty name", "port 0", "its deadline has passed"}},
 		{"hold for ever", func(s S) error { return s.Hold(hold("h2", now.AddDate(1000, 0, 0))) }, nil, []string{`hold "h2": deadline 3026-01-01`, "not within the years 1678 to 2261"}},
 		{"hold without room", func(s S) error {
 			h := hold("h2", now.Add(time.Hour))
@@ -162,6 +165,43 @@ func TestBadInput(t *testing.T) {
 			assert.Equal(t, berth.Running, task.State)
 		})
 	}
+}
+
+// What was not made by its constructor is empty or says so; nothing panics.
+func TestZeroValues(t *testing.T) {
+	ctx := context.Background()
+	var s scheduler.State
+	assert.Zero(t, snapshotOf(t, new(scheduler.State)).Len())
+	assert.Zero(t, new(scheduler.State).Version().Seq())
+	assert.WithinDuration(t, time.Now(), new(scheduler.State).Now(), time.Minute)
+	assert.NotNil(t, new(scheduler.State).Changed())
+	_, some := new(scheduler.State).NextExpiry()
+	assert.False(t, some)
+	_, known := new(scheduler.State).Task("t")
+	assert.False(t, known)
+	assert.ErrorIs(t, new(scheduler.State).Confirm("t"), berth.ErrUnknownTask)
+	assert.NoError(t, new(scheduler.State).Replay(scheduler.Command{Added: []berth.Node{node("n1", 1)}}))
+	require.NoError(t, s.AddNodes(node("n1", 1)))
+	out, err := newScheduler(t, &s, scheduler.Config{}).Schedule(ctx, berth.NewTask("t", berth.GroupSpec{}))
+	require.NoError(t, err)
+	assert.Len(t, out.Placed, 1)
+
+	for _, source := range []scheduler.Source{nil, (*scheduler.State)(nil)} {
+		_, err = scheduler.New(source, scheduler.Config{Attempts: -1})
+		assert.EqualError(t, err, "scheduler: no source\nscheduler: attempts: -1 is negative")
+	}
+	none := new(scheduler.Scheduler)
+	_, err = none.Schedule(ctx)
+	assert.EqualError(t, err, "scheduler: no source")
+	_, err = none.Plan(snapshotOf(t, &s))
+	assert.EqualError(t, err, "scheduler: no source")
+	_, err = none.Coverage(ctx, berth.NewGroup("d", berth.GroupSpec{Mode: berth.Daemon}))
+	assert.EqualError(t, err, "scheduler: no source")
+
+	var a scheduler.Admission
+	assert.Empty(t, a.Role())
+	assert.Empty(t, a.Cost())
+	assert.Empty(t, a.Used(""))
 }
 
 func TestNewStateFaults(t *testing.T) {
