@@ -5,9 +5,9 @@
 //	go run ./examples/openb -data DIR -inflate 1.3
 //
 // DIR holds the trace's CSV files, which are in the folder data/csv of
-// https://github.com/hkust-adsl/kubernetes-scheduler-simulator. Tasks are scheduled in the order of their file, best fit. In offer
-// mode every value of the column qos is a framework of its own, and they share by dominant resource
-// fairness. With -o the final assignments are written as CSV, so that anyone can check them.
+// https://github.com/hkust-adsl/kubernetes-scheduler-simulator. Tasks are scheduled in the order of their
+// file, best fit. In offer mode every value of the column qos is a framework of its own, and they share by
+// dominant resource fairness. With -o the final assignments are written as CSV, so that anyone can check them.
 package main
 
 import (
