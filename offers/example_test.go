@@ -24,7 +24,7 @@ func cluster() (*scheduler.State, *offers.Exchange, *time.Time) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	exchange, err := offers.NewExchange(state, offers.Config{Order: new(allocator.DRF).Turns(), Clock: clock})
+	exchange, err := offers.NewExchange(state, offers.Config{Order: new(allocator.DRF).Turns()})
 	if err != nil {
 		log.Fatal(err)
 	}

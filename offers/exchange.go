@@ -71,8 +71,9 @@ type Config struct {
 	// Lease is how long an offer lasts. The default is DefaultLease. Too long, and a framework that has
 	// died keeps room idle; too short, and slow frameworks answer in vain.
 	Lease time.Duration
-	// Clock tells the time; give the source the same one. The default is time.Now; with one that the host
-	// turns, the same calls give the same offers.
+	// Clock tells the time; with one that the host turns, the same calls give the same offers. It must not
+	// lag behind the source's, or offers end as they are made. The default is the source's own clock, where
+	// the source has a method Now() time.Time as scheduler.State does, else time.Now.
 	Clock func() time.Time
 	// Mode is Exclusive (the default) or Optimistic, for all offers.
 	Mode berth.Lease
@@ -164,6 +165,9 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
+		if s, ok := source.(interface{ Now() time.Time }); ok {
+			cfg.Clock = s.Now
+		}
 	}
 	cfg.Prefix = cmp.Or(cfg.Prefix, defaultPrefix)
 	return &Exchange{

@@ -41,7 +41,7 @@ func newWorld(t testing.TB, cfg offers.Config, nodes ...berth.Node) *world {
 	w.state, err = scheduler.NewState(scheduler.StateConfig{Clock: clock}, nodes...)
 	require.NoError(t, err)
 	w.drf = new(allocator.DRF)
-	cfg.Order, cfg.Clock = w.drf.Turns(), clock
+	cfg.Order = w.drf.Turns() // and the clock is the State's
 	w.x, err = offers.NewExchange(w.state, cfg)
 	require.NoError(t, err)
 	return w
