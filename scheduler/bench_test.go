@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -263,6 +264,29 @@ func BenchmarkSchedule(b *testing.B) {
 		w := &workload{nodes: cell.Nodes, fixed: cell.Tasks()}
 		c := benchCases()[0]
 		measure(b, benchCase{"openb", c.strategy, c.run}, scheduler.Config{}, w, 0)
+	})
+}
+
+// BenchmarkMillion places a million tasks in groups of 50 on 100,000 empty nodes, in calls of 10,000.
+func BenchmarkMillion(b *testing.B) {
+	b.Run("nodes=100000", func(b *testing.B) {
+		const all = 1_000_000
+		w := newWorkload(100_000)
+		tasks := w.tasks(all)
+		for b.Loop() {
+			state, err := scheduler.NewState(scheduler.StateConfig{}, w.nodes...)
+			require.NoError(b, err)
+			r := &benchRun{w: w, state: state}
+			r.sched, err = scheduler.New(state, scheduler.Config{})
+			require.NoError(b, err)
+			for part := range slices.Chunk(tasks, runTasks) {
+				require.Len(b, r.schedule(b, part...).Placed, len(part))
+			}
+		}
+		b.ReportMetric(float64(all*b.N)/b.Elapsed().Seconds(), "decisions/s")
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-sys")
 	})
 }
 
