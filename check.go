@@ -376,7 +376,7 @@ func helps(e *Explanation) string {
 	l := e.Nearest.Lacks[0]
 	switch l.Reason.Code {
 	case Insufficient:
-		return fmt.Sprintf("%s more %s on %s would do", FormatQuantity(l.Reason.Subject, l.Short), l.Reason.Subject, e.Nearest.Node)
+		return fmt.Sprintf("%s more %s on %s would do", formatShortfall(l.Reason.Subject, l.Short), l.Reason.Subject, e.Nearest.Node)
 	case DomainFull:
 		return "a node in another domain of " + l.Reason.Subject + " would do"
 	case Tainted:

@@ -57,10 +57,18 @@ const (
 )
 
 var codeText = [...]string{
-	None: "no reason", Insufficient: "insufficient", NoDevice: "no device for", NoPort: "no port", RuleBroken: "rule", DomainFull: "rule",
+	None: "no reason", Insufficient: "insufficient", NoDevice: "no device for", NoPort: "no port", RuleBroken: "rule", DomainFull: "domain full",
 	Tainted: "untolerated taint", Unschedulable: "unschedulable", Drained: "draining", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
+}
+
+// String prints the code as [Reason] does, without a subject.
+func (c Code) String() string {
+	if int(c) < len(codeText) {
+		return codeText[c]
+	}
+	return fmt.Sprintf("reason %d", c)
 }
 
 // Reason says in data why something could not be done. Reasons compare with ==.
@@ -72,14 +80,12 @@ type Reason struct {
 // String prints the reason as it reads in "0/5 nodes: 5 ...".
 func (r Reason) String() string {
 	switch {
-	case int(r.Code) >= len(codeText):
-		return fmt.Sprintf("reason %d %s", r.Code, r.Subject)
+	case r.Subject == "":
+		return r.Code.String()
 	case r.Code == RuleBroken, r.Code == DomainFull:
 		return r.Subject
-	case r.Subject == "":
-		return codeText[r.Code]
 	}
-	return codeText[r.Code] + " " + r.Subject
+	return r.Code.String() + " " + r.Subject
 }
 
 // Error makes a Reason usable as an error.
@@ -122,7 +128,7 @@ type Lack struct {
 // String prints "lacks 1.2 GiB memory" or the reason with its detail.
 func (l Lack) String() string {
 	if l.Reason.Code == Insufficient {
-		return "lacks " + FormatQuantity(l.Reason.Subject, l.Short) + " " + l.Reason.Subject
+		return "lacks " + formatShortfall(l.Reason.Subject, l.Short) + " " + l.Reason.Subject
 	}
 	s := l.Reason.String()
 	if l.Detail != "" {

@@ -27,6 +27,11 @@ func TestReasonString(t *testing.T) {
 	assert.Equal(t, "draining", berth.Reason{Code: berth.Drained}.String())
 	assert.Equal(t, "no reason", berth.Reason{}.String())
 	assert.Equal(t, "reason 255 x", berth.Reason{Code: 255, Subject: "x"}.String())
+	assert.Equal(t, "rule", berth.RuleBroken.String())
+	assert.Equal(t, "domain full", berth.Reason{Code: berth.DomainFull}.String())
+	assert.Equal(t, "reason 255", berth.Code(255).String())
+	lack := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1<<30 + 1}
+	assert.Equal(t, "lacks 1.1 GiB memory", lack.String(), "1 GiB would not do")
 }
 
 func TestExplanationString(t *testing.T) {
@@ -38,7 +43,7 @@ func TestExplanationString(t *testing.T) {
 	}
 	berth.SortReasons(counts)
 	full := &berth.Explanation{Nodes: 5, Counts: counts, Helps: "less would do", Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
-		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1288490189},
+		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1288490188},
 		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Detail: "zone=a has web-1"},
 		{Reason: berth.Reason{Code: berth.NoPort, Subject: "80"}},
 	}}}

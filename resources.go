@@ -168,18 +168,24 @@ func (r Resources) String() string {
 
 // FormatQuantity prints q as people read a resource of that name by the conventions of [Resources]:
 // cores for "cpu", binary multiples of a byte for "memory" and "disk", the plain number for any other.
-func FormatQuantity(name string, q int64) string {
+// Bytes are rounded to one decimal.
+func FormatQuantity(name string, q int64) string { return format(name, q, math.Round) }
+
+// formatShortfall is FormatQuantity rounded up: as much as it prints is enough.
+func formatShortfall(name string, q int64) string { return format(name, q, math.Ceil) }
+
+func format(name string, q int64, round func(float64) float64) string {
 	switch name {
 	case "cpu":
 		return strconv.FormatFloat(float64(q)/1000, 'f', -1, 64)
 	case "memory", "disk":
 		units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 		v, u := float64(q), 0
-		for math.Abs(v) >= 1024 && u < len(units)-1 {
+		for math.Abs(round(v*10)) >= 10240 && u < len(units)-1 {
 			v /= 1024
 			u++
 		}
-		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0") + " " + units[u]
+		return strconv.FormatFloat(round(v*10)/10, 'f', -1, 64) + " " + units[u]
 	}
 	return strconv.FormatInt(q, 10)
 }

@@ -126,7 +126,7 @@ func TestFormatQuantity(t *testing.T) {
 		want string
 	}{
 		{"cpu", 0, "0"}, {"cpu", 500, "0.5"}, {"cpu", 12345, "12.345"}, {"cpu", -1500, "-1.5"},
-		{"memory", 0, "0 B"}, {"memory", 1023, "1023 B"}, {"memory", 1024, "1 KiB"}, {"memory", 1 << 30, "1 GiB"}, {"memory", 1288490189, "1.2 GiB"},
+		{"memory", 0, "0 B"}, {"memory", 1023, "1023 B"}, {"memory", 1024, "1 KiB"}, {"memory", 1 << 30, "1 GiB"}, {"memory", 1288490189, "1.2 GiB"}, {"memory", 1<<20 - 1, "1 MiB"}, {"memory", 1<<20 - 1<<10, "1023 KiB"},
 		{"disk", 5 << 40, "5 TiB"}, {"disk", most, "8 EiB"}, {"memory", math.MinInt64, "-8 EiB"}, {"memory", -2048, "-2 KiB"},
 		{"gpu", 300, "300"}, {"x", math.MinInt64, "-9223372036854775808"},
 	} {
