@@ -34,7 +34,10 @@ func Load(dir, pods string) (*Cell, error) {
 	}
 	c := &Cell{Name: filepath.Base(pods)}
 	var nodeErr, podErr error
-	c.Nodes, nodeErr = read(filepath.Join(dir, NodeList), ReadNodes)
+	nodes := filepath.Join(dir, NodeList)
+	if c.Nodes, nodeErr = read(nodes, ReadNodes); nodeErr == nil && len(c.Nodes) == 0 {
+		nodeErr = fmt.Errorf("%s: no nodes in it", nodes)
+	}
 	c.Pods, podErr = read(pods, ReadPods)
 	if err := errors.Join(nodeErr, podErr); err != nil {
 		return nil, err

@@ -132,6 +132,10 @@ func TestLoad(t *testing.T) {
 	_, err = trace.Load("nowhere", "none.csv")
 	assert.EqualError(t, err, "open nowhere/openb_node_list_gpu_node.csv: no such file or directory\nopen nowhere/none.csv: no such file or directory")
 
+	empty := write(trace.NodeList, "sn,cpu_milli,memory_mib,gpu,model\n")
+	_, err = trace.Load(dir, "within.csv")
+	assert.EqualError(t, err, empty+": no nodes in it")
+
 	write(trace.NodeList, "sn,cpu_milli,memory_mib,gpu,model\nn1,x,1,0,\n")
 	_, err = trace.Load(dir, write("bad.csv", "name\n"))
 	require.Error(t, err)
