@@ -83,8 +83,9 @@ func New(c Config) (*DRF, error) {
 	return d, nil
 }
 
-// SetCapacity replaces the whole capacity. It may be less than what is charged. The cost of a new
-// order, if there is one, is paid by the next read; so it is for AddCapacity and RemoveCapacity.
+// SetCapacity replaces the whole capacity. It may be less than what is charged. It fails with all faults
+// of total. The cost of a new order, if there is one, is paid by the next read; so it is for AddCapacity and
+// RemoveCapacity.
 func (d *DRF) SetCapacity(total berth.Resources) error {
 	v, err := d.compile(total)
 	if err != nil {
@@ -95,7 +96,8 @@ func (d *DRF) SetCapacity(total berth.Resources) error {
 	return nil
 }
 
-// AddCapacity adds what a node brings that joins.
+// AddCapacity adds what a node brings that joins. It fails with all faults of r, or naming every resource
+// whose capacity would overflow an int64.
 func (d *DRF) AddCapacity(r berth.Resources) error {
 	v, err := d.compile(r)
 	if err == nil {
@@ -109,7 +111,8 @@ func (d *DRF) AddCapacity(r berth.Resources) error {
 	return nil
 }
 
-// RemoveCapacity takes away what a node had that leaves. It fails if there is less.
+// RemoveCapacity takes away what a node had that leaves. It fails with all faults of r, or naming every
+// resource of which there is less.
 func (d *DRF) RemoveCapacity(r berth.Resources) error {
 	v, err := d.compile(r)
 	if err == nil {
