@@ -112,6 +112,7 @@ func TestBadArguments(t *testing.T) {
 	}{
 		"format":   {[]string{"-format", "xml"}, `-format "xml": neither table nor json`},
 		"argument": {[]string{"x"}, `unexpected argument "x"`},
+		"several":  {[]string{"-format", "xml", "x", "y"}, "unexpected argument \"x\"\nunexpected argument \"y\"\n-format \"xml\": neither table nor json"},
 		"folder":   {[]string{"-data", "testdata"}, `-data testdata: no openb_pod_list_*.csv in it`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,11 +59,15 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case flags.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case *format != "table" && *format != "json":
-		return fmt.Errorf("-format %q: neither table nor json", *format)
+	var faults []error
+	for _, arg := range flags.Args() {
+		faults = append(faults, fmt.Errorf("unexpected argument %q", arg))
+	}
+	if *format != "table" && *format != "json" {
+		faults = append(faults, fmt.Errorf("-format %q: neither table nor json", *format))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	cells, err := workloads(*short, *data, *seed)
 	if err != nil {
