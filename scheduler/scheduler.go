@@ -181,7 +181,7 @@ func checkTasks(tasks []berth.Task) error {
 	var errs []error
 	var last *berth.Group
 	for _, t := range tasks {
-		if t.Group == last && last.Mode() != berth.Daemon && plain(t.ID) {
+		if last != nil && t.Group == last && last.Mode() != berth.Daemon && plain(t.ID) {
 			continue // its group was found good a moment ago
 		}
 		if err := t.Err(); err != nil {

@@ -2,7 +2,11 @@ package scheduler_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -104,4 +110,264 @@ func (name core1) tasks(ids ...string) []berth.Task {
 		tasks[i] = g.Task(id)
 	}
 	return tasks
+}
+
+func TestPlanFaults(t *testing.T) {
+	s := newScheduler(t, newState(t, scheduler.StateConfig{}), scheduler.Config{})
+	_, err := s.Plan(nil)
+	assert.EqualError(t, err, "scheduler: plan: no snapshot")
+	daemon := berth.NewGroup("d", berth.GroupSpec{Mode: berth.Daemon})
+	tasks := []berth.Task{
+		{}, {ID: "a", Group: new(berth.Group)}, core1("web").tasks("")[0], daemon.On("n1"),
+		berth.NewTask("neg", berth.GroupSpec{Request: berth.Resources{"cpu": -1}}),
+	}
+	_, err = s.Plan(new(berth.Snapshot), tasks...)
+	assert.EqualError(t, err, strings.Join([]string{
+		`scheduler: task "": group: none given`,
+		`scheduler: task "a": group: not made by NewGroup`,
+		`scheduler: task: empty name`,
+		`scheduler: task "d@n1": group "d" is a daemon: schedule what its Everywhere returns`,
+		`scheduler: task "neg": group "neg": resource "cpu": quantity is negative: -1`,
+	}, "\n"))
+	out, err := s.Schedule(context.Background(), tasks...)
+	require.Error(t, err)
+	assert.Empty(t, out.Placed)
+}
+
+// rival is a State on which somebody else is quicker, as often as it says.
+type rival struct {
+	*scheduler.State
+	races int
+	beat  func()
+	fails error
+}
+
+func (r *rival) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+	if r.fails != nil {
+		return nil, r.fails
+	}
+	if r.races > 0 {
+		r.races--
+		r.beat()
+	}
+	return r.State.Commit(ctx, p)
+}
+
+// Nodes n1 to n4 have a core each; at every race the rival places a task where the plan's first one goes.
+func TestSchedulePlansAgainWhatLostItsRoom(t *testing.T) {
+	ctx := context.Background()
+	for _, tt := range []struct {
+		name     string
+		tasks    []berth.Task
+		races    int
+		attempts int
+		placed   []string
+		refused  []string
+	}{
+		{"no race", core1("web").tasks("a", "b"), 0, 3, []string{"a on n1", "b on n2"}, nil},
+		{"two races", core1("web").tasks("a", "b"), 2, 3, []string{"b on n2", "a on n4"}, nil},
+		{"one attempt", core1("web").tasks("a", "b"), 1, 1, []string{"b on n2"}, []string{"place a on n1: insufficient cpu"}},
+		{"the default is three", core1("web").tasks("a"), 9, 0, nil, []string{"place a on n3: insufficient cpu"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src := &rival{State: newState(t, scheduler.StateConfig{}, node("n1", 1000), node("n2", 1000), node("n3", 1000), node("n4", 1000)), races: tt.races}
+			quick := newScheduler(t, src.State, scheduler.Config{})
+			src.beat = func() {
+				_, err := quick.Schedule(ctx, core1("quick").tasks(fmt.Sprint("quick-", src.races))...)
+				require.NoError(t, err)
+			}
+			out, err := newScheduler(t, src, scheduler.Config{Attempts: tt.attempts}).Schedule(ctx, tt.tasks...)
+			require.NoError(t, err)
+			var placed, refused []string
+			for _, op := range out.Placed {
+				placed = append(placed, fmt.Sprintf("%v on %s", op.Task, op.Node))
+			}
+			for _, r := range out.Refused {
+				refused = append(refused, r.String())
+			}
+			assert.Equal(t, tt.placed, placed)
+			assert.Equal(t, tt.refused, refused)
+			assert.Equal(t, src.Version(), out.Version)
+		})
+	}
+
+	t.Run("a refusal that no newer snapshot changes", func(t *testing.T) {
+		asked := 0
+		s := newState(t, scheduler.StateConfig{Admit: func(scheduler.Admission) berth.Reason {
+			asked++
+			return berth.Reason{Subject: "closed"}
+		}}, node("n1", 1000))
+		out, err := newScheduler(t, s, scheduler.Config{}).Schedule(ctx, core1("web").tasks("a")...)
+		require.NoError(t, err)
+		require.Len(t, out.Refused, 1)
+		assert.Equal(t, berth.Reason{Code: berth.Denied, Subject: "closed"}, out.Refused[0].Reason)
+		assert.Equal(t, 1, asked)
+	})
+	t.Run("a source that fails", func(t *testing.T) {
+		down := errors.New("down")
+		_, err := newScheduler(t, &rival{State: new(scheduler.State), fails: down}, scheduler.Config{}).Schedule(ctx)
+		assert.ErrorIs(t, err, down)
+		ended, cancel := context.WithCancelCause(ctx)
+		cancel(down)
+		_, err = newScheduler(t, new(scheduler.State), scheduler.Config{}).Schedule(ended)
+		assert.ErrorIs(t, err, down)
+	})
+}
+
+func TestCoverage(t *testing.T) {
+	ctx := context.Background()
+	agent := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": 500}, Rules: []berth.Constraint{constraints.NotEq("zone", "x")}})
+	away := node("n6", 1000)
+	away.Attributes = berth.Attributes{"zone": "x"}
+	s := newState(t, scheduler.StateConfig{}, node("n1", 1000), node("n2", 1000), node("n3", 250), node("n5", 1000), away)
+	sched := newScheduler(t, s, scheduler.Config{})
+	out, err := sched.Schedule(ctx, agent.Everywhere())
+	require.NoError(t, err)
+	require.Len(t, out.Placed, 3)
+	require.NoError(t, s.Confirm("agent@n1"))
+	require.NoError(t, s.AddNodes(node("n4", 1000)))
+	require.NoError(t, s.Release("agent@n5"))
+	require.NoError(t, s.Drain("n5"))
+
+	c, err := sched.Coverage(ctx, agent)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"n1"}, c.Running)
+	assert.Equal(t, []string{"n2", "n4"}, c.Pending, "one is assumed, one has room")
+	assert.Equal(t, "agent: 1 running, 2 pending, 1 impossible, 2 not eligible; n3: lacks 0.25 cpu", c.String())
+	assert.Equal(t, []berth.Lack{{Reason: berth.Reason{Code: berth.Drained}}}, c.Ineligible[0].Lacks)
+	assert.Equal(t, "n6", c.Ineligible[1].Node)
+	assert.False(t, c.Complete())
+
+	require.NoError(t, s.RemoveNodes("n3"))
+	out, err = sched.Schedule(ctx, agent.Everywhere())
+	require.NoError(t, err)
+	require.Len(t, out.Placed, 1, "n4 has joined since")
+	require.NoError(t, s.Confirm("agent@n2", "agent@n4"))
+	c, err = sched.Coverage(ctx, agent)
+	require.NoError(t, err)
+	assert.True(t, c.Complete(), c)
+
+	_, err = scheduler.CoverageOf(nil, nil)
+	assert.EqualError(t, err, "scheduler: coverage: group: none given")
+	_, err = scheduler.CoverageOf(nil, berth.NewGroup("web", berth.GroupSpec{}))
+	assert.EqualError(t, err, `scheduler: coverage: group "web": the mode is count, not daemon`)
+	c, err = scheduler.CoverageOf(nil, agent)
+	require.NoError(t, err)
+	assert.True(t, c.Complete(), "there are no nodes")
+}
+
+// mixture returns nodes and tasks of every kind: shapes, modes, rules, devices, more than there is room for.
+func mixture(rng *rand.Rand) ([]berth.Node, []berth.Task) {
+	var nodes []berth.Node
+	for i := range 40 {
+		n := node(fmt.Sprintf("n%02d", i), 1000*(1+rng.Int64N(8)))
+		n.Attributes = berth.Attributes{"zone": string(rune('a' + i%4))}
+		for range i % 3 {
+			n.Devices = append(n.Devices, berth.Device{Class: "gpu"})
+		}
+		nodes = append(nodes, n)
+	}
+	var tasks []berth.Task
+	for i := range 30 {
+		spec := berth.GroupSpec{Priority: rng.IntN(3), Request: berth.Resources{"cpu": 100 * rng.Int64N(20)}}
+		switch i % 5 {
+		case 1:
+			spec.Rules = []berth.Constraint{constraints.GroupBy("zone")}
+		case 2:
+			spec.Devices = []berth.DeviceRequest{{Class: "gpu", Share: 100 * (1 + rng.Int64N(10))}}
+		case 3:
+			spec.Mode, spec.GangSize = berth.Gang, 1+rng.IntN(12)
+		case 4:
+			spec.Mode = berth.Daemon
+		}
+		g := berth.NewGroup(fmt.Sprint("g", i), spec)
+		if spec.Mode == berth.Daemon {
+			tasks = append(tasks, g.Everywhere())
+		} else {
+			tasks = append(tasks, g.Tasks(8)...)
+		}
+	}
+	return nodes, tasks
+}
+
+// same-inputs-same-plan and node-order-does-not-matter, byte for byte: a hundred plans of one workload, on
+// nodes added in another order each time, one by one or at once, on one processor and on two, by a scheduler that has
+// planned before and by one that has not.
+func TestSamePlan(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, strategy := range []placement.Strategy{placement.BinPack(), placement.Spread("zone"), placement.FirstFit(), placement.Random(7)} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		nodes, tasks := mixture(rng)
+		var want string
+		var warm *scheduler.Scheduler
+		for i := range 100 {
+			runtime.GOMAXPROCS(1 + i%2)
+			rng.Shuffle(len(nodes), func(a, b int) { nodes[a], nodes[b] = nodes[b], nodes[a] })
+			s := newState(t, scheduler.StateConfig{}, nodes[:i%len(nodes)]...)
+			for _, n := range nodes[i%len(nodes):] {
+				require.NoError(t, s.AddNodes(n))
+			}
+			if i%3 == 0 {
+				warm = newScheduler(t, s, scheduler.Config{Strategy: strategy})
+			}
+			p, err := warm.Plan(snapshotOf(t, s), tasks...)
+			require.NoError(t, err)
+			if i == 0 {
+				want = p.String()
+				require.NotEmpty(t, p.Ops)
+				require.NotEmpty(t, p.Unplaced)
+			}
+			require.Equal(t, want, p.String(), "%v, repetition %d", strategy, i)
+		}
+	}
+}
+
+// placed-or-explained: every task handed in is in exactly one of the outcome's lists, and one without a node
+// says why, with the nodes counted, whatever its mode. There may be no nodes at all.
+func TestPlacedOrExplained(t *testing.T) {
+	for seed := range uint64(20) {
+		nodes, tasks := mixture(rand.New(rand.NewPCG(seed, 3)))
+		nodes = nodes[:int(seed)*len(nodes)/20]
+		s := newState(t, scheduler.StateConfig{}, nodes...)
+		out, err := newScheduler(t, s, scheduler.Config{}).Schedule(context.Background(), tasks...)
+		require.NoError(t, err)
+		fate := map[string]int{}
+		for _, op := range out.Placed {
+			fate[op.Task.ID]++
+		}
+		for _, u := range out.Unplaced {
+			fate[u.Task.ID]++
+			require.True(t, u.Reason.Code != berth.None || len(nodes) == 0, "seed %d: %v", seed, u)
+			require.NotEmpty(t, u.String(), "seed %d", seed)
+			if u.Why != nil && len(nodes) > 0 {
+				require.NotEmpty(t, u.Why.Counts, "seed %d: %v", seed, u)
+				require.NotNil(t, u.Why.Nearest, "seed %d: %v", seed, u)
+			}
+			require.True(t, u.Why != nil || u.Reason.Code == berth.GangIncomplete, "seed %d: %v", seed, u)
+		}
+		require.Empty(t, out.Refused)
+		want := 0
+		for _, task := range tasks {
+			if task.ID != "" {
+				want++
+				require.Equal(t, 1, fate[task.ID], "seed %d: %v", seed, task)
+				continue
+			}
+			c, err := scheduler.CoverageOf(snapshotOf(t, s), task.Group)
+			require.NoError(t, err)
+			for _, n := range slices.Concat(c.Pending, names(c.Impossible)) {
+				want++
+				require.Equal(t, 1, fate[task.Group.On(n).ID], "seed %d: %v on %s", seed, task.Group, n)
+			}
+		}
+		require.Len(t, fate, want, "seed %d", seed)
+	}
+}
+
+func names(misses []scheduler.Miss) []string {
+	var out []string
+	for _, m := range misses {
+		out = append(out, m.Node)
+	}
+	return out
 }
