@@ -1,0 +1,185 @@
+package scheduler_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/placement"
+	"github.com/berth-sched/berth/scheduler"
+)
+
+func twoZones() []berth.Node {
+	return []berth.Node{
+		{ID: "n1", Capacity: berth.Resources{"cpu": 4000}, Attributes: berth.Attributes{"zone": "a"}},
+		{ID: "n2", Capacity: berth.Resources{"cpu": 2000}, Attributes: berth.Attributes{"zone": "b"}},
+	}
+}
+
+func ExampleNew() {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, twoZones()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := scheduler.New(state, scheduler.Config{Strategy: placement.Spread("zone"), Attempts: 5})
+	if err != nil {
+		log.Fatal(err)
+	}
+	web := berth.NewGroup("web", berth.GroupSpec{Request: berth.Resources{"cpu": 500}})
+	outcome, err := s.Schedule(context.Background(), web.Tasks(2)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, op := range outcome.Placed {
+		fmt.Println(op)
+	}
+
+	_, err = scheduler.New(nil, scheduler.Config{Attempts: -1})
+	fmt.Println(err)
+	// Output:
+	// place web-1 on n1
+	// place web-2 on n2
+	// scheduler: no source
+	// scheduler: attempts: -1 is negative
+}
+
+// Schedule returns what became of each task; that some could not be placed is no error.
+func ExampleScheduler_Schedule() {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, twoZones()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := scheduler.New(state, scheduler.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	db := berth.NewGroup("db", berth.GroupSpec{
+		Request: berth.Resources{"cpu": 1000},
+		Rules:   []berth.Constraint{constraints.Unique("zone")},
+	})
+	outcome, err := s.Schedule(context.Background(), db.Tasks(3)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, op := range outcome.Placed {
+		fmt.Println(op)
+	}
+	for _, u := range outcome.Unplaced {
+		fmt.Println(u)
+	}
+	// Output:
+	// place db-1 on n2
+	// place db-2 on n1
+	// 0/2 nodes for db-3: 2 unique(zone); nearest n1: unique(zone) (zone=a has db-2); a node in another domain of unique(zone) would do
+}
+
+// Plan answers what if: here, whether a gang that does not fit would fit with one more node.
+func ExampleScheduler_Plan() {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, twoZones()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := scheduler.New(state, scheduler.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	snapshot, err := state.Snapshot(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	larger := snapshot.Fork()
+	if err := larger.AddNodes(berth.Node{ID: "n3", Capacity: berth.Resources{"cpu": 4000}}); err != nil {
+		log.Fatal(err)
+	}
+	train := berth.NewGroup("train", berth.GroupSpec{Mode: berth.Gang, GangSize: 3, Request: berth.Resources{"cpu": 2000}})
+	for _, of := range []*berth.Snapshot{snapshot, larger.Snapshot()} {
+		plan, err := s.Plan(of, train.Tasks(4)...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(of.Len(), "nodes:", len(plan.Ops), "placed,", len(plan.Unplaced), "not")
+	}
+	// Output:
+	// 2 nodes: 3 placed, 1 not
+	// 3 nodes: 4 placed, 0 not
+}
+
+// A daemon group has its instance on every eligible node, and coverage is a fact one can ask for.
+func ExampleCoverageOf() {
+	ctx := context.Background()
+	state, err := scheduler.NewState(scheduler.StateConfig{}, twoZones()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := scheduler.New(state, scheduler.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	agent := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": 500}})
+	outcome, err := s.Schedule(ctx, agent.Everywhere())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, op := range outcome.Placed {
+		if err := state.Confirm(op.Task.ID); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := state.AddNodes(berth.Node{ID: "n3", Capacity: berth.Resources{"cpu": 100}}); err != nil {
+		log.Fatal(err)
+	}
+	snapshot, err := state.Snapshot(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	coverage, err := scheduler.CoverageOf(snapshot, agent)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(coverage)
+	// Output:
+	// agent: 2 running, 0 pending, 1 impossible, 0 not eligible; n3: lacks 0.4 cpu
+}
+
+// A queue takes each name once, and all that it is given or nothing.
+func ExampleQueue() {
+	var q scheduler.Queue
+	web := berth.NewGroup("web", berth.GroupSpec{})
+	agent := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon})
+	fmt.Println(q.Submit(append(web.Tasks(2), agent.Everywhere())...))
+	fmt.Println(q.Submit(web.Task("web-3"), web.Task("web-1")))
+	q.Cancel("web-2", "agent")
+	fmt.Println(q.Waiting())
+	// Output:
+	// <nil>
+	// scheduler: submit: task "web-1": a task of that ID exists
+	// [web-1]
+}
+
+// An admission hook sees what each role uses, and refuses in its own words.
+func ExampleStateConfig_admit() {
+	limit := berth.Resources{"cpu": 1000}
+	state, err := scheduler.NewState(scheduler.StateConfig{Admit: func(a scheduler.Admission) berth.Reason {
+		if sum, err := a.Used(a.Role()).Plus(a.Cost()); err != nil || !limit.Covers(sum) {
+			return berth.Reason{Subject: "quota of " + string(a.Role())}
+		}
+		return berth.Reason{}
+	}}, twoZones()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := scheduler.New(state, scheduler.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	web := berth.NewGroup("web", berth.GroupSpec{Role: "shop", Request: berth.Resources{"cpu": 600}})
+	outcome, err := s.Schedule(context.Background(), web.Tasks(2)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(outcome.Placed, outcome.Refused)
+	// Output:
+	// [place web-1 on n2] [place web-2 on n2: denied quota of shop]
+}
