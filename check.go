@@ -242,7 +242,8 @@ func (f *Fork) domains(sh *shape, key string) Domains {
 	return d
 }
 
-// countAt is the store's count where it keeps one, and counts where the group's rules do not name the attribute.
+// countAt is the store's count where it keeps one, and counts where the group's rules do not name the
+// attribute.
 func (f *Fork) countAt(sh *shape, key, value uint32) int {
 	if slices.Contains(sh.keys, key) {
 		return f.s.CountAt(sh.id, key, value)

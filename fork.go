@@ -135,6 +135,8 @@ func (f *Fork) AddNodes(nodes ...Node) error {
 var (
 	// ErrNodeExists is wrapped where a node is added whose ID is taken.
 	ErrNodeExists = errors.New("a node of that ID exists")
+	// ErrTaskExists is wrapped where a task is adopted or submitted whose ID is known.
+	ErrTaskExists = errors.New("a task of that ID exists")
 	// ErrUnknownNode is wrapped where a node is named that does not exist.
 	ErrUnknownNode = errors.New("unknown node")
 	// ErrUnknownTask is wrapped where a task is named that does not exist.
@@ -516,9 +518,6 @@ func (f *Fork) taken(row uint32, name string) int64 {
 	return taken
 }
 
-// ErrTaskExists is wrapped where a task is adopted whose ID is known.
-var ErrTaskExists = errors.New("a task of that ID exists")
-
 func cloneGrant(g *Grant) *Grant {
 	if g == nil {
 		return nil
@@ -527,7 +526,8 @@ func cloneGrant(g *Grant) *Grant {
 }
 
 // Mark changes the state of a task, and when it expires if it is [Assumed]; a deadline of 0 is never,
-// another is in Unix nanoseconds. It does not move the version: no plan depends on it. A task on a node cannot be marked Lost, nor a lost one anything else.
+// another is in Unix nanoseconds. It does not move the version: no plan depends on it. A task on a node
+// cannot be marked Lost, nor a lost one anything else.
 func (f *Fork) Mark(id string, state TaskState, deadline int64) error {
 	slot, ok := f.ready().s.FindTask(id)
 	if !ok {

@@ -61,12 +61,14 @@ type GroupSpec struct {
 	GangSize int
 }
 
-// DeviceRequest asks for Count whole devices of a class or for Share units of one; exactly one of the
-// two is set. Devices of one task are of one node, and of any of Models, or of any model if it is empty.
+// DeviceRequest asks for whole devices of a class or for a share of one.
 type DeviceRequest struct {
-	Class  string
-	Count  int
-	Share  int64
+	Class string
+	// Count is a number of whole devices and Share is units of one device, of its [DeviceUnits]. Exactly one
+	// of the two is set.
+	Count int
+	Share int64
+	// Models are the models that will do; if it is empty, any will.
 	Models []string
 }
 

@@ -31,7 +31,8 @@ const (
 	// Drained: the node is being drained.
 	Drained
 
-	// GangIncomplete: fewer tasks of the gang than its size could be placed.
+	// GangIncomplete: fewer tasks of the gang than its size could be placed. The subject says how many of how
+	// many or, of a placement that a commit refused because of another one, names the group.
 	GangIncomplete
 	// Covered: a daemon group already has its instance on the node.
 	Covered

@@ -13,12 +13,13 @@ import (
 // Commit does what still can be done of a plan, operation by operation in its order, and tells what
 // became of each. If a placement of a group in [berth.Plan.Together] cannot be done, it is refused with
 // its reason, the group's other placements with [berth.GangIncomplete] and the group's name, and the rest
-// is done as if they were not in the plan.
+// is done as if they were not in the plan. Where the placements of two such groups alternate, the second one
+// may be refused for want of room that the first one then gives back.
 //
-// It fails, having done nothing, if there is no plan, if the plan is of another source ([berth.ErrLineage]) or
-// if the context has ended. The plan is not written to; where every operation was a placement and done as
-// it stands, [berth.Outcome].Placed is the plan's own slice. Plans with groups that go together, or with an eviction
-// that makes a hold, are tried on a fork first, which doubles the cost.
+// It fails, having done nothing, if there is no plan, if the plan is of another source ([berth.ErrLineage])
+// or if the context has ended. The plan is not written to; where every operation was a placement and done
+// as it stands, [berth.Outcome].Placed is the plan's own slice. Plans with groups that go together, or with
+// an eviction that makes a hold, are tried on a fork first, which doubles the cost.
 func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
 	if p == nil {
 		return nil, errors.New("scheduler: commit: no plan")

@@ -10,10 +10,10 @@ import (
 // Inventory tells [Run] which nodes there are. [MemoryInventory] is one.
 type Inventory interface {
 	// Watch tells of every node there is, in one call of tell, and then of every change, until the context
-	// ends. Nothing is placed before the first call, so that not all goes to the nodes told first; where there is no
-	// node, tell is called without one. Run calls Watch once, in a goroutine of its own; an error ends Run, unless
-	// the context has ended. tell may be called by any number of goroutines. It returns what is wrong with each event
-	// that is at fault, and passes those over.
+	// ends. Nothing is placed before the first call, so that not all goes to the nodes told first; where
+	// there is no node, tell is called without one. Run calls Watch once, in a goroutine of its own; an
+	// error ends Run, unless the context has ended. tell may be called by any number of goroutines. It
+	// returns what is wrong with each event that is at fault, and passes those over.
 	Watch(ctx context.Context, tell func(...NodeEvent) error) error
 }
 
@@ -38,9 +38,10 @@ func (p Placement) String() string { return fmt.Sprintf("%v on %s", p.Task, p.No
 // Launcher starts and stops tasks for [Run]. [MemoryLauncher] is one. Run calls Start and Stop from at
 // most [RunConfig].Launches goroutines at once, but never twice at once for one task.
 type Launcher interface {
-	// Start starts a task. It returns nil if the task runs, and an error if it does not and will not.
-	// An error that wraps context.Canceled or context.DeadlineExceeded says that Start gave up without
-	// knowing: the task then stays assumed until it is reported on or expires. Start returns soon after the context ends.
+	// Start starts a task. It returns nil if the task runs, and an error if it does not and will not. An
+	// error that wraps context.Canceled or context.DeadlineExceeded says that Start gave up without
+	// knowing: the task then stays assumed until it is reported on or expires. Start returns soon after the
+	// context ends.
 	Start(ctx context.Context, p Placement) error
 
 	// Stop stops a task, and returns nil once it runs no longer or if it never did.
@@ -102,7 +103,8 @@ const (
 	Failed
 	// Uncertain: Start gave up without knowing; the task stays assumed.
 	Uncertain
-	// Unplaced: there is no node for the task now; told once for each new reason. It is tried again when something changes.
+	// Unplaced: there is no node for the task now; told once for each new reason. It is tried again when
+	// something changes.
 	Unplaced
 	// Expired: the task was assumed for too long. It is placed again.
 	Expired

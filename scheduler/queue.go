@@ -25,9 +25,9 @@ type cancelled struct {
 	waited, daemon bool
 }
 
-// Submit adds tasks, which wait in the order they came until there is room for them. The demand of a
-// daemon group ([berth.Group.Everywhere]) stays until it is cancelled, under the name of its group. It adds all or,
-// with every fault of every one, none: a task that is at fault or waits already.
+// Submit adds tasks, which wait in the order they came until there is room for them. The demand of a daemon
+// group ([berth.Group.Everywhere]) stays until it is cancelled, under the name of its group. It adds all
+// or, with every fault of every one, none: a task that is at fault or waits already.
 func (q *Queue) Submit(tasks ...berth.Task) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,8 +54,9 @@ func (q *Queue) Submit(tasks ...berth.Task) error {
 	return nil
 }
 
-// Cancel withdraws tasks, and the demands of daemon groups by the names of the groups. What waits waits
-// no longer; what was placed is stopped by [Run], and released once it has stopped. Run reports what it does not know.
+// Cancel withdraws tasks, and the demands of daemon groups by the names of the groups. What waits waits no
+// longer; what was placed is stopped by [Run], and released once it has stopped. Run reports what it does
+// not know.
 func (q *Queue) Cancel(names ...string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -30,9 +30,9 @@ type RunConfig struct {
 	Scheduler *Scheduler
 	// Launches is how many tasks are started or stopped at once. The default is 16.
 	Launches int
-	// RetryAfter is how long a task that failed to start, or to stop, waits before the second attempt; each further one
-	// waits twice as long, up to RetryAtMost. The defaults are a second and a minute. A task that has run for
-	// RetryAtMost begins anew.
+	// RetryAfter is how long a task that failed to start, or to stop, waits before the second attempt; each
+	// further one waits twice as long, up to RetryAtMost. The defaults are a second and a minute. A task
+	// that has run for RetryAtMost begins anew.
 	RetryAfter, RetryAtMost time.Duration
 	// Report is told of every event, one after another. It may use the Queue and the State, and holds up
 	// Run while it works. The default tells nobody.

@@ -120,9 +120,9 @@ func (s *Scheduler) Plan(snapshot *berth.Snapshot, tasks ...berth.Task) (*berth.
 }
 
 // Schedule takes a snapshot, plans the tasks and commits the plan. Tasks whose placement was refused
-// because others changed the source meanwhile are planned again on a newer snapshot, Config.Attempts
-// times in all; what is still refused then is in the outcome. It fails, having started nothing, if a task
-// is at fault, and otherwise only if the source or the context does; the outcome then tells what was done before.
+// because others changed the source meanwhile are planned again on a newer snapshot, Config.Attempts times
+// in all; what is still refused then is in the outcome. It fails, having started nothing, if a task is at
+// fault, and otherwise only if the source or the context does; the outcome then tells what was done before.
 func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
 	if s.source == nil {

@@ -340,8 +340,8 @@ func (s *State) done(before berth.Version) {
 }
 
 // Replay carries out commands that were recorded, all of them or, if one cannot be, none. It decides
-// nothing anew: a fresh State that replays what another recorded from the beginning on shows the same nodes, tasks,
-// holds, deadlines and version numbers. It takes about twice the time of the first run.
+// nothing anew: a fresh State that replays what another recorded from the beginning on shows the same
+// nodes, tasks, holds, deadlines and version numbers. It takes about twice the time of the first run.
 func (s *State) Replay(commands ...Command) error {
 	s.lock()
 	defer s.mu.Unlock()

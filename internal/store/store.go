@@ -1,10 +1,10 @@
 // Package store keeps the cluster as berth's other packages read it: rows of nodes with dense columns
 // of int64 per resource, records of tasks and holds, and counts of a group's tasks per attribute value.
 //
-// A [Store] is written by one goroutine. The [View] that [Store.Snapshot] returns is immutable and costs one allocation or two
-// whatever the size, because pages are copied only when they are next written; [View.Fork] is a store
-// again, which shares every page with the view until it writes. The package holds no policy: it
-// neither validates nor decides, and its callers, the root package's Fork and Snapshot, do both.
+// A [Store] is written by one goroutine. The [View] that [Store.Snapshot] returns is immutable and costs
+// one allocation or two whatever the size, because pages are copied only when they are next written;
+// [View.Fork] is a store again, which shares every page with the view until it writes. The package holds no
+// policy: it neither validates nor decides, and its callers, the root package's Fork and Snapshot, do both.
 package store
 
 import (
