@@ -785,6 +785,23 @@ func TestSourceFailsAfterCommit(t *testing.T) {
 	}
 }
 
+// A framework whose offers are given back has left, though the source can then not be seen.
+func TestUnsubscribeBeforeSourceFails(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	src := &failing{State: w.state}
+	var err error
+	w.x, err = offers.NewExchange(src, offers.Config{Order: w.drf.Turns(), Clock: func() time.Time { return w.now }})
+	require.NoError(t, err)
+	f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
+	w.offer()
+	src.after = fmt.Errorf("no connection")
+	require.NoError(t, f.Unsubscribe(ctx))
+	src.after = nil
+	w.subscribe(offers.Framework{Name: "f", Role: "shop"})
+	assert.Equal(t, 1, w.offer())
+	w.check(map[string]berth.Role{"f": "shop"}, nil)
+}
+
 // failing is a State whose commits fail on demand, or whose snapshots fail once something was committed.
 type failing struct {
 	*scheduler.State

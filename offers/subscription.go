@@ -495,7 +495,8 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		for row := range x.places { // the tasks are their roles' to pay now
 			errs = append(errs, x.settle(uint32(row)))
 		}
-		errs = append(errs, x.cfg.Order.Remove(s.client.role, s.client.name), x.look(context.WithoutCancel(ctx), false))
+		errs = append(errs, x.cfg.Order.Remove(s.client.role, s.client.name))
+		x.catchUp(ctx)
 		s.book.wake()
 		return errors.Join(errs...)
 	})

@@ -269,6 +269,9 @@ func BenchmarkSchedule(b *testing.B) {
 
 // BenchmarkMillion places a million tasks in groups of 50 on 100,000 empty nodes, in calls of 10,000.
 func BenchmarkMillion(b *testing.B) {
+	if testing.Short() {
+		b.Skip("a million tasks are for measuring")
+	}
 	b.Run("nodes=100000", func(b *testing.B) {
 		const all = 1_000_000
 		w := newWorkload(100_000)
@@ -296,12 +299,15 @@ func BenchmarkExhaustive(b *testing.B) { benchmark(b, scheduler.Config{Exhaustiv
 func benchmark(b *testing.B, cfg scheduler.Config, most int) {
 	for _, c := range benchCases() {
 		for _, n := range []int{1_000, 10_000, 100_000} {
-			if n > most {
+			if n > most || testing.Short() && n > 1_000 {
 				continue
 			}
 			for _, fill := range []int{0, 50, 90} {
 				if fill == 0 && c.name == "churn" {
 					continue // there is nothing to release
+				}
+				if testing.Short() && cfg.Exhaustive && fill > 0 {
+					continue // minutes
 				}
 				b.Run(fmt.Sprintf("case=%s/nodes=%d/fill=%d", c.name, n, fill), func(b *testing.B) {
 					cfg := cfg
