@@ -306,7 +306,7 @@ func benchmark(b *testing.B, cfg scheduler.Config, most int) {
 				if fill == 0 && c.name == "churn" {
 					continue // there is nothing to release
 				}
-				if testing.Short() && cfg.Exhaustive && fill > 0 {
+				if testing.Short() && cfg.Exhaustive && (fill > 0 || c.name != "binpack") {
 					continue // minutes
 				}
 				b.Run(fmt.Sprintf("case=%s/nodes=%d/fill=%d", c.name, n, fill), func(b *testing.B) {
