@@ -49,8 +49,8 @@ type Order interface {
 var (
 	// ErrUnknownOffer is wrapped where an offer is named that was never made or has been answered.
 	ErrUnknownOffer = errors.New("no such offer, or it has been answered")
-	// ErrExpired is wrapped where an offer is named whose lease has ended or whose node went away. The
-	// last few thousand are remembered; older ones are unknown.
+	// ErrExpired is wrapped where an offer is named whose lease has ended, whose node went away or whose hold
+	// the host dropped. The last few thousand are remembered; older ones are unknown.
 	ErrExpired = errors.New("the offer has ended")
 	// ErrForeign is wrapped where an offer is named that was made to another framework.
 	ErrForeign = errors.New("the offer was made to another framework")
