@@ -49,8 +49,8 @@
 //     have equal specs while tasks of either exist.
 //  6. Quantities of one resource are in one unit everywhere. What it hands in it does not change while
 //     the call lasts; what berth hands out it does not change at all.
-//  7. It alone evicts, heals an overcommitment, and decides what becomes of lost tasks and orphans. berth
-//     proposes.
+//  7. It alone evicts, heals an overcommitment, and decides what becomes of lost tasks and orphans. Until it
+//     releases a lost task its ID is taken, that of a daemon's instance too. berth proposes.
 //
 // # The loop
 //

@@ -31,6 +31,8 @@ const (
 	// Drained: the node is being drained.
 	Drained
 
+	// NoNodes: there are no nodes.
+	NoNodes
 	// GangIncomplete: fewer tasks of the gang than its size could be placed. The subject says how many of how
 	// many or, of a placement that a commit refused because of another one, names the group.
 	GangIncomplete
@@ -59,7 +61,7 @@ const (
 
 var codeText = [...]string{
 	None: "no reason", Insufficient: "insufficient", NoDevice: "no device for", NoPort: "no port", RuleBroken: "rule", DomainFull: "domain full",
-	Tainted: "untolerated taint", Unschedulable: "unschedulable", Drained: "draining", GangIncomplete: "gang incomplete", Covered: "already covered",
+	Tainted: "untolerated taint", Unschedulable: "unschedulable", Drained: "draining", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }

@@ -294,7 +294,10 @@ func (p *planner) place(t berth.Task) (berth.Op, bool) {
 }
 
 func firstReason(e *berth.Explanation) berth.Reason {
-	if e == nil || len(e.Counts) == 0 {
+	switch {
+	case e != nil && e.Nodes == 0:
+		return berth.Reason{Code: berth.NoNodes}
+	case e == nil || len(e.Counts) == 0:
 		return berth.Reason{}
 	}
 	return e.Counts[0].Reason
