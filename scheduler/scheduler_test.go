@@ -337,7 +337,10 @@ func TestPlacedOrExplained(t *testing.T) {
 		}
 		for _, u := range out.Unplaced {
 			fate[u.Task.ID]++
-			require.True(t, u.Reason.Code != berth.None || len(nodes) == 0, "seed %d: %v", seed, u)
+			require.NotEqual(t, berth.None, u.Reason.Code, "seed %d: %v", seed, u)
+			if len(nodes) == 0 && u.Reason.Code != berth.GangIncomplete {
+				require.Equal(t, berth.NoNodes, u.Reason.Code, "seed %d: %v", seed, u)
+			}
 			require.NotEmpty(t, u.String(), "seed %d", seed)
 			if u.Why != nil && len(nodes) > 0 {
 				require.NotEmpty(t, u.Why.Counts, "seed %d: %v", seed, u)
