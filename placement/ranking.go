@@ -53,7 +53,7 @@ func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
 	e.aim(r, t)
 	rows := len(e.records)
 	if k.told < 0 || len(e.changes)-k.told > rows/4 || len(k.score) != rows {
-		e.rank0(k, r)
+		e.rankAll(k, r)
 	} else {
 		for _, row := range e.changes[k.told:] {
 			e.rerank(k, r, row)
@@ -87,8 +87,8 @@ func (e *Engine) changed(row uint32) {
 
 const maxChanges = 1 << 20
 
-// rank0 makes a ranking anew: O(rows).
-func (e *Engine) rank0(k *ranking, r *run) {
+// rankAll makes a ranking anew: O(rows).
+func (e *Engine) rankAll(k *ranking, r *run) {
 	rows := len(e.records)
 	k.leaves = 1
 	for k.leaves < rows {
