@@ -223,6 +223,7 @@ type planner struct {
 	picker   placement.Picker
 	snapshot *berth.Snapshot
 	plan     *berth.Plan
+	exists   map[string]string // where tasks that exist already are
 	seen     map[string]bool
 	groups   map[string]*berth.Group // by name, as met
 	failed   map[*berth.Group]*berth.Explanation
@@ -233,6 +234,16 @@ func (p *planner) run(tasks []berth.Task) {
 	p.picker.Start(p.snapshot)
 	if len(tasks) > 1 {
 		p.seen = make(map[string]bool, len(tasks))
+	}
+	// Looked up one after another before anything is picked: the look-ups of many tasks, each a few cache
+	// misses, then overlap.
+	for _, t := range tasks {
+		if v, ok := p.snapshot.Task(t.ID); ok {
+			if p.exists == nil {
+				p.exists = map[string]string{}
+			}
+			p.exists[t.ID] = whereabouts(v)
+		}
 	}
 	p.groups = make(map[string]*berth.Group)
 	var last *berth.Group
@@ -303,16 +314,17 @@ func firstReason(e *berth.Explanation) berth.Reason {
 	return e.Counts[0].Reason
 }
 
+func whereabouts(t berth.TaskView) string {
+	if t.Node == "" {
+		return t.State.String()
+	}
+	return "on " + t.Node
+}
+
 // known reports whether a task exists or is in the plan already.
 func (p *planner) known(t berth.Task) (where string, known bool) {
-	if v, ok := p.snapshot.Task(t.ID); ok {
-		if v.Node == "" {
-			return v.State.String(), true
-		}
-		return "on " + v.Node, true
-	}
-	if p.seen == nil {
-		return "", false
+	if where, known = p.exists[t.ID]; known || p.seen == nil {
+		return where, known
 	}
 	if p.seen[t.ID] {
 		return "earlier in the plan", true
@@ -375,7 +387,11 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 // cover places a daemon group's instance on each eligible node that lacks it.
 func (p *planner) cover(g *berth.Group) {
 	p.picker.Cover(g, func(op berth.Op) {
-		if where, known := p.known(op.Task); known {
+		where, known := p.known(op.Task)
+		if v, ok := p.snapshot.Task(op.Task.ID); ok {
+			where, known = whereabouts(v), true
+		}
+		if known {
 			p.picker.Undo(op)
 			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
 			return
