@@ -48,7 +48,8 @@ type Engine struct {
 	profiles map[uint64][]int32
 	lanes    []*lane
 	values   map[uint32][]uint32 // values seen of an attribute; more than maxNarrow: it is wide
-	narrow   []uint32            // attributes that profiles go by, ascending
+	wanted   []string            // attributes that rules and the strategy read
+	narrow   []uint32            // those of them that profiles go by, ascending
 	verdicts map[string]*verdict
 
 	loose   []uint32 // rows whose place in their lane is out of date
@@ -79,6 +80,7 @@ const onNode = -1
 const (
 	maxNarrow   = 32   // values an attribute may have to be part of profiles
 	maxProfiles = 512  // beyond it fewer attributes are
+	maxWanted   = 64   // attributes that profiles may go by; rules that read more are asked row by row
 	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
 )
 
@@ -114,6 +116,7 @@ func NewEngine(s Strategy) *Engine {
 		}
 		e.zoneOf = append(e.zoneOf, zone)
 	}
+	e.wanted = slices.Clone(e.zoneNames)
 	e.Start(nil)
 	return e
 }
@@ -263,25 +266,57 @@ func (e *Engine) rebuild(view *store.View) {
 	e.changes = e.changes[:0]
 	clear(e.rankings)
 	e.growRows(view.Rows())
+	for _, row := range view.Order() {
+		ns := view.Node(row)
+		e.records[row], e.drained[row] = ns.Node, ns.Drained
+	}
+	e.assignLanes()
+	for _, row := range view.Order() {
+		e.load(row)
+	}
+	e.refill()
+}
+
+// assignLanes finds the profiles of all nodes anew, by as many of the wanted attributes as keep their number
+// within bounds.
+func (e *Engine) assignLanes() {
 	e.chooseNarrow()
 	for {
 		e.profiles, e.lanes, e.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
-		for _, row := range view.Order() {
-			ns := view.Node(row)
-			e.records[row], e.drained[row] = ns.Node, ns.Drained
-			e.lane[row] = e.laneFor(ns.Node, ns.Drained)
+		for _, row := range e.view.Order() {
+			e.lane[row] = e.laneFor(e.records[row], e.drained[row])
 			if len(e.lanes) > maxProfiles && len(e.narrow) > 0 {
 				break
 			}
 		}
 		if len(e.lanes) <= maxProfiles || len(e.narrow) == 0 {
-			break
+			return
 		}
 		e.dropNarrow()
 	}
-	for _, row := range view.Order() {
-		e.load(row)
+}
+
+// want makes attributes part of profiles, if they have few values, because a rule or the strategy reads
+// them. It is O(nodes) the first time that one is named, in the middle of a plan too; until then it splits no lane.
+func (e *Engine) want(names []string) {
+	split := false
+	for _, name := range names {
+		if name == berth.NodeID || len(e.wanted) == maxWanted || slices.Contains(e.wanted, name) {
+			continue
+		}
+		e.wanted = append(e.wanted, name)
+		n := len(e.values[e.attrs.ID(name)])
+		split = split || 0 < n && n <= maxNarrow
 	}
+	if !split {
+		return
+	}
+	e.assignLanes()
+	for _, row := range e.view.Order() {
+		e.key[row] = e.rate(row)
+		e.isLoose[row] = false
+	}
+	e.loose = e.loose[:0]
 	e.refill()
 }
 
@@ -313,8 +348,8 @@ func (e *Engine) sawValue(a store.Attr) (widened bool) {
 
 func (e *Engine) chooseNarrow() {
 	e.narrow = e.narrow[:0]
-	for key, seen := range e.values {
-		if len(seen) <= maxNarrow {
+	for _, name := range e.wanted {
+		if key := e.attrs.ID(name); len(e.values[key]) > 0 && len(e.values[key]) <= maxNarrow {
 			e.narrow = append(e.narrow, key)
 		}
 	}

@@ -64,6 +64,12 @@ type laneRun struct {
 // begin makes the run of a group, or returns nil if the group needs the reference: it has a rule of
 // even domains that are not those of lanes.
 func (e *Engine) begin(g *berth.Group) *run {
+	eligibility, reads, all := g.Reads()
+	rules := g.DomainRules()
+	e.want(reads)
+	for _, rule := range rules {
+		e.want([]string{rule.Domain()})
+	}
 	e.runs[0], e.runs[1] = e.runs[1], e.runs[0]
 	r := &e.runs[0] // not that of the current run, whose slices may still be read
 	*r = run{
@@ -71,12 +77,10 @@ func (e *Engine) begin(g *berth.Group) *run {
 		needs: r.needs[:0], request: r.request[:0], lanes: r.lanes[:0], slots: r.slots[:0], zones: r.zones[:0], wide: r.wide[:0],
 	}
 	r.possible = e.needsOf(g, r)
-	eligibility, reads, all := g.Reads()
 	r.escaped = all && eligibility != ""
 	for _, name := range reads {
 		r.escaped = r.escaped || name == berth.NodeID || !e.isNarrow(name)
 	}
-	rules := g.DomainRules()
 	if g.Mode() == berth.Daemon {
 		r.hostLimit = 1
 	}
