@@ -32,7 +32,7 @@ type RunConfig struct {
 	Launches int
 	// RetryAfter is how long a task that failed to start, or to stop, waits before the second attempt; each
 	// further one waits twice as long, up to RetryAtMost. The defaults are a second and a minute. A task
-	// that has run for RetryAtMost begins anew.
+	// that has run for RetryAtMost begins anew. The State's clock tells.
 	RetryAfter, RetryAtMost time.Duration
 	// Report is told of every event, one after another. It may use the Queue and the State, and holds up
 	// Run while it works. The default tells nobody.
@@ -277,7 +277,7 @@ func (r *runner) next() (wait time.Duration, found bool) {
 	if at, ok := r.State.NextExpiry(); ok {
 		soonest(at.Sub(r.State.Now()))
 	}
-	now := time.Now()
+	now := r.State.Now()
 	for _, j := range r.jobs {
 		if j.at.After(now) {
 			soonest(j.at.Sub(now))
@@ -318,7 +318,7 @@ func (r *runner) unschedule(id string) bool {
 
 // schedule places what waits and may be tried now.
 func (r *runner) schedule(ctx context.Context) error {
-	r.planned = time.Now()
+	r.planned = r.State.Now()
 	if !r.ready {
 		return nil
 	}
@@ -371,7 +371,7 @@ func (r *runner) unplaced(t berth.Task, why berth.Reason, u *berth.Unplaced) {
 
 // dispatch begins the jobs whose time has come, as far as launches are free.
 func (r *runner) dispatch(ctx context.Context) {
-	now := time.Now()
+	now := r.State.Now()
 	r.jobs = slices.DeleteFunc(r.jobs, func(j *flight) bool {
 		if r.flying[j.Task.ID] != nil || len(r.flying) == r.Launches || j.at.After(now) || ctx.Err() != nil {
 			return false
@@ -470,7 +470,7 @@ func (r *runner) stopped(j *flight, err error) {
 
 // fail notes a failure of a task, and when it may be tried again.
 func (r *runner) fail(id string) {
-	again, now := r.retries[id], time.Now()
+	again, now := r.retries[id], r.State.Now()
 	if now.Sub(again.at) >= r.RetryAtMost {
 		again.failures = 0
 	}
