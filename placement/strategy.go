@@ -27,14 +27,12 @@ type Strategy interface {
 	Score(c *Candidate) int64
 }
 
-// Dependence is what a strategy's score looks at besides nothing.
+// Dependence declares what a strategy's score looks at. The zero value declares nothing.
 type Dependence struct {
 	// Shape declares that Score looks at nothing but the candidate's Request, Free and Capacity and, where
 	// Domains names attributes, at Tasks. Without Domains the nodes are then ranked once for each
 	// request and the ranking is kept: a task costs as much as the nodes that changed since the last of its
 	// kind, each the logarithm of their number, where a strategy without declarations is asked about all.
-	// Domains names attributes, at Tasks. Scores are then kept, by request and node, until the node's free
-	// amounts change.
 	Shape bool
 	// Domains names attributes: the candidate's Tasks are the numbers of the group's tasks in the
 	// node's domains under them, in this order.
@@ -52,7 +50,7 @@ const MostTasks = 1<<20 - 1
 
 // Additive is a score in two parts: how good the node is as it is, whatever the request, and a term
 // that depends on the node's capacity and the request only. Nodes of equal capacity are then in one
-// order for every request, which is the cheapest order to keep.
+// order for every request, which is the cheapest order to keep. Both terms must stay within 2^61 of zero.
 type Additive interface {
 	// Node rates a node by its free amounts and capacity.
 	Node(free, capacity []int64) int64
