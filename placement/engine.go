@@ -12,7 +12,8 @@ import (
 // Engine is the Picker that keeps indexes. It picks what [Exhaustive] picks, ties and all, and looks at
 // few nodes to find it. Its indexes outlive a plan: they are caught up from the change log of the
 // snapshots it is given, and brought in line by comparison where the log does not reach, as for a
-// snapshot of the past or of a fork; they never decide. See ENGINE.md for how it works and what it costs.
+// snapshot of the past or of a fork; they never decide. It is for one goroutine. See ENGINE.md for how it
+// works and what it costs.
 type Engine struct {
 	strategy  Strategy
 	depends   Dependence
