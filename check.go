@@ -114,7 +114,7 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 // Shortfalls returns what a node lacks of the room that a task of the group takes, given what is free of
 // each resource, the free units of each device, and the ports in use, ascending.
 func (g *Group) Shortfalls(n *Node, free func(resource string) int64, devices []int64, used []uint16) []Lack {
-	if n == nil || g.Err() != nil {
+	if n == nil || free == nil || g.Err() != nil {
 		return nil
 	}
 	var out []Lack

@@ -140,12 +140,20 @@ func NewTask(id string, spec GroupSpec) Task {
 	return NewGroup(id, spec).Task(id)
 }
 
+// given returns g, or the zero Group for none: both are at fault, and reading either is no panic.
+func (g *Group) given() *Group {
+	if g == nil {
+		return new(Group)
+	}
+	return g
+}
+
 // Name returns the group's name.
-func (g *Group) Name() string { return g.name }
+func (g *Group) Name() string { return g.given().name }
 
 // Spec returns a copy of what the group was made of.
 func (g *Group) Spec() GroupSpec {
-	s := g.spec
+	s := g.given().spec
 	s.Request = s.Request.Clone()
 	s.Devices = slices.Clone(s.Devices)
 	for i := range s.Devices {
@@ -158,16 +166,16 @@ func (g *Group) Spec() GroupSpec {
 }
 
 // Role returns the role that is charged for the group's tasks.
-func (g *Group) Role() Role { return g.spec.Role }
+func (g *Group) Role() Role { return g.given().spec.Role }
 
 // Mode returns how many tasks are wanted.
-func (g *Group) Mode() Mode { return g.spec.Mode }
+func (g *Group) Mode() Mode { return g.given().spec.Mode }
 
 // GangSize returns the least number of tasks a gang runs with.
-func (g *Group) GangSize() int { return g.spec.GangSize }
+func (g *Group) GangSize() int { return g.given().spec.GangSize }
 
 // Priority returns the group's priority.
-func (g *Group) Priority() int { return g.spec.Priority }
+func (g *Group) Priority() int { return g.given().spec.Priority }
 
 // Equal reports whether two groups have the same name and equal specs. A group with faults equals only
 // itself.
@@ -180,9 +188,9 @@ func (g *Group) Task(id string) Task { return Task{ID: id, Group: g} }
 
 // Tasks returns n tasks with the IDs name-1 to name-n; none if n is not positive.
 func (g *Group) Tasks(n int) []Task {
-	tasks := make([]Task, 0, max(n, 0))
+	tasks := make([]Task, 0, min(max(n, 0), 1<<20)) // a number beyond reason is no panic of make's
 	for i := range n {
-		tasks = append(tasks, g.Task(g.name+"-"+strconv.Itoa(i+1)))
+		tasks = append(tasks, g.Task(g.given().name+"-"+strconv.Itoa(i+1)))
 	}
 	return tasks
 }
@@ -192,13 +200,13 @@ func (g *Group) Tasks(n int) []Task {
 func (g *Group) Everywhere() Task { return Task{Group: g} }
 
 // On returns the instance of a daemon group on a node. Its ID is "name@node".
-func (g *Group) On(node string) Task { return g.Task(g.name + "@" + node) }
+func (g *Group) On(node string) Task { return g.Task(g.given().name + "@" + node) }
 
 // Cost returns what one task of the group takes of every resource, devices and all, as shares, quota
 // and scores count it.
 func (g *Group) Cost() Resources {
-	r := make(Resources, len(g.needs))
-	for _, n := range g.needs {
+	r := Resources{}
+	for _, n := range g.given().needs {
 		r[n.name] = n.amount
 	}
 	return r
@@ -208,7 +216,7 @@ func (g *Group) Cost() Resources {
 // is Cost without a map.
 func (g *Group) Needs() iter.Seq2[string, int64] {
 	return func(yield func(string, int64) bool) {
-		for _, n := range g.needs {
+		for _, n := range g.given().needs {
 			if !yield(n.name, n.amount) {
 				return
 			}
@@ -217,26 +225,30 @@ func (g *Group) Needs() iter.Seq2[string, int64] {
 }
 
 // Devices returns the group's device requests. They must not be changed.
-func (g *Group) Devices() []DeviceRequest { return g.spec.Devices }
+func (g *Group) Devices() []DeviceRequest { return g.given().spec.Devices }
 
 // UsesPorts reports whether the group's tasks need ports.
-func (g *Group) UsesPorts() bool { return len(g.spec.Ports) > 0 || g.spec.DynamicPorts > 0 }
+func (g *Group) UsesPorts() bool {
+	s := &g.given().spec
+	return len(s.Ports) > 0 || s.DynamicPorts > 0
+}
 
 // Preferences returns the group's preferences. They must not be changed.
-func (g *Group) Preferences() []Preference { return g.spec.Prefer }
+func (g *Group) Preferences() []Preference { return g.given().spec.Prefer }
 
 // DomainRules returns the group's rules about domains. They must not be changed.
-func (g *Group) DomainRules() []DomainRule { return g.domainRules }
+func (g *Group) DomainRules() []DomainRule { return g.given().domainRules }
 
 // Reads returns a key and the attributes that [Group.Eligible] and [Group.Preferred] look at. Groups of
 // one key are answered alike on every node, and nodes with equal taints and equal values of those
 // attributes answer alike. No attributes and all true means that any part of a node may matter.
 func (g *Group) Reads() (key string, attributes []string, all bool) {
+	g = g.given()
 	return g.eligibility, g.reads, g.readsAll
 }
 
 // String returns the group's name.
-func (g *Group) String() string { return g.name }
+func (g *Group) String() string { return g.given().name }
 
 // Err returns every fault of the group joined into one error, or nil. A Group that [NewGroup] did not
 // make is at fault.

@@ -1,0 +1,45 @@
+package berth_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/berth-sched/berth"
+)
+
+// A group that was never made reads as the zero one, which is at fault, and nothing said of it panics.
+func TestNilGroup(t *testing.T) {
+	var none *berth.Group
+	assert.NotPanics(t, func() {
+		assert.Error(t, none.Err())
+		assert.Equal(t, []string{"", "", ""}, []string{none.Name(), none.String(), string(none.Role())})
+		assert.Equal(t, berth.GroupSpec{Request: berth.Resources{}}, none.Spec())
+		assert.Zero(t, none.Mode())
+		assert.Zero(t, none.GangSize())
+		assert.Zero(t, none.Priority())
+		assert.Empty(t, none.Cost())
+		for range none.Needs() {
+			t.Error("a need of nothing")
+		}
+		assert.Empty(t, none.Devices())
+		assert.False(t, none.UsesPorts())
+		assert.Empty(t, none.Preferences())
+		assert.Empty(t, none.DomainRules())
+		_, attributes, _ := none.Reads()
+		assert.Empty(t, attributes)
+		node := &berth.Node{ID: "n"}
+		assert.False(t, none.Eligible(node))
+		assert.NotEmpty(t, none.Ineligible(node))
+		assert.Zero(t, none.Preferred(node))
+		assert.Empty(t, none.Shortfalls(node, nil, nil, nil))
+		_, why := none.Grant(node, nil, nil)
+		assert.Equal(t, berth.Invalid, why.Code)
+		assert.False(t, none.Equal(berth.NewGroup("g", berth.GroupSpec{})))
+		for _, task := range append(none.Tasks(2), none.Task("t"), none.Everywhere(), none.On("n")) {
+			assert.Error(t, task.Err())
+		}
+		assert.Empty(t, none.Tasks(math.MinInt))
+	})
+}
