@@ -61,7 +61,16 @@ func (f *Fork) ready() *Fork {
 }
 
 // Snapshot returns the cluster as it is now.
-func (f *Fork) Snapshot() *Snapshot { return &Snapshot{f.ready().s.Snapshot(), f.lineage} }
+func (f *Fork) Snapshot() *Snapshot {
+	return &Snapshot{view: f.ready().s.Snapshot(), lineage: f.lineage}
+}
+
+// present returns the cluster as it is now, to be read by the fork's own goroutine and until the fork next
+// changes. Unlike a Snapshot, for which every page that is written afterwards is copied first, it costs nothing.
+func (f *Fork) present() *Snapshot {
+	f.ready().s.Sorted()
+	return &Snapshot{view: &f.s.View, lineage: f.lineage, present: f.s}
+}
 
 // Version says which state the fork is in.
 func (f *Fork) Version() Version {

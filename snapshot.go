@@ -12,6 +12,7 @@ import (
 func init() {
 	store.ViewOf = func(s any) *store.View { return s.(*Snapshot).behind() }
 	store.StoreOf = func(f any) *store.Store { return f.(*Fork).ready().s }
+	store.PresentOf = func(f any) any { return f.(*Fork).present() }
 }
 
 // Snapshot is a cluster at one moment: nodes, what runs on them and what is held. It is immutable and
@@ -20,6 +21,7 @@ func init() {
 type Snapshot struct {
 	view    *store.View
 	lineage *lineage
+	present *store.Store // set if view is that of a store that goes on: see Fork.present
 }
 
 // NewSnapshot returns a snapshot of the nodes with nothing on them, of a lineage of its own. It fails
@@ -51,7 +53,11 @@ func (s *Snapshot) Version() Version {
 // Fork returns a cluster that begins as s and can be changed. It costs the same whatever the size of
 // the cluster, and what is done to it is never seen in s or in another fork.
 func (s *Snapshot) Fork() *Fork {
-	f := &Fork{s: s.behind().Fork(), base: s.Version(), journal: true}
+	view := s.behind()
+	if s != nil && s.present != nil {
+		view = s.present.Snapshot() // what the fork shares with the store must not be written in place
+	}
+	f := &Fork{s: view.Fork(), base: s.Version(), journal: true}
 	f.lineage = f.base.lineage
 	return f
 }

@@ -26,6 +26,7 @@ type Engine struct {
 	view     *store.View
 	branch   *store.Branch // what the columns show, but for speculated rows
 	seq      uint64
+	order    []uint32 // rows by node ID; kept because a view may show what is to come once its plan is made
 	rank     []uint32
 	zoneKeys []uint32 // zoneNames in the snapshot's numbers
 
@@ -160,7 +161,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 
 // sync brings the columns in line with a view.
 func (e *Engine) sync(view *store.View) {
-	e.rank = view.Rank()
+	e.order, e.rank = view.Order(), view.Rank()
 	changes, ok := view.Since(e.seq)
 	if view.Attrs() != e.attrs || !slices.Equal(view.Dims(), e.names) || view.Rows() < len(e.records) {
 		e.rebuild(view)
@@ -248,7 +249,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.dims = len(e.names)
 	e.classes = e.classes[:0]
 	e.values = map[uint32][]uint32{}
-	for _, row := range view.Order() {
+	for _, row := range e.order {
 		n := view.Node(row).Node
 		for _, d := range n.Payload.(*berth.Node).Devices {
 			if !slices.Contains(e.classes, d.Class) {
@@ -267,12 +268,12 @@ func (e *Engine) rebuild(view *store.View) {
 	e.changes = e.changes[:0]
 	clear(e.rankings)
 	e.growRows(view.Rows())
-	for _, row := range view.Order() {
+	for _, row := range e.order {
 		ns := view.Node(row)
 		e.records[row], e.drained[row] = ns.Node, ns.Drained
 	}
 	e.assignLanes()
-	for _, row := range view.Order() {
+	for _, row := range e.order {
 		e.load(row)
 	}
 	e.refill()
@@ -284,7 +285,7 @@ func (e *Engine) assignLanes() {
 	e.chooseNarrow()
 	for {
 		e.profiles, e.lanes, e.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
-		for _, row := range e.view.Order() {
+		for _, row := range e.order {
 			e.lane[row] = e.laneFor(e.records[row], e.drained[row])
 			if len(e.lanes) > maxProfiles && len(e.narrow) > 0 {
 				break
@@ -313,7 +314,7 @@ func (e *Engine) want(names []string) {
 		return
 	}
 	e.assignLanes()
-	for _, row := range e.view.Order() {
+	for _, row := range e.order {
 		e.key[row] = e.rate(row)
 		e.isLoose[row] = false
 	}
@@ -544,7 +545,7 @@ func (e *Engine) flush() {
 	if len(e.loose) == 0 {
 		return
 	}
-	if len(e.loose) > e.view.Nodes()/4 {
+	if len(e.loose) > len(e.order)/4 {
 		for _, row := range e.loose {
 			e.isLoose[row] = false
 			e.key[row] = e.rate(row)
@@ -567,7 +568,7 @@ func (e *Engine) flush() {
 // refill makes every lane anew from the rows' keys.
 func (e *Engine) refill() {
 	rows := make([][]uint32, len(e.lanes))
-	for _, row := range e.view.Order() {
+	for _, row := range e.order {
 		rows[e.lane[row]] = append(rows[e.lane[row]], row)
 	}
 	for i := range rows {

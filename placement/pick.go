@@ -635,7 +635,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 	for _, lr := range r.lanes {
 		usable[lr.lane] = true
 	}
-	for _, row := range e.view.Order() {
+	for _, row := range e.order {
 		n := e.records[row]
 		if e.hostCount(row) > 0 {
 			continue

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Commit does what still can be done of a plan, operation by operation in its order, and tells what
@@ -33,6 +34,22 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 		return nil, fmt.Errorf("scheduler: commit: %w", berth.ErrLineage)
 	}
 	s.lapse()
+	return s.commit(p), nil
+}
+
+// decide has a plan made on the present state and commits it, with nothing in between. The snapshot is good
+// during the call of plan only.
+func (s *State) decide(ctx context.Context, plan func(*berth.Snapshot) *berth.Plan) (*berth.Outcome, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	s.lock()
+	defer s.mu.Unlock()
+	s.lapse()
+	return s.commit(plan(store.PresentOf(s.ledger.fork).(*berth.Snapshot))), nil
+}
+
+func (s *State) commit(p *berth.Plan) *berth.Outcome {
 	c := &commit{plan: p, admit: s.admit, now: s.now()}
 	if s.assumeFor > 0 {
 		c.expires = c.now.Add(s.assumeFor)
@@ -56,7 +73,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 		Placed:   c.placed(),
 		Refused:  c.refused,
 		Unplaced: p.Unplaced,
-	}, nil
+	}
 }
 
 // commit is a plan on its way into a ledger.

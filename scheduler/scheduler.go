@@ -49,6 +49,7 @@ func (c Config) Err() error {
 // no source and fails at everything; [New] makes one that works.
 type Scheduler struct {
 	source Source
+	state  *State // the source, if tasks are planned and committed in one step
 	cfg    Config
 	log    hclog.Logger
 
@@ -87,6 +88,9 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 		s.picker = placement.NewExhaustive(cfg.Strategy)
 	} else {
 		s.picker = placement.NewEngine(cfg.Strategy)
+		if cfg.Strategy.Depends().Shape {
+			s.state, _ = source.(*State)
+		}
 	}
 	return s, nil
 }
@@ -110,13 +114,47 @@ func (s *Scheduler) Plan(snapshot *berth.Snapshot, tasks ...berth.Task) (*berth.
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.plan(snapshot, tasks), nil
+}
+
+// plan is Plan for tasks that are not at fault, under the lock.
+func (s *Scheduler) plan(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan {
 	p := planner{
 		picker:   s.picker,
 		snapshot: snapshot,
 		plan:     &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))},
 	}
 	p.run(inOrder(tasks))
-	return p.plan, nil
+	return p.plan
+}
+
+// round plans the tasks and commits the plan.
+func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outcome, error) {
+	if s.state != nil {
+		if err := checkTasks(tasks); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		out, err := s.state.decide(ctx, func(now *berth.Snapshot) *berth.Plan { return s.plan(now, tasks) })
+		if err != nil {
+			return nil, fmt.Errorf("scheduler: snapshot: %w", err)
+		}
+		return out, nil
+	}
+	snapshot, err := s.source.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: snapshot: %w", err)
+	}
+	plan, err := s.Plan(snapshot, tasks...)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.source.Commit(ctx, plan)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: commit: %w", err)
+	}
+	return out, nil
 }
 
 // Schedule takes a snapshot, plans the tasks and commits the plan. Tasks whose placement was refused
@@ -129,17 +167,9 @@ func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.O
 		return total, errNoSource
 	}
 	for attempt := 1; ; attempt++ {
-		snapshot, err := s.source.Snapshot(ctx)
-		if err != nil {
-			return total, fmt.Errorf("scheduler: snapshot: %w", err)
-		}
-		plan, err := s.Plan(snapshot, tasks...)
+		out, err := s.round(ctx, tasks)
 		if err != nil {
 			return total, err
-		}
-		out, err := s.source.Commit(ctx, plan)
-		if err != nil {
-			return total, fmt.Errorf("scheduler: commit: %w", err)
 		}
 		total.Version = out.Version
 		if len(total.Placed) == 0 {

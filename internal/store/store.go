@@ -194,12 +194,14 @@ var seed = maphash.MakeSeed()
 
 func hashOf(id string) uint32 { return uint32(maphash.String(seed, id)) }
 
-// ViewOf returns what is behind a *berth.Snapshot, and StoreOf what is behind a *berth.Fork. The root
+// ViewOf returns what is behind a *berth.Snapshot, and StoreOf what is behind a *berth.Fork. PresentOf returns
+// a *berth.Snapshot of a *berth.Fork that costs nothing and is good only until the fork next changes. The root
 // package sets them when it is initialised: it wraps this package without showing it, and these let
 // berth's other packages look behind the wrapping without a public method for it.
 var (
-	ViewOf  func(snapshot any) *View
-	StoreOf func(fork any) *Store
+	ViewOf    func(snapshot any) *View
+	StoreOf   func(fork any) *Store
+	PresentOf func(fork any) (snapshot any)
 )
 
 // New returns an empty store.
