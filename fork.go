@@ -191,13 +191,13 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 		if f.s.Node(row).Node == nil {
 			continue // named twice
 		}
-		for _, m := range slices.Clone(f.s.Node(row).Members) {
-			if m.Group == store.Holds {
-				f.s.Remove(m.Slot)
+		for slot, r := range f.s.On(row) { // walks the list as it was
+			if r.Group == store.Holds {
+				f.s.Remove(slot)
 				continue
 			}
-			f.s.Unsettle(m.Slot)
-			f.s.Mark(m.Slot, uint8(Lost), 0)
+			f.s.Unsettle(slot)
+			f.s.Mark(slot, uint8(Lost), 0)
 		}
 		f.s.RemoveNode(row)
 	}

@@ -287,9 +287,9 @@ type draft struct {
 func (f *Fork) draw(sh *shape, row uint32, owner string, want *Grant) ([]draft, *Grant, Reason) {
 	n := f.s.Node(row)
 	var slots []uint32
-	for _, m := range n.Members {
-		if m.Group == store.Holds && f.s.Record(m.Slot).Extra.Payload.(*Hold).Owner == owner {
-			slots = append(slots, m.Slot)
+	for slot, r := range f.s.On(row) {
+		if r.Group == store.Holds && r.Extra.Payload.(*Hold).Owner == owner {
+			slots = append(slots, slot)
 		}
 	}
 	if len(slots) == 0 {

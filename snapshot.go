@@ -219,9 +219,11 @@ func (n NodeView) Overcommitted() bool {
 func (n NodeView) Tasks() iter.Seq[TaskView] {
 	return settled(func(yield func(TaskView) bool) {
 		var slots []uint32
-		for _, m := range n.state().Members {
-			if m.Group != store.Holds {
-				slots = append(slots, m.Slot)
+		if n.exists() {
+			for slot, r := range n.view.On(n.row) {
+				if r.Group != store.Holds {
+					slots = append(slots, slot)
+				}
 			}
 		}
 		for _, slot := range byID(n.view, slots) {

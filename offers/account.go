@@ -224,9 +224,9 @@ func (x *Exchange) stakesAt(row uint32) (stakes []stake, tasks []string) {
 	if x.nodeAt(row) == nil {
 		return nil, nil
 	}
-	for _, m := range x.view.Node(row).Members {
-		if m.Group == store.Holds {
-			extra := x.view.Record(m.Slot).Extra
+	for slot, r := range x.view.On(row) {
+		if r.Group == store.Holds {
+			extra := r.Extra
 			hold := extra.Payload.(*berth.Hold)
 			s := x.names[hold.Owner]
 			if s == nil {
@@ -240,8 +240,8 @@ func (x *Exchange) stakesAt(row uint32) (stakes []stake, tasks []string) {
 			}
 			continue
 		}
-		group := x.view.Group(m.Group)
-		id := x.view.ID(m.Slot)
+		group := x.view.Group(r.Group)
+		id := x.view.ID(slot)
 		who := client{role: group.Payload.(*berth.Group).Role()}
 		if s := x.tasks[id]; s != nil {
 			who = s.client

@@ -318,8 +318,8 @@ func (b *Book) tasksAt(row uint32) map[string]berth.TaskView {
 		return nil
 	}
 	tasks := map[string]berth.TaskView{}
-	for _, m := range x.view.Node(row).Members {
-		if b.owns(m.Group) {
+	for _, r := range x.view.On(row) {
+		if b.owns(r.Group) {
 			for t := range n.Tasks() {
 				if within(b.sub.client.role, t.Group.Role()) {
 					tasks[t.ID] = t
@@ -414,13 +414,12 @@ func (b *Book) mark() error {
 // optimistic one it has what nobody took.
 func (b *Book) offeredAt(row uint32) *berth.Hold {
 	x := b.sub.x
-	state := x.view.Node(row)
 	var sum *berth.Hold
-	for _, m := range state.Members {
-		if m.Group != store.Holds {
+	for _, r := range x.view.On(row) {
+		if r.Group != store.Holds {
 			continue
 		}
-		h := x.view.Record(m.Slot).Extra.Payload.(*berth.Hold)
+		h := r.Extra.Payload.(*berth.Hold)
 		if h.Owner != b.sub.client.name {
 			continue
 		}

@@ -418,9 +418,9 @@ func (s *Subscription) holdsOn(node string) []string {
 		return nil
 	}
 	var ids []string
-	for _, m := range view.Node(row).Members {
-		if m.Group == store.Holds && view.Record(m.Slot).Extra.Payload.(*berth.Hold).Owner == s.client.name {
-			ids = append(ids, view.ID(m.Slot))
+	for slot, r := range view.On(row) {
+		if r.Group == store.Holds && r.Extra.Payload.(*berth.Hold).Owner == s.client.name {
+			ids = append(ids, view.ID(slot))
 		}
 	}
 	return ids

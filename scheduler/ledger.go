@@ -126,9 +126,9 @@ func (l *ledger) held(node string) []expiry {
 		return nil
 	}
 	var out []expiry
-	for _, m := range s.Node(row).Members {
-		if m.Group == store.Holds {
-			out = append(out, expiry{s.Record(m.Slot).Deadline, s.ID(m.Slot)})
+	for slot, r := range s.On(row) {
+		if r.Group == store.Holds {
+			out = append(out, expiry{r.Deadline, s.ID(slot)})
 		}
 	}
 	return out

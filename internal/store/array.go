@@ -1,10 +1,18 @@
 package store
 
-import "slices"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // A token is the right to write: a page that carries the token of its store is written in place, any
-// other page is shared with a view or a fork and is copied first. Taking a view costs one new token.
-type token struct{ _ byte }
+// other page is shared with a view or a fork and is copied first. Taking a view costs one new token. It is a
+// number and no pointer, so that the garbage collector passes by pages that hold none.
+type token uint64
+
+var tokens atomic.Uint64
+
+func newToken() token { return token(tokens.Add(1)) }
 
 const (
 	fanBits  = 5
@@ -21,22 +29,22 @@ const (
 // hundred at a million. A page lies in one piece with its owner: reading one is four loads.
 type pages[P any] struct {
 	top      []*branch[P]
-	topOwner *token
+	topOwner token
 	n        int
 }
 
 type branch[P any] struct {
-	owner *token
+	owner token
 	twigs [fan]*twig[P]
 }
 
 type twig[P any] struct {
-	owner *token
+	owner token
 	pages [fan]*page[P]
 }
 
 type page[P any] struct {
-	owner *token
+	owner token
 	rows  P
 }
 
@@ -46,7 +54,7 @@ func (a *pages[P]) at(i int) *page[P] {
 
 // mut returns page i to be written by the holder of t. A page that had to be copied for it is handed to
 // copied first, where that is not nil.
-func (a *pages[P]) mut(t *token, i int, copied func(*P)) *P {
+func (a *pages[P]) mut(t token, i int, copied func(*P)) *P {
 	p := a.at(i)
 	if p.owner == t {
 		return &p.rows
@@ -60,7 +68,7 @@ func (a *pages[P]) mut(t *token, i int, copied func(*P)) *P {
 }
 
 // grow appends a page.
-func (a *pages[P]) grow(t *token, rows P) {
+func (a *pages[P]) grow(t token, rows P) {
 	i := a.n
 	a.n++
 	if i>>(2*fanBits) == len(a.top) {
@@ -71,7 +79,7 @@ func (a *pages[P]) grow(t *token, rows P) {
 }
 
 // hook makes the tables above a page the holder's own and returns where the page hangs.
-func (a *pages[P]) hook(t *token, i int) **page[P] {
+func (a *pages[P]) hook(t token, i int) **page[P] {
 	bi, ti := i>>(2*fanBits), i>>fanBits&(fan-1)
 	a.ownTop(t)
 	b := a.top[bi]
@@ -90,7 +98,7 @@ func (a *pages[P]) hook(t *token, i int) **page[P] {
 	return &w.pages[i&(fan-1)]
 }
 
-func (a *pages[P]) ownTop(t *token) {
+func (a *pages[P]) ownTop(t token) {
 	if a.topOwner != t {
 		a.top = append(make([]*branch[P], 0, len(a.top)+1), a.top...)
 		a.topOwner = t
@@ -110,17 +118,17 @@ func (a *Array[T]) Len() int { return a.rows }
 func (a *Array[T]) At(i int) *T { return &a.pages.at(i >> pageBits).rows[i&(pageRows-1)] }
 
 // mutAt returns row i to be written by the holder of t.
-func (a *Array[T]) mutAt(t *token, i int) *T {
+func (a *Array[T]) mutAt(t token, i int) *T {
 	return &a.pages.mut(t, i>>pageBits, nil)[i&(pageRows-1)]
 }
 
 // mutAtCopied is mutAt; it hands each page that had to be copied to copied, before it is written.
-func (a *Array[T]) mutAtCopied(t *token, i int, copied func(*[pageRows]T)) *T {
+func (a *Array[T]) mutAtCopied(t token, i int, copied func(*[pageRows]T)) *T {
 	return &a.pages.mut(t, i>>pageBits, copied)[i&(pageRows-1)]
 }
 
 // grow makes room for one more row, zeroed, and returns its index.
-func (a *Array[T]) grow(t *token) int {
+func (a *Array[T]) grow(t token) int {
 	i := a.rows
 	if a.rows++; i&(pageRows-1) == 0 {
 		a.pages.grow(t, [pageRows]T{})
@@ -142,7 +150,7 @@ func (c *Columns) Len() int { return c.rows }
 func (c *Columns) Row(i int) []int64 { return c.in(c.pages.at(i>>pageBits).rows, i) }
 
 // mutRow returns row i to be written by the holder of t.
-func (c *Columns) mutRow(t *token, i int) []int64 {
+func (c *Columns) mutRow(t token, i int) []int64 {
 	return c.in(*c.pages.mut(t, i>>pageBits, func(p *[]int64) { *p = slices.Clone(*p) }), i)
 }
 
@@ -152,7 +160,7 @@ func (c *Columns) in(page []int64, i int) []int64 {
 }
 
 // grow makes room for one more row, zeroed, and returns its index.
-func (c *Columns) grow(t *token) int {
+func (c *Columns) grow(t token) int {
 	i := c.rows
 	if c.rows++; i&(pageRows-1) == 0 {
 		c.pages.grow(t, make([]int64, c.width*pageRows))
@@ -161,7 +169,7 @@ func (c *Columns) grow(t *token) int {
 }
 
 // widened returns the same rows with more elements in each, the new ones zero.
-func (c *Columns) widened(t *token, width int) Columns {
+func (c *Columns) widened(t token, width int) Columns {
 	w := Columns{width: width}
 	for i := range c.rows {
 		w.grow(t)

@@ -18,16 +18,16 @@ func TestArrayIsCopiedOnWrite(t *testing.T) {
 		type handle struct {
 			array   Array[int64] // each row holds the first element of the columns' row
 			columns Columns
-			token   *token
+			token   token
 			want    [][]int64
 		}
-		handles := []*handle{{columns: Columns{width: 2}, token: new(token)}}
+		handles := []*handle{{columns: Columns{width: 2}, token: newToken()}}
 		for range 3000 {
 			h := handles[r.IntN(len(handles))]
 			switch c := r.IntN(40); {
 			case c == 0 && len(handles) < 6: // a fork: the pages are shared, so both need a new right to write
-				next := &handle{array: h.array, columns: h.columns, token: new(token)}
-				h.token = new(token)
+				next := &handle{array: h.array, columns: h.columns, token: newToken()}
+				h.token = newToken()
 				for _, row := range h.want {
 					next.want = append(next.want, slices.Clone(row))
 				}
@@ -64,11 +64,11 @@ func TestArrayIsCopiedOnWrite(t *testing.T) {
 func TestArrayGrowsBeyondItsTables(t *testing.T) {
 	const rows = 3*fan*fan*pageRows + 5
 	var a Array[int]
-	first := new(token)
+	first := newToken()
 	for range rows / 2 {
 		a.grow(first)
 	}
-	b, second, third := a, new(token), new(token)
+	b, second, third := a, newToken(), newToken()
 	for i := range rows {
 		if i >= rows/2 {
 			a.grow(second)
@@ -85,7 +85,7 @@ func TestArrayGrowsBeyondItsTables(t *testing.T) {
 
 func TestArrayCopiesOnlyWhatItWrites(t *testing.T) {
 	var a Array[int]
-	first := new(token)
+	first := newToken()
 	for range 1000 {
 		a.grow(first)
 	}
@@ -93,7 +93,7 @@ func TestArrayCopiesOnlyWhatItWrites(t *testing.T) {
 	count := func(page *[pageRows]int) { copied += len(page) }
 	a.mutAtCopied(first, 5, count)
 	assert.Zero(t, copied, "its own page needs no copy")
-	b, second := a, new(token)
+	b, second := a, newToken()
 	b.mutAtCopied(second, 5, count)
 	b.mutAtCopied(second, 6, count)
 	assert.Equal(t, pageRows, copied, "one page, once")
@@ -102,7 +102,7 @@ func TestArrayCopiesOnlyWhatItWrites(t *testing.T) {
 }
 
 func TestColumnsRowCannotReachTheNext(t *testing.T) {
-	c, tok := Columns{width: 2}, new(token)
+	c, tok := Columns{width: 2}, newToken()
 	c.grow(tok)
 	c.grow(tok)
 	_ = append(c.mutRow(tok, 0), 7)
@@ -110,54 +110,98 @@ func TestColumnsRowCannotReachTheNext(t *testing.T) {
 	assert.Equal(t, 2, cap(c.Row(0)))
 }
 
-// An index must find what a map finds, under removals, the graves they leave and the rehashes they cause.
+// An index must find what a map finds, under removals, slots used again and the tables made anew on the way; so
+// must the views of it that were taken at any time, and their forks, whatever is put in the table afterwards.
 func TestIndexAgainstMap(t *testing.T) {
-	for seed := range uint64(10) {
-		r := rand.New(rand.NewPCG(seed, 0))
-		tok, keys, want, slots := new(token), Array[string]{}, map[string]uint32{}, []uint32(nil)
-		x := newIndex(tok, 0)
-		idOf := func(slot uint32) string { return *keys.At(int(slot)) }
-		_, ok := x.find(hashOf("x"), "x", idOf)
-		require.False(t, ok, "an empty index")
-		var old index
-		var oldKeys Array[string]
-		var oldWant map[string]uint32
-		for step := range 4000 {
-			id := fmt.Sprint(r.IntN(300))
-			hash := hashOf(id) & 0xff // so that many collide
-			if slot, ok := want[id]; ok {
-				got, found := x.find(hash, id, idOf)
-				require.True(t, found, "seed %d", seed)
-				require.Equal(t, slot, got)
-				if r.IntN(2) == 0 {
-					x.remove(tok, slot, hash)
-					*keys.mutAt(tok, int(slot)) = ""
-					delete(want, id)
-					slots = append(slots, slot)
-				}
-			} else {
-				_, found := x.find(hash, id, idOf)
-				require.False(t, found, "seed %d: %s", seed, id)
-				slot, ok := pop(&slots)
-				if !ok {
-					slot = uint32(keys.grow(tok))
-				}
-				*keys.mutAt(tok, int(slot)) = id
-				x.insert(tok, slot, hash)
-				want[id] = slot
+	type world struct {
+		x     index
+		keys  Array[string]
+		want  map[string]uint32
+		slots []uint32 // free ones of its own
+		token token
+	}
+	hashFor := func(id string) uint32 { return hashOf(id) & 0xff000003 } // so that many collide, in tags and groups
+	idOf := func(w *world) func(uint32) string {
+		return func(slot uint32) string {
+			if int(slot) >= w.keys.Len() {
+				return ""
 			}
-			require.Equal(t, len(want), x.live)
-			require.Less(t, x.used, x.buckets.Len(), "a probe must end at an empty bucket")
-			if step == 2000 {
-				old, oldKeys, oldWant, tok = x, keys, maps.Clone(want), new(token)
-			}
-		}
-		for i := range 300 {
-			id := fmt.Sprint(i)
-			slot, found := old.find(hashOf(id)&0xff, id, func(slot uint32) string { return *oldKeys.At(int(slot)) })
-			wantSlot, ok := oldWant[id]
-			require.Equal(t, ok, found, "seed %d: the index as it was", seed)
-			require.Equal(t, wantSlot, slot)
+			return *w.keys.At(int(slot))
 		}
 	}
+	check := func(seed uint64, w *world) {
+		for i := range 300 {
+			id := fmt.Sprint(i)
+			slot, found := w.x.find(hashFor(id), id, idOf(w))
+			want, ok := w.want[id]
+			require.Equal(t, ok, found, "seed %d: %s", seed, id)
+			if ok {
+				require.Equal(t, want, slot, "seed %d: %s", seed, id)
+			}
+		}
+		_, found := w.x.find(hashFor(""), "", idOf(w))
+		require.False(t, found)
+	}
+	for seed := range uint64(10) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		w := &world{want: map[string]uint32{}, token: newToken()}
+		check(seed, w)
+		var views []*world
+		for step := range 4000 {
+			id := fmt.Sprint(r.IntN(300))
+			if slot, ok := w.want[id]; ok {
+				if r.IntN(2) == 0 {
+					w.x.live--
+					*w.keys.mutAt(w.token, int(slot)) = ""
+					delete(w.want, id)
+					w.slots = append(w.slots, slot)
+				}
+			} else {
+				slot, ok := pop(&w.slots)
+				if !ok {
+					slot = uint32(w.keys.grow(w.token))
+				}
+				*w.keys.mutAt(w.token, int(slot)) = id
+				w.x.insert(slot, hashFor(id), func(slot, hash uint32) bool {
+					id := idOf(w)(slot)
+					return id != "" && hashFor(id) == hash
+				})
+				w.want[id] = slot
+			}
+			require.Equal(t, len(w.want), w.x.live)
+			for _, l := range w.x.layers {
+				require.LessOrEqual(t, l.used, len(l.control)*6, "a search must end at an empty bucket")
+			}
+			switch {
+			case step%200 == 0:
+				w.x.share()
+				views = append(views, &world{x: w.x, keys: w.keys, want: maps.Clone(w.want)})
+				w.token = newToken()
+			case step%450 == 0: // go on as a fork of a view of the past
+				v := views[r.IntN(len(views))]
+				w = &world{x: v.x, keys: v.keys, want: maps.Clone(v.want), token: newToken()}
+				w.x.own = false
+			}
+		}
+		check(seed, w)
+		for _, v := range views {
+			check(seed, v)
+		}
+	}
+}
+
+// A table is made anew from time to time, so what came and went does not pile up in it.
+func TestIndexForgets(t *testing.T) {
+	var x index
+	alive := map[uint32]uint32{}
+	for i := range uint32(100_000) {
+		alive[i] = hashOf(fmt.Sprint(i))
+		x.insert(i, alive[i], func(slot, hash uint32) bool { h, ok := alive[slot]; return ok && h == hash })
+		if i >= 100 {
+			delete(alive, i-100)
+			x.live--
+		}
+	}
+	require.Equal(t, 100, x.live)
+	require.LessOrEqual(t, len(x.layers[0].control), 64)
 }

@@ -13,23 +13,65 @@ func (v *View) ID(slot uint32) string { return v.recs.At(int(slot)).ID }
 
 // FindTask returns the record of a task.
 func (v *View) FindTask(id string) (uint32, bool) {
-	return v.byTask.find(hashOf(id), id, v.ID)
+	return v.byTask.find(hashOf(id), id, v.taskID)
 }
 
 // FindHold returns the record of a hold.
 func (v *View) FindHold(id string) (uint32, bool) {
-	return v.byHold.find(hashOf(id), id, v.ID)
+	return v.byHold.find(hashOf(id), id, v.holdID)
+}
+
+// taskID and holdID return the ID of the task or hold in a slot, or "" if there is none.
+func (v *View) taskID(slot uint32) string { return v.idIf(slot, false) }
+
+func (v *View) holdID(slot uint32) string { return v.idIf(slot, true) }
+
+func (v *View) idIf(slot uint32, hold bool) string {
+	if int(slot) >= v.recs.Len() {
+		return ""
+	}
+	if r := v.recs.At(int(slot)); (r.Group == Holds) == hold {
+		return r.ID
+	}
+	return ""
 }
 
 // Members yields the records of a group, the earliest added first.
 func (v *View) Members(group uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		for at := v.Group(group).head; at != 0; at = v.recs.At(int(at - 1)).next {
-			if !yield(at - 1) {
+		for _, m := range v.Group(group).members {
+			if m.good(v) && !yield(m.slot) {
 				return
 			}
 		}
 	}
+}
+
+// On yields the records on a node with their slots, in no order that means anything.
+func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
+	return func(yield func(uint32, *Record) bool) {
+		for _, m := range v.Node(row).members {
+			if m.good(v) && !yield(m.slot, v.Record(m.slot)) {
+				return
+			}
+		}
+	}
+}
+
+// A mention of a record stands in the list of its group. It is good as long as the record lives the life in
+// which it was mentioned: slots are used again.
+type mention struct{ slot, life uint32 }
+
+func (m mention) good(v *View) bool {
+	r := v.recs.At(int(m.slot))
+	return r.life == m.life && r.ID != ""
+}
+
+// A member is a mention of a record in the list of its node, with its group beside it so that counting a
+// group's members on a node touches no other records.
+type member struct {
+	mention
+	group uint32
 }
 
 func (s *Store) indexOf(group uint32) *index {
@@ -39,59 +81,79 @@ func (s *Store) indexOf(group uint32) *index {
 	return &s.byTask
 }
 
+// lives reports whether a slot has a record of that hash.
+func (s *Store) lives(slot, hash uint32) bool {
+	if int(slot) >= s.recs.Len() {
+		return false
+	}
+	r := s.recs.At(int(slot))
+	return r.hash == hash && r.ID != ""
+}
+
 // Add puts a record of an ID that is not there yet on a node, or on none, and takes what it takes.
 func (s *Store) Add(id string, r Record) uint32 {
 	slot, ok := pop(&s.recFree)
 	if !ok {
 		slot = uint32(s.recs.grow(s.token))
 	}
-	r.ID = id
-	s.indexOf(r.Group).insert(s.token, slot, hashOf(id))
+	at := s.recs.mutAt(s.token, int(slot))
+	r.ID, r.hash, r.life = id, hashOf(id), at.life+1
+	row := r.Row
+	r.Row = None
+	*at = r
+	s.indexOf(r.Group).insert(slot, r.hash, s.lives)
 	if r.Group != Holds {
 		s.taskN++
 	}
-
-	g := s.groups.mutAt(s.token, int(r.Group))
-	r.prev, r.next = g.tail, 0
-	if g.tail != 0 {
-		s.recs.mutAt(s.token, int(g.tail-1)).next = slot + 1
-	} else {
-		g.head = slot + 1
-	}
-	g.tail = slot + 1
-	row := r.Row
-	r.Row = None
-	*s.recs.mutAt(s.token, int(slot)) = r
+	g := s.group(r.Group)
+	g.members = append(g.members, mention{slot, r.life})
+	g.tasks++
 	if row != None {
-		s.Settle(slot, row)
+		s.settle(slot, at, g, row)
 	}
 	return slot
 }
 
-// Remove gives back what a record takes and forgets it.
+// Remove gives back what a record takes and forgets it. Lists that mention it keep the mention, which is
+// passed over from now on: taking it out at once would mean to copy them.
 func (s *Store) Remove(slot uint32) {
-	s.Unsettle(slot)
-	r := *s.recs.At(int(slot))
-	g := s.groups.mutAt(s.token, int(r.Group))
-	if r.prev != 0 {
-		s.recs.mutAt(s.token, int(r.prev-1)).next = r.next
-	} else {
-		g.head = r.next
+	r := s.recs.mutAt(s.token, int(slot))
+	id := r.Group
+	g := s.group(id)
+	row := r.Row
+	if row != None {
+		s.give(r, g, s.node(row))
 	}
-	if r.next != 0 {
-		s.recs.mutAt(s.token, int(r.next-1)).prev = r.prev
-	} else {
-		g.tail = r.prev
-	}
-	s.indexOf(r.Group).remove(s.token, slot, hashOf(r.ID))
-	if r.Group != Holds {
+	s.indexOf(id).live--
+	if id != Holds {
 		s.taskN--
 	}
-	*s.recs.mutAt(s.token, int(slot)) = Record{Row: None}
+	*r = Record{Row: None, life: r.life}
 	s.recFree = append(s.recFree, slot)
-	if r.Group != Holds && s.Group(r.Group).head == 0 {
-		s.dropGroup(r.Group)
+	if row != None {
+		ns := s.node(row)
+		ns.live--
+		ns.members = tidy(s, ns.members, int(ns.live))
 	}
+	if g.tasks--; id != Holds && g.tasks == 0 {
+		s.dropGroup(id)
+		return
+	}
+	g.members = tidy(s, g.members, g.tasks)
+}
+
+// tidy returns a list without mentions of what is gone, once they are most of it.
+func tidy[M interface{ good(*View) bool }](s *Store, list []M, live int) []M {
+	if len(list) < 4*live+16 {
+		return list
+	}
+	kept := make([]M, 0, live+live/2+1)
+	for _, m := range list {
+		if m.good(&s.View) {
+			kept = append(kept, m)
+		}
+	}
+	return kept
 }
 
 // Mark changes a record's state and deadline.
@@ -102,43 +164,30 @@ func (s *Store) Mark(slot uint32, state uint8, deadline int64) {
 
 // Resize replaces what a hold takes on its node.
 func (s *Store) Resize(slot uint32, extra *Extra) {
-	row := s.recs.At(int(slot)).Row
-	s.Unsettle(slot)
-	s.recs.mutAt(s.token, int(slot)).Extra = extra
-	if row != None {
-		s.Settle(slot, row)
+	r := s.recs.mutAt(s.token, int(slot))
+	g := s.group(r.Group)
+	if r.Row == None {
+		r.Extra = extra
+		return
 	}
-}
-
-// needs returns what a record takes of each dimension.
-func (s *Store) needs(r *Record) []Need {
-	if r.Group == Holds {
-		return r.Extra.Needs
-	}
-	return s.groups.At(int(r.Group)).Request
+	ns := s.node(r.Row)
+	s.give(r, g, ns)
+	r.Extra = extra
+	s.take(r, g, ns)
 }
 
 // Settle puts a record that is on no node on one.
 func (s *Store) Settle(slot, row uint32) {
 	r := s.recs.mutAt(s.token, int(slot))
+	s.settle(slot, r, s.group(r.Group), row)
+}
+
+func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
 	r.Row = row
 	ns := s.node(row)
-	free := s.free.mutRow(s.token, int(row))
-	for _, n := range s.needs(r) {
-		free[n.Dim] -= n.Amount
-	}
-	if x := r.Extra; x != nil {
-		if len(x.Devices) > 0 {
-			ns.Devices = slices.Clone(ns.Devices)
-			takeDevices(ns.Devices, x.Devices, 1)
-		}
-		if len(x.Ports) > 0 {
-			ns.Ports = mergePorts(ns.Ports, x.Ports)
-		}
-	}
-	ns.Members = append(ns.Members, Member{slot, r.Group})
-	s.count(r.Group, ns.Node, +1)
-	s.changed(row, r.Group)
+	ns.members = append(ns.members, member{mention{slot, r.life}, r.Group})
+	ns.live++
+	s.take(r, g, ns)
 }
 
 // Unsettle takes a record off its node, if it is on one, and gives back what it takes there.
@@ -147,29 +196,50 @@ func (s *Store) Unsettle(slot uint32) {
 		return
 	}
 	r := s.recs.mutAt(s.token, int(slot))
-	row := r.Row
+	ns := s.node(r.Row)
+	s.give(r, s.group(r.Group), ns)
 	r.Row = None
-	ns := s.node(row)
-	free := s.free.mutRow(s.token, int(row))
-	for _, n := range s.needs(r) {
-		free[n.Dim] += n.Amount
+	// The record lives on, so its mention would stay good.
+	members := make([]member, 0, len(ns.members))
+	for _, m := range ns.members {
+		if m.slot != slot {
+			members = append(members, m)
+		}
+	}
+	ns.members = members
+	ns.live--
+}
+
+// take and give move what a record takes of its node, and what is counted of it.
+func (s *Store) take(r *Record, g *Group, ns *NodeState) { s.move(r, g, ns, 1) }
+
+func (s *Store) give(r *Record, g *Group, ns *NodeState) { s.move(r, g, ns, -1) }
+
+func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
+	needs := g.Request
+	if r.Group == Holds {
+		needs = r.Extra.Needs
+	}
+	free := s.free.mutRow(s.token, int(r.Row))
+	for _, n := range needs {
+		free[n.Dim] -= sign * n.Amount
 	}
 	if x := r.Extra; x != nil {
 		if len(x.Devices) > 0 {
 			ns.Devices = slices.Clone(ns.Devices)
-			takeDevices(ns.Devices, x.Devices, -1)
+			takeDevices(ns.Devices, x.Devices, sign)
 		}
-		if len(x.Ports) > 0 {
+		switch {
+		case len(x.Ports) == 0:
+		case sign > 0:
+			ns.Ports = mergePorts(ns.Ports, x.Ports)
+		default:
 			ns.Ports = withoutPorts(ns.Ports, x.Ports)
 		}
 	}
-	i := slices.IndexFunc(ns.Members, func(m Member) bool { return m.Slot == slot })
-	members := make([]Member, len(ns.Members)-1, cap(ns.Members))
-	copy(members, ns.Members[:i])
-	copy(members[i:], ns.Members[i+1:])
-	ns.Members = members
-	s.count(r.Group, ns.Node, -1)
-	s.changed(row, r.Group)
+	g.Count += int(sign)
+	s.tally(g, ns.Node, int32(sign))
+	s.changed(r.Row, r.Group)
 }
 
 // takeDevices moves free units by a share, sign +1 to take and -1 to give back. A device that its

@@ -52,26 +52,24 @@ func (n *Node) Attr(key uint32) (uint32, bool) {
 // appended to by the one store that owns them, and never written.
 type NodeState struct {
 	Node    *Node    // nil where the row is free
-	Members []Member // tasks and holds here, in no order that means anything
+	members []member // tasks and holds here
 	Devices []int64  // free units of each device
 	Ports   []uint16 // taken ports, ascending
+	live    uint32   // members that are there
 	Drained bool
 }
-
-// A Member is a record on a node, with its group beside it so that counting a group's members on a
-// node does not touch the records.
-type Member struct{ Slot, Group uint32 }
 
 // Record is a task or a hold. A task takes what its group requests and, with Extra, devices and ports;
 // a hold takes what its Extra says.
 type Record struct {
-	ID         string
-	Group      uint32
-	Row        uint32 // None when on no node
-	next, prev uint32 // the group's list, slot+1
-	State      uint8
-	Deadline   int64 // Unix nanoseconds; 0 is never
-	Extra      *Extra
+	ID       string // empty where the slot is free
+	Extra    *Extra
+	Deadline int64 // Unix nanoseconds; 0 is never
+	Group    uint32
+	Row      uint32 // None when on no node
+	hash     uint32 // of the ID
+	life     uint32 // how many records the slot has had
+	State    uint8
 }
 
 // Extra is what only some records have. It is immutable: a change replaces it.
@@ -90,14 +88,15 @@ type DeviceShare struct {
 
 // Group is what the tasks of one kind have in common.
 type Group struct {
-	Name       string
-	Payload    any
-	Request    []Need
-	Keys       []uint32 // attributes whose values the group's tasks are counted by
-	Count      int      // live tasks, those that are on a node
-	head, tail uint32   // slot+1
-	counts     [][]Count
-	owner      *token // who may write counts in place
+	Name    string
+	Payload any
+	Request []Need
+	Keys    []uint32  // attributes whose values the group's tasks are counted by
+	Count   int       // live tasks, those that are on a node
+	tasks   int       // all of them
+	members []mention // the earliest first
+	counts  [][]Count
+	owner   token // who may write counts in place
 }
 
 // Count is how many of a group's tasks are on nodes with one value of an attribute.
@@ -116,7 +115,7 @@ const NoGroup = ^uint32(0)
 // Store is a mutable cluster for one goroutine.
 type Store struct {
 	View
-	token   *token
+	token   token
 	forked  bool
 	rowFree []uint32 // rows, records and groups to use again
 	recFree []uint32
@@ -206,17 +205,12 @@ var (
 
 // New returns an empty store.
 func New() *Store {
-	t := new(token)
-	s := &Store{token: t}
+	s := &Store{token: newToken()}
 	s.View = View{
-		dims:    &names{byID: map[string]int32{}},
-		attrs:   &Interner{ids: map[string]uint32{}},
-		free:    Columns{width: 2},
-		byNode:  newIndex(t, 0),
-		byTask:  newIndex(t, 0),
-		byHold:  newIndex(t, 0),
-		byGroup: newIndex(t, 0),
-		branch:  new(Branch),
+		dims:   &names{byID: map[string]int32{}},
+		attrs:  &Interner{ids: map[string]uint32{}},
+		free:   Columns{width: 2},
+		branch: new(Branch),
 	}
 	s.AddGroup(Group{}) // Holds
 	return s
@@ -225,15 +219,21 @@ func New() *Store {
 // Snapshot returns the store as it is now.
 func (s *Store) Snapshot() *View {
 	s.sortNodes()
+	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup} {
+		x.share()
+	}
 	v := s.View // copies the handles, not the pages
-	s.token = new(token)
+	s.token = newToken()
 	return &v
 }
 
 // Fork returns a store that begins as v and shares its pages.
 func (v *View) Fork() *Store {
-	s := &Store{View: *v, token: new(token), forked: true}
+	s := &Store{View: *v, token: newToken(), forked: true}
 	s.branch = new(Branch)
+	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup} {
+		x.own = false
+	}
 	s.log = nil
 	s.logBase = v.seq
 	return s
@@ -311,7 +311,15 @@ func (v *View) Free(row uint32) []int64 { return v.free.Row(int(row)) }
 
 // FindNode returns the row of a node.
 func (v *View) FindNode(id string) (uint32, bool) {
-	return v.byNode.find(hashOf(id), id, func(row uint32) string { return v.Node(row).Node.ID })
+	return v.byNode.find(hashOf(id), id, v.nodeID)
+}
+
+// nodeID returns the ID of the node in a row, or "" if there is none.
+func (v *View) nodeID(row uint32) string {
+	if int(row) >= v.nodes.Len() || v.Node(row).Node == nil {
+		return ""
+	}
+	return v.Node(row).Node.ID
 }
 
 // Order returns the rows of all nodes by node ID.
@@ -372,7 +380,7 @@ func (s *Store) AddNode(n *Node) uint32 {
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
 	copy(free, n.Capacity)
-	s.byNode.insert(s.token, row, hashOf(n.ID))
+	s.byNode.insert(row, hashOf(n.ID), func(row, hash uint32) bool { return hashOf(s.nodeID(row)) == hash })
 	s.added, s.stale = append(s.added, row), true
 	s.nodeN++
 	s.changed(row, NoGroup)
@@ -389,21 +397,17 @@ func (s *Store) SetNode(row uint32, n *Node) {
 		free[d] += at(n.Capacity, d) - at(old.Capacity, d)
 	}
 	devices := slices.Clone(n.Devices)
-	for _, m := range ns.Members {
-		if x := s.recs.At(int(m.Slot)).Extra; x != nil {
-			takeDevices(devices, x.Devices, 1)
-		}
-	}
-	ns.Devices = devices
-	for _, m := range ns.Members {
-		s.count(m.Group, old, -1)
-		s.count(m.Group, n, +1)
-	}
-	ns.Node = n
 	s.changed(row, NoGroup)
-	for _, m := range ns.Members {
-		s.changed(row, m.Group)
+	for _, r := range s.On(row) {
+		if r.Extra != nil {
+			takeDevices(devices, r.Extra.Devices, 1)
+		}
+		g := s.group(r.Group)
+		s.tally(g, old, -1)
+		s.tally(g, n, +1)
+		s.changed(row, r.Group)
 	}
+	ns.Node, ns.Devices = n, devices
 }
 
 // SetDrained marks a node as taking no new tasks, or takes the mark away.
@@ -414,7 +418,7 @@ func (s *Store) SetDrained(row uint32, drained bool) {
 
 // RemoveNode removes a node without members.
 func (s *Store) RemoveNode(row uint32) {
-	s.byNode.remove(s.token, row, hashOf(s.Node(row).Node.ID))
+	s.byNode.live--
 	*s.node(row) = NodeState{}
 	clear(s.free.mutRow(s.token, int(row)))
 	s.rowFree = append(s.rowFree, row)
@@ -430,15 +434,26 @@ func at(v []int64, i int) int64 {
 	return 0
 }
 
-// node returns a row to be written. A fork's copy of a page still shares the member lists' spare room
-// with the store it was forked from, which appends to it in place, so the fork gives that room up.
+// node and group return a row to be written. A fork's copy of a page still shares the lists' spare room
+// with the store it was forked from, which appends to them in place, so the fork gives that room up.
 func (s *Store) node(row uint32) *NodeState {
 	if !s.forked {
 		return s.nodes.mutAt(s.token, int(row))
 	}
 	return s.nodes.mutAtCopied(s.token, int(row), func(page *[pageRows]NodeState) {
 		for i := range page {
-			page[i].Members = slices.Clip(page[i].Members)
+			page[i].members = slices.Clip(page[i].members)
+		}
+	})
+}
+
+func (s *Store) group(id uint32) *Group {
+	if !s.forked {
+		return s.groups.mutAt(s.token, int(id))
+	}
+	return s.groups.mutAtCopied(s.token, int(id), func(page *[pageRows]Group) {
+		for i := range page {
+			page[i].members = slices.Clip(page[i].members)
 		}
 	})
 }
@@ -448,7 +463,15 @@ func (v *View) Group(g uint32) *Group { return v.groups.At(int(g)) }
 
 // FindGroup returns the number of a group. A group is known while it has tasks.
 func (v *View) FindGroup(name string) (uint32, bool) {
-	return v.byGroup.find(hashOf(name), name, func(g uint32) string { return v.Group(g).Name })
+	return v.byGroup.find(hashOf(name), name, v.groupName)
+}
+
+// groupName returns the name of a group, or "" if there is none of that number.
+func (v *View) groupName(g uint32) string {
+	if int(g) >= v.groups.Len() {
+		return ""
+	}
+	return v.Group(g).Name
 }
 
 // AddGroup adds a group of a name that is not there yet and returns its number. The group leaves when
@@ -462,14 +485,14 @@ func (s *Store) AddGroup(g Group) uint32 {
 		g.counts = make([][]Count, len(g.Keys))
 	}
 	g.owner = s.token
-	*s.groups.mutAt(s.token, int(id)) = g
-	s.byGroup.insert(s.token, id, hashOf(g.Name))
+	*s.group(id) = g
+	s.byGroup.insert(id, hashOf(g.Name), func(g, hash uint32) bool { return hashOf(s.groupName(g)) == hash })
 	return id
 }
 
 func (s *Store) dropGroup(id uint32) {
-	s.byGroup.remove(s.token, id, hashOf(s.Group(id).Name))
-	*s.groups.mutAt(s.token, int(id)) = Group{}
+	s.byGroup.live--
+	*s.group(id) = Group{}
 	s.grpFree = append(s.grpFree, id)
 }
 
@@ -483,18 +506,11 @@ func pop(stack *[]uint32) (uint32, bool) {
 	return top, true
 }
 
-// count moves a group's number of tasks and its counts by value.
-func (s *Store) count(id uint32, n *Node, by int32) {
-	s.groups.mutAt(s.token, int(id)).Count += int(by)
-	s.tally(id, n, by)
-}
-
-func (s *Store) tally(id uint32, n *Node, by int32) {
-	g := s.groups.At(int(id))
+// tally moves a group's counts by value.
+func (s *Store) tally(g *Group, n *Node, by int32) {
 	if len(g.Keys) == 0 {
 		return
 	}
-	g = s.groups.mutAt(s.token, int(id))
 	if g.owner != s.token {
 		counts := make([][]Count, len(g.counts))
 		for i := range counts {
@@ -542,8 +558,8 @@ func (v *View) CountAt(group, key, value uint32) int {
 // CountOn returns how many of the group's tasks are on a node.
 func (v *View) CountOn(group, row uint32) int {
 	n := 0
-	for _, m := range v.Node(row).Members {
-		if m.Group == group {
+	for _, m := range v.Node(row).members {
+		if m.group == group && m.good(v) {
 			n++
 		}
 	}

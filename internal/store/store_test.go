@@ -26,8 +26,8 @@ func (s *Store) testGroup(name string, cpu int64) uint32 {
 }
 
 func membersOf(v *View, row uint32) (ids []string) {
-	for _, m := range v.Node(row).Members {
-		ids = append(ids, v.ID(m.Slot))
+	for slot := range v.On(row) {
+		ids = append(ids, v.ID(slot))
 	}
 	return ids
 }
@@ -41,7 +41,7 @@ func TestForksDoNotSeeEachOthersMembers(t *testing.T) {
 	for i := range 3 {
 		s.Add(fmt.Sprint("t", i), Record{Group: g, Row: row})
 	}
-	require.Equal(t, 4, cap(s.Node(row).Members), "the trap needs spare capacity")
+	require.Equal(t, 4, cap(s.Node(row).members), "the trap needs spare capacity")
 	v := s.Snapshot()
 	a, b := v.Fork(), v.Fork()
 	c := a.Snapshot().Fork()
@@ -114,8 +114,8 @@ func TestCountsAgainstRecount(t *testing.T) {
 				}
 			case 1:
 				if isNode && r.IntN(3) == 0 {
-					for _, m := range slices.Clone(s.Node(row).Members) {
-						s.Unsettle(m.Slot)
+					for slot := range s.On(row) {
+						s.Unsettle(slot)
 					}
 					s.RemoveNode(row)
 					delete(rows, node)
