@@ -156,6 +156,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 	}
 	e.sync(view)
 	e.touched = e.touched[:0]
+	e.newEpoch() // from here on marked rows are those touched
 	e.branch, e.seq = view.Branch(), view.Seq()
 }
 

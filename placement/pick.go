@@ -581,7 +581,9 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 		}
 	}
 	e.derive(row)
-	e.touched = append(e.touched, row)
+	if e.mark(row) {
+		e.touched = append(e.touched, row)
+	}
 	e.lanes[e.lane[row]].version++
 	e.loosen(row)
 	e.changed(row)

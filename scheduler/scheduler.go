@@ -53,8 +53,8 @@ type Scheduler struct {
 	cfg    Config
 	log    hclog.Logger
 
-	mu     sync.Mutex // guards picker
-	picker placement.Picker
+	mu      sync.Mutex // guards planner
+	planner planner
 }
 
 var errNoSource = errors.New("scheduler: no source")
@@ -85,9 +85,9 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 	}
 	s := &Scheduler{source: source, cfg: cfg, log: cfg.Logger}
 	if cfg.Exhaustive {
-		s.picker = placement.NewExhaustive(cfg.Strategy)
+		s.planner.picker = placement.NewExhaustive(cfg.Strategy)
 	} else {
-		s.picker = placement.NewEngine(cfg.Strategy)
+		s.planner.picker = placement.NewEngine(cfg.Strategy)
 		if cfg.Strategy.Depends().Shape {
 			s.state, _ = source.(*State)
 		}
@@ -119,13 +119,7 @@ func (s *Scheduler) Plan(snapshot *berth.Snapshot, tasks ...berth.Task) (*berth.
 
 // plan is Plan for tasks that are not at fault, under the lock.
 func (s *Scheduler) plan(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan {
-	p := planner{
-		picker:   s.picker,
-		snapshot: snapshot,
-		plan:     &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))},
-	}
-	p.run(inOrder(tasks))
-	return p.plan
+	return s.planner.run(snapshot, inOrder(tasks))
 }
 
 // round plans the tasks and commits the plan.
@@ -246,192 +240,4 @@ func inOrder(tasks []berth.Task) []berth.Task {
 	tasks = slices.Clone(tasks)
 	slices.SortStableFunc(tasks, byPriority)
 	return tasks
-}
-
-// planner makes one plan.
-type planner struct {
-	picker   placement.Picker
-	snapshot *berth.Snapshot
-	plan     *berth.Plan
-	exists   map[string]string // where tasks that exist already are
-	seen     map[string]bool
-	groups   map[string]*berth.Group // by name, as met
-	failed   map[*berth.Group]*berth.Explanation
-	gangs    map[string][]berth.Task // by group name, until they are planned
-}
-
-func (p *planner) run(tasks []berth.Task) {
-	p.picker.Start(p.snapshot)
-	if len(tasks) > 1 {
-		p.seen = make(map[string]bool, len(tasks))
-	}
-	// Looked up one after another before anything is picked: the look-ups of many tasks, each a few cache
-	// misses, then overlap.
-	for _, t := range tasks {
-		if v, ok := p.snapshot.Task(t.ID); ok {
-			if p.exists == nil {
-				p.exists = map[string]string{}
-			}
-			p.exists[t.ID] = whereabouts(v)
-		}
-	}
-	p.groups = make(map[string]*berth.Group)
-	var last *berth.Group
-	for i, t := range tasks {
-		if t.Group != last && !p.sameSpec(t.Group) {
-			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
-			continue
-		}
-		last = t.Group
-		switch {
-		case t.Group.Mode() == berth.Gang:
-			p.gang(t.Group, tasks[i:])
-		case t.ID == "":
-			p.cover(t.Group)
-		default:
-			if op, ok := p.place(t); ok {
-				p.plan.Ops = append(p.plan.Ops, op)
-			}
-		}
-	}
-}
-
-// sameSpec reports whether the group is what its name stands for in the snapshot and in the plan.
-func (p *planner) sameSpec(g *berth.Group) bool {
-	if met, ok := p.groups[g.Name()]; ok {
-		return met.Equal(g)
-	}
-	for t := range p.snapshot.Group(g.Name()) {
-		if !t.Group.Equal(g) {
-			return false
-		}
-		break
-	}
-	p.groups[g.Name()] = g
-	return true
-}
-
-// place picks a node for a task, or notes why there is none.
-func (p *planner) place(t berth.Task) (berth.Op, bool) {
-	if where, known := p.known(t); known {
-		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
-		return berth.Op{}, false
-	}
-	why, hopeless := p.failed[t.Group]
-	if !hopeless {
-		op, ok := p.picker.Place(t)
-		if ok {
-			return op, true
-		}
-		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
-		why = p.picker.Explain(t.Group)
-		if p.failed == nil {
-			p.failed = map[*berth.Group]*berth.Explanation{}
-		}
-		p.failed[t.Group] = why
-	}
-	p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
-	return berth.Op{}, false
-}
-
-func firstReason(e *berth.Explanation) berth.Reason {
-	switch {
-	case e != nil && e.Nodes == 0:
-		return berth.Reason{Code: berth.NoNodes}
-	case e == nil || len(e.Counts) == 0:
-		return berth.Reason{}
-	}
-	return e.Counts[0].Reason
-}
-
-func whereabouts(t berth.TaskView) string {
-	if t.Node == "" {
-		return t.State.String()
-	}
-	return "on " + t.Node
-}
-
-// known reports whether a task exists or is in the plan already.
-func (p *planner) known(t berth.Task) (where string, known bool) {
-	if where, known = p.exists[t.ID]; known || p.seen == nil {
-		return where, known
-	}
-	if p.seen[t.ID] {
-		return "earlier in the plan", true
-	}
-	p.seen[t.ID] = true
-	return "", false
-}
-
-// gang places the tasks of a gang, or, if fewer than its size can be placed, none. The gang's name is what
-// makes it one: each of its tasks may have come with a group of its own that equals the others'.
-func (p *planner) gang(g *berth.Group, rest []berth.Task) {
-	if p.gangs == nil {
-		p.gangs = make(map[string][]berth.Task)
-		for _, t := range rest {
-			if t.Group.Mode() == berth.Gang {
-				p.gangs[t.Group.Name()] = append(p.gangs[t.Group.Name()], t)
-			}
-		}
-	}
-	tasks := p.gangs[g.Name()]
-	delete(p.gangs, g.Name())
-	running := 0
-	for t := range p.snapshot.Group(g.Name()) {
-		if t.Node != "" {
-			running++
-		}
-	}
-	ops, unplaced := len(p.plan.Ops), len(p.plan.Unplaced)
-	for _, t := range tasks {
-		if !t.Group.Equal(g) {
-			continue // run will say so
-		}
-		if op, ok := p.place(t); ok {
-			p.plan.Ops = append(p.plan.Ops, op)
-		}
-	}
-	placed := p.plan.Ops[ops:]
-	if len(placed) == 0 {
-		return
-	}
-	if running+len(placed) >= g.GangSize() {
-		p.plan.Together = append(p.plan.Together, g.Name())
-		return
-	}
-	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), g.GangSize())}
-	var why *berth.Explanation // none if every task given has room, but too few were given
-	for i := range p.plan.Unplaced[unplaced:] {
-		if u := &p.plan.Unplaced[unplaced+i]; u.Why != nil {
-			u.Reason, why = incomplete, u.Why
-		}
-	}
-	for _, op := range placed {
-		p.picker.Undo(op)
-		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
-	}
-	p.plan.Ops = p.plan.Ops[:ops]
-	p.failed = nil // there is room again
-}
-
-// cover places a daemon group's instance on each eligible node that lacks it.
-func (p *planner) cover(g *berth.Group) {
-	p.picker.Cover(g, func(op berth.Op) {
-		where, known := p.known(op.Task)
-		if v, ok := p.snapshot.Task(op.Task.ID); ok {
-			where, known = whereabouts(v), true
-		}
-		if known {
-			p.picker.Undo(op)
-			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
-			return
-		}
-		p.plan.Ops = append(p.plan.Ops, op)
-	}, func(node string, lacks []berth.Lack) {
-		why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
-		for _, l := range lacks {
-			why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
-		}
-		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: g.On(node), Reason: firstReason(why), Why: why})
-	})
 }

@@ -120,7 +120,7 @@ func TestIndexAgainstMap(t *testing.T) {
 		slots []uint32 // free ones of its own
 		token token
 	}
-	hashFor := func(id string) uint32 { return hashOf(id) & 0xff000003 } // so that many collide, in tags and groups
+	hashFor := func(id string) uint32 { return Hash(id) & 0xff000003 } // so that many collide, in tags and groups
 	idOf := func(w *world) func(uint32) string {
 		return func(slot uint32) string {
 			if int(slot) >= w.keys.Len() {
@@ -151,7 +151,7 @@ func TestIndexAgainstMap(t *testing.T) {
 			id := fmt.Sprint(r.IntN(300))
 			if slot, ok := w.want[id]; ok {
 				if r.IntN(2) == 0 {
-					w.x.live--
+					w.x.remove(slot, hashFor(id))
 					*w.keys.mutAt(w.token, int(slot)) = ""
 					delete(w.want, id)
 					w.slots = append(w.slots, slot)
@@ -195,11 +195,11 @@ func TestIndexForgets(t *testing.T) {
 	var x index
 	alive := map[uint32]uint32{}
 	for i := range uint32(100_000) {
-		alive[i] = hashOf(fmt.Sprint(i))
+		alive[i] = Hash(fmt.Sprint(i))
 		x.insert(i, alive[i], func(slot, hash uint32) bool { h, ok := alive[slot]; return ok && h == hash })
 		if i >= 100 {
+			x.remove(i-100, alive[i-100])
 			delete(alive, i-100)
-			x.live--
 		}
 	}
 	require.Equal(t, 100, x.live)

@@ -7,10 +7,10 @@ import (
 )
 
 // An index finds rows by ID. It is a hash table of hints: an entry says in which slot a row of that
-// hash was once put, and whoever looks up compares the ID in the rows that it sees. So a table only grows,
-// and a view, whose rows do not change, can read the table that its store goes on writing: it passes by entries that are
+// hash was once put, and whoever looks up compares the ID in the rows that it sees. So a view, whose rows do
+// not change, can read the table that its store goes on writing: it passes by entries that are
 // younger than itself, and finds those whose rows have since been removed. Nothing is copied when a
-// view is taken, and a row that is removed is left in the table until that is made anew.
+// view is taken, and a row that is removed leaves its entry, marked as dead, until the table is made anew.
 //
 // A fork reads the tables it came with and puts its own entries in another above them.
 type index struct {
@@ -24,7 +24,7 @@ type index struct {
 // reads one word in nearly all cases (the layout of Swiss tables; Kulukundis 2017).
 type table struct {
 	control []uint64
-	entries []uint64 // hash<<32 | slot
+	entries []uint64 // hash<<32 | slot, and whether it is dead
 	used    int
 	shared  bool // whether views have it, who may read while it is written
 }
@@ -33,6 +33,7 @@ const (
 	tableGroup = 8
 	leastGroup = 4 // groups of the smallest table
 	maxLayers  = 8 // beyond it a fork of forks merges them
+	deadBit    = 1 << 31
 	lowBits    = 0x0101010101010101
 	highBits   = 0x8080808080808080
 )
@@ -59,8 +60,8 @@ func (t *table) find(hash uint32, id string, idOf func(slot uint32) string) (uin
 		differ := word ^ tagOf(hash)*lowBits
 		for m := (differ - lowBits) &^ differ & highBits; m != 0; m &= m - 1 {
 			e := atomic.LoadUint64(&t.entries[g*tableGroup+bits.TrailingZeros64(m)/8])
-			if uint32(e>>32) == hash && idOf(uint32(e)) == id {
-				return uint32(e), true
+			if slot := uint32(e) &^ deadBit; uint32(e>>32) == hash && idOf(slot) == id {
+				return slot, true
 			}
 		}
 		if ^word&highBits != 0 {
@@ -69,38 +70,62 @@ func (t *table) find(hash uint32, id string, idOf func(slot uint32) string) (uin
 	}
 }
 
-// put adds an entry that is not there yet; there is room for it.
-func (t *table) put(slot, hash uint32) {
-	entry, mask := uint64(hash)<<32|uint64(slot), len(t.control)-1
-	g := int(hash) & mask
-	for step := 1; ; g, step = (g+step)&mask, step+1 {
+// seek returns the bucket of an entry, dead or alive, or, if it is not there, the first empty one.
+func (t *table) seek(slot, hash uint32) (bucket int, found bool) {
+	mask := len(t.control) - 1
+	for g, step := int(hash)&mask, 1; ; g, step = (g+step)&mask, step+1 {
 		differ := t.control[g] ^ tagOf(hash)*lowBits
 		for m := (differ - lowBits) &^ differ & highBits; m != 0; m &= m - 1 {
-			if t.entries[g*tableGroup+bits.TrailingZeros64(m)/8] == entry {
-				return // put before, and removed since: it is good again
+			b := g*tableGroup + bits.TrailingZeros64(m)/8
+			if t.entries[b]&^deadBit == uint64(hash)<<32|uint64(slot) {
+				return b, true
 			}
 		}
-		if ^t.control[g]&highBits != 0 {
-			break
+		if empty := ^t.control[g] & highBits; empty != 0 {
+			return g*tableGroup + bits.TrailingZeros64(empty)/8, false
 		}
 	}
-	t.used++
-	bucket := bits.TrailingZeros64(^t.control[g]&highBits) / 8
-	word := t.control[g] | tagOf(hash)<<(8*bucket)
-	if !t.shared {
-		t.entries[g*tableGroup+bucket], t.control[g] = entry, word
+}
+
+// put adds an entry, or brings it back to life; there is room for it.
+func (t *table) put(slot, hash uint32) {
+	b, found := t.seek(slot, hash)
+	t.write(b, uint64(hash)<<32|uint64(slot))
+	if found {
 		return
 	}
-	atomic.StoreUint64(&t.entries[g*tableGroup+bucket], entry) // before the byte by which it is found
-	atomic.StoreUint64(&t.control[g], word)
+	t.used++
+	// The byte by which the entry is found comes after it.
+	word := &t.control[b/tableGroup]
+	tagged := *word | tagOf(hash)<<(8*(b%tableGroup))
+	if t.shared {
+		atomic.StoreUint64(word, tagged)
+	} else {
+		*word = tagged
+	}
+}
+
+// kill marks an entry as dead, if it is there.
+func (t *table) kill(slot, hash uint32) {
+	if b, found := t.seek(slot, hash); found {
+		t.write(b, uint64(hash)<<32|uint64(slot)|deadBit)
+	}
+}
+
+func (t *table) write(bucket int, entry uint64) {
+	if t.shared {
+		atomic.StoreUint64(&t.entries[bucket], entry)
+	} else {
+		t.entries[bucket] = entry
+	}
 }
 
 // all hands on every entry.
-func (t *table) all(f func(slot, hash uint32)) {
+func (t *table) all(f func(slot, hash uint32, dead bool)) {
 	for g := range t.control {
 		for m := atomic.LoadUint64(&t.control[g]) & highBits; m != 0; m &= m - 1 {
 			e := atomic.LoadUint64(&t.entries[g*tableGroup+bits.TrailingZeros64(m)/8])
-			f(uint32(e), uint32(e>>32))
+			f(uint32(e)&^deadBit, uint32(e>>32), e&deadBit != 0)
 		}
 	}
 }
@@ -119,33 +144,52 @@ func (x *index) find(hash uint32, id string, idOf func(slot uint32) string) (uin
 	return 0, false
 }
 
-// insert adds a row that has been put in a slot. lives reports whether a slot has a row of that hash now; entries
-// of others are forgotten when a table is made anew.
+// insert adds a row that has been put in a slot. lives reports whether a slot has a row of that hash now.
 func (x *index) insert(slot, hash uint32, lives func(slot, hash uint32) bool) {
 	x.live++
 	switch last := len(x.layers) - 1; {
 	case !x.own && len(x.layers) < maxLayers:
 		x.layers, x.own = append(slices.Clip(x.layers), newTable(0)), true
 	case !x.own:
-		x.layers, x.own = []*table{merged(x.live, x.layers, lives)}, true
+		// What is dead in a store's own eyes may be alive in those of a fork, and the other way round.
+		fresh := newTable(x.live)
+		for _, t := range x.layers {
+			t.all(func(slot, hash uint32, _ bool) {
+				if lives(slot, hash) {
+					fresh.put(slot, hash)
+				}
+			})
+		}
+		x.layers, x.own = []*table{fresh}, true
 	case x.layers[last].full():
-		fresh := merged(min(x.live, x.layers[last].used+1), x.layers[last:], lives)
-		x.layers = append(slices.Clone(x.layers[:last]), fresh)
+		x.layers = append(slices.Clone(x.layers[:last]), x.layers[last].renewed())
 	}
 	x.layers[len(x.layers)-1].put(slot, hash)
 }
 
-// merged returns a table of what lives of others, which are of so many rows at the most.
-func merged(rows int, tables []*table, lives func(slot, hash uint32) bool) *table {
-	fresh := newTable(rows)
-	for _, t := range tables {
-		t.all(func(slot, hash uint32) {
-			if lives(slot, hash) {
-				fresh.put(slot, hash)
-			}
-		})
-	}
+// renewed returns a table of what is alive in t, with room for more.
+func (t *table) renewed() *table {
+	alive := 0
+	t.all(func(_, _ uint32, dead bool) {
+		if !dead {
+			alive++
+		}
+	})
+	fresh := newTable(alive + 1)
+	t.all(func(slot, hash uint32, dead bool) {
+		if !dead {
+			fresh.put(slot, hash)
+		}
+	})
 	return fresh
+}
+
+// remove takes out the row in a slot.
+func (x *index) remove(slot, hash uint32) {
+	x.live--
+	if x.own {
+		x.layers[len(x.layers)-1].kill(slot, hash)
+	}
 }
 
 // share notes that a view has the index as it is.
@@ -153,4 +197,38 @@ func (x *index) share() {
 	if x.own {
 		x.layers[len(x.layers)-1].shared = true
 	}
+}
+
+// A Set is a set of strings, to be filled again and again.
+type Set struct {
+	table *table
+	ids   []string
+}
+
+// Add adds an ID with its hash. It returns how many were there before it, and whether it was not there yet.
+func (s *Set) Add(hash uint32, id string) (place int, added bool) {
+	switch {
+	case s.table == nil:
+		s.table = newTable(0)
+	case s.table.full():
+		s.table = s.table.renewed()
+	}
+	if i, found := s.table.find(hash, id, s.id); found {
+		return int(i), false
+	}
+	s.table.put(uint32(len(s.ids)), hash)
+	s.ids = append(s.ids, id)
+	return len(s.ids) - 1, true
+}
+
+func (s *Set) id(i uint32) string { return s.ids[i] }
+
+// Clear forgets all, and keeps its room.
+func (s *Set) Clear() {
+	if s.table != nil && s.table.used > 0 {
+		clear(s.table.control)
+		s.table.used = 0
+	}
+	clear(s.ids)
+	s.ids = s.ids[:0]
 }

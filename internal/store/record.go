@@ -12,13 +12,16 @@ func (v *View) Record(slot uint32) *Record { return v.recs.At(int(slot)) }
 func (v *View) ID(slot uint32) string { return v.recs.At(int(slot)).ID }
 
 // FindTask returns the record of a task.
-func (v *View) FindTask(id string) (uint32, bool) {
-	return v.byTask.find(hashOf(id), id, v.taskID)
+func (v *View) FindTask(id string) (uint32, bool) { return v.FindTaskBy(Hash(id), id) }
+
+// FindTaskBy is FindTask for who has the hash of the ID.
+func (v *View) FindTaskBy(hash uint32, id string) (uint32, bool) {
+	return v.byTask.find(hash, id, v.taskID)
 }
 
 // FindHold returns the record of a hold.
 func (v *View) FindHold(id string) (uint32, bool) {
-	return v.byHold.find(hashOf(id), id, v.holdID)
+	return v.byHold.find(Hash(id), id, v.holdID)
 }
 
 // taskID and holdID return the ID of the task or hold in a slot, or "" if there is none.
@@ -97,7 +100,7 @@ func (s *Store) Add(id string, r Record) uint32 {
 		slot = uint32(s.recs.grow(s.token))
 	}
 	at := s.recs.mutAt(s.token, int(slot))
-	r.ID, r.hash, r.life = id, hashOf(id), at.life+1
+	r.ID, r.hash, r.life = id, Hash(id), at.life+1
 	row := r.Row
 	r.Row = None
 	*at = r
@@ -124,7 +127,7 @@ func (s *Store) Remove(slot uint32) {
 	if row != None {
 		s.give(r, g, s.node(row))
 	}
-	s.indexOf(id).live--
+	s.indexOf(id).remove(slot, r.hash)
 	if id != Holds {
 		s.taskN--
 	}
@@ -185,6 +188,9 @@ func (s *Store) Settle(slot, row uint32) {
 func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
 	r.Row = row
 	ns := s.node(row)
+	if ns.members == nil {
+		ns.members = make([]member, 0, 4)
+	}
 	ns.members = append(ns.members, member{mention{slot, r.life}, r.Group})
 	ns.live++
 	s.take(r, g, ns)

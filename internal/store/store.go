@@ -191,7 +191,8 @@ func (in *Interner) Text(id uint32) string {
 
 var seed = maphash.MakeSeed()
 
-func hashOf(id string) uint32 { return uint32(maphash.String(seed, id)) }
+// Hash returns the hash of an ID, the same for as long as the program runs.
+func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
 
 // ViewOf returns what is behind a *berth.Snapshot, and StoreOf what is behind a *berth.Fork. PresentOf returns
 // a *berth.Snapshot of a *berth.Fork that costs nothing and is good only until the fork next changes. The root
@@ -311,7 +312,7 @@ func (v *View) Free(row uint32) []int64 { return v.free.Row(int(row)) }
 
 // FindNode returns the row of a node.
 func (v *View) FindNode(id string) (uint32, bool) {
-	return v.byNode.find(hashOf(id), id, v.nodeID)
+	return v.byNode.find(Hash(id), id, v.nodeID)
 }
 
 // nodeID returns the ID of the node in a row, or "" if there is none.
@@ -380,7 +381,7 @@ func (s *Store) AddNode(n *Node) uint32 {
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
 	copy(free, n.Capacity)
-	s.byNode.insert(row, hashOf(n.ID), func(row, hash uint32) bool { return hashOf(s.nodeID(row)) == hash })
+	s.byNode.insert(row, Hash(n.ID), func(row, hash uint32) bool { return Hash(s.nodeID(row)) == hash })
 	s.added, s.stale = append(s.added, row), true
 	s.nodeN++
 	s.changed(row, NoGroup)
@@ -418,7 +419,7 @@ func (s *Store) SetDrained(row uint32, drained bool) {
 
 // RemoveNode removes a node without members.
 func (s *Store) RemoveNode(row uint32) {
-	s.byNode.live--
+	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
 	*s.node(row) = NodeState{}
 	clear(s.free.mutRow(s.token, int(row)))
 	s.rowFree = append(s.rowFree, row)
@@ -462,8 +463,11 @@ func (s *Store) group(id uint32) *Group {
 func (v *View) Group(g uint32) *Group { return v.groups.At(int(g)) }
 
 // FindGroup returns the number of a group. A group is known while it has tasks.
-func (v *View) FindGroup(name string) (uint32, bool) {
-	return v.byGroup.find(hashOf(name), name, v.groupName)
+func (v *View) FindGroup(name string) (uint32, bool) { return v.FindGroupBy(Hash(name), name) }
+
+// FindGroupBy is FindGroup for who has the hash of the name.
+func (v *View) FindGroupBy(hash uint32, name string) (uint32, bool) {
+	return v.byGroup.find(hash, name, v.groupName)
 }
 
 // groupName returns the name of a group, or "" if there is none of that number.
@@ -486,12 +490,12 @@ func (s *Store) AddGroup(g Group) uint32 {
 	}
 	g.owner = s.token
 	*s.group(id) = g
-	s.byGroup.insert(id, hashOf(g.Name), func(g, hash uint32) bool { return hashOf(s.groupName(g)) == hash })
+	s.byGroup.insert(id, Hash(g.Name), func(g, hash uint32) bool { return Hash(s.groupName(g)) == hash })
 	return id
 }
 
 func (s *Store) dropGroup(id uint32) {
-	s.byGroup.live--
+	s.byGroup.remove(id, Hash(s.Group(id).Name))
 	*s.group(id) = Group{}
 	s.grpFree = append(s.grpFree, id)
 }

@@ -1,0 +1,227 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+	"github.com/berth-sched/berth/placement"
+)
+
+// planner makes one plan after another, with the same indexes.
+type planner struct {
+	picker placement.Picker
+	seen   store.Set // the IDs that the plan has tried to place
+	names  store.Set // of groups
+
+	// Of the plan that is being made.
+	snapshot *berth.Snapshot
+	view     *store.View
+	plan     *berth.Plan
+	one      bool                    // there is but one task or demand, so no ID can come twice
+	exists   map[string]string       // where tasks that exist already are
+	groups   []groupPlan             // as names has them
+	group    int                     // the place in groups of what is being placed
+	gangs    map[string][]berth.Task // by group name, until they are planned
+}
+
+// groupPlan is what a plan knows of a group.
+type groupPlan struct {
+	group  *berth.Group
+	failed *berth.Explanation // why the last of its tasks found no node; those that follow fail alike
+}
+
+func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan {
+	p.snapshot, p.view = snapshot, store.ViewOf(snapshot)
+	p.plan = &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
+	p.one = len(tasks) == 1
+	defer p.forget()
+	p.picker.Start(snapshot)
+	// Looked up one after another before anything is picked: the look-ups of many tasks, each a few cache
+	// misses, then overlap.
+	for _, t := range tasks {
+		if _, ok := p.view.FindTask(t.ID); ok {
+			if p.exists == nil {
+				p.exists = map[string]string{}
+			}
+			v, _ := snapshot.Task(t.ID)
+			p.exists[t.ID] = whereabouts(v)
+		}
+	}
+	var last *berth.Group
+	for i, t := range tasks {
+		if t.Group != last && !p.sameSpec(t.Group) {
+			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
+			last = nil
+			continue
+		}
+		last = t.Group
+		switch {
+		case t.Group.Mode() == berth.Gang:
+			p.gang(t.Group, tasks[i:])
+		case t.ID == "":
+			p.cover(t.Group)
+		default:
+			if op, ok := p.place(t); ok {
+				p.plan.Ops = append(p.plan.Ops, op)
+			}
+		}
+	}
+	return p.plan
+}
+
+// forget drops all that belongs to one plan.
+func (p *planner) forget() {
+	p.seen.Clear()
+	p.names.Clear()
+	p.snapshot, p.view, p.plan, p.exists, p.gangs = nil, nil, nil, nil, nil
+	clear(p.groups)
+	p.groups = p.groups[:0]
+}
+
+// sameSpec makes a group the one that is being placed, if it is what its name stands for in the snapshot and in
+// the plan.
+func (p *planner) sameSpec(g *berth.Group) bool {
+	name := g.Name()
+	hash := store.Hash(name)
+	at, fresh := p.names.Add(hash, name)
+	p.group = at
+	if !fresh {
+		return p.groups[at].group.Equal(g)
+	}
+	is := g
+	if id, ok := p.view.FindGroupBy(hash, name); ok {
+		is = p.view.Group(id).Payload.(*berth.Group)
+	}
+	p.groups = append(p.groups, groupPlan{group: is})
+	return is.Equal(g)
+}
+
+// place picks a node for a task, or notes why there is none.
+func (p *planner) place(t berth.Task) (berth.Op, bool) {
+	if where, known := p.known(t); known {
+		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
+		return berth.Op{}, false
+	}
+	why := p.groups[p.group].failed
+	if why == nil {
+		op, ok := p.picker.Place(t)
+		if ok {
+			return op, true
+		}
+		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
+		why = p.picker.Explain(t.Group)
+		p.groups[p.group].failed = why
+	}
+	p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
+	return berth.Op{}, false
+}
+
+func firstReason(e *berth.Explanation) berth.Reason {
+	switch {
+	case e != nil && e.Nodes == 0:
+		return berth.Reason{Code: berth.NoNodes}
+	case e == nil || len(e.Counts) == 0:
+		return berth.Reason{}
+	}
+	return e.Counts[0].Reason
+}
+
+func whereabouts(t berth.TaskView) string {
+	if t.Node == "" {
+		return t.State.String()
+	}
+	return "on " + t.Node
+}
+
+// known reports whether a task exists or is in the plan already.
+func (p *planner) known(t berth.Task) (where string, known bool) {
+	if p.exists != nil {
+		if where, known = p.exists[t.ID]; known {
+			return where, known
+		}
+	}
+	if p.one {
+		return "", false
+	}
+	if _, fresh := p.seen.Add(store.Hash(t.ID), t.ID); !fresh {
+		return "earlier in the plan", true
+	}
+	return "", false
+}
+
+// gang places the tasks of a gang, or, if fewer than its size can be placed, none. The gang's name is what
+// makes it one: each of its tasks may have come with a group of its own that equals the others'.
+func (p *planner) gang(g *berth.Group, rest []berth.Task) {
+	if p.gangs == nil {
+		p.gangs = make(map[string][]berth.Task)
+		for _, t := range rest {
+			if t.Group.Mode() == berth.Gang {
+				p.gangs[t.Group.Name()] = append(p.gangs[t.Group.Name()], t)
+			}
+		}
+	}
+	tasks := p.gangs[g.Name()]
+	delete(p.gangs, g.Name())
+	running := 0
+	for t := range p.snapshot.Group(g.Name()) {
+		if t.Node != "" {
+			running++
+		}
+	}
+	ops, unplaced := len(p.plan.Ops), len(p.plan.Unplaced)
+	for _, t := range tasks {
+		if !t.Group.Equal(g) {
+			continue // run will say so
+		}
+		if op, ok := p.place(t); ok {
+			p.plan.Ops = append(p.plan.Ops, op)
+		}
+	}
+	placed := p.plan.Ops[ops:]
+	if len(placed) == 0 {
+		return
+	}
+	if running+len(placed) >= g.GangSize() {
+		p.plan.Together = append(p.plan.Together, g.Name())
+		return
+	}
+	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), g.GangSize())}
+	var why *berth.Explanation // none if every task given has room, but too few were given
+	for i := range p.plan.Unplaced[unplaced:] {
+		if u := &p.plan.Unplaced[unplaced+i]; u.Why != nil {
+			u.Reason, why = incomplete, u.Why
+		}
+	}
+	for _, op := range placed {
+		p.picker.Undo(op)
+		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
+	}
+	p.plan.Ops = p.plan.Ops[:ops]
+	for i := range p.groups {
+		p.groups[i].failed = nil // there is room again
+	}
+}
+
+// cover places a daemon group's instance on each eligible node that lacks it.
+func (p *planner) cover(g *berth.Group) {
+	p.picker.Cover(g, func(op berth.Op) {
+		where, known := p.known(op.Task)
+		if _, ok := p.view.FindTask(op.Task.ID); ok {
+			v, _ := p.snapshot.Task(op.Task.ID)
+			where, known = whereabouts(v), true
+		}
+		if known {
+			p.picker.Undo(op)
+			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
+			return
+		}
+		p.plan.Ops = append(p.plan.Ops, op)
+	}, func(node string, lacks []berth.Lack) {
+		why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
+		for _, l := range lacks {
+			why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
+		}
+		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: g.On(node), Reason: firstReason(why), Why: why})
+	})
+}
