@@ -255,6 +255,7 @@ func (f *Fork) compileNode(n *Node) *store.Node {
 		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(v.internKey())})
 	}
 	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
+	out.Class = f.s.Classes().ID(n.class())
 	return out
 }
 

@@ -242,6 +242,24 @@ func checkPorts(ranges []PortRange) error {
 	return errors.Join(errs...)
 }
 
+// class is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes.
+func (n *Node) class() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%t", n.Unschedulable)
+	for name, q := range n.Capacity.All() {
+		if q != 0 {
+			fmt.Fprintf(&b, " %q:%d", name, q)
+		}
+	}
+	for _, t := range n.Taints {
+		fmt.Fprintf(&b, " taint %q %q %d", t.Key, t.Value, t.Effect)
+	}
+	for _, d := range n.Devices {
+		fmt.Fprintf(&b, " device %q %q", d.Class, d.Model)
+	}
+	return b.String()
+}
+
 // clone returns a copy that shares nothing the host could write to.
 func (n *Node) clone() *Node {
 	c := *n

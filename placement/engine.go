@@ -2,7 +2,6 @@ package placement
 
 import (
 	"cmp"
-	"hash/maphash"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -42,16 +41,18 @@ type Engine struct {
 	lane    []int32 // -1 where there is no node
 	key     []int64
 	chunkOf []*chunk
-	devices [][]int64
-	ports   [][]uint16
-	stamp   []uint32 // a row is marked where its stamp is the epoch
+	devices [][]int64  // nil if no node has devices
+	ports   [][]uint16 // nil if no node has a port in use
+	stamp   []uint32   // a row is marked where its stamp is the epoch
 	epoch   uint32
 
+	laned    bool // whether rows have lanes: they get them when a group first asks
+	built    bool // whether lanes have their rows: they get them when one is first searched
 	profiles map[uint64][]int32
 	lanes    []*lane
-	values   map[uint32][]uint32 // values seen of an attribute; more than maxNarrow: it is wide
-	wanted   []string            // attributes that rules and the strategy read
-	narrow   []uint32            // those of them that profiles go by, ascending
+	values   []attribute
+	wanted   []string // attributes that rules and the strategy read
+	narrow   []uint32 // those of them that profiles go by, ascending
 	verdicts map[string]*verdict
 
 	loose   []uint32 // rows whose place in their lane is out of date
@@ -86,8 +87,15 @@ const (
 	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
 )
 
+// attribute is what the nodes have of one.
+type attribute struct {
+	key    uint32
+	values []uint32 // those seen; more than maxNarrow: it is wide
+}
+
 // profile is what all nodes of a lane have in common: all that eligibility depends on but the wide attributes.
 type profile struct {
+	class    uint32
 	capacity []int64      // by dimension, as long as there are dimensions
 	attrs    []store.Attr // the narrow ones
 	node     *berth.Node  // any node of the profile
@@ -191,7 +199,9 @@ func (e *Engine) sync(view *store.View) {
 	// Nodes that are gone leave before any row moves: their ranks mean nothing in this view.
 	for _, row := range stale {
 		if e.records[row] != nil && view.Node(row).Node != e.records[row] {
-			e.remove(e.lanes[e.lane[row]], row)
+			if e.laned {
+				e.leaveLane(row)
+			}
 			e.records[row], e.lane[row] = nil, -1
 		}
 	}
@@ -230,97 +240,179 @@ func (e *Engine) growRows(rows int) {
 	e.drained = append(e.drained, make([]bool, n)...)
 	e.key = append(e.key, make([]int64, n)...)
 	e.chunkOf = append(e.chunkOf, make([]*chunk, n)...)
-	e.devices = append(e.devices, make([][]int64, n)...)
-	e.ports = append(e.ports, make([][]uint16, n)...)
 	e.stamp = append(e.stamp, make([]uint32, n)...)
 	e.isLoose = append(e.isLoose, make([]bool, n)...)
 	e.hostAt = append(e.hostAt, make([]int32, n)...)
-	for range n {
-		e.lane = append(e.lane, -1)
+	e.lane = append(e.lane, make([]int32, n)...)
+	for row := rows - n; row < rows; row++ {
+		e.lane[row] = -1
 	}
+	if e.devices != nil {
+		e.devices = append(e.devices, make([][]int64, n)...)
+	}
+	if e.ports != nil {
+		e.ports = append(e.ports, make([][]uint16, n)...)
+	}
+}
+
+func (e *Engine) devicesOf(row uint32) []int64 {
+	if e.devices == nil {
+		return nil
+	}
+	return e.devices[row]
+}
+
+func (e *Engine) setDevices(row uint32, units []int64) {
+	if e.devices == nil {
+		if len(units) == 0 {
+			return
+		}
+		e.devices = make([][]int64, len(e.records))
+	}
+	e.devices[row] = units
+}
+
+func (e *Engine) portsOf(row uint32) []uint16 {
+	if e.ports == nil {
+		return nil
+	}
+	return e.ports[row]
+}
+
+func (e *Engine) setPorts(row uint32, used []uint16) {
+	if e.ports == nil {
+		if len(used) == 0 {
+			return
+		}
+		e.ports = make([][]uint16, len(e.records))
+	}
+	e.ports[row] = used
 }
 
 func (e *Engine) freeOf(row uint32) []int64 {
 	return e.free[int(row)*e.width : (int(row)+1)*e.width]
 }
 
-// rebuild makes everything anew: O(nodes), without sorting where nodes are equally full.
+// rebuild makes everything anew, as far as it does not depend on what rules read: O(nodes).
 func (e *Engine) rebuild(view *store.View) {
 	e.attrs, e.names = view.Attrs(), view.Dims()
 	e.dims = len(e.names)
-	e.classes = e.classes[:0]
-	e.values = map[uint32][]uint32{}
-	for _, row := range e.order {
-		n := view.Node(row).Node
-		for _, d := range n.Payload.(*berth.Node).Devices {
-			if !slices.Contains(e.classes, d.Class) {
-				e.classes = append(e.classes, d.Class)
-			}
-		}
-		for _, a := range n.Attrs {
-			e.sawValue(a)
-		}
-	}
-	e.width = e.dims + 1 + 2*len(e.classes)
+	e.classes, e.values = e.classes[:0], nil
 	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
 	e.loose = e.loose[:0]
 	e.changes = e.changes[:0]
 	clear(e.rankings)
+	for _, row := range e.order {
+		n := view.Node(row).Node
+		if len(n.Devices) > 0 {
+			for _, d := range n.Payload.(*berth.Node).Devices {
+				if !slices.Contains(e.classes, d.Class) {
+					e.classes = append(e.classes, d.Class)
+				}
+			}
+		}
+		for i, a := range n.Attrs {
+			e.sawValue(i, a)
+		}
+	}
+	e.width = e.dims + 1 + 2*len(e.classes)
 	e.growRows(view.Rows())
 	for _, row := range e.order {
 		ns := view.Node(row)
 		e.records[row], e.drained[row] = ns.Node, ns.Drained
-	}
-	e.assignLanes()
-	for _, row := range e.order {
 		e.load(row)
 	}
-	e.refill()
+	e.unlane()
 }
 
-// assignLanes finds the profiles of all nodes anew, by as many of the wanted attributes as keep their number
-// within bounds.
+// assignLanes gives every row its lane, by as many of the wanted attributes as keep the number of profiles
+// within bounds. It is O(nodes); until a group asks for what it reads, nothing needs it.
 func (e *Engine) assignLanes() {
+	if e.laned {
+		return
+	}
 	e.chooseNarrow()
 	for {
 		e.profiles, e.lanes, e.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
 		for _, row := range e.order {
-			e.lane[row] = e.laneFor(e.records[row], e.drained[row])
+			lane := e.laneFor(e.records[row], e.drained[row])
+			e.lane[row] = lane
+			e.lanes[lane].size++
 			if len(e.lanes) > maxProfiles && len(e.narrow) > 0 {
 				break
 			}
 		}
 		if len(e.lanes) <= maxProfiles || len(e.narrow) == 0 {
-			return
+			break
 		}
 		e.dropNarrow()
 	}
+	for _, row := range e.order {
+		e.derive(row)
+	}
+	e.laned, e.built = true, false
 }
 
 // want makes attributes part of profiles, if they have few values, because a rule or the strategy reads
 // them. It is O(nodes) the first time that one is named, in the middle of a plan too; until then it splits no lane.
 func (e *Engine) want(names []string) {
-	split := false
 	for _, name := range names {
 		if name == berth.NodeID || len(e.wanted) == maxWanted || slices.Contains(e.wanted, name) {
 			continue
 		}
 		e.wanted = append(e.wanted, name)
-		n := len(e.values[e.attrs.ID(name)])
-		split = split || 0 < n && n <= maxNarrow
+		if n := e.seen(e.attrs.ID(name)); 0 < n && n <= maxNarrow {
+			e.unlane()
+		}
 	}
-	if !split {
+}
+
+// build gives lanes their rows, if they do not have them.
+func (e *Engine) build() {
+	if e.built {
 		return
 	}
-	e.assignLanes()
-	for _, row := range e.order {
-		e.key[row] = e.rate(row)
+	e.built = true
+	for _, row := range e.loose {
 		e.isLoose[row] = false
 	}
 	e.loose = e.loose[:0]
-	e.refill()
+	rows := make([][]uint32, len(e.lanes))
+	for i := range rows {
+		rows[i] = make([]uint32, 0, e.lanes[i].size)
+	}
+	for _, row := range e.order {
+		e.key[row] = e.rate(row)
+		rows[e.lane[row]] = append(rows[e.lane[row]], row)
+	}
+	for i := range rows {
+		e.fill(e.lanes[i], rows[i])
+	}
+}
+
+// unlane forgets the lanes.
+func (e *Engine) unlane() { e.laned, e.built = false, false }
+
+// enterLane and leaveLane put a row in its lane and take it out.
+func (e *Engine) enterLane(row uint32) {
+	l := e.lanes[e.lane[row]]
+	if e.built {
+		e.key[row] = e.rate(row)
+		e.insert(l, row)
+	}
+	l.size++
+	l.version++
+}
+
+func (e *Engine) leaveLane(row uint32) {
+	l := e.lanes[e.lane[row]]
+	if e.built {
+		e.remove(l, row)
+	}
+	l.size--
+	l.version++
 }
 
 // fill builds a lane of rows that are in the order of their ranks.
@@ -329,7 +421,7 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 	if !slices.IsSortedFunc(rows, byKey) {
 		slices.SortStableFunc(rows, byKey)
 	}
-	l.chunks, l.size = nil, len(rows)
+	l.chunks = nil
 	l.version++
 	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
 	for part := range slices.Chunk(rows, rowsAtFirst) {
@@ -340,19 +432,40 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 	}
 }
 
-func (e *Engine) sawValue(a store.Attr) (widened bool) {
-	seen := e.values[a.Key]
-	if len(seen) > maxNarrow || slices.Contains(seen, a.Value) {
+// sawValue notes a value of an attribute, and reports whether lanes can no longer go by it. Nodes have much the same
+// attributes, so it is mostly found at the place where it was with the last node.
+func (e *Engine) sawValue(place int, a store.Attr) (widened bool) {
+	if place >= len(e.values) || e.values[place].key != a.Key {
+		place = slices.IndexFunc(e.values, func(v attribute) bool { return v.key == a.Key })
+		if place < 0 {
+			e.values = append(e.values, attribute{key: a.Key})
+			place = len(e.values) - 1
+		}
+	}
+	v := &e.values[place]
+	if len(v.values) > maxNarrow || slices.Contains(v.values, a.Value) {
 		return false
 	}
-	e.values[a.Key] = append(seen, a.Value)
-	return len(seen) == maxNarrow
+	v.values = append(v.values, a.Value)
+	return len(v.values) > maxNarrow
+}
+
+// seen returns how many values an attribute has in the cluster, as far as they were counted; 0 if no node
+// has it.
+func (e *Engine) seen(key uint32) int {
+	for i := range e.values {
+		if e.values[i].key == key {
+			return len(e.values[i].values)
+		}
+	}
+	return 0
 }
 
 func (e *Engine) chooseNarrow() {
 	e.narrow = e.narrow[:0]
 	for _, name := range e.wanted {
-		if key := e.attrs.ID(name); len(e.values[key]) > 0 && len(e.values[key]) <= maxNarrow {
+		key := e.attrs.ID(name)
+		if n := e.seen(key); 0 < n && n <= maxNarrow {
 			e.narrow = append(e.narrow, key)
 		}
 	}
@@ -362,48 +475,38 @@ func (e *Engine) chooseNarrow() {
 // dropNarrow takes the attribute with the most values out of the profiles.
 func (e *Engine) dropNarrow() {
 	worst := slices.MaxFunc(e.narrow, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(len(e.values[a]), len(e.values[b])), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(e.seen(a), e.seen(b)), cmp.Compare(a, b))
 	})
-	for len(e.values[worst]) <= maxNarrow {
-		e.values[worst] = append(e.values[worst], ^uint32(0))
+	v := &e.values[slices.IndexFunc(e.values, func(v attribute) bool { return v.key == worst })]
+	for len(v.values) <= maxNarrow {
+		v.values = append(v.values, ^uint32(0))
 	}
 	e.narrow = slices.DeleteFunc(e.narrow, func(k uint32) bool { return k == worst })
 }
 
-var profileSeed = maphash.MakeSeed()
-
 // laneFor returns the lane of a node, a new one if its profile is new.
 func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
-	node := n.Payload.(*berth.Node)
-	h := uint64(len(node.Taints))
+	h := uint64(n.Class) << 1
 	if drained {
 		h++
 	}
-	if node.Unschedulable {
-		h += 2
-	}
-	for d, c := range n.Capacity {
-		if c != 0 {
-			h = mix(h ^ uint64(d)<<56 ^ uint64(c))
+	h = mix(h)
+	if len(e.narrow) > 0 {
+		for _, a := range n.Attrs {
+			if slices.Contains(e.narrow, a.Key) {
+				h = mix(h ^ uint64(a.Key)<<32 ^ uint64(a.Value))
+			}
 		}
-	}
-	for _, a := range n.Attrs {
-		if _, ok := slices.BinarySearch(e.narrow, a.Key); ok {
-			h = mix(h ^ uint64(a.Key)<<32 ^ uint64(a.Value))
-		}
-	}
-	for _, d := range node.Devices {
-		h = mix(h ^ maphash.String(profileSeed, d.Model))
 	}
 	for _, i := range e.profiles[h] {
 		if e.isOf(n, drained, e.lanes[i].profile) {
 			return i
 		}
 	}
-	p := &profile{capacity: make([]int64, e.dims), node: node, drained: drained}
+	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Payload.(*berth.Node), drained: drained}
 	copy(p.capacity, n.Capacity)
 	for _, a := range n.Attrs {
-		if _, ok := slices.BinarySearch(e.narrow, a.Key); ok {
+		if slices.Contains(e.narrow, a.Key) {
 			p.attrs = append(p.attrs, a)
 		}
 	}
@@ -415,37 +518,30 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 
 // isOf reports whether a node is of a profile.
 func (e *Engine) isOf(n *store.Node, drained bool, p *profile) bool {
-	node := n.Payload.(*berth.Node)
-	if p.drained != drained || p.node.Unschedulable != node.Unschedulable || !slices.Equal(p.node.Taints, node.Taints) ||
-		!slices.Equal(p.node.Devices, node.Devices) {
+	if p.class != n.Class || p.drained != drained {
 		return false
 	}
-	for d, q := range p.capacity {
-		if d < len(n.Capacity) && n.Capacity[d] != q || d >= len(n.Capacity) && q != 0 {
-			return false
-		}
-	}
 	i := 0
-	for _, a := range n.Attrs {
-		if _, ok := slices.BinarySearch(e.narrow, a.Key); !ok {
-			continue
+	if len(e.narrow) > 0 {
+		for _, a := range n.Attrs {
+			if !slices.Contains(e.narrow, a.Key) {
+				continue
+			}
+			if i == len(p.attrs) || p.attrs[i] != a {
+				return false
+			}
+			i++
 		}
-		if i == len(p.attrs) || p.attrs[i] != a {
-			return false
-		}
-		i++
 	}
 	return i == len(p.attrs)
 }
 
-// load reads a row's amounts and sets its key.
+// load reads a row's amounts.
 func (e *Engine) load(row uint32) {
 	ns := e.view.Node(row)
-	free := e.freeOf(row)
-	copy(free, e.view.Free(row)[:e.dims])
-	e.devices[row], e.ports[row] = ns.Devices, ns.Ports
-	e.derive(row)
-	e.key[row] = e.rate(row)
+	copy(e.freeOf(row)[:e.dims], e.view.Free(row))
+	e.setDevices(row, ns.Devices)
+	e.setPorts(row, ns.Ports)
 }
 
 // rate returns how good a node is as it is, whatever the request.
@@ -461,9 +557,9 @@ func (e *Engine) rate(row uint32) int64 {
 // if it had room for both. Of each device class there are the most units free of one device, and how many
 // devices are whole, which make devices amounts like others; which model, and which device, is seen at the node.
 func (e *Engine) derive(row uint32) {
-	free := e.freeOf(row)
+	free, p := e.freeOf(row), e.lanes[e.lane[row]].profile
 	least := int64(Resolution)
-	for d, c := range e.lanes[e.lane[row]].profile.capacity {
+	for d, c := range p.capacity {
 		if c > 0 {
 			least = min(least, fraction(free[d], c))
 		}
@@ -474,18 +570,16 @@ func (e *Engine) derive(row uint32) {
 	}
 	sums := free[e.dims+1:]
 	clear(sums)
-	for i, dev := range e.records[row].Payload.(*berth.Node).Devices {
-		c := slices.Index(e.classes, dev.Class)
-		if units := e.devices[row][i]; c >= 0 {
-			sums[2*c] = max(sums[2*c], units)
-			if units == berth.DeviceUnits {
-				sums[2*c+1]++
-			}
+	for i, units := range e.devicesOf(row) {
+		c := slices.Index(e.classes, p.node.Devices[i].Class)
+		sums[2*c] = max(sums[2*c], units)
+		if units == berth.DeviceUnits {
+			sums[2*c+1]++
 		}
 	}
 }
 
-// refresh brings one row in line with the view. It returns false if the profiles must be made anew.
+// refresh brings one row in line with the view. It returns false if everything must be made anew.
 func (e *Engine) refresh(row uint32) bool {
 	ns := e.view.Node(row)
 	e.changed(row)
@@ -496,27 +590,32 @@ func (e *Engine) refresh(row uint32) bool {
 		return true
 	}
 	if slices.Equal(e.freeOf(row)[:e.dims], e.view.Free(row)[:e.dims]) &&
-		slices.Equal(e.devices[row], ns.Devices) && slices.Equal(e.ports[row], ns.Ports) {
+		slices.Equal(e.devicesOf(row), ns.Devices) && slices.Equal(e.portsOf(row), ns.Ports) {
 		return true
 	}
-	l := e.lanes[e.lane[row]]
-	e.remove(l, row)
+	if !e.laned {
+		e.load(row)
+		return true
+	}
+	e.leaveLane(row)
 	e.load(row)
-	e.insert(l, row)
+	e.derive(row)
+	e.enterLane(row)
 	return true
 }
 
 func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
-	if e.records[row] != nil {
-		e.remove(e.lanes[e.lane[row]], row)
+	if e.records[row] != nil && e.laned {
+		e.leaveLane(row)
 	}
 	e.records[row], e.drained[row], e.lane[row] = ns.Node, ns.Drained, -1
 	if ns.Node == nil {
 		return true
 	}
-	for _, a := range ns.Node.Attrs {
-		if _, seen := e.values[a.Key]; !seen || e.sawValue(a) {
-			return false
+	for i, a := range ns.Node.Attrs {
+		fresh := e.seen(a.Key) == 0
+		if widened := e.sawValue(i, a); fresh && slices.Contains(e.wanted, e.attrs.Text(a.Key)) || widened && slices.Contains(e.narrow, a.Key) {
+			e.unlane()
 		}
 	}
 	for _, d := range ns.Node.Payload.(*berth.Node).Devices {
@@ -524,55 +623,46 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 			return false
 		}
 	}
+	e.load(row)
+	if !e.laned {
+		return true
+	}
 	e.lane[row] = e.laneFor(ns.Node, ns.Drained)
 	if len(e.lanes) > maxProfiles {
-		return false
+		e.unlane()
+		return true
 	}
-	e.load(row)
-	e.insert(e.lanes[e.lane[row]], row)
+	e.derive(row)
+	e.enterLane(row)
 	return true
 }
 
 // loosen notes that a row's place in its lane is out of date.
 func (e *Engine) loosen(row uint32) {
-	if !e.isLoose[row] {
+	if e.built && !e.isLoose[row] {
 		e.isLoose[row] = true
 		e.loose = append(e.loose, row)
 	}
 }
 
-// flush puts loose rows where they belong: one by one, or, where they are many, by making the lanes anew.
+// flush puts loose rows where they belong: one by one, or, where they are many, by making the lanes anew when they are
+// next searched.
 func (e *Engine) flush() {
-	if len(e.loose) == 0 {
+	switch {
+	case !e.built || len(e.loose) == 0:
+		return
+	case len(e.loose) > len(e.order)/4:
+		e.built = false
 		return
 	}
-	if len(e.loose) > len(e.order)/4 {
-		for _, row := range e.loose {
-			e.isLoose[row] = false
-			e.key[row] = e.rate(row)
-		}
-		e.refill()
-	} else {
-		for _, row := range e.loose {
-			e.isLoose[row] = false
-			if now := e.rate(row); now != e.key[row] {
-				l := e.lanes[e.lane[row]]
-				e.remove(l, row)
-				e.key[row] = now
-				e.insert(l, row)
-			}
+	for _, row := range e.loose {
+		e.isLoose[row] = false
+		if now := e.rate(row); now != e.key[row] {
+			l := e.lanes[e.lane[row]]
+			e.remove(l, row)
+			e.key[row] = now
+			e.insert(l, row)
 		}
 	}
 	e.loose = e.loose[:0]
-}
-
-// refill makes every lane anew from the rows' keys.
-func (e *Engine) refill() {
-	rows := make([][]uint32, len(e.lanes))
-	for _, row := range e.order {
-		rows[e.lane[row]] = append(rows[e.lane[row]], row)
-	}
-	for i := range rows {
-		e.fill(e.lanes[i], rows[i])
-	}
 }

@@ -23,6 +23,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 		return e.ref.Explain(g)
 	}
 	e.setLimits(r)
+	e.build()
 	x := &explaining{Engine: e, r: r, out: &berth.Explanation{Nodes: e.view.Nodes()}, amounts: len(r.needs) - len(r.devices)}
 	x.short = append(x.short, make([]int, len(r.needs))...)
 	x.explain()
@@ -56,7 +57,7 @@ func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
 			return e.freeOf(row)[d]
 		}
 		return 0
-	}, e.devices[row], e.ports[row])
+	}, e.devicesOf(row), e.portsOf(row))
 }
 
 // explaining is an explanation in the making.
@@ -289,7 +290,7 @@ func (x *explaining) missOf(row uint32, rules int, count bool) miss {
 		}
 	}
 	for i := range x.r.devices {
-		if !x.r.devices[i].Fits(x.records[row].Payload.(*berth.Node), x.devices[row]) {
+		if !x.r.devices[i].Fits(x.records[row].Payload.(*berth.Node), x.devicesOf(row)) {
 			if m.rooms++; count {
 				x.short[x.amounts+i]++
 			}
@@ -303,7 +304,7 @@ func (x *explaining) missOf(row uint32, rules int, count bool) miss {
 func (x *explaining) spoken(row uint32, dim int32) bool {
 	for i := range x.r.devices {
 		if d := &x.r.devices[i]; x.view.Dims()[dim] == d.Class {
-			return !d.Fits(x.records[row].Payload.(*berth.Node), x.devices[row])
+			return !d.Fits(x.records[row].Payload.(*berth.Node), x.devicesOf(row))
 		}
 	}
 	return false

@@ -140,8 +140,6 @@ func (e *Engine) rowAt(rows []uint32, p position) int {
 
 // insert puts a row where its key says.
 func (e *Engine) insert(l *lane, row uint32) {
-	l.size++
-	l.version++
 	if len(l.chunks) == 0 {
 		c := e.newChunk()
 		e.appendBlock(c, row)
@@ -246,8 +244,6 @@ func (e *Engine) splitChunk(l *lane, ci int) {
 func (e *Engine) remove(l *lane, row uint32) {
 	c := e.chunkOf[row]
 	e.chunkOf[row] = nil
-	l.size--
-	l.version++
 	b := e.blockAt(c, e.positionOf(row))
 	i := slices.Index(c.block(b), row)
 	for o := 0; i < 0; o++ { // ranks have moved: look at every block

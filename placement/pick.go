@@ -70,6 +70,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 	for _, rule := range rules {
 		e.want([]string{rule.Domain()})
 	}
+	e.assignLanes()
 	e.runs[0], e.runs[1] = e.runs[1], e.runs[0]
 	r := &e.runs[0] // not that of the current run, whose slices may still be read
 	*r = run{
@@ -151,7 +152,7 @@ func (e *Engine) needsOf(g *berth.Group, r *run) bool {
 func (e *Engine) isNarrow(name string) bool { return e.isNarrowKey(e.view.Attrs().ID(name)) }
 
 func (e *Engine) isNarrowKey(key uint32) bool {
-	if _, seen := e.values[key]; !seen {
+	if e.seen(key) == 0 {
 		return true
 	}
 	_, ok := slices.BinarySearch(e.narrow, key)
@@ -261,12 +262,12 @@ func (e *Engine) usable(r *run, row uint32) bool {
 		}
 	}
 	for i := range r.devices {
-		if !r.devices[i].Fits(n.Payload.(*berth.Node), e.devices[row]) {
+		if !r.devices[i].Fits(n.Payload.(*berth.Node), e.devicesOf(row)) {
 			return false
 		}
 	}
 	if r.ports {
-		if _, why := r.group.Grant(n.Payload.(*berth.Node), e.devices[row], e.ports[row]); why.Code != berth.None {
+		if _, why := r.group.Grant(n.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row)); why.Code != berth.None {
 			return false
 		}
 	}
@@ -396,6 +397,7 @@ func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
 		}
 	}
 	e.flush()
+	e.build()
 	var end position
 	r.least = lr.least
 	lr.row, lr.found, end = e.find(e.lanes[lr.lane], r, lr.from, floor)
@@ -507,7 +509,7 @@ func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
 	n := e.records[row]
 	op := berth.Op{Kind: berth.Place, Row: row, Task: t, Node: n.ID}
 	if len(r.devices) > 0 || r.ports {
-		op.Grant, _ = r.group.Grant(n.Payload.(*berth.Node), e.devices[row], e.ports[row])
+		op.Grant, _ = r.group.Grant(n.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row))
 	}
 	e.move(r.request, op, 1)
 	if r.tally != nil {
@@ -569,15 +571,16 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 	}
 	if g := op.Grant; g != nil {
 		if len(g.Devices) > 0 {
-			e.devices[row] = slices.Clone(e.devices[row])
+			units := slices.Clone(e.devicesOf(row))
 			for _, d := range g.Devices {
-				e.devices[row][d.Index] -= sign * d.Units
+				units[d.Index] -= sign * d.Units
 			}
+			e.setDevices(row, units)
 		}
-		if sign > 0 {
-			e.ports[row] = slices.Sorted(slices.Values(append(slices.Clone(e.ports[row]), g.Ports...)))
+		if used := slices.Clone(e.portsOf(row)); sign > 0 {
+			e.setPorts(row, slices.Sorted(slices.Values(append(used, g.Ports...))))
 		} else {
-			e.ports[row] = slices.DeleteFunc(slices.Clone(e.ports[row]), func(p uint16) bool { return slices.Contains(g.Ports, p) })
+			e.setPorts(row, slices.DeleteFunc(used, func(p uint16) bool { return slices.Contains(g.Ports, p) }))
 		}
 	}
 	e.derive(row)
@@ -602,10 +605,12 @@ func (e *Engine) Undo(op berth.Op) {
 	e.move(r.request, op, -1)
 	// The row has more room than its block says, so it goes to its place at once.
 	row := op.Row
-	l := e.lanes[e.lane[row]]
-	e.remove(l, row)
-	e.key[row] = e.rate(row)
-	e.insert(l, row)
+	if e.built {
+		l := e.lanes[e.lane[row]]
+		e.remove(l, row)
+		e.key[row] = e.rate(row)
+		e.insert(l, row)
+	}
 	if t := e.tallies[op.Task.Group.Name()]; t != nil {
 		e.add(t, row, -1)
 	}

@@ -7,6 +7,7 @@ import (
 // scan picks the best row by asking about every row of the run's lanes, for strategies and preferences
 // whose order no lane keeps: O(nodes), over dense columns.
 func (e *Engine) scan(r *run, t berth.Task) (uint32, bool) {
+	e.build()
 	e.aim(r, t)
 	c := &e.cand
 	var best laneRun

@@ -34,6 +34,7 @@ type Attr struct{ Key, Value uint32 }
 type Node struct {
 	ID       string
 	Payload  any     // the *berth.Node it was made of
+	Class    uint32  // equal for nodes that are alike in all but their ID and attributes
 	Capacity []int64 // by dimension; dimensions beyond its length are zero
 	Attrs    []Attr  // sorted by key
 	Devices  []int64 // units of each device
@@ -128,6 +129,7 @@ type Store struct {
 type View struct {
 	dims    *names
 	attrs   *Interner
+	classes *Interner
 	nodes   Array[NodeState]
 	free    Columns
 	recs    Array[Record]
@@ -208,10 +210,11 @@ var (
 func New() *Store {
 	s := &Store{token: newToken()}
 	s.View = View{
-		dims:   &names{byID: map[string]int32{}},
-		attrs:  &Interner{ids: map[string]uint32{}},
-		free:   Columns{width: 2},
-		branch: new(Branch),
+		dims:    &names{byID: map[string]int32{}},
+		attrs:   &Interner{ids: map[string]uint32{}},
+		classes: &Interner{ids: map[string]uint32{}},
+		free:    Columns{width: 2},
+		branch:  new(Branch),
 	}
 	s.AddGroup(Group{}) // Holds
 	return s
@@ -276,6 +279,9 @@ func (v *View) DimOf(name string) (int32, bool) {
 
 // Attrs returns the interner of attribute names and values.
 func (v *View) Attrs() *Interner { return v.attrs }
+
+// Classes returns the interner that numbers classes of nodes.
+func (v *View) Classes() *Interner { return v.classes }
 
 // Dim returns the dimension of that name, a new one if it is new.
 func (s *Store) Dim(name string) int32 {
