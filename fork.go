@@ -255,7 +255,13 @@ func (f *Fork) compileNode(n *Node) *store.Node {
 		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(v.internKey())})
 	}
 	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
-	out.Class = f.s.Classes().ID(n.class())
+	var classes []string
+	for _, d := range n.Devices {
+		if !slices.Contains(classes, d.Class) {
+			classes = append(classes, d.Class)
+		}
+	}
+	out.Class = f.s.Catalog().Note(n.class(), out.Attrs, classes)
 	return out
 }
 

@@ -50,9 +50,9 @@ type Engine struct {
 	built    bool // whether lanes have their rows: they get them when one is first searched
 	profiles map[uint64][]int32
 	lanes    []*lane
-	values   []attribute
 	wanted   []string // attributes that rules and the strategy read
 	narrow   []uint32 // those of them that profiles go by, ascending
+	dropped  []uint32 // those that would make too many profiles
 	verdicts map[string]*verdict
 
 	loose   []uint32 // rows whose place in their lane is out of date
@@ -81,17 +81,11 @@ type Engine struct {
 const onNode = -1
 
 const (
-	maxNarrow   = 32   // values an attribute may have to be part of profiles
-	maxProfiles = 512  // beyond it fewer attributes are
-	maxWanted   = 64   // attributes that profiles may go by; rules that read more are asked row by row
-	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
+	maxNarrow   = store.Narrow // values an attribute may have to be part of profiles
+	maxProfiles = 512          // beyond it fewer attributes are
+	maxWanted   = 64           // attributes that profiles may go by; rules that read more are asked row by row
+	maxVerdicts = 4096         // sets of rules whose verdicts are kept; beyond it they begin anew
 )
-
-// attribute is what the nodes have of one.
-type attribute struct {
-	key    uint32
-	values []uint32 // those seen; more than maxNarrow: it is wide
-}
 
 // profile is what all nodes of a lane have in common: all that eligibility depends on but the wide attributes.
 type profile struct {
@@ -297,26 +291,13 @@ func (e *Engine) freeOf(row uint32) []int64 {
 func (e *Engine) rebuild(view *store.View) {
 	e.attrs, e.names = view.Attrs(), view.Dims()
 	e.dims = len(e.names)
-	e.classes, e.values = e.classes[:0], nil
+	e.classes, e.dropped = view.Catalog().Devices(), nil
 	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
 	e.loose = e.loose[:0]
 	e.changes = e.changes[:0]
 	clear(e.rankings)
-	for _, row := range e.order {
-		n := view.Node(row).Node
-		if len(n.Devices) > 0 {
-			for _, d := range n.Payload.(*berth.Node).Devices {
-				if !slices.Contains(e.classes, d.Class) {
-					e.classes = append(e.classes, d.Class)
-				}
-			}
-		}
-		for i, a := range n.Attrs {
-			e.sawValue(i, a)
-		}
-	}
 	e.width = e.dims + 1 + 2*len(e.classes)
 	e.growRows(view.Rows())
 	for _, row := range e.order {
@@ -363,7 +344,7 @@ func (e *Engine) want(names []string) {
 			continue
 		}
 		e.wanted = append(e.wanted, name)
-		if n := e.seen(e.attrs.ID(name)); 0 < n && n <= maxNarrow {
+		if e.fitsProfiles(e.attrs.ID(name)) {
 			e.unlane()
 		}
 	}
@@ -432,44 +413,23 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 	}
 }
 
-// sawValue notes a value of an attribute, and reports whether lanes can no longer go by it. Nodes have much the same
-// attributes, so it is mostly found at the place where it was with the last node.
-func (e *Engine) sawValue(place int, a store.Attr) (widened bool) {
-	if place >= len(e.values) || e.values[place].key != a.Key {
-		place = slices.IndexFunc(e.values, func(v attribute) bool { return v.key == a.Key })
-		if place < 0 {
-			e.values = append(e.values, attribute{key: a.Key})
-			place = len(e.values) - 1
-		}
-	}
-	v := &e.values[place]
-	if len(v.values) > maxNarrow || slices.Contains(v.values, a.Value) {
-		return false
-	}
-	v.values = append(v.values, a.Value)
-	return len(v.values) > maxNarrow
-}
-
-// seen returns how many values an attribute has in the cluster, as far as they were counted; 0 if no node
-// has it.
-func (e *Engine) seen(key uint32) int {
-	for i := range e.values {
-		if e.values[i].key == key {
-			return len(e.values[i].values)
-		}
-	}
-	return 0
-}
+// seen returns how many values an attribute has; 0 if no node has it.
+func (e *Engine) seen(key uint32) int { return e.view.Catalog().Values(key) }
 
 func (e *Engine) chooseNarrow() {
 	e.narrow = e.narrow[:0]
 	for _, name := range e.wanted {
-		key := e.attrs.ID(name)
-		if n := e.seen(key); 0 < n && n <= maxNarrow {
+		if key := e.attrs.ID(name); e.fitsProfiles(key) {
 			e.narrow = append(e.narrow, key)
 		}
 	}
 	slices.Sort(e.narrow)
+}
+
+// fitsProfiles reports whether an attribute that is read may be part of profiles.
+func (e *Engine) fitsProfiles(key uint32) bool {
+	n := e.seen(key)
+	return 0 < n && n <= maxNarrow && !slices.Contains(e.dropped, key)
 }
 
 // dropNarrow takes the attribute with the most values out of the profiles.
@@ -477,10 +437,7 @@ func (e *Engine) dropNarrow() {
 	worst := slices.MaxFunc(e.narrow, func(a, b uint32) int {
 		return cmp.Or(cmp.Compare(e.seen(a), e.seen(b)), cmp.Compare(a, b))
 	})
-	v := &e.values[slices.IndexFunc(e.values, func(v attribute) bool { return v.key == worst })]
-	for len(v.values) <= maxNarrow {
-		v.values = append(v.values, ^uint32(0))
-	}
+	e.dropped = append(e.dropped, worst)
 	e.narrow = slices.DeleteFunc(e.narrow, func(k uint32) bool { return k == worst })
 }
 
@@ -612,16 +569,13 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 	if ns.Node == nil {
 		return true
 	}
-	for i, a := range ns.Node.Attrs {
-		fresh := e.seen(a.Key) == 0
-		if widened := e.sawValue(i, a); fresh && slices.Contains(e.wanted, e.attrs.Text(a.Key)) || widened && slices.Contains(e.narrow, a.Key) {
-			e.unlane()
+	for _, name := range e.wanted {
+		if key := e.attrs.ID(name); slices.Contains(e.narrow, key) != e.fitsProfiles(key) {
+			e.unlane() // it has got its first value, or one too many
 		}
 	}
-	for _, d := range ns.Node.Payload.(*berth.Node).Devices {
-		if !slices.Contains(e.classes, d.Class) {
-			return false
-		}
+	if len(e.classes) < len(e.view.Catalog().Devices()) {
+		return false
 	}
 	e.load(row)
 	if !e.laned {

@@ -129,7 +129,7 @@ type Store struct {
 type View struct {
 	dims    *names
 	attrs   *Interner
-	classes *Interner
+	catalog *Catalog
 	nodes   Array[NodeState]
 	free    Columns
 	recs    Array[Record]
@@ -155,6 +155,54 @@ type Branch struct{ _ byte }
 type names struct {
 	list []string
 	byID map[string]int32
+}
+
+// Catalog is what nodes were ever seen to have. It only grows, and is shared by a store, its views and its forks,
+// so it may tell of more than a view has.
+type Catalog struct {
+	mu      sync.Mutex
+	numbers map[string]uint32
+	values  map[uint32][]uint32 // by attribute, up to one more than Narrow
+	devices []string
+}
+
+// Narrow is the number of values up to which a Catalog counts them.
+const Narrow = 32
+
+// Note adds a node of that class and of those device classes, and returns the number of its class.
+func (c *Catalog) Note(class string, attrs []Attr, devices []string) uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range attrs {
+		if v := c.values[a.Key]; len(v) <= Narrow && !slices.Contains(v, a.Value) {
+			c.values[a.Key] = append(v, a.Value)
+		}
+	}
+	for _, d := range devices {
+		if !slices.Contains(c.devices, d) {
+			c.devices = append(slices.Clip(c.devices), d)
+		}
+	}
+	number, known := c.numbers[class]
+	if !known {
+		number = uint32(len(c.numbers))
+		c.numbers[class] = number
+	}
+	return number
+}
+
+// Values returns how many values an attribute has, beyond Narrow one more than it.
+func (c *Catalog) Values(key uint32) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.values[key])
+}
+
+// Devices returns the classes of devices.
+func (c *Catalog) Devices() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.devices
 }
 
 // Interner gives small numbers to attribute names and values. Its numbers depend on the order of
@@ -212,7 +260,7 @@ func New() *Store {
 	s.View = View{
 		dims:    &names{byID: map[string]int32{}},
 		attrs:   &Interner{ids: map[string]uint32{}},
-		classes: &Interner{ids: map[string]uint32{}},
+		catalog: &Catalog{numbers: map[string]uint32{}, values: map[uint32][]uint32{}},
 		free:    Columns{width: 2},
 		branch:  new(Branch),
 	}
@@ -280,8 +328,8 @@ func (v *View) DimOf(name string) (int32, bool) {
 // Attrs returns the interner of attribute names and values.
 func (v *View) Attrs() *Interner { return v.attrs }
 
-// Classes returns the interner that numbers classes of nodes.
-func (v *View) Classes() *Interner { return v.classes }
+// Catalog returns what nodes were ever seen to have.
+func (v *View) Catalog() *Catalog { return v.catalog }
 
 // Dim returns the dimension of that name, a new one if it is new.
 func (s *Store) Dim(name string) int32 {
