@@ -14,7 +14,8 @@ import (
 
 // The benchmarks place 10,000 tasks in groups of 50 alike, of {0.25, 0.5, 1, 2, 4, 8} cores and
 // {0.5, 1, 2, 4, 8, 16, 32} GiB, on nodes of 16, 32 or 64 cores and 4 GiB for each, seeded, in one plan each time round. They go
-// through Start and Place alone: no source, no commit. BenchmarkFloor is the yardstick.
+// through Start and Place alone: no source, no commit. The yardstick is BenchmarkFloor of package scheduler, on the same
+// nodes; BenchmarkPlan there is this and what a plan adds.
 const (
 	benchTasks = 10_000
 	benchGroup = 50
@@ -87,80 +88,4 @@ func BenchmarkExhaustive(b *testing.B) {
 			benchmarkPicker(b, placement.NewExhaustive(placement.BinPack()), nodes, 2*benchGroup)
 		})
 	}
-}
-
-// BenchmarkFloor is best fit by a tight loop over the same columns, free and capacity of each resource by
-// node, with the fractions that do not depend on the task kept beside them: what exhaustive search
-// costs without strategies, constraints, IDs or explanations. It makes the same choices, and checks that.
-func BenchmarkFloor(b *testing.B) {
-	for _, nodes := range []int{1_000, 10_000} {
-		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
-			const tasks = 1_000
-			f := newFloor(benchNodes(nodes))
-			cpu, memory := benchSizes(tasks / benchGroup)
-			engine := placement.NewEngine(placement.BinPack())
-			engine.Start(snapshotOf(b, benchNodes(nodes)...))
-			f.reset()
-			for i, t := range benchBatch(tasks) {
-				op, _ := engine.Place(t)
-				require.Equal(b, op.Node, fmt.Sprintf("node-%06d", f.place(cpu[i/benchGroup], memory[i/benchGroup])))
-			}
-			for b.Loop() {
-				f.reset()
-				for i := range cpu {
-					for range benchGroup {
-						f.place(cpu[i], memory[i])
-					}
-				}
-			}
-			b.ReportMetric(tasks*float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
-		})
-	}
-}
-
-// floor is the columns of BenchmarkFloor.
-type floor struct {
-	cpu, memory, cpuFree, memoryFree, used, class []int64
-	sizes                                         [][2]int64 // capacities of each class of nodes
-}
-
-func newFloor(nodes []berth.Node) *floor {
-	f := &floor{cpuFree: make([]int64, len(nodes)), memoryFree: make([]int64, len(nodes)), used: make([]int64, len(nodes))}
-	class := map[[2]int64]int64{}
-	for _, n := range nodes {
-		size := [2]int64{n.Capacity["cpu"], n.Capacity["memory"]}
-		if _, ok := class[size]; !ok {
-			class[size] = int64(len(f.sizes))
-			f.sizes = append(f.sizes, size)
-		}
-		f.cpu, f.memory, f.class = append(f.cpu, size[0]), append(f.memory, size[1]), append(f.class, class[size])
-	}
-	return f
-}
-
-func (f *floor) reset() {
-	copy(f.cpuFree, f.cpu)
-	copy(f.memoryFree, f.memory)
-	clear(f.used)
-}
-
-// place takes the room of a task on the node that BinPack would choose, and returns its index, or -1.
-func (f *floor) place(cpu, memory int64) int {
-	var terms [8]int64 // of the request, by class of nodes
-	for i, size := range f.sizes {
-		terms[i] = (cpu*placement.Resolution/size[0] + memory*placement.Resolution/size[1]) / 2
-	}
-	best, most := -1, int64(-1)
-	for i, used := range f.used {
-		if score := used + terms[f.class[i]&7]; score > most && f.cpuFree[i] >= cpu && f.memoryFree[i] >= memory {
-			best, most = i, score
-		}
-	}
-	if best >= 0 {
-		f.cpuFree[best] -= cpu
-		f.memoryFree[best] -= memory
-		f.used[best] = ((f.cpu[best]-f.cpuFree[best])*placement.Resolution/f.cpu[best] +
-			(f.memory[best]-f.memoryFree[best])*placement.Resolution/f.memory[best]) / 2
-	}
-	return best
 }

@@ -3,11 +3,8 @@ package scheduler_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -15,259 +12,226 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/constraints"
-	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
 
-// The workload of the benchmarks, seeded. Node i has 16 cores and 64 GiB, 32 and 128, or 64 and 256, by a
-// draw; its zone is i mod 3, its rack i mod n/40, and one in ten has an SSD. Tasks come in groups of
-// 50 alike, of {0.25, 0.5, 1, 2, 4, 8} cores and {0.5, 1, 2, 4, 8, 16, 32} GiB, each size twice as likely
-// as the next. A run is 10,000 tasks. The nodes are filled beforehand, with tasks of the same mix, until
-// the stated part of each node's cores is taken, give or take a tenth of the node.
-//
-//	binpack      groups of 50, one call
-//	spread       the same over zones, then nodes
-//	constrained  the same on nodes with an SSD only, one of a group per node
-//	daemon       one on every node
-//	distinct     every task of another size
-//	churn        100 calls, each after the release of as many tasks as it places
-//	full         groups of 50 that fit nowhere; full-distinct: each of another size
-//	single       10,000 calls of one task
-//	openb        the 8,152 tasks of the default list of the Alibaba GPU trace on its 1,213 nodes, GPUs and
-//	             shares of GPUs included, where the trace lies beside the module
-//
-// The clock runs from the first call to the last commit. For fill=0 the scheduler is new, so that the
-// building of its indexes counts; otherwise it has planned before.
-type workload struct {
-	rng    *rand.Rand
-	nodes  []berth.Node
-	groups int
-	fixed  []berth.Task // the tasks of every run, where they are not drawn
-}
-
-const (
-	runTasks  = 10_000
-	groupSize = 50
-)
-
-func newWorkload(n int) *workload {
-	w := &workload{rng: rand.New(rand.NewPCG(1, uint64(n)))}
-	for i := range n {
-		size := int64(1) << w.rng.IntN(3)
-		disk := "hdd"
-		if i%10 == 0 {
-			disk = "ssd"
-		}
-		w.nodes = append(w.nodes, berth.Node{
-			ID:       fmt.Sprintf("node-%06d", i),
-			Capacity: berth.Resources{"cpu": 16000 * size, "memory": 64 << 30 * size},
-			Attributes: berth.Attributes{
-				"zone": "z" + strconv.Itoa(i%3),
-				"rack": "r" + strconv.Itoa(i%max(n/40, 1)),
-				"disk": disk,
-			},
-		})
-	}
-	return w
-}
-
-// halving returns i of 0 to n-1, each twice as likely as the next.
-func (w *workload) halving(n int) int {
-	x := w.rng.IntN(1<<n - 1)
-	for i := range n {
-		if x < 1<<(n-1-i) {
-			return i
-		}
-		x -= 1 << (n - 1 - i)
-	}
-	return n - 1
-}
-
-func (w *workload) size() berth.Resources {
-	return berth.Resources{"cpu": 250 << w.halving(6), "memory": 512 << 20 << w.halving(7)}
-}
-
-func (w *workload) group(spec berth.GroupSpec) *berth.Group {
-	w.groups++
-	return berth.NewGroup("g"+strconv.Itoa(w.groups), spec)
-}
-
-// tasks returns n tasks in groups of 50 of random sizes.
-func (w *workload) tasks(n int, rules ...berth.Constraint) []berth.Task {
-	var tasks []berth.Task
-	for len(tasks) < n {
-		g := w.group(berth.GroupSpec{Request: w.size(), Rules: rules})
-		tasks = append(tasks, g.Tasks(min(groupSize, n-len(tasks)))...)
-	}
-	return tasks
-}
-
-func (w *workload) distinct(n int, least int64) []berth.Task {
-	var tasks []berth.Task
-	for i := range n {
-		r := w.size()
-		r["cpu"] += least + w.rng.Int64N(250)
-		r["memory"] += int64(i) << 12
-		g := w.group(berth.GroupSpec{Request: r})
-		tasks = append(tasks, g.Task(g.Name()))
-	}
-	return tasks
-}
-
-// fill places tasks until about percent of each node's cores is taken.
-func (w *workload) fill(b testing.TB, state *scheduler.State, percent int) (placed []string) {
-	if percent == 0 {
-		return nil
-	}
-	ctx := context.Background()
-	var queue []berth.Task
-	flush := func(plan *berth.Plan) {
-		out, err := state.Commit(ctx, plan)
-		require.NoError(b, err)
-		for _, op := range out.Placed {
-			placed = append(placed, op.Task.ID)
-		}
-	}
-	plan := &berth.Plan{Version: state.Version()}
-	for _, n := range w.nodes {
-		left := n.Capacity["cpu"] * int64(percent-10+w.rng.IntN(21)) / 100
-		for left > 0 {
-			if len(queue) == 0 {
-				queue = w.tasks(groupSize)
-			}
-			t := queue[0]
-			queue = queue[1:]
-			left -= t.Group.Cost()["cpu"]
-			plan.Place(t, n.ID)
-		}
-		if len(plan.Ops) > 50_000 {
-			flush(plan)
-			plan = &berth.Plan{Version: state.Version()}
-		}
-	}
-	flush(plan)
-	w.rng.Shuffle(len(placed), func(i, j int) { placed[i], placed[j] = placed[j], placed[i] })
-	return placed
-}
-
+// benchCase is a way to ask for the tasks of a run; workload says what they are and how nodes are filled.
 type benchCase struct {
 	name     string
 	strategy placement.Strategy
-	// run does the case once and returns the number of decisions and what each call took.
-	run func(b *testing.B, r *benchRun) int
+	tasks    func(w *workload, n int) []berth.Task
+	calls    int  // how many the tasks are shared out to; with 0 each has its own
+	churn    bool // each call comes after the release of as many tasks as it is to place
+	full     bool // no task can be placed
 }
 
-type benchRun struct {
-	w      *workload
-	state  *scheduler.State
-	sched  *scheduler.Scheduler
-	old    []string // tasks that may be released
-	tasks  []berth.Task
-	placed []string // to be released after the run
-	calls  []time.Duration
-}
-
-func (r *benchRun) schedule(b *testing.B, tasks ...berth.Task) *berth.Outcome {
-	out, err := r.sched.Schedule(context.Background(), tasks...)
-	if err != nil || len(out.Refused) > 0 {
-		b.Fatal(err, out.Refused)
-	}
-	return out
-}
-
-func (r *benchRun) keep(out *berth.Outcome) {
-	for _, op := range out.Placed {
-		r.placed = append(r.placed, op.Task.ID)
-	}
-}
-
+// benchCases lists what is measured.
+//
+//	binpack        groups of 50, in one call
+//	spread         the same over zones, then nodes
+//	constrained    the same on nodes with an SSD only, which one in ten has, and one of a group per node
+//	daemon         groups that want an instance on every node, as many groups as make 10,000 instances, at least one
+//	distinct       every task of another size
+//	full           groups of 50 that fit nowhere; every failure is explained, with counts by reason
+//	full-distinct  tasks that fit nowhere, each of another size, explained likewise
+//	single         10,000 calls of one task; p99-ns is of these calls
+//	churn          100 calls, each after the release of as many tasks as it is to place. An empty cluster has none
+//	               for the first call, which places 100; from then on one is released for each placement.
+//	openb          tasks and nodes of the Alibaba GPU trace, GPUs and shares of GPUs included
 func benchCases() []benchCase {
-	batch := func(b *testing.B, r *benchRun) int {
-		out := r.schedule(b, r.tasks...)
-		b.StopTimer()
-		r.keep(out)
-		b.StartTimer()
-		return len(out.Placed) + len(out.Unplaced)
-	}
+	const noNodeHas = 64_000 // more thousandths of a core than any node has, with what is drawn
+	groups := func(w *workload, n int) []berth.Task { return w.tasks(n, 0) }
 	binpack := placement.BinPack()
 	return []benchCase{
-		{"binpack", binpack, batch},
-		{"spread", placement.Spread("zone", berth.NodeID), batch},
-		{"constrained", binpack, batch},
-		{"daemon", binpack, batch},
-		{"distinct", binpack, batch},
-		{"churn", binpack, func(b *testing.B, r *benchRun) int {
-			const calls = 100
-			for i := range calls {
-				part := r.tasks[i*runTasks/calls : (i+1)*runTasks/calls]
-				n := min(len(r.old), len(part))
-				if err := r.state.Release(r.old[:n]...); err != nil {
-					b.Fatal(err)
-				}
-				r.old = r.old[n:]
-				for _, op := range r.schedule(b, part...).Placed {
-					r.old = append(r.old, op.Task.ID)
-				}
-			}
-			return runTasks
+		{name: "binpack", strategy: binpack, tasks: groups, calls: 1},
+		{name: "spread", strategy: placement.Spread("zone", berth.NodeID), tasks: groups, calls: 1},
+		{name: "constrained", strategy: binpack, calls: 1, tasks: func(w *workload, n int) []berth.Task {
+			return w.tasks(n, 0, constraints.Eq("disk", "ssd"), constraints.UniqueNode())
 		}},
-		{"full", binpack, batch},
-		{"full-distinct", binpack, batch},
-		{"single", binpack, func(b *testing.B, r *benchRun) int {
-			for _, t := range r.tasks {
-				begin := time.Now()
-				out := r.schedule(b, t)
-				r.calls = append(r.calls, time.Since(begin))
-				r.keep(out)
-			}
-			return len(r.tasks)
+		{name: "daemon", strategy: binpack, tasks: (*workload).daemons, calls: 1},
+		{name: "distinct", strategy: binpack, calls: 1, tasks: func(w *workload, n int) []berth.Task {
+			return w.distinct(n, 0)
 		}},
+		{name: "full", strategy: binpack, calls: 1, full: true, tasks: func(w *workload, n int) []berth.Task {
+			return w.tasks(n, noNodeHas)
+		}},
+		{name: "full-distinct", strategy: binpack, calls: 1, full: true, tasks: func(w *workload, n int) []berth.Task {
+			return w.distinct(n, noNodeHas)
+		}},
+		{name: "single", strategy: binpack, tasks: groups},
+		{name: "churn", strategy: binpack, tasks: groups, calls: 100, churn: true},
 	}
 }
 
-// tasksFor returns the tasks of a run.
-func (w *workload) tasksFor(name string) []berth.Task {
-	switch name {
-	case "openb":
-		return w.fixed
-	case "constrained":
-		return w.tasks(runTasks, constraints.Eq("disk", "ssd"), constraints.UniqueNode())
-	case "daemon":
-		return []berth.Task{w.group(berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": 10, "memory": 1 << 20}}).Everywhere()}
-	case "distinct":
-		return w.distinct(runTasks, 0)
-	case "full":
-		var tasks []berth.Task
-		for len(tasks) < runTasks {
-			r := w.size()
-			r["cpu"] += 64_000
-			tasks = append(tasks, w.group(berth.GroupSpec{Request: r}).Tasks(groupSize)...)
-		}
-		return tasks
-	case "full-distinct":
-		return w.distinct(runTasks, 64_000)
-	}
-	return w.tasks(runTasks)
+// onTrace is the case that has a cluster of its own.
+func onTrace() benchCase {
+	return benchCase{name: "openb", strategy: placement.BinPack(), calls: 1, tasks: func(w *workload, n int) []berth.Task {
+		return w.trace[:min(n, len(w.trace))]
+	}}
 }
 
-// BenchmarkSchedule measures the whole public path: State, Schedule, Commit.
+func benchCaseOf(name string) benchCase {
+	cases := benchCases()
+	return cases[slices.IndexFunc(cases, func(c benchCase) bool { return c.name == name })]
+}
+
+// BenchmarkSchedule measures the whole public path, State, Schedule and Commit: 10,000 tasks from the first call to
+// the last commit. For fill=0 the scheduler is new, so that the building of its indexes counts; otherwise it has
+// done such a run before. B/op and allocs/op are of the run.
 func BenchmarkSchedule(b *testing.B) {
-	benchmark(b, scheduler.Config{}, 100_000)
-	b.Run("case=openb/nodes=1213/fill=0", func(b *testing.B) {
-		const dir = "../../shared/data/alibaba-gpu-v2023"
-		if _, err := os.Stat(dir); err != nil {
-			b.Skipf("the trace is not there: %v", err)
+	benchmark(b, benchNodes(), false, func(benchCase, int) int { return runTasks })
+}
+
+// BenchmarkExhaustive is BenchmarkSchedule through the reference picker. That asks about every node for every task,
+// so a run is 1,000,000 tasks divided by the nodes, which takes a second or two. Spread takes a group of 50, since
+// there the reference also walks the group's tasks for every node: a second on 1,000 nodes, ten on 10,000.
+//
+// What a decision costs depends on the nodes and hardly on the number of tasks, so the rates compare, but where a run
+// of BenchmarkSchedule outgrows the cluster: on 1,000 nodes at fill=90, and in openb, it goes on to tasks that
+// fail, and the tasks of a group that failed are not tried again.
+func BenchmarkExhaustive(b *testing.B) {
+	nodes := slices.DeleteFunc(benchNodes(), func(n int) bool { return n > 10_000 })
+	benchmark(b, nodes, true, func(c benchCase, nodes int) int {
+		switch {
+		case c.name == "spread":
+			return groupSize
+		case testing.Short():
+			return 2 * groupSize
 		}
-		cell, err := trace.Load(dir, trace.PodList)
-		require.NoError(b, err)
-		w := &workload{nodes: cell.Nodes, fixed: cell.Tasks()}
-		c := benchCases()[0]
-		measure(b, benchCase{"openb", c.strategy, c.run}, scheduler.Config{}, w, 0)
+		return 1_000_000 / nodes
 	})
 }
 
-// BenchmarkMillion places a million tasks in groups of 50 on 100,000 empty nodes, in calls of 10,000.
+func benchNodes() []int {
+	if testing.Short() {
+		return []int{1_000}
+	}
+	return []int{1_000, 10_000, 100_000}
+}
+
+var benchFills = []int{0, 50, 90}
+
+// benchmark runs every case, the cases of one cluster one after another.
+func benchmark(b *testing.B, nodes []int, exhaustive bool, tasks func(c benchCase, nodes int) int) {
+	for _, n := range nodes {
+		for _, fill := range benchFills {
+			for _, c := range benchCases() {
+				b.Run(benchName(c.name, n, fill), func(b *testing.B) {
+					measure(b, c, exhaustive, clusterOf(b, n, fill), tasks(c, n))
+				})
+			}
+		}
+	}
+	const traceNodes = 1213
+	c := onTrace()
+	for _, fill := range benchFills {
+		b.Run(benchName(c.name, traceNodes, fill), func(b *testing.B) {
+			measure(b, c, exhaustive, openb(b, fill), tasks(c, traceNodes))
+		})
+	}
+}
+
+func benchName(name string, nodes, fill int) string {
+	return fmt.Sprintf("case=%s/nodes=%d/fill=%d", name, nodes, fill)
+}
+
+// measure times runs of a case, and leaves the cluster as it was after each.
+func measure(b *testing.B, c benchCase, exhaustive bool, on *cluster, tasks int) {
+	r := &benchRun{benchCase: c, on: on}
+	begin := func() []berth.Task {
+		if r.sched == nil || on.fill == 0 {
+			var err error
+			r.sched, err = scheduler.New(on.state, scheduler.Config{Strategy: c.strategy, Exhaustive: exhaustive})
+			require.NoError(b, err)
+		}
+		return c.tasks(on.workload, tasks)
+	}
+	if on.fill > 0 && !exhaustive { // the reference keeps nothing that could be warm
+		r.run(b, begin())
+		r.settle(b)
+		r.took = r.took[:0]
+	}
+	decisions := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		batch := begin()
+		b.StartTimer()
+		r.run(b, batch)
+		b.StopTimer()
+		decisions += r.settle(b)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(decisions)/b.Elapsed().Seconds(), "decisions/s")
+	b.ReportMetric(0, "ns/op")
+	if c.calls == 0 {
+		slices.Sort(r.took)
+		b.ReportMetric(float64(r.took[len(r.took)*99/100].Nanoseconds()), "p99-ns")
+	}
+}
+
+// benchRun is one case on one cluster.
+type benchRun struct {
+	benchCase
+	on       *cluster
+	sched    *scheduler.Scheduler
+	outcomes []*berth.Outcome // of the calls of this run
+	took     []time.Duration  // by the calls of all runs
+}
+
+// run makes the calls.
+func (r *benchRun) run(b *testing.B, tasks []berth.Task) {
+	perCall := 1
+	if r.calls > 0 {
+		perCall = max(len(tasks)/r.calls, 1)
+	}
+	for part := range slices.Chunk(tasks, perCall) {
+		if r.churn {
+			n := min(len(r.on.old), len(part))
+			if err := r.on.state.Release(r.on.old[:n]...); err != nil {
+				b.Fatal(err)
+			}
+			r.on.old = r.on.old[n:]
+		}
+		begin := time.Now()
+		out, err := r.sched.Schedule(context.Background(), part...)
+		if err != nil || len(out.Refused) > 0 {
+			b.Fatal(err, out.Refused)
+		}
+		r.took = append(r.took, time.Since(begin))
+		r.outcomes = append(r.outcomes, out)
+		if r.churn {
+			r.on.old = append(r.on.old, idsOf(out)...)
+		}
+	}
+}
+
+// settle checks the run, undoes it and returns the number of its decisions. What churn replaced stays so,
+// and the cluster, no longer as it was filled, is not kept for other cases.
+func (r *benchRun) settle(b *testing.B) (decisions int) {
+	for _, out := range r.outcomes {
+		decisions += len(out.Placed) + len(out.Unplaced)
+		if r.full {
+			require.Empty(b, out.Placed)
+		}
+		if !r.churn {
+			require.NoError(b, r.on.state.Release(idsOf(out)...))
+		}
+	}
+	r.outcomes = r.outcomes[:0]
+	if r.churn {
+		kept = nil
+		if r.on.fill == 0 {
+			require.NoError(b, r.on.state.Release(r.on.old...))
+			r.on.old = nil
+		}
+	}
+	return decisions
+}
+
+// BenchmarkMillion places a million tasks in groups of 50 on 100,000 empty nodes, in calls of 10,000, with the making of
+// the State outside the clock. CONTRIBUTING.md says how to take the peak memory of the process.
 func BenchmarkMillion(b *testing.B) {
 	if testing.Short() {
 		b.Skip("a million tasks are for measuring")
@@ -275,82 +239,24 @@ func BenchmarkMillion(b *testing.B) {
 	b.Run("nodes=100000", func(b *testing.B) {
 		const all = 1_000_000
 		w := newWorkload(100_000)
-		tasks := w.tasks(all)
+		tasks := w.tasks(all, 0)
 		for b.Loop() {
-			state, err := scheduler.NewState(scheduler.StateConfig{}, w.nodes...)
+			b.StopTimer()
+			c := newCluster(b, w, 0)
+			s, err := scheduler.New(c.state, scheduler.Config{})
 			require.NoError(b, err)
-			r := &benchRun{w: w, state: state}
-			r.sched, err = scheduler.New(state, scheduler.Config{})
-			require.NoError(b, err)
+			b.StartTimer()
 			for part := range slices.Chunk(tasks, runTasks) {
-				require.Len(b, r.schedule(b, part...).Placed, len(part))
+				out, err := s.Schedule(b.Context(), part...)
+				require.NoError(b, err)
+				require.Len(b, out.Placed, len(part))
 			}
 		}
 		b.ReportMetric(float64(all*b.N)/b.Elapsed().Seconds(), "decisions/s")
+		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/op")
+		b.ReportMetric(0, "ns/op")
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.Sys)/(1<<20), "MiB-sys")
 	})
-}
-
-// BenchmarkExhaustive is BenchmarkSchedule with the exhaustive picker, where it ends within minutes.
-func BenchmarkExhaustive(b *testing.B) { benchmark(b, scheduler.Config{Exhaustive: true}, 10_000) }
-
-func benchmark(b *testing.B, cfg scheduler.Config, most int) {
-	for _, c := range benchCases() {
-		for _, n := range []int{1_000, 10_000, 100_000} {
-			if n > most || testing.Short() && n > 1_000 {
-				continue
-			}
-			for _, fill := range []int{0, 50, 90} {
-				if fill == 0 && c.name == "churn" {
-					continue // there is nothing to release
-				}
-				if (testing.Short() || n > 1_000) && cfg.Exhaustive && (fill > 0 || c.name != "binpack") {
-					continue
-				}
-				b.Run(fmt.Sprintf("case=%s/nodes=%d/fill=%d", c.name, n, fill), func(b *testing.B) {
-					cfg := cfg
-					cfg.Strategy = c.strategy
-					measure(b, c, cfg, newWorkload(n), fill)
-				})
-			}
-		}
-	}
-}
-
-func measure(b *testing.B, c benchCase, cfg scheduler.Config, w *workload, fill int) {
-	r := &benchRun{w: w}
-	var err error
-	r.state, err = scheduler.NewState(scheduler.StateConfig{}, r.w.nodes...)
-	require.NoError(b, err)
-	r.old = r.w.fill(b, r.state, fill)
-	r.sched, err = scheduler.New(r.state, cfg)
-	require.NoError(b, err)
-	decisions := 0
-	var elapsed time.Duration
-	b.ReportAllocs()
-	for first := true; b.Loop(); first = false {
-		b.StopTimer()
-		require.NoError(b, r.state.Release(r.placed...))
-		r.placed = r.placed[:0]
-		r.tasks = r.w.tasksFor(c.name)
-		if fill == 0 {
-			r.sched, err = scheduler.New(r.state, cfg)
-			require.NoError(b, err)
-		} else if first {
-			r.schedule(b, berth.NewTask("warm", berth.GroupSpec{}))
-			require.NoError(b, r.state.Release("warm"))
-		}
-		b.StartTimer()
-		begin := b.Elapsed()
-		decisions += c.run(b, r)
-		elapsed += b.Elapsed() - begin
-	}
-	b.ReportMetric(float64(decisions)/elapsed.Seconds(), "decisions/s")
-	b.ReportMetric(0, "ns/op")
-	if len(r.calls) > 0 {
-		slices.Sort(r.calls)
-		b.ReportMetric(float64(r.calls[len(r.calls)*99/100].Nanoseconds()), "p99-ns")
-	}
 }
