@@ -259,6 +259,9 @@ func (f *Fork) countAt(sh *shape, key, value uint32) int {
 	return n
 }
 
+// maxAreas bounds what a fork remembers of eligible nodes; beyond it starts anew.
+const maxAreas = 4096
+
 // area returns the eligible nodes by domain; under [NodeID] the domains are the rows.
 func (f *Fork) area(g *Group, key string) *area {
 	name := g.eligibility + "\x00" + key
@@ -267,7 +270,7 @@ func (f *Fork) area(g *Group, key string) *area {
 		return a
 	}
 	a = &area{at: f.nodes, values: map[uint32]int{}}
-	if f.areas == nil || len(f.areas) >= maxShapes {
+	if f.areas == nil || len(f.areas) >= maxAreas {
 		f.areas = map[string]*area{}
 	}
 	f.areas[name] = a

@@ -20,10 +20,9 @@ type Fork struct {
 	journal bool // whether ops records what was applied
 	ops     []Op
 
-	shapes map[*Group]*shape
-	last   *shape
-	areas  map[string]*area
-	nodes  uint64 // how often the set of nodes or their descriptions changed
+	last  shape // of the group that was asked about last
+	areas map[string]*area
+	nodes uint64 // how often the set of nodes or their descriptions changed
 }
 
 // shape is what a group's requests are in terms of one store.
@@ -265,21 +264,22 @@ func (f *Fork) compileNode(n *Node) *store.Node {
 	return out
 }
 
-// shape returns what a group is in terms of the fork's store.
+// shape returns what a group is in terms of the fork's store. It is good until the next call.
 func (f *Fork) shape(g *Group) *shape {
-	sh := f.last
-	if sh == nil || sh.group != g {
-		if sh = f.shapes[g]; sh == nil {
-			sh = &shape{group: g, dims: -1}
-			if f.shapes == nil || len(f.shapes) >= maxShapes {
-				f.shapes = make(map[*Group]*shape)
+	sh := &f.last
+	if sh.group != g {
+		*sh = shape{group: g, dims: -1}
+	}
+	if !sh.known || f.s.Group(sh.id).Payload != any(g) {
+		if sh.id, sh.known = f.s.FindGroup(g.name); sh.known {
+			if known := f.s.Group(sh.id); known.Payload == any(g) {
+				sh.needs, sh.keys, sh.missing, sh.dims = known.Request, known.Keys, nil, len(f.s.Dims())
+				return sh
 			}
-			f.shapes[g] = sh
 		}
-		f.last = sh
 	}
 	if n := len(f.s.Dims()); sh.dims != n && (sh.dims < 0 || len(sh.missing) > 0) {
-		sh.needs, sh.missing = sh.needs[:0:0], nil
+		sh.needs, sh.missing = make([]store.Need, 0, len(g.needs)), nil
 		for _, need := range g.needs {
 			if d, ok := f.s.DimOf(need.name); ok {
 				sh.needs = append(sh.needs, store.Need{Dim: d, Amount: need.amount})
@@ -295,14 +295,8 @@ func (f *Fork) shape(g *Group) *shape {
 		}
 		sh.dims = n
 	}
-	if !sh.known || f.s.Group(sh.id).Payload != any(g) {
-		sh.id, sh.known = f.s.FindGroup(g.name)
-	}
 	return sh
 }
-
-// maxShapes bounds what a fork remembers of groups; beyond it starts anew.
-const maxShapes = 4096
 
 // ensureGroup returns the number of a group, adding it if it is new.
 func (f *Fork) ensureGroup(sh *shape) uint32 {
@@ -403,8 +397,40 @@ func (f *Fork) place(op Op) (Op, Reason) {
 	for _, d := range draw {
 		f.shrink(d)
 	}
-	f.s.Add(op.Task.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(Assumed), Extra: extraOf(op.Grant)})
+	f.add(sh, row, op.Task.ID, op.Grant)
 	return op, Reason{}
+}
+
+func (f *Fork) add(sh *shape, row uint32, task string, grant *Grant) {
+	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(Assumed), Extra: extraOf(grant)})
+}
+
+// placePicked does a placement that a picker found possible on the fork as it is now. What the picker has just asked is
+// not asked again, but for the room: there no fault of anybody's may overcommit a node.
+func (f *Fork) placePicked(op *Op) Reason {
+	row, ok := f.find(op.Row, op.Node)
+	if !ok {
+		return Reason{UnknownNode, op.Node}
+	}
+	sh := f.shape(op.Task.Group)
+	if why := f.short(sh, row); why.Code != None {
+		return why
+	}
+	if op.Grant != nil {
+		n := f.s.Node(row)
+		for _, d := range op.Grant.Devices {
+			if n.Devices[d.Index] < d.Units {
+				return Reason{NoDevice, n.Node.Payload.(*Node).Devices[d.Index].Class}
+			}
+		}
+		for _, p := range op.Grant.Ports {
+			if _, taken := slices.BinarySearch(n.Ports, p); taken {
+				return Reason{NoPort, PortRange{p, p}.String()}
+			}
+		}
+	}
+	f.add(sh, row, op.Task.ID, op.Grant)
+	return Reason{}
 }
 
 // short returns the first resource of which too little is free. Devices speak for their own scalar,

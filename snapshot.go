@@ -13,6 +13,10 @@ func init() {
 	store.ViewOf = func(s any) *store.View { return s.(*Snapshot).behind() }
 	store.StoreOf = func(f any) *store.Store { return f.(*Fork).ready().s }
 	store.PresentOf = func(f any) any { return f.(*Fork).present() }
+	store.PlacePicked = func(f, op any) (code uint8, subject string) {
+		why := f.(*Fork).placePicked(op.(*Op))
+		return uint8(why.Code), why.Subject
+	}
 }
 
 // Snapshot is a cluster at one moment: nodes, what runs on them and what is held. It is immutable and

@@ -212,8 +212,11 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 				w.subscribe(offers.Framework{Name: name, Role: role})
 			}
 			var mu sync.Mutex
+			offered := 0 // tasks that frameworks placed
 			placed, placedBy := map[string]string{}, map[string]string{}
 			var faults []error
+			begun := make(chan struct{}) // a framework has placed something; else the global scheduler may leave no room
+			begin := sync.OnceFunc(func() { close(begun) })
 			work := func(name string, source scheduler.Source, role berth.Role, seed uint64) {
 				rng := rand.New(rand.NewPCG(seed, 9))
 				s, err := scheduler.New(source, scheduler.Config{Attempts: 1})
@@ -237,6 +240,8 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 						placed[op.Task.ID] = op.Node
 						if name != "global" {
 							placedBy[op.Task.ID] = name
+							offered++
+							begin()
 						}
 						mine = append(mine, op.Task.ID)
 					}
@@ -263,9 +268,15 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 				}
 			}
 			var wg sync.WaitGroup
-			wg.Go(func() { work("global", w.state, "g", 1) })
+			wg.Go(func() {
+				<-begun
+				work("global", w.state, "g", 1)
+			})
 			for i, name := range []string{"a", "b", "c"} {
-				wg.Go(func() { work(name, w.subs[name].Book(), roles[name], uint64(i)+2) })
+				wg.Go(func() {
+					defer begin()
+					work(name, w.subs[name].Book(), roles[name], uint64(i)+2)
+				})
 			}
 			wg.Wait()
 			require.Empty(t, faults)
@@ -278,7 +289,7 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 				}
 			}
 			assert.Equal(t, placed, truth)
-			assert.NotEmpty(t, placedBy)
+			assert.Positive(t, offered)
 			w.check(roles, placedBy)
 			if mode == berth.Exclusive {
 				checkBooks(t, w, roles)

@@ -163,7 +163,7 @@ func (l *ledger) apply(c *Command) error {
 	deadline := nanos(c.Deadline)
 	var errs []error
 	for i := range c.Ops {
-		if _, why := l.do(&c.Ops[i], deadline); why.Code != berth.None {
+		if _, why := l.do(&c.Ops[i], deadline, false); why.Code != berth.None {
 			errs = append(errs, fmt.Errorf("%v: %w", c.Ops[i], why))
 		}
 	}

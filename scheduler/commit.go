@@ -34,7 +34,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 		return nil, fmt.Errorf("scheduler: commit: %w", berth.ErrLineage)
 	}
 	s.lapse()
-	return s.commit(p), nil
+	return s.commit(p, false), nil
 }
 
 // decide has a plan made on the present state and commits it, with nothing in between. The snapshot is good
@@ -46,11 +46,13 @@ func (s *State) decide(ctx context.Context, plan func(*berth.Snapshot) *berth.Pl
 	s.lock()
 	defer s.mu.Unlock()
 	s.lapse()
-	return s.commit(plan(store.PresentOf(s.ledger.fork).(*berth.Snapshot))), nil
+	return s.commit(plan(store.PresentOf(s.ledger.fork).(*berth.Snapshot)), true), nil
 }
 
-func (s *State) commit(p *berth.Plan) *berth.Outcome {
-	c := &commit{plan: p, admit: s.admit, now: s.now()}
+// commit is Commit under the lock, of a plan of this State. A plan that was picked on the present state is not
+// asked again what the picker asked.
+func (s *State) commit(p *berth.Plan, picked bool) *berth.Outcome {
+	c := &commit{plan: p, picked: picked, admit: s.admit, now: s.now()}
 	if s.assumeFor > 0 {
 		c.expires = c.now.Add(s.assumeFor)
 		c.deadline = nanos(c.expires)
@@ -59,6 +61,7 @@ func (s *State) commit(p *berth.Plan) *berth.Outcome {
 	if c.divisible() {
 		c.run(s.ledger)
 	} else {
+		c.picked = false // a group may be left out
 		c.try(s.ledger.branch())
 		c.repeat(s.ledger)
 	}
@@ -79,6 +82,7 @@ func (s *State) commit(p *berth.Plan) *berth.Outcome {
 // commit is a plan on its way into a ledger.
 type commit struct {
 	plan     *berth.Plan
+	picked   bool // on the ledger as it is now
 	admit    func(Admission) berth.Reason
 	now      time.Time
 	expires  time.Time // when the tasks it places do; zero is never
@@ -114,7 +118,8 @@ func (c *commit) step(l *ledger, i int) berth.Reason {
 	if why := c.ask(l, op); why.Code != berth.None {
 		return why
 	}
-	done, why := l.do(op, c.deadline)
+	// An operation was picked with those before it done; where one was refused, that is no longer so.
+	done, why := l.do(op, c.deadline, c.picked && len(c.refused) == 0)
 	if why.Code != berth.None {
 		return why
 	}

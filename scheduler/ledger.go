@@ -42,13 +42,12 @@ func (l *ledger) branch() *ledger {
 // do does one operation, as [berth.Fork.Apply] does, and keeps the rest of the ledger in step. A task
 // that it places expires at the deadline; 0 is never. The operation is not written to: it comes by
 // reference because it is large, and every placement passes here.
-func (l *ledger) do(op *berth.Op, deadline int64) (berth.Op, berth.Reason) {
+//
+// A placement that was picked on the ledger as it is now is not asked again what the picker asked.
+func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (done berth.Op, why berth.Reason) {
 	switch op.Kind {
 	case berth.Place:
-		if op.From == "" && deadline == 0 && l.used == nil {
-			break // nothing to keep in step
-		}
-		return l.place(op, deadline)
+		return l.place(op, deadline, picked)
 	case berth.Take:
 		done, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
@@ -79,12 +78,17 @@ func (l *ledger) do(op *berth.Op, deadline int64) (berth.Op, berth.Reason) {
 	return l.fork.Apply(*op)
 }
 
-func (l *ledger) place(op *berth.Op, deadline int64) (berth.Op, berth.Reason) {
+func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (done berth.Op, why berth.Reason) {
 	var held []expiry
 	if op.From != "" {
 		held = l.held(op.Node)
 	}
-	done, why := l.fork.Apply(*op)
+	if picked {
+		code, subject := store.PlacePicked(l.fork, op)
+		done, why = *op, berth.Reason{Code: berth.Code(code), Subject: subject}
+	} else {
+		done, why = l.fork.Apply(*op)
+	}
 	if why.Code != berth.None {
 		return done, why
 	}

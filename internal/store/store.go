@@ -245,13 +245,17 @@ var seed = maphash.MakeSeed()
 func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
 
 // ViewOf returns what is behind a *berth.Snapshot, and StoreOf what is behind a *berth.Fork. PresentOf returns
-// a *berth.Snapshot of a *berth.Fork that costs nothing and is good only until the fork next changes. The root
+// a *berth.Snapshot of a *berth.Fork that costs nothing and is good only until the fork next changes. PlacePicked
+// does a *berth.Op that places a task where a picker found room on a *berth.Fork as it is now, and returns the
+// parts of a berth.Reason. The root
 // package sets them when it is initialised: it wraps this package without showing it, and these let
 // berth's other packages look behind the wrapping without a public method for it.
 var (
 	ViewOf    func(snapshot any) *View
 	StoreOf   func(fork any) *Store
 	PresentOf func(fork any) (snapshot any)
+
+	PlacePicked func(fork, op any) (code uint8, subject string)
 )
 
 // New returns an empty store.
