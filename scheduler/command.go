@@ -178,7 +178,9 @@ func (l *ledger) known(ops []berth.Op) error {
 	for _, op := range ops {
 		switch op.Kind {
 		case berth.Release:
-			if _, ok := s.FindTask(op.ID); !ok {
+			if slot, ok := s.FindTask(op.ID); ok {
+				s.Warm(s.Record(slot).Row)
+			} else {
 				errs = append(errs, fmt.Errorf("task %q: %w", op.ID, berth.ErrUnknownTask))
 			}
 		case berth.Drop:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // StateConfig configures a [State]. The zero value works.
@@ -62,6 +63,7 @@ type State struct {
 	ledger  *ledger
 	snap    *berth.Snapshot // of the present state, if somebody asked since it changed
 	changed chan struct{}   // closed at the next change, if somebody waits for it
+	ended   store.Set       // what a call of end has named so far; empty between calls
 }
 
 // NewState returns a cluster of the nodes. It fails with every fault of the configuration and of every
@@ -201,7 +203,7 @@ func (s *State) Stop(tasks ...string) error {
 
 // Release ends tasks and gives their room back.
 func (s *State) Release(tasks ...string) error {
-	return s.change(len(tasks), Command{Ops: endings(berth.Release, tasks)})
+	return s.end(berth.Release, tasks)
 }
 
 // Hold sets room on a node aside for an owner until a deadline. It fails, with the [berth.Reason] in its
@@ -223,20 +225,24 @@ func (s *State) Hold(h berth.Hold) error {
 
 // DropHold ends holds.
 func (s *State) DropHold(ids ...string) error {
-	return s.change(len(ids), Command{Ops: endings(berth.Drop, ids)})
+	return s.end(berth.Drop, ids)
 }
 
-// endings returns the operations that end what the IDs name; naming one twice is naming it once.
-func endings(kind berth.OpKind, ids []string) []berth.Op {
+// end ends what the IDs name; naming one twice is naming it once.
+func (s *State) end(kind berth.OpKind, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	s.lock()
+	defer s.mu.Unlock()
 	ops := make([]berth.Op, 0, len(ids))
-	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
+		if _, first := s.ended.Add(store.Hash(id), id); first {
 			ops = append(ops, berth.Op{Kind: kind, ID: id})
 		}
 	}
-	return ops
+	s.ended.Clear()
+	return s.apply(Command{Time: s.now(), Ops: ops})
 }
 
 // Expire releases the assumed tasks and ends the holds whose deadline has passed, and returns them, the

@@ -170,7 +170,7 @@ func TestIndexAgainstMap(t *testing.T) {
 			}
 			require.Equal(t, len(w.want), w.x.live)
 			for _, l := range w.x.layers {
-				require.LessOrEqual(t, l.used, len(l.control)*6, "a search must end at an empty bucket")
+				require.LessOrEqual(t, l.used, len(l.groups)*6, "a search must end at an empty bucket")
 			}
 			switch {
 			case step%200 == 0:
@@ -203,5 +203,5 @@ func TestIndexForgets(t *testing.T) {
 		}
 	}
 	require.Equal(t, 100, x.live)
-	require.LessOrEqual(t, len(x.layers[0].control), 64)
+	require.LessOrEqual(t, len(x.layers[0].groups), 64)
 }

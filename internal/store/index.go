@@ -19,47 +19,69 @@ type index struct {
 	live   int      // rows that are there
 }
 
-// A table is open-addressed, in groups of eight buckets. A control word has one byte for each bucket of its group:
-// zero where it is empty, else the top bit and seven bits of the hash, so that looking up what is not there
-// reads one word in nearly all cases (the layout of Swiss tables; Kulukundis 2017).
+// A table is open-addressed, in groups of seven buckets that fill a cache line each.
 type table struct {
-	control []uint64
-	entries []uint64 // hash<<32 | slot, and whether it is dead
-	used    int
-	shared  bool // whether views have it, who may read while it is written
+	groups []group
+	used   int
+	shared bool // whether views have it, who may read while it is written
+}
+
+// A group of buckets has a control word before them with a byte for each: zero where the bucket is empty, else the
+// top bit and seven bits of the hash, so that looking up what is not there reads nothing else in nearly all
+// cases (the layout of Swiss tables; Kulukundis 2017). The eighth byte never matches and never looks empty.
+type group struct {
+	control uint64
+	entries [groupSize]uint64 // hash<<32 | slot, and whether it is dead
 }
 
 const (
-	tableGroup = 8
+	groupSize  = 7
 	leastGroup = 4 // groups of the smallest table
 	maxLayers  = 8 // beyond it a fork of forks merges them
 	deadBit    = 1 << 31
 	lowBits    = 0x0101010101010101
 	highBits   = 0x8080808080808080
+	padding    = 0xff << 56
 )
 
 // newTable returns a table with room for some entries, and for more: a quarter of its buckets stay
-// empty at least, and five eighths do when it is new.
+// empty at least, and half do when it is new.
 func newTable(entries int) *table {
-	groups := leastGroup
-	for groups*3 < entries {
-		groups *= 2
+	n := leastGroup
+	for n*3 < entries {
+		n *= 2
 	}
-	return &table{control: make([]uint64, groups), entries: make([]uint64, groups*tableGroup)}
+	t := &table{groups: make([]group, n)}
+	t.clear()
+	return t
 }
 
-func (t *table) full() bool { return t.used >= len(t.control)*6 }
+func (t *table) clear() {
+	for i := range t.groups {
+		t.groups[i].control = padding
+	}
+	t.used = 0
+}
 
-func tagOf(hash uint32) uint64 { return uint64(hash>>25 | 0x80) }
+func (t *table) full() bool { return t.used >= len(t.groups)*5 }
+
+// tagOf returns the byte that stands for a hash; padding is none.
+func tagOf(hash uint32) uint64 { return uint64(min(hash>>25, 0x7e) | 0x80) }
+
+// matches returns a bit for each byte of a control word that is a tag, and perhaps for one above such a byte.
+func matches(word, tag uint64) uint64 {
+	differ := word ^ tag*lowBits
+	return (differ - lowBits) &^ differ & (highBits &^ padding)
+}
 
 // find returns the slot whose ID, as idOf tells it, is id.
 func (t *table) find(hash uint32, id string, idOf func(slot uint32) string) (uint32, bool) {
-	mask := len(t.control) - 1
+	mask := len(t.groups) - 1
 	for g, step := int(hash)&mask, 1; ; g, step = (g+step)&mask, step+1 {
-		word := atomic.LoadUint64(&t.control[g])
-		differ := word ^ tagOf(hash)*lowBits
-		for m := (differ - lowBits) &^ differ & highBits; m != 0; m &= m - 1 {
-			e := atomic.LoadUint64(&t.entries[g*tableGroup+bits.TrailingZeros64(m)/8])
+		in := &t.groups[g]
+		word := atomic.LoadUint64(&in.control)
+		for m := matches(word, tagOf(hash)); m != 0; m &= m - 1 {
+			e := atomic.LoadUint64(&in.entries[bits.TrailingZeros64(m)/8])
 			if slot := uint32(e) &^ deadBit; uint32(e>>32) == hash && idOf(slot) == id {
 				return slot, true
 			}
@@ -71,60 +93,53 @@ func (t *table) find(hash uint32, id string, idOf func(slot uint32) string) (uin
 }
 
 // seek returns the bucket of an entry, dead or alive, or, if it is not there, the first empty one.
-func (t *table) seek(slot, hash uint32) (bucket int, found bool) {
-	mask := len(t.control) - 1
+func (t *table) seek(slot, hash uint32) (in *group, bucket int, found bool) {
+	mask := len(t.groups) - 1
 	for g, step := int(hash)&mask, 1; ; g, step = (g+step)&mask, step+1 {
-		differ := t.control[g] ^ tagOf(hash)*lowBits
-		for m := (differ - lowBits) &^ differ & highBits; m != 0; m &= m - 1 {
-			b := g*tableGroup + bits.TrailingZeros64(m)/8
-			if t.entries[b]&^deadBit == uint64(hash)<<32|uint64(slot) {
-				return b, true
+		in := &t.groups[g]
+		for m := matches(in.control, tagOf(hash)); m != 0; m &= m - 1 {
+			b := bits.TrailingZeros64(m) / 8
+			if in.entries[b]&^deadBit == uint64(hash)<<32|uint64(slot) {
+				return in, b, true
 			}
 		}
-		if empty := ^t.control[g] & highBits; empty != 0 {
-			return g*tableGroup + bits.TrailingZeros64(empty)/8, false
+		if empty := ^in.control & highBits; empty != 0 {
+			return in, bits.TrailingZeros64(empty) / 8, false
 		}
 	}
 }
 
 // put adds an entry, or brings it back to life; there is room for it.
 func (t *table) put(slot, hash uint32) {
-	b, found := t.seek(slot, hash)
-	t.write(b, uint64(hash)<<32|uint64(slot))
-	if found {
-		return
-	}
-	t.used++
-	// The byte by which the entry is found comes after it.
-	word := &t.control[b/tableGroup]
-	tagged := *word | tagOf(hash)<<(8*(b%tableGroup))
-	if t.shared {
-		atomic.StoreUint64(word, tagged)
-	} else {
-		*word = tagged
+	in, b, found := t.seek(slot, hash)
+	t.write(&in.entries[b], uint64(hash)<<32|uint64(slot))
+	if !found {
+		t.used++
+		t.write(&in.control, in.control|tagOf(hash)<<(8*b)) // by which the entry is found, so after it
 	}
 }
 
 // kill marks an entry as dead, if it is there.
 func (t *table) kill(slot, hash uint32) {
-	if b, found := t.seek(slot, hash); found {
-		t.write(b, uint64(hash)<<32|uint64(slot)|deadBit)
+	if in, b, found := t.seek(slot, hash); found {
+		t.write(&in.entries[b], uint64(hash)<<32|uint64(slot)|deadBit)
 	}
 }
 
-func (t *table) write(bucket int, entry uint64) {
+func (t *table) write(at *uint64, word uint64) {
 	if t.shared {
-		atomic.StoreUint64(&t.entries[bucket], entry)
+		atomic.StoreUint64(at, word)
 	} else {
-		t.entries[bucket] = entry
+		*at = word
 	}
 }
 
 // all hands on every entry.
 func (t *table) all(f func(slot, hash uint32, dead bool)) {
-	for g := range t.control {
-		for m := atomic.LoadUint64(&t.control[g]) & highBits; m != 0; m &= m - 1 {
-			e := atomic.LoadUint64(&t.entries[g*tableGroup+bits.TrailingZeros64(m)/8])
+	for g := range t.groups {
+		in := &t.groups[g]
+		for m := atomic.LoadUint64(&in.control) & (highBits &^ padding); m != 0; m &= m - 1 {
+			e := atomic.LoadUint64(&in.entries[bits.TrailingZeros64(m)/8])
 			f(uint32(e)&^deadBit, uint32(e>>32), e&deadBit != 0)
 		}
 	}
@@ -223,11 +238,14 @@ func (s *Set) Add(hash uint32, id string) (place int, added bool) {
 
 func (s *Set) id(i uint32) string { return s.ids[i] }
 
-// Clear forgets all, and keeps its room.
+// Clear forgets all, and keeps room for about as much.
 func (s *Set) Clear() {
-	if s.table != nil && s.table.used > 0 {
-		clear(s.table.control)
-		s.table.used = 0
+	switch t := s.table; {
+	case t == nil || t.used == 0:
+	case len(t.groups) > leastGroup && t.used < len(t.groups)/2:
+		s.table = newTable(t.used)
+	default:
+		t.clear()
 	}
 	clear(s.ids)
 	s.ids = s.ids[:0]
