@@ -549,9 +549,10 @@ func (s *steps) at(i int) *step { return &s.parts[i/stepsAPart][i%stepsAPart] }
 func (s *steps) reset() {
 	s.parts = s.parts[:(s.n+stepsAPart-1)/stepsAPart]
 	for _, part := range s.parts {
-		clear(part)
+		used := min(s.n, stepsAPart)
+		clear(part[:used])
+		s.n -= used
 	}
-	s.n = 0
 }
 
 // op returns the operation that a step is.
