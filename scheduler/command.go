@@ -163,6 +163,7 @@ func (l *ledger) apply(c *Command) error {
 	deadline := nanos(c.Deadline)
 	var errs []error
 	for i := range c.Ops {
+		l.warm(c.Ops, i)
 		if _, why := l.do(&c.Ops[i], deadline, false); why.Code != berth.None {
 			errs = append(errs, fmt.Errorf("%v: %w", c.Ops[i], why))
 		}
@@ -175,12 +176,11 @@ func (l *ledger) apply(c *Command) error {
 func (l *ledger) known(ops []berth.Op) error {
 	s := store.StoreOf(l.fork)
 	var errs []error
-	for _, op := range ops {
+	for i, op := range ops {
+		l.warm(ops, i)
 		switch op.Kind {
 		case berth.Release:
-			if slot, ok := s.FindTask(op.ID); ok {
-				s.Warm(s.Record(slot).Row)
-			} else {
+			if _, ok := s.FindTask(op.ID); !ok {
 				errs = append(errs, fmt.Errorf("task %q: %w", op.ID, berth.ErrUnknownTask))
 			}
 		case berth.Drop:

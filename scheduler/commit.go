@@ -105,14 +105,8 @@ func (c *commit) divisible() bool {
 
 // run does the operations.
 func (c *commit) run(l *ledger) {
-	const ahead = 64
-	s := store.StoreOf(l.fork)
 	for i := range c.plan.Ops {
-		if i%ahead == 0 {
-			for _, op := range c.plan.Ops[i:min(i+ahead, len(c.plan.Ops))] {
-				s.Warm(op.Row)
-			}
-		}
+		l.warm(c.plan.Ops, i)
 		if why := c.step(l, i); why.Code != berth.None {
 			c.refuse(i, why)
 		}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -76,6 +77,29 @@ func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (done berth.Op, w
 		return done, why
 	}
 	return l.fork.Apply(*op)
+}
+
+// warm reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
+func (l *ledger) warm(ops []berth.Op, i int) {
+	if i%store.Ahead != 0 || len(ops) == 1 {
+		return
+	}
+	ops = ops[i:min(i+store.Ahead, len(ops))]
+	s := store.StoreOf(l.fork)
+	var hashes, rows [store.Ahead]uint32
+	for i := range ops {
+		hashes[i] = store.Hash(cmp.Or(ops[i].Task.ID, ops[i].ID))
+	}
+	s.WarmTasks(hashes[:len(ops)])
+	for i := range ops {
+		rows[i] = ops[i].Row
+		if ops[i].Kind == berth.Release {
+			if slot, ok := s.FindTaskBy(hashes[i], ops[i].ID); ok {
+				rows[i] = s.Record(slot).Row
+			}
+		}
+	}
+	s.WarmRows(rows[:len(ops)])
 }
 
 func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (done berth.Op, why berth.Reason) {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
@@ -37,17 +38,7 @@ func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan 
 	p.one = len(tasks) == 1
 	defer p.forget()
 	p.picker.Start(snapshot)
-	// Looked up one after another before anything is picked: the look-ups of many tasks, each a few cache
-	// misses, then overlap.
-	for _, t := range tasks {
-		if _, ok := p.view.FindTask(t.ID); ok {
-			if p.exists == nil {
-				p.exists = map[string]string{}
-			}
-			v, _ := snapshot.Task(t.ID)
-			p.exists[t.ID] = whereabouts(v)
-		}
-	}
+	p.findExisting(tasks)
 	var last *berth.Group
 	for i, t := range tasks {
 		if t.Group != last && !p.sameSpec(t.Group) {
@@ -68,6 +59,27 @@ func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan 
 		}
 	}
 	return p.plan
+}
+
+// findExisting looks up all the tasks before anything is picked, so that their cache misses overlap.
+func (p *planner) findExisting(tasks []berth.Task) {
+	for part := range slices.Chunk(tasks, store.Ahead) {
+		var hashes [store.Ahead]uint32
+		for i := range part {
+			hashes[i] = store.Hash(part[i].ID)
+		}
+		p.view.WarmTasks(hashes[:len(part)])
+		for i, t := range part {
+			if _, ok := p.view.FindTaskBy(hashes[i], t.ID); !ok {
+				continue
+			}
+			if p.exists == nil {
+				p.exists = map[string]string{}
+			}
+			v, _ := p.snapshot.Task(t.ID)
+			p.exists[t.ID] = whereabouts(v)
+		}
+	}
 }
 
 // forget drops all that belongs to one plan.

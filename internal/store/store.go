@@ -10,7 +10,6 @@ package store
 import (
 	"cmp"
 	"hash/maphash"
-	"runtime"
 	"slices"
 	"sync"
 )
@@ -364,20 +363,6 @@ func (v *View) Tasks() int { return v.taskN }
 
 // Node returns a row to be read.
 func (v *View) Node(row uint32) *NodeState { return v.nodes.At(int(row)) }
-
-// Warm reads what is written when a record comes to a row or leaves it. Whoever is about to change many rows
-// warms them first, one after another: the cache misses of reading overlap, those of changing do not.
-func (v *View) Warm(row uint32) {
-	if int(row) >= v.nodes.Len() {
-		return
-	}
-	n := v.Node(row)
-	last := member{}
-	if k := len(n.members); k > 0 {
-		last = n.members[k-1]
-	}
-	runtime.KeepAlive(v.Free(row)[0] + int64(last.slot))
-}
 
 // Free returns the free amounts of a row by dimension, to be read; they are negative where the node
 // is overcommitted. It may be longer than Dims.
