@@ -86,20 +86,24 @@ func (l *ledger) warm(ops []berth.Op, i int) {
 	}
 	ops = ops[i:min(i+store.Ahead, len(ops))]
 	s := store.StoreOf(l.fork)
-	var hashes, rows [store.Ahead]uint32
+	var hashes, rowsOf, slotsOf [store.Ahead]uint32
 	for i := range ops {
 		hashes[i] = store.Hash(cmp.Or(ops[i].Task.ID, ops[i].ID))
 	}
 	s.WarmTasks(hashes[:len(ops)])
+	rows, slots := rowsOf[:0], slotsOf[:0]
 	for i := range ops {
-		rows[i] = ops[i].Row
-		if ops[i].Kind == berth.Release {
+		switch ops[i].Kind {
+		case berth.Place:
+			rows = append(rows, ops[i].Row)
+		case berth.Release, berth.Evict:
 			if slot, ok := s.FindTaskBy(hashes[i], ops[i].ID); ok {
-				rows[i] = s.Record(slot).Row
+				slots = append(slots, slot)
 			}
 		}
 	}
-	s.WarmRows(rows[:len(ops)])
+	s.WarmRows(rows)
+	s.WarmRecords(slots)
 }
 
 func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (done berth.Op, why berth.Reason) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math/bits"
 	"runtime"
 	"sync/atomic"
 )
@@ -13,15 +14,48 @@ const Ahead = 64
 // one after another. Whoever is about to look up or to change many things warms them first: reads them in a loop
 // in which nothing waits for anything, so that the misses overlap.
 
-// WarmTasks reads what looking up tasks with these hashes reads first, and adding them writes.
+// WarmTasks reads what looking up tasks with these hashes, at most Ahead, reads, and adding them writes.
 func (v *View) WarmTasks(hashes []uint32) {
 	sum := uint64(0)
+	var slots [Ahead]uint32 // where they are likely to be
+	n := 0
 	for _, t := range v.byTask.layers {
 		mask := len(t.groups) - 1
 		for _, h := range hashes {
 			sum += atomic.LoadUint64(&t.groups[int(h)&mask].control)
 		}
+		for _, h := range hashes {
+			in := &t.groups[int(h)&mask]
+			for m := matches(atomic.LoadUint64(&in.control), tagOf(h)); m != 0 && n < Ahead; m &= m - 1 {
+				e := atomic.LoadUint64(&in.entries[bits.TrailingZeros64(m)/8])
+				if slot := uint32(e) &^ deadBit; uint32(e>>32) == h && int(slot) < v.recs.Len() {
+					slots[n] = slot
+					n++
+				}
+			}
+		}
 	}
+	for _, slot := range slots[:n] {
+		sum += uint64(v.Record(slot).life)
+	}
+	for _, slot := range slots[:n] {
+		if id := v.Record(slot).ID; id != "" {
+			sum += uint64(id[0])
+		}
+	}
+	runtime.KeepAlive(sum)
+}
+
+// WarmRecords reads what is written when records, which are there, are taken away.
+func (v *View) WarmRecords(slots []uint32) {
+	sum := 0
+	var rows [Ahead]uint32
+	for i, slot := range slots {
+		r := v.Record(slot)
+		rows[i] = r.Row
+		sum += v.Group(r.Group).Count
+	}
+	v.WarmRows(rows[:len(slots)])
 	runtime.KeepAlive(sum)
 }
 
