@@ -53,6 +53,10 @@ type Engine struct {
 	narrow   []uint32            // those of them that profiles go by, ascending
 	verdicts map[string]*verdict
 
+	descriptions uint64                // how often a node came, went or was described anew
+	numberings   map[uint32]*numbering // by attribute, of those whose domains were counted
+	areas        map[string]*area      // by rules and attribute
+
 	loose   []uint32 // rows whose place in their lane is out of date
 	isLoose []bool
 	touched []uint32          // rows the plan has changed
@@ -191,6 +195,7 @@ func (e *Engine) sync(view *store.View) {
 		if e.records[row] != nil && view.Node(row).Node != e.records[row] {
 			e.remove(e.lanes[e.lane[row]], row)
 			e.records[row], e.lane[row] = nil, -1
+			e.descriptions++
 		}
 	}
 	for _, row := range stale {
@@ -263,6 +268,9 @@ func (e *Engine) rebuild(view *store.View) {
 	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
+	e.descriptions++
+	clear(e.numberings)
+	clear(e.areas)
 	e.loose = e.loose[:0]
 	e.changes = e.changes[:0]
 	clear(e.rankings)
@@ -509,6 +517,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 		e.remove(e.lanes[e.lane[row]], row)
 	}
 	e.records[row], e.drained[row], e.lane[row] = ns.Node, ns.Drained, -1
+	e.descriptions++
 	if ns.Node == nil {
 		return true
 	}

@@ -84,6 +84,16 @@ var (
 	laneEnd   = position{key: math.MinInt64, rank: math.MaxUint32}
 )
 
+// earlier returns the one of two positions that stands before the other.
+func earlier(p, q position) position {
+	if q.before(p) {
+		return q
+	}
+	return p
+}
+
+func (p position) before(q position) bool { return p.key > q.key || p.key == q.key && p.rank < q.rank }
+
 func (e *Engine) positionOf(row uint32) position { return position{e.key[row], e.rank[row]} }
 
 // before reports whether a row stands before p.

@@ -30,12 +30,15 @@ type run struct {
 	picky    bool // whether a row that has room may still be refused
 	scan     bool // whether no lane keeps the order
 	ranked   bool // whether a ranking keeps it, so that not every row is asked about
+	even     bool // whether rules compare domains
 	verdict  *verdict
 	tally    *tally // nil if nobody counts the group's tasks
 
 	hostLimit int        // of the group's tasks on one node
 	zones     []zoneRule // about narrow attributes: they hold or not for a lane
-	wide      []zoneRule // about wide ones: they are asked row by row
+	wide      []zoneRule // about wide ones, and even ones about hosts: they are asked row by row
+	heldAt    position   // where the search met the first row that an even rule holds off, if holds says so
+	holds     bool
 
 	lanes []laneRun
 	slots []int32 // of each lane: its slots in the domains of the strategy, then of zones
@@ -44,8 +47,10 @@ type run struct {
 // zoneRule is a domain rule, and where its tasks are counted.
 type zoneRule struct {
 	rule   berth.DomainRule
-	domain *domain
-	limit  int // for even rules, at the moment
+	domain *domain // nil for hosts
+	slots  []int32 // by row, of rules that are asked row by row
+	census *census // nil unless the rule is even
+	limit  int     // for even rules, at the moment
 }
 
 // laneRun is what a run knows of a lane that its group may use.
@@ -58,11 +63,12 @@ type laneRun struct {
 	found     bool  // row is the best of the lane
 	row       uint32
 	score     int64
-	from      position // nothing before it can be used
+	from      position // nothing before it can be used, but rows that an even rule holds off
+	held      position // where the first of those stands, if holds says so
+	holds     bool
 }
 
-// begin makes the run of a group, or returns nil if the group needs the reference: it has a rule of
-// even domains that are not those of lanes.
+// begin makes the run of a group.
 func (e *Engine) begin(g *berth.Group) *run {
 	eligibility, reads, all := g.Reads()
 	rules := g.DomainRules()
@@ -90,18 +96,19 @@ func (e *Engine) begin(g *berth.Group) *run {
 	}
 	for _, rule := range rules {
 		switch name := rule.Domain(); {
-		case rule.Even() && (r.escaped || name == berth.NodeID || !e.isNarrow(name)):
-			return nil
+		case name == berth.NodeID && rule.Even():
+			r.wide = append(r.wide, zoneRule{rule: rule})
 		case name == berth.NodeID:
 			r.hostLimit = min(r.hostLimit, rule.Limit(berth.Domains{}))
 		default:
-			z := zoneRule{rule: rule, domain: r.tally.domain(e.view.Attrs().ID(name))}
+			z := zoneRule{rule: rule, domain: e.domain(r.tally, e.view.Attrs().ID(name))}
 			if !rule.Even() {
 				z.limit = rule.Limit(berth.Domains{})
 			}
 			if e.isNarrow(name) {
 				r.zones = append(r.zones, z)
 			} else {
+				z.slots = e.slotsByRow(z.domain.values, z.domain.key)
 				r.wide = append(r.wide, z)
 			}
 		}
@@ -114,6 +121,8 @@ func (e *Engine) begin(g *berth.Group) *run {
 	r.picky = r.escaped || r.ports || len(r.devices) > 0 || len(r.wide) > 0 || r.hostLimit < math.MaxInt || e.byNode
 	if r.possible {
 		e.enter(r, eligibility)
+		e.takeCensus(r)
+		e.setLimits(r)
 	}
 	return r
 }
@@ -225,7 +234,7 @@ func (e *Engine) slotsOf(r *run, p *profile) bool {
 	for _, key := range e.zoneKeys {
 		slot := int32(-1)
 		if v, ok := p.attr(key); ok {
-			slot = r.tally.domain(key).slot(v)
+			slot = e.domain(r.tally, key).slot(v)
 		}
 		r.slots = append(r.slots, slot)
 	}
@@ -242,10 +251,20 @@ func (e *Engine) slotsOf(r *run, p *profile) bool {
 // accepts says of a row that has room whether the run's group may be placed there, as far as lanes do
 // not say. For a strategy that counts tasks by node, rows that have some are looked at apart.
 func (e *Engine) accepts(r *run, row uint32) bool {
-	return !(e.byNode && e.hostCount(row) > 0) && e.usable(r, row)
+	if e.byNode && e.hostCount(row) > 0 || !e.usable(r, row) {
+		return false
+	}
+	if r.even && e.held(r, row) {
+		if !r.holds {
+			r.heldAt, r.holds = e.positionOf(row), true
+		}
+		return false
+	}
+	return true
 }
 
-// usable is accepts for a row that is looked at apart.
+// usable is accepts for a row that is looked at apart, but for even rules. What it refuses stays refused as long as
+// the run only places tasks.
 func (e *Engine) usable(r *run, row uint32) bool {
 	n := e.records[row]
 	if r.tally != nil && e.hostCount(row) >= r.hostLimit {
@@ -254,9 +273,9 @@ func (e *Engine) usable(r *run, row uint32) bool {
 	if r.escaped && !r.group.Eligible(n.Payload.(*berth.Node)) {
 		return false
 	}
-	for _, z := range r.wide {
-		v, ok := n.Attr(z.domain.key)
-		if !ok || z.domain.tasks[z.domain.slot(v)] >= z.limit {
+	for i := range r.wide {
+		z := &r.wide[i]
+		if z.domain != nil && z.slots[row] < 0 || z.census == nil && e.tasksAt(z, row) >= z.limit {
 			return false
 		}
 	}
@@ -284,32 +303,6 @@ func (e *Engine) full(r *run, lr *laneRun) bool {
 	return false
 }
 
-// setLimits sets the limits of even rules, which move with the domains that have the fewest tasks.
-func (e *Engine) setLimits(r *run) {
-	for i := range r.zones {
-		z := &r.zones[i]
-		if !z.rule.Even() {
-			continue
-		}
-		var seen []uint32
-		least := -1
-		for li, l := range e.lanes {
-			if l.size == 0 || !r.verdict.ok[li] {
-				continue
-			}
-			v, ok := l.profile.attr(z.domain.key)
-			if !ok || slices.Contains(seen, v) {
-				continue
-			}
-			seen = append(seen, v)
-			if n := z.domain.tasks[z.domain.slot(v)]; least < 0 || n < least {
-				least = n
-			}
-		}
-		z.limit = z.rule.Limit(berth.Domains{Number: len(seen), Least: max(least, 0)})
-	}
-}
-
 // Place picks the best node for a task. What it costs is in ENGINE.md.
 func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	if e.cur == nil || e.cur.group != t.Group {
@@ -319,13 +312,10 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		e.cur = e.begin(t.Group)
 	}
 	r := e.cur
-	if r == nil {
-		return e.placeByReference(t)
-	}
 	if !r.possible {
 		return berth.Op{}, false
 	}
-	if len(r.zones) > 0 {
+	if r.even {
 		e.setLimits(r)
 	}
 	if r.scan {
@@ -349,7 +339,7 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		if len(r.zones) > 0 && e.full(r, lr) {
 			continue
 		}
-		if lr.found && len(r.wide) > 0 && !e.accepts(r, lr.row) {
+		if lr.found && len(r.wide) > 0 && !e.stillAccepts(r, lr) {
 			lr.found = false
 		}
 		if lr.found && (best == nil || e.better(r, lr, best)) {
@@ -397,15 +387,28 @@ func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
 	}
 	e.flush()
 	var end position
-	r.least = lr.least
+	r.least, r.holds = lr.least, false
 	lr.row, lr.found, end = e.find(e.lanes[lr.lane], r, lr.from, floor)
 	r.least = 0
+	if r.holds {
+		lr.hold(r.heldAt)
+	}
 	if lr.found {
 		lr.from = e.positionOf(lr.row)
 		lr.score = e.key[lr.row] + lr.groupTerm
 	} else {
 		lr.from = end
 	}
+}
+
+// stillAccepts reports whether the best row of a lane can be used although other lanes have had tasks since.
+func (e *Engine) stillAccepts(r *run, lr *laneRun) bool {
+	r.holds = false
+	ok := e.accepts(r, lr.row)
+	if r.holds {
+		lr.hold(e.moved(lr.row))
+	}
+	return ok
 }
 
 // outranks compares what comes before scores, of a row of lane a without a task of the group and of b: 1 if
@@ -462,7 +465,7 @@ func (r *run) tasksIn(lr *laneRun, zone int) int {
 func (e *Engine) bestHost(r *run) (best laneRun, found bool) {
 	for _, h := range r.tally.hosts {
 		lr := r.laneOf(e.lane[h.row])
-		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.from != laneEnd || !e.fits(r, h.row) || !e.usable(r, h.row) {
+		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.from != laneEnd || !e.fits(r, h.row) || !e.usable(r, h.row) || r.even && e.held(r, h.row) {
 			continue
 		}
 		c := *lr
@@ -495,9 +498,7 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.
 		c.found = false
-		if p := (position{now, e.rank[row]}); now > c.from.key || now == c.from.key && p.rank < c.from.rank {
-			c.from = p
-		}
+		c.from = earlier(c.from, position{now, e.rank[row]})
 	}
 	return op
 }
@@ -627,7 +628,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		return
 	}
 	r := e.begin(g)
-	if r == nil || len(g.DomainRules()) > 0 {
+	if len(g.DomainRules()) > 0 {
 		e.coverByReference(g, placed, missed)
 		return
 	}
@@ -677,15 +678,6 @@ func (e *Engine) catchUpReference() {
 	for ; e.told < e.steps.n; e.told++ {
 		e.ref.fork.Apply(e.op(*e.steps.at(e.told)))
 	}
-}
-
-func (e *Engine) placeByReference(t berth.Task) (berth.Op, bool) {
-	e.catchUpReference()
-	op, ok := e.ref.Place(t)
-	if ok {
-		e.follow(op)
-	}
-	return op, ok
 }
 
 func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {

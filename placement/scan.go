@@ -19,7 +19,7 @@ func (e *Engine) scan(r *run, t berth.Task) (uint32, bool) {
 		}
 		c.Capacity = l.profile.capacity
 		for row := range l.all() {
-			if !e.fits(r, row) || r.picky && !e.usable(r, row) {
+			if !e.fits(r, row) || r.picky && !e.usable(r, row) || r.even && e.held(r, row) {
 				continue
 			}
 			cand := laneRun{lane: lr.lane, row: row, preferred: lr.preferred, score: e.score(r, row)}
@@ -53,7 +53,7 @@ func (e *Engine) score(r *run, row uint32) int64 {
 		}
 		d := r.tally.domains[zone]
 		if v, ok := n.Attr(d.key); ok {
-			c.Tasks = append(c.Tasks, d.tasks[d.slot(v)])
+			c.Tasks = append(c.Tasks, d.at(d.values.slot(v)))
 		} else {
 			c.Tasks = append(c.Tasks, -1)
 		}
