@@ -26,7 +26,7 @@ func benchNodes(n int) (nodes []berth.Node) {
 	for i := range n {
 		size := int64(1) << rng.IntN(3)
 		nodes = append(nodes, plain(fmt.Sprintf("node-%06d", i), 16000*size, 64<<30*size))
-		nodes[i].Attributes = berth.Attributes{"zone": "z" + strconv.Itoa(i%3), "rack": "r" + strconv.Itoa(i%250)}
+		nodes[i].Attributes = berth.Attributes{"zone": "z" + strconv.Itoa(i%3), "rack": "r" + strconv.Itoa(i%250), "name": nodes[i].ID}
 	}
 	return nodes
 }
@@ -107,6 +107,44 @@ func BenchmarkEven(b *testing.B) {
 		})
 		b.Run("exhaustive/nodes=1000/over="+c.name, func(b *testing.B) {
 			benchmarkPicker(b, placement.NewExhaustive(placement.BinPack()), 1_000, benchGroup, c.rules...)
+		})
+	}
+}
+
+// BenchmarkSpreadWide spreads groups over 250 racks, over racks within zones, and over an attribute of which each node
+// has a value of its own.
+func BenchmarkSpreadWide(b *testing.B) {
+	for _, s := range []placement.Strategy{
+		placement.Spread("rack"), placement.Spread("rack", berth.NodeID), placement.Spread("zone", "rack"),
+		placement.Spread("rack", "zone"), placement.Spread(berth.NodeID, "rack"), placement.Spread("name"),
+	} {
+		b.Run(fmt.Sprintf("engine/strategy=%v/nodes=10000", s), func(b *testing.B) {
+			benchmarkPicker(b, placement.NewEngine(s), 10_000, benchTasks)
+		})
+	}
+	b.Run("exhaustive/strategy=spread(rack)/nodes=10000", func(b *testing.B) {
+		benchmarkPicker(b, placement.NewExhaustive(placement.Spread("rack")), 10_000, benchGroup)
+	})
+}
+
+// BenchmarkManyLanes packs nodes of as many kinds as there are lanes.
+func BenchmarkManyLanes(b *testing.B) {
+	for _, kinds := range []int{8, 16, 32, 64, 128, 256, 500} {
+		b.Run(fmt.Sprintf("lanes=%d", kinds), func(b *testing.B) {
+			nodes := benchNodes(10_000)
+			for i := range nodes {
+				nodes[i].Capacity = berth.Resources{"cpu": 32000 + int64(i%kinds), "memory": 128 << 30}
+			}
+			s := snapshotOf(b, nodes...)
+			batch := benchBatch(benchTasks)
+			engine := placement.NewEngine(placement.BinPack())
+			for b.Loop() {
+				engine.Start(s)
+				for _, t := range batch {
+					engine.Place(t)
+				}
+			}
+			b.ReportMetric(benchTasks*float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
 		})
 	}
 }

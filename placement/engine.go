@@ -56,6 +56,8 @@ type Engine struct {
 	descriptions uint64                // how often a node came, went or was described anew
 	numberings   map[uint32]*numbering // by attribute, of those whose domains were counted
 	areas        map[string]*area      // by rules and attribute
+	bracket      *bracket              // of the lanes; nil if they have changed
+	crowded      bool                  // whether the strategy's attributes make too many lanes
 
 	loose   []uint32 // rows whose place in their lane is out of date
 	isLoose []bool
@@ -83,10 +85,15 @@ type Engine struct {
 const onNode = -1
 
 const (
-	maxNarrow   = 32   // values an attribute may have to be part of profiles
-	maxProfiles = 512  // beyond it fewer attributes are
+	maxNarrow   = 32  // values an attribute may have to be part of profiles
+	maxProfiles = 512 // beyond it fewer attributes are
+	// maxSpread is maxProfiles where lanes go by the strategy's attributes alone, wide or not. If those are wide, and
+	// there are others that can be left out, there may be a quarter of it.
+	maxSpread   = 1 << 14
 	maxWanted   = 64   // attributes that profiles may go by; rules that read more are asked row by row
 	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
+
+	maxVerdictCells = maxVerdicts * maxProfiles // verdicts in all
 )
 
 // profile is what all nodes of a lane have in common: all that eligibility depends on but the wide attributes.
@@ -268,6 +275,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
+	e.crowded = false
 	e.descriptions++
 	clear(e.numberings)
 	clear(e.areas)
@@ -291,14 +299,14 @@ func (e *Engine) rebuild(view *store.View) {
 func (e *Engine) assignLanes() {
 	e.chooseNarrow()
 	for {
-		e.profiles, e.lanes, e.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
+		e.profiles, e.lanes, e.verdicts, e.bracket = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
 		for _, row := range e.view.Order() {
 			e.lane[row] = e.laneFor(e.records[row], e.drained[row])
-			if len(e.lanes) > maxProfiles && len(e.narrow) > 0 {
+			if len(e.lanes) > e.maxLanes() && len(e.narrow) > 0 {
 				break
 			}
 		}
-		if len(e.lanes) <= maxProfiles || len(e.narrow) == 0 {
+		if len(e.lanes) <= e.maxLanes() || len(e.narrow) == 0 {
 			return
 		}
 		e.dropNarrow()
@@ -358,16 +366,48 @@ func (e *Engine) sawValue(a store.Attr) (widened bool) {
 func (e *Engine) chooseNarrow() {
 	e.narrow = e.narrow[:0]
 	for _, name := range e.wanted {
-		if key := e.attrs.ID(name); len(e.values[key]) > 0 && len(e.values[key]) <= maxNarrow {
+		key := e.attrs.ID(name)
+		n := len(e.values[key])
+		if 0 < n && n <= maxNarrow || n > 0 && e.spreadsOver(name) {
 			e.narrow = append(e.narrow, key)
 		}
 	}
 	slices.Sort(e.narrow)
 }
 
-// dropNarrow takes the attribute with the most values out of the profiles.
+// spreadsOver reports whether lanes go by an attribute, however many values it has, because the strategy counts
+// tasks by it and finds the best node of each domain in lanes of its own.
+func (e *Engine) spreadsOver(name string) bool {
+	return e.lanesOK && !e.crowded && slices.Contains(e.zoneNames, name)
+}
+
+func (e *Engine) maxLanes() int {
+	zones, wide := 0, false
+	for _, name := range e.zoneNames {
+		if e.spreadsOver(name) {
+			n := len(e.values[e.attrs.ID(name)])
+			zones, wide = zones+min(n, 1), wide || n > maxNarrow
+		}
+	}
+	switch {
+	case zones > 0 && len(e.narrow) == zones:
+		return maxSpread
+	case wide:
+		return maxSpread / 4
+	}
+	return maxProfiles
+}
+
+// dropNarrow takes the attribute with the most values out of the profiles, those that the strategy spreads over
+// last and all at once.
 func (e *Engine) dropNarrow() {
-	worst := slices.MaxFunc(e.narrow, func(a, b uint32) int {
+	others := slices.DeleteFunc(slices.Clone(e.narrow), func(k uint32) bool { return e.spreadsOver(e.attrs.Text(k)) })
+	if len(others) == 0 {
+		e.crowded = true
+		e.chooseNarrow()
+		return
+	}
+	worst := slices.MaxFunc(others, func(a, b uint32) int {
 		return cmp.Or(cmp.Compare(len(e.values[a]), len(e.values[b])), cmp.Compare(a, b))
 	})
 	for len(e.values[worst]) <= maxNarrow {
@@ -415,6 +455,7 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 	}
 	i := int32(len(e.lanes))
 	e.lanes = append(e.lanes, &lane{profile: p})
+	e.bracket = nil
 	e.profiles[h] = append(e.profiles[h], i)
 	return i
 }
@@ -532,7 +573,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 		}
 	}
 	e.lane[row] = e.laneFor(ns.Node, ns.Drained)
-	if len(e.lanes) > maxProfiles {
+	if len(e.lanes) > e.maxLanes() {
 		return false
 	}
 	e.load(row)

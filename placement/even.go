@@ -140,7 +140,9 @@ func (e *Engine) censusOf(r *run, z *zoneRule) *census {
 func (e *Engine) setLimits(r *run) {
 	for i := range r.zones {
 		if z := &r.zones[i]; z.census != nil {
+			was := z.limit
 			z.limit = z.rule.Limit(z.census.domains())
+			r.games.on = r.games.on && !(r.games.shut && z.limit > was)
 		}
 	}
 	risen := false
@@ -155,6 +157,7 @@ func (e *Engine) setLimits(r *run) {
 		for i := range r.lanes {
 			e.release(&r.lanes[i])
 		}
+		r.games.on = false
 	}
 }
 
@@ -193,7 +196,8 @@ func (e *Engine) release(lr *laneRun) {
 	if lr.found {
 		lr.from = earlier(lr.from, e.moved(lr.row))
 	}
-	lr.holds, lr.found = false, false
+	lr.holds = false
+	lr.lose()
 }
 
 // moved returns where a row stands once it is where it belongs.

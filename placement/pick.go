@@ -41,7 +41,9 @@ type run struct {
 	holds     bool
 
 	lanes []laneRun
-	slots []int32 // of each lane: its slots in the domains of the strategy, then of zones
+	slots []int32  // of each lane: its slots in the domains of the strategy, then of zones
+	games knockout // among lanes, if they are many
+	dry   bool     // whether the games met a lane that has no row without a task of the group
 }
 
 // zoneRule is a domain rule, and where its tasks are counted.
@@ -62,7 +64,7 @@ type laneRun struct {
 	least     int64 // the least part that the request takes of a node, if it takes of all the node has
 	found     bool  // row is the best of the lane
 	row       uint32
-	score     int64
+	score     int64    // of row; without one, what no row of the lane exceeds, for games
 	from      position // nothing before it can be used, but rows that an even rule holds off
 	held      position // where the first of those stands, if holds says so
 	holds     bool
@@ -81,6 +83,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 	*r = run{
 		group: g, devices: g.Devices(), ports: g.UsesPorts(), scan: !e.lanesOK, hostLimit: math.MaxInt,
 		needs: r.needs[:0], request: r.request[:0], lanes: r.lanes[:0], slots: r.slots[:0], zones: r.zones[:0], wide: r.wide[:0],
+		games: knockout{winner: r.games.winner, leafOf: r.games.leafOf, before: r.games.before},
 	}
 	r.possible = e.needsOf(g, r)
 	r.escaped = all && eligibility != ""
@@ -171,13 +174,17 @@ func (e *Engine) isNarrowKey(key uint32) bool {
 func (e *Engine) enter(r *run, eligibility string) {
 	v := e.verdicts[eligibility]
 	if v == nil {
-		if len(e.verdicts) >= maxVerdicts {
+		if len(e.verdicts) >= maxVerdicts || len(e.verdicts)*len(e.lanes) >= maxVerdictCells {
 			clear(e.verdicts)
 		}
 		v = new(verdict)
 		e.verdicts[eligibility] = v
 	}
 	r.verdict = v
+	e.lanesInOrder()
+	for zone := range e.zoneKeys {
+		r.tally.domains[zone].grow()
+	}
 	for len(v.known) < len(e.lanes) {
 		v.known, v.ok, v.preferred = append(v.known, false), append(v.ok, false), append(v.preferred, 0)
 	}
@@ -204,7 +211,7 @@ func (e *Engine) enter(r *run, eligibility string) {
 			}
 			lr.preferred = v.preferred[i]
 		}
-		if !e.slotsOf(r, p) {
+		if !e.slotsOf(r, i) {
 			r.slots = r.slots[:lr.slots]
 			continue
 		}
@@ -230,14 +237,10 @@ func leastPart(request, capacity []int64) int64 {
 
 // slotsOf appends a lane's slots in the domains that are counted; false means that it has none in the
 // domains of a rule.
-func (e *Engine) slotsOf(r *run, p *profile) bool {
-	for _, key := range e.zoneKeys {
-		slot := int32(-1)
-		if v, ok := p.attr(key); ok {
-			slot = e.domain(r.tally, key).slot(v)
-		}
-		r.slots = append(r.slots, slot)
-	}
+func (e *Engine) slotsOf(r *run, lane int) bool {
+	p := e.lanes[lane].profile
+	zones := len(e.zoneKeys)
+	r.slots = append(r.slots, e.bracket.slots[lane*zones:(lane+1)*zones]...)
 	for _, z := range r.zones {
 		v, ok := p.attr(z.domain.key)
 		if !ok {
@@ -331,22 +334,37 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		}
 		return e.occupy(r, row, t), true
 	}
-	// The lanes whose best row is known come first: the others are searched only as far as they could
-	// have a better one.
-	var best *laneRun
+	best, dry := e.bestOf(r)
+	if dry && e.byNode && len(r.tally.hosts) > 0 {
+		if host, ok := e.bestHost(r); ok && (best == nil || e.better(r, &host, best)) {
+			best = &host
+		}
+	}
+	if best == nil {
+		return berth.Op{}, false
+	}
+	return e.take(r, best, t), true
+}
+
+// bestOf finds the lane with the best row, nil if there is no row, and says whether a lane has no row without a
+// task of the group. The lanes whose best row is known come first: the others are searched only as far as they
+// could have a better one.
+func (e *Engine) bestOf(r *run) (best *laneRun, dry bool) {
+	if len(r.lanes) >= manyLanes {
+		return e.bestLane(r), r.dry
+	}
 	for i := range r.lanes {
 		lr := &r.lanes[i]
 		if len(r.zones) > 0 && e.full(r, lr) {
 			continue
 		}
 		if lr.found && len(r.wide) > 0 && !e.stillAccepts(r, lr) {
-			lr.found = false
+			lr.lose()
 		}
 		if lr.found && (best == nil || e.better(r, lr, best)) {
 			best = lr
 		}
 	}
-	dry := false // whether a lane has no row without a task of the group
 	for i := range r.lanes {
 		lr := &r.lanes[i]
 		if lr.found || len(r.zones) > 0 && e.full(r, lr) {
@@ -357,15 +375,7 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		}
 		dry = dry || lr.from == laneEnd
 	}
-	if dry && e.byNode && len(r.tally.hosts) > 0 {
-		if host, ok := e.bestHost(r); ok && (best == nil || e.better(r, &host, best)) {
-			return e.take(r, &host, t), true
-		}
-	}
-	if best == nil {
-		return berth.Op{}, false
-	}
-	return e.take(r, best, t), true
+	return best, dry
 }
 
 // search finds the best row of a lane, unless it is no better than one that is known.
@@ -398,7 +408,17 @@ func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
 		lr.score = e.key[lr.row] + lr.groupTerm
 	} else {
 		lr.from = end
+		lr.expect()
 	}
+}
+
+// expect sets the score that no row from where the search stands exceeds.
+func (lr *laneRun) expect() { lr.score = lr.from.key + lr.groupTerm }
+
+// lose notes that the best row of a lane cannot be used any more.
+func (lr *laneRun) lose() {
+	lr.found = false
+	lr.expect()
 }
 
 // stillAccepts reports whether the best row of a lane can be used although other lanes have had tasks since.
@@ -478,18 +498,23 @@ func (e *Engine) bestHost(r *run) (best laneRun, found bool) {
 }
 
 func (r *run) laneOf(lane int32) *laneRun {
-	i, ok := slices.BinarySearchFunc(r.lanes, lane, func(lr laneRun, l int32) int { return cmp.Compare(lr.lane, l) })
-	if !ok {
-		return nil
+	if i, ok := r.find(lane); ok {
+		return &r.lanes[i]
 	}
-	return &r.lanes[i]
+	return nil
+}
+
+// find returns the place of a lane in the run's.
+func (r *run) find(lane int32) (int, bool) {
+	return slices.BinarySearchFunc(r.lanes, lane, func(lr laneRun, l int32) int { return cmp.Compare(lr.lane, l) })
 }
 
 // take places a task on the row of a candidate.
 func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 	row := c.row
 	op := e.occupy(r, row, t)
-	if !c.found || c.row != row {
+	if !c.found { // it is a host that was looked at apart
+		e.played(r, c)
 		return op
 	}
 	// Nothing before the row can be used, so it is still the best of its lane if it became no worse.
@@ -497,9 +522,10 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 		c.score = now + c.groupTerm
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.
-		c.found = false
 		c.from = earlier(c.from, position{now, e.rank[row]})
+		c.lose()
 	}
+	e.played(r, c)
 	return op
 }
 

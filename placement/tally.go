@@ -24,17 +24,22 @@ type host struct {
 type domain struct {
 	key    uint32
 	values *numbering
-	tasks  []int   // by slot, as far as slots were asked for
+	tasks  []int   // by slot; those beyond its end have none
 	census *census // nil if no even rule looks at it
 }
 
 // slot returns where the tasks of a value are counted.
 func (d *domain) slot(value uint32) int32 {
 	s := d.values.slot(value)
+	d.grow()
+	return s
+}
+
+// grow makes room to count the tasks of every slot there is.
+func (d *domain) grow() {
 	if n := len(d.values.slots); len(d.tasks) < n {
 		d.tasks = append(d.tasks, make([]int, n-len(d.tasks))...)
 	}
-	return s
 }
 
 // at returns the tasks of a slot. It changes nothing, so that many goroutines may ask.
