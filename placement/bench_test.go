@@ -3,6 +3,7 @@ package placement_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -146,6 +147,25 @@ func BenchmarkManyLanes(b *testing.B) {
 			}
 			b.ReportMetric(benchTasks*float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
 		})
+	}
+}
+
+// BenchmarkScan asks a strategy that declares nothing about every row for each task, and one of Shape about every
+// row for each request, with one goroutine and with as many as there are processors.
+func BenchmarkScan(b *testing.B) {
+	least := func(c *placement.Candidate) int64 { return -c.Free[0] }
+	const tasks = 10 * benchGroup
+	for _, procs := range []int{1, runtime.NumCPU()} {
+		for _, nodes := range []int{1_000, 2_500, 5_000, 10_000} {
+			for _, s := range []placement.Strategy{
+				placement.Func("func", least), host{"shape", placement.Dependence{Shape: true}, hump{}},
+			} {
+				b.Run(fmt.Sprintf("strategy=%v/nodes=%d/procs=%d", s, nodes, procs), func(b *testing.B) {
+					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+					benchmarkPicker(b, placement.NewEngine(s), nodes, tasks)
+				})
+			}
+		}
 	}
 }
 

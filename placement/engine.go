@@ -68,8 +68,8 @@ type Engine struct {
 	active  *tally            // whose hosts hostAt finds
 	hostAt  []int32           // by row, the place in the active tally's hosts, plus one
 	runs    [2]run
-	cur     *run // one of runs, or nil
-	cand    Candidate
+	cur     *run         // one of runs, or nil
+	cands   []*Candidate // one for each goroutine that rates rows
 
 	rankings map[string]*ranking // by shape
 	shapeKey []byte

@@ -51,9 +51,11 @@ func (c *chunk) mostOf(b int) []int64 {
 }
 
 // all yields the lane's rows, best first.
-func (l *lane) all() iter.Seq[uint32] {
+func (l *lane) all() iter.Seq[uint32] { return rowsOf(l.chunks) }
+
+func rowsOf(chunks []*chunk) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		for _, c := range l.chunks {
+		for _, c := range chunks {
 			for b := range c.n {
 				for _, row := range c.block(b) {
 					if !yield(row) {

@@ -120,6 +120,11 @@ func (e *Engine) begin(g *berth.Group) *run {
 		r.scan = r.scan || !e.isNarrowKey(key)
 	}
 	r.scan = r.scan || r.escaped && len(g.Preferences()) > 0
+	if r.scan {
+		for zone, key := range e.zoneKeys {
+			e.slotsByRow(r.tally.domains[zone].values, key)
+		}
+	}
 	r.ranked = r.scan && e.depends.Shape && r.tally == nil && !r.ports
 	r.picky = r.escaped || r.ports || len(r.devices) > 0 || len(r.wide) > 0 || r.hostLimit < math.MaxInt || e.byNode
 	if r.possible {
