@@ -3,6 +3,7 @@ package placement_test
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,8 +14,8 @@ import (
 	"github.com/berth-sched/berth/placement"
 )
 
-// manyRows is enough nodes for four goroutines to have a part each.
-const manyRows = 6000
+// manyRows is enough nodes for four goroutines to be started.
+const manyRows = 8192
 
 // withProcs runs a test with so many goroutines at once.
 func withProcs(t *testing.T, procs int, test func(t *testing.T)) {
@@ -80,10 +81,9 @@ func TestSamePlanAtAnyParallelism(t *testing.T) {
 // TestBestOfAllParts knows the order of the nodes: the nearer to the middle the better, so that the tasks, one to a
 // node, go to it, then to those one away, the lower ID first, and so on.
 func TestBestOfAllParts(t *testing.T) {
-	for _, middle := range []int{0, 1499, 1500, 2999, 3000, 5999} {
+	for _, middle := range []int{0, 1499, 1500, 2999, 3000, manyRows - 1} {
 		near := placement.Func("near", func(c *placement.Candidate) int64 {
-			var i int
-			_, err := fmt.Sscanf(c.Node(), "node-%d", &i)
+			i, err := strconv.Atoi(c.Node()[len("node-"):])
 			assert.NoError(t, err)
 			return -abs(int64(i - middle))
 		})
@@ -118,7 +118,7 @@ func TestPanicsAreTheCallers(t *testing.T) {
 		}
 		return nodes
 	}()...)
-	for _, bad := range [][]string{{"node-000000"}, {"node-005999"}, {"node-001700", "node-004000"}, {"node-003100", "node-003200", "node-005999"}} {
+	for _, bad := range [][]string{{"node-000000"}, {"node-008191"}, {"node-001700", "node-004000"}, {"node-003100", "node-003200", "node-008191"}} {
 		withProcs(t, 4, func(t *testing.T) {
 			armed := true
 			engine := placement.NewEngine(placement.Func("mined", func(c *placement.Candidate) int64 {
@@ -145,7 +145,7 @@ func TestExitIsTheCallers(t *testing.T) {
 	withProcs(t, 4, func(t *testing.T) {
 		for _, strategy := range []func(string) bool{
 			func(id string) bool { return id == "node-000001" },
-			func(id string) bool { return id == "node-005998" },
+			func(id string) bool { return id == "node-008190" },
 		} {
 			returned, done := false, make(chan bool)
 			go func() {

@@ -99,12 +99,14 @@ func (e *Engine) rankAll(k *ranking, r *run, t berth.Task) {
 	for i := range k.leaves {
 		k.winner[k.leaves+i] = noRow
 	}
-	parts := partsOf(rows)
-	e.aim(parts, r, t)
-	if parts == 1 {
+	parts, workers := split(rows)
+	e.aim(workers, r, t)
+	if workers == 1 {
 		e.rankPart(k, r, e.cands[0], 0, rows)
 	} else {
-		inParts(parts, func(part int) { e.rankPart(k, r, e.cands[part], part*rows/parts, (part+1)*rows/parts) })
+		inParts(parts, workers, func(worker, part int) {
+			e.rankPart(k, r, e.cands[worker], part*rows/parts, (part+1)*rows/parts)
+		})
 	}
 	for i := k.leaves - 1; i > 0; i-- {
 		k.winner[i] = e.win(k, k.winner[2*i], k.winner[2*i+1])

@@ -12,29 +12,42 @@ func (e *Engine) scan(r *run, t berth.Task) (uint32, bool) {
 		l := e.lanes[r.lanes[i].lane]
 		rows, chunks = rows+l.size, chunks+len(l.chunks)
 	}
-	parts := partsOf(rows)
-	e.aim(parts, r, t)
-	if parts == 1 {
-		best, found := e.scanPart(r, e.cands[0], 0, chunks)
-		return best.row, found
+	parts, workers := split(rows)
+	e.aim(workers, r, t)
+	if workers == 1 {
+		var best choice
+		e.scanPart(r, e.cands[0], &best, 0, chunks)
+		return best.row, best.found
 	}
-	bests, founds := make([]laneRun, parts), make([]bool, parts)
-	n := chunks // a copy that the parts may share, so that a scan in one part allocates nothing
-	inParts(parts, func(part int) {
-		bests[part], founds[part] = e.scanPart(r, e.cands[part], part*n/parts, (part+1)*n/parts)
-	})
-	best, found := bests[0], founds[0]
-	for part := 1; part < parts; part++ {
-		if b := bests[part]; founds[part] && (!found || e.beats(&b, &best)) {
-			best, found = b, true
-		}
-	}
-	return best.row, found
+	return e.scanParts(r, parts, workers, chunks)
 }
 
-// scanPart is scan for the chunks of the run's lanes from one place on to before another. It changes nothing but
-// the candidate.
-func (e *Engine) scanPart(r *run, c *Candidate, from, to int) (best laneRun, found bool) {
+func (e *Engine) scanParts(r *run, parts, workers, chunks int) (uint32, bool) {
+	bests := make([]choice, workers)
+	inParts(parts, workers, func(worker, part int) {
+		best := bests[worker]
+		e.scanPart(r, e.cands[worker], &best, part*chunks/parts, (part+1)*chunks/parts)
+		bests[worker] = best
+	})
+	best := bests[0]
+	for _, b := range bests[1:] {
+		if b.found && (!best.found || e.beats(&b, &best)) {
+			best = b
+		}
+	}
+	return best.row, best.found
+}
+
+// choice is the best row so far.
+type choice struct {
+	preferred, score int64
+	row              uint32
+	found            bool
+}
+
+// scanPart makes a choice the best of itself and of the rows in the chunks of the run's lanes, from one place on to
+// before another. It changes nothing else but the candidate.
+func (e *Engine) scanPart(r *run, c *Candidate, best *choice, from, to int) {
 	for i := range r.lanes {
 		lr := &r.lanes[i]
 		l := e.lanes[lr.lane]
@@ -48,20 +61,19 @@ func (e *Engine) scanPart(r *run, c *Candidate, from, to int) (best laneRun, fou
 			if !e.fits(r, row) || r.picky && !e.usable(r, row) || r.even && e.held(r, row) {
 				continue
 			}
-			cand := laneRun{lane: lr.lane, row: row, preferred: lr.preferred, score: e.score(c, r, row)}
+			cand := choice{preferred: lr.preferred, score: e.score(c, r, row), row: row, found: true}
 			if r.escaped {
 				cand.preferred = r.group.Preferred(e.records[row].Payload.(*berth.Node))
 			}
-			if !found || e.beats(&cand, &best) {
-				best, found = cand, true
+			if !best.found || e.beats(&cand, best) {
+				*best = cand
 			}
 		}
 	}
-	return best, found
 }
 
 // beats reports whether a is a better choice than b, where scores say all that a strategy has to say.
-func (e *Engine) beats(a, b *laneRun) bool {
+func (e *Engine) beats(a, b *choice) bool {
 	if a.preferred != b.preferred {
 		return a.preferred > b.preferred
 	}
@@ -71,12 +83,12 @@ func (e *Engine) beats(a, b *laneRun) bool {
 	return e.rank[a.row] < e.rank[b.row]
 }
 
-// aim makes a candidate for each part, and sets what all candidates for a task have in common.
-func (e *Engine) aim(parts int, r *run, t berth.Task) {
-	for len(e.cands) < parts {
+// aim makes a candidate for each worker, and sets what all candidates for a task have in common.
+func (e *Engine) aim(workers int, r *run, t berth.Task) {
+	for len(e.cands) < workers {
 		e.cands = append(e.cands, new(Candidate))
 	}
-	for _, c := range e.cands[:parts] {
+	for _, c := range e.cands[:workers] {
 		c.names, c.task, c.Request = e.view.Dims(), t, r.request
 	}
 }
