@@ -166,8 +166,8 @@ func (h *history) batch() []berth.Task {
 			continue
 		}
 		n := 1 + h.rng.IntN(8)
-		if h.rng.IntN(8) == 0 {
-			n = 60 // often more than there are domains
+		if h.rng.IntN(12) == 0 {
+			n = 50 // often more than there are domains
 		}
 		for range n {
 			h.nextT++
@@ -325,6 +325,8 @@ func strategies() []placement.Strategy {
 		own("fewest", placement.Dependence{Shape: true, Domains: []string{"zone"}, Fewest: true}),
 		own("fewest, additive", placement.Dependence{Shape: true, Domains: []string{berth.NodeID, "zone"}, Fewest: true, Additive: hump{}}),
 		own("fewest on two", placement.Dependence{Shape: true, Domains: []string{"ssd", "zone"}, Fewest: true, Additive: hump{}}),
+		placement.Spread("rack", berth.NodeID), placement.Spread("zone", "rack"),
+		own("fewest, wide", placement.Dependence{Shape: true, Domains: []string{"rack", "ssd"}, Fewest: true, Additive: hump{}}),
 		own("fewest of nothing", placement.Dependence{Shape: true, Domains: []string{"no such attribute"}, Fewest: true, Additive: hump{}}),
 	}
 }
