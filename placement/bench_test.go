@@ -3,12 +3,14 @@ package placement_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -26,7 +28,7 @@ func benchNodes(n int) (nodes []berth.Node) {
 	for i := range n {
 		size := int64(1) << rng.IntN(3)
 		nodes = append(nodes, plain(fmt.Sprintf("node-%06d", i), 16000*size, 64<<30*size))
-		nodes[i].Attributes = berth.Attributes{"zone": "z" + strconv.Itoa(i%3)}
+		nodes[i].Attributes = berth.Attributes{"zone": "z" + strconv.Itoa(i%3), "rack": "r" + strconv.Itoa(i%250), "name": nodes[i].ID}
 	}
 	return nodes
 }
@@ -41,17 +43,17 @@ func benchSizes(groups int) (cpu, memory []int64) {
 	return cpu, memory
 }
 
-func benchBatch(tasks int) (batch []berth.Task) {
+func benchBatch(tasks int, rules ...berth.Constraint) (batch []berth.Task) {
 	cpu, memory := benchSizes(tasks / benchGroup)
 	for i := range cpu {
-		batch = append(batch, request(fmt.Sprintf("g%d", i), cpu[i], memory[i]).Tasks(benchGroup)...)
+		batch = append(batch, request(fmt.Sprintf("g%d", i), cpu[i], memory[i], rules...).Tasks(benchGroup)...)
 	}
 	return batch
 }
 
-func benchmarkPicker(b *testing.B, p placement.Picker, nodes, tasks int) {
+func benchmarkPicker(b *testing.B, p placement.Picker, nodes, tasks int, rules ...berth.Constraint) {
 	s := snapshotOf(b, benchNodes(nodes)...)
-	batch := benchBatch(tasks)
+	batch := benchBatch(tasks, rules...)
 	p.Start(s)
 	placed := 0
 	for _, t := range batch {
@@ -86,6 +88,103 @@ func BenchmarkExhaustive(b *testing.B) {
 	for _, nodes := range []int{1_000, 10_000} {
 		b.Run(fmt.Sprintf("strategy=%v/nodes=%d", placement.BinPack(), nodes), func(b *testing.B) {
 			benchmarkPicker(b, placement.NewExhaustive(placement.BinPack()), nodes, 2*benchGroup)
+		})
+	}
+}
+
+// BenchmarkEven keeps groups even over 250 racks, over hosts, and over zones where a rule reads racks. The exhaustive
+// picker, beside it, asks each node about all domains, and on so many nodes would take minutes.
+func BenchmarkEven(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		rules []berth.Constraint
+	}{
+		{"racks", []berth.Constraint{constraints.GroupBy("rack")}},
+		{"hosts", []berth.Constraint{constraints.GroupBy(berth.NodeID)}},
+		{"zones, not one rack", []berth.Constraint{constraints.GroupBy("zone"), constraints.NotEq("rack", "r1")}},
+		{"unique racks", []berth.Constraint{constraints.Unique("rack")}}, // not even, for comparison
+	} {
+		b.Run("engine/nodes=10000/over="+c.name, func(b *testing.B) {
+			benchmarkPicker(b, placement.NewEngine(placement.BinPack()), 10_000, benchTasks, c.rules...)
+		})
+		b.Run("exhaustive/nodes=1000/over="+c.name, func(b *testing.B) {
+			benchmarkPicker(b, placement.NewExhaustive(placement.BinPack()), 1_000, benchGroup, c.rules...)
+		})
+	}
+}
+
+// BenchmarkSpreadWide spreads groups over 250 racks, over racks within zones, and over an attribute of which each node
+// has a value of its own.
+func BenchmarkSpreadWide(b *testing.B) {
+	for _, s := range []placement.Strategy{
+		placement.Spread("rack"), placement.Spread("rack", berth.NodeID), placement.Spread("zone", "rack"),
+		placement.Spread("rack", "zone"), placement.Spread(berth.NodeID, "rack"), placement.Spread("name"),
+	} {
+		b.Run(fmt.Sprintf("engine/strategy=%v/nodes=10000", s), func(b *testing.B) {
+			benchmarkPicker(b, placement.NewEngine(s), 10_000, benchTasks)
+		})
+	}
+	b.Run("exhaustive/strategy=spread(rack)/nodes=10000", func(b *testing.B) {
+		benchmarkPicker(b, placement.NewExhaustive(placement.Spread("rack")), 10_000, benchGroup)
+	})
+}
+
+// BenchmarkManyLanes packs nodes of as many kinds as there are lanes.
+func BenchmarkManyLanes(b *testing.B) {
+	for _, kinds := range []int{8, 16, 32, 64, 128, 256, 500} {
+		b.Run(fmt.Sprintf("lanes=%d", kinds), func(b *testing.B) {
+			nodes := benchNodes(10_000)
+			for i := range nodes {
+				nodes[i].Capacity = berth.Resources{"cpu": 32000 + int64(i%kinds), "memory": 128 << 30}
+			}
+			s := snapshotOf(b, nodes...)
+			batch := benchBatch(benchTasks)
+			engine := placement.NewEngine(placement.BinPack())
+			for b.Loop() {
+				engine.Start(s)
+				for _, t := range batch {
+					engine.Place(t)
+				}
+			}
+			b.ReportMetric(benchTasks*float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
+		})
+	}
+}
+
+// BenchmarkScan asks a strategy that declares nothing about every row for each task, and one of Shape about every
+// row for each request, with one goroutine and with as many as there are processors.
+func BenchmarkScan(b *testing.B) {
+	least := func(c *placement.Candidate) int64 { return -c.Free[0] }
+	const tasks = 10 * benchGroup
+	for _, procs := range []int{1, runtime.NumCPU()} {
+		for _, nodes := range []int{1_000, 2_500, 5_000, 10_000} {
+			for _, s := range []placement.Strategy{
+				placement.Func("func", least), host{"shape", placement.Dependence{Shape: true}, hump{}},
+			} {
+				b.Run(fmt.Sprintf("strategy=%v/nodes=%d/procs=%d", s, nodes, procs), func(b *testing.B) {
+					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+					benchmarkPicker(b, placement.NewEngine(s), nodes, tasks)
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkEvenRounds places one group of many rounds over all domains, whose limit rises with each.
+func BenchmarkEvenRounds(b *testing.B) {
+	for _, over := range []string{"rack", berth.NodeID} {
+		b.Run("over="+over, func(b *testing.B) {
+			s := snapshotOf(b, benchNodes(10_000)...)
+			engine := placement.NewEngine(placement.BinPack())
+			batch := request("g", 100, 1<<20, constraints.GroupBy(over)).Tasks(5 * benchTasks)
+			for b.Loop() {
+				engine.Start(s)
+				for _, t := range batch {
+					_, ok := engine.Place(t)
+					require.True(b, ok)
+				}
+			}
+			b.ReportMetric(float64(len(batch))*float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
 		})
 	}
 }

@@ -40,7 +40,7 @@
 // hold makes the engine choose otherwise than the reference; comparing the two in a test shows it.
 //
 //	nothing                   every node that fits is rated for every task, out of dense columns: O(nodes) for
-//	                          each, with a small constant. Always right
+//	                          each, with a small constant, by as many goroutines as may run. Always right
 //	Shape                     nodes are ranked once for each request and the ranking is kept: a choice costs what
 //	                          has changed since the last for the same request, O(log nodes) for each change
 //	Shape, Additive           nodes of one kind are kept in one order for every request: a choice looks at the
@@ -55,7 +55,9 @@
 // # Concurrency
 //
 // Strategies are immutable and may be used by many goroutines at once. A Picker is for one goroutine; any
-// number of pickers may work on one snapshot. An Engine keeps indexes from plan to plan, so one engine should be
+// number of pickers may work on one snapshot. Where an Engine rates thousands of nodes for one choice, it splits them
+// over as many goroutines as GOMAXPROCS lets run, so that Score may be called from several at once; the choice is the
+// same with any number of them, and they have ended when the call returns. An Engine keeps indexes from plan to plan, so one engine should be
 // used again and again rather than made anew, and for snapshots of one source: those of another are answered
 // alike, but its indexes begin anew.
 //

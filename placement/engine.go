@@ -55,6 +55,12 @@ type Engine struct {
 	dropped  []uint32 // those that would make too many profiles
 	verdicts map[string]*verdict
 
+	descriptions uint64                // how often a node came, went or was described anew
+	numberings   map[uint32]*numbering // by attribute, of those whose domains were counted
+	areas        map[string]*area      // by rules and attribute
+	bracket      *bracket              // of the lanes; nil if they have changed
+	crowded      bool                  // whether the strategy's attributes make too many lanes
+
 	loose   []uint32 // rows whose place in their lane is out of date
 	isLoose []bool
 	touched []uint32          // rows the plan has changed
@@ -64,8 +70,8 @@ type Engine struct {
 	active  *tally            // whose hosts hostAt finds
 	hostAt  []int32           // by row, the place in the active tally's hosts, plus one
 	runs    [2]run
-	cur     *run // one of runs, or nil
-	cand    Candidate
+	cur     *run         // one of runs, or nil
+	cands   []*Candidate // one for each goroutine that rates rows
 
 	rankings map[string]*ranking // by shape
 	shapeKey []byte
@@ -83,8 +89,13 @@ const onNode = -1
 const (
 	maxNarrow   = store.Narrow // values an attribute may have to be part of profiles
 	maxProfiles = 512          // beyond it fewer attributes are
-	maxWanted   = 64           // attributes that profiles may go by; rules that read more are asked row by row
-	maxVerdicts = 4096         // sets of rules whose verdicts are kept; beyond it they begin anew
+	// maxSpread is maxProfiles where lanes go by the strategy's attributes alone, wide or not. If those are wide, and
+	// there are others that can be left out, there may be a quarter of it.
+	maxSpread   = 1 << 14
+	maxWanted   = 64   // attributes that profiles may go by; rules that read more are asked row by row
+	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
+
+	maxVerdictCells = maxVerdicts * maxProfiles // verdicts in all
 )
 
 // profile is what all nodes of a lane have in common: all that eligibility depends on but the wide attributes.
@@ -197,6 +208,7 @@ func (e *Engine) sync(view *store.View) {
 				e.leaveLane(row)
 			}
 			e.records[row], e.lane[row] = nil, -1
+			e.descriptions++
 		}
 	}
 	for _, row := range stale {
@@ -295,6 +307,10 @@ func (e *Engine) rebuild(view *store.View) {
 	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
 	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
 	e.epoch = 0
+	e.crowded = false
+	e.descriptions++
+	clear(e.numberings)
+	clear(e.areas)
 	e.loose = e.loose[:0]
 	e.changes = e.changes[:0]
 	clear(e.rankings)
@@ -316,16 +332,16 @@ func (e *Engine) assignLanes() {
 	}
 	e.chooseNarrow()
 	for {
-		e.profiles, e.lanes, e.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
+		e.profiles, e.lanes, e.verdicts, e.bracket = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
 		for _, row := range e.order {
 			lane := e.laneFor(e.records[row], e.drained[row])
 			e.lane[row] = lane
 			e.lanes[lane].size++
-			if len(e.lanes) > maxProfiles && len(e.narrow) > 0 {
+			if len(e.lanes) > e.maxLanes() && len(e.narrow) > 0 {
 				break
 			}
 		}
-		if len(e.lanes) <= maxProfiles || len(e.narrow) == 0 {
+		if len(e.lanes) <= e.maxLanes() || len(e.narrow) == 0 {
 			break
 		}
 		e.dropNarrow()
@@ -429,12 +445,42 @@ func (e *Engine) chooseNarrow() {
 // fitsProfiles reports whether an attribute that is read may be part of profiles.
 func (e *Engine) fitsProfiles(key uint32) bool {
 	n := e.seen(key)
-	return 0 < n && n <= maxNarrow && !slices.Contains(e.dropped, key)
+	return n > 0 && (n <= maxNarrow || e.spreadsOver(e.attrs.Text(key))) && !slices.Contains(e.dropped, key)
 }
 
-// dropNarrow takes the attribute with the most values out of the profiles.
+// spreadsOver reports whether lanes go by an attribute, however many values it has, because the strategy counts
+// tasks by it and finds the best node of each domain in lanes of its own.
+func (e *Engine) spreadsOver(name string) bool {
+	return e.lanesOK && !e.crowded && slices.Contains(e.zoneNames, name)
+}
+
+func (e *Engine) maxLanes() int {
+	zones, wide := 0, false
+	for _, name := range e.zoneNames {
+		if e.spreadsOver(name) {
+			n := e.seen(e.attrs.ID(name))
+			zones, wide = zones+min(n, 1), wide || n > maxNarrow
+		}
+	}
+	switch {
+	case zones > 0 && len(e.narrow) == zones:
+		return maxSpread
+	case wide:
+		return maxSpread / 4
+	}
+	return maxProfiles
+}
+
+// dropNarrow takes the attribute with the most values out of the profiles, those that the strategy spreads over
+// last and all at once.
 func (e *Engine) dropNarrow() {
-	worst := slices.MaxFunc(e.narrow, func(a, b uint32) int {
+	others := slices.DeleteFunc(slices.Clone(e.narrow), func(k uint32) bool { return e.spreadsOver(e.attrs.Text(k)) })
+	if len(others) == 0 {
+		e.crowded = true
+		e.chooseNarrow()
+		return
+	}
+	worst := slices.MaxFunc(others, func(a, b uint32) int {
 		return cmp.Or(cmp.Compare(e.seen(a), e.seen(b)), cmp.Compare(a, b))
 	})
 	e.dropped = append(e.dropped, worst)
@@ -469,6 +515,7 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 	}
 	i := int32(len(e.lanes))
 	e.lanes = append(e.lanes, &lane{profile: p})
+	e.bracket = nil
 	e.profiles[h] = append(e.profiles[h], i)
 	return i
 }
@@ -566,6 +613,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 		e.leaveLane(row)
 	}
 	e.records[row], e.drained[row], e.lane[row] = ns.Node, ns.Drained, -1
+	e.descriptions++
 	if ns.Node == nil {
 		return true
 	}
@@ -582,7 +630,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 		return true
 	}
 	e.lane[row] = e.laneFor(ns.Node, ns.Drained)
-	if len(e.lanes) > maxProfiles {
+	if len(e.lanes) > e.maxLanes() {
 		e.unlane()
 		return true
 	}

@@ -28,6 +28,7 @@ type history struct {
 	tasks  []string
 	holds  []string
 	groups []*berth.Group
+	racks  int // how many there may be; of some clusters few, of some as many as nodes
 	nextN  int
 	nextT  int
 	nextG  int
@@ -35,6 +36,7 @@ type history struct {
 
 func newHistory(seed uint64) *history {
 	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), fork: berth.NewFork()}
+	h.racks = []int{4, 50, 50, 1000}[h.rng.IntN(4)]
 	for range 3 + h.rng.IntN(60) {
 		h.addNode()
 	}
@@ -48,7 +50,7 @@ func (h *history) node(id string) berth.Node {
 		Capacity: berth.Resources{"cpu": int64(4+4*r.IntN(3)) * 1000, "memory": int64(8+8*r.IntN(3)) << 30},
 		Attributes: berth.Attributes{
 			"zone": string(rune('a' + r.IntN(3))),
-			"rack": fmt.Sprintf("r%d", r.IntN(50)),
+			"rack": fmt.Sprintf("r%d", r.IntN(h.racks)),
 		},
 	}
 	if r.IntN(5) == 0 {
@@ -107,8 +109,17 @@ func (h *history) group() *berth.Group {
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.MaxPer("zone", 1+r.IntN(3))) })
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.Unique("rack")) })
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.GroupBy("zone")) })
-	pick(10, func() { spec.Rules = append(spec.Rules, constraints.GroupBy("rack").Skew(2)) })
-	pick(12, func() { spec.Rules = append(spec.Rules, constraints.GroupBy(berth.NodeID)) })
+	even := func(attribute string) {
+		rule := constraints.GroupBy(attribute).Skew(1 + r.IntN(2))
+		if r.IntN(4) == 0 {
+			rule = rule.MinDomains(1 + r.IntN(60))
+		}
+		spec.Rules = append(spec.Rules, rule)
+	}
+	pick(7, func() { even("rack") })
+	pick(9, func() { even(berth.NodeID) })
+	pick(10, func() { spec.Rules = append(spec.Rules, constraints.In("rack", "r1", "r2", "r3", "r4", "r5", "r6")) })
+	pick(15, func() { spec.Rules = append(spec.Rules, ceiling{}) })
 	pick(4, func() { spec.Rules = append(spec.Rules, constraints.TolerateKey("dedicated")) })
 	pick(6, func() {
 		spec.Prefer = append(spec.Prefer, berth.Preference{Weight: int64(1 + r.IntN(3)), Rule: constraints.Eq("zone", "c")})
@@ -136,6 +147,15 @@ func (h *history) group() *berth.Group {
 	return g
 }
 
+// ceiling is an even rule of a host's own whose limit falls as the emptiest domain fills, and rises again.
+type ceiling struct{}
+
+func (ceiling) String() string            { return "ceiling" }
+func (ceiling) Err() error                { return nil }
+func (ceiling) Domain() string            { return "rack" }
+func (ceiling) Even() bool                { return true }
+func (ceiling) Limit(d berth.Domains) int { return 2 + d.Least*3%4 + d.Number%2 }
+
 // batch returns tasks for one plan.
 func (h *history) batch() []berth.Task {
 	var tasks []berth.Task
@@ -145,7 +165,11 @@ func (h *history) batch() []berth.Task {
 			tasks = append(tasks, g.Everywhere())
 			continue
 		}
-		for range 1 + h.rng.IntN(8) {
+		n := 1 + h.rng.IntN(8)
+		if h.rng.IntN(12) == 0 {
+			n = 50 // often more than there are domains
+		}
+		for range n {
 			h.nextT++
 			tasks = append(tasks, g.Task(fmt.Sprintf("t%d", h.nextT)))
 		}
@@ -301,6 +325,8 @@ func strategies() []placement.Strategy {
 		own("fewest", placement.Dependence{Shape: true, Domains: []string{"zone"}, Fewest: true}),
 		own("fewest, additive", placement.Dependence{Shape: true, Domains: []string{berth.NodeID, "zone"}, Fewest: true, Additive: hump{}}),
 		own("fewest on two", placement.Dependence{Shape: true, Domains: []string{"ssd", "zone"}, Fewest: true, Additive: hump{}}),
+		placement.Spread("rack", berth.NodeID), placement.Spread("zone", "rack"),
+		own("fewest, wide", placement.Dependence{Shape: true, Domains: []string{"rack", "ssd"}, Fewest: true, Additive: hump{}}),
 		own("fewest of nothing", placement.Dependence{Shape: true, Domains: []string{"no such attribute"}, Fewest: true, Additive: hump{}}),
 	}
 }

@@ -18,7 +18,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	}
 	r := e.begin(g)
 	e.cur = nil
-	if r == nil || r.escaped || len(r.wide) > 0 || r.ports || !r.possible || g.Mode() == berth.Daemon {
+	if r.escaped || len(r.wide) > 0 || r.ports || !r.possible || g.Mode() == berth.Daemon {
 		e.catchUpReference()
 		return e.ref.Explain(g)
 	}

@@ -51,9 +51,11 @@ func (c *chunk) mostOf(b int) []int64 {
 }
 
 // all yields the lane's rows, best first.
-func (l *lane) all() iter.Seq[uint32] {
+func (l *lane) all() iter.Seq[uint32] { return rowsOf(l.chunks) }
+
+func rowsOf(chunks []*chunk) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		for _, c := range l.chunks {
+		for _, c := range chunks {
 			for b := range c.n {
 				for _, row := range c.block(b) {
 					if !yield(row) {
@@ -83,6 +85,16 @@ var (
 	laneStart = position{key: math.MaxInt64}
 	laneEnd   = position{key: math.MinInt64, rank: math.MaxUint32}
 )
+
+// earlier returns the one of two positions that stands before the other.
+func earlier(p, q position) position {
+	if q.before(p) {
+		return q
+	}
+	return p
+}
+
+func (p position) before(q position) bool { return p.key > q.key || p.key == q.key && p.rank < q.rank }
 
 func (e *Engine) positionOf(row uint32) position { return position{e.key[row], e.rank[row]} }
 

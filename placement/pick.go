@@ -30,22 +30,29 @@ type run struct {
 	picky    bool // whether a row that has room may still be refused
 	scan     bool // whether no lane keeps the order
 	ranked   bool // whether a ranking keeps it, so that not every row is asked about
+	even     bool // whether rules compare domains
 	verdict  *verdict
 	tally    *tally // nil if nobody counts the group's tasks
 
 	hostLimit int        // of the group's tasks on one node
 	zones     []zoneRule // about narrow attributes: they hold or not for a lane
-	wide      []zoneRule // about wide ones: they are asked row by row
+	wide      []zoneRule // about wide ones, and even ones about hosts: they are asked row by row
+	heldAt    position   // where the search met the first row that an even rule holds off, if holds says so
+	holds     bool
 
 	lanes []laneRun
-	slots []int32 // of each lane: its slots in the domains of the strategy, then of zones
+	slots []int32  // of each lane: its slots in the domains of the strategy, then of zones
+	games knockout // among lanes, if they are many
+	dry   bool     // whether the games met a lane that has no row without a task of the group
 }
 
 // zoneRule is a domain rule, and where its tasks are counted.
 type zoneRule struct {
 	rule   berth.DomainRule
-	domain *domain
-	limit  int // for even rules, at the moment
+	domain *domain // nil for hosts
+	slots  []int32 // by row, of rules that are asked row by row
+	census *census // nil unless the rule is even
+	limit  int     // for even rules, at the moment
 }
 
 // laneRun is what a run knows of a lane that its group may use.
@@ -57,12 +64,13 @@ type laneRun struct {
 	least     int64 // the least part that the request takes of a node, if it takes of all the node has
 	found     bool  // row is the best of the lane
 	row       uint32
-	score     int64
-	from      position // nothing before it can be used
+	score     int64    // of row; without one, what no row of the lane exceeds, for games
+	from      position // nothing before it can be used, but rows that an even rule holds off
+	held      position // where the first of those stands, if holds says so
+	holds     bool
 }
 
-// begin makes the run of a group, or returns nil if the group needs the reference: it has a rule of
-// even domains that are not those of lanes.
+// begin makes the run of a group.
 func (e *Engine) begin(g *berth.Group) *run {
 	eligibility, reads, all := g.Reads()
 	rules := g.DomainRules()
@@ -76,6 +84,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 	*r = run{
 		group: g, devices: g.Devices(), ports: g.UsesPorts(), scan: !e.lanesOK, hostLimit: math.MaxInt,
 		needs: r.needs[:0], request: r.request[:0], lanes: r.lanes[:0], slots: r.slots[:0], zones: r.zones[:0], wide: r.wide[:0],
+		games: knockout{winner: r.games.winner, leafOf: r.games.leafOf, before: r.games.before},
 	}
 	r.possible = e.needsOf(g, r)
 	r.escaped = all && eligibility != ""
@@ -91,18 +100,19 @@ func (e *Engine) begin(g *berth.Group) *run {
 	}
 	for _, rule := range rules {
 		switch name := rule.Domain(); {
-		case rule.Even() && (r.escaped || name == berth.NodeID || !e.isNarrow(name)):
-			return nil
+		case name == berth.NodeID && rule.Even():
+			r.wide = append(r.wide, zoneRule{rule: rule})
 		case name == berth.NodeID:
 			r.hostLimit = min(r.hostLimit, rule.Limit(berth.Domains{}))
 		default:
-			z := zoneRule{rule: rule, domain: r.tally.domain(e.view.Attrs().ID(name))}
+			z := zoneRule{rule: rule, domain: e.domain(r.tally, e.view.Attrs().ID(name))}
 			if !rule.Even() {
 				z.limit = rule.Limit(berth.Domains{})
 			}
 			if e.isNarrow(name) {
 				r.zones = append(r.zones, z)
 			} else {
+				z.slots = e.slotsByRow(z.domain.values, z.domain.key)
 				r.wide = append(r.wide, z)
 			}
 		}
@@ -111,10 +121,17 @@ func (e *Engine) begin(g *berth.Group) *run {
 		r.scan = r.scan || !e.isNarrowKey(key)
 	}
 	r.scan = r.scan || r.escaped && len(g.Preferences()) > 0
+	if r.scan {
+		for zone, key := range e.zoneKeys {
+			e.slotsByRow(r.tally.domains[zone].values, key)
+		}
+	}
 	r.ranked = r.scan && e.depends.Shape && r.tally == nil && !r.ports
 	r.picky = r.escaped || r.ports || len(r.devices) > 0 || len(r.wide) > 0 || r.hostLimit < math.MaxInt || e.byNode
 	if r.possible {
 		e.enter(r, eligibility)
+		e.takeCensus(r)
+		e.setLimits(r)
 	}
 	return r
 }
@@ -163,13 +180,17 @@ func (e *Engine) isNarrowKey(key uint32) bool {
 func (e *Engine) enter(r *run, eligibility string) {
 	v := e.verdicts[eligibility]
 	if v == nil {
-		if len(e.verdicts) >= maxVerdicts {
+		if len(e.verdicts) >= maxVerdicts || len(e.verdicts)*len(e.lanes) >= maxVerdictCells {
 			clear(e.verdicts)
 		}
 		v = new(verdict)
 		e.verdicts[eligibility] = v
 	}
 	r.verdict = v
+	e.lanesInOrder()
+	for zone := range e.zoneKeys {
+		r.tally.domains[zone].grow()
+	}
 	for len(v.known) < len(e.lanes) {
 		v.known, v.ok, v.preferred = append(v.known, false), append(v.ok, false), append(v.preferred, 0)
 	}
@@ -196,7 +217,7 @@ func (e *Engine) enter(r *run, eligibility string) {
 			}
 			lr.preferred = v.preferred[i]
 		}
-		if !e.slotsOf(r, p) {
+		if !e.slotsOf(r, i) {
 			r.slots = r.slots[:lr.slots]
 			continue
 		}
@@ -222,14 +243,10 @@ func leastPart(request, capacity []int64) int64 {
 
 // slotsOf appends a lane's slots in the domains that are counted; false means that it has none in the
 // domains of a rule.
-func (e *Engine) slotsOf(r *run, p *profile) bool {
-	for _, key := range e.zoneKeys {
-		slot := int32(-1)
-		if v, ok := p.attr(key); ok {
-			slot = r.tally.domain(key).slot(v)
-		}
-		r.slots = append(r.slots, slot)
-	}
+func (e *Engine) slotsOf(r *run, lane int) bool {
+	p := e.lanes[lane].profile
+	zones := len(e.zoneKeys)
+	r.slots = append(r.slots, e.bracket.slots[lane*zones:(lane+1)*zones]...)
 	for _, z := range r.zones {
 		v, ok := p.attr(z.domain.key)
 		if !ok {
@@ -243,10 +260,20 @@ func (e *Engine) slotsOf(r *run, p *profile) bool {
 // accepts says of a row that has room whether the run's group may be placed there, as far as lanes do
 // not say. For a strategy that counts tasks by node, rows that have some are looked at apart.
 func (e *Engine) accepts(r *run, row uint32) bool {
-	return !(e.byNode && e.hostCount(row) > 0) && e.usable(r, row)
+	if e.byNode && e.hostCount(row) > 0 || !e.usable(r, row) {
+		return false
+	}
+	if r.even && e.held(r, row) {
+		if !r.holds {
+			r.heldAt, r.holds = e.positionOf(row), true
+		}
+		return false
+	}
+	return true
 }
 
-// usable is accepts for a row that is looked at apart.
+// usable is accepts for a row that is looked at apart, but for even rules. What it refuses stays refused as long as
+// the run only places tasks.
 func (e *Engine) usable(r *run, row uint32) bool {
 	n := e.records[row]
 	if r.tally != nil && e.hostCount(row) >= r.hostLimit {
@@ -255,9 +282,9 @@ func (e *Engine) usable(r *run, row uint32) bool {
 	if r.escaped && !r.group.Eligible(n.Payload.(*berth.Node)) {
 		return false
 	}
-	for _, z := range r.wide {
-		v, ok := n.Attr(z.domain.key)
-		if !ok || z.domain.tasks[z.domain.slot(v)] >= z.limit {
+	for i := range r.wide {
+		z := &r.wide[i]
+		if z.domain != nil && z.slots[row] < 0 || z.census == nil && e.tasksAt(z, row) >= z.limit {
 			return false
 		}
 	}
@@ -285,32 +312,6 @@ func (e *Engine) full(r *run, lr *laneRun) bool {
 	return false
 }
 
-// setLimits sets the limits of even rules, which move with the domains that have the fewest tasks.
-func (e *Engine) setLimits(r *run) {
-	for i := range r.zones {
-		z := &r.zones[i]
-		if !z.rule.Even() {
-			continue
-		}
-		var seen []uint32
-		least := -1
-		for li, l := range e.lanes {
-			if l.size == 0 || !r.verdict.ok[li] {
-				continue
-			}
-			v, ok := l.profile.attr(z.domain.key)
-			if !ok || slices.Contains(seen, v) {
-				continue
-			}
-			seen = append(seen, v)
-			if n := z.domain.tasks[z.domain.slot(v)]; least < 0 || n < least {
-				least = n
-			}
-		}
-		z.limit = z.rule.Limit(berth.Domains{Number: len(seen), Least: max(least, 0)})
-	}
-}
-
 // Place picks the best node for a task. What it costs is in ENGINE.md.
 func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	if e.cur == nil || e.cur.group != t.Group {
@@ -320,13 +321,10 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		e.cur = e.begin(t.Group)
 	}
 	r := e.cur
-	if r == nil {
-		return e.placeByReference(t)
-	}
 	if !r.possible {
 		return berth.Op{}, false
 	}
-	if len(r.zones) > 0 {
+	if r.even {
 		e.setLimits(r)
 	}
 	if r.scan {
@@ -342,22 +340,37 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		}
 		return e.occupy(r, row, t), true
 	}
-	// The lanes whose best row is known come first: the others are searched only as far as they could
-	// have a better one.
-	var best *laneRun
+	best, dry := e.bestOf(r)
+	if dry && e.byNode && len(r.tally.hosts) > 0 {
+		if host, ok := e.bestHost(r); ok && (best == nil || e.better(r, &host, best)) {
+			best = &host
+		}
+	}
+	if best == nil {
+		return berth.Op{}, false
+	}
+	return e.take(r, best, t), true
+}
+
+// bestOf finds the lane with the best row, nil if there is no row, and says whether a lane has no row without a
+// task of the group. The lanes whose best row is known come first: the others are searched only as far as they
+// could have a better one.
+func (e *Engine) bestOf(r *run) (best *laneRun, dry bool) {
+	if len(r.lanes) >= manyLanes {
+		return e.bestLane(r), r.dry
+	}
 	for i := range r.lanes {
 		lr := &r.lanes[i]
 		if len(r.zones) > 0 && e.full(r, lr) {
 			continue
 		}
-		if lr.found && len(r.wide) > 0 && !e.accepts(r, lr.row) {
-			lr.found = false
+		if lr.found && len(r.wide) > 0 && !e.stillAccepts(r, lr) {
+			lr.lose()
 		}
 		if lr.found && (best == nil || e.better(r, lr, best)) {
 			best = lr
 		}
 	}
-	dry := false // whether a lane has no row without a task of the group
 	for i := range r.lanes {
 		lr := &r.lanes[i]
 		if lr.found || len(r.zones) > 0 && e.full(r, lr) {
@@ -368,15 +381,7 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		}
 		dry = dry || lr.from == laneEnd
 	}
-	if dry && e.byNode && len(r.tally.hosts) > 0 {
-		if host, ok := e.bestHost(r); ok && (best == nil || e.better(r, &host, best)) {
-			return e.take(r, &host, t), true
-		}
-	}
-	if best == nil {
-		return berth.Op{}, false
-	}
-	return e.take(r, best, t), true
+	return best, dry
 }
 
 // search finds the best row of a lane, unless it is no better than one that is known.
@@ -399,15 +404,38 @@ func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
 	e.flush()
 	e.build()
 	var end position
-	r.least = lr.least
+	r.least, r.holds = lr.least, false
 	lr.row, lr.found, end = e.find(e.lanes[lr.lane], r, lr.from, floor)
 	r.least = 0
+	if r.holds {
+		lr.hold(r.heldAt)
+	}
 	if lr.found {
 		lr.from = e.positionOf(lr.row)
 		lr.score = e.key[lr.row] + lr.groupTerm
 	} else {
 		lr.from = end
+		lr.expect()
 	}
+}
+
+// expect sets the score that no row from where the search stands exceeds.
+func (lr *laneRun) expect() { lr.score = lr.from.key + lr.groupTerm }
+
+// lose notes that the best row of a lane cannot be used any more.
+func (lr *laneRun) lose() {
+	lr.found = false
+	lr.expect()
+}
+
+// stillAccepts reports whether the best row of a lane can be used although other lanes have had tasks since.
+func (e *Engine) stillAccepts(r *run, lr *laneRun) bool {
+	r.holds = false
+	ok := e.accepts(r, lr.row)
+	if r.holds {
+		lr.hold(e.moved(lr.row))
+	}
+	return ok
 }
 
 // outranks compares what comes before scores, of a row of lane a without a task of the group and of b: 1 if
@@ -464,7 +492,7 @@ func (r *run) tasksIn(lr *laneRun, zone int) int {
 func (e *Engine) bestHost(r *run) (best laneRun, found bool) {
 	for _, h := range r.tally.hosts {
 		lr := r.laneOf(e.lane[h.row])
-		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.from != laneEnd || !e.fits(r, h.row) || !e.usable(r, h.row) {
+		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.from != laneEnd || !e.fits(r, h.row) || !e.usable(r, h.row) || r.even && e.held(r, h.row) {
 			continue
 		}
 		c := *lr
@@ -477,18 +505,23 @@ func (e *Engine) bestHost(r *run) (best laneRun, found bool) {
 }
 
 func (r *run) laneOf(lane int32) *laneRun {
-	i, ok := slices.BinarySearchFunc(r.lanes, lane, func(lr laneRun, l int32) int { return cmp.Compare(lr.lane, l) })
-	if !ok {
-		return nil
+	if i, ok := r.find(lane); ok {
+		return &r.lanes[i]
 	}
-	return &r.lanes[i]
+	return nil
+}
+
+// find returns the place of a lane in the run's.
+func (r *run) find(lane int32) (int, bool) {
+	return slices.BinarySearchFunc(r.lanes, lane, func(lr laneRun, l int32) int { return cmp.Compare(lr.lane, l) })
 }
 
 // take places a task on the row of a candidate.
 func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 	row := c.row
 	op := e.occupy(r, row, t)
-	if !c.found || c.row != row {
+	if !c.found { // it is a host that was looked at apart
+		e.played(r, c)
 		return op
 	}
 	// Nothing before the row can be used, so it is still the best of its lane if it became no worse.
@@ -496,11 +529,10 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 		c.score = now + c.groupTerm
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.
-		c.found = false
-		if p := (position{now, e.rank[row]}); now > c.from.key || now == c.from.key && p.rank < c.from.rank {
-			c.from = p
-		}
+		c.from = earlier(c.from, position{now, e.rank[row]})
+		c.lose()
 	}
+	e.played(r, c)
 	return op
 }
 
@@ -635,7 +667,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		return
 	}
 	r := e.begin(g)
-	if r == nil || len(g.DomainRules()) > 0 {
+	if len(g.DomainRules()) > 0 {
 		e.coverByReference(g, placed, missed)
 		return
 	}
@@ -685,15 +717,6 @@ func (e *Engine) catchUpReference() {
 	for ; e.told < e.steps.n; e.told++ {
 		e.ref.fork.Apply(e.op(*e.steps.at(e.told)))
 	}
-}
-
-func (e *Engine) placeByReference(t berth.Task) (berth.Op, bool) {
-	e.catchUpReference()
-	op, ok := e.ref.Place(t)
-	if ok {
-		e.follow(op)
-	}
-	return op, ok
 }
 
 func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {

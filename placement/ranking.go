@@ -50,11 +50,11 @@ func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
 	}
 	e.asked++
 	k.used = e.asked
-	e.aim(r, t)
 	rows := len(e.records)
 	if k.told < 0 || len(e.changes)-k.told > rows/4 || len(k.score) != rows {
-		e.rankAll(k, r)
+		e.rankAll(k, r, t)
 	} else {
+		e.aim(1, r, t)
 		for _, row := range e.changes[k.told:] {
 			e.rerank(k, r, row)
 		}
@@ -87,8 +87,8 @@ func (e *Engine) changed(row uint32) {
 
 const maxChanges = 1 << 20
 
-// rankAll makes a ranking anew: O(rows).
-func (e *Engine) rankAll(k *ranking, r *run) {
+// rankAll makes a ranking anew: O(rows), which are rated in parts.
+func (e *Engine) rankAll(k *ranking, r *run, t berth.Task) {
 	rows := len(e.records)
 	k.leaves = 1
 	for k.leaves < rows {
@@ -98,12 +98,27 @@ func (e *Engine) rankAll(k *ranking, r *run) {
 	k.score, k.prefer = make([]int64, rows), make([]int64, rows)
 	for i := range k.leaves {
 		k.winner[k.leaves+i] = noRow
-		if i < rows && e.rateRow(k, r, uint32(i)) {
-			k.winner[k.leaves+i] = uint32(i)
-		}
+	}
+	parts, workers := split(rows)
+	e.aim(workers, r, t)
+	if workers == 1 {
+		e.rankPart(k, r, e.cands[0], 0, rows)
+	} else {
+		inParts(parts, workers, func(worker, part int) {
+			e.rankPart(k, r, e.cands[worker], part*rows/parts, (part+1)*rows/parts)
+		})
 	}
 	for i := k.leaves - 1; i > 0; i-- {
 		k.winner[i] = e.win(k, k.winner[2*i], k.winner[2*i+1])
+	}
+}
+
+// rankPart rates the rows from one on to before another.
+func (e *Engine) rankPart(k *ranking, r *run, c *Candidate, from, to int) {
+	for row := from; row < to; row++ {
+		if e.rateRow(k, r, c, uint32(row)) {
+			k.winner[k.leaves+row] = uint32(row)
+		}
 	}
 }
 
@@ -111,7 +126,7 @@ func (e *Engine) rankAll(k *ranking, r *run) {
 func (e *Engine) rerank(k *ranking, r *run, row uint32) {
 	i := k.leaves + int(row)
 	k.winner[i] = noRow
-	if e.rateRow(k, r, row) {
+	if e.rateRow(k, r, e.cands[0], row) {
 		k.winner[i] = row
 	}
 	for i /= 2; i > 0; i /= 2 {
@@ -120,7 +135,7 @@ func (e *Engine) rerank(k *ranking, r *run, row uint32) {
 }
 
 // rateRow scores a row; false means that it cannot be used.
-func (e *Engine) rateRow(k *ranking, r *run, row uint32) bool {
+func (e *Engine) rateRow(k *ranking, r *run, c *Candidate, row uint32) bool {
 	if e.lane[row] < 0 {
 		return false
 	}
@@ -132,8 +147,8 @@ func (e *Engine) rateRow(k *ranking, r *run, row uint32) bool {
 	if r.escaped {
 		k.prefer[row] = r.group.Preferred(e.records[row].Payload.(*berth.Node))
 	}
-	e.cand.Capacity = e.lanes[lr.lane].profile.capacity
-	k.score[row] = e.score(r, row)
+	c.Capacity = e.lanes[lr.lane].profile.capacity
+	k.score[row] = e.score(c, r, row)
 	return true
 }
 

@@ -11,6 +11,7 @@ import (
 // found by row in constant time for the active tally only, that of the current run.
 type tally struct {
 	hosts   []host
+	census  *census   // of hosts; nil if no even rule looks at it
 	domains []*domain // those of the strategy's attributes first, in their order
 }
 
@@ -21,29 +22,90 @@ type host struct {
 
 // domain counts a group's tasks by the values of an attribute.
 type domain struct {
-	key   uint32
-	index map[uint32]int32 // slots by value
-	tasks []int            // by slot
+	key    uint32
+	values *numbering
+	tasks  []int   // by slot; those beyond its end have none
+	census *census // nil if no even rule looks at it
 }
 
+// slot returns where the tasks of a value are counted.
 func (d *domain) slot(value uint32) int32 {
-	if s, ok := d.index[value]; ok {
-		return s
-	}
-	s := int32(len(d.tasks))
-	d.index[value] = s
-	d.tasks = append(d.tasks, 0)
+	s := d.values.slot(value)
+	d.grow()
 	return s
 }
 
-// domain returns the domain of an attribute that is counted.
-func (t *tally) domain(key uint32) *domain {
+// grow makes room to count the tasks of every slot there is.
+func (d *domain) grow() {
+	if n := len(d.values.slots); len(d.tasks) < n {
+		d.tasks = append(d.tasks, make([]int, n-len(d.tasks))...)
+	}
+}
+
+// at returns the tasks of a slot. It changes nothing, so that many goroutines may ask.
+func (d *domain) at(slot int32) int {
+	if int(slot) < len(d.tasks) {
+		return d.tasks[slot]
+	}
+	return 0
+}
+
+// numbering gives the values of an attribute their slots, the same in the tallies of all groups.
+type numbering struct {
+	slots map[uint32]int32 // by value
+	rows  []int32          // the slot of each row's value, or -1; made when a rule is asked row by row
+	at    uint64           // the engine's descriptions when rows was made
+}
+
+func (v *numbering) slot(value uint32) int32 {
+	s, ok := v.slots[value]
+	if !ok {
+		s = int32(len(v.slots))
+		v.slots[value] = s
+	}
+	return s
+}
+
+// numbers returns the numbering of an attribute.
+func (e *Engine) numbers(key uint32) *numbering {
+	v := e.numberings[key]
+	if v == nil {
+		if e.numberings == nil {
+			e.numberings = map[uint32]*numbering{}
+		}
+		v = &numbering{slots: map[uint32]int32{}}
+		e.numberings[key] = v
+	}
+	return v
+}
+
+// slotsByRow returns the slot of every row's value of an attribute, -1 for none: O(nodes) the first time since
+// nodes changed.
+func (e *Engine) slotsByRow(v *numbering, key uint32) []int32 {
+	if v.at == e.descriptions && len(v.rows) == len(e.records) {
+		return v.rows
+	}
+	v.at = e.descriptions
+	v.rows = slices.Grow(v.rows[:0], len(e.records))[:len(e.records)]
+	for row, n := range e.records {
+		v.rows[row] = -1
+		if n != nil {
+			if value, ok := n.Attr(key); ok {
+				v.rows[row] = v.slot(value)
+			}
+		}
+	}
+	return v.rows
+}
+
+// domain returns the domain of an attribute that is counted in a tally.
+func (e *Engine) domain(t *tally, key uint32) *domain {
 	for _, d := range t.domains {
 		if d.key == key {
 			return d
 		}
 	}
-	d := &domain{key: key, index: map[uint32]int32{}}
+	d := &domain{key: key, values: e.numbers(key)}
 	t.domains = append(t.domains, d)
 	return d
 }
@@ -56,11 +118,11 @@ func (e *Engine) tallyOf(g *berth.Group) *tally {
 	}
 	t := new(tally)
 	for _, key := range e.zoneKeys {
-		t.domain(key)
+		e.domain(t, key)
 	}
 	for _, rule := range g.DomainRules() {
 		if name := rule.Domain(); name != berth.NodeID {
-			t.domain(e.view.Attrs().ID(name))
+			e.domain(t, e.view.Attrs().ID(name))
 		}
 	}
 	e.activate(t)
@@ -119,9 +181,12 @@ func (e *Engine) add(t *tally, row uint32, by int) {
 		}
 	}
 	t.hosts[i].tasks += by
+	t.census.move(int32(row), t.hosts[i].tasks-by, t.hosts[i].tasks)
 	for _, d := range t.domains {
 		if v, ok := e.records[row].Attr(d.key); ok {
-			d.tasks[d.slot(v)] += by
+			slot := d.slot(v)
+			d.tasks[slot] += by
+			d.census.move(slot, d.tasks[slot]-by, d.tasks[slot])
 		}
 	}
 }
