@@ -39,11 +39,11 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	if x.found {
 		n := e.records[x.nearest]
 		if x.miss.rules == 0 {
-			x.out.SetNearest(n.ID, e.shortfalls(g, x.nearest))
+			x.out.Nearest = &berth.NearMiss{Node: n.ID, Lacks: e.shortfalls(g, x.nearest)}
 		} else {
 			e.catchUpReference()
 			view, _ := e.ref.fork.Node(n.ID)
-			x.out.SetNearest(n.ID, e.ref.fork.Lacks(g, view))
+			x.out.Nearest = &berth.NearMiss{Node: n.ID, Lacks: e.ref.fork.Lacks(g, view)}
 		}
 	}
 	return x.out
