@@ -70,6 +70,9 @@ type Engine struct {
 	asked    uint64   // how often a ranking was
 	changes  []uint32 // rows that changed, for rankings to be told
 
+	sorted sortedColumns
+	scratch
+
 	ref     *Exhaustive // for what has no index, and for explanations; started when needed
 	told    int         // how many of steps ref has been told
 	refLive bool
@@ -266,6 +269,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.loose = e.loose[:0]
 	e.changes = e.changes[:0]
 	clear(e.rankings)
+	e.sorted = sortedColumns{}
 	e.growRows(view.Rows())
 	for _, row := range view.Order() {
 		ns := view.Node(row)
@@ -328,7 +332,6 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 		slices.SortStableFunc(rows, byKey)
 	}
 	l.chunks, l.size = nil, len(rows)
-	l.version++
 	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
 	for part := range slices.Chunk(rows, rowsAtFirst) {
 		if k := len(l.chunks); k == 0 || l.chunks[k-1].n == blocksAtFirst {

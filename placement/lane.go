@@ -16,12 +16,6 @@ type lane struct {
 	profile *profile
 	chunks  []*chunk
 	size    int
-	version uint64 // grows whenever a node of the lane comes, goes or changes
-
-	// What explanations ask for: the free amounts by dimension, ascending, made when they are asked for a
-	// second time at one version.
-	sorted            [][]int64
-	sortedAt, askedAt uint64
 }
 
 const (
@@ -141,7 +135,6 @@ func (e *Engine) rowAt(rows []uint32, p position) int {
 // insert puts a row where its key says.
 func (e *Engine) insert(l *lane, row uint32) {
 	l.size++
-	l.version++
 	if len(l.chunks) == 0 {
 		c := e.newChunk()
 		e.appendBlock(c, row)
@@ -247,7 +240,6 @@ func (e *Engine) remove(l *lane, row uint32) {
 	c := e.chunkOf[row]
 	e.chunkOf[row] = nil
 	l.size--
-	l.version++
 	b := e.blockAt(c, e.positionOf(row))
 	i := slices.Index(c.block(b), row)
 	for o := 0; i < 0; o++ { // ranks have moved: look at every block
