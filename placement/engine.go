@@ -339,6 +339,9 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 		}
 		e.appendBlock(l.chunks[len(l.chunks)-1], part...)
 	}
+	if len(l.chunks) > 0 {
+		l.tighten()
+	}
 }
 
 func (e *Engine) sawValue(a store.Attr) (widened bool) {

@@ -139,13 +139,6 @@ func (e *Engine) tightenPage(c *sortedColumn, i int) {
 	c.pages[i].loose = false
 }
 
-// raise lifts bounds to let amounts in.
-func raise(most, free []int64) {
-	for d, f := range free {
-		most[d] = max(most[d], f)
-	}
-}
-
 // pageAt returns the last page that begins before x, or the first.
 func (c *sortedColumn) pageAt(x entry) int {
 	lo, hi := 1, len(c.pages)
