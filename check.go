@@ -320,16 +320,7 @@ func (f *Fork) Explain(g *Group) *Explanation {
 		e.Counts = append(e.Counts, ReasonCount{r, n})
 	}
 	SortReasons(e.Counts)
-	if e.Nearest != nil {
-		e.SetNearest(e.Nearest.Node, e.Nearest.Lacks)
-	}
 	return e
-}
-
-// SetNearest sets the node that came closest, and what would have helped there.
-func (e *Explanation) SetNearest(node string, lacks []Lack) {
-	e.Nearest = &NearMiss{Node: node, Lacks: lacks}
-	e.Helps = helps(e)
 }
 
 // nearness orders near misses: the fewest reasons that more room would not cure, then the fewest
@@ -370,27 +361,4 @@ func ratioLess(a, b, c, d uint64) bool {
 	h1, l1 := bits.Mul64(a, d)
 	h2, l2 := bits.Mul64(c, b)
 	return h1 < h2 || h1 == h2 && l1 < l2
-}
-
-// helps names the one change that would have let the task be placed, if there is one.
-func helps(e *Explanation) string {
-	if len(e.Nearest.Lacks) != 1 {
-		return ""
-	}
-	l := e.Nearest.Lacks[0]
-	switch l.Reason.Code {
-	case Insufficient:
-		return fmt.Sprintf("%s more %s on %s would do", formatShortfall(l.Reason.Subject, l.Short), l.Reason.Subject, e.Nearest.Node)
-	case DomainFull:
-		return "a node in another domain of " + l.Reason.Subject + " would do"
-	case Tainted:
-		return "tolerating " + l.Reason.Subject + " would do"
-	case Unschedulable:
-		return "making " + e.Nearest.Node + " schedulable would do"
-	case Drained:
-		return "ending the drain of " + e.Nearest.Node + " would do"
-	case NoDevice:
-		return "room for " + l.Reason.Subject + " on " + e.Nearest.Node + " would do"
-	}
-	return ""
 }

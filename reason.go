@@ -110,8 +110,30 @@ type Explanation struct {
 	Counts []ReasonCount
 	// Nearest is the node that came closest, nil if there is no node.
 	Nearest *NearMiss
-	// Helps says what would have let the task be placed, if one change would.
-	Helps string
+}
+
+// Helps says what would have let the task be placed, if one change on the nearest node would.
+func (e *Explanation) Helps() string {
+	if e == nil || e.Nearest == nil || len(e.Nearest.Lacks) != 1 {
+		return ""
+	}
+	node, l := e.Nearest.Node, e.Nearest.Lacks[0]
+	subject := l.Reason.Subject
+	switch l.Reason.Code {
+	case Insufficient:
+		return fmt.Sprintf("%s more %s on %s would do", formatShortfall(subject, l.Short), subject, node)
+	case DomainFull:
+		return "a node in another domain of " + subject + " would do"
+	case Tainted:
+		return "tolerating " + subject + " would do"
+	case Unschedulable:
+		return "making " + node + " schedulable would do"
+	case Drained:
+		return "ending the drain of " + node + " would do"
+	case NoDevice:
+		return "room for " + subject + " on " + node + " would do"
+	}
+	return ""
 }
 
 // NearMiss is the node that came closest to taking a task: the one with the fewest reasons that more
@@ -171,8 +193,8 @@ func (e *Explanation) String() string {
 			b.WriteString(l.String())
 		}
 	}
-	if e.Helps != "" {
-		b.WriteString("; " + e.Helps)
+	if helps := e.Helps(); helps != "" {
+		b.WriteString("; " + helps)
 	}
 	return b.String()
 }

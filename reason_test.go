@@ -42,13 +42,13 @@ func TestExplanationString(t *testing.T) {
 		{Reason: berth.Reason{Code: berth.Drained}, Nodes: 3},
 	}
 	berth.SortReasons(counts)
-	full := &berth.Explanation{Nodes: 5, Counts: counts, Helps: "less would do", Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
+	full := &berth.Explanation{Nodes: 5, Counts: counts, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
 		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1288490188},
 		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Detail: "zone=a has web-1"},
 		{Reason: berth.Reason{Code: berth.NoPort, Subject: "80"}},
 	}}}
 	const text = "3 draining, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
-		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80; less would do"
+		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80"
 	task := berth.NewTask("web-3", berth.GroupSpec{})
 	for want, s := range map[string]interface{ String() string }{
 		text:                           full,
@@ -62,6 +62,25 @@ func TestExplanationString(t *testing.T) {
 	} {
 		assert.Equal(t, want, s.String())
 	}
+}
+
+func TestHelps(t *testing.T) {
+	for want, why := range map[string]berth.Reason{
+		"2 more cpu on n1 would do":                   {Code: berth.Insufficient, Subject: "cpu"},
+		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
+		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
+		"making n1 schedulable would do":              {Code: berth.Unschedulable},
+		"ending the drain of n1 would do":             {Code: berth.Drained},
+		"room for 1 gpu on n1 would do":               {Code: berth.NoDevice, Subject: "1 gpu"},
+		"":                                            {Code: berth.RuleBroken, Subject: "zone"},
+	} {
+		e := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: why, Short: 2000}}}}
+		assert.Equal(t, want, e.Helps())
+		e.Nearest.Lacks = append(e.Nearest.Lacks, e.Nearest.Lacks[0])
+		assert.Empty(t, e.Helps(), "one change is not enough")
+	}
+	assert.Empty(t, (*berth.Explanation)(nil).Helps())
+	assert.Empty(t, new(berth.Explanation).Helps())
 }
 
 // Whoever repeats a rule or a taint is told once, so that the one thing that would help is still found.

@@ -83,6 +83,43 @@ func BenchmarkEngine(b *testing.B) {
 	}
 }
 
+// BenchmarkExplain asks why tasks, each of another size, fit on no node of a cluster that is full for a part,
+// more or less by node. After each question, with changes, a task is placed that takes room on a node.
+func BenchmarkExplain(b *testing.B) {
+	for _, nodes := range []int{1_000, 10_000, 100_000} {
+		for _, fill := range []int64{0, 50, 90} {
+			for _, changes := range []bool{false, true} {
+				b.Run(fmt.Sprintf("nodes=%d/fill=%d/changes=%v", nodes, fill, changes), func(b *testing.B) {
+					s := snapshotOf(b, benchNodes(nodes)...)
+					engine := placement.NewEngine(placement.BinPack())
+					f, rng := s.Fork(), rand.New(rand.NewPCG(3, 3))
+					for i, n := range benchNodes(nodes) {
+						part := func(of int64) int64 { return of * min(max(fill-10+rng.Int64N(21), 0), 100) / 100 }
+						load := request(fmt.Sprintf("load-%d", i), part(n.Capacity["cpu"]), part(n.Capacity["memory"]))
+						require.NoError(b, f.Adopt(load.Task(load.Name()), n.ID, nil, berth.Running))
+					}
+					var groups []*berth.Group
+					for i := range 1000 {
+						groups = append(groups, request(fmt.Sprintf("g%d", i), 64_250+rng.Int64N(8000), 1<<29<<rng.IntN(7)+int64(i)<<12))
+					}
+					small := request("small", 1, 1<<20)
+					engine.Start(f.Snapshot())
+					engine.Explain(groups[0])
+					engine.Explain(groups[1])
+					b.ReportAllocs()
+					i := 0
+					for b.Loop() {
+						if i++; changes {
+							engine.Place(small.Task("t"))
+						}
+						engine.Explain(groups[i%len(groups)])
+					}
+				})
+			}
+		}
+	}
+}
+
 // BenchmarkExhaustive places fewer tasks, for it is slow; what one costs hardly depends on how many.
 func BenchmarkExhaustive(b *testing.B) {
 	for _, nodes := range []int{1_000, 10_000} {

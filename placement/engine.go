@@ -78,6 +78,9 @@ type Engine struct {
 	asked    uint64   // how often a ranking was
 	changes  []uint32 // rows that changed, for rankings to be told
 
+	sorted sortedColumns
+	scratch
+
 	ref     *Exhaustive // for what has no index, and for explanations; started when needed
 	told    int         // how many of steps ref has been told
 	refLive bool
@@ -314,6 +317,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.loose = e.loose[:0]
 	e.changes = e.changes[:0]
 	clear(e.rankings)
+	e.sorted = sortedColumns{}
 	e.width = e.dims + 1 + 2*len(e.classes)
 	e.growRows(view.Rows())
 	for _, row := range e.order {
@@ -400,7 +404,6 @@ func (e *Engine) enterLane(row uint32) {
 		e.insert(l, row)
 	}
 	l.size++
-	l.version++
 }
 
 func (e *Engine) leaveLane(row uint32) {
@@ -409,7 +412,6 @@ func (e *Engine) leaveLane(row uint32) {
 		e.remove(l, row)
 	}
 	l.size--
-	l.version++
 }
 
 // fill builds a lane of rows that are in the order of their ranks.
@@ -419,13 +421,15 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 		slices.SortStableFunc(rows, byKey)
 	}
 	l.chunks = nil
-	l.version++
 	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
 	for part := range slices.Chunk(rows, rowsAtFirst) {
 		if k := len(l.chunks); k == 0 || l.chunks[k-1].n == blocksAtFirst {
 			l.chunks = append(l.chunks, e.newChunk())
 		}
 		e.appendBlock(l.chunks[len(l.chunks)-1], part...)
+	}
+	if len(l.chunks) > 0 {
+		l.tighten()
 	}
 }
 

@@ -7,26 +7,38 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
-// Explain says why no node can take a task of the group now. For a group without ports, devices and rules
-// about nodes' tasks or wide attributes, asked again while nothing has changed, it costs a few searches in
-// each lane; else a few nanoseconds a node where lanes and columns tell, or as much as [Exhaustive.Explain].
+// Explain says why no node can take a task of the group now. Asked again before much has changed it costs
+// a few searches in sorted columns; else a few nanoseconds a node, or, for a group with ports or with
+// rules about wide attributes, as much as [Exhaustive.Explain].
 func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	if g.Err() != nil {
 		return e.ref.Explain(g)
 	}
 	r := e.begin(g)
 	e.cur = nil
-	if r.escaped || len(r.wide) > 0 || r.ports || !r.possible || g.Mode() == berth.Daemon {
+	if r.escaped || len(r.wide) > 0 || r.ports || !r.possible || g.Mode() == berth.Daemon || e.view.Nodes() == 0 {
 		e.catchUpReference()
 		return e.ref.Explain(g)
 	}
 	e.setLimits(r)
 	e.build()
-	x := &explaining{Engine: e, r: r, out: &berth.Explanation{Nodes: e.view.Nodes()}, amounts: len(r.needs) - len(r.devices)}
-	x.short = append(x.short, make([]int, len(r.needs))...)
-	x.explain()
+	a := new(answer)
+	a.Nodes = e.view.Nodes()
+	a.Counts = a.counts[:0]
+	x := explaining{Engine: e, r: r, out: a, amounts: len(r.needs) - len(r.devices)}
+	e.scratch.short = zeros(e.scratch.short, len(r.needs))
+	e.scratch.rules = zeros(e.scratch.rules, len(e.lanes))
+	e.scratch.top = zeros(e.scratch.top, e.width)
+	x.countRules()
+	if e.sortColumns(r) {
+		x.countByColumns()
+		x.search()
+	} else {
+		x.lookAtAll()
+	}
 	for i, n := range x.short {
 		switch {
 		case n == 0:
@@ -36,18 +48,14 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 			x.count(berth.Reason{Code: berth.NoDevice, Subject: r.devices[i-x.amounts].String()}, n)
 		}
 	}
-	berth.SortReasons(x.out.Counts)
-	if x.found {
-		n := e.records[x.nearest]
-		if x.miss.rules == 0 {
-			x.out.SetNearest(n.ID, e.shortfalls(g, x.nearest))
-		} else {
-			e.catchUpReference()
-			view, _ := e.ref.fork.Node(n.ID)
-			x.out.SetNearest(n.ID, e.ref.fork.Lacks(g, view))
-		}
+	if len(a.Counts) == 0 {
+		a.Counts = nil
 	}
-	return x.out
+	berth.SortReasons(a.Counts)
+	if x.found {
+		x.nearMiss()
+	}
+	return &a.Explanation
 }
 
 // shortfalls returns what an eligible row lacks.
@@ -60,121 +68,80 @@ func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
 	}, e.devicesOf(row), e.portsOf(row))
 }
 
+// answer is an explanation in one piece of memory, as far as it is of common size.
+type answer struct {
+	berth.Explanation
+	nearest berth.NearMiss
+	counts  [2]berth.ReasonCount
+	lacks   [1]berth.Lack
+}
+
+// scratch is room for explanations in the making.
+type scratch struct {
+	short []int   // nodes that lack each of the run's needs
+	rules []int   // by lane: the rules that keep the group off all its nodes
+	top   []int64 // by dimension of the needs: the most that is free on any node
+}
+
+// zeros returns a list of zeros, in the room of another if it is enough.
+func zeros[T any](s []T, n int) []T {
+	s = slices.Grow(s[:0], n)[:n]
+	clear(s)
+	return s
+}
+
 // explaining is an explanation in the making.
 type explaining struct {
 	*Engine
 	r       *run
-	out     *berth.Explanation
-	amounts int   // the first of the run's needs are amounts of resources, the others devices
-	short   []int // nodes that lack each of the run's needs
+	out     *answer
+	amounts int // the first of the run's needs are amounts of resources, the others devices
+	fewest  int // of the rules of any lane
 
 	found   bool
 	nearest uint32
 	miss    miss
 }
 
-// explain counts every lane, by its summaries if they are good for all, and finds the nearest miss.
-func (x *explaining) explain() {
-	summaries := len(x.r.devices) == 0 && x.r.hostLimit == math.MaxInt
-	for _, l := range x.lanes {
-		if l.size > 0 && summaries {
-			summaries = x.summarize(l)
-		}
+// nearMiss says what the nearest row lacks.
+func (x *explaining) nearMiss() {
+	a := x.out
+	a.nearest.Node = x.records[x.nearest].ID
+	if x.miss.rules == 0 {
+		a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest)
+	} else {
+		x.catchUpReference()
+		view, _ := x.ref.fork.Node(a.nearest.Node)
+		a.nearest.Lacks = x.ref.fork.Lacks(x.r.group, view)
 	}
-	if summaries {
-		var clean []*lane // lanes of which nodes lack nothing but room
-		for _, l := range x.lanes {
-			if l.size == 0 {
-				continue
-			}
-			if x.rules(l) == 0 {
-				clean = append(clean, l)
-			}
-			for i, n := range x.r.needs {
-				x.short[i] += l.below(int(n.Dim), n.Amount)
-			}
-		}
-		if x.closest(clean) {
-			return
-		}
-		// No node lacks one thing only: look at each.
-		clear(x.short)
-		x.out.Counts = nil
-	}
-	for _, l := range x.lanes {
-		if l.size > 0 {
-			x.lane(l)
-		}
-	}
+	a.Nearest = &a.nearest
 }
 
-// summarize makes a lane's sorted amounts if they are asked for a second time since it changed.
-func (x *explaining) summarize(l *lane) bool {
-	if l.sortedAt == l.version {
-		return true
-	}
-	if l.askedAt != l.version {
-		l.askedAt = l.version
-		return false
-	}
-	l.sorted = make([][]int64, x.dims)
-	for d := range l.sorted {
-		l.sorted[d] = make([]int64, 0, l.size)
-		for row := range l.all() {
-			l.sorted[d] = append(l.sorted[d], x.freeOf(row)[d])
+// lacks appends what a row lacks of the room, as Group.Shortfalls has it.
+func (x *explaining) lacks(out []berth.Lack, row uint32) []berth.Lack {
+	free := x.freeOf(row)
+	for _, n := range x.r.needs[:x.amounts] {
+		if free[n.Dim] < n.Amount && !x.spoken(row, n.Dim) {
+			out = append(out, berth.Lack{
+				Reason: berth.Reason{Code: berth.Insufficient, Subject: x.view.Dims()[n.Dim]},
+				Short:  shortfall(n.Amount, free[n.Dim]),
+			})
 		}
-		slices.Sort(l.sorted[d])
 	}
-	l.sortedAt = l.version
-	return true
+	for i := range x.r.devices {
+		if !x.has(row, i) {
+			out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.NoDevice, Subject: x.r.devices[i].String()}})
+		}
+	}
+	return out
 }
 
-// below counts the nodes of which less than an amount is free.
-func (l *lane) below(dim int, amount int64) int {
-	n, _ := slices.BinarySearch(l.sorted[dim], amount)
-	return n
-}
-
-// closest finds the nearest miss among nodes that lack nothing but one amount: for each need, the node
-// with the most of it free among those that have room for the rest.
-func (x *explaining) closest(lanes []*lane) bool {
-	for k, need := range x.r.needs {
-		var best uint32
-		most, found := int64(math.MinInt64), false
-		for _, l := range lanes {
-			for _, c := range l.chunks {
-				if c.bound[need.Dim] < most || !x.r.withinBut(k, c.bound) {
-					continue
-				}
-				for b := range c.n {
-					bound := c.mostOf(b)[need.Dim]
-					if bound < most || found && bound == most && x.rank[c.low[b]] >= x.rank[best] || !x.r.withinBut(k, c.mostOf(b)) {
-						continue
-					}
-					for _, row := range c.block(b) {
-						free := x.freeOf(row)
-						if f := free[need.Dim]; x.r.withinBut(k, free) && (!found || f > most || f == most && x.rank[row] < x.rank[best]) {
-							best, most, found = row, f, true
-						}
-					}
-				}
-			}
-		}
-		if found {
-			x.consider(best, x.missOf(best, 0, false))
-		}
+// shortfall returns what is missing of an amount of which less is free.
+func shortfall(amount, free int64) int64 {
+	if short := amount - free; short > 0 {
+		return short
 	}
-	return x.found
-}
-
-// withinBut is within for all needs but one.
-func (r *run) withinBut(k int, most []int64) bool {
-	for i, n := range r.needs {
-		if i != k && most[n.Dim] < n.Amount {
-			return false
-		}
-	}
-	return true
+	return math.MaxInt64 // the difference is beyond int64
 }
 
 // miss orders near misses as berth.NearMiss says.
@@ -184,8 +151,11 @@ type miss struct {
 }
 
 func (m miss) compare(o miss) int {
-	if c := cmp.Or(cmp.Compare(m.rules, o.rules), cmp.Compare(m.rooms, o.rooms)); c != 0 {
-		return c
+	if m.rules != o.rules {
+		return cmp.Compare(m.rules, o.rules)
+	}
+	if m.rooms != o.rooms {
+		return cmp.Compare(m.rooms, o.rooms)
 	}
 	switch {
 	case less(m.short, m.need, o.short, o.need):
@@ -194,6 +164,14 @@ func (m miss) compare(o miss) int {
 		return 1
 	}
 	return 0
+}
+
+// lack adds that less than an amount is free.
+func (m *miss) lack(amount, free int64) {
+	m.rooms++
+	if short := uint64(shortfall(amount, free)); m.short == 0 || less(m.short, m.need, short, uint64(amount)) {
+		m.short, m.need = short, uint64(amount)
+	}
 }
 
 func (x *explaining) count(why berth.Reason, nodes int) {
@@ -206,63 +184,125 @@ func (x *explaining) count(why berth.Reason, nodes int) {
 	x.out.Counts = append(x.out.Counts, berth.ReasonCount{Reason: why, Nodes: nodes})
 }
 
-// lane adds what is to be said of a lane's nodes: of all of them at once as far as their profile goes,
-// of each as far as its amounts do.
-func (x *explaining) lane(l *lane) {
-	rules := x.rules(l)
-	for row := range l.all() {
-		x.row(row, rules)
+// countRules counts the nodes under the rules that keep the group off them: those of a lane together, and
+// those that have too many of the group's tasks.
+func (x *explaining) countRules() {
+	x.fewest = math.MaxInt
+	for i, l := range x.lanes {
+		if l.size > 0 {
+			x.rules[i] = x.countLane(i, l)
+			x.fewest = min(x.fewest, x.rules[i])
+		}
+	}
+	if x.r.hostLimit == math.MaxInt {
+		return
+	}
+	for _, rule := range x.r.group.DomainRules() {
+		if rule.Domain() != berth.NodeID {
+			continue
+		}
+		full, limit := 0, rule.Limit(berth.Domains{})
+		for _, h := range x.r.tally.hosts {
+			if h.tasks >= limit {
+				full++
+			}
+		}
+		if full > 0 {
+			x.count(berth.Reason{Code: berth.DomainFull, Subject: rule.String()}, full)
+		}
 	}
 }
 
-// rules counts a lane's nodes under the rules that keep the group off all of them, and returns how many
-// those are.
-func (x *explaining) rules(l *lane) int {
-	p, r := l.profile, x.r
-	rules := 0
-	var once []berth.Reason // a node counts once for reasons that read alike
-	say := func(why berth.Reason) {
+// countLane counts a lane's nodes under the rules that keep the group off all of them, and returns how many
+// those are. No two reasons of a node are alike.
+func (x *explaining) countLane(i int, l *lane) (rules int) {
+	if l.profile.drained {
+		x.count(berth.Reason{Code: berth.Drained}, l.size)
 		rules++
-		if !slices.Contains(once, why) {
-			once = append(once, why)
-			x.count(why, l.size)
-		}
 	}
-	if p.drained {
-		say(berth.Reason{Code: berth.Drained})
+	for _, why := range x.r.verdict.reasons(i, x.r.group, l.profile.node) {
+		x.count(why, l.size)
+		rules++
 	}
-	for _, why := range r.group.Ineligible(p.node) {
-		say(why)
-	}
-	for _, z := range r.zones {
-		v, ok := p.attr(z.domain.key)
+	for _, z := range x.r.zones {
+		v, ok := l.profile.attr(z.domain.key)
 		switch {
 		case !ok:
-			say(berth.Reason{Code: berth.RuleBroken, Subject: z.rule.String()})
+			x.count(berth.Reason{Code: berth.RuleBroken, Subject: z.rule.String()}, l.size)
+			rules++
 		case z.domain.tasks[z.domain.slot(v)] >= z.limit:
-			say(berth.Reason{Code: berth.DomainFull, Subject: z.rule.String()})
+			x.count(berth.Reason{Code: berth.DomainFull, Subject: z.rule.String()}, l.size)
+			rules++
 		}
 	}
 	return rules
 }
 
-func (x *explaining) row(row uint32, rules int) {
-	if x.r.tally != nil && x.hostCount(row) >= x.r.hostLimit {
-		rules += x.hostRules(x.hostCount(row))
+// reasons returns why a group may not use a lane's nodes, drains aside.
+func (v *verdict) reasons(lane int, g *berth.Group, node *berth.Node) []berth.Reason {
+	if v.ok[lane] {
+		return nil
 	}
-	m := x.missOf(row, rules, true)
-	if m.rules+m.rooms > 0 {
-		x.consider(row, m)
+	for len(v.why) < len(v.ok) {
+		v.why = append(v.why, nil)
+	}
+	if v.why[lane] == nil {
+		v.why[lane] = g.Ineligible(node)
+	}
+	return v.why[lane]
+}
+
+// lookAtAll counts what every row lacks, and finds the nearest miss on the way.
+func (x *explaining) lookAtAll() {
+	for _, l := range x.lanes {
+		for row := range l.all() {
+			x.weigh(row, true)
+		}
 	}
 }
 
-// consider keeps a row if it is nearer than the nearest so far.
-func (x *explaining) consider(row uint32, m miss) {
-	if !x.found {
-		x.nearest, x.miss, x.found = row, m, true
+// countByColumns counts what rows lack by the sorted columns.
+func (x *explaining) countByColumns() {
+	for i, n := range x.r.needs[:x.amounts] {
+		if x.deviceOf(n.Dim) < 0 {
+			x.short[i] = x.out.Nodes - x.sorted.column(n).enough(n.Amount)
+		}
+	}
+	for d := range x.r.devices {
+		x.countDevices(d)
+	}
+}
+
+// countDevices counts the rows that lack devices, and of the others those that lack the class's scalar
+// though they have the devices, such as where it is held.
+func (x *explaining) countDevices(d int) {
+	need := x.r.needs[x.amounts+d]
+	scalar := slices.IndexFunc(x.r.needs[:x.amounts], func(n store.Need) bool { return x.deviceOf(n.Dim) == d })
+	devices, units := x.sorted.column(need), x.r.needs[scalar]
+	fit := 0
+	for row := range devices.first(devices.enough(need.Amount)) {
+		if !x.has(row, d) {
+			continue // of the class, but not of the models
+		}
+		if fit++; x.freeOf(row)[units.Dim] < units.Amount {
+			x.short[scalar]++
+		}
+	}
+	x.short[x.amounts+d] = x.out.Nodes - fit
+}
+
+// weigh keeps a row as the nearest miss if it is nearer than the nearest so far.
+func (x *explaining) weigh(row uint32, count bool) {
+	m := miss{rules: x.rules[x.lane[row]], need: 1}
+	if x.r.tally != nil && x.hostCount(row) >= x.r.hostLimit {
+		m.rules += x.hostRules(x.hostCount(row))
+	}
+	x.measure(&m, row, count)
+	if m.rules+m.rooms == 0 || x.found && (m.rules > x.miss.rules || m.rules == x.miss.rules && m.rooms > x.miss.rooms) {
 		return
 	}
-	if m.rules > x.miss.rules || m.rules == x.miss.rules && m.rooms > x.miss.rooms {
+	if !x.found {
+		x.nearest, x.miss, x.found = row, m, true
 		return
 	}
 	if c := m.compare(x.miss); c < 0 || c == 0 && x.rank[row] < x.rank[x.nearest] {
@@ -270,59 +310,225 @@ func (x *explaining) consider(row uint32, m miss) {
 	}
 }
 
-// missOf says how far a row is from having room, and counts what it lacks if that is not counted yet.
-func (x *explaining) missOf(row uint32, rules int, count bool) miss {
-	m := miss{rules: rules, need: 1}
+// measure adds to a miss what a row lacks, and counts it if that is not done yet.
+func (x *explaining) measure(m *miss, row uint32, count bool) {
 	free := x.freeOf(row)
 	for i, n := range x.r.needs[:x.amounts] {
 		if free[n.Dim] >= n.Amount || x.spoken(row, n.Dim) {
 			continue
 		}
-		short := n.Amount - free[n.Dim]
-		if short < 0 { // beyond int64, as Shortfalls has it
-			short = math.MaxInt64
-		}
-		if m.rooms++; count {
+		if m.lack(n.Amount, free[n.Dim]); count {
 			x.short[i]++
 		}
-		if m.short == 0 || less(m.short, m.need, uint64(short), uint64(n.Amount)) {
-			m.short, m.need = uint64(short), uint64(n.Amount)
-		}
 	}
-	for i := range x.r.devices {
-		if !x.r.devices[i].Fits(x.records[row].Payload.(*berth.Node), x.devicesOf(row)) {
+	for d := range x.r.devices {
+		if !x.has(row, d) {
 			if m.rooms++; count {
-				x.short[x.amounts+i]++
+				x.short[x.amounts+d]++
 			}
 		}
 	}
-	return m
+}
+
+// has reports whether a row has what one of the device requests asks for.
+func (x *explaining) has(row uint32, d int) bool {
+	return x.r.devices[d].Fits(x.records[row].Payload.(*berth.Node), x.devicesOf(row))
+}
+
+// deviceOf returns which of the device requests a dimension is the scalar of, or -1.
+func (x *explaining) deviceOf(dim int32) int {
+	for d := range x.r.devices {
+		if x.view.Dims()[dim] == x.r.devices[d].Class {
+			return d
+		}
+	}
+	return -1
 }
 
 // spoken reports whether a dimension is the scalar of devices that the row has no room for, which is said
 // of the devices themselves.
 func (x *explaining) spoken(row uint32, dim int32) bool {
-	for i := range x.r.devices {
-		if d := &x.r.devices[i]; x.view.Dims()[dim] == d.Class {
-			return !d.Fits(x.records[row].Payload.(*berth.Node), x.devicesOf(row))
+	d := x.deviceOf(dim)
+	return d >= 0 && !x.has(row, d)
+}
+
+// hostRules returns how many rules about the tasks on a node do not hold where there are so many.
+func (x *explaining) hostRules(tasks int) (broken int) {
+	for _, rule := range x.r.group.DomainRules() {
+		if rule.Domain() == berth.NodeID && tasks >= rule.Limit(berth.Domains{}) {
+			broken++
+		}
+	}
+	return broken
+}
+
+// search finds the nearest miss by walks where they lead to it, else by bounds.
+func (x *explaining) search() {
+	for _, n := range x.r.needs {
+		x.top[n.Dim] = x.sorted.column(n).greatest()
+	}
+	if !x.walk(x.bound(x.fewest, x.top)) {
+		x.searchByBounds()
+	}
+}
+
+// walkRows is how many rows a walk looks at before it is given up.
+const walkRows = 512
+
+// walk finds the nearest miss in the lanes with the fewest rules against the group, by walks along sorted
+// columns or the node IDs. No miss is nearer than least. It returns false if a nearer one may be elsewhere.
+func (x *explaining) walk(least miss) bool {
+	far := -1 // of the needs that no row has enough of, the one that is the farthest off
+	for k, n := range x.r.needs[:x.amounts] {
+		if x.top[n.Dim] < n.Amount && uint64(shortfall(n.Amount, x.top[n.Dim])) == least.short && uint64(n.Amount) == least.need {
+			far = k
+		}
+	}
+	if len(x.r.devices) > 0 || far < 0 && x.fewest > 0 {
+		// Where only devices are missing, or nothing, the lowest node ID decides.
+		return x.walkNodes(least)
+	}
+	for rooms := least.rooms; rooms <= x.amounts; rooms++ {
+		for k := range x.r.needs {
+			// What no row has enough of, the nearest lacks: one walk along it will do.
+			if (far < 0 || k == far) && !x.walkColumn(k, rooms, rooms == least.rooms) {
+				return false
+			}
+		}
+		if x.isAt(rooms) {
+			return true
 		}
 	}
 	return false
 }
 
-// hostRules counts a node under each rule about the tasks on it that does not hold.
-func (x *explaining) hostRules(tasks int) (broken int) {
-	rules := x.r.group.DomainRules()
-	for i, rule := range rules {
-		if rule.Domain() != berth.NodeID || tasks < rule.Limit(berth.Domains{}) {
+// isAt reports whether the nearest miss so far breaks no more rules than any must, and lacks so many things.
+func (x *explaining) isAt(rooms int) bool {
+	return x.found && x.miss.rules == x.fewest && x.miss.rooms == rooms
+}
+
+// walkNodes walks in the order of node IDs.
+func (x *explaining) walkNodes(least miss) bool {
+	order := x.view.Order()
+	for _, row := range order[:min(walkRows, len(order))] {
+		if x.rules[x.lane[row]] > x.fewest {
 			continue
 		}
-		broken++
-		if !slices.ContainsFunc(rules[:i], func(o berth.DomainRule) bool { return o.String() == rule.String() }) {
-			x.count(berth.Reason{Code: berth.DomainFull, Subject: rule.String()}, 1)
+		if x.weigh(row, false); x.found && x.miss.compare(least) == 0 {
+			return true
 		}
 	}
-	return broken
+	return false
+}
+
+// walkColumn finds the nearest of the rows that lack so many things, a given need among them: from the row
+// that lacks the least of it on or, if they have all else that can be had, among the rows that have another
+// need, where those are few.
+func (x *explaining) walkColumn(k, rooms int, allElse bool) bool {
+	need := x.r.needs[k]
+	left := walkRows
+	if c, n := x.scarcest(k); allElse && n <= pageRows {
+		for row := range c.first(n) {
+			x.weigh(row, false)
+		}
+		return true
+	}
+	c := x.sorted.column(need)
+	from, at := c.after(need.Amount)
+	for i := from; i < len(c.pages); i, at = i+1, 0 {
+		p := &c.pages[i]
+		if i > from && x.isAt(rooms) && x.isPast(need, p.first) {
+			return true
+		}
+		if near := x.bound(x.fewest, c.mostOf(i)); near.rooms > rooms || x.isAt(rooms) && near.compare(x.miss) > 0 {
+			continue
+		}
+		for _, here := range p.rows[at:] {
+			if left--; left < 0 {
+				return false
+			}
+			if x.isAt(rooms) && x.isPast(need, here) {
+				return true
+			}
+			if x.rules[x.lane[here.row]] == x.fewest {
+				x.weigh(here.row, false)
+			}
+		}
+		if p.loose {
+			x.tightenPage(c, i)
+		}
+	}
+	return true
+}
+
+// scarcest returns the column of the need that the fewest rows have enough of, another than the kth and one
+// that some row has enough of; and how many do.
+func (x *explaining) scarcest(k int) (scarce *sortedColumn, few int) {
+	few = math.MaxInt
+	for i, n := range x.r.needs {
+		if i != k && x.top[n.Dim] >= n.Amount {
+			if c := x.sorted.column(n); c.enough(n.Amount) < few {
+				scarce, few = c, c.enough(n.Amount)
+			}
+		}
+	}
+	return scarce, few
+}
+
+// isPast reports whether no row from here on, in the column of a need, is nearer than the nearest miss: all
+// lack as much of the need or more, and of rows that lack as much the node IDs ascend.
+func (x *explaining) isPast(need store.Need, here entry) bool {
+	m := x.miss
+	m.short, m.need = uint64(shortfall(need.Amount, here.free)), uint64(need.Amount)
+	c := m.compare(x.miss)
+	return c > 0 || c == 0 && m.short < math.MaxInt64 && here.rank > x.rank[x.nearest]
+}
+
+// searchByBounds finds the nearest miss wherever it is, passing by chunks and blocks that cannot have it.
+func (x *explaining) searchByBounds() {
+	for i, l := range x.lanes {
+		for _, c := range l.chunks {
+			if x.found && x.bound(x.rules[i], c.bound).compare(x.miss) > 0 {
+				continue
+			}
+			for b := range c.n {
+				if x.found {
+					near := x.bound(x.rules[i], c.mostOf(b)).compare(x.miss)
+					if near > 0 || near == 0 && x.rank[c.low[b]] >= x.rank[x.nearest] {
+						continue
+					}
+				}
+				for _, row := range c.block(b) {
+					x.weigh(row, false)
+				}
+				if c.loose[b] {
+					x.tighten(c, b)
+				}
+			}
+			if c.slack {
+				x.tightenChunk(c)
+			}
+		}
+	}
+}
+
+// bound returns how near the nearest miss may be where no more is free than given by dimension. Scalars of
+// devices are left out, since a row that lacks the devices is not said to lack their scalar.
+func (x *explaining) bound(rules int, most []int64) miss {
+	m := miss{rules: rules, need: 1}
+	for i, n := range x.r.needs {
+		switch {
+		case most[n.Dim] >= n.Amount:
+		case i >= x.amounts:
+			m.rooms++
+		case x.deviceOf(n.Dim) < 0:
+			m.lack(n.Amount, most[n.Dim])
+		}
+	}
+	if m.rules+m.rooms == 0 {
+		m.rooms = 1 // a row that lacks nothing is no miss
+	}
+	return m
 }
 
 // less reports whether a/b < c/d, exactly.

@@ -16,12 +16,8 @@ type lane struct {
 	profile *profile
 	chunks  []*chunk
 	size    int
-	version uint64 // grows whenever a node of the lane comes, goes or changes
-
-	// What explanations ask for: the free amounts by dimension, ascending, made when they are asked for a
-	// second time at one version.
-	sorted            [][]int64
-	sortedAt, askedAt uint64
+	bound   []int64 // the bounds of all chunks; none while there are none
+	slack   bool    // whether bound may be too high
 }
 
 const (
@@ -156,6 +152,7 @@ func (e *Engine) insert(l *lane, row uint32) {
 		c := e.newChunk()
 		e.appendBlock(c, row)
 		l.chunks = append(l.chunks, c)
+		l.bound = slices.Clone(c.bound)
 		return
 	}
 	p := e.positionOf(row)
@@ -186,7 +183,10 @@ func (e *Engine) insert(l *lane, row uint32) {
 	if e.rank[row] < e.rank[c.low[b]] {
 		c.low[b] = row
 	}
-	e.raise(c, b, row)
+	free := e.freeOf(row)
+	raise(c.mostOf(b), free)
+	raise(c.bound, free)
+	raise(l.bound, free)
 }
 
 // appendBlock adds a block of rows that stand after all others of a chunk that has room for it.
@@ -199,17 +199,13 @@ func (e *Engine) appendBlock(c *chunk, rows ...uint32) {
 		e.chunkOf[row] = c
 	}
 	e.tighten(c, b)
-	for d, m := range c.mostOf(b) {
-		c.bound[d] = max(c.bound[d], m)
-	}
+	raise(c.bound, c.mostOf(b))
 }
 
-// raise lifts the bounds of a block that a row has joined.
-func (e *Engine) raise(c *chunk, b int, row uint32) {
-	most := c.mostOf(b)
-	for d, f := range e.freeOf(row) {
+// raise lifts bounds to let amounts in.
+func raise(most, free []int64) {
+	for d, f := range free {
 		most[d] = max(most[d], f)
-		c.bound[d] = max(c.bound[d], f)
 	}
 }
 
@@ -264,7 +260,7 @@ func (e *Engine) remove(l *lane, row uint32) {
 	}
 	copy(c.rows[b][i:], c.rows[b][i+1:c.count[b]])
 	c.count[b]--
-	c.loose[b], c.slack = true, true
+	c.loose[b], c.slack, l.slack = true, true, true
 	switch {
 	case c.count[b] > 0:
 		c.first[b] = e.key[c.rows[b][0]]
@@ -287,9 +283,7 @@ func (e *Engine) tighten(c *chunk, b int) {
 	}
 	rows := c.block(b)
 	for _, row := range rows {
-		for d, f := range e.freeOf(row) {
-			most[d] = max(most[d], f)
-		}
+		raise(most, e.freeOf(row))
 	}
 	c.low[b] = slices.MinFunc(rows, e.byRank)
 	c.loose[b] = false
@@ -299,17 +293,24 @@ func (e *Engine) tighten(c *chunk, b int) {
 func (e *Engine) tightenChunk(c *chunk) {
 	copy(c.bound, c.mostOf(0))
 	for b := 1; b < c.n; b++ {
-		for d, m := range c.mostOf(b) {
-			c.bound[d] = max(c.bound[d], m)
-		}
+		raise(c.bound, c.mostOf(b))
 	}
 	c.slack = false
+}
+
+// tighten makes the bounds of a lane those of its chunks.
+func (l *lane) tighten() {
+	l.bound = append(l.bound[:0], l.chunks[0].bound...)
+	for _, c := range l.chunks[1:] {
+		raise(l.bound, c.bound)
+	}
+	l.slack = false
 }
 
 // find returns the first row from p on that the run accepts and whose key is at least the floor. If there
 // is none it returns where it ended: at a row with a lesser key, or at the lane's end.
 func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, found bool, end position) {
-	if len(l.chunks) == 0 {
+	if len(l.chunks) == 0 || !e.within(r, l.bound) {
 		return 0, false, laneEnd
 	}
 	ci, b, skip := 0, 0, false
@@ -353,6 +354,9 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 			e.tightenChunk(c)
 		}
 		b = 0
+	}
+	if p == laneStart && l.slack {
+		l.tighten()
 	}
 	return 0, false, laneEnd
 }

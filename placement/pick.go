@@ -15,6 +15,7 @@ type verdict struct {
 	known     []bool // by lane
 	ok        []bool
 	preferred []int64
+	why       [][]berth.Reason // that a lane may not be used, once asked
 }
 
 // run is the search for the tasks of one group, as long as no other group is placed in between.
@@ -620,7 +621,6 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 	if e.mark(row) {
 		e.touched = append(e.touched, row)
 	}
-	e.lanes[e.lane[row]].version++
 	e.loosen(row)
 	e.changed(row)
 }

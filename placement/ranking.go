@@ -73,8 +73,9 @@ func (e *Engine) dropRanking() {
 	delete(e.rankings, key)
 }
 
-// changed notes that a row has changed, for rankings to be told.
+// changed notes that a row has changed, for sorted columns and rankings to be told.
 func (e *Engine) changed(row uint32) {
+	e.sorted.note(row)
 	if len(e.rankings) == 0 {
 		return
 	}

@@ -78,8 +78,8 @@ func TestPlan(t *testing.T) {
 			0/2 nodes for gang-1: 2 insufficient cpu; nearest n1: lacks 1 cpu; 1 more cpu on n1 would do; gang incomplete 3 of 4
 			0/2 nodes for gang-2: 2 insufficient cpu; nearest n1: lacks 1 cpu; 1 more cpu on n1 would do; gang incomplete 3 of 4`},
 		{"daemon without room", []berth.Task{agent.Everywhere()}, `
-			0/1 nodes for agent@n1: 1 insufficient cpu; nearest n1: lacks 0.5 cpu
-			0/1 nodes for agent@n2: 1 insufficient cpu; nearest n2: lacks 0.5 cpu`},
+			0/1 nodes for agent@n1: 1 insufficient cpu; nearest n1: lacks 0.5 cpu; 0.5 more cpu on n1 would do
+			0/1 nodes for agent@n2: 1 insufficient cpu; nearest n2: lacks 0.5 cpu; 0.5 more cpu on n2 would do`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newState(t, scheduler.StateConfig{}, node("n1", 2000), node("n2", 2000), node("n3", 2000))

@@ -9,7 +9,7 @@ func Example() {
 	//   agent@n2 on n2
 	//   agent@n3 on n3
 	//   agent@n4 on n4
-	//   0/1 nodes for agent@n5: 1 insufficient cpu; nearest n5: lacks 0.25 cpu
+	//   0/1 nodes for agent@n5: 1 insufficient cpu; nearest n5: lacks 0.25 cpu; 0.25 more cpu on n5 would do
 	//   web-1 on n4
 	//   web-2 on n1
 	//   train-1 on n1
@@ -23,7 +23,7 @@ func Example() {
 	//   agent@n2 on n2
 	//   agent@n3 on n3
 	//   agent@n4 on n4
-	//   0/1 nodes for agent@n5: 1 insufficient cpu; nearest n5: lacks 0.5 cpu
+	//   0/1 nodes for agent@n5: 1 insufficient cpu; nearest n5: lacks 0.5 cpu; 0.5 more cpu on n5 would do
 	//   web-1 on n1
 	//   web-2 on n3
 	//   train-1 on n1
