@@ -120,18 +120,21 @@ func (c *commit) step(l *ledger, i int) berth.Reason {
 		return why
 	}
 	// An operation was picked with those before it done; where one was refused, that is no longer so.
-	done, why := l.do(op, c.deadline, c.picked && len(c.refused) == 0)
+	grant, why := l.do(op, c.deadline, c.picked && len(c.refused) == 0)
 	if why.Code != berth.None {
 		return why
 	}
-	if c.whole == i && op.Kind == berth.Place && done.Grant == op.Grant {
+	if c.whole == i && op.Kind == berth.Place && grant == op.Grant {
 		c.whole++
 		return why
 	}
 	if len(c.accepted) == 0 {
 		c.accepted = append(make([]berth.Op, 0, len(c.plan.Ops)), c.plan.Ops[:c.whole]...)
 	}
-	c.accepted = append(c.accepted, done)
+	c.accepted = append(c.accepted, *op)
+	if op.Kind == berth.Place {
+		c.accepted[len(c.accepted)-1].Grant = grant
+	}
 	return why
 }
 
@@ -147,20 +150,22 @@ func (c *commit) done() []berth.Op {
 	return c.accepted
 }
 
-// placed returns the placements that were done.
+// placed returns the placements that were done: the plan's own slice where it is that.
 func (c *commit) placed() []berth.Op {
-	ops := c.done()
-	isPlace := func(op berth.Op) bool { return op.Kind == berth.Place }
-	if i := slices.IndexFunc(ops, func(op berth.Op) bool { return !isPlace(op) }); i >= 0 {
-		placed := slices.Clone(ops[:i])
-		for _, op := range ops[i:] {
-			if isPlace(op) {
-				placed = append(placed, op)
-			}
-		}
-		return placed
+	if len(c.accepted) == 0 {
+		return slices.Clip(c.plan.Ops[:c.whole])
 	}
-	return slices.Clip(ops)
+	n := 0
+	for n < len(c.accepted) && c.accepted[n].Kind == berth.Place {
+		n++
+	}
+	placed := slices.Clip(c.accepted[:n])
+	for i := n; i < len(c.accepted); i++ {
+		if op := &c.accepted[i]; op.Kind == berth.Place {
+			placed = append(placed, *op)
+		}
+	}
+	return placed
 }
 
 // broken is a group that goes together and cannot: the placement that failed, and why.

@@ -40,43 +40,44 @@ func (l *ledger) branch() *ledger {
 	}
 }
 
-// do does one operation, as [berth.Fork.Apply] does, and keeps the rest of the ledger in step. A task
-// that it places expires at the deadline; 0 is never. The operation is not written to: it comes by
-// reference because it is large, and every placement passes here.
+// do does one operation, as [berth.Fork.Apply] does, and keeps the rest of the ledger in step. It returns what a task
+// that it places got of devices and ports. The task expires at the deadline; 0 is never. The operation is not
+// written to: it comes by reference because it is large, and every placement passes here.
 //
 // A placement that was picked on the ledger as it is now is not asked again what the picker asked.
-func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (done berth.Op, why berth.Reason) {
+func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (*berth.Grant, berth.Reason) {
 	switch op.Kind {
 	case berth.Place:
 		return l.place(op, deadline, picked)
 	case berth.Take:
-		done, why := l.fork.Apply(*op)
+		_, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
 			l.holds.add(nanos(op.Hold.Deadline), op.Hold.ID)
 		}
-		return done, why
+		return nil, why
 	case berth.Drop:
 		h, _ := l.fork.Hold(op.ID)
-		done, why := l.fork.Apply(*op)
+		_, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
 			l.holds.remove(nanos(h.Deadline), h.ID)
 		}
-		return done, why
+		return nil, why
 	case berth.Release, berth.Evict:
 		var t berth.TaskView
 		if l.used != nil || l.tasks.tree.Len() > 0 {
 			t, _ = l.fork.Task(op.ID)
 		}
-		done, why := l.fork.Apply(*op)
+		_, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
 			l.forget(t)
 			if op.Kind == berth.Evict && op.Hold != nil {
 				l.holds.add(nanos(op.Hold.Deadline), op.Hold.ID)
 			}
 		}
-		return done, why
+		return nil, why
 	}
-	return l.fork.Apply(*op)
+	_, why := l.fork.Apply(*op)
+	return nil, why
 }
 
 // warm reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
@@ -106,19 +107,21 @@ func (l *ledger) warm(ops []berth.Op, i int) {
 	s.WarmRecords(slots)
 }
 
-func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (done berth.Op, why berth.Reason) {
+func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (grant *berth.Grant, why berth.Reason) {
 	var held []expiry
 	if op.From != "" {
 		held = l.held(op.Node)
 	}
 	if picked {
 		code, subject := store.PlacePicked(l.fork, op)
-		done, why = *op, berth.Reason{Code: berth.Code(code), Subject: subject}
+		grant, why = op.Grant, berth.Reason{Code: berth.Code(code), Subject: subject}
 	} else {
+		var done berth.Op
 		done, why = l.fork.Apply(*op)
+		grant = done.Grant
 	}
 	if why.Code != berth.None {
-		return done, why
+		return nil, why
 	}
 	if deadline != 0 {
 		l.mustMark(op.Task.ID, berth.Assumed, deadline)
@@ -130,7 +133,7 @@ func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (done berth.Op
 		}
 	}
 	l.used.charge(op.Task.Group, true)
-	return done, why
+	return grant, why
 }
 
 // mustMark marks a task that was just found in a state that allows it.

@@ -233,11 +233,12 @@ func plain(id string) bool {
 
 // inOrder returns the tasks as they are to be planned; the slice itself if that is its order.
 func inOrder(tasks []berth.Task) []berth.Task {
-	byPriority := func(a, b berth.Task) int { return cmp.Compare(b.Group.Priority(), a.Group.Priority()) }
-	if slices.IsSortedFunc(tasks, byPriority) {
-		return tasks
+	for i := 1; i < len(tasks); i++ {
+		if a, b := tasks[i-1].Group, tasks[i].Group; a != b && a.Priority() < b.Priority() {
+			tasks = slices.Clone(tasks)
+			slices.SortStableFunc(tasks, func(a, b berth.Task) int { return cmp.Compare(b.Group.Priority(), a.Group.Priority()) })
+			break
+		}
 	}
-	tasks = slices.Clone(tasks)
-	slices.SortStableFunc(tasks, byPriority)
 	return tasks
 }
