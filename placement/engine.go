@@ -590,15 +590,16 @@ func (e *Engine) derive(row uint32) {
 // refresh brings one row in line with the view. It returns false if everything must be made anew.
 func (e *Engine) refresh(row uint32) bool {
 	ns := e.view.Node(row)
-	e.changed(row)
-	if ns.Node != e.records[row] || ns.Drained != e.drained[row] {
-		return e.redescribe(row, ns)
-	}
-	if ns.Node == nil {
+	same := ns.Node == e.records[row] && ns.Drained == e.drained[row]
+	if same && ns.Node != nil && slices.Equal(e.freeOf(row)[:e.dims], e.view.Free(row)[:e.dims]) &&
+		slices.Equal(e.devicesOf(row), ns.Devices) && slices.Equal(e.portsOf(row), ns.Ports) {
 		return true
 	}
-	if slices.Equal(e.freeOf(row)[:e.dims], e.view.Free(row)[:e.dims]) &&
-		slices.Equal(e.devicesOf(row), ns.Devices) && slices.Equal(e.portsOf(row), ns.Ports) {
+	e.changed(row)
+	switch {
+	case !same:
+		return e.redescribe(row, ns)
+	case ns.Node == nil:
 		return true
 	}
 	if !e.laned {
