@@ -207,6 +207,26 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
+// BenchmarkSpreadRounds places one group of five tasks for each node, so that nodes have to be used again.
+func BenchmarkSpreadRounds(b *testing.B) {
+	for _, s := range []placement.Strategy{
+		placement.Spread(berth.NodeID), placement.Spread("zone", berth.NodeID), placement.Spread("rack", berth.NodeID),
+	} {
+		b.Run(fmt.Sprintf("strategy=%v/nodes=2000", s), func(b *testing.B) {
+			snapshot := snapshotOf(b, benchNodes(2_000)...)
+			engine := placement.NewEngine(s)
+			batch := request("g", 100, 1<<20).Tasks(benchTasks)
+			for b.Loop() {
+				engine.Start(snapshot)
+				for _, t := range batch {
+					engine.Place(t)
+				}
+			}
+			b.ReportMetric(benchTasks*float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
+		})
+	}
+}
+
 // BenchmarkEvenRounds places one group of many rounds over all domains, whose limit rises with each.
 func BenchmarkEvenRounds(b *testing.B) {
 	for _, over := range []string{"rack", berth.NodeID} {

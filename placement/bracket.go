@@ -119,7 +119,7 @@ func (e *Engine) play(r *run) {
 		k.leafOf[i] = n
 		if e.full(r, lr) {
 			k.shut = true
-		} else if lr.from != laneEnd {
+		} else if lr.found || lr.from != laneEnd {
 			if lr.from == laneStart {
 				lr.from = e.positionOf(e.lanes[lane].chunks[0].rows[0][0])
 			}
@@ -170,6 +170,15 @@ func (e *Engine) replay(r *run, leaf int32) {
 	}
 }
 
+// replayLane plays again after a lane has another row, or none any more.
+func (e *Engine) replayLane(r *run, i int32) {
+	if lr := &r.lanes[i]; !lr.found && lr.from == laneEnd {
+		e.out(r, i)
+	} else {
+		e.replay(r, r.games.leafOf[i])
+	}
+}
+
 // out takes a lane out of the games.
 func (e *Engine) out(r *run, i int32) {
 	r.games.winner[r.games.leaves+int(r.games.leafOf[i])] = -1
@@ -210,16 +219,17 @@ func (e *Engine) bestLane(r *run) *laneRun {
 			continue
 		}
 		if lr.found {
-			if len(r.wide) == 0 || e.stillAccepts(r, lr) {
+			row := lr.row
+			if len(r.wide) > 0 {
+				e.checkAgain(r, lr)
+			}
+			if lr.found && lr.row == row {
 				return lr
 			}
-			lr.lose()
-		} else if e.search(r, lr, e.second(r, i)); lr.from == laneEnd {
-			r.dry = true
-			e.out(r, i)
-			continue
+		} else {
+			e.search(r, lr, e.second(r, i))
 		}
-		e.replay(r, r.games.leafOf[i])
+		e.replayLane(r, i)
 	}
 }
 
@@ -246,7 +256,7 @@ func (e *Engine) played(r *run, lr *laneRun) {
 			}
 		}
 	}
-	if at, ok := r.find(lr.lane); ok {
-		e.replay(r, k.leafOf[at])
+	if i, ok := r.find(lr.lane); ok {
+		e.replayLane(r, int32(i))
 	}
 }

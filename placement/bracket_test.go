@@ -34,6 +34,27 @@ func TestSpreadOverManyDomains(t *testing.T) {
 	}
 }
 
+// TestNodesInTurn: a group of more tasks than there are nodes goes round them, all equal, in the order of IDs.
+func TestNodesInTurn(t *testing.T) {
+	s := snapshotOf(t, ofRacks(300, 50)...)
+	for _, strategy := range []placement.Strategy{
+		placement.Spread(berth.NodeID), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID, "zone"),
+		placement.Spread("rack", berth.NodeID), placement.Spread(berth.NodeID, "rack"),
+	} {
+		t.Run(strategy.String(), func(t *testing.T) {
+			for _, rules := range [][]berth.Constraint{nil, {constraints.GroupBy(berth.NodeID)}, {constraints.GroupBy("rack").Skew(2)}} {
+				engine := placement.NewEngine(strategy)
+				engine.Start(s)
+				for i, task := range request("g", 100, 1<<20, rules...).Tasks(1000) {
+					op, ok := engine.Place(task)
+					require.True(t, ok)
+					require.Equal(t, fmt.Sprintf("n%04d", i%300), op.Node)
+				}
+			}
+		})
+	}
+}
+
 // TestFullDomainsAreLeft: racks r0 to r9 have room for one task on each of their four nodes, the others for 40. Spread
 // over racks, 250 x 4 tasks find every rack with room for four; the rest goes to the 240 that have more.
 func TestFullDomainsAreLeft(t *testing.T) {

@@ -155,7 +155,7 @@ func (e *Engine) setLimits(r *run) {
 	}
 	if risen {
 		for i := range r.lanes {
-			e.release(&r.lanes[i])
+			e.release(r, &r.lanes[i])
 		}
 		r.games.on = false
 	}
@@ -188,16 +188,18 @@ func (lr *laneRun) hold(p position) {
 
 // release sends the search of a lane back to the first row that was held off. The row that was its best may have
 // been moved before that, and may be its best again.
-func (e *Engine) release(lr *laneRun) {
-	if !lr.holds {
-		return
+func (e *Engine) release(r *run, lr *laneRun) {
+	switch {
+	case lr.holds:
+		lr.from = earlier(lr.from, lr.held)
+		if lr.found && !lr.apart {
+			lr.from = earlier(lr.from, e.moved(lr.row))
+		}
+		lr.holds, lr.apart = false, false
+		lr.lose()
+	case lr.apart:
+		e.standIn(r, lr)
 	}
-	lr.from = earlier(lr.from, lr.held)
-	if lr.found {
-		lr.from = earlier(lr.from, e.moved(lr.row))
-	}
-	lr.holds = false
-	lr.lose()
 }
 
 // moved returns where a row stands once it is where it belongs.

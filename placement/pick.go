@@ -44,7 +44,6 @@ type run struct {
 	lanes []laneRun
 	slots []int32  // of each lane: its slots in the domains of the strategy, then of zones
 	games knockout // among lanes, if they are many
-	dry   bool     // whether the games met a lane that has no row without a task of the group
 }
 
 // zoneRule is a domain rule, and where its tasks are counted.
@@ -69,6 +68,8 @@ type laneRun struct {
 	from      position // nothing before it can be used, but rows that an even rule holds off
 	held      position // where the first of those stands, if holds says so
 	holds     bool
+	apart     bool      // whether rows with tasks of the group stand in for it, row being the first of hosts
+	hosts     []hostRow // a heap
 }
 
 // begin makes the run of a group.
@@ -341,32 +342,26 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		}
 		return e.occupy(r, row, t), true
 	}
-	best, dry := e.bestOf(r)
-	if dry && e.byNode && len(r.tally.hosts) > 0 {
-		if host, ok := e.bestHost(r); ok && (best == nil || e.better(r, &host, best)) {
-			best = &host
-		}
-	}
+	best := e.bestOf(r)
 	if best == nil {
 		return berth.Op{}, false
 	}
 	return e.take(r, best, t), true
 }
 
-// bestOf finds the lane with the best row, nil if there is no row, and says whether a lane has no row without a
-// task of the group. The lanes whose best row is known come first: the others are searched only as far as they
-// could have a better one.
-func (e *Engine) bestOf(r *run) (best *laneRun, dry bool) {
+// bestOf finds the lane with the best row, nil if there is no row. The lanes whose best row is known come first:
+// the others are searched only as far as they could have a better one.
+func (e *Engine) bestOf(r *run) (best *laneRun) {
 	if len(r.lanes) >= manyLanes {
-		return e.bestLane(r), r.dry
+		return e.bestLane(r)
 	}
 	for i := range r.lanes {
 		lr := &r.lanes[i]
 		if len(r.zones) > 0 && e.full(r, lr) {
 			continue
 		}
-		if lr.found && len(r.wide) > 0 && !e.stillAccepts(r, lr) {
-			lr.lose()
+		if lr.found && len(r.wide) > 0 {
+			e.checkAgain(r, lr)
 		}
 		if lr.found && (best == nil || e.better(r, lr, best)) {
 			best = lr
@@ -380,9 +375,8 @@ func (e *Engine) bestOf(r *run) (best *laneRun, dry bool) {
 		if e.search(r, lr, best); lr.found && (best == nil || e.better(r, lr, best)) {
 			best = lr
 		}
-		dry = dry || lr.from == laneEnd
 	}
-	return best, dry
+	return best
 }
 
 // search finds the best row of a lane, unless it is no better than one that is known.
@@ -414,9 +408,12 @@ func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
 	if lr.found {
 		lr.from = e.positionOf(lr.row)
 		lr.score = e.key[lr.row] + lr.groupTerm
-	} else {
-		lr.from = end
-		lr.expect()
+		return
+	}
+	lr.from = end
+	lr.expect()
+	if end == laneEnd && e.byNode {
+		e.standIn(r, lr)
 	}
 }
 
@@ -429,27 +426,35 @@ func (lr *laneRun) lose() {
 	lr.expect()
 }
 
-// stillAccepts reports whether the best row of a lane can be used although other lanes have had tasks since.
-func (e *Engine) stillAccepts(r *run, lr *laneRun) bool {
-	r.holds = false
-	ok := e.accepts(r, lr.row)
-	if r.holds {
-		lr.hold(e.moved(lr.row))
+// checkAgain lets a lane keep its best row if it can be used although other lanes have had tasks since.
+func (e *Engine) checkAgain(r *run, lr *laneRun) {
+	if lr.apart {
+		e.firstHost(r, lr)
+		return
 	}
-	return ok
+	r.holds = false
+	if !e.accepts(r, lr.row) {
+		if r.holds {
+			lr.hold(e.moved(lr.row))
+		}
+		lr.lose()
+	}
 }
 
-// outranks compares what comes before scores, of a row of lane a without a task of the group and of b: 1 if
-// a is more preferred or has fewer tasks in its domains, -1 if b does.
+// outranks compares what comes before scores, of the rows that lanes are known to have, or may have yet: 1 if
+// that of a is more preferred or has fewer tasks in its domains, -1 if that of b does.
 func (e *Engine) outranks(r *run, a, b *laneRun) int {
 	if c := cmp.Compare(a.preferred, b.preferred); c != 0 {
 		return c
 	}
 	for _, zone := range e.zoneOf {
+		var c int
 		if zone == onNode {
-			continue // there are none on either: rows that have some are looked at apart
+			c = cmp.Compare(b.tasksApart(), a.tasksApart())
+		} else {
+			c = cmp.Compare(r.tasksIn(b, zone), r.tasksIn(a, zone))
 		}
-		if c := cmp.Compare(r.tasksIn(b, zone), r.tasksIn(a, zone)); c != 0 {
+		if c != 0 {
 			return c
 		}
 	}
@@ -459,19 +464,8 @@ func (e *Engine) outranks(r *run, a, b *laneRun) int {
 // better reports whether a is a better choice than b: more preferred, with fewer tasks in its domains,
 // of a higher score, or of a lower node ID.
 func (e *Engine) better(r *run, a, b *laneRun) bool {
-	if a.preferred != b.preferred {
-		return a.preferred > b.preferred
-	}
-	for _, zone := range e.zoneOf {
-		var c int
-		if zone == onNode {
-			c = cmp.Compare(min(e.hostCount(a.row), MostTasks), min(e.hostCount(b.row), MostTasks))
-		} else {
-			c = cmp.Compare(r.tasksIn(a, zone), r.tasksIn(b, zone))
-		}
-		if c != 0 {
-			return c < 0
-		}
+	if c := e.outranks(r, a, b); c != 0 {
+		return c > 0
 	}
 	if a.score != b.score {
 		return a.score > b.score
@@ -486,23 +480,6 @@ func (r *run) tasksIn(lr *laneRun, zone int) int {
 		return MostTasks
 	}
 	return min(r.tally.domains[zone].tasks[slot], MostTasks)
-}
-
-// bestHost finds the best row among those that have tasks of the group already, in lanes where no other
-// row can be used: elsewhere a row without one is better.
-func (e *Engine) bestHost(r *run) (best laneRun, found bool) {
-	for _, h := range r.tally.hosts {
-		lr := r.laneOf(e.lane[h.row])
-		if h.tasks == 0 || lr == nil || e.full(r, lr) || lr.from != laneEnd || !e.fits(r, h.row) || !e.usable(r, h.row) || r.even && e.held(r, h.row) {
-			continue
-		}
-		c := *lr
-		c.row, c.score = h.row, e.rate(h.row)+c.groupTerm
-		if !found || e.better(r, &c, &best) {
-			best, found = c, true
-		}
-	}
-	return best, found
 }
 
 func (r *run) laneOf(lane int32) *laneRun {
@@ -521,7 +498,8 @@ func (r *run) find(lane int32) (int, bool) {
 func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 	row := c.row
 	op := e.occupy(r, row, t)
-	if !c.found { // it is a host that was looked at apart
+	if c.apart {
+		e.placedApart(r, c)
 		e.played(r, c)
 		return op
 	}
