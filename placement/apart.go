@@ -15,7 +15,7 @@ type hostRow struct {
 }
 
 func (e *Engine) compareHosts(a, b hostRow) int {
-	return cmp.Or(cmp.Compare(a.tasks, b.tasks), cmp.Compare(b.score, a.score), cmp.Compare(e.rank[a.row], e.rank[b.row]))
+	return cmp.Or(cmp.Compare(a.tasks, b.tasks), cmp.Compare(b.score, a.score), cmp.Compare(e.rows[a.row].rank, e.rows[b.row].rank))
 }
 
 func (e *Engine) hostRow(lr *laneRun, row uint32) hostRow {
@@ -34,7 +34,7 @@ func (e *Engine) standIn(r *run, lr *laneRun) {
 		}
 	} else {
 		for _, h := range r.tally.hosts {
-			if h.tasks > 0 && e.lane[h.row] == lr.lane {
+			if h.tasks > 0 && e.rows[h.row].lane == lr.lane {
 				lr.hosts = append(lr.hosts, e.hostRow(lr, h.row))
 			}
 		}

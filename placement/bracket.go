@@ -157,7 +157,7 @@ func (e *Engine) game(r *run, i, j int32) int32 {
 // rankOf returns the rank of the row that a lane is in with.
 func (e *Engine) rankOf(lr *laneRun) uint32 {
 	if lr.found {
-		return e.rank[lr.row]
+		return e.rows[lr.row].rank
 	}
 	return lr.from.rank
 }

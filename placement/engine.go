@@ -26,7 +26,6 @@ type Engine struct {
 	branch   *store.Branch // what the columns show, but for speculated rows
 	seq      uint64
 	order    []uint32 // rows by node ID; kept because a view may show what is to come once its plan is made
-	rank     []uint32
 	zoneKeys []uint32 // zoneNames in the snapshot's numbers
 
 	// Columns, by row.
@@ -36,14 +35,10 @@ type Engine struct {
 	width   int // dims, and one for the least part free, and two for each device class
 	classes []string
 	free    []int64
-	records []*store.Node
-	drained []bool
-	lane    []int32 // -1 where there is no node
-	key     []int64
-	chunkOf []*chunk
+	rows    []rowState
+	ranks   []uint32   // the view's, which rows have copies of
 	devices [][]int64  // nil if no node has devices
 	ports   [][]uint16 // nil if no node has a port in use
-	stamp   []uint32   // a row is marked where its stamp is the epoch
 	epoch   uint32
 
 	laned    bool // whether rows have lanes: they get them when a group first asks
@@ -61,14 +56,12 @@ type Engine struct {
 	bracket      *bracket              // of the lanes; nil if they have changed
 	crowded      bool                  // whether the strategy's attributes make too many lanes
 
-	loose   []uint32 // rows whose place in their lane is out of date
-	isLoose []bool
+	loose   []uint32          // rows whose place in their lane is out of date
 	touched []uint32          // rows the plan has changed
 	stale   []uint32          // rows to be brought in line; kept for its room
 	steps   steps             // what was picked and undone, in order
 	tallies map[string]*tally // by group name
-	active  *tally            // whose hosts hostAt finds
-	hostAt  []int32           // by row, the place in the active tally's hosts, plus one
+	active  *tally            // whose hosts are found by row
 	runs    [2]run
 	cur     *run         // one of runs, or nil
 	cands   []*Candidate // one for each goroutine that rates rows
@@ -84,6 +77,19 @@ type Engine struct {
 	ref     *Exhaustive // for what has no index, and for explanations; started when needed
 	told    int         // how many of steps ref has been told
 	refLive bool
+}
+
+// rowState is what the engine has of a row besides its amounts, all in one place: a pick reads most of it.
+type rowState struct {
+	key     int64
+	node    *store.Node // nil if there is none
+	chunk   *chunk      // where it stands in its lane
+	lane    int32       // -1 where there is no node
+	rank    uint32      // its place in the order of node IDs
+	stamp   uint32      // the row is marked if this is the epoch
+	host    int32       // its place in the active tally's hosts, plus one
+	loose   bool        // whether its place in its lane is out of date
+	drained bool
 }
 
 // onNode stands for berth.NodeID in Engine.zoneOf.
@@ -178,13 +184,14 @@ func (e *Engine) Start(s *berth.Snapshot) {
 
 // sync brings the columns in line with a view.
 func (e *Engine) sync(view *store.View) {
-	e.order, e.rank = view.Order(), view.Rank()
+	e.order = view.Order()
 	changes, ok := view.Since(e.seq)
-	if view.Attrs() != e.attrs || !slices.Equal(view.Dims(), e.names) || view.Rows() < len(e.records) {
+	if view.Attrs() != e.attrs || !slices.Equal(view.Dims(), e.names) || view.Rows() < len(e.rows) {
 		e.rebuild(view)
 		return
 	}
 	e.growRows(view.Rows())
+	e.setRanks(view.Rank())
 	e.newEpoch()
 	stale := e.stale[:0]
 	if view.Branch() != e.branch || !ok || len(changes) > view.Rows() {
@@ -206,11 +213,11 @@ func (e *Engine) sync(view *store.View) {
 	e.stale = stale
 	// Nodes that are gone leave before any row moves: their ranks mean nothing in this view.
 	for _, row := range stale {
-		if e.records[row] != nil && view.Node(row).Node != e.records[row] {
+		if e.rows[row].node != nil && view.Node(row).Node != e.rows[row].node {
 			if e.laned {
 				e.leaveLane(row)
 			}
-			e.records[row], e.lane[row] = nil, -1
+			e.rows[row].node, e.rows[row].lane = nil, -1
 			e.descriptions++
 		}
 	}
@@ -225,42 +232,48 @@ func (e *Engine) sync(view *store.View) {
 func (e *Engine) newEpoch() {
 	e.epoch++
 	if e.epoch == 0 {
-		clear(e.stamp)
+		for i := range e.rows {
+			e.rows[i].stamp = 0
+		}
 		e.epoch = 1
 	}
 }
 
 // mark reports whether a row is marked for the first time in this epoch.
 func (e *Engine) mark(row uint32) bool {
-	if e.stamp[row] == e.epoch {
+	if e.rows[row].stamp == e.epoch {
 		return false
 	}
-	e.stamp[row] = e.epoch
+	e.rows[row].stamp = e.epoch
 	return true
 }
 
 func (e *Engine) growRows(rows int) {
-	n := rows - len(e.records)
+	n := rows - len(e.rows)
 	if n <= 0 {
 		return
 	}
 	e.free = append(e.free, make([]int64, n*e.width)...)
-	e.records = append(e.records, make([]*store.Node, n)...)
-	e.drained = append(e.drained, make([]bool, n)...)
-	e.key = append(e.key, make([]int64, n)...)
-	e.chunkOf = append(e.chunkOf, make([]*chunk, n)...)
-	e.stamp = append(e.stamp, make([]uint32, n)...)
-	e.isLoose = append(e.isLoose, make([]bool, n)...)
-	e.hostAt = append(e.hostAt, make([]int32, n)...)
-	e.lane = append(e.lane, make([]int32, n)...)
-	for row := rows - n; row < rows; row++ {
-		e.lane[row] = -1
+	e.rows = append(e.rows, make([]rowState, n)...)
+	for i := rows - n; i < rows; i++ {
+		e.rows[i].lane = -1
 	}
 	if e.devices != nil {
 		e.devices = append(e.devices, make([][]int64, n)...)
 	}
 	if e.ports != nil {
 		e.ports = append(e.ports, make([][]uint16, n)...)
+	}
+}
+
+// setRanks gives every row its rank, if the nodes' order has changed.
+func (e *Engine) setRanks(ranks []uint32) {
+	if len(ranks) == len(e.ranks) && (len(ranks) == 0 || &ranks[0] == &e.ranks[0]) {
+		return
+	}
+	e.ranks = ranks
+	for row, rank := range ranks {
+		e.rows[row].rank = rank
 	}
 }
 
@@ -276,7 +289,7 @@ func (e *Engine) setDevices(row uint32, units []int64) {
 		if len(units) == 0 {
 			return
 		}
-		e.devices = make([][]int64, len(e.records))
+		e.devices = make([][]int64, len(e.rows))
 	}
 	e.devices[row] = units
 }
@@ -293,7 +306,7 @@ func (e *Engine) setPorts(row uint32, used []uint16) {
 		if len(used) == 0 {
 			return
 		}
-		e.ports = make([][]uint16, len(e.records))
+		e.ports = make([][]uint16, len(e.rows))
 	}
 	e.ports[row] = used
 }
@@ -307,8 +320,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.attrs, e.names = view.Attrs(), view.Dims()
 	e.dims = len(e.names)
 	e.classes, e.dropped = view.Catalog().Devices(), nil
-	e.free, e.records, e.drained, e.key, e.chunkOf = nil, nil, nil, nil, nil
-	e.devices, e.ports, e.stamp, e.lane, e.isLoose, e.hostAt = nil, nil, nil, nil, nil, nil
+	e.free, e.rows, e.ranks, e.devices, e.ports = nil, nil, nil, nil, nil
 	e.epoch = 0
 	e.crowded = false
 	e.descriptions++
@@ -320,9 +332,10 @@ func (e *Engine) rebuild(view *store.View) {
 	e.sorted = sortedColumns{}
 	e.width = e.dims + 1 + 2*len(e.classes)
 	e.growRows(view.Rows())
+	e.setRanks(view.Rank())
 	for _, row := range e.order {
 		ns := view.Node(row)
-		e.records[row], e.drained[row] = ns.Node, ns.Drained
+		e.rows[row].node, e.rows[row].drained = ns.Node, ns.Drained
 		e.load(row)
 	}
 	e.unlane()
@@ -338,8 +351,8 @@ func (e *Engine) assignLanes() {
 	for {
 		e.profiles, e.lanes, e.verdicts, e.bracket = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
 		for _, row := range e.order {
-			lane := e.laneFor(e.records[row], e.drained[row])
-			e.lane[row] = lane
+			lane := e.laneFor(e.rows[row].node, e.rows[row].drained)
+			e.rows[row].lane = lane
 			e.lanes[lane].size++
 			if len(e.lanes) > e.maxLanes() && len(e.narrow) > 0 {
 				break
@@ -377,7 +390,7 @@ func (e *Engine) build() {
 	}
 	e.built = true
 	for _, row := range e.loose {
-		e.isLoose[row] = false
+		e.rows[row].loose = false
 	}
 	e.loose = e.loose[:0]
 	rows := make([][]uint32, len(e.lanes))
@@ -385,8 +398,8 @@ func (e *Engine) build() {
 		rows[i] = make([]uint32, 0, e.lanes[i].size)
 	}
 	for _, row := range e.order {
-		e.key[row] = e.rate(row)
-		rows[e.lane[row]] = append(rows[e.lane[row]], row)
+		e.rows[row].key = e.rate(row)
+		rows[e.rows[row].lane] = append(rows[e.rows[row].lane], row)
 	}
 	for i := range rows {
 		e.fill(e.lanes[i], rows[i])
@@ -398,16 +411,16 @@ func (e *Engine) unlane() { e.laned, e.built = false, false }
 
 // enterLane and leaveLane put a row in its lane and take it out.
 func (e *Engine) enterLane(row uint32) {
-	l := e.lanes[e.lane[row]]
+	l := e.lanes[e.rows[row].lane]
 	if e.built {
-		e.key[row] = e.rate(row)
+		e.rows[row].key = e.rate(row)
 		e.insert(l, row)
 	}
 	l.size++
 }
 
 func (e *Engine) leaveLane(row uint32) {
-	l := e.lanes[e.lane[row]]
+	l := e.lanes[e.rows[row].lane]
 	if e.built {
 		e.remove(l, row)
 	}
@@ -416,7 +429,7 @@ func (e *Engine) leaveLane(row uint32) {
 
 // fill builds a lane of rows that are in the order of their ranks.
 func (e *Engine) fill(l *lane, rows []uint32) {
-	byKey := func(a, b uint32) int { return cmp.Compare(e.key[b], e.key[a]) }
+	byKey := func(a, b uint32) int { return cmp.Compare(e.rows[b].key, e.rows[a].key) }
 	if !slices.IsSortedFunc(rows, byKey) {
 		slices.SortStableFunc(rows, byKey)
 	}
@@ -557,7 +570,7 @@ func (e *Engine) rate(row uint32) int64 {
 	if e.depends.Additive == nil {
 		return 0
 	}
-	return e.depends.Additive.Node(e.freeOf(row)[:e.dims], e.lanes[e.lane[row]].profile.capacity)
+	return e.depends.Additive.Node(e.freeOf(row)[:e.dims], e.lanes[e.rows[row].lane].profile.capacity)
 }
 
 // derive sets the dimensions that follow from others. The least part free is that of the resource
@@ -565,7 +578,7 @@ func (e *Engine) rate(row uint32) int64 {
 // if it had room for both. Of each device class there are the most units free of one device, and how many
 // devices are whole, which make devices amounts like others; which model, and which device, is seen at the node.
 func (e *Engine) derive(row uint32) {
-	free, p := e.freeOf(row), e.lanes[e.lane[row]].profile
+	free, p := e.freeOf(row), e.lanes[e.rows[row].lane].profile
 	least := int64(Resolution)
 	for d, c := range p.capacity {
 		if c > 0 {
@@ -590,7 +603,7 @@ func (e *Engine) derive(row uint32) {
 // refresh brings one row in line with the view. It returns false if everything must be made anew.
 func (e *Engine) refresh(row uint32) bool {
 	ns := e.view.Node(row)
-	same := ns.Node == e.records[row] && ns.Drained == e.drained[row]
+	same := ns.Node == e.rows[row].node && ns.Drained == e.rows[row].drained
 	if same && ns.Node != nil && slices.Equal(e.freeOf(row)[:e.dims], e.view.Free(row)[:e.dims]) &&
 		slices.Equal(e.devicesOf(row), ns.Devices) && slices.Equal(e.portsOf(row), ns.Ports) {
 		return true
@@ -614,10 +627,10 @@ func (e *Engine) refresh(row uint32) bool {
 }
 
 func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
-	if e.records[row] != nil && e.laned {
+	if e.rows[row].node != nil && e.laned {
 		e.leaveLane(row)
 	}
-	e.records[row], e.drained[row], e.lane[row] = ns.Node, ns.Drained, -1
+	e.rows[row].node, e.rows[row].drained, e.rows[row].lane = ns.Node, ns.Drained, -1
 	e.descriptions++
 	if ns.Node == nil {
 		return true
@@ -634,7 +647,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 	if !e.laned {
 		return true
 	}
-	e.lane[row] = e.laneFor(ns.Node, ns.Drained)
+	e.rows[row].lane = e.laneFor(ns.Node, ns.Drained)
 	if len(e.lanes) > e.maxLanes() {
 		e.unlane()
 		return true
@@ -646,8 +659,8 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 
 // loosen notes that a row's place in its lane is out of date.
 func (e *Engine) loosen(row uint32) {
-	if e.built && !e.isLoose[row] {
-		e.isLoose[row] = true
+	if e.built && !e.rows[row].loose {
+		e.rows[row].loose = true
 		e.loose = append(e.loose, row)
 	}
 }
@@ -663,11 +676,11 @@ func (e *Engine) flush() {
 		return
 	}
 	for _, row := range e.loose {
-		e.isLoose[row] = false
-		if now := e.rate(row); now != e.key[row] {
-			l := e.lanes[e.lane[row]]
+		e.rows[row].loose = false
+		if now := e.rate(row); now != e.rows[row].key {
+			l := e.lanes[e.rows[row].lane]
 			e.remove(l, row)
-			e.key[row] = now
+			e.rows[row].key = now
 			e.insert(l, row)
 		}
 	}

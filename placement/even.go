@@ -56,15 +56,15 @@ func (e *Engine) areaOf(r *run, name string) *area {
 	if name != berth.NodeID {
 		slots = e.slotsByRow(values, id)
 	}
-	for row := range e.records {
+	for row := range e.rows {
 		slot := int32(row)
 		if slots != nil {
 			slot = slots[row]
 		}
-		if slot < 0 || a.has(slot) || e.lane[row] < 0 {
+		if slot < 0 || a.has(slot) || e.rows[row].lane < 0 {
 			continue
 		}
-		if r.escaped && e.eligible(r, uint32(row)) || !r.escaped && r.verdict.ok[e.lane[row]] {
+		if r.escaped && e.eligible(r, uint32(row)) || !r.escaped && r.verdict.ok[e.rows[row].lane] {
 			a.add(slot)
 		}
 	}
@@ -203,4 +203,4 @@ func (e *Engine) release(r *run, lr *laneRun) {
 }
 
 // moved returns where a row stands once it is where it belongs.
-func (e *Engine) moved(row uint32) position { return position{e.rate(row), e.rank[row]} }
+func (e *Engine) moved(row uint32) position { return position{e.rate(row), e.rows[row].rank} }

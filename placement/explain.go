@@ -60,7 +60,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 // shortfalls returns what an eligible row lacks.
 func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
-	return g.Shortfalls(e.records[row].Payload.(*berth.Node), func(name string) int64 {
+	return g.Shortfalls(e.rows[row].node.Payload.(*berth.Node), func(name string) int64 {
 		if d, ok := e.view.DimOf(name); ok {
 			return e.freeOf(row)[d]
 		}
@@ -106,7 +106,7 @@ type explaining struct {
 // nearMiss says what the nearest row lacks.
 func (x *explaining) nearMiss() {
 	a := x.out
-	a.nearest.Node = x.records[x.nearest].ID
+	a.nearest.Node = x.rows[x.nearest].node.ID
 	if x.miss.rules == 0 {
 		a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest)
 	} else {
@@ -293,7 +293,7 @@ func (x *explaining) countDevices(d int) {
 
 // weigh keeps a row as the nearest miss if it is nearer than the nearest so far.
 func (x *explaining) weigh(row uint32, count bool) {
-	m := miss{rules: x.rules[x.lane[row]], need: 1}
+	m := miss{rules: x.rules[x.rows[row].lane], need: 1}
 	if x.r.tally != nil && x.hostCount(row) >= x.r.hostLimit {
 		m.rules += x.hostRules(x.hostCount(row))
 	}
@@ -305,7 +305,7 @@ func (x *explaining) weigh(row uint32, count bool) {
 		x.nearest, x.miss, x.found = row, m, true
 		return
 	}
-	if c := m.compare(x.miss); c < 0 || c == 0 && x.rank[row] < x.rank[x.nearest] {
+	if c := m.compare(x.miss); c < 0 || c == 0 && x.rows[row].rank < x.rows[x.nearest].rank {
 		x.nearest, x.miss = row, m
 	}
 }
@@ -332,7 +332,7 @@ func (x *explaining) measure(m *miss, row uint32, count bool) {
 
 // has reports whether a row has what one of the device requests asks for.
 func (x *explaining) has(row uint32, d int) bool {
-	return x.r.devices[d].Fits(x.records[row].Payload.(*berth.Node), x.devicesOf(row))
+	return x.r.devices[d].Fits(x.rows[row].node.Payload.(*berth.Node), x.devicesOf(row))
 }
 
 // deviceOf returns which of the device requests a dimension is the scalar of, or -1.
@@ -411,7 +411,7 @@ func (x *explaining) isAt(rooms int) bool {
 func (x *explaining) walkNodes(least miss) bool {
 	order := x.view.Order()
 	for _, row := range order[:min(walkRows, len(order))] {
-		if x.rules[x.lane[row]] > x.fewest {
+		if x.rules[x.rows[row].lane] > x.fewest {
 			continue
 		}
 		if x.weigh(row, false); x.found && x.miss.compare(least) == 0 {
@@ -450,7 +450,7 @@ func (x *explaining) walkColumn(k, rooms int, allElse bool) bool {
 			if x.isAt(rooms) && x.isPast(need, here) {
 				return true
 			}
-			if x.rules[x.lane[here.row]] == x.fewest {
+			if x.rules[x.rows[here.row].lane] == x.fewest {
 				x.weigh(here.row, false)
 			}
 		}
@@ -481,7 +481,7 @@ func (x *explaining) isPast(need store.Need, here entry) bool {
 	m := x.miss
 	m.short, m.need = uint64(shortfall(need.Amount, here.free)), uint64(need.Amount)
 	c := m.compare(x.miss)
-	return c > 0 || c == 0 && m.short < math.MaxInt64 && here.rank > x.rank[x.nearest]
+	return c > 0 || c == 0 && m.short < math.MaxInt64 && here.rank > x.rows[x.nearest].rank
 }
 
 // searchByBounds finds the nearest miss wherever it is, passing by chunks and blocks that cannot have it.
@@ -494,7 +494,7 @@ func (x *explaining) searchByBounds() {
 			for b := range c.n {
 				if x.found {
 					near := x.bound(x.rules[i], c.mostOf(b)).compare(x.miss)
-					if near > 0 || near == 0 && x.rank[c.low[b]] >= x.rank[x.nearest] {
+					if near > 0 || near == 0 && x.rows[c.low[b]].rank >= x.rows[x.nearest].rank {
 						continue
 					}
 				}

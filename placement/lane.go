@@ -92,17 +92,17 @@ func earlier(p, q position) position {
 
 func (p position) before(q position) bool { return p.key > q.key || p.key == q.key && p.rank < q.rank }
 
-func (e *Engine) positionOf(row uint32) position { return position{e.key[row], e.rank[row]} }
+func (e *Engine) positionOf(row uint32) position { return position{e.rows[row].key, e.rows[row].rank} }
 
 // before reports whether a row stands before p.
 func (e *Engine) before(row uint32, p position) bool {
-	if k := e.key[row]; k != p.key {
+	if k := e.rows[row].key; k != p.key {
 		return k > p.key
 	}
-	return e.rank[row] < p.rank
+	return e.rows[row].rank < p.rank
 }
 
-func (e *Engine) byRank(a, b uint32) int { return cmp.Compare(e.rank[a], e.rank[b]) }
+func (e *Engine) byRank(a, b uint32) int { return cmp.Compare(e.rows[a].rank, e.rows[b].rank) }
 
 // chunkAt returns the last chunk that begins before p, or the first.
 func (e *Engine) chunkAt(l *lane, p position) int {
@@ -134,7 +134,7 @@ func (e *Engine) beginsBefore(c *chunk, b int, p position) bool {
 	if k := c.first[b]; k != p.key {
 		return k > p.key
 	}
-	return e.rank[c.rows[b][0]] < p.rank
+	return e.rows[c.rows[b][0]].rank < p.rank
 }
 
 // rowAt returns the first row of a block that does not stand before p.
@@ -179,8 +179,8 @@ func (e *Engine) insert(l *lane, row uint32) {
 	if i == 0 {
 		c.first[b] = p.key
 	}
-	e.chunkOf[row] = c
-	if e.rank[row] < e.rank[c.low[b]] {
+	e.rows[row].chunk = c
+	if e.rows[row].rank < e.rows[c.low[b]].rank {
 		c.low[b] = row
 	}
 	free := e.freeOf(row)
@@ -194,9 +194,9 @@ func (e *Engine) appendBlock(c *chunk, rows ...uint32) {
 	b := c.n
 	c.n++
 	c.count[b] = copy(c.rows[b][:], rows)
-	c.first[b] = e.key[rows[0]]
+	c.first[b] = e.rows[rows[0]].key
 	for _, row := range rows {
-		e.chunkOf[row] = c
+		e.rows[row].chunk = c
 	}
 	e.tighten(c, b)
 	raise(c.bound, c.mostOf(b))
@@ -216,7 +216,7 @@ func (e *Engine) splitBlock(c *chunk, b int) {
 	const half = blockRows / 2
 	copy(c.rows[b+1][:], c.rows[b][half:])
 	c.count[b], c.count[b+1] = half, blockRows-half
-	c.first[b+1] = e.key[c.rows[b+1][0]]
+	c.first[b+1] = e.rows[c.rows[b+1][0]].key
 	e.tighten(c, b)
 	e.tighten(c, b+1)
 }
@@ -240,7 +240,7 @@ func (e *Engine) splitChunk(l *lane, ci int) {
 	c.n, next.n = half, chunkBlocks-half
 	for b := range next.n {
 		for _, row := range next.block(b) {
-			e.chunkOf[row] = next
+			e.rows[row].chunk = next
 		}
 	}
 	e.tightenChunk(c)
@@ -250,8 +250,8 @@ func (e *Engine) splitChunk(l *lane, ci int) {
 
 // remove takes a row out. Its key must be what it was when it was inserted; its rank may be gone.
 func (e *Engine) remove(l *lane, row uint32) {
-	c := e.chunkOf[row]
-	e.chunkOf[row] = nil
+	c := e.rows[row].chunk
+	e.rows[row].chunk = nil
 	b := e.blockAt(c, e.positionOf(row))
 	i := slices.Index(c.block(b), row)
 	for o := 0; i < 0; o++ { // ranks have moved: look at every block
@@ -263,7 +263,7 @@ func (e *Engine) remove(l *lane, row uint32) {
 	c.loose[b], c.slack, l.slack = true, true, true
 	switch {
 	case c.count[b] > 0:
-		c.first[b] = e.key[c.rows[b][0]]
+		c.first[b] = e.rows[c.rows[b][0]].key
 		if c.low[b] == row {
 			c.low[b] = slices.MinFunc(c.block(b), e.byRank)
 		}
@@ -340,7 +340,7 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 			}
 			for _, row := range rows {
 				if e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
-					if e.key[row] < floor {
+					if e.rows[row].key < floor {
 						return 0, false, e.positionOf(row)
 					}
 					return row, true, position{}

@@ -277,7 +277,7 @@ func (e *Engine) accepts(r *run, row uint32) bool {
 // usable is accepts for a row that is looked at apart, but for even rules. What it refuses stays refused as long as
 // the run only places tasks.
 func (e *Engine) usable(r *run, row uint32) bool {
-	n := e.records[row]
+	n := e.rows[row].node
 	if r.tally != nil && e.hostCount(row) >= r.hostLimit {
 		return false
 	}
@@ -407,7 +407,7 @@ func (e *Engine) search(r *run, lr *laneRun, best *laneRun) {
 	}
 	if lr.found {
 		lr.from = e.positionOf(lr.row)
-		lr.score = e.key[lr.row] + lr.groupTerm
+		lr.score = e.rows[lr.row].key + lr.groupTerm
 		return
 	}
 	lr.from = end
@@ -470,7 +470,7 @@ func (e *Engine) better(r *run, a, b *laneRun) bool {
 	if a.score != b.score {
 		return a.score > b.score
 	}
-	return e.rank[a.row] < e.rank[b.row]
+	return e.rows[a.row].rank < e.rows[b.row].rank
 }
 
 // tasksIn counts the group's tasks in a lane's domain under an attribute of the strategy.
@@ -504,11 +504,11 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 		return op
 	}
 	// Nothing before the row can be used, so it is still the best of its lane if it became no worse.
-	if now := e.rate(row); now >= e.key[row] && e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
+	if now := e.rate(row); now >= e.rows[row].key && e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
 		c.score = now + c.groupTerm
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.
-		c.from = earlier(c.from, position{now, e.rank[row]})
+		c.from = earlier(c.from, position{now, e.rows[row].rank})
 		c.lose()
 	}
 	e.played(r, c)
@@ -517,7 +517,7 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 
 // occupy takes the room of a task on a row, whatever the lanes.
 func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
-	n := e.records[row]
+	n := e.rows[row].node
 	op := berth.Op{Kind: berth.Place, Row: row, Task: t, Node: n.ID}
 	if len(r.devices) > 0 || r.ports {
 		op.Grant, _ = r.group.Grant(n.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row))
@@ -571,7 +571,7 @@ func (e *Engine) op(s step) berth.Op {
 	if s.undone {
 		return berth.Op{Kind: berth.Release, ID: s.task.ID}
 	}
-	return berth.Op{Kind: berth.Place, Row: s.row, Task: s.task, Node: e.records[s.row].ID, Grant: s.grant}
+	return berth.Op{Kind: berth.Place, Row: s.row, Task: s.task, Node: e.rows[s.row].node.ID, Grant: s.grant}
 }
 
 // move takes the room of an operation, or with a sign of -1 gives it back.
@@ -617,9 +617,9 @@ func (e *Engine) Undo(op berth.Op) {
 	// The row has more room than its block says, so it goes to its place at once.
 	row := op.Row
 	if e.built {
-		l := e.lanes[e.lane[row]]
+		l := e.lanes[e.rows[row].lane]
 		e.remove(l, row)
-		e.key[row] = e.rate(row)
+		e.rows[row].key = e.rate(row)
 		e.insert(l, row)
 	}
 	if t := e.tallies[op.Task.Group.Name()]; t != nil {
@@ -654,11 +654,11 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		usable[lr.lane] = true
 	}
 	for _, row := range e.order {
-		n := e.records[row]
+		n := e.rows[row].node
 		if e.hostCount(row) > 0 {
 			continue
 		}
-		if !usable[e.lane[row]] {
+		if !usable[e.rows[row].lane] {
 			if e.eligible(r, row) {
 				e.miss(r, row, missed)
 			}
@@ -679,11 +679,11 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 // eligible reports whether a group may use a row, room aside; it is asked where a group has no lanes
 // because no node ever had what it needs.
 func (e *Engine) eligible(r *run, row uint32) bool {
-	return !e.drained[row] && r.group.Eligible(e.records[row].Payload.(*berth.Node))
+	return !e.rows[row].drained && r.group.Eligible(e.rows[row].node.Payload.(*berth.Node))
 }
 
 func (e *Engine) miss(r *run, row uint32, missed func(string, []berth.Lack)) {
-	missed(e.records[row].ID, e.shortfalls(r.group, row))
+	missed(e.rows[row].node.ID, e.shortfalls(r.group, row))
 }
 
 // catchUpReference brings the reference picker to where the plan is.

@@ -50,7 +50,7 @@ func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
 	}
 	e.asked++
 	k.used = e.asked
-	rows := len(e.records)
+	rows := len(e.rows)
 	if k.told < 0 || len(e.changes)-k.told > rows/4 || len(k.score) != rows {
 		e.rankAll(k, r, t)
 	} else {
@@ -90,7 +90,7 @@ const maxChanges = 1 << 20
 
 // rankAll makes a ranking anew: O(rows), which are rated in parts.
 func (e *Engine) rankAll(k *ranking, r *run, t berth.Task) {
-	rows := len(e.records)
+	rows := len(e.rows)
 	k.leaves = 1
 	for k.leaves < rows {
 		k.leaves *= 2
@@ -137,16 +137,16 @@ func (e *Engine) rerank(k *ranking, r *run, row uint32) {
 
 // rateRow scores a row; false means that it cannot be used.
 func (e *Engine) rateRow(k *ranking, r *run, c *Candidate, row uint32) bool {
-	if e.lane[row] < 0 {
+	if e.rows[row].lane < 0 {
 		return false
 	}
-	lr := r.laneOf(e.lane[row])
+	lr := r.laneOf(e.rows[row].lane)
 	if lr == nil || !e.fits(r, row) || r.picky && !e.usable(r, row) {
 		return false
 	}
 	k.prefer[row] = lr.preferred
 	if r.escaped {
-		k.prefer[row] = r.group.Preferred(e.records[row].Payload.(*berth.Node))
+		k.prefer[row] = r.group.Preferred(e.rows[row].node.Payload.(*berth.Node))
 	}
 	c.Capacity = e.lanes[lr.lane].profile.capacity
 	k.score[row] = e.score(c, r, row)
@@ -169,7 +169,7 @@ func (e *Engine) win(k *ranking, a, b uint32) uint32 {
 			return a
 		}
 		return b
-	case e.rank[a] < e.rank[b]:
+	case e.rows[a].rank < e.rows[b].rank:
 		return a
 	}
 	return b

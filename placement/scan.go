@@ -64,7 +64,7 @@ func (e *Engine) scanPart(r *run, c *Candidate, best *choice, from, to int) {
 			}
 			cand := choice{preferred: lr.preferred, score: e.score(c, r, row), row: row, found: true}
 			if r.escaped {
-				cand.preferred = r.group.Preferred(e.records[row].Payload.(*berth.Node))
+				cand.preferred = r.group.Preferred(e.rows[row].node.Payload.(*berth.Node))
 			}
 			if !best.found || e.beats(&cand, best) {
 				*best = cand
@@ -81,7 +81,7 @@ func (e *Engine) beats(a, b *choice) bool {
 	if a.score != b.score {
 		return a.score > b.score
 	}
-	return e.rank[a.row] < e.rank[b.row]
+	return e.rows[a.row].rank < e.rows[b.row].rank
 }
 
 // aim makes a candidate for each worker, and sets what all candidates for a task have in common.
@@ -95,7 +95,7 @@ func (e *Engine) aim(workers int, r *run, t berth.Task) {
 }
 
 func (e *Engine) score(c *Candidate, r *run, row uint32) int64 {
-	c.node = e.records[row].ID
+	c.node = e.rows[row].node.ID
 	c.Free = e.freeOf(row)[:e.dims]
 	c.Tasks = c.Tasks[:0]
 	for _, zone := range e.zoneOf {

@@ -42,13 +42,13 @@ func (s *sortedColumns) add(row uint32) {
 // every row, since nobody asked lately.
 func (e *Engine) sortColumns(r *run) bool {
 	s := &e.sorted
-	if !s.watching || &s.rank[0] != &e.rank[0] {
-		*s = sortedColumns{watching: true, columns: make([]*sortedColumn, e.width), rank: e.rank, isChanged: make([]bool, len(e.records))}
+	if !s.watching || &s.rank[0] != &e.ranks[0] {
+		*s = sortedColumns{watching: true, columns: make([]*sortedColumn, e.width), rank: e.ranks, isChanged: make([]bool, len(e.rows))}
 		return false
 	}
 	for _, row := range s.changed {
 		s.isChanged[row] = false
-		if e.records[row] == nil {
+		if e.rows[row].node == nil {
 			continue // it was a node in another snapshot, and is in no column of these ranks
 		}
 		for _, c := range s.columns {
@@ -107,7 +107,7 @@ const pageRows = 64
 
 // sortColumn sorts the rows by a dimension: O(n log n).
 func (e *Engine) sortColumn(dim int) *sortedColumn {
-	c := &sortedColumn{dim: dim, width: e.width, free: make([]int64, len(e.records))}
+	c := &sortedColumn{dim: dim, width: e.width, free: make([]int64, len(e.rows))}
 	all := make([]entry, 0, e.view.Nodes())
 	for rank, row := range e.view.Order() {
 		c.free[row] = e.freeOf(row)[dim]

@@ -82,14 +82,14 @@ func (e *Engine) numbers(key uint32) *numbering {
 // slotsByRow returns the slot of every row's value of an attribute, -1 for none: O(nodes) the first time since
 // nodes changed.
 func (e *Engine) slotsByRow(v *numbering, key uint32) []int32 {
-	if v.at == e.descriptions && len(v.rows) == len(e.records) {
+	if v.at == e.descriptions && len(v.rows) == len(e.rows) {
 		return v.rows
 	}
 	v.at = e.descriptions
-	v.rows = slices.Grow(v.rows[:0], len(e.records))[:len(e.records)]
-	for row, n := range e.records {
+	v.rows = slices.Grow(v.rows[:0], len(e.rows))[:len(e.rows)]
+	for row := range e.rows {
 		v.rows[row] = -1
-		if n != nil {
+		if n := e.rows[row].node; n != nil {
 			if value, ok := n.Attr(key); ok {
 				v.rows[row] = v.slot(value)
 			}
@@ -147,20 +147,20 @@ func (e *Engine) activate(t *tally) {
 	}
 	if e.active != nil {
 		for _, h := range e.active.hosts {
-			e.hostAt[h.row] = 0
+			e.rows[h.row].host = 0
 		}
 	}
 	e.active = t
 	if t != nil {
 		for i, h := range t.hosts {
-			e.hostAt[h.row] = int32(i + 1)
+			e.rows[h.row].host = int32(i + 1)
 		}
 	}
 }
 
 // hostCount returns how many tasks of the active tally's group are on a row.
 func (e *Engine) hostCount(row uint32) int {
-	if i := e.hostAt[row]; i > 0 {
+	if i := e.rows[row].host; i > 0 {
 		return e.active.hosts[i-1].tasks
 	}
 	return 0
@@ -169,7 +169,7 @@ func (e *Engine) hostCount(row uint32) int {
 func (e *Engine) add(t *tally, row uint32, by int) {
 	i := -1
 	if t == e.active {
-		i = int(e.hostAt[row]) - 1
+		i = int(e.rows[row].host) - 1
 	} else {
 		i = slices.IndexFunc(t.hosts, func(h host) bool { return h.row == row })
 	}
@@ -177,13 +177,13 @@ func (e *Engine) add(t *tally, row uint32, by int) {
 		t.hosts = append(t.hosts, host{row: row})
 		i = len(t.hosts) - 1
 		if t == e.active {
-			e.hostAt[row] = int32(i + 1)
+			e.rows[row].host = int32(i + 1)
 		}
 	}
 	t.hosts[i].tasks += by
 	t.census.move(int32(row), t.hosts[i].tasks-by, t.hosts[i].tasks)
 	for _, d := range t.domains {
-		if v, ok := e.records[row].Attr(d.key); ok {
+		if v, ok := e.rows[row].node.Attr(d.key); ok {
 			slot := d.slot(v)
 			d.tasks[slot] += by
 			d.census.move(slot, d.tasks[slot]-by, d.tasks[slot])
