@@ -121,7 +121,7 @@ func (e *Engine) play(r *run) {
 			k.shut = true
 		} else if lr.found || lr.from != laneEnd {
 			if lr.from == laneStart {
-				lr.from = e.positionOf(e.lanes[lane].chunks[0].rows[0][0])
+				lr.from = e.lanes[lane].chunks[0].places[0][0].position()
 			}
 			if !lr.found {
 				lr.expect()

@@ -83,7 +83,6 @@ type Engine struct {
 type rowState struct {
 	key     int64
 	node    *store.Node // nil if there is none
-	chunk   *chunk      // where it stands in its lane
 	lane    int32       // -1 where there is no node
 	rank    uint32      // its place in the order of node IDs
 	stamp   uint32      // the row is marked if this is the epoch
@@ -191,7 +190,6 @@ func (e *Engine) sync(view *store.View) {
 		return
 	}
 	e.growRows(view.Rows())
-	e.setRanks(view.Rank())
 	e.newEpoch()
 	stale := e.stale[:0]
 	if view.Branch() != e.branch || !ok || len(changes) > view.Rows() {
@@ -211,7 +209,7 @@ func (e *Engine) sync(view *store.View) {
 		}
 	}
 	e.stale = stale
-	// Nodes that are gone leave before any row moves: their ranks mean nothing in this view.
+	// Nodes that are gone leave first: where they stand goes by the ranks that they had.
 	for _, row := range stale {
 		if e.rows[row].node != nil && view.Node(row).Node != e.rows[row].node {
 			if e.laned {
@@ -221,6 +219,7 @@ func (e *Engine) sync(view *store.View) {
 			e.descriptions++
 		}
 	}
+	e.setRanks(view.Rank())
 	for _, row := range stale {
 		if !e.refresh(row) {
 			e.rebuild(view)
@@ -275,6 +274,11 @@ func (e *Engine) setRanks(ranks []uint32) {
 	for row, rank := range ranks {
 		e.rows[row].rank = rank
 	}
+	if e.built {
+		for _, l := range e.lanes {
+			e.renumber(l)
+		}
+	}
 }
 
 func (e *Engine) devicesOf(row uint32) []int64 {
@@ -317,6 +321,7 @@ func (e *Engine) freeOf(row uint32) []int64 {
 
 // rebuild makes everything anew, as far as it does not depend on what rules read: O(nodes).
 func (e *Engine) rebuild(view *store.View) {
+	e.unlane()
 	e.attrs, e.names = view.Attrs(), view.Dims()
 	e.dims = len(e.names)
 	e.classes, e.dropped = view.Catalog().Devices(), nil
@@ -338,7 +343,6 @@ func (e *Engine) rebuild(view *store.View) {
 		e.rows[row].node, e.rows[row].drained = ns.Node, ns.Drained
 		e.load(row)
 	}
-	e.unlane()
 }
 
 // assignLanes gives every row its lane, by as many of the wanted attributes as keep the number of profiles
@@ -440,6 +444,10 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 			l.chunks = append(l.chunks, e.newChunk())
 		}
 		e.appendBlock(l.chunks[len(l.chunks)-1], part...)
+	}
+	l.first = l.first[:0]
+	for _, c := range l.chunks {
+		l.first = append(l.first, c.first[0])
 	}
 	if len(l.chunks) > 0 {
 		l.tighten()

@@ -494,12 +494,12 @@ func (x *explaining) searchByBounds() {
 			for b := range c.n {
 				if x.found {
 					near := x.bound(x.rules[i], c.mostOf(b)).compare(x.miss)
-					if near > 0 || near == 0 && x.rows[c.low[b]].rank >= x.rows[x.nearest].rank {
+					if near > 0 || near == 0 && c.lowest(b) >= x.rows[x.nearest].rank {
 						continue
 					}
 				}
-				for _, row := range c.block(b) {
-					x.weigh(row, false)
+				for _, a := range c.block(b) {
+					x.weigh(a.row, false)
 				}
 				if c.loose[b] {
 					x.tighten(c, b)

@@ -1,7 +1,6 @@
 package placement
 
 import (
-	"cmp"
 	"iter"
 	"math"
 	"slices"
@@ -11,10 +10,12 @@ import (
 // equal keys: a B-tree of fixed height. A chunk has its blocks side by side, and beside them the greatest
 // free amount of each dimension in each, so that a search reads little memory and passes by whole blocks
 // in which nothing can fit. The greatest amounts are upper bounds: taking room leaves them, and a search
-// that finds them too high makes them exact again, so that only those pay that gain.
+// that finds them too high makes them exact again, so that only those pay that gain. Keys and ranks stand in the blocks,
+// so that a place is found without looking at rows, each of which may be a cache miss.
 type lane struct {
 	profile *profile
 	chunks  []*chunk
+	first   []int64 // the key of the first row of each chunk
 	size    int
 	bound   []int64 // the bounds of all chunks; none while there are none
 	slack   bool    // whether bound may be too high
@@ -26,24 +27,41 @@ const (
 )
 
 type chunk struct {
-	n     int                            // blocks
-	count [chunkBlocks]int               // rows in each
-	first [chunkBlocks]int64             // the key of the first row of each
-	low   [chunkBlocks]uint32            // the row of the lowest node ID in each
-	loose [chunkBlocks]bool              // whether the bounds of each may be too high
-	rows  [chunkBlocks][blockRows]uint32 // best first
-	most  []int64                        // the bounds of each, by dimension
-	bound []int64                        // the bounds of all
-	slack bool                           // whether bound may be too high
+	n      int                           // blocks
+	count  [chunkBlocks]uint8            // rows in each
+	loose  [chunkBlocks]bool             // whether the bounds of each may be too high
+	first  [chunkBlocks]int64            // the key of the first row of each
+	places [chunkBlocks][blockRows]place // best first
+	most   []int64                       // the bounds of each, by dimension
+	bound  []int64                       // the bounds of all
+	slack  bool                          // whether bound may be too high
 }
 
+// place is a row where it stands in its lane.
+type place struct {
+	key  int64
+	rank uint32
+	row  uint32
+}
+
+func (a place) position() position { return position{a.key, a.rank} }
+
 // block returns the rows of a block.
-func (c *chunk) block(b int) []uint32 { return c.rows[b][:c.count[b]] }
+func (c *chunk) block(b int) []place { return c.places[b][:c.count[b]] }
 
 // mostOf returns the bounds of a block.
 func (c *chunk) mostOf(b int) []int64 {
 	w := len(c.bound)
 	return c.most[b*w : (b+1)*w]
+}
+
+// lowest returns the lowest rank in a block.
+func (c *chunk) lowest(b int) uint32 {
+	low := uint32(math.MaxUint32)
+	for _, a := range c.block(b) {
+		low = min(low, a.rank)
+	}
+	return low
 }
 
 // all yields the lane's rows, best first.
@@ -53,8 +71,8 @@ func rowsOf(chunks []*chunk) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for _, c := range chunks {
 			for b := range c.n {
-				for _, row := range c.block(b) {
-					if !yield(row) {
+				for _, a := range c.block(b) {
+					if !yield(a.row) {
 						return
 					}
 				}
@@ -92,23 +110,16 @@ func earlier(p, q position) position {
 
 func (p position) before(q position) bool { return p.key > q.key || p.key == q.key && p.rank < q.rank }
 
-func (e *Engine) positionOf(row uint32) position { return position{e.rows[row].key, e.rows[row].rank} }
+func (e *Engine) placeOf(row uint32) place { return place{e.rows[row].key, e.rows[row].rank, row} }
 
-// before reports whether a row stands before p.
-func (e *Engine) before(row uint32, p position) bool {
-	if k := e.rows[row].key; k != p.key {
-		return k > p.key
-	}
-	return e.rows[row].rank < p.rank
-}
-
-func (e *Engine) byRank(a, b uint32) int { return cmp.Compare(e.rows[a].rank, e.rows[b].rank) }
+func (e *Engine) positionOf(row uint32) position { return e.placeOf(row).position() }
 
 // chunkAt returns the last chunk that begins before p, or the first.
-func (e *Engine) chunkAt(l *lane, p position) int {
+func (l *lane) chunkAt(p position) int {
 	lo, hi := 1, len(l.chunks)
 	for lo < hi {
-		if m := (lo + hi) / 2; e.beginsBefore(l.chunks[m], 0, p) {
+		m := (lo + hi) / 2
+		if k := l.first[m]; k > p.key || k == p.key && l.chunks[m].places[0][0].rank < p.rank {
 			lo = m + 1
 		} else {
 			hi = m
@@ -118,10 +129,10 @@ func (e *Engine) chunkAt(l *lane, p position) int {
 }
 
 // blockAt returns the last block that begins before p, or the first.
-func (e *Engine) blockAt(c *chunk, p position) int {
+func (c *chunk) blockAt(p position) int {
 	lo, hi := 1, c.n
 	for lo < hi {
-		if m := (lo + hi) / 2; e.beginsBefore(c, m, p) {
+		if m := (lo + hi) / 2; c.beginsBefore(m, p) {
 			lo = m + 1
 		} else {
 			hi = m
@@ -130,17 +141,18 @@ func (e *Engine) blockAt(c *chunk, p position) int {
 	return lo - 1
 }
 
-func (e *Engine) beginsBefore(c *chunk, b int, p position) bool {
+func (c *chunk) beginsBefore(b int, p position) bool {
 	if k := c.first[b]; k != p.key {
 		return k > p.key
 	}
-	return e.rows[c.rows[b][0]].rank < p.rank
+	return c.places[b][0].rank < p.rank
 }
 
-// rowAt returns the first row of a block that does not stand before p.
-func (e *Engine) rowAt(rows []uint32, p position) int {
+// placeAt returns the first place of a block that does not stand before p.
+func (c *chunk) placeAt(b int, p position) int {
+	places := c.block(b)
 	i := 0
-	for i < len(rows) && e.before(rows[i], p) {
+	for i < len(places) && places[i].position().before(p) {
 		i++
 	}
 	return i
@@ -151,53 +163,54 @@ func (e *Engine) insert(l *lane, row uint32) {
 	if len(l.chunks) == 0 {
 		c := e.newChunk()
 		e.appendBlock(c, row)
-		l.chunks = append(l.chunks, c)
+		l.add(0, c)
 		l.bound = slices.Clone(c.bound)
 		return
 	}
-	p := e.positionOf(row)
-	ci := e.chunkAt(l, p)
+	a := e.placeOf(row)
+	p := a.position()
+	ci := l.chunkAt(p)
 	c := l.chunks[ci]
-	b := e.blockAt(c, p)
+	b := c.blockAt(p)
 	if c.count[b] == blockRows {
 		if c.n == chunkBlocks {
 			e.splitChunk(l, ci)
-			if next := l.chunks[ci+1]; e.beginsBefore(next, 0, p) {
-				c = next
+			if next := l.chunks[ci+1]; next.beginsBefore(0, p) {
+				ci, c = ci+1, next
 			}
-			b = e.blockAt(c, p)
+			b = c.blockAt(p)
 		}
 		e.splitBlock(c, b)
-		if e.beginsBefore(c, b+1, p) {
+		if c.beginsBefore(b+1, p) {
 			b++
 		}
 	}
-	i := e.rowAt(c.block(b), p)
-	copy(c.rows[b][i+1:], c.rows[b][i:c.count[b]])
-	c.rows[b][i] = row
+	i := c.placeAt(b, p)
+	copy(c.places[b][i+1:], c.places[b][i:c.count[b]])
+	c.places[b][i] = a
 	c.count[b]++
-	if i == 0 {
-		c.first[b] = p.key
-	}
-	e.rows[row].chunk = c
-	if e.rows[row].rank < e.rows[c.low[b]].rank {
-		c.low[b] = row
-	}
+	c.first[b] = c.places[b][0].key
+	l.first[ci] = c.first[0]
 	free := e.freeOf(row)
 	raise(c.mostOf(b), free)
 	raise(c.bound, free)
 	raise(l.bound, free)
 }
 
+// add puts a chunk among the others.
+func (l *lane) add(ci int, c *chunk) {
+	l.chunks = slices.Insert(l.chunks, ci, c)
+	l.first = slices.Insert(l.first, ci, c.first[0])
+}
+
 // appendBlock adds a block of rows that stand after all others of a chunk that has room for it.
 func (e *Engine) appendBlock(c *chunk, rows ...uint32) {
 	b := c.n
 	c.n++
-	c.count[b] = copy(c.rows[b][:], rows)
-	c.first[b] = e.rows[rows[0]].key
-	for _, row := range rows {
-		e.rows[row].chunk = c
+	for i, row := range rows {
+		c.places[b][i] = e.placeOf(row)
 	}
+	c.count[b], c.first[b] = uint8(len(rows)), c.places[b][0].key
 	e.tighten(c, b)
 	raise(c.bound, c.mostOf(b))
 }
@@ -214,9 +227,9 @@ func (e *Engine) splitBlock(c *chunk, b int) {
 	e.shift(c, b+1, c, b, c.n-b)
 	c.n++
 	const half = blockRows / 2
-	copy(c.rows[b+1][:], c.rows[b][half:])
+	copy(c.places[b+1][:], c.places[b][half:])
 	c.count[b], c.count[b+1] = half, blockRows-half
-	c.first[b+1] = e.rows[c.rows[b+1][0]].key
+	c.first[b+1] = c.places[b+1][0].key
 	e.tighten(c, b)
 	e.tighten(c, b+1)
 }
@@ -224,10 +237,9 @@ func (e *Engine) splitBlock(c *chunk, b int) {
 // shift copies n blocks of one chunk, from a block on, to where they shall stand in another or the same.
 func (e *Engine) shift(to *chunk, at int, from *chunk, b, n int) {
 	copy(to.count[at:at+n], from.count[b:b+n])
-	copy(to.first[at:at+n], from.first[b:b+n])
-	copy(to.low[at:at+n], from.low[b:b+n])
 	copy(to.loose[at:at+n], from.loose[b:b+n])
-	copy(to.rows[at:at+n], from.rows[b:b+n])
+	copy(to.first[at:at+n], from.first[b:b+n])
+	copy(to.places[at:at+n], from.places[b:b+n])
 	w := e.width
 	copy(to.most[at*w:(at+n)*w], from.most[b*w:(b+n)*w])
 }
@@ -238,40 +250,44 @@ func (e *Engine) splitChunk(l *lane, ci int) {
 	const half = chunkBlocks / 2
 	e.shift(next, 0, c, half, chunkBlocks-half)
 	c.n, next.n = half, chunkBlocks-half
-	for b := range next.n {
-		for _, row := range next.block(b) {
-			e.rows[row].chunk = next
-		}
-	}
 	e.tightenChunk(c)
 	e.tightenChunk(next)
-	l.chunks = slices.Insert(l.chunks, ci+1, next)
+	l.add(ci+1, next)
 }
 
-// remove takes a row out. Its key must be what it was when it was inserted; its rank may be gone.
+// remove takes a row out. Its key and rank must be what they were when it was inserted.
 func (e *Engine) remove(l *lane, row uint32) {
-	c := e.rows[row].chunk
-	e.rows[row].chunk = nil
-	b := e.blockAt(c, e.positionOf(row))
-	i := slices.Index(c.block(b), row)
-	for o := 0; i < 0; o++ { // ranks have moved: look at every block
-		b = o
-		i = slices.Index(c.block(b), row)
-	}
-	copy(c.rows[b][i:], c.rows[b][i+1:c.count[b]])
+	p := e.positionOf(row)
+	after := position{p.key, p.rank + 1} // a chunk or block that begins with the row begins before this
+	ci := l.chunkAt(after)
+	c := l.chunks[ci]
+	b := c.blockAt(after)
+	i := c.placeAt(b, p)
+	copy(c.places[b][i:], c.places[b][i+1:c.count[b]])
 	c.count[b]--
 	c.loose[b], c.slack, l.slack = true, true, true
 	switch {
 	case c.count[b] > 0:
-		c.first[b] = e.rows[c.rows[b][0]].key
-		if c.low[b] == row {
-			c.low[b] = slices.MinFunc(c.block(b), e.byRank)
-		}
+		c.first[b] = c.places[b][0].key
 	case c.n > 1:
 		e.shift(c, b, c, b+1, c.n-b-1)
 		c.n--
 	default:
-		l.chunks = slices.DeleteFunc(l.chunks, func(o *chunk) bool { return o == c })
+		l.chunks, l.first = slices.Delete(l.chunks, ci, ci+1), slices.Delete(l.first, ci, ci+1)
+		return
+	}
+	l.first[ci] = c.first[0]
+}
+
+// renumber gives every place the rank of its row: nodes have come or gone.
+func (e *Engine) renumber(l *lane) {
+	for _, c := range l.chunks {
+		for b := range c.n {
+			places := c.block(b)
+			for i := range places {
+				places[i].rank = e.rows[places[i].row].rank
+			}
+		}
 	}
 }
 
@@ -281,11 +297,9 @@ func (e *Engine) tighten(c *chunk, b int) {
 	for d := range most {
 		most[d] = math.MinInt64
 	}
-	rows := c.block(b)
-	for _, row := range rows {
-		raise(most, e.freeOf(row))
+	for _, a := range c.block(b) {
+		raise(most, e.freeOf(a.row))
 	}
-	c.low[b] = slices.MinFunc(rows, e.byRank)
 	c.loose[b] = false
 }
 
@@ -315,8 +329,8 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 	}
 	ci, b, skip := 0, 0, false
 	if p != laneStart {
-		ci = e.chunkAt(l, p)
-		b, skip = e.blockAt(l.chunks[ci], p), true // of the first block, skip the rows before p
+		ci = l.chunkAt(p)
+		b, skip = l.chunks[ci].blockAt(p), true // of the first block, skip the rows before p
 	}
 	for ; ci < len(l.chunks); ci++ {
 		c := l.chunks[ci]
@@ -327,23 +341,23 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 		whole := b == 0
 		for ; b < c.n; b++ {
 			if c.first[b] < floor && !skip {
-				return 0, false, e.positionOf(c.rows[b][0])
+				return 0, false, c.places[b][0].position()
 			}
 			if !e.within(r, c.mostOf(b)) {
 				skip = false
 				continue
 			}
-			rows := c.block(b)
+			places := c.block(b)
 			if skip {
-				rows = rows[e.rowAt(rows, p):]
+				places = places[c.placeAt(b, p):]
 				skip = false
 			}
-			for _, row := range rows {
-				if e.fits(r, row) && (!r.picky || e.accepts(r, row)) {
-					if e.rows[row].key < floor {
-						return 0, false, e.positionOf(row)
+			for _, a := range places {
+				if e.fits(r, a.row) && (!r.picky || e.accepts(r, a.row)) {
+					if a.key < floor {
+						return 0, false, a.position()
 					}
-					return row, true, position{}
+					return a.row, true, position{}
 				}
 			}
 			if c.loose[b] {
