@@ -171,6 +171,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 	e.refLive = false
 	e.activate(nil)
 	clear(e.tallies)
+	e.forgetValues(view.Nodes())
 	e.zoneKeys = e.zoneKeys[:0]
 	for _, name := range e.zoneNames {
 		e.zoneKeys = append(e.zoneKeys, view.Attrs().ID(name))

@@ -29,8 +29,8 @@ func (a *area) add(slot int32) {
 
 func (a *area) has(slot int32) bool { return int(slot) < len(a.in) && a.in[slot] }
 
-// areaOf returns the area of the run's group under an attribute: O(nodes) where rules or lanes do not go by it,
-// the first time since nodes changed.
+// areaOf returns the area of the run's group under an attribute. The first time since nodes changed it costs O(lanes)
+// if lanes go by the attribute and by what the group's rules read, and else O(nodes).
 func (e *Engine) areaOf(r *run, name string) *area {
 	eligibility, _, _ := r.group.Reads()
 	key := eligibility + "\x00" + name

@@ -117,6 +117,30 @@ func TestEvenInTurn(t *testing.T) {
 	require.Equal(t, []string{"none", "n0003", "none"}, got)
 }
 
+// TestValuesComeAndGo gives every node another rack from plan to plan, so that in the end few of those that there ever
+// were are left.
+func TestValuesComeAndGo(t *testing.T) {
+	each(t, func(t *testing.T, p *pair) {
+		f := berth.NewFork()
+		nodes := ofRacks(36, 36)
+		require.NoError(t, f.AddNodes(nodes...))
+		for round := range 12 {
+			for i := range nodes {
+				nodes[i].Attributes = berth.Attributes{"rack": fmt.Sprintf("r%d-%d", round, i%34), "zone": fmt.Sprintf("z%d", round)}
+			}
+			require.NoError(t, f.UpdateNodes(nodes...))
+			for i, rules := range [][]berth.Constraint{{constraints.GroupBy("rack")}, {constraints.Unique("rack"), constraints.GroupBy("zone").Skew(9)}} {
+				g := request(fmt.Sprint("g", i), 10, 1<<20, rules...)
+				var tasks []berth.Task
+				for k := range 8 {
+					tasks = append(tasks, g.Task(fmt.Sprint(i, "-", round, "-", k)))
+				}
+				apply(f, p.plan(t, f.Snapshot(), tasks))
+			}
+		}
+	})
+}
+
 // TestEvenEqualsExhaustive keeps small tasks even over many domains, so that limits rise again and again, while tasks
 // are undone and end and nodes are drained.
 func TestEvenEqualsExhaustive(t *testing.T) {

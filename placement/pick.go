@@ -274,8 +274,8 @@ func (e *Engine) accepts(r *run, row uint32) bool {
 	return true
 }
 
-// usable is accepts for a row that is looked at apart, but for even rules. What it refuses stays refused as long as
-// the run only places tasks.
+// usable is accepts for a row that is looked at apart, even rules left out: what it refuses stays refused for as long
+// as the run only places tasks. It changes nothing, so that many goroutines may ask.
 func (e *Engine) usable(r *run, row uint32) bool {
 	n := e.rows[row].node
 	if r.tally != nil && e.hostCount(row) >= r.hostLimit {

@@ -66,6 +66,19 @@ func (v *numbering) slot(value uint32) int32 {
 	return s
 }
 
+// forgetValues makes numberings anew, between plans, once most of their values can be those of nodes of the past.
+func (e *Engine) forgetValues(nodes int) {
+	const slack = 256
+	for _, v := range e.numberings {
+		if len(v.slots) > 2*nodes+slack {
+			clear(e.numberings)
+			clear(e.areas)
+			e.bracket = nil
+			return
+		}
+	}
+}
+
 // numbers returns the numbering of an attribute.
 func (e *Engine) numbers(key uint32) *numbering {
 	v := e.numberings[key]
