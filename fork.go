@@ -408,10 +408,7 @@ func (f *Fork) add(sh *shape, row uint32, task string, grant *Grant) {
 // placePicked does a placement that a picker found possible on the fork as it is now. What the picker has just asked is
 // not asked again, but for the room: there no fault of anybody's may overcommit a node.
 func (f *Fork) placePicked(op *Op) Reason {
-	row, ok := f.find(op.Row, op.Node)
-	if !ok {
-		return Reason{UnknownNode, op.Node}
-	}
+	row := op.Row
 	sh := f.shape(op.Task.Group)
 	if why := f.short(sh, row); why.Code != None {
 		return why

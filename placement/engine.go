@@ -41,8 +41,9 @@ type Engine struct {
 	ports   [][]uint16 // nil if no node has a port in use
 	epoch   uint32
 
-	laned    bool // whether rows have lanes: they get them when a group first asks
-	built    bool // whether lanes have their rows: they get them when one is first searched
+	laned    bool     // whether rows have lanes: they get them when a group first asks
+	built    bool     // whether lanes have their rows: they get them when one is first searched
+	chunks   []*chunk // to be used again
 	profiles map[uint64][]int32
 	lanes    []*lane
 	wanted   []string // attributes that rules and the strategy read
@@ -61,6 +62,7 @@ type Engine struct {
 	stale   []uint32          // rows to be brought in line; kept for its room
 	steps   steps             // what was picked and undone, in order
 	tallies map[string]*tally // by group name
+	spare   []*tally          // to be used again
 	active  *tally            // whose hosts are found by row
 	runs    [2]run
 	cur     *run         // one of runs, or nil
@@ -83,6 +85,7 @@ type Engine struct {
 type rowState struct {
 	key     int64
 	node    *store.Node // nil if there is none
+	id      string      // of the node, once it has a lane
 	lane    int32       // -1 where there is no node
 	rank    uint32      // its place in the order of node IDs
 	stamp   uint32      // the row is marked if this is the epoch
@@ -170,7 +173,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 	e.steps.reset()
 	e.refLive = false
 	e.activate(nil)
-	clear(e.tallies)
+	e.dropTallies()
 	e.forgetValues(view.Nodes())
 	e.zoneKeys = e.zoneKeys[:0]
 	for _, name := range e.zoneNames {
@@ -327,6 +330,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.dims = len(e.names)
 	e.classes, e.dropped = view.Catalog().Devices(), nil
 	e.free, e.rows, e.ranks, e.devices, e.ports = nil, nil, nil, nil, nil
+	e.lanes, e.chunks = nil, nil
 	e.epoch = 0
 	e.crowded = false
 	e.descriptions++
@@ -354,11 +358,14 @@ func (e *Engine) assignLanes() {
 	}
 	e.chooseNarrow()
 	for {
+		for _, l := range e.lanes {
+			e.empty(l)
+		}
 		e.profiles, e.lanes, e.verdicts, e.bracket = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
 		for _, row := range e.order {
-			lane := e.laneFor(e.rows[row].node, e.rows[row].drained)
-			e.rows[row].lane = lane
-			e.lanes[lane].size++
+			st := &e.rows[row]
+			st.id, st.lane = st.node.ID, e.laneFor(st.node, st.drained)
+			e.lanes[st.lane].size++
 			if len(e.lanes) > e.maxLanes() && len(e.narrow) > 0 {
 				break
 			}
@@ -438,7 +445,7 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 	if !slices.IsSortedFunc(rows, byKey) {
 		slices.SortStableFunc(rows, byKey)
 	}
-	l.chunks = nil
+	e.empty(l)
 	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
 	for part := range slices.Chunk(rows, rowsAtFirst) {
 		if k := len(l.chunks); k == 0 || l.chunks[k-1].n == blocksAtFirst {
@@ -446,7 +453,6 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 		}
 		e.appendBlock(l.chunks[len(l.chunks)-1], part...)
 	}
-	l.first = l.first[:0]
 	for _, c := range l.chunks {
 		l.first = append(l.first, c.first[0])
 	}
@@ -656,7 +662,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 	if !e.laned {
 		return true
 	}
-	e.rows[row].lane = e.laneFor(ns.Node, ns.Drained)
+	e.rows[row].id, e.rows[row].lane = ns.Node.ID, e.laneFor(ns.Node, ns.Drained)
 	if len(e.lanes) > e.maxLanes() {
 		e.unlane()
 		return true

@@ -106,7 +106,7 @@ type explaining struct {
 // nearMiss says what the nearest row lacks.
 func (x *explaining) nearMiss() {
 	a := x.out
-	a.nearest.Node = x.rows[x.nearest].node.ID
+	a.nearest.Node = x.rows[x.nearest].id
 	if x.miss.rules == 0 {
 		a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest)
 	} else {

@@ -81,12 +81,25 @@ func rowsOf(chunks []*chunk) iter.Seq[uint32] {
 	}
 }
 
+// newChunk returns a chunk without blocks, one that was used before if there is one.
 func (e *Engine) newChunk() *chunk {
-	c := &chunk{most: make([]int64, chunkBlocks*e.width), bound: make([]int64, e.width)}
+	var c *chunk
+	if n := len(e.chunks); n > 0 {
+		c, e.chunks = e.chunks[n-1], e.chunks[:n-1]
+		c.n, c.slack = 0, false
+	} else {
+		c = &chunk{most: make([]int64, chunkBlocks*e.width), bound: make([]int64, e.width)}
+	}
 	for d := range c.bound {
 		c.bound[d] = math.MinInt64
 	}
 	return c
+}
+
+// empty takes all rows out of a lane.
+func (e *Engine) empty(l *lane) {
+	e.chunks = append(e.chunks, l.chunks...)
+	l.chunks, l.first = l.chunks[:0], l.first[:0]
 }
 
 // position is a place in a lane: before the row with this key and rank, if it is there.
@@ -273,6 +286,7 @@ func (e *Engine) remove(l *lane, row uint32) {
 		e.shift(c, b, c, b+1, c.n-b-1)
 		c.n--
 	default:
+		e.chunks = append(e.chunks, c)
 		l.chunks, l.first = slices.Delete(l.chunks, ci, ci+1), slices.Delete(l.first, ci, ci+1)
 		return
 	}

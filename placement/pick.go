@@ -517,10 +517,9 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 
 // occupy takes the room of a task on a row, whatever the lanes.
 func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
-	n := e.rows[row].node
-	op := berth.Op{Kind: berth.Place, Row: row, Task: t, Node: n.ID}
+	op := berth.Op{Kind: berth.Place, Row: row, Task: t, Node: e.rows[row].id}
 	if len(r.devices) > 0 || r.ports {
-		op.Grant, _ = r.group.Grant(n.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row))
+		op.Grant, _ = r.group.Grant(e.rows[row].node.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row))
 	}
 	e.move(r.request, op, 1)
 	if r.tally != nil {
@@ -571,7 +570,7 @@ func (e *Engine) op(s step) berth.Op {
 	if s.undone {
 		return berth.Op{Kind: berth.Release, ID: s.task.ID}
 	}
-	return berth.Op{Kind: berth.Place, Row: s.row, Task: s.task, Node: e.rows[s.row].node.ID, Grant: s.grant}
+	return berth.Op{Kind: berth.Place, Row: s.row, Task: s.task, Node: e.rows[s.row].id, Grant: s.grant}
 }
 
 // move takes the room of an operation, or with a sign of -1 gives it back.
@@ -683,7 +682,7 @@ func (e *Engine) eligible(r *run, row uint32) bool {
 }
 
 func (e *Engine) miss(r *run, row uint32, missed func(string, []berth.Lack)) {
-	missed(e.rows[row].node.ID, e.shortfalls(r.group, row))
+	missed(e.rows[row].id, e.shortfalls(r.group, row))
 }
 
 // catchUpReference brings the reference picker to where the plan is.

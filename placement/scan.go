@@ -95,7 +95,7 @@ func (e *Engine) aim(workers int, r *run, t berth.Task) {
 }
 
 func (e *Engine) score(c *Candidate, r *run, row uint32) int64 {
-	c.node = e.rows[row].node.ID
+	c.node = e.rows[row].id
 	c.Free = e.freeOf(row)[:e.dims]
 	c.Tasks = c.Tasks[:0]
 	for _, zone := range e.zoneOf {

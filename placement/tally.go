@@ -118,9 +118,40 @@ func (e *Engine) domain(t *tally, key uint32) *domain {
 			return d
 		}
 	}
-	d := &domain{key: key, values: e.numbers(key)}
+	d := t.fresh()
+	d.key, d.values = key, e.numbers(key)
+	return d
+}
+
+// fresh returns a domain without tasks, one that was there in an earlier life of the tally if there is one.
+func (t *tally) fresh() *domain {
+	if n := len(t.domains); n < cap(t.domains) {
+		if t.domains = t.domains[:n+1]; t.domains[n] != nil {
+			return t.domains[n]
+		}
+		t.domains = t.domains[:n]
+	}
+	d := new(domain)
 	t.domains = append(t.domains, d)
 	return d
+}
+
+// maxSpare is how many tallies are kept for the next plan.
+const maxSpare = 1024
+
+// dropTallies forgets what was counted, and keeps the room.
+func (e *Engine) dropTallies() {
+	for _, t := range e.tallies { // which is used again for what does not matter: they are empty
+		if len(e.spare) == maxSpare {
+			break
+		}
+		for _, d := range t.domains {
+			*d = domain{tasks: d.tasks[:0]}
+		}
+		*t = tally{hosts: t.hosts[:0], domains: t.domains[:0]}
+		e.spare = append(e.spare, t)
+	}
+	clear(e.tallies)
 }
 
 // tallyOf counts the tasks of a group in the snapshot, the first time in a plan: O(its tasks). What the
@@ -130,6 +161,9 @@ func (e *Engine) tallyOf(g *berth.Group) *tally {
 		return t
 	}
 	t := new(tally)
+	if n := len(e.spare); n > 0 {
+		t, e.spare = e.spare[n-1], e.spare[:n-1]
+	}
 	for _, key := range e.zoneKeys {
 		e.domain(t, key)
 	}
@@ -195,11 +229,27 @@ func (e *Engine) add(t *tally, row uint32, by int) {
 	}
 	t.hosts[i].tasks += by
 	t.census.move(int32(row), t.hosts[i].tasks-by, t.hosts[i].tasks)
-	for _, d := range t.domains {
-		if v, ok := e.rows[row].node.Attr(d.key); ok {
-			slot := d.slot(v)
+	for i, d := range t.domains {
+		if slot := e.slotAt(d, i, row); slot >= 0 {
+			d.grow()
 			d.tasks[slot] += by
 			d.census.move(slot, d.tasks[slot]-by, d.tasks[slot])
 		}
 	}
+}
+
+// slotAt returns the slot of a row's value in a domain, the one at a place among those of its tally, or -1.
+func (e *Engine) slotAt(d *domain, at int, row uint32) int32 {
+	if zones := len(e.zoneKeys); at < zones && e.laned { // lanes may know, and are nearer than the node
+		if slot := e.lanesInOrder().slots[int(e.rows[row].lane)*zones+at]; slot >= 0 {
+			return slot
+		}
+	}
+	if d.values.at == e.descriptions && len(d.values.rows) == len(e.rows) {
+		return d.values.rows[row]
+	}
+	if v, ok := e.rows[row].node.Attr(d.key); ok {
+		return d.values.slot(v)
+	}
+	return -1
 }

@@ -35,7 +35,9 @@ type groupPlan struct {
 func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan {
 	p.snapshot, p.view = snapshot, store.ViewOf(snapshot)
 	p.plan = &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
-	p.one = len(tasks) == 1
+	if p.one = len(tasks) == 1; !p.one {
+		p.seen.Grow(len(tasks))
+	}
 	defer p.forget()
 	p.picker.Start(snapshot)
 	p.findExisting(tasks)

@@ -238,6 +238,18 @@ func (s *Set) Add(hash uint32, id string) (place int, added bool) {
 
 func (s *Set) id(i uint32) string { return s.ids[i] }
 
+// Grow makes room for so many more.
+func (s *Set) Grow(n int) {
+	if n += len(s.ids); s.table == nil || n > len(s.table.groups)*5 {
+		fresh := newTable(n)
+		for i, id := range s.ids {
+			fresh.put(uint32(i), Hash(id))
+		}
+		s.table = fresh
+		s.ids = slices.Grow(s.ids, n-len(s.ids))
+	}
+}
+
 // Clear forgets all, and keeps room for about as much.
 func (s *Set) Clear() {
 	switch t := s.table; {
