@@ -122,7 +122,7 @@ func (s *Scheduler) plan(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Pl
 	return s.planner.run(snapshot, inOrder(tasks))
 }
 
-// round plans the tasks and commits the plan.
+// round is one attempt of Schedule.
 func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outcome, error) {
 	if s.state != nil {
 		if err := checkTasks(tasks); err != nil {
@@ -155,6 +155,11 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 // because others changed the source meanwhile are planned again on a newer snapshot, Config.Attempts times
 // in all; what is still refused then is in the outcome. It fails, having started nothing, if a task is at
 // fault, and otherwise only if the source or the context does; the outcome then tells what was done before.
+//
+// On a [State], and with a strategy that declares Shape (see [placement.Dependence]), all is one step under the
+// State's lock: nothing comes between, and nothing is copied that a snapshot would have kept. The outcome is that
+// of the three steps. Other callers of the State wait meanwhile, some microseconds for each task; to plan
+// without its lock, call Snapshot, Plan and Commit.
 func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
 	if s.source == nil {

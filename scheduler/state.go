@@ -15,7 +15,7 @@ import (
 // StateConfig configures a [State]. The zero value works.
 type StateConfig struct {
 	// Clock tells when assumed tasks and holds end, and dates the commands. The default is time.Now. It is
-	// called under the State's lock and must not call the State.
+	// called under the State's lock and must not call the State or a Scheduler.
 	Clock func() time.Time
 
 	// AssumeFor is how long a task stays assumed after it was placed: unless it is confirmed by then,
@@ -27,12 +27,13 @@ type StateConfig struct {
 	// operation; its Code is [berth.Denied] unless it sets another. Whether there is room is checked
 	// besides, so Admit only adds to what is refused. It runs under the State's lock: it must be fast, give
 	// equal answers to equal questions (the same operation may be asked about more than once), and not call the
-	// State. The default admits everything.
+	// State or a Scheduler. The default admits everything.
 	Admit func(Admission) berth.Reason
 
 	// Record is handed every command as it is done, in order, replayed ones excepted. A fresh State that
 	// replays them becomes the same State. The command is Record's to keep. It runs under the State's
-	// lock: it must not call the State, and what it takes is added to every change. The default keeps nothing.
+	// lock: it must not call the State or a Scheduler, and what it takes is added to every change. The default keeps
+	// nothing.
 	Record func(Command)
 }
 
