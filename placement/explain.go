@@ -501,12 +501,9 @@ func (x *explaining) searchByBounds() {
 				for _, a := range c.block(b) {
 					x.weigh(a.row, false)
 				}
-				if c.loose[b] {
-					x.tighten(c, b)
-				}
 			}
 			if c.slack {
-				x.tightenChunk(c)
+				c.tighten()
 			}
 		}
 	}

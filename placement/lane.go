@@ -9,9 +9,10 @@ import (
 // A lane is the nodes of one profile in the order of their keys, best first, and of their IDs among
 // equal keys: a B-tree of fixed height. A chunk has its blocks side by side, and beside them the greatest
 // free amount of each dimension in each, so that a search reads little memory and passes by whole blocks
-// in which nothing can fit. The greatest amounts are upper bounds: taking room leaves them, and a search
-// that finds them too high makes them exact again, so that only those pay that gain. Keys and ranks stand in the blocks,
-// so that a place is found without looking at rows, each of which may be a cache miss.
+// in which nothing can fit. Keys, ranks and free amounts stand in the blocks, as they were when the row came there, so
+// that neither finding a place nor passing one by looks at rows, each of which may be a cache miss. Room that has been
+// taken since is in none of it until flush moves the row, so all are upper bounds. Those of chunks are also left
+// when a row goes; a search that finds them too high makes them exact again, so that only those pay that gain.
 type lane struct {
 	profile *profile
 	chunks  []*chunk
@@ -29,10 +30,10 @@ const (
 type chunk struct {
 	n      int                           // blocks
 	count  [chunkBlocks]uint8            // rows in each
-	loose  [chunkBlocks]bool             // whether the bounds of each may be too high
 	first  [chunkBlocks]int64            // the key of the first row of each
 	places [chunkBlocks][blockRows]place // best first
-	most   []int64                       // the bounds of each, by dimension
+	free   []int64                       // of each place, by dimension
+	most   []int64                       // the bounds of each block, by dimension
 	bound  []int64                       // the bounds of all
 	slack  bool                          // whether bound may be too high
 }
@@ -53,6 +54,13 @@ func (c *chunk) block(b int) []place { return c.places[b][:c.count[b]] }
 func (c *chunk) mostOf(b int) []int64 {
 	w := len(c.bound)
 	return c.most[b*w : (b+1)*w]
+}
+
+// freeAt returns the free amounts of n places of a block, from place i on.
+func (c *chunk) freeAt(b, i, n int) []int64 {
+	w := len(c.bound)
+	at := (b*blockRows + i) * w
+	return c.free[at : at+n*w]
 }
 
 // lowest returns the lowest rank in a block.
@@ -88,7 +96,10 @@ func (e *Engine) newChunk() *chunk {
 		c, e.chunks = e.chunks[n-1], e.chunks[:n-1]
 		c.n, c.slack = 0, false
 	} else {
-		c = &chunk{most: make([]int64, chunkBlocks*e.width), bound: make([]int64, e.width)}
+		amounts := make([]int64, (chunkBlocks*blockRows+chunkBlocks+1)*e.width)
+		c = new(chunk)
+		c.free, amounts = amounts[:chunkBlocks*blockRows*e.width], amounts[chunkBlocks*blockRows*e.width:]
+		c.most, c.bound = amounts[:chunkBlocks*e.width], amounts[chunkBlocks*e.width:]
 	}
 	for d := range c.bound {
 		c.bound[d] = math.MinInt64
@@ -198,13 +209,15 @@ func (e *Engine) insert(l *lane, row uint32) {
 			b++
 		}
 	}
-	i := c.placeAt(b, p)
-	copy(c.places[b][i+1:], c.places[b][i:c.count[b]])
+	i, n := c.placeAt(b, p), int(c.count[b])
+	free := e.freeOf(row)
+	copy(c.places[b][i+1:], c.places[b][i:n])
+	copy(c.freeAt(b, i+1, n-i), c.freeAt(b, i, n-i))
 	c.places[b][i] = a
+	copy(c.freeAt(b, i, 1), free)
 	c.count[b]++
 	c.first[b] = c.places[b][0].key
 	l.first[ci] = c.first[0]
-	free := e.freeOf(row)
 	raise(c.mostOf(b), free)
 	raise(c.bound, free)
 	raise(l.bound, free)
@@ -222,9 +235,10 @@ func (e *Engine) appendBlock(c *chunk, rows ...uint32) {
 	c.n++
 	for i, row := range rows {
 		c.places[b][i] = e.placeOf(row)
+		copy(c.freeAt(b, i, 1), e.freeOf(row))
 	}
 	c.count[b], c.first[b] = uint8(len(rows)), c.places[b][0].key
-	e.tighten(c, b)
+	c.tightenBlock(b)
 	raise(c.bound, c.mostOf(b))
 }
 
@@ -241,18 +255,19 @@ func (e *Engine) splitBlock(c *chunk, b int) {
 	c.n++
 	const half = blockRows / 2
 	copy(c.places[b+1][:], c.places[b][half:])
+	copy(c.freeAt(b+1, 0, blockRows-half), c.freeAt(b, half, blockRows-half))
 	c.count[b], c.count[b+1] = half, blockRows-half
 	c.first[b+1] = c.places[b+1][0].key
-	e.tighten(c, b)
-	e.tighten(c, b+1)
+	c.tightenBlock(b)
+	c.tightenBlock(b + 1)
 }
 
 // shift copies n blocks of one chunk, from a block on, to where they shall stand in another or the same.
 func (e *Engine) shift(to *chunk, at int, from *chunk, b, n int) {
 	copy(to.count[at:at+n], from.count[b:b+n])
-	copy(to.loose[at:at+n], from.loose[b:b+n])
 	copy(to.first[at:at+n], from.first[b:b+n])
 	copy(to.places[at:at+n], from.places[b:b+n])
+	copy(to.freeAt(at, 0, n*blockRows), from.freeAt(b, 0, n*blockRows))
 	w := e.width
 	copy(to.most[at*w:(at+n)*w], from.most[b*w:(b+n)*w])
 }
@@ -263,8 +278,8 @@ func (e *Engine) splitChunk(l *lane, ci int) {
 	const half = chunkBlocks / 2
 	e.shift(next, 0, c, half, chunkBlocks-half)
 	c.n, next.n = half, chunkBlocks-half
-	e.tightenChunk(c)
-	e.tightenChunk(next)
+	c.tighten()
+	next.tighten()
 	l.add(ci+1, next)
 }
 
@@ -275,13 +290,15 @@ func (e *Engine) remove(l *lane, row uint32) {
 	ci := l.chunkAt(after)
 	c := l.chunks[ci]
 	b := c.blockAt(after)
-	i := c.placeAt(b, p)
-	copy(c.places[b][i:], c.places[b][i+1:c.count[b]])
+	i, n := c.placeAt(b, p), int(c.count[b])
+	copy(c.places[b][i:], c.places[b][i+1:n])
+	copy(c.freeAt(b, i, n-i-1), c.freeAt(b, i+1, n-i-1))
 	c.count[b]--
-	c.loose[b], c.slack, l.slack = true, true, true
+	c.slack, l.slack = true, true
 	switch {
 	case c.count[b] > 0:
 		c.first[b] = c.places[b][0].key
+		c.tightenBlock(b)
 	case c.n > 1:
 		e.shift(c, b, c, b+1, c.n-b-1)
 		c.n--
@@ -305,20 +322,17 @@ func (e *Engine) renumber(l *lane) {
 	}
 }
 
-// tighten makes the bounds of a block exact.
-func (e *Engine) tighten(c *chunk, b int) {
+// tightenBlock makes the bounds of a block those of its places.
+func (c *chunk) tightenBlock(b int) {
 	most := c.mostOf(b)
-	for d := range most {
-		most[d] = math.MinInt64
+	copy(most, c.freeAt(b, 0, 1))
+	for i := 1; i < int(c.count[b]); i++ {
+		raise(most, c.freeAt(b, i, 1))
 	}
-	for _, a := range c.block(b) {
-		raise(most, e.freeOf(a.row))
-	}
-	c.loose[b] = false
 }
 
-// tightenChunk makes the bounds of a chunk those of its blocks.
-func (e *Engine) tightenChunk(c *chunk) {
+// tighten makes the bounds of a chunk those of its blocks.
+func (c *chunk) tighten() {
 	copy(c.bound, c.mostOf(0))
 	for b := 1; b < c.n; b++ {
 		raise(c.bound, c.mostOf(b))
@@ -361,25 +375,24 @@ func (e *Engine) find(l *lane, r *run, p position, floor int64) (row uint32, fou
 				skip = false
 				continue
 			}
-			places := c.block(b)
+			i := 0
 			if skip {
-				places = places[c.placeAt(b, p):]
-				skip = false
+				i, skip = c.placeAt(b, p), false
 			}
-			for _, a := range places {
-				if e.fits(r, a.row) && (!r.picky || e.accepts(r, a.row)) {
+			for ; i < int(c.count[b]); i++ {
+				if !e.within(r, c.freeAt(b, i, 1)) {
+					continue
+				}
+				if a := c.places[b][i]; e.fits(r, a.row) && (!r.picky || e.accepts(r, a.row)) {
 					if a.key < floor {
 						return 0, false, a.position()
 					}
 					return a.row, true, position{}
 				}
 			}
-			if c.loose[b] {
-				e.tighten(c, b)
-			}
 		}
 		if whole && c.slack {
-			e.tightenChunk(c)
+			c.tighten()
 		}
 		b = 0
 	}

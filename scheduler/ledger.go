@@ -87,11 +87,17 @@ func (l *ledger) warm(ops []berth.Op, i int) {
 	}
 	ops = ops[i:min(i+store.Ahead, len(ops))]
 	s := store.StoreOf(l.fork)
-	var hashes, rowsOf, slotsOf [store.Ahead]uint32
+	var hashes, names, rowsOf, slotsOf [store.Ahead]uint32
+	groups := names[:0]
+	var last *berth.Group
 	for i := range ops {
 		hashes[i] = store.Hash(cmp.Or(ops[i].Task.ID, ops[i].ID))
+		if g := ops[i].Task.Group; g != last {
+			last, groups = g, append(groups, store.Hash(g.Name()))
+		}
 	}
 	s.WarmTasks(hashes[:len(ops)])
+	s.WarmGroups(groups)
 	rows, slots := rowsOf[:0], slotsOf[:0]
 	for i := range ops {
 		switch ops[i].Kind {

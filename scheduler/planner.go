@@ -65,12 +65,18 @@ func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan 
 
 // findExisting looks up all the tasks before anything is picked, so that their cache misses overlap.
 func (p *planner) findExisting(tasks []berth.Task) {
+	var hashes, names [store.Ahead]uint32
+	var last *berth.Group
 	for part := range slices.Chunk(tasks, store.Ahead) {
-		var hashes [store.Ahead]uint32
+		groups := names[:0]
 		for i := range part {
 			hashes[i] = store.Hash(part[i].ID)
+			if g := part[i].Group; g != last {
+				last, groups = g, append(groups, store.Hash(g.Name()))
+			}
 		}
 		p.view.WarmTasks(hashes[:len(part)])
+		p.view.WarmGroups(groups)
 		for i, t := range part {
 			if _, ok := p.view.FindTaskBy(hashes[i], t.ID); !ok {
 				continue

@@ -46,6 +46,18 @@ func (v *View) WarmTasks(hashes []uint32) {
 	runtime.KeepAlive(sum)
 }
 
+// WarmGroups reads what looking up groups with these hashes of their names reads first, and adding them writes.
+func (v *View) WarmGroups(hashes []uint32) {
+	sum := uint64(0)
+	for _, t := range v.byGroup.layers {
+		mask := len(t.groups) - 1
+		for _, h := range hashes {
+			sum += atomic.LoadUint64(&t.groups[int(h)&mask].control)
+		}
+	}
+	runtime.KeepAlive(sum)
+}
+
 // WarmRecords reads what is written when records, which are there, are taken away.
 func (v *View) WarmRecords(slots []uint32) {
 	sum := 0
