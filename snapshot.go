@@ -171,7 +171,7 @@ func (n NodeView) state() *store.NodeState {
 	if n.exists() {
 		return n.view.Node(n.row)
 	}
-	return &store.NodeState{Node: &store.Node{Payload: new(Node)}}
+	return &store.NodeState{Node: &store.Node{Payload: new(Node)}, Parts: store.NoParts}
 }
 
 func (n NodeView) exists() bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
@@ -648,6 +649,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		e.coverByReference(g, placed, missed)
 		return
 	}
+	var ids instances
 	usable := make([]bool, len(e.lanes))
 	for _, lr := range r.lanes {
 		usable[lr.lane] = true
@@ -670,9 +672,26 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 			e.miss(r, row, missed)
 			continue
 		}
-		placed(e.occupy(r, row, g.On(n.ID)))
+		placed(e.occupy(r, row, ids.on(g, e.rows[row].id)))
 	}
 	e.cur = nil
+}
+
+// instances makes tasks of a daemon group as [berth.Group.On] does, with many IDs in one piece of memory.
+type instances struct{ ids strings.Builder }
+
+func (m *instances) on(g *berth.Group, node string) berth.Task {
+	const piece = 1 << 10
+	name := g.Name()
+	if n := len(name) + 1 + len(node); m.ids.Cap()-m.ids.Len() < n {
+		m.ids = strings.Builder{}
+		m.ids.Grow(max(n, piece))
+	}
+	from := m.ids.Len()
+	m.ids.WriteString(name)
+	m.ids.WriteByte('@')
+	m.ids.WriteString(node)
+	return berth.Task{ID: m.ids.String()[from:], Group: g}
 }
 
 // eligible reports whether a group may use a row, room aside; it is asked where a group has no lanes

@@ -63,7 +63,7 @@ func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan 
 	return p.plan
 }
 
-// findExisting looks up all the tasks before anything is picked, so that their cache misses overlap.
+// findExisting notes which tasks exist already. It looks up many at once, so that their cache misses overlap.
 func (p *planner) findExisting(tasks []berth.Task) {
 	var hashes, names [store.Ahead]uint32
 	var last *berth.Group
@@ -225,17 +225,8 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 
 // cover places a daemon group's instance on each eligible node that lacks it.
 func (p *planner) cover(g *berth.Group) {
+	from := len(p.plan.Ops)
 	p.picker.Cover(g, func(op berth.Op) {
-		where, known := p.known(op.Task)
-		if _, ok := p.view.FindTask(op.Task.ID); ok {
-			v, _ := p.snapshot.Task(op.Task.ID)
-			where, known = whereabouts(v), true
-		}
-		if known {
-			p.picker.Undo(op)
-			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
-			return
-		}
 		p.plan.Ops = append(p.plan.Ops, op)
 	}, func(node string, lacks []berth.Lack) {
 		why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
@@ -244,4 +235,25 @@ func (p *planner) cover(g *berth.Group) {
 		}
 		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: g.On(node), Reason: firstReason(why), Why: why})
 	})
+	// Instances have IDs as other tasks do, which may be taken.
+	instances := p.plan.Ops[from:]
+	for ops := range slices.Chunk(instances, store.Ahead) {
+		var tasks [store.Ahead]berth.Task
+		for i := range ops {
+			tasks[i] = ops[i].Task
+		}
+		p.findExisting(tasks[:len(ops)])
+	}
+	if p.one && p.exists == nil {
+		return
+	}
+	p.plan.Ops = p.plan.Ops[:from]
+	for _, op := range instances {
+		if where, known := p.known(op.Task); known {
+			p.picker.Undo(op)
+			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
+			continue
+		}
+		p.plan.Ops = append(p.plan.Ops, op)
+	}
 }

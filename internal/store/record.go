@@ -230,18 +230,20 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 	for _, n := range needs {
 		free[n.Dim] -= sign * n.Amount
 	}
-	if x := r.Extra; x != nil {
+	if x := r.Extra; x != nil && len(x.Devices)+len(x.Ports) > 0 {
+		devices, ports := ns.Devices, ns.Ports
 		if len(x.Devices) > 0 {
-			ns.Devices = slices.Clone(ns.Devices)
-			takeDevices(ns.Devices, x.Devices, sign)
+			devices = slices.Clone(devices)
+			takeDevices(devices, x.Devices, sign)
 		}
 		switch {
 		case len(x.Ports) == 0:
 		case sign > 0:
-			ns.Ports = mergePorts(ns.Ports, x.Ports)
+			ports = mergePorts(ports, x.Ports)
 		default:
-			ns.Ports = withoutPorts(ns.Ports, x.Ports)
+			ports = withoutPorts(ports, x.Ports)
 		}
+		ns.Parts = partsOf(devices, ports)
 	}
 	g.Count += int(sign)
 	s.tally(g, ns.Node, int32(sign))

@@ -54,10 +54,25 @@ func (n *Node) Attr(key uint32) (uint32, bool) {
 type NodeState struct {
 	Node    *Node    // nil where the row is free
 	members []member // tasks and holds here
-	Devices []int64  // free units of each device
-	Ports   []uint16 // taken ports, ascending
+	*Parts           // nil where the row is free
 	live    uint32   // members that are there
 	Drained bool
+}
+
+// Parts is what only some nodes have to give. It is immutable: a change replaces it.
+type Parts struct {
+	Devices []int64  // free units of each device
+	Ports   []uint16 // taken ports, ascending
+}
+
+// NoParts is that of a node without devices and taken ports.
+var NoParts = new(Parts)
+
+func partsOf(devices []int64, ports []uint16) *Parts {
+	if len(devices) == 0 && len(ports) == 0 {
+		return NoParts
+	}
+	return &Parts{devices, ports}
 }
 
 // Record is a task or a hold. A task takes what its group requests and, with Extra, devices and ports;
@@ -435,7 +450,7 @@ func (s *Store) AddNode(n *Node) uint32 {
 		row = uint32(s.nodes.grow(s.token))
 		s.free.grow(s.token)
 	}
-	*s.node(row) = NodeState{Node: n, Devices: n.Devices}
+	*s.node(row) = NodeState{Node: n, Parts: partsOf(n.Devices, nil)}
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
 	copy(free, n.Capacity)
@@ -466,7 +481,7 @@ func (s *Store) SetNode(row uint32, n *Node) {
 		s.tally(g, n, +1)
 		s.changed(row, r.Group)
 	}
-	ns.Node, ns.Devices = n, devices
+	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
 }
 
 // SetDrained marks a node as taking no new tasks, or takes the mark away.
