@@ -20,9 +20,10 @@ type Fork struct {
 	journal bool // whether ops records what was applied
 	ops     []Op
 
-	last  shape // of the group that was asked about last
-	areas map[string]*area
-	nodes uint64 // how often the set of nodes or their descriptions changed
+	shapes [4]shape // of groups that were asked about last
+	oldest int      // of shapes
+	areas  map[string]*area
+	nodes  uint64 // how often the set of nodes or their descriptions changed
 }
 
 // shape is what a group's requests are in terms of one store.
@@ -260,16 +261,19 @@ func (f *Fork) compileNode(n *Node) *store.Node {
 			classes = append(classes, d.Class)
 		}
 	}
-	out.Class = f.s.Catalog().Note(n.class(), out.Attrs, classes)
+	out.Class = store.ClassOf(n.class())
+	f.s.Catalog().Note(out.Attrs, classes)
 	return out
 }
 
-// shape returns what a group is in terms of the fork's store. It is good until the next call.
+// shape returns what a group is in terms of the fork's store. It is good for a few more calls.
 func (f *Fork) shape(g *Group) *shape {
-	sh := &f.last
-	if sh.group != g {
-		*sh = shape{group: g, dims: -1}
+	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
+	if i < 0 {
+		i, f.oldest = f.oldest, (f.oldest+1)%len(f.shapes)
+		f.shapes[i] = shape{group: g, dims: -1}
 	}
+	sh := &f.shapes[i]
 	if !sh.known || f.s.Group(sh.id).Payload != any(g) {
 		if sh.id, sh.known = f.s.FindGroup(g.name); sh.known {
 			if known := f.s.Group(sh.id); known.Payload == any(g) {
@@ -405,11 +409,15 @@ func (f *Fork) add(sh *shape, row uint32, task string, grant *Grant) {
 	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(Assumed), Extra: extraOf(grant)})
 }
 
-// placePicked does a placement that a picker found possible on the fork as it is now. What the picker has just asked is
-// not asked again, but for the room: there no fault of anybody's may overcommit a node.
+// placePicked does a placement that a picker found possible on the fork as it is now, with the row and the grant that it
+// picked. What it has just asked is not asked again, but for the room: not even a wrong pick overcommits a node.
 func (f *Fork) placePicked(op *Op) Reason {
 	row := op.Row
 	sh := f.shape(op.Task.Group)
+	if sh.group.grants() && op.Grant == nil {
+		_, why := f.Apply(*op)
+		return why
+	}
 	if why := f.short(sh, row); why.Code != None {
 		return why
 	}

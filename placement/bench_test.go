@@ -83,6 +83,59 @@ func BenchmarkEngine(b *testing.B) {
 	}
 }
 
+// BenchmarkDeclared gives one strategy, best fit and spread by it, with more and more declared of what its score looks at. The
+// choices are the same. Package doc quotes it.
+func BenchmarkDeclared(b *testing.B) {
+	packing := placement.BinPack().Depends().Additive
+	domains := []string{"zone", berth.NodeID}
+	for _, d := range []struct {
+		what    string
+		declare placement.Dependence
+		tasks   int // where each costs as much as there are nodes, fewer
+	}{
+		{"nothing", placement.Dependence{}, benchTasks / 20},
+		{"shape", placement.Dependence{Shape: true}, benchTasks},
+		{"shape,additive", placement.Dependence{Shape: true, Additive: packing}, benchTasks},
+		{"domains", placement.Dependence{Shape: true, Domains: domains}, benchTasks / 20},
+		{"domains,fewest,additive", placement.Dependence{Shape: true, Domains: domains, Fewest: true, Additive: packing}, benchTasks},
+	} {
+		b.Run(fmt.Sprintf("declared=%s/nodes=10000", d.what), func(b *testing.B) {
+			benchmarkPicker(b, placement.NewEngine(host{d.what, d.declare, packing}), 10_000, d.tasks)
+		})
+	}
+}
+
+// BenchmarkFirstFit places a task in each plan on a cluster whose first nodes are full, so that the order of nodes says
+// nothing of their room.
+func BenchmarkFirstFit(b *testing.B) {
+	for _, full := range []int{0, 5_000, 9_000} {
+		b.Run(fmt.Sprintf("nodes=10000/full=%d", full), func(b *testing.B) {
+			f := berth.NewFork()
+			require.NoError(b, f.AddNodes(benchNodes(10_000)...))
+			e := placement.NewEngine(placement.FirstFit())
+			e.Start(f.Snapshot())
+			one := request("one", 16_000, 1<<30)
+			place := func(id string) berth.Op {
+				op, ok := e.Place(one.Task(id))
+				require.True(b, ok)
+				op, why := f.Apply(op)
+				require.Equal(b, berth.None, why.Code)
+				return op
+			}
+			for i, node := 0, ""; node < fmt.Sprintf("node-%06d", full); i++ {
+				node = place(fmt.Sprint("t", i)).Node
+				e.Start(f.Snapshot())
+			}
+			for b.Loop() {
+				place("last")
+				f.Apply(berth.Op{Kind: berth.Release, ID: "last"})
+				e.Start(f.Snapshot())
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
+		})
+	}
+}
+
 // BenchmarkExplain asks why tasks, each of another size, fit on no node of a cluster that is full for a part,
 // more or less by node. After each question, with changes, a task is placed that takes room on a node.
 func BenchmarkExplain(b *testing.B) {

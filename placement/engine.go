@@ -25,7 +25,7 @@ type Engine struct {
 	view     *store.View
 	branch   *store.Branch // what the columns show, but for speculated rows
 	seq      uint64
-	order    []uint32 // rows by node ID; kept because a view may show what is to come once its plan is made
+	order    []uint32 // rows by node ID; kept because the view of a State goes on changing after the plan, and must not be read then
 	zoneKeys []uint32 // zoneNames in the snapshot's numbers
 
 	// Columns, by row.
@@ -111,7 +111,7 @@ const (
 
 // profile is what all nodes of a lane have in common: all that eligibility depends on but the wide attributes.
 type profile struct {
-	class    uint32
+	class    store.Class
 	capacity []int64      // by dimension, as long as there are dimensions
 	attrs    []store.Attr // the narrow ones
 	node     *berth.Node  // any node of the profile
@@ -358,6 +358,7 @@ func (e *Engine) assignLanes() {
 	}
 	e.chooseNarrow()
 	for {
+		most := e.maxLanes() // once: others may see values of attributes meanwhile
 		for _, l := range e.lanes {
 			e.empty(l)
 		}
@@ -366,11 +367,11 @@ func (e *Engine) assignLanes() {
 			st := &e.rows[row]
 			st.id, st.lane = st.node.ID, e.laneFor(st.node, st.drained)
 			e.lanes[st.lane].size++
-			if len(e.lanes) > e.maxLanes() && len(e.narrow) > 0 {
+			if len(e.lanes) > most && len(e.narrow) > 0 {
 				break
 			}
 		}
-		if len(e.lanes) <= e.maxLanes() || len(e.narrow) == 0 {
+		if len(e.lanes) <= most || len(e.narrow) == 0 {
 			break
 		}
 		e.dropNarrow()
@@ -447,9 +448,13 @@ func (e *Engine) fill(l *lane, rows []uint32) {
 	}
 	e.empty(l)
 	const rowsAtFirst, blocksAtFirst = blockRows * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
+	blocks := (len(rows) + rowsAtFirst - 1) / rowsAtFirst
 	for part := range slices.Chunk(rows, rowsAtFirst) {
 		if k := len(l.chunks); k == 0 || l.chunks[k-1].n == blocksAtFirst {
-			l.chunks = append(l.chunks, e.newChunk())
+			c := e.newChunk()
+			c.reserve(min(blocks, chunkBlocks))
+			blocks -= blocksAtFirst
+			l.chunks = append(l.chunks, c)
 		}
 		e.appendBlock(l.chunks[len(l.chunks)-1], part...)
 	}
@@ -521,7 +526,7 @@ func (e *Engine) dropNarrow() {
 
 // laneFor returns the lane of a node, a new one if its profile is new.
 func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
-	h := uint64(n.Class) << 1
+	h := uint64(n.Class.Hash) << 1
 	if drained {
 		h++
 	}
@@ -692,12 +697,10 @@ func (e *Engine) flush() {
 	}
 	for _, row := range e.loose {
 		e.rows[row].loose = false
-		if now := e.rate(row); now != e.rows[row].key {
-			l := e.lanes[e.rows[row].lane]
-			e.remove(l, row)
-			e.rows[row].key = now
-			e.insert(l, row)
-		}
+		l := e.lanes[e.rows[row].lane]
+		e.remove(l, row)
+		e.rows[row].key = e.rate(row)
+		e.insert(l, row) // also where the key is the same: what is free is not
 	}
 	e.loose = e.loose[:0]
 }

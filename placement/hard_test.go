@@ -445,3 +445,25 @@ func TestAlikeButForOneThing(t *testing.T) {
 		}
 	})
 }
+
+// Names of models may hold what joins them in print. Requests that print alike need not be alike, and a ranking of one
+// must not serve the other.
+func TestModelsThatPrintAlike(t *testing.T) {
+	var nodes []berth.Node
+	for i := range 20 {
+		n := plain(fmt.Sprintf("n%02d", i), 8000, 8<<30)
+		n.Devices = []berth.Device{{Class: "gpu", Model: "A"}}
+		nodes = append(nodes, n)
+	}
+	group := func(name string, models ...string) *berth.Group {
+		return berth.NewGroup(name, berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1, Models: models}}})
+	}
+	either, odd := group("either", "A", "B"), group("odd", "A|B")
+	require.Equal(t, either.Devices()[0].String(), odd.Devices()[0].String())
+	e := placement.NewEngine(host{"shape", placement.Dependence{Shape: true}, hump{}})
+	e.Start(snapshotOf(t, nodes...))
+	_, ok := e.Place(either.Task("a"))
+	require.True(t, ok)
+	_, ok = e.Place(odd.Task("b"))
+	require.False(t, ok)
+}

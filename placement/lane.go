@@ -27,15 +27,17 @@ const (
 	chunkBlocks = 32
 )
 
+// chunk is up to chunkBlocks blocks; it has room for as many as its lists are long, and for more when it needs it:
+// where lanes are many, most are of a few rows.
 type chunk struct {
-	n      int                           // blocks
-	count  [chunkBlocks]uint8            // rows in each
-	first  [chunkBlocks]int64            // the key of the first row of each
-	places [chunkBlocks][blockRows]place // best first
-	free   []int64                       // of each place, by dimension
-	most   []int64                       // the bounds of each block, by dimension
-	bound  []int64                       // the bounds of all
-	slack  bool                          // whether bound may be too high
+	n      int                // blocks
+	count  []uint8            // rows in each
+	first  []int64            // the key of the first row of each
+	places [][blockRows]place // best first
+	free   []int64            // of each place, by dimension
+	most   []int64            // the bounds of each block, by dimension
+	bound  []int64            // the bounds of all
+	slack  bool               // whether bound may be too high
 }
 
 // place is a row where it stands in its lane.
@@ -96,15 +98,31 @@ func (e *Engine) newChunk() *chunk {
 		c, e.chunks = e.chunks[n-1], e.chunks[:n-1]
 		c.n, c.slack = 0, false
 	} else {
-		amounts := make([]int64, (chunkBlocks*blockRows+chunkBlocks+1)*e.width)
-		c = new(chunk)
-		c.free, amounts = amounts[:chunkBlocks*blockRows*e.width], amounts[chunkBlocks*blockRows*e.width:]
-		c.most, c.bound = amounts[:chunkBlocks*e.width], amounts[chunkBlocks*e.width:]
+		c = &chunk{bound: make([]int64, e.width)}
 	}
 	for d := range c.bound {
 		c.bound[d] = math.MinInt64
 	}
 	return c
+}
+
+// reserve makes room for so many blocks.
+func (c *chunk) reserve(blocks int) {
+	if blocks <= len(c.count) {
+		return
+	}
+	blocks = min(max(blocks, 2*len(c.count)), chunkBlocks)
+	w := len(c.bound)
+	was := *c
+	amounts := make([]int64, blocks*(1+(1+blockRows)*w))
+	c.count, c.places = make([]uint8, blocks), make([][blockRows]place, blocks)
+	c.first, amounts = amounts[:blocks], amounts[blocks:]
+	c.most, c.free = amounts[:blocks*w], amounts[blocks*w:]
+	copy(c.count, was.count)
+	copy(c.places, was.places)
+	copy(c.first, was.first)
+	copy(c.most, was.most)
+	copy(c.free, was.free)
 }
 
 // empty takes all rows out of a lane.
@@ -233,6 +251,7 @@ func (l *lane) add(ci int, c *chunk) {
 func (e *Engine) appendBlock(c *chunk, rows ...uint32) {
 	b := c.n
 	c.n++
+	c.reserve(c.n)
 	for i, row := range rows {
 		c.places[b][i] = e.placeOf(row)
 		copy(c.freeAt(b, i, 1), e.freeOf(row))
@@ -251,6 +270,7 @@ func raise(most, free []int64) {
 
 // splitBlock moves the second half of a full block into a new one after it; the chunk has room for it.
 func (e *Engine) splitBlock(c *chunk, b int) {
+	c.reserve(c.n + 1)
 	e.shift(c, b+1, c, b, c.n-b)
 	c.n++
 	const half = blockRows / 2
@@ -276,6 +296,7 @@ func (e *Engine) shift(to *chunk, at int, from *chunk, b, n int) {
 func (e *Engine) splitChunk(l *lane, ci int) {
 	c, next := l.chunks[ci], e.newChunk()
 	const half = chunkBlocks / 2
+	next.reserve(chunkBlocks)
 	e.shift(next, 0, c, half, chunkBlocks-half)
 	c.n, next.n = half, chunkBlocks-half
 	c.tighten()

@@ -519,7 +519,7 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 // occupy takes the room of a task on a row, whatever the lanes.
 func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
 	op := berth.Op{Kind: berth.Place, Row: row, Task: t, Node: e.rows[row].id}
-	if len(r.devices) > 0 || r.ports {
+	if len(r.devices) > 0 || r.ports { // usable has found that there is what to grant
 		op.Grant, _ = r.group.Grant(e.rows[row].node.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row))
 	}
 	e.move(r.request, op, 1)

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/berth-sched/berth"
 )
@@ -31,7 +32,9 @@ func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
 		key = binary.AppendVarint(key, n.Amount)
 	}
 	for i := range r.devices {
-		key = append(append(key, r.devices[i].String()...), 0)
+		d := &r.devices[i]
+		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
+		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
 	}
 	eligibility, _, _ := r.group.Reads()
 	key = append(key, eligibility...)

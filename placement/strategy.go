@@ -15,8 +15,11 @@ import (
 // and among equals the one with the lowest ID. A Strategy is immutable and may be used by many
 // goroutines; Score may be called for any candidate any number of times, from several goroutines at once with a
 // candidate each, also within one call of a Picker, and must answer alike for alike, in whatever Depends
-// declares. A panic of Score is the panic of the call of the Picker. A strategy that declares nothing always works: it is asked about
-// every node for every task. What it declares lets berth ask less often.
+// declares. A panic of Score is the panic of the call of the Picker. A source may be locked meanwhile, so Score
+// must not call one.
+//
+// A strategy that declares nothing always works: it is asked about every node for every task. What it
+// declares lets berth ask less often; the package comment says what each declaration buys.
 type Strategy interface {
 	// String prints the strategy as it would be written.
 	String() string

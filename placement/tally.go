@@ -136,13 +136,25 @@ func (t *tally) fresh() *domain {
 	return d
 }
 
-// maxSpare is how many tallies are kept for the next plan.
-const maxSpare = 1024
+// room returns how much a tally has room for.
+func (t *tally) room() int {
+	n := 8 + cap(t.hosts)
+	for _, d := range t.domains {
+		n += 8 + cap(d.tasks)
+	}
+	return n
+}
 
-// dropTallies forgets what was counted, and keeps the room.
+// dropTallies forgets what was counted, and keeps the room of some of it for the next plan: as much as a few columns.
 func (e *Engine) dropTallies() {
+	const slack = 1 << 12
+	most := 4*len(e.rows) + slack
+	room := 0
+	for _, t := range e.spare {
+		room += t.room()
+	}
 	for _, t := range e.tallies { // which is used again for what does not matter: they are empty
-		if len(e.spare) == maxSpare {
+		if room += t.room(); room > most {
 			break
 		}
 		for _, d := range t.domains {

@@ -43,7 +43,7 @@ func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan 
 	p.findExisting(tasks)
 	var last *berth.Group
 	for i, t := range tasks {
-		if t.Group != last && !p.sameSpec(t.Group) {
+		if t.Group != last && !p.enterGroup(t.Group) {
 			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
 			last = nil
 			continue
@@ -99,9 +99,9 @@ func (p *planner) forget() {
 	p.groups = p.groups[:0]
 }
 
-// sameSpec makes a group the one that is being placed, if it is what its name stands for in the snapshot and in
+// enterGroup makes a group the one that is being placed, if it is what its name stands for in the snapshot and in
 // the plan.
-func (p *planner) sameSpec(g *berth.Group) bool {
+func (p *planner) enterGroup(g *berth.Group) bool {
 	name := g.Name()
 	hash := store.Hash(name)
 	at, fresh := p.names.Add(hash, name)

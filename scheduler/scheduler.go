@@ -132,7 +132,7 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 		defer s.mu.Unlock()
 		out, err := s.state.decide(ctx, func(now *berth.Snapshot) *berth.Plan { return s.plan(now, tasks) })
 		if err != nil {
-			return nil, fmt.Errorf("scheduler: snapshot: %w", err)
+			return nil, fmt.Errorf("scheduler: schedule: %w", err)
 		}
 		return out, nil
 	}

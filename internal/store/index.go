@@ -93,7 +93,7 @@ func (t *table) find(hash uint32, id string, idOf func(slot uint32) string) (uin
 }
 
 // seek returns the bucket of an entry, dead or alive, or, if it is not there, the first empty one.
-func (t *table) seek(slot, hash uint32) (in *group, bucket int, found bool) {
+func (t *table) seek(slot, hash uint32) (at *group, bucket int, found bool) {
 	mask := len(t.groups) - 1
 	for g, step := int(hash)&mask, 1; ; g, step = (g+step)&mask, step+1 {
 		in := &t.groups[g]
@@ -159,7 +159,8 @@ func (x *index) find(hash uint32, id string, idOf func(slot uint32) string) (uin
 	return 0, false
 }
 
-// insert adds a row that has been put in a slot. lives reports whether a slot has a row of that hash now.
+// insert adds a row that has been put in a slot. lives reports whether a slot has a row of that hash now, and of the
+// kind that the index is of.
 func (x *index) insert(slot, hash uint32, lives func(slot, hash uint32) bool) {
 	x.live++
 	switch last := len(x.layers) - 1; {
@@ -167,7 +168,15 @@ func (x *index) insert(slot, hash uint32, lives func(slot, hash uint32) bool) {
 		x.layers, x.own = append(slices.Clip(x.layers), newTable(0)), true
 	case !x.own:
 		// What is dead in a store's own eyes may be alive in those of a fork, and the other way round.
-		fresh := newTable(x.live)
+		alive := 0
+		for _, t := range x.layers {
+			t.all(func(slot, hash uint32, _ bool) {
+				if lives(slot, hash) {
+					alive++
+				}
+			})
+		}
+		fresh := newTable(alive + 1)
 		for _, t := range x.layers {
 			t.all(func(slot, hash uint32, _ bool) {
 				if lives(slot, hash) {
@@ -255,7 +264,7 @@ func (s *Set) Clear() {
 	switch t := s.table; {
 	case t == nil || t.used == 0:
 	case len(t.groups) > leastGroup && t.used < len(t.groups)/2:
-		s.table = newTable(t.used)
+		s.table, s.ids = newTable(t.used), nil
 	default:
 		t.clear()
 	}

@@ -43,7 +43,7 @@ func (v *View) idIf(slot uint32, hold bool) string {
 func (v *View) Members(group uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for _, m := range v.Group(group).members {
-			if m.good(v) && !yield(m.slot) {
+			if v.Record(m.slot).is(m) && !yield(m.slot) {
 				return
 			}
 		}
@@ -54,7 +54,7 @@ func (v *View) Members(group uint32) iter.Seq[uint32] {
 func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
 	return func(yield func(uint32, *Record) bool) {
 		for _, m := range v.Node(row).members {
-			if m.good(v) && !yield(m.slot, v.Record(m.slot)) {
+			if r := v.Record(m.slot); r.isOn(m, row) && !yield(m.slot, r) {
 				return
 			}
 		}
@@ -65,17 +65,19 @@ func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
 // which it was mentioned: slots are used again.
 type mention struct{ slot, life uint32 }
 
-func (m mention) good(v *View) bool {
-	r := v.recs.At(int(m.slot))
-	return r.life == m.life && r.ID != ""
-}
+// is reports whether a record is the one that was mentioned.
+func (r *Record) is(m mention) bool { return r.life == m.life && r.ID != "" }
 
 // A member is a mention of a record in the list of its node, with its group beside it so that counting a
-// group's members on a node touches no other records.
+// group's members on a node touches no other records. It is good as long as the record is on the node, which it
+// never comes back to.
 type member struct {
 	mention
 	group uint32
 }
+
+// isOn reports whether a record is the one that was mentioned on a row, and still there.
+func (r *Record) isOn(m member, row uint32) bool { return r.life == m.life && r.Row == row }
 
 func (s *Store) indexOf(group uint32) *index {
 	if group == Holds {
@@ -84,13 +86,13 @@ func (s *Store) indexOf(group uint32) *index {
 	return &s.byTask
 }
 
-// lives reports whether a slot has a record of that hash.
-func (s *Store) lives(slot, hash uint32) bool {
-	if int(slot) >= s.recs.Len() {
-		return false
-	}
-	r := s.recs.At(int(slot))
-	return r.hash == hash && r.ID != ""
+// hasTask and hasHold report whether a slot has a task or a hold of that hash: both kinds share the slots.
+func (s *Store) hasTask(slot, hash uint32) bool {
+	return s.taskID(slot) != "" && s.recs.At(int(slot)).hash == hash
+}
+
+func (s *Store) hasHold(slot, hash uint32) bool {
+	return s.holdID(slot) != "" && s.recs.At(int(slot)).hash == hash
 }
 
 // Add puts a record of an ID that is not there yet on a node, or on none, and takes what it takes.
@@ -104,8 +106,10 @@ func (s *Store) Add(id string, r Record) uint32 {
 	row := r.Row
 	r.Row = None
 	*at = r
-	s.indexOf(r.Group).insert(slot, r.hash, s.lives)
-	if r.Group != Holds {
+	if r.Group == Holds {
+		s.byHold.insert(slot, r.hash, s.hasHold)
+	} else {
+		s.byTask.insert(slot, r.hash, s.hasTask)
 		s.taskN++
 	}
 	g := s.group(r.Group)
@@ -136,23 +140,23 @@ func (s *Store) Remove(slot uint32) {
 	if row != None {
 		ns := s.node(row)
 		ns.live--
-		ns.members = tidy(s, ns.members, int(ns.live))
+		ns.members = tidy(ns.members, int(ns.live), func(m member) bool { return s.Record(m.slot).isOn(m, row) })
 	}
 	if g.tasks--; id != Holds && g.tasks == 0 {
 		s.dropGroup(id)
 		return
 	}
-	g.members = tidy(s, g.members, g.tasks)
+	g.members = tidy(g.members, g.tasks, func(m mention) bool { return s.Record(m.slot).is(m) })
 }
 
 // tidy returns a list without mentions of what is gone, once they are most of it.
-func tidy[M interface{ good(*View) bool }](s *Store, list []M, live int) []M {
+func tidy[M any](list []M, live int, good func(M) bool) []M {
 	if len(list) < 4*live+16 {
 		return list
 	}
 	kept := make([]M, 0, live+live/2+1)
 	for _, m := range list {
-		if m.good(&s.View) {
+		if good(m) {
 			kept = append(kept, m)
 		}
 	}
@@ -179,12 +183,7 @@ func (s *Store) Resize(slot uint32, extra *Extra) {
 	s.take(r, g, ns)
 }
 
-// Settle puts a record that is on no node on one.
-func (s *Store) Settle(slot, row uint32) {
-	r := s.recs.mutAt(s.token, int(slot))
-	s.settle(slot, r, s.group(r.Group), row)
-}
-
+// settle puts a new record on a node.
 func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
 	r.Row = row
 	ns := s.node(row)
@@ -196,7 +195,7 @@ func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
 	s.take(r, g, ns)
 }
 
-// Unsettle takes a record off its node, if it is on one, and gives back what it takes there.
+// Unsettle takes a record off its node, if it is on one, for good, and gives back what it takes there.
 func (s *Store) Unsettle(slot uint32) {
 	if s.recs.At(int(slot)).Row == None {
 		return
@@ -205,14 +204,6 @@ func (s *Store) Unsettle(slot uint32) {
 	ns := s.node(r.Row)
 	s.give(r, s.group(r.Group), ns)
 	r.Row = None
-	// The record lives on, so its mention would stay good.
-	members := make([]member, 0, len(ns.members))
-	for _, m := range ns.members {
-		if m.slot != slot {
-			members = append(members, m)
-		}
-	}
-	ns.members = members
 	ns.live--
 }
 

@@ -12,6 +12,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"unique"
 )
 
 // None is the row of a record that is on no node.
@@ -34,7 +35,7 @@ type Attr struct{ Key, Value uint32 }
 type Node struct {
 	ID       string
 	Payload  any     // the *berth.Node it was made of
-	Class    uint32  // equal for nodes that are alike in all but their ID and attributes
+	Class    Class   // equal for nodes that are alike in all but their ID and attributes
 	Capacity []int64 // by dimension; dimensions beyond its length are zero
 	Attrs    []Attr  // sorted by key
 	Devices  []int64 // units of each device
@@ -173,19 +174,27 @@ type names struct {
 }
 
 // Catalog is what nodes were ever seen to have. It only grows, and is shared by a store, its views and its forks,
-// so it may tell of more than a view has.
+// so it may tell of more than a view has. Nothing is decided by it, only how.
 type Catalog struct {
 	mu      sync.Mutex
-	numbers map[string]uint32
 	values  map[uint32][]uint32 // by attribute, up to one more than Narrow
 	devices []string
+}
+
+// A Class is what the nodes of one kind have in common, to be compared.
+type Class struct {
+	text unique.Handle[string]
+	Hash uint32
 }
 
 // Narrow is the number of values up to which a Catalog counts them.
 const Narrow = 32
 
-// Note adds a node of that class and of those device classes, and returns the number of its class.
-func (c *Catalog) Note(class string, attrs []Attr, devices []string) uint32 {
+// ClassOf returns the class of that text.
+func ClassOf(text string) Class { return Class{unique.Make(text), Hash(text)} }
+
+// Note adds what a node has.
+func (c *Catalog) Note(attrs []Attr, devices []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range attrs {
@@ -198,12 +207,6 @@ func (c *Catalog) Note(class string, attrs []Attr, devices []string) uint32 {
 			c.devices = append(slices.Clip(c.devices), d)
 		}
 	}
-	number, known := c.numbers[class]
-	if !known {
-		number = uint32(len(c.numbers))
-		c.numbers[class] = number
-	}
-	return number
 }
 
 // Values returns how many values an attribute has, beyond Narrow one more than it.
@@ -279,7 +282,7 @@ func New() *Store {
 	s.View = View{
 		dims:    &names{byID: map[string]int32{}},
 		attrs:   &Interner{ids: map[string]uint32{}},
-		catalog: &Catalog{numbers: map[string]uint32{}, values: map[uint32][]uint32{}},
+		catalog: &Catalog{values: map[uint32][]uint32{}},
 		free:    Columns{width: 2},
 		branch:  new(Branch),
 	}
@@ -636,7 +639,7 @@ func (v *View) CountAt(group, key, value uint32) int {
 func (v *View) CountOn(group, row uint32) int {
 	n := 0
 	for _, m := range v.Node(row).members {
-		if m.group == group && m.good(v) {
+		if m.group == group && v.Record(m.slot).isOn(m, row) {
 			n++
 		}
 	}

@@ -134,9 +134,8 @@ func TestCountsAgainstRecount(t *testing.T) {
 					delete(slots, task)
 				}
 			case 6:
-				if isTask && isNode {
+				if isTask { // lost with its node
 					s.Unsettle(slot)
-					s.Settle(slot, row)
 				}
 			case 7:
 				s = s.Snapshot().Fork()
@@ -288,7 +287,7 @@ func TestSince(t *testing.T) {
 	row := s.AddNode(s.testNode("n", "", 5))
 	g := s.testGroup("g", 0)
 	v := s.Snapshot()
-	slot := s.Add("t", Record{Group: g, Row: row})
+	s.Add("t", Record{Group: g, Row: row})
 	changes, ok := s.Since(v.Seq())
 	require.True(t, ok)
 	assert.Equal(t, []Change{{row, g}}, changes)
@@ -304,8 +303,8 @@ func TestSince(t *testing.T) {
 	assert.False(t, ok, "a fork's log begins with the fork")
 
 	for range 1 << 17 {
-		s.Unsettle(slot)
-		s.Settle(slot, row)
+		s.SetDrained(row, true)
+		s.SetDrained(row, false)
 	}
 	_, ok = s.Since(v.Seq())
 	assert.False(t, ok, "the log is bounded")
@@ -382,4 +381,36 @@ func TestInternerIsSafe(t *testing.T) {
 	}
 	wg.Wait()
 	assert.Len(t, in.text, 500)
+}
+
+// Tasks and holds share slots, and a hold may have the ID that a task had in its slot. Forks of forks merge the tables
+// that find them, and must tell the two apart.
+func TestForksOfForksTellTasksFromHolds(t *testing.T) {
+	s := New()
+	row := s.AddNode(s.testNode("n", "", 1000))
+	g := s.testGroup("g", 1)
+	s.Add("stays", Record{Group: g, Row: row})
+	for i := range 100 {
+		s.Add(fmt.Sprint("x", i), Record{Group: g, Row: row})
+	}
+	f := s.Snapshot().Fork()
+	for i := range 100 {
+		id := fmt.Sprint("x", i)
+		slot, _ := f.FindTask(id)
+		f.Remove(slot)
+		require.Equal(t, slot, f.Add(id, Record{Group: Holds, Row: row, Extra: &Extra{}}), "the trap needs the slot again")
+	}
+	for i := range 3 * maxLayers {
+		f = f.Snapshot().Fork()
+		f.Add(fmt.Sprint("y", i), Record{Group: g, Row: row})
+	}
+	require.Equal(t, 1+3*maxLayers, f.Tasks())
+	for i := range 100 {
+		_, isTask := f.FindTask(fmt.Sprint("x", i))
+		_, isHold := f.FindHold(fmt.Sprint("x", i))
+		require.False(t, isTask)
+		require.True(t, isHold)
+	}
+	_, ok := f.FindTask("stays")
+	require.True(t, ok)
 }
