@@ -57,9 +57,9 @@
 // Strategies are immutable and may be used by many goroutines at once. A Picker is for one goroutine; any
 // number of pickers may work on one snapshot. Where an Engine rates thousands of nodes for one choice, it splits them
 // over as many goroutines as GOMAXPROCS lets run, so that Score may be called from several at once; the choice is the
-// same with any number of them, and they have ended when the call returns. An Engine keeps indexes from plan to plan, so one engine should be
-// used again and again rather than made anew, and for snapshots of one source: those of another are answered
-// alike, but its indexes begin anew.
+// same with any number of them, and they have ended when the call returns. An Engine keeps indexes from plan to
+// plan, so one engine should be used again and again rather than made anew, and for snapshots of one source: those of
+// another are answered alike, but its indexes begin anew.
 //
 // ENGINE.md, beside this file, says how the engine works, what was measured and what it costs.
 package placement

@@ -54,7 +54,8 @@ const MostTasks = 1<<20 - 1
 
 // Additive is a score in two parts: how good the node is as it is, whatever the request, and a term
 // that depends on the node's capacity and the request only. Nodes of equal capacity are then in one
-// order for every request, which is the cheapest order to keep. Both terms must stay within 2^61 of zero.
+// order for every request, which is the cheapest order to keep. Both terms must stay within 2^61 of zero, and what
+// is said of Score holds for both.
 type Additive interface {
 	// Node rates a node by its free amounts and capacity.
 	Node(free, capacity []int64) int64

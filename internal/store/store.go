@@ -262,17 +262,21 @@ var seed = maphash.MakeSeed()
 // Hash returns the hash of an ID, the same for as long as the program runs.
 func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
 
-// ViewOf returns what is behind a *berth.Snapshot, and StoreOf what is behind a *berth.Fork. PresentOf returns
-// a *berth.Snapshot of a *berth.Fork that costs nothing and is good only until the fork next changes. PlacePicked
-// does a *berth.Op that places a task where a picker found room on a *berth.Fork as it is now, and returns the
-// parts of a berth.Reason. The root
-// package sets them when it is initialised: it wraps this package without showing it, and these let
-// berth's other packages look behind the wrapping without a public method for it.
+// The root package wraps this one without showing it. These let berth's other packages look behind the wrapping without a
+// public method for it; the root package sets them when it is initialised.
 var (
-	ViewOf    func(snapshot any) *View
-	StoreOf   func(fork any) *Store
+	// ViewOf returns what is behind a *berth.Snapshot.
+	ViewOf func(snapshot any) *View
+
+	// StoreOf returns what is behind a *berth.Fork.
+	StoreOf func(fork any) *Store
+
+	// PresentOf returns a *berth.Snapshot of a *berth.Fork as it is. It costs nothing, and is good until the fork next
+	// changes and for the fork's own goroutine only.
 	PresentOf func(fork any) (snapshot any)
 
+	// PlacePicked does a *berth.Op that places a task on a *berth.Fork, and returns the parts of a berth.Reason. The
+	// operation must have been picked, with its row and grant, on the fork as it is now, those picked before it done.
 	PlacePicked func(fork, op any) (code uint8, subject string)
 )
 
