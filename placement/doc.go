@@ -40,14 +40,18 @@
 // hold makes the engine choose otherwise than the reference; comparing the two in a test shows it.
 //
 //	nothing                   every node that fits is rated for every task, out of dense columns: O(nodes) for
-//	                          each, with a small constant, by as many goroutines as may run. Always right
+//	                          each, with a small constant, by as many goroutines as may run. Always right.
+//	                          1,200 choices a second
 //	Shape                     nodes are ranked once for each request and the ranking is kept: a choice costs what
-//	                          has changed since the last for the same request, O(log nodes) for each change
+//	                          has changed since the last for the same request, O(log nodes) for each change. 69,000
 //	Shape, Additive           nodes of one kind are kept in one order for every request: a choice looks at the
-//	                          front of a few orders and passes by blocks of nodes without room
+//	                          front of a few orders and passes by blocks of nodes without room. 1,580,000
 //	Domains                   the tasks of the group are counted by domain, as the plan goes, and handed to Score in
-//	                          Tasks; every node is still rated
-//	Domains, Fewest, Additive as with Additive, the nodes of the domains with the fewest tasks first
+//	                          Tasks; every node is still rated. 950
+//	Domains, Fewest, Additive as with Additive, the nodes of the domains with the fewest tasks first. 690,000
+//
+// The figures are of best fit, alone and after spreading over zones and nodes, for groups of 50 on 10,000 nodes and one core
+// (go test ./placement -bench Declared); the exhaustive picker makes 30 choices a second there.
 //
 // A strategy of a host's own is a type with the four methods of Strategy; see the example of it. The simplest is
 // a Func, and what is worth declaring is found out by measuring.
