@@ -53,7 +53,7 @@ func (e *Engine) placedApart(r *run, lr *laneRun) {
 }
 
 // firstHost makes the first row that can be used the best of its lane, and drops those before it. Where an even rule
-// holds some of them off for now, all come back with its next limit.
+// holds some of them off at its present limit, all come back with the next.
 func (e *Engine) firstHost(r *run, lr *laneRun) {
 	for len(lr.hosts) > 0 {
 		if h := lr.hosts[0]; e.fits(r, h.row) && e.usableApart(r, h.row) {

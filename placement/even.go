@@ -161,7 +161,7 @@ func (e *Engine) setLimits(r *run) {
 	}
 }
 
-// held reports whether an even rule holds a row off for now.
+// held reports whether an even rule holds a row off at its present limit.
 func (e *Engine) held(r *run, row uint32) bool {
 	for i := range r.wide {
 		if z := &r.wide[i]; z.census != nil && e.tasksAt(z, row) >= z.limit {
