@@ -111,11 +111,10 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 // Once its indexes are there, a plan allocates for itself and for each group, and nothing for a task that it places.
-// The limit of one in ten tasks leaves room for what grows by doubling, such as the table of the IDs in a plan
-// and the list of a group's nodes, and for blocks of rows that are split when many nodes change places. An
-// instance of a daemon is the exception, since the plan makes its ID.
+// The limit of one in a hundred tasks leaves room for what grows by doubling. Instances of a daemon get their IDs in the plan,
+// some fifty in one piece of memory.
 func TestPlanAllocatesForGroupsNotTasks(t *testing.T) {
-	const limit = 0.1
+	const limit = 0.01
 	for _, name := range []string{"binpack", "spread", "constrained"} {
 		t.Run(name, func(t *testing.T) {
 			const groups, few, many = 20, 50, 500
@@ -140,7 +139,7 @@ func TestPlanAllocatesForGroupsNotTasks(t *testing.T) {
 			on, c := clusterOf(t, nodes, 0), benchCaseOf("daemon")
 			return allocationsOf(t, on, c, c.tasks(on.workload, 1), nodes)
 		}
-		assert.LessOrEqual(t, (allocations(many)-allocations(few))/(many-few), 1+limit)
+		assert.LessOrEqual(t, (allocations(many)-allocations(few))/(many-few), 0.04)
 	})
 }
 
