@@ -3,6 +3,7 @@ package allocator
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/berth-sched/berth"
 )
@@ -95,8 +96,8 @@ func (c column) minus(v Vector) {
 func (c column) roomFor(v Vector) error {
 	var errs []error
 	for _, t := range v.terms {
-		if _, err := berth.AddQuantity(c.at(t.index), t.quantity); err != nil {
-			errs = append(errs, fmt.Errorf("resource %q: %w", v.names.list[t.index], err))
+		if a, b := c.at(t.index), t.quantity; a > math.MaxInt64-b {
+			errs = append(errs, fmt.Errorf("resource %q: %d + %d: %w", v.names.list[t.index], a, b, berth.ErrOverflow))
 		}
 	}
 	return errors.Join(errs...)

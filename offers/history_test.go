@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -158,7 +159,7 @@ func (h *history) cluster(task string) {
 }
 
 // release ends one in so many of a node's tasks.
-func (h *history) release(n berth.NodeView, oneIn int) {
+func (h *history) release(n cluster.NodeView, oneIn int) {
 	for task := range n.Tasks() {
 		if h.rng.IntN(oneIn) == 0 {
 			require.NoError(h.t, h.state.Release(task.ID))

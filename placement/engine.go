@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -21,9 +22,9 @@ type Engine struct {
 	zoneNames []string // the other attributes it counts tasks by
 	zoneOf    []int    // by the strategy's domains: its place in zoneNames, or onNode
 
-	snapshot *berth.Snapshot
+	snapshot *cluster.Snapshot
 	view     *store.View
-	branch   *store.Branch // what the columns show, but for speculated rows
+	branch   uint64 // what the columns show, but for speculated rows
 	seq      uint64
 	order    []uint32 // rows by node ID; kept because the view of a State goes on changing after the plan, and must not be read then
 	zoneKeys []uint32 // zoneNames in the snapshot's numbers
@@ -155,18 +156,18 @@ func orBinPack(s Strategy) Strategy {
 }
 
 // orEmpty returns a snapshot of no nodes for none.
-func orEmpty(s *berth.Snapshot) *berth.Snapshot {
+func orEmpty(s *cluster.Snapshot) *cluster.Snapshot {
 	if s == nil {
-		s = berth.NewFork().Snapshot()
+		s = cluster.NewFork().Snapshot()
 	}
 	return s
 }
 
 // Start begins a plan on a snapshot. It costs as much as has changed since the last: nodes that the last
 // plan filled, if it was committed as it was planned, have not.
-func (e *Engine) Start(s *berth.Snapshot) {
+func (e *Engine) Start(s *cluster.Snapshot) {
 	s = orEmpty(s)
-	view := store.ViewOf(s)
+	view := (*store.View)(s).Shown()
 	e.flush()
 	e.snapshot, e.view = s, view
 	e.cur = nil
@@ -182,7 +183,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 	e.sync(view)
 	e.touched = e.touched[:0]
 	e.newEpoch() // from here on marked rows are those touched
-	e.branch, e.seq = view.Branch(), view.Seq()
+	e.branch, e.seq = view.Version().Branch, view.Version().Seq
 }
 
 // sync brings the columns in line with a view.
@@ -196,7 +197,7 @@ func (e *Engine) sync(view *store.View) {
 	e.growRows(view.Rows())
 	e.newEpoch()
 	stale := e.stale[:0]
-	if view.Branch() != e.branch || !ok || len(changes) > view.Rows() {
+	if view.Version().Branch != e.branch || !ok || len(changes) > view.Rows() {
 		for row := range uint32(view.Rows()) {
 			stale = append(stale, row)
 		}
@@ -543,7 +544,7 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 			return i
 		}
 	}
-	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Payload.(*berth.Node), drained: drained}
+	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Spec, drained: drained}
 	copy(p.capacity, n.Capacity)
 	for _, a := range n.Attrs {
 		if slices.Contains(e.narrow, a.Key) {

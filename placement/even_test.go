@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
@@ -121,7 +122,7 @@ func TestEvenInTurn(t *testing.T) {
 // were are left.
 func TestValuesComeAndGo(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		nodes := ofRacks(36, 36)
 		require.NoError(t, f.AddNodes(nodes...))
 		for round := range 12 {
@@ -157,7 +158,7 @@ func TestEvenEqualsExhaustive(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
 		for seed := range uint64(len(rules)) {
 			rng := rand.New(rand.NewPCG(seed, 9))
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			nodes := ofRacks(40, 34)
 			for i := range nodes {
 				nodes[i].Capacity["cpu"] = int64(2+rng.IntN(3)) * 1000

@@ -7,6 +7,9 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/compiled"
+	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -51,7 +54,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	if len(a.Counts) == 0 {
 		a.Counts = nil
 	}
-	berth.SortReasons(a.Counts)
+	explain.Sort(a.Counts)
 	if x.found {
 		x.nearMiss()
 	}
@@ -60,7 +63,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 // shortfalls returns what an eligible row lacks.
 func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
-	return g.Shortfalls(e.rows[row].node.Payload.(*berth.Node), func(name string) int64 {
+	return cluster.Shortfalls(g, e.rows[row].node.Spec, func(name string) int64 {
 		if d, ok := e.view.DimOf(name); ok {
 			return e.freeOf(row)[d]
 		}
@@ -197,7 +200,7 @@ func (x *explaining) countRules() {
 	if x.r.hostLimit == math.MaxInt {
 		return
 	}
-	for _, rule := range x.r.group.DomainRules() {
+	for _, rule := range compiled.Of(x.r.group).DomainRules {
 		if rule.Domain() != berth.NodeID {
 			continue
 		}
@@ -247,7 +250,7 @@ func (v *verdict) reasons(lane int, g *berth.Group, node *berth.Node) []berth.Re
 		v.why = append(v.why, nil)
 	}
 	if v.why[lane] == nil {
-		v.why[lane] = g.Ineligible(node)
+		v.why[lane] = cluster.Ineligible(g, node)
 	}
 	return v.why[lane]
 }
@@ -332,7 +335,7 @@ func (x *explaining) measure(m *miss, row uint32, count bool) {
 
 // has reports whether a row has what one of the device requests asks for.
 func (x *explaining) has(row uint32, d int) bool {
-	return x.r.devices[d].Fits(x.rows[row].node.Payload.(*berth.Node), x.devicesOf(row))
+	return cluster.Serves(x.rows[row].node.Spec, &x.r.devices[d], x.devicesOf(row))
 }
 
 // deviceOf returns which of the device requests a dimension is the scalar of, or -1.
@@ -354,7 +357,7 @@ func (x *explaining) spoken(row uint32, dim int32) bool {
 
 // hostRules returns how many rules about the tasks on a node do not hold where there are so many.
 func (x *explaining) hostRules(tasks int) (broken int) {
-	for _, rule := range x.r.group.DomainRules() {
+	for _, rule := range compiled.Of(x.r.group).DomainRules {
 		if rule.Domain() == berth.NodeID && tasks >= rule.Limit(berth.Domains{}) {
 			broken++
 		}

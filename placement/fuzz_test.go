@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
@@ -43,16 +44,16 @@ func FuzzEngine(f *testing.F) {
 		all := strategies()
 		strategy := all[s.next(len(all))]
 		engine, reference := placement.NewEngine(strategy), placement.NewExhaustive(strategy)
-		fork := berth.NewFork()
+		fork := cluster.NewFork()
 		var nodes, tasks []string
 		var groups []*berth.Group
-		var past []*berth.Snapshot
+		var past []*cluster.Snapshot
 		names := 0
 		name := func(prefix string) string {
 			names++
 			return fmt.Sprint(prefix, names*37%101, "-", names)
 		}
-		plan := func(on *berth.Snapshot) []berth.Op {
+		plan := func(on *cluster.Snapshot) []berth.Op {
 			if len(groups) == 0 || s.next(2) == 0 {
 				groups = append(groups, groupOf(s, name("g")))
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -179,7 +180,7 @@ func (e *Engine) tallyOf(g *berth.Group) *tally {
 	for _, key := range e.zoneKeys {
 		e.domain(t, key)
 	}
-	for _, rule := range g.DomainRules() {
+	for _, rule := range compiled.Of(g).DomainRules {
 		if name := rule.Domain(); name != berth.NodeID {
 			e.domain(t, e.view.Attrs().ID(name))
 		}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/store"
 )
 
 // Command is one change of a [State]: what one call decided, with nothing left to decide. Usually one
@@ -174,7 +173,7 @@ func (l *ledger) apply(c *Command) error {
 // known returns every fault of a list of endings: a task or a hold that does not exist. Lists with other
 // operations are not looked at: what they end they may have begun.
 func (l *ledger) known(ops []berth.Op) error {
-	s := store.StoreOf(l.fork)
+	s := l.store
 	var errs []error
 	for i, op := range ops {
 		l.warm(ops, i)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -121,7 +122,7 @@ func TestPlanFaults(t *testing.T) {
 		{}, {ID: "a", Group: new(berth.Group)}, core1("web").tasks("")[0], daemon.On("n1"),
 		berth.NewTask("neg", berth.GroupSpec{Request: berth.Resources{"cpu": -1}}),
 	}
-	_, err = s.Plan(new(berth.Snapshot), tasks...)
+	_, err = s.Plan(new(cluster.Snapshot), tasks...)
 	assert.EqualError(t, err, strings.Join([]string{
 		`scheduler: task "": group: none given`,
 		`scheduler: task "a": group: not made by NewGroup`,

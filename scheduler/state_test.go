@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -29,7 +30,7 @@ func newState(t testing.TB, cfg scheduler.StateConfig, nodes ...berth.Node) *sch
 	return s
 }
 
-func snapshotOf(t testing.TB, s *scheduler.State) *berth.Snapshot {
+func snapshotOf(t testing.TB, s *scheduler.State) *cluster.Snapshot {
 	t.Helper()
 	snap, err := s.Snapshot(context.Background())
 	require.NoError(t, err)
@@ -172,7 +173,7 @@ func TestZeroValues(t *testing.T) {
 	ctx := context.Background()
 	var s scheduler.State
 	assert.Zero(t, snapshotOf(t, new(scheduler.State)).Len())
-	assert.Zero(t, new(scheduler.State).Version().Seq())
+	assert.Zero(t, new(scheduler.State).Version().Seq)
 	assert.WithinDuration(t, time.Now(), new(scheduler.State).Now(), time.Minute)
 	assert.NotNil(t, new(scheduler.State).Changed())
 	_, some := new(scheduler.State).NextExpiry()
@@ -372,7 +373,7 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 	again := newState(t, scheduler.StateConfig{})
 	require.NoError(t, again.Replay(record...))
-	assert.Equal(t, s.Version().Seq(), again.Version().Seq())
+	assert.Equal(t, s.Version().Seq, again.Version().Seq)
 	assert.Equal(t, snapshotOf(t, s).Tasks(), snapshotOf(t, again).Tasks())
 }
 

@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 )
 
@@ -617,18 +618,20 @@ func (m *model) take(h *berth.Hold) reasons {
 	return out
 }
 
-// cluster is what Snapshot and Fork have in common.
-type cluster interface {
+const most = math.MaxInt64
+
+// readable is what Snapshot and Fork have in common.
+type readable interface {
 	Len() int
-	Nodes() iter.Seq[berth.NodeView]
-	Node(string) (berth.NodeView, bool)
-	Task(string) (berth.TaskView, bool)
-	Group(string) iter.Seq[berth.TaskView]
+	Nodes() iter.Seq[cluster.NodeView]
+	Node(string) (cluster.NodeView, bool)
+	Task(string) (cluster.TaskView, bool)
+	Group(string) iter.Seq[cluster.TaskView]
 	Holds() iter.Seq[berth.Hold]
 }
 
 // dump prints all that can be read of a cluster.
-func dump(c cluster) string {
+func dump(c readable) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, c.Len(), "nodes")
 	for n := range c.Nodes() {

@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // history runs random or given commands against forks and their models at once, and compares them.
@@ -28,13 +29,13 @@ type history struct {
 
 // line is a fork and what it must be.
 type line struct {
-	fork  *berth.Fork
+	fork  *cluster.Fork
 	model *model
 }
 
 // moment is a snapshot and what it must print for ever.
 type moment struct {
-	snapshot *berth.Snapshot
+	snapshot *cluster.Snapshot
 	model    *model
 	text     string
 }
@@ -47,7 +48,7 @@ func newHistory(t *testing.T, pick func(int) int) *history {
 		k := h.kind()
 		h.kinds = append(h.kinds, k, newKind(k.group.Name(), kind{zone: k.zone, perZone: k.perZone, perNode: k.perNode, skew: k.skew, bears: k.bears, spec: h.bare(k)}))
 	}
-	h.lines = []*line{{berth.NewFork(), newModel()}}
+	h.lines = []*line{{cluster.NewFork(), newModel()}}
 	for range 3 {
 		h.addNodes(h.lines[0])
 	}
@@ -607,7 +608,7 @@ func (h *history) garbage(l *line) {
 	assert.Error(h.t, l.fork.AddNodes(berth.Node{}))
 	assert.Error(h.t, l.fork.UpdateNodes(berth.Node{ID: "n0", Capacity: berth.Resources{"cpu": math.MinInt64}}))
 	foreign, _ := h.lines[0].fork.Snapshot().Node("n0")
-	for _, n := range []berth.NodeView{{}, foreign} {
+	for _, n := range []cluster.NodeView{{}, foreign} {
 		assert.False(h.t, l.fork.Fits(good, n))
 		assert.NotEmpty(h.t, l.fork.Lacks(good, n))
 		_, _, _, _ = n.Free(), n.Capacity(), n.FreeDevices(), n.Overcommitted()
