@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // Mode says how many tasks of a group are wanted, and together or not.
@@ -96,15 +95,16 @@ type Group struct {
 	name string
 	spec GroupSpec
 	err  error
-
-	derived atomic.Pointer[derivation]
+	req  Requirements
 }
 
 // NewGroup returns a group. A group with faults is never scheduled: every entry point that is handed
 // one of its tasks returns its Err, and so can the caller at once.
 func NewGroup(name string, spec GroupSpec) *Group {
 	g := &Group{name: name, spec: spec.clone()}
-	g.err = g.check()
+	if g.err = g.check(); g.err == nil {
+		g.req.compile(&g.spec)
+	}
 	return g
 }
 
@@ -180,20 +180,14 @@ func (g *Group) On(node string) Task { return g.Task(g.given().name + "@" + node
 // and scores count it; nothing for a group with faults.
 func (g *Group) Cost() Resources {
 	r := Resources{}
-	if g.Err() != nil {
-		return r
-	}
-	spec := &g.spec
-	for name, q := range spec.Request {
-		if q > 0 {
-			r[name] = q
-		}
-	}
-	for _, d := range spec.Devices {
-		r[d.Class] = d.Units()
+	for _, n := range g.Requirements().Needs {
+		r[n.Name] = n.Amount
 	}
 	return r
 }
+
+// Requirements returns what the group's spec comes to. It must not be changed; that of a group with faults is empty.
+func (g *Group) Requirements() *Requirements { return &g.given().req }
 
 // String returns the group's name.
 func (g *Group) String() string { return g.given().name }

@@ -217,10 +217,7 @@ func (n *Node) Err() error {
 func checkPorts(ranges []PortRange) error {
 	var errs []error
 	var far PortRange // of the ranges before, the one that reaches farthest
-	sorted := slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int {
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
-	})
-	for i, r := range sorted {
+	for i, r := range sortedPorts(ranges) {
 		if r.First == 0 || r.First > r.Last {
 			errs = append(errs, fmt.Errorf("ports %s: not a range of ports from 1 on", r))
 			continue
@@ -257,4 +254,10 @@ func faultyPorts(ports []uint16) iter.Seq[uint16] {
 			}
 		}
 	}
+}
+
+func sortedPorts(ranges []PortRange) []PortRange {
+	return slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
+	})
 }

@@ -6,22 +6,20 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 )
 
 // Choose returns the devices and ports that a task of the group would get on n, given the free units of each device
 // and the ports in use, ascending: for a share the device with the least free units that suffice, for
 // whole devices the lowest indexes, for dynamic ports the lowest numbers. It returns nil and no reason
 // for a group that asks for neither, and a reason if there is not enough.
-func Choose(group *berth.Group, n *berth.Node, devices []int64, used []uint16) (*berth.Grant, berth.Reason) {
-	if err := group.Err(); err != nil {
+func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*berth.Grant, berth.Reason) {
+	if err := g.Err(); err != nil {
 		return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
 	}
 	if n == nil {
 		return nil, berth.Reason{Code: berth.UnknownNode}
 	}
-	g := compiled.Of(group)
-	if !g.Grants() {
+	if !grants(g) {
 		return nil, berth.Reason{}
 	}
 	return choose(g, n, devices, unused(n, used))
@@ -34,10 +32,10 @@ func unused(n *berth.Node, used []uint16) func(uint16) bool {
 	}
 }
 
-func choose(g *compiled.Group, n *berth.Node, devices []int64, usable func(uint16) bool) (*berth.Grant, berth.Reason) {
+func choose(g *berth.Group, n *berth.Node, devices []int64, usable func(uint16) bool) (*berth.Grant, berth.Reason) {
 	out := new(berth.Grant)
-	for i := range g.Spec.Devices {
-		d := &g.Spec.Devices[i]
+	for i := range g.Requirements().Devices {
+		d := &g.Requirements().Devices[i]
 		shares, ok := chooseDevices(d, n, devices)
 		if !ok {
 			return nil, berth.Reason{Code: berth.NoDevice, Subject: d.String()}
@@ -50,8 +48,8 @@ func choose(g *compiled.Group, n *berth.Node, devices []int64, usable func(uint1
 	return out, berth.Reason{}
 }
 
-func choosePorts(g *compiled.Group, out *berth.Grant, n *berth.Node, usable func(uint16) bool) berth.Reason {
-	for _, r := range sortedPorts(g.Spec.Ports) {
+func choosePorts(g *berth.Group, out *berth.Grant, n *berth.Node, usable func(uint16) bool) berth.Reason {
+	for _, r := range sortedPorts(g.Requirements().Ports) {
 		for p := int(r.First); p <= int(r.Last); p++ {
 			if !usable(uint16(p)) {
 				return berth.Reason{Code: berth.NoPort, Subject: r.String()}
@@ -59,14 +57,14 @@ func choosePorts(g *compiled.Group, out *berth.Grant, n *berth.Node, usable func
 			out.Ports = append(out.Ports, uint16(p))
 		}
 	}
-	k := g.Spec.DynamicPorts
+	k := g.Requirements().DynamicPorts
 	if k == 0 {
 		return berth.Reason{}
 	}
 	fixed := len(out.Ports)
 	for _, r := range sortedPorts(n.Ports) {
 		for p := int(r.First); p <= int(r.Last) && len(out.Ports) < fixed+k; p++ {
-			if usable(uint16(p)) && !hasPort(g.Spec.Ports, uint16(p)) {
+			if usable(uint16(p)) && !hasPort(g.Requirements().Ports, uint16(p)) {
 				out.Ports = append(out.Ports, uint16(p))
 			}
 		}
@@ -81,7 +79,7 @@ func dynamicPorts(k int) string { return fmt.Sprintf("%d of any number", k) }
 
 // grant is Grant on a node of the fork, or, where the caller wants a particular grant, its check. It
 // changes nothing. devices are the free units to choose from.
-func (f *Fork) grant(g *compiled.Group, row uint32, want *berth.Grant, devices []int64, usable func(uint16) bool) (*berth.Grant, berth.Reason) {
+func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, usable func(uint16) bool) (*berth.Grant, berth.Reason) {
 	n := f.s.Node(row).Node.Spec
 	if want != nil {
 		return want, checkGrant(g, n, want, devices, usable)
@@ -146,24 +144,24 @@ func Serves(n *berth.Node, d *berth.DeviceRequest, free []int64) bool {
 }
 
 // checkGrant says why a grant that the caller wants is not what the group asks for, or not free.
-func checkGrant(g *compiled.Group, n *berth.Node, want *berth.Grant, devices []int64, usable func(uint16) bool) berth.Reason {
-	units := make([]int64, len(g.Spec.Devices))
+func checkGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64, usable func(uint16) bool) berth.Reason {
+	units := make([]int64, len(g.Requirements().Devices))
 	seen := make(map[int]bool, len(want.Devices))
 	for _, share := range want.Devices {
 		if share.Index < 0 || share.Index >= len(n.Devices) || seen[share.Index] {
 			return berth.Reason{Code: berth.Invalid, Subject: "grant of a device the node does not have, or twice of one"}
 		}
 		seen[share.Index] = true
-		i := slices.IndexFunc(g.Spec.Devices, func(d berth.DeviceRequest) bool { return accepts(&d, n.Devices[share.Index]) })
-		if i < 0 || share.Units != min(g.Spec.Devices[i].Units(), berth.DeviceUnits) {
+		i := slices.IndexFunc(g.Requirements().Devices, func(d berth.DeviceRequest) bool { return accepts(&d, n.Devices[share.Index]) })
+		if i < 0 || share.Units != min(g.Requirements().Devices[i].Units(), berth.DeviceUnits) {
 			return berth.Reason{Code: berth.Invalid, Subject: "grant of devices the group did not ask for"}
 		}
 		if share.Index >= len(devices) || devices[share.Index] < share.Units {
-			return berth.Reason{Code: berth.NoDevice, Subject: g.Spec.Devices[i].String()}
+			return berth.Reason{Code: berth.NoDevice, Subject: g.Requirements().Devices[i].String()}
 		}
 		units[i] += share.Units
 	}
-	for i, d := range g.Spec.Devices {
+	for i, d := range g.Requirements().Devices {
 		if units[i] != d.Units() {
 			return berth.Reason{Code: berth.Invalid, Subject: "grant of devices the group did not ask for"}
 		}
@@ -179,17 +177,17 @@ func checkGrant(g *compiled.Group, n *berth.Node, want *berth.Grant, devices []i
 		switch {
 		case !usable(p):
 			return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
-		case hasPort(g.Spec.Ports, p):
+		case hasPort(g.Requirements().Ports, p):
 			fixed++
 		default:
 			dynamic++
 		}
 	}
 	asked := 0
-	for _, r := range g.Spec.Ports {
+	for _, r := range g.Requirements().Ports {
 		asked += int(r.Last-r.First) + 1
 	}
-	if fixed != asked || dynamic != g.Spec.DynamicPorts {
+	if fixed != asked || dynamic != g.Requirements().DynamicPorts {
 		return berth.Reason{Code: berth.Invalid, Subject: "grant of ports the group did not ask for"}
 	}
 	return berth.Reason{}
@@ -202,4 +200,10 @@ func accepts(d *berth.DeviceRequest, dev berth.Device) bool {
 
 func hasPort(ranges []berth.PortRange, p uint16) bool {
 	return slices.ContainsFunc(ranges, func(r berth.PortRange) bool { return r.Contains(p) })
+}
+
+// grants reports whether a task of the group gets particular devices or ports.
+func grants(g *berth.Group) bool {
+	r := g.Requirements()
+	return len(r.Devices) > 0 || r.UsesPorts()
 }

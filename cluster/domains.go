@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -77,7 +76,7 @@ func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
 	if g.Err() != nil {
 		return berth.Domains{}
 	}
-	return f.domains(f.shape(compiled.Of(g)), key)
+	return f.domains(f.shape(g), key)
 }
 
 func (f *Fork) domains(sh *shape, key string) berth.Domains {
@@ -123,8 +122,8 @@ func (f *Fork) countAt(sh *shape, key, value uint32) int {
 const maxAreas = 4096
 
 // area returns the eligible nodes by domain; under [berth.NodeID] the domains are the rows.
-func (f *Fork) area(g *compiled.Group, key string) *area {
-	name := g.Eligibility + "\x00" + key
+func (f *Fork) area(g *berth.Group, key string) *area {
+	name := g.Requirements().Eligibility + "\x00" + key
 	a := f.areas[name]
 	if a != nil && a.at == f.nodes {
 		return a
@@ -137,7 +136,7 @@ func (f *Fork) area(g *compiled.Group, key string) *area {
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
-		if n.Node == nil || n.Drained || !eligible(g, n.Node.Spec) {
+		if n.Node == nil || n.Drained || !Eligible(g, n.Node.Spec) {
 			continue
 		}
 		if key == berth.NodeID {

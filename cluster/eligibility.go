@@ -4,15 +4,12 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 )
 
 // Eligible reports whether the tasks of a group may ever go on n: n takes new tasks, every taint is
 // tolerated and every rule about the node's attributes holds. It does not look at room. A group with
 // faults may go nowhere.
-func Eligible(g *berth.Group, n *berth.Node) bool { return eligible(compiled.Of(g), n) }
-
-func eligible(g *compiled.Group, n *berth.Node) bool {
+func Eligible(g *berth.Group, n *berth.Node) bool {
 	if g.Err() != nil || n == nil || n.Unschedulable {
 		return false
 	}
@@ -21,7 +18,7 @@ func eligible(g *compiled.Group, n *berth.Node) bool {
 			return false
 		}
 	}
-	for _, r := range g.NodeRules {
+	for _, r := range g.Requirements().NodeRules {
 		if !r.Allows(n) {
 			return false
 		}
@@ -37,18 +34,17 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason {
 	if n == nil {
 		return []berth.Reason{{Code: berth.UnknownNode}}
 	}
-	c := compiled.Of(g)
 	var out []berth.Reason
 	if n.Unschedulable {
 		out = append(out, berth.Reason{Code: berth.Unschedulable})
 	}
 	for _, t := range n.Taints {
 		why := berth.Reason{Code: berth.Tainted, Subject: t.String()}
-		if t.Effect == berth.NoSchedule && !tolerates(c, t) && !slices.Contains(out, why) {
+		if t.Effect == berth.NoSchedule && !tolerates(g, t) && !slices.Contains(out, why) {
 			out = append(out, why)
 		}
 	}
-	for _, r := range c.NodeRules {
+	for _, r := range g.Requirements().NodeRules {
 		if !r.Allows(n) {
 			out = append(out, berth.Reason{Code: berth.RuleBroken, Subject: r.String()})
 		}
@@ -58,13 +54,12 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason {
 
 // Preferred returns the sum of the weights of a group's preferences that hold on n, less one for each taint
 // of effect [berth.PreferNoSchedule] that is not tolerated.
-func Preferred(group *berth.Group, n *berth.Node) int64 {
-	g := compiled.Of(group)
+func Preferred(g *berth.Group, n *berth.Node) int64 {
 	if g.Err() != nil || n == nil {
 		return 0
 	}
 	var sum int64
-	for _, p := range g.Spec.Prefer {
+	for _, p := range g.Requirements().Prefer {
 		if r, ok := p.Rule.(berth.NodeRule); ok && r.Allows(n) {
 			sum += p.Weight
 		}
@@ -77,6 +72,6 @@ func Preferred(group *berth.Group, n *berth.Node) int64 {
 	return sum
 }
 
-func tolerates(g *compiled.Group, t berth.Taint) bool {
-	return slices.ContainsFunc(g.Tolerations, func(r berth.Toleration) bool { return r.Tolerates(t) })
+func tolerates(g *berth.Group, t berth.Taint) bool {
+	return slices.ContainsFunc(g.Requirements().Tolerations, func(r berth.Toleration) bool { return r.Tolerates(t) })
 }

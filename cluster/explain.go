@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/explain"
 )
 
@@ -16,7 +15,7 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 		return false
 	}
 	_, row := n.at()
-	sh := f.shape(compiled.Of(g))
+	sh := f.shape(g)
 	if len(sh.missing) > 0 || f.differs(sh) {
 		return false
 	}
@@ -29,7 +28,7 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 	if why := f.allowed(sh, row); why.Code != berth.None {
 		return false
 	}
-	if !sh.group.Grants() {
+	if !grants(sh.group) {
 		return true
 	}
 	_, why := f.grant(sh.group, row, nil, f.s.Node(row).Devices, f.unusedOn(row))
@@ -47,7 +46,7 @@ func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode}}}
 	}
 	_, row := n.at()
-	return f.lacks(nil, f.shape(compiled.Of(g)), row)
+	return f.lacks(nil, f.shape(g), row)
 }
 
 // allowed returns the first reason other than room why a task of the group may not go on a node.
@@ -57,13 +56,13 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 		return berth.Reason{Code: berth.Drained}
 	}
 	g := sh.group
-	if node := n.Node.Spec; !eligible(g, node) {
-		return Ineligible(g.Group, node)[0]
+	if node := n.Node.Spec; !Eligible(g, node) {
+		return Ineligible(g, node)[0]
 	}
-	if g.Spec.Mode == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
+	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
 		return berth.Reason{Code: berth.Covered}
 	}
-	for _, r := range g.DomainRules {
+	for _, r := range g.Requirements().DomainRules {
 		if l, full := f.domainLack(sh, row, r, false); full {
 			return l.Reason
 		}
@@ -82,23 +81,23 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
 	if n.Drained {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Drained}})
 	}
-	for _, why := range Ineligible(g.Group, node) {
+	for _, why := range Ineligible(g, node) {
 		l := berth.Lack{Reason: why}
 		if why.Code == berth.RuleBroken {
-			i := slices.IndexFunc(g.NodeRules, func(r berth.NodeRule) bool { return r.String() == why.Subject })
-			l.Detail = g.NodeRules[i].Why(node)
+			i := slices.IndexFunc(g.Requirements().NodeRules, func(r berth.NodeRule) bool { return r.String() == why.Subject })
+			l.Detail = g.Requirements().NodeRules[i].Why(node)
 		}
 		out = append(out, l)
 	}
-	if g.Spec.Mode == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
+	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Covered}})
 	}
-	for _, r := range g.DomainRules {
+	for _, r := range g.Requirements().DomainRules {
 		if l, full := f.domainLack(sh, row, r, true); full {
 			out = append(out, l)
 		}
 	}
-	return append(out, shortfalls(g, node, func(name string) int64 {
+	return append(out, Shortfalls(g, node, func(name string) int64 {
 		if d, ok := f.s.DimOf(name); ok {
 			return f.s.Free(row)[d]
 		}
@@ -113,21 +112,17 @@ func (f *Fork) has(n NodeView) bool {
 
 // Shortfalls returns what a node lacks of the room that a task of a group takes, given what is free of
 // each resource, the free units of each device, and the ports in use, ascending.
-func Shortfalls(group *berth.Group, n *berth.Node, free func(resource string) int64, devices []int64, used []uint16) []berth.Lack {
-	if n == nil || free == nil || group.Err() != nil {
+func Shortfalls(g *berth.Group, n *berth.Node, free func(resource string) int64, devices []int64, used []uint16) []berth.Lack {
+	if n == nil || free == nil || g.Err() != nil {
 		return nil
 	}
-	return shortfalls(compiled.Of(group), n, free, devices, used)
-}
-
-func shortfalls(g *compiled.Group, n *berth.Node, free func(resource string) int64, devices []int64, used []uint16) []berth.Lack {
 	var out []berth.Lack
-	for _, need := range g.Needs {
+	for _, need := range g.Requirements().Needs {
 		have := free(need.Name)
 		if have >= need.Amount {
 			continue
 		}
-		if i := g.Device(need.Name); i >= 0 && !Serves(n, &g.Spec.Devices[i], devices) {
+		if i := deviceRequest(g, need.Name); i >= 0 && !Serves(n, &g.Requirements().Devices[i], devices) {
 			continue // said of the devices below
 		}
 		out = append(out, berth.Lack{
@@ -135,12 +130,12 @@ func shortfalls(g *compiled.Group, n *berth.Node, free func(resource string) int
 			Short:  explain.Shortfall(need.Amount, have),
 		})
 	}
-	for i := range g.Spec.Devices {
-		if d := &g.Spec.Devices[i]; !Serves(n, d, devices) {
+	for i := range g.Requirements().Devices {
+		if d := &g.Requirements().Devices[i]; !Serves(n, d, devices) {
 			out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.NoDevice, Subject: d.String()}})
 		}
 	}
-	if g.UsesPorts() {
+	if g.Requirements().UsesPorts() {
 		if why := choosePorts(g, new(berth.Grant), n, unused(n, used)); why.Code != berth.None {
 			out = append(out, berth.Lack{Reason: why})
 		}
@@ -156,7 +151,7 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 		e.Counts = []berth.ReasonCount{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}, Nodes: e.Nodes}}
 		return e
 	}
-	sh := f.shape(compiled.Of(g))
+	sh := f.shape(g)
 	counts := map[berth.Reason]int{}
 	var buf []berth.Lack
 	var nearest explain.Miss
@@ -182,12 +177,12 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	return e
 }
 
-func missOf(g *compiled.Group, lacks []berth.Lack) explain.Miss {
+func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
 	m := explain.NoMiss
 	for _, l := range lacks {
 		switch l.Reason.Code {
 		case berth.Insufficient:
-			m.LackBy(g.Amount(l.Reason.Subject), l.Short)
+			m.LackBy(amount(g, l.Reason.Subject), l.Short)
 		case berth.NoDevice, berth.NoPort:
 			m.Rooms++
 		default:
@@ -195,4 +190,14 @@ func missOf(g *compiled.Group, lacks []berth.Lack) explain.Miss {
 		}
 	}
 	return m
+}
+
+// amount returns what one task of the group takes of a resource that it needs.
+func amount(g *berth.Group, resource string) int64 {
+	for _, n := range g.Requirements().Needs {
+		if n.Name == resource {
+			return n.Amount
+		}
+	}
+	return 0
 }

@@ -124,7 +124,7 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 	}
 
 	var grant *berth.Grant
-	if sh.group.Grants() {
+	if grants(sh.group) {
 		node := n.Node.Spec
 		slices.Sort(ports)
 		var why berth.Reason
@@ -145,8 +145,8 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 			})
 		}
 	}
-	for _, need := range sh.group.Needs {
-		if slices.ContainsFunc(sh.group.Spec.Devices, func(d berth.DeviceRequest) bool { return d.Class == need.Name }) {
+	for _, need := range sh.group.Requirements().Needs {
+		if slices.ContainsFunc(sh.group.Requirements().Devices, func(d berth.DeviceRequest) bool { return d.Class == need.Name }) {
 			continue // the scalar of devices, drawn above
 		}
 		rest := need.Amount

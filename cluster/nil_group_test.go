@@ -8,7 +8,6 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/compiled"
 )
 
 // A group that was never made reads as the zero one, which is at fault, and nothing said of it panics.
@@ -22,11 +21,7 @@ func TestNilGroup(t *testing.T) {
 		assert.Zero(t, none.GangSize())
 		assert.Zero(t, none.Priority())
 		assert.Empty(t, none.Cost())
-		assert.Empty(t, compiled.Of(none).Needs)
-		assert.Empty(t, compiled.Of(none).Spec)
-		assert.False(t, compiled.Of(none).UsesPorts())
-		assert.Empty(t, compiled.Of(none).DomainRules)
-		assert.Empty(t, compiled.Of(none).Reads)
+		assert.Empty(t, *none.Requirements())
 		node := &berth.Node{ID: "n"}
 		assert.False(t, cluster.Eligible(none, node))
 		assert.NotEmpty(t, cluster.Ineligible(none, node))

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -29,7 +28,7 @@ func (f *Fork) place(op berth.Op) (berth.Op, berth.Reason) {
 	if !ok {
 		return op, berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
 	}
-	sh := f.shape(compiled.Of(op.Task.Group))
+	sh := f.shape(op.Task.Group)
 	if f.differs(sh) {
 		return op, berth.Reason{Code: berth.GroupDiffers, Subject: sh.group.Name()}
 	}
@@ -47,7 +46,7 @@ func (f *Fork) place(op berth.Op) (berth.Op, berth.Reason) {
 		if why := f.short(sh, row); why.Code != berth.None {
 			return op, why
 		}
-		if sh.group.Grants() {
+		if grants(sh.group) {
 			var why berth.Reason
 			if op.Grant, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, f.unusedOn(row)); why.Code != berth.None {
 				return op, why
@@ -75,8 +74,8 @@ func (f *Fork) Put(op *berth.Op) berth.Reason {
 	if !ok {
 		return berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
 	}
-	sh := f.shape(compiled.Of(op.Task.Group))
-	if sh.group.Grants() && op.Grant == nil {
+	sh := f.shape(op.Task.Group)
+	if grants(sh.group) && op.Grant == nil {
 		_, why := f.Apply(*op)
 		return why
 	}
@@ -109,13 +108,13 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 			continue
 		}
 		name := f.s.Dims()[need.Dim]
-		if i := sh.group.Device(name); i < 0 || Serves(n.Node.Spec, &sh.group.Spec.Devices[i], n.Devices) {
+		if i := deviceRequest(sh.group, name); i < 0 || Serves(n.Node.Spec, &sh.group.Requirements().Devices[i], n.Devices) {
 			return berth.Reason{Code: berth.Insufficient, Subject: name}
 		}
 	}
-	for _, need := range sh.missing {
-		if sh.group.Device(need.Name) < 0 {
-			return berth.Reason{Code: berth.Insufficient, Subject: need.Name}
+	for _, name := range sh.missing {
+		if deviceRequest(sh.group, name) < 0 {
+			return berth.Reason{Code: berth.Insufficient, Subject: name}
 		}
 	}
 	return berth.Reason{}
@@ -170,7 +169,7 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 		}
 	}
 	if ok && t.Group.Err() == nil {
-		for _, need := range compiled.Of(t.Group).Needs {
+		for _, need := range t.Group.Requirements().Needs {
 			if taken := f.taken(row, need.Name); taken > math.MaxInt64-need.Amount {
 				errs = append(errs, fmt.Errorf("task %q: node %q: resource %q: %d + %d: %w", t.ID, node, need.Name, taken, need.Amount, berth.ErrOverflow))
 			}
@@ -179,10 +178,10 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, need := range compiled.Of(t.Group).Needs {
+	for _, need := range t.Group.Requirements().Needs {
 		f.s.Dim(need.Name)
 	}
-	sh := f.shape(compiled.Of(t.Group))
+	sh := f.shape(t.Group)
 	if f.differs(sh) {
 		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
 	}

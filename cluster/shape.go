@@ -7,23 +7,22 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/store"
 )
 
 // shape is what a group's requests are in terms of one store.
 type shape struct {
-	group   *compiled.Group
+	group   *berth.Group
 	dims    int // how many dimensions there were
 	id      uint32
 	known   bool
 	needs   []store.Need
-	missing []compiled.Need // needs of resources that no node ever had
+	missing []string // the resources needed that no node ever had
 	keys    []uint32
 }
 
 // shape returns what a group is in terms of the fork's store. It is good for a few more calls.
-func (f *Fork) shape(g *compiled.Group) *shape {
+func (f *Fork) shape(g *berth.Group) *shape {
 	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
 	if i < 0 {
 		i, f.oldest = f.oldest, (f.oldest+1)%len(f.shapes)
@@ -39,19 +38,22 @@ func (f *Fork) shape(g *compiled.Group) *shape {
 		}
 	}
 	if n := len(f.s.Dims()); sh.dims != n && (sh.dims < 0 || len(sh.missing) > 0) {
-		sh.needs, sh.missing = make([]store.Need, 0, len(g.Needs)), nil
-		for _, need := range g.Needs {
+		sh.needs, sh.missing = make([]store.Need, 0, len(g.Requirements().Needs)), nil
+		for _, need := range g.Requirements().Needs {
 			if d, ok := f.s.DimOf(need.Name); ok {
 				sh.needs = append(sh.needs, store.Need{Dim: d, Amount: need.Amount})
 			} else {
-				sh.missing = append(sh.missing, need)
+				sh.missing = append(sh.missing, need.Name)
 			}
 		}
 		if sh.keys == nil {
-			for _, k := range g.Keys {
-				sh.keys = append(sh.keys, f.s.Attrs().ID(k))
+			for _, r := range g.Requirements().DomainRules {
+				if name := r.Domain(); name != berth.NodeID {
+					sh.keys = append(sh.keys, f.s.Attrs().ID(name))
+				}
 			}
 			slices.Sort(sh.keys)
+			sh.keys = slices.Compact(sh.keys)
 		}
 		sh.dims = n
 	}
@@ -69,7 +71,7 @@ func (f *Fork) ensureGroup(sh *shape) uint32 {
 
 // differs reports whether the group's name is taken by a group with another spec.
 func (f *Fork) differs(sh *shape) bool {
-	return sh.known && !f.s.Group(sh.id).Spec.Equal(sh.group.Group)
+	return sh.known && !f.s.Group(sh.id).Spec.Equal(sh.group)
 }
 
 func (f *Fork) compileNode(n *berth.Node) *store.Node {
@@ -131,4 +133,9 @@ func classText(n *berth.Node) string {
 		fmt.Fprintf(&b, " device %q %q", d.Class, d.Model)
 	}
 	return b.String()
+}
+
+// deviceRequest returns the index of the group's request for devices of a class, or -1.
+func deviceRequest(g *berth.Group, class string) int {
+	return slices.IndexFunc(g.Requirements().Devices, func(d berth.DeviceRequest) bool { return d.Class == class })
 }

@@ -140,7 +140,7 @@ type TaskView struct {
 func taskView(v *store.View, slot uint32) TaskView {
 	r := v.Record(slot)
 	t := TaskView{
-		Task:  berth.Task{ID: v.ID(slot), Group: v.Group(r.Group).Spec.Group},
+		Task:  berth.Task{ID: v.ID(slot), Group: v.Group(r.Group).Spec},
 		State: berth.TaskState(r.State),
 	}
 	if r.Row != store.None {

@@ -77,7 +77,7 @@ func TestGroupsAndTaints(t *testing.T) {
 func TestPreferencesAddUp(t *testing.T) {
 	foo, key, zone := constraints.Eq("foo", "bar"), constraints.Eq("key", "value"), constraints.Eq("az", "az1")
 	g := berth.NewGroup("g", berth.GroupSpec{Prefer: []berth.Preference{
-		{Weight: 2, Rule: foo}, {Weight: 4, Rule: key}, {Weight: 5, Rule: constraints.And(And(foo, key), zone)},
+		{Weight: 2, Rule: foo}, {Weight: 4, Rule: key}, {Weight: 5, Rule: constraints.And(constraints.And(foo, key), zone)},
 	}})
 	require.NoError(t, g.Err())
 	for _, tc := range []struct {

@@ -242,7 +242,7 @@ func (x *Exchange) stakesAt(row uint32) (stakes []stake, tasks []string) {
 		}
 		group := x.view.Group(r.Group)
 		id := x.view.ID(slot)
-		who := client{role: group.Spec.Group.Role()}
+		who := client{role: group.Spec.Role()}
 		if s := x.tasks[id]; s != nil {
 			who = s.client
 			tasks = append(tasks, id)

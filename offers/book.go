@@ -231,7 +231,7 @@ func (b *Book) owns(group uint32) bool {
 	if group == store.Holds {
 		return false
 	}
-	return within(b.sub.client.role, b.sub.x.view.Group(group).Spec.Group.Role())
+	return within(b.sub.client.role, b.sub.x.view.Group(group).Spec.Role())
 }
 
 // sync brings the Book's fork up to date with the Exchange's view of the source. Its lineage stays, and

@@ -12,7 +12,6 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -192,7 +191,7 @@ func times(r, cost berth.Resources) int {
 
 // takesNothing reports whether the tasks of a group need no room at all, and hence no offer.
 func takesNothing(g *berth.Group) bool {
-	c := compiled.Of(g)
+	c := g.Requirements()
 	return len(c.Needs) == 0 && !c.UsesPorts()
 }
 

@@ -2,7 +2,6 @@ package placement
 
 import (
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 )
 
 // Even rules compare a domain with the one that has the fewest tasks, among the domains in which the group
@@ -35,7 +34,7 @@ func (a *area) has(slot int32) bool { return int(slot) < len(a.in) && a.in[slot]
 // areaOf returns the area of the run's group under an attribute. The first time since nodes changed it costs O(lanes)
 // if lanes go by the attribute and by what the group's rules read, and else O(nodes).
 func (e *Engine) areaOf(r *run, name string) *area {
-	eligibility := compiled.Of(r.group).Eligibility
+	eligibility := r.group.Requirements().Eligibility
 	key := eligibility + "\x00" + name
 	if a := e.areas[key]; a != nil && a.at == e.descriptions {
 		return a

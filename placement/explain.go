@@ -8,7 +8,6 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/store"
 )
@@ -200,7 +199,7 @@ func (x *explaining) countRules() {
 	if x.r.hostLimit == math.MaxInt {
 		return
 	}
-	for _, rule := range compiled.Of(x.r.group).DomainRules {
+	for _, rule := range x.r.group.Requirements().DomainRules {
 		if rule.Domain() != berth.NodeID {
 			continue
 		}
@@ -357,7 +356,7 @@ func (x *explaining) spoken(row uint32, dim int32) bool {
 
 // hostRules returns how many rules about the tasks on a node do not hold where there are so many.
 func (x *explaining) hostRules(tasks int) (broken int) {
-	for _, rule := range compiled.Of(x.r.group).DomainRules {
+	for _, rule := range x.r.group.Requirements().DomainRules {
 		if rule.Domain() == berth.NodeID && tasks >= rule.Limit(berth.Domains{}) {
 			broken++
 		}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -77,9 +76,9 @@ type laneRun struct {
 
 // begin makes the run of a group.
 func (e *Engine) begin(g *berth.Group) *run {
-	c := compiled.Of(g)
+	c := g.Requirements()
 	eligibility, reads, all := c.Eligibility, c.Reads, c.ReadsAll
-	rules := compiled.Of(g).DomainRules
+	rules := g.Requirements().DomainRules
 	e.want(reads)
 	for _, rule := range rules {
 		e.want([]string{rule.Domain()})
@@ -88,7 +87,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 	e.runs[0], e.runs[1] = e.runs[1], e.runs[0]
 	r := &e.runs[0] // not that of the current run, whose slices may still be read
 	*r = run{
-		group: g, devices: compiled.Of(g).Spec.Devices, ports: compiled.Of(g).UsesPorts(), scan: !e.lanesOK, hostLimit: math.MaxInt,
+		group: g, devices: g.Requirements().Devices, ports: g.Requirements().UsesPorts(), scan: !e.lanesOK, hostLimit: math.MaxInt,
 		needs: r.needs[:0], request: r.request[:0], lanes: r.lanes[:0], slots: r.slots[:0], zones: r.zones[:0], wide: r.wide[:0],
 		games: knockout{winner: r.games.winner, leafOf: r.games.leafOf, before: r.games.before},
 	}
@@ -126,7 +125,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 	for _, key := range e.zoneKeys {
 		r.scan = r.scan || !e.isNarrowKey(key)
 	}
-	r.scan = r.scan || r.escaped && len(compiled.Of(g).Spec.Prefer) > 0
+	r.scan = r.scan || r.escaped && len(g.Requirements().Prefer) > 0
 	if r.scan {
 		for zone, key := range e.zoneKeys {
 			e.slotsByRow(r.tally.domains[zone].values, key)
@@ -147,7 +146,7 @@ func (e *Engine) needsOf(g *berth.Group, r *run) bool {
 	r.request = slices.Grow(r.request[:0], e.dims)[:e.dims]
 	clear(r.request)
 	possible := true
-	for _, need := range compiled.Of(g).Needs {
+	for _, need := range g.Requirements().Needs {
 		name, q := need.Name, need.Amount
 		d, ok := e.view.DimOf(name)
 		if !ok {
@@ -615,7 +614,7 @@ func (e *Engine) Undo(op berth.Op) {
 		return
 	}
 	e.steps.add(step{task: op.Task, undone: true})
-	r := run{devices: compiled.Of(op.Task.Group).Spec.Devices}
+	r := run{devices: op.Task.Group.Requirements().Devices}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, -1)
 	// The row has more room than its block says, so it goes to its place at once.
@@ -649,7 +648,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		return
 	}
 	r := e.begin(g)
-	if len(compiled.Of(g).DomainRules) > 0 {
+	if len(g.Requirements().DomainRules) > 0 {
 		e.coverByReference(g, placed, missed)
 		return
 	}
@@ -731,7 +730,7 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 func (e *Engine) follow(op berth.Op) {
 	e.steps.add(step{task: op.Task, grant: op.Grant, row: op.Row})
 	e.told = e.steps.n
-	r := run{devices: compiled.Of(op.Task.Group).Spec.Devices}
+	r := run{devices: op.Task.Group.Requirements().Devices}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, 1)
 	if t := e.tallies[op.Task.Group.Name()]; t != nil {

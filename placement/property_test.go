@@ -16,7 +16,6 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -141,7 +140,7 @@ func TestAnotherNodeUnplacesNoLoneTask(t *testing.T) {
 			after := f.Snapshot()
 			for range 20 {
 				g := h.group()
-				if g.Mode() == berth.Daemon || slices.ContainsFunc(compiled.Of(g).DomainRules, berth.DomainRule.Even) {
+				if g.Mode() == berth.Daemon || slices.ContainsFunc(g.Requirements().DomainRules, berth.DomainRule.Even) {
 					continue
 				}
 				if place(p.engine, before, g.Task("lone"))[0] != "" {

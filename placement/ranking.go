@@ -6,7 +6,6 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/compiled"
 )
 
 // A ranking is every row's score for one shape, in a tournament: the winner of each pair goes up, and the
@@ -38,7 +37,7 @@ func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
 		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
 	}
-	eligibility := compiled.Of(r.group).Eligibility
+	eligibility := r.group.Requirements().Eligibility
 	key = append(key, eligibility...)
 	e.shapeKey = key
 

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -180,7 +179,7 @@ func (e *Engine) tallyOf(g *berth.Group) *tally {
 	for _, key := range e.zoneKeys {
 		e.domain(t, key)
 	}
-	for _, rule := range compiled.Of(g).DomainRules {
+	for _, rule := range g.Requirements().DomainRules {
 		if name := rule.Domain(); name != berth.NodeID {
 			e.domain(t, e.view.Attrs().ID(name))
 		}

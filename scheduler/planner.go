@@ -112,7 +112,7 @@ func (p *planner) enterGroup(g *berth.Group) bool {
 	}
 	is := g
 	if id, ok := p.view.FindGroupBy(hash, name); ok {
-		is = p.view.Group(id).Spec.Group
+		is = p.view.Group(id).Spec
 	}
 	p.groups = append(p.groups, groupPlan{group: is})
 	return is.Equal(g)

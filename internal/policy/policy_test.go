@@ -43,8 +43,7 @@ const policy = `
 
 	# How things are kept and checked.
 	std < internal/...;
-	berth < internal/compiled, internal/explain, internal/store;
-	internal/compiled < internal/store;
+	berth < internal/explain, internal/store;
 
 	# What is where.
 	std, berth, internal/... < cluster;

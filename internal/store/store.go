@@ -15,7 +15,6 @@ import (
 	"unique"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/compiled"
 )
 
 // None is the row of a record that is on no node.
@@ -110,7 +109,7 @@ type DeviceShare struct {
 // Group is what the tasks of one kind have in common.
 type Group struct {
 	Name    string
-	Spec    *compiled.Group
+	Spec    *berth.Group
 	Request []Need
 	Keys    []uint32  // attributes whose values the group's tasks are counted by
 	Count   int       // live tasks, those that are on a node
