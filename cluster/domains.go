@@ -70,7 +70,7 @@ func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
 }
 
 // Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
-// and not drained.
+// and not cordoned.
 func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
 	f.ready()
 	if g.Err() != nil {
@@ -136,7 +136,7 @@ func (f *Fork) area(g *berth.Group, key string) *area {
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
-		if n.Node == nil || n.Drained || !Eligible(g, n.Node.Spec) {
+		if n.Node == nil || n.Cordoned || !Eligible(g, n.Node.Spec) {
 			continue
 		}
 		if key == berth.NodeID {

@@ -84,15 +84,15 @@ func ExampleFork_Adopt() {
 	// cpu -0.5 true
 }
 
-func ExampleFork_Drain() {
+func ExampleFork_Cordon() {
 	f := cluster.NewFork()
 	_ = f.AddNodes(berth.Node{ID: "n1"}, berth.Node{ID: "n2"})
-	fmt.Println(f.Drain(true, "n1"))
+	fmt.Println(f.Cordon(true, "n1"))
 	fmt.Println(f.Explain(berth.NewGroup("web", berth.GroupSpec{})))
-	fmt.Println(f.Drain(true, "n3"))
+	fmt.Println(f.Cordon(true, "n3"))
 	// Output:
 	// <nil>
-	// 1 draining; nearest n1: draining; ending the drain of n1 would do
+	// 1 cordoned; nearest n1: cordoned; uncordoning n1 would do
 	// node "n3": unknown node
 }
 

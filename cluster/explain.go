@@ -52,8 +52,8 @@ func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 // allowed returns the first reason other than room why a task of the group may not go on a node.
 func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 	n := f.s.Node(row)
-	if n.Drained {
-		return berth.Reason{Code: berth.Drained}
+	if n.Cordoned {
+		return berth.Reason{Code: berth.Cordoned}
 	}
 	g := sh.group
 	if node := n.Node.Spec; !Eligible(g, node) {
@@ -78,8 +78,8 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
 	if f.differs(sh) {
 		return append(out, berth.Lack{Reason: berth.Reason{Code: berth.GroupDiffers, Subject: g.Name()}})
 	}
-	if n.Drained {
-		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Drained}})
+	if n.Cordoned {
+		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}})
 	}
 	for _, why := range Ineligible(g, node) {
 		l := berth.Lack{Reason: why}

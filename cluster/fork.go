@@ -170,15 +170,15 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 	return nil
 }
 
-// Drain makes nodes take no new task, or, with drain false, take them again. It does so to all of them
+// Cordon makes nodes take no new task, or, with cordon false, take them again. It does so to all of them
 // or, naming each that is unknown, to none. Moving the tasks away is the host's to do.
-func (f *Fork) Drain(drain bool, ids ...string) error {
+func (f *Fork) Cordon(cordon bool, ids ...string) error {
 	rows, err := f.rows(ids)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		f.s.SetDrained(row, drain)
+		f.s.SetCordoned(row, cordon)
 	}
 	f.nodes++
 	return nil

@@ -43,7 +43,7 @@ func TestZeroValuesAreEmpty(t *testing.T) {
 	assert.Empty(t, s.Total())
 	assert.Zero(t, s.Version())
 	var n cluster.NodeView
-	assert.Equal(t, fmt.Sprint("", false, false, berth.Resources{}, berth.Resources{}), fmt.Sprint(n.ID(), n.Drained(), n.Overcommitted(), n.Free(), n.Capacity()))
+	assert.Equal(t, fmt.Sprint("", false, false, berth.Resources{}, berth.Resources{}), fmt.Sprint(n.ID(), n.Cordoned(), n.Overcommitted(), n.Free(), n.Capacity()))
 	assert.Equal(t, berth.Node{Capacity: berth.Resources{}}, n.Node())
 	for range n.Tasks() {
 		t.Error("a task on no node")

@@ -202,7 +202,7 @@ func (h *history) step() {
 	case c == 4:
 		h.removeNodes(l)
 	case c == 5:
-		h.drain(l)
+		h.cordon(l)
 	case c < 14:
 		h.place(l)
 	case c < 19:
@@ -305,13 +305,13 @@ func (h *history) removeNodes(l *line) {
 	}
 }
 
-func (h *history) drain(l *line) {
-	id, drain := h.nodeID(), h.one(2)
-	err := l.fork.Drain(drain, id)
+func (h *history) cordon(l *line) {
+	id, cordon := h.nodeID(), h.one(2)
+	err := l.fork.Cordon(cordon, id)
 	require.Equal(h.t, l.model.nodes[id] != nil, err == nil, "%v", err)
 	if err == nil {
-		l.model.nodes[id].drained = drain
-		h.done["drain"]++
+		l.model.nodes[id].cordoned = cordon
+		h.done["cordon"]++
 	}
 }
 
@@ -570,7 +570,7 @@ func (h *history) explain(l *line) {
 
 	zones := map[string]int{}
 	for _, n := range l.model.nodes {
-		if z := zoneOf(n); z != "" && !n.drained && k.eligible(n) {
+		if z := zoneOf(n); z != "" && !n.cordoned && k.eligible(n) {
 			zones[z] = l.model.tasksIn(k.group.Name(), func(o *modelNode) bool { return zoneOf(o) == z })
 		}
 	}
@@ -638,7 +638,7 @@ func TestHistories(t *testing.T) {
 			}
 		})
 	}
-	for _, c := range []string{"add", "update", "remove", "drain", "place", "draw", "take", "drop", "release", "evict", "evict to hold", "adopt", "adopt far beyond", "mark", "fits"} {
+	for _, c := range []string{"add", "update", "remove", "cordon", "place", "draw", "take", "drop", "release", "evict", "evict to hold", "adopt", "adopt far beyond", "mark", "fits"} {
 		assert.GreaterOrEqual(t, done[c], runs/4, "%s hardly ever succeeded: the histories test too little of it", c)
 	}
 }

@@ -27,7 +27,7 @@ type model struct {
 
 type modelNode struct {
 	berth.Node
-	drained bool
+	cordoned bool
 }
 
 type modelTask struct {
@@ -267,8 +267,8 @@ func (m *model) kept(k *kind, node string) reasons {
 	if m.differs(k) {
 		return reasons{{Code: berth.GroupDiffers, Subject: name}: true}
 	}
-	if n.drained {
-		out[berth.Reason{Code: berth.Drained}] = true
+	if n.cordoned {
+		out[berth.Reason{Code: berth.Cordoned}] = true
 	}
 	if n.Unschedulable {
 		out[berth.Reason{Code: berth.Unschedulable}] = true
@@ -303,7 +303,7 @@ func (m *model) kept(k *kind, node string) reasons {
 	if k.skew > 0 {
 		least := -1
 		for _, o := range m.nodes {
-			if z := zoneOf(o); z != "" && !o.drained && k.eligible(o) {
+			if z := zoneOf(o); z != "" && !o.cordoned && k.eligible(o) {
 				if c := m.tasksIn(name, func(x *modelNode) bool { return zoneOf(x) == z }); least < 0 || c < least {
 					least = c
 				}
@@ -636,7 +636,7 @@ func dump(c readable) string {
 	fmt.Fprintln(&b, c.Len(), "nodes")
 	for n := range c.Nodes() {
 		node := n.Node()
-		fmt.Fprintf(&b, "%s drained %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", n.ID(), n.Drained(), node.Unschedulable,
+		fmt.Fprintf(&b, "%s cordoned %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", n.ID(), n.Cordoned(), node.Unschedulable,
 			map[string]any(node.Attributes), node.Taints, node.Devices, node.Ports, plain(n.Capacity()), plain(n.Free()), n.FreeDevices())
 		for t := range n.Tasks() {
 			fmt.Fprintf(&b, "  %s %s %v at %q grant %v until %d\n", t.ID, t.Group, t.State, t.Node, t.Grant, nanos(t.Deadline))
@@ -666,7 +666,7 @@ func (m *model) dump() string {
 				free[name] = q.String()
 			}
 		}
-		fmt.Fprintf(&b, "%s drained %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", id, n.drained, n.Unschedulable,
+		fmt.Fprintf(&b, "%s cordoned %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", id, n.cordoned, n.Unschedulable,
 			map[string]any(n.Attributes), n.Taints, n.Devices, n.Ports, plain(n.capacity()), free, m.devices(id))
 		for _, task := range sorted(m.tasks) {
 			if t := m.tasks[task]; t.node == id {

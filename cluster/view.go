@@ -63,8 +63,8 @@ func (n NodeView) Node() berth.Node { return *n.node().Clone() }
 // Attribute returns the value of an attribute of the node; [berth.NodeID] is always there.
 func (n NodeView) Attribute(name string) (berth.Value, bool) { return n.node().Attribute(name) }
 
-// Drained reports whether the node is being drained.
-func (n NodeView) Drained() bool { return n.state().Drained }
+// Cordoned reports whether the node is cordoned.
+func (n NodeView) Cordoned() bool { return n.state().Cordoned }
 
 // Capacity returns what the node has in all, each class of its devices included.
 func (n NodeView) Capacity() berth.Resources {

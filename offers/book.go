@@ -361,8 +361,8 @@ func (b *Book) fill(row uint32) error {
 	}
 	p.node = node
 	n, _ := b.fork.Node(node.ID)
-	if drained := x.view.Node(row).Drained; drained != n.Drained() {
-		if err := b.fork.Drain(drained, node.ID); err != nil {
+	if cordoned := x.view.Node(row).Cordoned; cordoned != n.Cordoned() {
+		if err := b.fork.Cordon(cordoned, node.ID); err != nil {
 			return err
 		}
 	}

@@ -151,9 +151,9 @@ func (h *history) cluster(task string) {
 			return
 		}
 		if h.rng.IntN(2) == 0 {
-			require.NoError(h.t, h.state.Drain(id))
+			require.NoError(h.t, h.state.Cordon(id))
 		} else {
-			require.NoError(h.t, h.state.Undrain(id))
+			require.NoError(h.t, h.state.Uncordon(id))
 		}
 	}
 }

@@ -297,9 +297,9 @@ func TestBookShowsWhatIsNotOffered(t *testing.T) {
 		assert.False(t, n.Overcommitted())
 		assert.Zero(t, len(berthTasks(n)), "another tenant's tasks are not shown")
 	}
-	require.NoError(t, w.state.Drain("n2"))
+	require.NoError(t, w.state.Cordon("n2"))
 	n, _ := snapshotOf(t, f.Book()).Node("n2")
-	assert.True(t, n.Drained())
+	assert.True(t, n.Cordoned())
 	share := berth.NewGroup("gpu", berth.GroupSpec{Role: "shop", Devices: []berth.DeviceRequest{{Class: "gpu", Share: 300}}, DynamicPorts: 1})
 	require.NoError(t, f.Want(offers.Demand{Group: share, Count: 2}))
 	w.offer()

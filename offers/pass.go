@@ -235,7 +235,7 @@ func (p *pass) give(s *Subscription, row uint32, daemons bool) bool {
 func (p *pass) whole(s *Subscription, row uint32) bool {
 	state := p.x.view.Node(row)
 	node := state.Node.Spec
-	if state.Drained || node.Unschedulable || p.draft(s, row, nil) != nil {
+	if state.Cordoned || node.Unschedulable || p.draft(s, row, nil) != nil {
 		return false
 	}
 	fork := p.fork(s)

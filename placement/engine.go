@@ -92,7 +92,7 @@ type rowState struct {
 	stamp   uint32      // the row is marked if this is the epoch
 	host    int32       // its place in the active tally's hosts, plus one
 	loose   bool        // whether its place in its lane is out of date
-	drained bool
+	cordoned bool
 }
 
 // onNode stands for berth.NodeID in Engine.zoneOf.
@@ -116,7 +116,7 @@ type profile struct {
 	capacity []int64      // by dimension, as long as there are dimensions
 	attrs    []store.Attr // the narrow ones
 	node     *berth.Node  // any node of the profile
-	drained  bool
+	cordoned  bool
 }
 
 func (p *profile) attr(key uint32) (uint32, bool) {
@@ -346,7 +346,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.setRanks(view.Rank())
 	for _, row := range e.order {
 		ns := view.Node(row)
-		e.rows[row].node, e.rows[row].drained = ns.Node, ns.Drained
+		e.rows[row].node, e.rows[row].cordoned = ns.Node, ns.Cordoned
 		e.load(row)
 	}
 }
@@ -366,7 +366,7 @@ func (e *Engine) assignLanes() {
 		e.profiles, e.lanes, e.verdicts, e.bracket = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
 		for _, row := range e.order {
 			st := &e.rows[row]
-			st.id, st.lane = st.node.ID, e.laneFor(st.node, st.drained)
+			st.id, st.lane = st.node.ID, e.laneFor(st.node, st.cordoned)
 			e.lanes[st.lane].size++
 			if len(e.lanes) > most && len(e.narrow) > 0 {
 				break
@@ -526,9 +526,9 @@ func (e *Engine) dropNarrow() {
 }
 
 // laneFor returns the lane of a node, a new one if its profile is new.
-func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
+func (e *Engine) laneFor(n *store.Node, cordoned bool) int32 {
 	h := uint64(n.Class.Hash) << 1
-	if drained {
+	if cordoned {
 		h++
 	}
 	h = mix(h)
@@ -540,11 +540,11 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 		}
 	}
 	for _, i := range e.profiles[h] {
-		if e.isOf(n, drained, e.lanes[i].profile) {
+		if e.isOf(n, cordoned, e.lanes[i].profile) {
 			return i
 		}
 	}
-	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Spec, drained: drained}
+	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Spec, cordoned: cordoned}
 	copy(p.capacity, n.Capacity)
 	for _, a := range n.Attrs {
 		if slices.Contains(e.narrow, a.Key) {
@@ -559,8 +559,8 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 }
 
 // isOf reports whether a node is of a profile.
-func (e *Engine) isOf(n *store.Node, drained bool, p *profile) bool {
-	if p.class != n.Class || p.drained != drained {
+func (e *Engine) isOf(n *store.Node, cordoned bool, p *profile) bool {
+	if p.class != n.Class || p.cordoned != cordoned {
 		return false
 	}
 	i := 0
@@ -624,7 +624,7 @@ func (e *Engine) derive(row uint32) {
 // refresh brings one row in line with the view. It returns false if everything must be made anew.
 func (e *Engine) refresh(row uint32) bool {
 	ns := e.view.Node(row)
-	same := ns.Node == e.rows[row].node && ns.Drained == e.rows[row].drained
+	same := ns.Node == e.rows[row].node && ns.Cordoned == e.rows[row].cordoned
 	if same && ns.Node != nil && slices.Equal(e.freeOf(row)[:e.dims], e.view.Free(row)[:e.dims]) &&
 		slices.Equal(e.devicesOf(row), ns.Devices) && slices.Equal(e.portsOf(row), ns.Ports) {
 		return true
@@ -651,7 +651,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 	if e.rows[row].node != nil && e.laned {
 		e.leaveLane(row)
 	}
-	e.rows[row].node, e.rows[row].drained, e.rows[row].lane = ns.Node, ns.Drained, -1
+	e.rows[row].node, e.rows[row].cordoned, e.rows[row].lane = ns.Node, ns.Cordoned, -1
 	e.descriptions++
 	if ns.Node == nil {
 		return true
@@ -668,7 +668,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 	if !e.laned {
 		return true
 	}
-	e.rows[row].id, e.rows[row].lane = ns.Node.ID, e.laneFor(ns.Node, ns.Drained)
+	e.rows[row].id, e.rows[row].lane = ns.Node.ID, e.laneFor(ns.Node, ns.Cordoned)
 	if len(e.lanes) > e.maxLanes() {
 		e.unlane()
 		return true

@@ -143,7 +143,7 @@ func TestValuesComeAndGo(t *testing.T) {
 }
 
 // TestEvenEqualsExhaustive keeps small tasks even over many domains, so that limits rise again and again, while tasks
-// are undone and end and nodes are drained.
+// are undone and end and nodes are cordoned.
 func TestEvenEqualsExhaustive(t *testing.T) {
 	rules := [][]berth.Constraint{
 		{constraints.GroupBy("rack")},
@@ -178,7 +178,7 @@ func TestEvenEqualsExhaustive(t *testing.T) {
 						f.Apply(op)
 					}
 				}
-				require.NoError(t, f.Drain(round == 0, "n0007", "n0008"))
+				require.NoError(t, f.Cordon(round == 0, "n0007", "n0008"))
 			}
 		}
 	})

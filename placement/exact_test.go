@@ -197,7 +197,7 @@ func (h *history) change() {
 	case 2:
 		_ = h.fork.UpdateNodes(h.node(some()))
 	case 3:
-		_ = h.fork.Drain(r.IntN(2) == 0, some())
+		_ = h.fork.Cordon(r.IntN(2) == 0, some())
 	case 4:
 		h.nextT++
 		hold := &berth.Hold{
@@ -418,7 +418,7 @@ func compare(t *testing.T, s placement.Strategy, seed uint64) (decisions int) {
 		case 1:
 			f := snapshot.Fork()
 			_ = f.AddNodes(h.node("hypothetical"))
-			_ = f.Drain(true, h.nodes[0])
+			_ = f.Cordon(true, h.nodes[0])
 			on = f.Snapshot()
 		}
 		ops, n, err := pickBoth(engine, reference, on, tasks, seed)

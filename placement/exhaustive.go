@@ -137,7 +137,7 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 	}
 	for n := range e.fork.Nodes() {
 		node := n.Node()
-		if n.Drained() || !cluster.Eligible(g, &node) || e.covered(g, n) {
+		if n.Cordoned() || !cluster.Eligible(g, &node) || e.covered(g, n) {
 			continue
 		}
 		if e.fork.Fits(g, n) {

@@ -218,8 +218,8 @@ func (x *explaining) countRules() {
 // countLane counts a lane's nodes under the rules that keep the group off all of them, and returns how many
 // those are. No two reasons of a node are alike.
 func (x *explaining) countLane(i int, l *lane) (rules int) {
-	if l.profile.drained {
-		x.count(berth.Reason{Code: berth.Drained}, l.size)
+	if l.profile.cordoned {
+		x.count(berth.Reason{Code: berth.Cordoned}, l.size)
 		rules++
 	}
 	for _, why := range x.r.verdict.reasons(i, x.r.group, l.profile.node) {
@@ -240,7 +240,7 @@ func (x *explaining) countLane(i int, l *lane) (rules int) {
 	return rules
 }
 
-// reasons returns why a group may not use a lane's nodes, drains aside.
+// reasons returns why a group may not use a lane's nodes, cordons aside.
 func (v *verdict) reasons(lane int, g *berth.Group, node *berth.Node) []berth.Reason {
 	if v.ok[lane] {
 		return nil

@@ -208,14 +208,14 @@ func (e *Engine) enter(r *run, eligibility string) {
 		lr := laneRun{lane: int32(i), slots: int32(len(r.slots)), from: laneStart}
 		if r.escaped {
 			// What wide attributes say is asked row by row, and the rest of Eligible with it.
-			if p.drained || p.node.Unschedulable {
+			if p.cordoned || p.node.Unschedulable {
 				continue
 			}
 			lr.preferred = cluster.Preferred(r.group, p.node) // of taints only, or else the run is a scan
 		} else {
 			if !v.known[i] {
 				v.known[i] = true
-				v.ok[i] = !p.drained && cluster.Eligible(r.group, p.node)
+				v.ok[i] = !p.cordoned && cluster.Eligible(r.group, p.node)
 				v.preferred[i] = cluster.Preferred(r.group, p.node)
 			}
 			if !v.ok[i] {
@@ -700,7 +700,7 @@ func (m *instances) on(g *berth.Group, node string) berth.Task {
 // eligible reports whether a group may use a row, room aside; it is asked where a group has no lanes
 // because no node ever had what it needs.
 func (e *Engine) eligible(r *run, row uint32) bool {
-	return !e.rows[row].drained && cluster.Eligible(r.group, e.rows[row].node.Spec)
+	return !e.rows[row].cordoned && cluster.Eligible(r.group, e.rows[row].node.Spec)
 }
 
 func (e *Engine) miss(r *run, row uint32, missed func(string, []berth.Lack)) {

@@ -16,7 +16,7 @@ type Coverage struct {
 	Running    []string // nodes with an instance that runs
 	Pending    []string // nodes with an instance that is assumed or stopping, or with room for one
 	Impossible []Miss   // eligible nodes without an instance and without room for one
-	Ineligible []Miss   // nodes that the group may not run on, or that are being drained
+	Ineligible []Miss   // nodes that the group may not run on, or that are cordoned
 }
 
 // Miss is a node without an instance of a daemon group, and every reason why.
@@ -86,7 +86,7 @@ func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 		node := n.Node()
 		lacks := fork.Lacks(g, n)
 		switch {
-		case n.Drained() || !cluster.Eligible(g, &node):
+		case n.Cordoned() || !cluster.Eligible(g, &node):
 			c.Ineligible = append(c.Ineligible, Miss{id, lacks})
 		case len(lacks) > 0:
 			c.Impossible = append(c.Impossible, Miss{id, lacks})

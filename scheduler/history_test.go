@@ -214,11 +214,11 @@ func (h *history) step() {
 	case 8:
 		id := h.nodeID()
 		if h.byte(2) == 0 {
-			h.log("drain %s", id)
-			err = h.state.Drain(id)
+			h.log("cordon %s", id)
+			err = h.state.Cordon(id)
 		} else {
-			h.log("undrain %s", id)
-			err = h.state.Undrain(id)
+			h.log("uncordon %s", id)
+			err = h.state.Uncordon(id)
 		}
 	case 9:
 		var running []Running
@@ -452,7 +452,7 @@ func (h *history) picture() string {
 func picture(s *cluster.Snapshot, groups []*berth.Group) string {
 	var b strings.Builder
 	for n := range s.Nodes() {
-		fmt.Fprintf(&b, "%s drained %v: %v of %v free, devices %v\n", n.ID(), n.Drained(), n.Free(), n.Capacity(), n.FreeDevices())
+		fmt.Fprintf(&b, "%s cordoned %v: %v of %v free, devices %v\n", n.ID(), n.Cordoned(), n.Free(), n.Capacity(), n.FreeDevices())
 		for t := range n.Tasks() {
 			fmt.Fprintf(&b, "  %v %v %v %v\n", t.Task, t.State, t.Grant, t.Deadline)
 		}
@@ -681,7 +681,7 @@ func TestReplayFault(t *testing.T) {
 		{Confirmed: []string{"nobody"}},
 		{Ops: []berth.Op{{Kind: 99}}},
 	} {
-		err := s.Replay(Command{Drained: []string{"n1"}}, last)
+		err := s.Replay(Command{Cordoned: []string{"n1"}}, last)
 		require.ErrorContains(t, err, "scheduler: replay: command 1: ")
 		h.same("a failed replay changed the state", before, h.picture())
 	}

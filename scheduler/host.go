@@ -21,7 +21,7 @@ type Inventory interface {
 // is not sure whether it told may tell again.
 type NodeEvent struct {
 	Node    berth.Node // only its ID counts if it is removed
-	Drained bool       // the node takes no new tasks
+	Cordoned bool       // the node takes no new tasks
 	Removed bool       // the node is gone
 }
 

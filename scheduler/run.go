@@ -568,11 +568,11 @@ func (r *runner) nodeEvent(e *NodeEvent) error {
 			return err
 		}
 	}
-	switch was := known && n.Drained(); {
-	case e.Drained && !was:
-		return r.State.Drain(id)
-	case was && !e.Drained:
-		return r.State.Undrain(id)
+	switch was := known && n.Cordoned(); {
+	case e.Cordoned && !was:
+		return r.State.Cordon(id)
+	case was && !e.Cordoned:
+		return r.State.Uncordon(id)
 	}
 	return nil
 }

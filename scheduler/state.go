@@ -161,14 +161,14 @@ func (s *State) RemoveNodes(ids ...string) error {
 	return s.change(len(ids), Command{Removed: ids})
 }
 
-// Drain makes nodes take no new tasks. Those they have stay; moving them is the host's to do.
-func (s *State) Drain(ids ...string) error {
-	return s.change(len(ids), Command{Drained: ids})
+// Cordon makes nodes take no new tasks. Those they have stay; moving them is the host's to do.
+func (s *State) Cordon(ids ...string) error {
+	return s.change(len(ids), Command{Cordoned: ids})
 }
 
-// Undrain makes nodes take tasks again.
-func (s *State) Undrain(ids ...string) error {
-	return s.change(len(ids), Command{Undrained: ids})
+// Uncordon makes nodes take tasks again.
+func (s *State) Uncordon(ids ...string) error {
+	return s.change(len(ids), Command{Uncordoned: ids})
 }
 
 // Running is a task found running: what a host that restarts tells its new State. Grant is what it has

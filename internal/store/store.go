@@ -59,7 +59,7 @@ type NodeState struct {
 	members []member // tasks and holds here
 	*Parts           // nil where the row is free
 	live    uint32   // members that are there
-	Drained bool
+	Cordoned bool
 }
 
 // Parts is what only some nodes have to give. It is immutable: a change replaces it.
@@ -495,9 +495,9 @@ func (s *Store) SetNode(row uint32, n *Node) {
 	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
 }
 
-// SetDrained marks a node as taking no new tasks, or takes the mark away.
-func (s *Store) SetDrained(row uint32, drained bool) {
-	s.node(row).Drained = drained
+// SetCordoned marks a node as taking no new tasks, or takes the mark away.
+func (s *Store) SetCordoned(row uint32, cordoned bool) {
+	s.node(row).Cordoned = cordoned
 	s.changed(row, NoGroup)
 }
 

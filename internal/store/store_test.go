@@ -303,8 +303,8 @@ func TestSince(t *testing.T) {
 	assert.False(t, ok, "a fork's log begins with the fork")
 
 	for range 1 << 17 {
-		s.SetDrained(row, true)
-		s.SetDrained(row, false)
+		s.SetCordoned(row, true)
+		s.SetCordoned(row, false)
 	}
 	_, ok = s.Since(v.Version().Seq)
 	assert.False(t, ok, "the log is bounded")
