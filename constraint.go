@@ -10,9 +10,12 @@ import (
 const MaxWeight = 1000
 
 // Constraint is a rule about where a group's tasks may go. Every Constraint is also a [NodeRule], a
-// [DomainRule] or a [Toleration]; package constraints has constructors for all three, and a host may
-// write its own. A Constraint is immutable and may be used by many goroutines. Sources ask it under their
-// locks, so it must not call them.
+// [DomainRule] or a [Toleration], or several of them, and then holds where all hold; package constraints has
+// constructors for all three, and a host may write its own. A Constraint is immutable and may be used by many goroutines.
+// Sources ask it under their locks, so it must not call them.
+//
+// A rule that does not answer alike when it is asked again, or panics, is at fault, but does no harm beyond its own
+// group's tasks: they may be placed or refused by any of its answers.
 type Constraint interface {
 	// String prints the rule as it would be written. Rules that print alike must decide alike:
 	// berth keeps verdicts by it.

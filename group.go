@@ -173,8 +173,12 @@ func (g *Group) Tasks(n int) []Task {
 // eligible node that has none. An instance's ID is that of [Group.On].
 func (g *Group) Everywhere() Task { return Task{Group: g} }
 
-// On returns the instance of a daemon group on a node. Its ID is "name@node".
-func (g *Group) On(node string) Task { return g.Task(g.given().name + "@" + node) }
+// On returns the instance of a daemon group on a node. Its ID is "name@node", which no other task of any group has: the
+// names of daemon groups and the IDs of other tasks have no '@'. Those of nodes may have it.
+func (g *Group) On(node string) Task { return g.Task(g.given().name + instanceOf + node) }
+
+// instanceOf stands in the ID of a daemon's instance between the group and the node.
+const instanceOf = "@"
 
 // Cost returns what one task of the group takes of every resource, devices and all, as shares, quota
 // and scores count it; nothing for a group with faults.
@@ -211,6 +215,9 @@ func (g *Group) check() error {
 		errs = append(errs, err)
 	}
 	s := &g.spec
+	if s.Mode == Daemon && strings.Contains(g.name, instanceOf) {
+		add(errors.New("the name of a daemon group has no '@', for its instances are named group@node"))
+	}
 	add(s.Role.Err())
 	add(s.Request.Err())
 	for i, d := range s.Devices {
@@ -294,17 +301,40 @@ type Task struct {
 	Group *Group
 }
 
-// String returns the task's ID.
-func (t Task) String() string { return t.ID }
+// String returns the task's ID; of a demand, the group's name.
+func (t Task) String() string {
+	if t.IsDemand() {
+		return t.Group.Name()
+	}
+	return t.ID
+}
 
-// Err returns every fault of the task joined into one error, or nil. Only the demand of a daemon group
-// may be without an ID.
+// IsDemand reports whether t is the demand of a daemon group, as [Group.Everywhere] returns it, and no task that can be on a
+// node.
+func (t Task) IsDemand() bool { return t.ID == "" && t.Group.Mode() == Daemon }
+
+// Err returns every fault of the task joined into one error, or nil. Only the demand of a daemon group may be without an ID.
+// The ID of another task of it is that of [Group.On]; the tasks of other groups have no '@' in their IDs.
 func (t Task) Err() error {
 	if err := t.Group.Err(); err != nil {
 		return fmt.Errorf("task %q: %w", t.ID, err)
 	}
-	if t.ID == "" && t.Group.spec.Mode == Daemon {
-		return nil
+	if t.Group.spec.Mode == Daemon {
+		return t.checkInstance()
+	}
+	if strings.IndexByte(t.ID, instanceOf[0]) >= 0 {
+		return errors.Join(checkName("task", t.ID), fmt.Errorf("task %q: only the instance of a daemon group, group@node, has an '@' in its ID", t.ID))
 	}
 	return checkName("task", t.ID)
+}
+
+func (t Task) checkInstance() error {
+	if t.ID == "" {
+		return nil
+	}
+	node, ok := strings.CutPrefix(t.ID, t.Group.name+instanceOf)
+	if err := checkName("node", node); !ok || err != nil {
+		return fmt.Errorf("task %q: not an instance of daemon group %q: those are named %s%snode", t.ID, t.Group.name, t.Group.name, instanceOf)
+	}
+	return nil
 }

@@ -120,14 +120,17 @@ const (
 
 // Hold is room on a node set aside for an owner until a deadline. An offer is a hold made for a framework.
 type Hold struct {
-	ID        string
-	Owner     string
+	ID    string
+	Owner string
+	// Role is the tenant that the hold is made for: admission is asked about it. The default is the root role.
+	Role      Role
 	Node      string
 	Resources Resources
 	Devices   []DeviceShare
 	Ports     []uint16
 	Lease     Lease
-	Deadline  time.Time // when it ends by itself; holds always have one
+	// Deadline is when the hold ends by itself; every hold has one. It is kept to the microsecond, rounded up.
+	Deadline time.Time
 }
 
 // Err returns every fault of the hold joined into one error, or nil.
@@ -141,6 +144,7 @@ func (h *Hold) Err() error {
 		errs = append(errs, err)
 	}
 	add(checkName("owner", h.Owner))
+	add(h.Role.Err())
 	add(checkName("node", h.Node))
 	add(h.Resources.Err())
 	seen := map[int]bool{}
@@ -156,11 +160,8 @@ func (h *Hold) Err() error {
 	if h.Lease > Optimistic {
 		add(fmt.Errorf("unknown lease %d", h.Lease))
 	}
-	switch nanos := h.Deadline.UnixNano(); {
-	case h.Deadline.IsZero():
+	if h.Deadline.IsZero() {
 		add(errors.New("no deadline"))
-	case nanos == 0 || !time.Unix(0, nanos).Equal(h.Deadline): // 0 stands for never
-		add(fmt.Errorf("deadline %v: not within the years 1678 to 2261, or the very beginning of 1970", h.Deadline.UTC().Format(time.RFC3339)))
 	}
 	return errors.Join(errs...)
 }
@@ -177,7 +178,6 @@ func (h *Hold) Clone() *Hold {
 // Offer is a hold as the framework it was made for sees it.
 type Offer struct {
 	Hold
-	Role       Role
 	Attributes Attributes // of the node
 }
 
@@ -187,7 +187,8 @@ type Plan struct {
 	Version  Version
 	Ops      []Op
 	Unplaced []Unplaced
-	// Together names the groups of which either every Place of the plan is done or none.
+	// Together names the groups of which either every Place of the plan is done or none. Of a gang none is done, either, if
+	// the tasks that it then had on nodes, those that are stopping not counted, would be fewer than its size.
 	Together []string
 }
 

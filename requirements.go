@@ -81,12 +81,14 @@ func (r *Requirements) rules(s *GroupSpec) {
 		if slices.Contains(said[:i], said[i]) {
 			continue // said again, a rule adds nothing but the same reason once more
 		}
-		switch rule := rule.(type) {
-		case NodeRule:
+		// A rule may be of several kinds: it then must hold as each of them.
+		if rule, ok := rule.(NodeRule); ok {
 			r.NodeRules = append(r.NodeRules, rule)
-		case DomainRule:
+		}
+		if rule, ok := rule.(DomainRule); ok {
 			r.DomainRules = append(r.DomainRules, rule)
-		case Toleration:
+		}
+		if rule, ok := rule.(Toleration); ok {
 			r.Tolerations = append(r.Tolerations, rule)
 		}
 	}

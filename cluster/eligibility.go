@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -35,21 +36,32 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason {
 		return []berth.Reason{{Code: berth.UnknownNode}}
 	}
 	var out []berth.Reason
-	if n.Unschedulable {
-		out = append(out, berth.Reason{Code: berth.Unschedulable})
-	}
-	for _, t := range n.Taints {
-		why := berth.Reason{Code: berth.Tainted, Subject: t.String()}
-		if t.Effect == berth.NoSchedule && !tolerates(g, t) && !slices.Contains(out, why) {
+	for why := range objections(g, n) {
+		if !slices.Contains(out, why) {
 			out = append(out, why)
 		}
 	}
-	for _, r := range g.Requirements().NodeRules {
-		if !r.Allows(n) {
-			out = append(out, berth.Reason{Code: berth.RuleBroken, Subject: r.String()})
+	return out
+}
+
+// objections yields every reason why the tasks of a group may not go on a node, and the rule that it is of, if it is of one. Each
+// rule is asked once: one that contradicts itself has said what it said first.
+func objections(g *berth.Group, n *berth.Node) iter.Seq2[berth.Reason, berth.NodeRule] {
+	return func(yield func(berth.Reason, berth.NodeRule) bool) {
+		if n.Unschedulable && !yield(berth.Reason{Code: berth.Unschedulable}, nil) {
+			return
+		}
+		for _, t := range n.Taints {
+			if t.Effect == berth.NoSchedule && !tolerates(g, t) && !yield(berth.Reason{Code: berth.Tainted, Subject: t.String()}, nil) {
+				return
+			}
+		}
+		for _, r := range g.Requirements().NodeRules {
+			if !r.Allows(n) && !yield(berth.Reason{Code: berth.RuleBroken, Subject: r.String()}, r) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // Preferred returns the sum of the weights of a group's preferences that hold on n, less one for each taint

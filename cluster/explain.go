@@ -56,8 +56,8 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 		return berth.Reason{Code: berth.Cordoned}
 	}
 	g := sh.group
-	if node := n.Node.Spec; !Eligible(g, node) {
-		return Ineligible(g, node)[0]
+	for why := range objections(g, n.Node.Spec) {
+		return why
 	}
 	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
 		return berth.Reason{Code: berth.Covered}
@@ -81,13 +81,14 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
 	if n.Cordoned {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}})
 	}
-	for _, why := range Ineligible(g, node) {
+	for why, rule := range objections(g, node) {
 		l := berth.Lack{Reason: why}
-		if why.Code == berth.RuleBroken {
-			i := slices.IndexFunc(g.Requirements().NodeRules, func(r berth.NodeRule) bool { return r.String() == why.Subject })
-			l.Detail = g.Requirements().NodeRules[i].Why(node)
+		if rule != nil {
+			l.Detail = rule.Why(node)
 		}
-		out = append(out, l)
+		if !slices.Contains(out, l) {
+			out = append(out, l)
+		}
 	}
 	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Covered}})

@@ -205,7 +205,7 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
 	var why berth.Reason
 	switch op.Kind {
 	case berth.Place:
-		op, why = f.place(op)
+		op.Grant, why = f.place(&op, false)
 	case berth.Take:
 		why = f.take(op.Hold)
 	case berth.Drop:

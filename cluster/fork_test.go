@@ -52,7 +52,7 @@ func TestZeroValuesAreEmpty(t *testing.T) {
 	assert.Equal(t, 1, f.Snapshot().Len(), "the zero Fork can be used")
 	assert.NoError(t, new(cluster.Fork).AddNodes())
 	assert.Error(t, new(cluster.Fork).RemoveNodes("n"))
-	assert.Error(t, new(cluster.Fork).Mark("t", berth.Running, 0))
+	assert.Error(t, new(cluster.Fork).Mark("t", berth.Running, time.Time{}))
 	assert.Empty(t, new(cluster.Fork).Plan().Ops)
 	assert.ErrorContains(t, f.Adopt(berth.Task{ID: "t", Group: new(berth.Group)}, "n", nil, berth.Running), "not made by NewGroup")
 	_, why := f.Apply(berth.Op{Task: berth.Task{ID: "t", Group: new(berth.Group)}, Node: "n"})

@@ -514,7 +514,11 @@ func (h *history) mark(l *line) {
 	id, state, deadline := h.taskID(), of(h, berth.Assumed, berth.Running, berth.Stopping, berth.Lost, berth.Orphan, berth.TaskState(9)), int64(h.pick(3))
 	t := l.model.tasks[id]
 	ok := t != nil && state <= berth.Orphan && (t.node == "") == (state == berth.Lost)
-	err := l.fork.Mark(id, state, deadline)
+	var at time.Time
+	if deadline != 0 {
+		at = time.UnixMicro(deadline)
+	}
+	err := l.fork.Mark(id, state, at)
 	require.Equal(h.t, ok, err == nil, "%v", err)
 	if ok {
 		if state != berth.Assumed {

@@ -59,7 +59,7 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 			return berth.Reason{Code: berth.Insufficient, Subject: f.s.Dims()[n.Dim]}
 		}
 	}
-	f.s.Add(c.ID, store.Record{Group: store.Holds, Row: row, Deadline: c.Deadline.UnixNano(), Extra: extra})
+	f.s.Add(c.ID, store.Record{Group: store.Holds, Row: row, Deadline: store.DeadlineOf(c.Deadline), Extra: extra})
 	return berth.Reason{}
 }
 

@@ -639,7 +639,7 @@ func dump(c readable) string {
 		fmt.Fprintf(&b, "%s cordoned %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", n.ID(), n.Cordoned(), node.Unschedulable,
 			map[string]any(node.Attributes), node.Taints, node.Devices, node.Ports, plain(n.Capacity()), plain(n.Free()), n.FreeDevices())
 		for t := range n.Tasks() {
-			fmt.Fprintf(&b, "  %s %s %v at %q grant %v until %d\n", t.ID, t.Group, t.State, t.Node, t.Grant, nanos(t.Deadline))
+			fmt.Fprintf(&b, "  %s %s %v at %q grant %v until %d\n", t.ID, t.Group, t.State, t.Node, t.Grant, micros(t.Deadline))
 		}
 	}
 	for _, g := range kindNames {
@@ -701,11 +701,11 @@ func plain[M ~map[string]int64](r M) map[string]string {
 	return out
 }
 
-func nanos(t time.Time) int64 {
+func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixNano()
+	return t.UnixMicro()
 }
 
 func overflows(taken *big.Int, q int64) bool {

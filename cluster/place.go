@@ -5,98 +5,111 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
 )
 
-func (f *Fork) place(op berth.Op) (berth.Op, berth.Reason) {
-	if err := op.Task.Err(); err != nil {
-		return op, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
-	}
-	if op.Task.ID == "" {
-		return op, berth.Reason{Code: berth.Invalid, Subject: "the demand of a daemon group is not a task"}
-	}
-	if slot, ok := f.s.FindTask(op.Task.ID); ok {
-		at := "lost"
-		if r := f.s.Record(slot); r.Row != store.None {
-			at = "on " + f.s.Node(r.Row).Node.ID
+// place puts a task on a node, and returns what it got of devices and ports. One that was picked is not asked again what
+// its picker asked.
+func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
+	var taken *berth.Grant // the grant that was picked
+	if picked {
+		taken = op.Grant
+	} else {
+		if err := checkTask(op.Task); err != nil {
+			return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
 		}
-		return op, berth.Reason{Code: berth.TaskExists, Subject: at}
+		if slot, ok := f.s.FindTask(op.Task.ID); ok {
+			at := "lost"
+			if r := f.s.Record(slot); r.Row != store.None {
+				at = "on " + f.s.Node(r.Row).Node.ID
+			}
+			return nil, berth.Reason{Code: berth.TaskExists, Subject: at}
+		}
 	}
 	row, ok := f.find(op.Row, op.Node)
 	if !ok {
-		return op, berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
+		return nil, berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
 	}
 	sh := f.shape(op.Task.Group)
-	if f.differs(sh) {
-		return op, berth.Reason{Code: berth.GroupDiffers, Subject: sh.group.Name()}
+	if !picked {
+		if sh.group.Mode() == berth.Daemon && op.Task.ID != sh.group.On(op.Node).ID {
+			return nil, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("task %q: the instance of daemon group %q on node %q is %q", op.Task.ID, sh.group.Name(), op.Node, sh.group.On(op.Node).ID)}
+		}
+		if f.differs(sh) {
+			return nil, berth.Reason{Code: berth.GroupDiffers, Subject: sh.group.Name()}
+		}
+		if why := f.allowed(sh, row); why.Code != berth.None {
+			return nil, why
+		}
 	}
-	op.Row = row
-	if why := f.allowed(sh, row); why.Code != berth.None {
-		return op, why
-	}
-	var draw []draft
 	if op.From != "" {
-		var why berth.Reason
-		if draw, op.Grant, why = f.draw(sh, row, op.From, op.Grant); why.Code != berth.None {
-			return op, why
+		draw, grant, why := f.draw(sh, row, op.From, op.Grant)
+		if why.Code != berth.None {
+			return nil, why
 		}
-	} else {
-		if why := f.short(sh, row); why.Code != berth.None {
-			return op, why
+		for _, d := range draw {
+			f.shrink(d)
 		}
-		if grants(sh.group) {
-			var why berth.Reason
-			if op.Grant, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, f.unusedOn(row)); why.Code != berth.None {
-				return op, why
-			}
-		} else {
-			op.Grant = nil
+		f.add(sh, row, op.Task.ID, grant)
+		return grant, berth.Reason{}
+	}
+	if why := f.short(sh, row); why.Code != berth.None {
+		return nil, why
+	}
+	var why berth.Reason
+	switch {
+	case !grants(sh.group):
+		taken = nil
+	case taken == nil:
+		if taken, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, f.unusedOn(row)); why.Code != berth.None {
+			return nil, why
+		}
+	default:
+		if why = f.stillFree(taken, row); why.Code != berth.None {
+			return nil, why
 		}
 	}
-	for _, d := range draw {
-		f.shrink(d)
+	f.add(sh, row, op.Task.ID, taken)
+	return taken, berth.Reason{}
+}
+
+// stillFree returns the first device or port of a grant that is not free on a node.
+func (f *Fork) stillFree(g *berth.Grant, row uint32) berth.Reason {
+	n := f.s.Node(row)
+	for _, d := range g.Devices {
+		if d.Index < 0 || d.Index >= len(n.Devices) || n.Devices[d.Index] < d.Units {
+			return berth.Reason{Code: berth.NoDevice, Subject: fmt.Sprintf("device %d", d.Index)}
+		}
 	}
-	f.add(sh, row, op.Task.ID, op.Grant)
-	return op, berth.Reason{}
+	for _, p := range g.Ports {
+		if _, taken := slices.BinarySearch(n.Ports, p); taken {
+			return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
+		}
+	}
+	return berth.Reason{}
+}
+
+// checkTask says what is wrong with a task that is to be on a node.
+func checkTask(t berth.Task) error {
+	err := t.Err()
+	if err == nil && t.IsDemand() {
+		err = errors.New("the demand of a daemon group is not a task")
+	}
+	return err
 }
 
 func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
 	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extraOf(grant)})
 }
 
-// Put does a placement that the caller has just found possible on the fork as it is now, with the grant that [Choose]
-// returned: what was asked then is not asked again, but for the room. So not even a wrong pick overcommits a node, but it can
-// break a rule. A commit asks about the placements of a fork's plan anew.
-func (f *Fork) Put(op *berth.Op) berth.Reason {
-	row, ok := f.ready().find(op.Row, op.Node)
-	if !ok {
-		return berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
-	}
-	sh := f.shape(op.Task.Group)
-	if grants(sh.group) && op.Grant == nil {
-		_, why := f.Apply(*op)
-		return why
-	}
-	if why := f.short(sh, row); why.Code != berth.None {
-		return why
-	}
-	if op.Grant != nil {
-		n := f.s.Node(row)
-		for _, d := range op.Grant.Devices {
-			if d.Index >= len(n.Devices) || n.Devices[d.Index] < d.Units {
-				return berth.Reason{Code: berth.NoDevice, Subject: fmt.Sprintf("device %d", d.Index)}
-			}
-		}
-		for _, p := range op.Grant.Ports {
-			if _, taken := slices.BinarySearch(n.Ports, p); taken {
-				return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
-			}
-		}
-	}
-	f.add(sh, row, op.Task.ID, op.Grant)
-	return berth.Reason{}
+// Put does a placement and returns what the task got of devices and ports. One that the caller has just picked on the fork as it
+// is now, with the grant that [Choose] returned, is not asked again what was asked then, but for the room. So not even a
+// wrong pick overcommits a node, but it can break a rule. The operation is not written to, and not told to [Fork.Plan].
+func (f *Fork) Put(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
+	return f.ready().place(op, picked)
 }
 
 // short returns the first resource of which too little is free. Devices speak for their own scalar,
@@ -146,9 +159,9 @@ func extraOf(g *berth.Grant) *store.Extra {
 // if what the node's tasks and holds take together would not fit in an int64.
 func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
 	f.ready()
-	errs := []error{t.Err()}
-	if t.ID == "" && errs[0] == nil {
-		errs = append(errs, errors.New("the demand of a daemon group is not a task"))
+	errs := []error{checkTask(t)}
+	if g := t.Group; g.Mode() == berth.Daemon && errs[0] == nil && t.ID != g.On(node).ID {
+		errs = append(errs, fmt.Errorf("task %q: the instance of daemon group %q on node %q is %q", t.ID, g.Name(), node, g.On(node).ID))
 	}
 	row, ok := f.s.FindNode(node)
 	if !ok {
@@ -204,10 +217,10 @@ func (f *Fork) taken(row uint32, name string) int64 {
 	return taken
 }
 
-// Mark changes the state of a task, and when it expires if it is [berth.Assumed]; a deadline of 0 is never,
-// another is in Unix nanoseconds. It does not move the version: no plan depends on it. A task on a node
+// Mark changes the state of a task, and when it expires if it is [berth.Assumed]; the zero time is never. Deadlines
+// are kept to the microsecond, rounded up. It does not move the version: no plan depends on it. A task on a node
 // cannot be marked Lost, nor a lost one anything else.
-func (f *Fork) Mark(id string, state berth.TaskState, deadline int64) error {
+func (f *Fork) Mark(id string, state berth.TaskState, deadline time.Time) error {
 	slot, ok := f.ready().s.FindTask(id)
 	if !ok {
 		return fmt.Errorf("task %q: %w", id, berth.ErrUnknownTask)
@@ -216,8 +229,8 @@ func (f *Fork) Mark(id string, state berth.TaskState, deadline int64) error {
 		return fmt.Errorf("task %q: %v cannot become %v", id, berth.TaskState(f.s.Record(slot).State), state)
 	}
 	if state != berth.Assumed {
-		deadline = 0
+		deadline = time.Time{}
 	}
-	f.s.Mark(slot, uint8(state), deadline)
+	f.s.Mark(slot, uint8(state), store.DeadlineOf(deadline))
 	return nil
 }

@@ -150,7 +150,7 @@ func taskView(v *store.View, slot uint32) TaskView {
 		t.Grant = r.Extra.Grant
 	}
 	if r.Deadline != 0 {
-		t.Deadline = time.Unix(0, r.Deadline).UTC()
+		t.Deadline = store.DeadlineTime(r.Deadline)
 	}
 	return t
 }

@@ -382,12 +382,8 @@ func (b *Book) fill(row uint32) error {
 
 // setState gives a task of the Book the state it has in the source.
 func (b *Book) setState(t cluster.TaskView) error {
-	deadline := int64(0)
-	if !t.Deadline.IsZero() {
-		deadline = t.Deadline.UnixNano()
-	}
 	b.states[t.ID] = t.State
-	return b.fork.Mark(t.ID, t.State, deadline)
+	return b.fork.Mark(t.ID, t.State, t.Deadline)
 }
 
 // mark brings the states of tasks up to date.

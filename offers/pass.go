@@ -441,7 +441,7 @@ func (p *pass) commit(ctx context.Context) (int, error) {
 	for _, d := range p.drafts {
 		o := &offer{sub: d.sub, row: d.row, group: d.group, deadline: p.now.Add(x.cfg.Lease)}
 		o.id, o.number = x.nextID()
-		d.hold.ID, d.hold.Lease, d.hold.Deadline = o.id, x.cfg.Mode, o.deadline
+		d.hold.ID, d.hold.Role, d.hold.Lease, d.hold.Deadline = o.id, d.sub.client.role, x.cfg.Mode, o.deadline
 		slices.Sort(d.hold.Ports)
 		byID[o.id] = o
 		plan.Take(d.hold)

@@ -206,7 +206,7 @@ func (s *Subscription) Offers(ctx context.Context) ([]berth.Offer, error) {
 				continue
 			}
 			node := s.x.view.Node(o.row).Node.Spec
-			offer := berth.Offer{Hold: *hold, Role: s.client.role, Attributes: maps.Clone(node.Attributes)}
+			offer := berth.Offer{Hold: *hold, Attributes: maps.Clone(node.Attributes)}
 			offer.Resources = hold.Resources.Clone()
 			offer.Devices = slices.Clone(hold.Devices)
 			offer.Ports = slices.Clone(hold.Ports)

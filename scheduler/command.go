@@ -3,7 +3,6 @@ package scheduler
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,14 +15,14 @@ import (
 type Command struct {
 	Time time.Time // when it was decided, by the State's clock
 
-	Added     []berth.Node
-	Updated   []berth.Node
-	Removed   []string // nodes
+	Added      []berth.Node
+	Updated    []berth.Node
+	Removed    []string // nodes
 	Cordoned   []string // nodes
 	Uncordoned []string // nodes
-	Adopted   []Running
-	Confirmed []string // tasks
-	Stopped   []string // tasks
+	Adopted    []Running
+	Confirmed  []string // tasks
+	Stopped    []string // tasks
 
 	// Ops are operations that were accepted, in order, their grants filled in.
 	Ops []berth.Op
@@ -40,18 +39,14 @@ func (c Command) clone() Command {
 	c.Uncordoned = slices.Clone(c.Uncordoned)
 	c.Adopted = slices.Clone(c.Adopted)
 	for i, r := range c.Adopted {
-		c.Adopted[i].Grant = cloneGrant(r.Grant)
+		c.Adopted[i].Grant = r.Grant.Clone()
 	}
 	c.Confirmed = slices.Clone(c.Confirmed)
 	c.Stopped = slices.Clone(c.Stopped)
 	c.Ops = slices.Clone(c.Ops)
 	for i, op := range c.Ops {
 		if op.Hold != nil {
-			h := *op.Hold
-			h.Resources = h.Resources.Clone()
-			h.Devices = slices.Clone(h.Devices)
-			h.Ports = slices.Clone(h.Ports)
-			c.Ops[i].Hold = &h
+			c.Ops[i].Hold = op.Hold.Clone()
 		}
 	}
 	return c
@@ -60,21 +55,9 @@ func (c Command) clone() Command {
 func cloneNodes(nodes []berth.Node) []berth.Node {
 	nodes = slices.Clone(nodes)
 	for i := range nodes {
-		n := &nodes[i]
-		n.Capacity = n.Capacity.Clone()
-		n.Attributes = maps.Clone(n.Attributes)
-		n.Taints = slices.Clone(n.Taints)
-		n.Devices = slices.Clone(n.Devices)
-		n.Ports = slices.Clone(n.Ports)
+		nodes[i] = *nodes[i].Clone()
 	}
 	return nodes
-}
-
-func cloneGrant(g *berth.Grant) *berth.Grant {
-	if g == nil {
-		return nil
-	}
-	return &berth.Grant{Devices: slices.Clone(g.Devices), Ports: slices.Clone(g.Ports)}
 }
 
 // String prints the command one effect a line, without its time.
@@ -107,8 +90,7 @@ func (c Command) String() string {
 
 // apply carries out a command: the one function that changes a ledger's nodes and records, whether the
 // command has just been decided or is replayed. It runs no policy. Where a command is at fault, it says
-// everything that is wrong and changes nothing, provided that only one of the command's fields is set;
-// [State.Replay] tries commands with more on a branch first.
+// everything that is wrong with it, and what it has done is to be undone.
 //
 // A commit that is decided as it goes has its operations applied by ledger.do already, the function that
 // does them here too. Doing one checks it again: that costs little and finds a log that does not fit.
@@ -153,42 +135,23 @@ func (l *ledger) apply(c *Command) error {
 			return err
 		}
 	}
-	if len(c.Ops) == 0 {
-		return nil
-	}
-	if err := l.known(c.Ops); err != nil {
-		return err
-	}
-	deadline := nanos(c.Deadline)
 	var errs []error
 	for i := range c.Ops {
-		l.warm(c.Ops, i)
-		if _, why := l.do(&c.Ops[i], deadline, false); why.Code != berth.None {
-			errs = append(errs, fmt.Errorf("%v: %w", c.Ops[i], why))
+		l.prefetch(c.Ops, i)
+		if _, why := l.do(&c.Ops[i], c.Deadline, false); why.Code != berth.None {
+			errs = append(errs, undone(&c.Ops[i], why))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// known returns every fault of a list of endings: a task or a hold that does not exist. Lists with other
-// operations are not looked at: what they end they may have begun.
-func (l *ledger) known(ops []berth.Op) error {
-	s := l.store
-	var errs []error
-	for i, op := range ops {
-		l.warm(ops, i)
-		switch op.Kind {
-		case berth.Release:
-			if _, ok := s.FindTask(op.ID); !ok {
-				errs = append(errs, fmt.Errorf("task %q: %w", op.ID, berth.ErrUnknownTask))
-			}
-		case berth.Drop:
-			if _, ok := s.FindHold(op.ID); !ok {
-				errs = append(errs, fmt.Errorf("hold %q: %w", op.ID, berth.ErrUnknownHold))
-			}
-		default:
-			return nil
-		}
+// undone is the error of an operation of a command that cannot be done.
+func undone(op *berth.Op, why berth.Reason) error {
+	switch {
+	case op.Kind == berth.Release && why.Code == berth.UnknownTask:
+		return fmt.Errorf("task %q: %w", op.ID, berth.ErrUnknownTask)
+	case op.Kind == berth.Drop && why.Code == berth.UnknownHold:
+		return fmt.Errorf("hold %q: %w", op.ID, berth.ErrUnknownHold)
 	}
-	return errors.Join(errs...)
+	return fmt.Errorf("%v: %w", op, why)
 }

@@ -25,11 +25,22 @@ type Miss struct {
 	Lacks []berth.Lack
 }
 
-// Complete reports whether every eligible node has an instance that runs.
-func (c *Coverage) Complete() bool { return len(c.Pending) == 0 && len(c.Impossible) == 0 }
+// Complete reports whether every eligible node has an instance that runs. A daemon that suits none of the nodes there are
+// is not complete.
+func (c *Coverage) Complete() bool {
+	return c != nil && len(c.Pending) == 0 && len(c.Impossible) == 0 && (len(c.Running) > 0 || len(c.Ineligible) == 0)
+}
 
-// String prints the numbers, and each node where the daemon is impossible.
+// Suits reports whether there is a node that the group may run on, or runs on.
+func (c *Coverage) Suits() bool {
+	return c != nil && len(c.Running)+len(c.Pending)+len(c.Impossible) > 0
+}
+
+// String prints the numbers, each node where the daemon is impossible, and whether it suits no node.
 func (c *Coverage) String() string {
+	if c == nil {
+		return "no coverage"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %d running, %d pending, %d impossible, %d not eligible", c.Group, len(c.Running), len(c.Pending), len(c.Impossible), len(c.Ineligible))
 	for _, m := range c.Impossible {
@@ -41,13 +52,19 @@ func (c *Coverage) String() string {
 			b.WriteString(l.String())
 		}
 	}
+	if !c.Suits() {
+		b.WriteString("; suits no node")
+	}
 	return b.String()
 }
 
 // Coverage tells where a daemon group stands in the scheduler's source. It looks at every node.
 func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, error) {
-	if s.source == nil {
+	if s == nil || s.source == nil {
 		return nil, errNoSource
+	}
+	if ctx == nil {
+		return nil, fmt.Errorf("scheduler: coverage: %w", errNoContext)
 	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {

@@ -96,7 +96,7 @@ func ExampleScheduler_Plan() {
 	}
 	train := berth.NewGroup("train", berth.GroupSpec{Mode: berth.Gang, GangSize: 3, Request: berth.Resources{"cpu": 2000}})
 	for _, of := range []*cluster.Snapshot{snapshot, larger.Snapshot()} {
-		plan, err := s.Plan(of, train.Tasks(4)...)
+		plan, err := s.Plan(context.Background(), of, train.Tasks(4)...)
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -45,7 +45,7 @@ func BenchmarkFloor(b *testing.B) {
 					f, dense := newFloor(on.nodes, snapshot), denseTasks(tasks)
 					s, err := scheduler.New(on.state, scheduler.Config{Strategy: c.strategy})
 					require.NoError(b, err)
-					plan, err := s.Plan(snapshot, tasks...)
+					plan, err := s.Plan(b.Context(), snapshot, tasks...)
 					require.NoError(b, err)
 					loop.run(f, dense)
 					f.check(b, plan)

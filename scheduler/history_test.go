@@ -18,6 +18,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // A history is a State that a string of bytes drives through everything that can happen to one. After
@@ -129,6 +130,9 @@ func (h *history) taskIn(g *berth.Group) string {
 	if g == nil {
 		return "x"
 	}
+	if g.Mode() == berth.Daemon {
+		return g.On(h.nodeID()).ID
+	}
 	return fmt.Sprintf("%s-%d", g.Name(), h.byte(5))
 }
 
@@ -174,7 +178,11 @@ func (h *history) op() berth.Op {
 		}
 		return op
 	}
-	return berth.Op{Kind: berth.Place, Task: h.task(), Node: h.nodeID(), Row: uint32(h.byte(8))}
+	op := berth.Op{Kind: berth.Place, Task: h.task(), Node: h.nodeID(), Row: uint32(h.byte(8))}
+	if _, node, daemon := strings.Cut(op.Task.ID, "@"); daemon && h.byte(8) > 0 {
+		op.Node = node // else it is not its instance
+	}
+	return op
 }
 
 // run makes the whole history.
@@ -351,6 +359,12 @@ func (h *history) reference(snapshot *cluster.Snapshot, p *berth.Plan) (done []b
 		why berth.Reason
 	}
 	broken := map[string]failure{}
+	last := map[string]int{}
+	for i, op := range p.Ops {
+		if op.Kind == berth.Place && op.Task.Group != nil {
+			last[op.Task.Group.Name()] = i
+		}
+	}
 again:
 	done, refused = nil, nil
 	f := snapshot.Fork()
@@ -373,6 +387,17 @@ again:
 			why = berth.Reason{Code: berth.Denied, Subject: "limit of eng"}
 		} else {
 			granted, why = f.Apply(op)
+		}
+		if g := op.Task.Group; why.Code == berth.None && group != "" && g.Mode() == berth.Gang && last[group] == i {
+			n := 0
+			for t := range f.Group(group) {
+				if t.Node != "" && t.State != berth.Stopping {
+					n++
+				}
+			}
+			if n < g.GangSize() {
+				why = berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", n, g.GangSize())}
+			}
 		}
 		switch {
 		case why.Code == berth.None && op.Kind == berth.Place:
@@ -516,7 +541,7 @@ func (h *history) sane() {
 			}
 			take(t.ID, t.Group.Cost(), grant.Devices, grant.Ports)
 			if !t.Deadline.IsZero() {
-				deadlines[expiry{t.Deadline.UnixNano(), "task " + t.ID}] = true
+				deadlines[expiry{store.DeadlineOf(t.Deadline), "task " + t.ID}] = true
 				if t.State != berth.Assumed {
 					h.fail("%v is %v and expires", t.Task, t.State)
 				}
@@ -569,7 +594,7 @@ func (h *history) sane() {
 		if _, ok := s.Node(hold.Node); !ok {
 			h.fail("hold %s is on no node", hold.ID)
 		}
-		deadlines[expiry{hold.Deadline.UnixNano(), "hold " + hold.ID}] = true
+		deadlines[expiry{store.DeadlineOf(hold.Deadline), "hold " + hold.ID}] = true
 	}
 	for _, g := range h.groups[:adopted+1] {
 		for t := range s.Group(g.Name()) {

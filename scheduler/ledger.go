@@ -16,6 +16,9 @@ import (
 
 // ledger is a cluster and what a State keeps beside it: deadlines in their order, and what each role
 // uses. They change together, in apply and do, and nowhere else.
+//
+// What was done to it can be taken back until keep says that it stays. So whatever stops a change half-way leaves the
+// ledger as it was.
 type ledger struct {
 	store *store.Store  // what is behind the fork
 	fork  *cluster.Fork // the door to it that checks
@@ -26,6 +29,7 @@ type ledger struct {
 
 func newLedger(admission bool) *ledger {
 	s := store.New()
+	s.Undoable()
 	l := &ledger{store: s, fork: cluster.Over(s), tasks: newDeadlines(), holds: newDeadlines()}
 	if admission {
 		l.used = usage{}
@@ -33,38 +37,58 @@ func newLedger(admission bool) *ledger {
 	return l
 }
 
-// branch returns a ledger that begins as l; what is done to either is never seen in the other.
-func (l *ledger) branch() *ledger {
-	s := l.store.Snapshot().Fork()
-	return &ledger{
-		store: s,
-		fork:  cluster.Over(s),
-		tasks: deadlines{l.tasks.tree.Clone()},
-		holds: deadlines{l.holds.tree.Clone()},
-		used:  l.used.clone(),
+// undo takes back what was done since a point: the last of it first, in time that goes with it alone.
+func (l *ledger) undo(to store.Point) {
+	l.store.Undo(to, func(from, to store.Record) {
+		l.count(&from, false)
+		l.count(&to, true)
+	})
+}
+
+// restore takes back all that is not kept. What the fork remembers may be of it, so it gets another.
+func (l *ledger) restore() {
+	if l.store.Pending() {
+		l.undo(l.store.Kept())
+		l.fork = cluster.Over(l.store)
+	}
+}
+
+// count adds a record to the deadlines and the use of its role, or takes it out of them.
+func (l *ledger) count(r *store.Record, add bool) {
+	switch {
+	case r.ID == "":
+	case r.Group == store.Holds:
+		l.holds.set(r.Deadline, r.ID, add)
+	default:
+		if r.Deadline != 0 {
+			l.tasks.set(r.Deadline, r.ID, add)
+		}
+		if r.Row != store.None {
+			l.used.charge(l.store.Group(r.Group).Spec, add)
+		}
 	}
 }
 
 // do does one operation, as [cluster.Fork.Apply] does, and keeps the rest of the ledger in step. It returns what a task
-// that it places got of devices and ports. The task expires at the deadline; 0 is never. The operation is not
+// that it places got of devices and ports. The task expires at the deadline; the zero time is never. The operation is not
 // written to: it comes by reference because it is large, and every placement passes here.
 //
 // A placement that was picked on the ledger as it is now is not asked again what the picker asked.
-func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (*berth.Grant, berth.Reason) {
+func (l *ledger) do(op *berth.Op, deadline time.Time, picked bool) (*berth.Grant, berth.Reason) {
 	switch op.Kind {
 	case berth.Place:
 		return l.place(op, deadline, picked)
 	case berth.Take:
 		_, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
-			l.holds.add(nanos(op.Hold.Deadline), op.Hold.ID)
+			l.holds.add(op.Hold.Deadline, op.Hold.ID)
 		}
 		return nil, why
 	case berth.Drop:
 		h, _ := l.fork.Hold(op.ID)
 		_, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
-			l.holds.remove(nanos(h.Deadline), h.ID)
+			l.holds.remove(h.Deadline, h.ID)
 		}
 		return nil, why
 	case berth.Release, berth.Evict:
@@ -76,7 +100,7 @@ func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (*berth.Grant, be
 		if why.Code == berth.None {
 			l.forget(t)
 			if op.Kind == berth.Evict && op.Hold != nil {
-				l.holds.add(nanos(op.Hold.Deadline), op.Hold.ID)
+				l.holds.add(op.Hold.Deadline, op.Hold.ID)
 			}
 		}
 		return nil, why
@@ -85,8 +109,8 @@ func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (*berth.Grant, be
 	return nil, why
 }
 
-// warm reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
-func (l *ledger) warm(ops []berth.Op, i int) {
+// prefetch reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
+func (l *ledger) prefetch(ops []berth.Op, i int) {
 	if i%store.Ahead != 0 || len(ops) == 1 {
 		return
 	}
@@ -118,28 +142,22 @@ func (l *ledger) warm(ops []berth.Op, i int) {
 	s.WarmRecords(slots)
 }
 
-func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (grant *berth.Grant, why berth.Reason) {
+func (l *ledger) place(op *berth.Op, deadline time.Time, picked bool) (*berth.Grant, berth.Reason) {
 	var held []expiry
 	if op.From != "" {
 		held = l.held(op.Node)
 	}
-	if picked {
-		grant, why = op.Grant, l.fork.Put(op)
-	} else {
-		var done berth.Op
-		done, why = l.fork.Apply(*op)
-		grant = done.Grant
-	}
+	grant, why := l.fork.Put(op, picked)
 	if why.Code != berth.None {
 		return nil, why
 	}
-	if deadline != 0 {
+	if !deadline.IsZero() {
 		l.mustMark(op.Task.ID, berth.Assumed, deadline)
 		l.tasks.add(deadline, op.Task.ID)
 	}
 	for _, e := range held {
 		if _, left := l.fork.Hold(e.id); !left {
-			l.holds.remove(e.at, e.id)
+			l.holds.set(e.at, e.id, false)
 		}
 	}
 	l.used.charge(op.Task.Group, true)
@@ -147,7 +165,7 @@ func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (grant *berth.
 }
 
 // mustMark marks a task that was just found in a state that allows it.
-func (l *ledger) mustMark(id string, state berth.TaskState, deadline int64) {
+func (l *ledger) mustMark(id string, state berth.TaskState, deadline time.Time) {
 	if err := l.fork.Mark(id, state, deadline); err != nil {
 		panic(fmt.Sprintf("scheduler: %v", err))
 	}
@@ -156,7 +174,7 @@ func (l *ledger) mustMark(id string, state berth.TaskState, deadline int64) {
 // forget takes a task that is gone, or on no node any more, out of the deadlines and the use of its role.
 func (l *ledger) forget(t cluster.TaskView) {
 	if !t.Deadline.IsZero() {
-		l.tasks.remove(t.Deadline.UnixNano(), t.ID)
+		l.tasks.remove(t.Deadline, t.ID)
 	}
 	if t.Node != "" {
 		l.used.charge(t.Group, false)
@@ -177,6 +195,21 @@ func (l *ledger) held(node string) []expiry {
 		}
 	}
 	return out
+}
+
+// standing returns how many tasks of a group a gang's size is held against: those on nodes that are not stopping.
+func standing(v *store.View, group string) int {
+	g, ok := v.FindGroup(group)
+	if !ok || g == store.Holds {
+		return 0
+	}
+	n := 0
+	for slot := range v.Members(g) {
+		if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *ledger) removeNodes(ids []string) error {
@@ -201,35 +234,26 @@ func (l *ledger) removeNodes(ids []string) error {
 		l.forget(t)
 	}
 	for _, e := range holds {
-		l.holds.remove(e.at, e.id)
+		l.holds.set(e.at, e.id, false)
 	}
 	return nil
 }
 
-// adopt tries all on a branch first, unless there is one only, which is adopted or not by itself.
+// adopt adopts tasks. Where it fails, with every fault, what it has done is to be undone.
 func (l *ledger) adopt(running []Running) error {
-	if len(running) > 1 {
-		trial := l.fork.Snapshot().Fork()
-		var errs []error
-		for _, r := range running {
-			if err := trial.Adopt(r.Task, r.Node, r.Grant, r.State); err != nil {
-				errs = append(errs, err)
-			}
-		}
-		if err := errors.Join(errs...); err != nil {
-			return err
-		}
-	}
+	var errs []error
 	for _, r := range running {
 		if err := l.fork.Adopt(r.Task, r.Node, r.Grant, r.State); err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		l.used.charge(r.Task.Group, true)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// mark marks tasks as running or stopping. A stopping one stays so: that it was seen to run is no news.
+// mark marks tasks as running or stopping. A stopping one stays so: that it was seen to run is no news. Where it fails,
+// with every fault, what it has done is to be undone.
 func (l *ledger) mark(state berth.TaskState, ids []string) error {
 	var errs []error
 	for _, id := range ids {
@@ -238,27 +262,19 @@ func (l *ledger) mark(state berth.TaskState, ids []string) error {
 			errs = append(errs, fmt.Errorf("task %q: %w", id, berth.ErrUnknownTask))
 		case t.State == berth.Lost:
 			errs = append(errs, fmt.Errorf("task %q: %v cannot become %v", id, t.State, state))
+		case t.State != berth.Stopping:
+			if !t.Deadline.IsZero() {
+				l.tasks.remove(t.Deadline, id)
+			}
+			l.mustMark(id, state, time.Time{})
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		t, _ := l.fork.Task(id)
-		if t.State == berth.Stopping {
-			continue
-		}
-		if !t.Deadline.IsZero() {
-			l.tasks.remove(t.Deadline.UnixNano(), id)
-		}
-		l.mustMark(id, state, 0)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // expiry is when a task or a hold ends.
 type expiry struct {
-	at int64 // Unix nanoseconds
+	at int64 // as package store counts deadlines
 	id string
 }
 
@@ -269,33 +285,30 @@ func newDeadlines() deadlines {
 	return deadlines{btree.NewG(32, func(a, b expiry) bool { return a.at < b.at || a.at == b.at && a.id < b.id })}
 }
 
-func (d deadlines) add(at int64, id string) { d.tree.ReplaceOrInsert(expiry{at, id}) }
+func (d deadlines) add(at time.Time, id string) { d.set(store.DeadlineOf(at), id, true) }
 
-func (d deadlines) remove(at int64, id string) { d.tree.Delete(expiry{at, id}) }
+func (d deadlines) remove(at time.Time, id string) { d.set(store.DeadlineOf(at), id, false) }
+
+func (d deadlines) set(at int64, id string, in bool) {
+	if in {
+		d.tree.ReplaceOrInsert(expiry{at, id})
+	} else {
+		d.tree.Delete(expiry{at, id})
+	}
+}
 
 func (d deadlines) first() (time.Time, bool) {
 	e, ok := d.tree.Min()
 	if !ok {
 		return time.Time{}, false
 	}
-	return time.Unix(0, e.at).UTC(), true
+	return store.DeadlineTime(e.at), true
 }
 
 // passed yields what ends at now or before, the earliest first. The tree must not change meanwhile.
 func (d deadlines) passed(now time.Time) iter.Seq[expiry] {
 	return func(yield func(expiry) bool) {
-		at := nanos(now)
+		at := store.Reached(now)
 		d.tree.Ascend(func(e expiry) bool { return e.at <= at && yield(e) })
 	}
 }
-
-// nanos returns t in Unix nanoseconds; 0 for the zero time and for those that an int64 does not reach,
-// which are as good as never.
-func nanos(t time.Time) int64 {
-	if !representable(t) {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-func representable(t time.Time) bool { return time.Unix(0, t.UnixNano()).Equal(t) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,9 +74,11 @@ func stepTasks(rng *rand.Rand, round int) (tasks []berth.Task) {
 
 // Schedule decides on a State in one step, on its present and with nothing copied; Snapshot, Plan and Commit take three, and
 // check everything again. Both must come to the same, and so must the reference: in what is placed, where, with which
-// devices and ports, and in every explanation. The commands recorded must be the same, too.
+// devices and ports, and in every explanation. The commands recorded must be the same, too. What admission refuses must be to
+// the one step as if it were not there, so the three are not given it.
 func TestOneStepEqualsThree(t *testing.T) {
 	strategies := []placement.Strategy{nil, placement.Spread("zone", berth.NodeID), placement.FirstFit(), placement.Spread("rack")}
+	refused := 0
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		strategy := strategies[seed%uint64(len(strategies))]
@@ -93,8 +96,8 @@ func TestOneStepEqualsThree(t *testing.T) {
 				Clock:  clock,
 				Record: func(c scheduler.Command) { records[i] = append(records[i], c.String()) },
 				Admit: func(a scheduler.Admission) berth.Reason {
-					if strings.HasSuffix(a.Op.Task.ID, "7") {
-						return berth.Reason{Subject: "sevens"}
+					if barred(a.Op.Task) {
+						return berth.Reason{Subject: "fives"}
 					}
 					return berth.Reason{}
 				},
@@ -112,20 +115,28 @@ func TestOneStepEqualsThree(t *testing.T) {
 		for round := range 12 {
 			tasks := stepTasks(rng, round)
 			var outcomes [3]*berth.Outcome
+			given := slices.DeleteFunc(slices.Clone(tasks), barred)
 			for i, s := range schedulers {
 				var err error
 				if i == 1 {
 					snapshot, err := states[i].Snapshot(t.Context())
 					require.NoError(t, err)
-					plan, err := s.Plan(snapshot, tasks...)
+					plan, err := s.Plan(t.Context(), snapshot, given...)
 					require.NoError(t, err)
 					outcomes[i], err = states[i].Commit(t.Context(), plan)
 					require.NoError(t, err)
 				} else {
-					outcomes[i], err = s.Schedule(t.Context(), tasks...)
+					outcomes[i], err = s.Schedule(t.Context(), [][]berth.Task{0: tasks, 2: given}[i]...)
 					require.NoError(t, err)
 				}
 			}
+			for _, r := range outcomes[0].Refused {
+				require.True(t, barred(r.Op.Task), "%v", r)
+				require.Equal(t, berth.Reason{Code: berth.Denied, Subject: "fives"}, r.Reason)
+				refused++
+			}
+			outcomes[0].Refused = nil
+			outcomes[0].Unplaced = slices.DeleteFunc(outcomes[0].Unplaced, func(u berth.Unplaced) bool { return barred(u.Task) })
 			for i := 1; i < 3; i++ {
 				require.Equal(t, outcomeText(outcomes[0]), outcomeText(outcomes[i]), "seed %d, round %d, way %d", seed, round, i)
 			}
@@ -153,7 +164,11 @@ func TestOneStepEqualsThree(t *testing.T) {
 		}
 		require.Equal(t, records[0], records[1], "seed %d", seed)
 	}
+	require.Positive(t, refused)
 }
+
+// barred reports whether the test's admission refuses a task.
+func barred(t berth.Task) bool { return strings.HasSuffix(t.ID, "-5") }
 
 func outcomeText(o *berth.Outcome) string {
 	var b strings.Builder
@@ -219,7 +234,7 @@ func TestSnapshotsAreReadWhileSchedulesGoOn(t *testing.T) {
 						tasks[task.ID] = n.ID()
 					}
 				}
-				plan, err := s.Plan(snapshot, group(fmt.Sprintf("r%d-%d", r, i)).Tasks(5)...)
+				plan, err := s.Plan(t.Context(), snapshot, group(fmt.Sprintf("r%d-%d", r, i)).Tasks(5)...)
 				assert.NoError(t, err)
 				assert.Len(t, plan.Ops, 5)
 				fork := snapshot.Fork()

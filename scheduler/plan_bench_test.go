@@ -29,7 +29,7 @@ func plannerOf(b testing.TB, on *filledCluster, c benchCase, tasks []berth.Task)
 	snapshot, err := on.state.Snapshot(b.Context())
 	require.NoError(b, err)
 	plan = func() *berth.Plan {
-		p, err := s.Plan(snapshot, tasks...)
+		p, err := s.Plan(b.Context(), snapshot, tasks...)
 		require.NoError(b, err)
 		return p
 	}
@@ -92,7 +92,7 @@ func BenchmarkCommit(b *testing.B) {
 				snapshot, tasks := prepare()
 				b.StartTimer()
 				begin := time.Now()
-				plan, err := s.Plan(snapshot, tasks...)
+				plan, err := s.Plan(b.Context(), snapshot, tasks...)
 				require.NoError(b, err)
 				middle := time.Now()
 				out, err := on.state.Commit(b.Context(), plan)

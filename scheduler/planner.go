@@ -1,8 +1,10 @@
 package scheduler
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -13,10 +15,15 @@ import (
 // planner makes one plan after another, with the same indexes.
 type planner struct {
 	picker placement.Picker
+	slow   bool      // to pick may be to walk over all nodes
 	seen   store.Set // the IDs that the plan has tried to place
 	names  store.Set // of groups
 
 	// Of the plan that is being made.
+	ctx      context.Context
+	patience int // tasks to plan before the context is looked at again
+	gate     *gate
+	denied   []berth.Refusal
 	snapshot *cluster.Snapshot
 	view     *store.View
 	plan     *berth.Plan
@@ -31,9 +38,13 @@ type planner struct {
 type groupPlan struct {
 	group  *berth.Group
 	failed *berth.Explanation // why the last of its tasks found no node; those that follow fail alike
+
+	covered bool // its demand has been planned
 }
 
-func (p *planner) run(snapshot *cluster.Snapshot, tasks []berth.Task) *berth.Plan {
+// run makes a plan, and tells what the gate refused. It fails only when the context has ended.
+func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+	p.ctx, p.gate = ctx, gate
 	p.snapshot, p.view = snapshot, (*store.View)(snapshot).Shown()
 	p.plan = &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
 	if p.one = len(tasks) == 1; !p.one {
@@ -44,6 +55,9 @@ func (p *planner) run(snapshot *cluster.Snapshot, tasks []berth.Task) *berth.Pla
 	p.findExisting(tasks)
 	var last *berth.Group
 	for i, t := range tasks {
+		if p.ended() {
+			break
+		}
 		if t.Group != last && !p.enterGroup(t.Group) {
 			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
 			last = nil
@@ -53,7 +67,7 @@ func (p *planner) run(snapshot *cluster.Snapshot, tasks []berth.Task) *berth.Pla
 		switch {
 		case t.Group.Mode() == berth.Gang:
 			p.gang(t.Group, tasks[i:])
-		case t.ID == "":
+		case t.IsDemand():
 			p.cover(t.Group)
 		default:
 			if op, ok := p.place(t); ok {
@@ -61,7 +75,20 @@ func (p *planner) run(snapshot *cluster.Snapshot, tasks []berth.Task) *berth.Pla
 			}
 		}
 	}
-	return p.plan
+	if err := ended(ctx); err != nil {
+		return nil, nil, err
+	}
+	return p.plan, p.denied, nil
+}
+
+// ended reports whether the context has ended. It looks now and then, after what may have taken a few milliseconds.
+func (p *planner) ended() bool {
+	const tasks = 64
+	if p.patience--; p.patience >= 0 && !p.slow {
+		return false
+	}
+	p.patience = tasks
+	return p.ctx.Err() != nil
 }
 
 // findExisting notes which tasks exist already. It looks up many at once, so that their cache misses overlap.
@@ -96,6 +123,7 @@ func (p *planner) forget() {
 	p.seen.Clear()
 	p.names.Clear()
 	p.snapshot, p.view, p.plan, p.exists, p.gangs = nil, nil, nil, nil, nil
+	p.ctx, p.gate, p.denied, p.patience = nil, nil, nil, 0
 	clear(p.groups)
 	p.groups = p.groups[:0]
 }
@@ -128,14 +156,35 @@ func (p *planner) place(t berth.Task) (berth.Op, bool) {
 	if why == nil {
 		op, ok := p.picker.Place(t)
 		if ok {
-			return op, true
+			return op, p.admit(&op)
 		}
+		p.patience = 0 // to explain is to look at every node
 		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
 		why = p.picker.Explain(t.Group)
 		p.groups[p.group].failed = why
 	}
 	p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
 	return berth.Op{}, false
+}
+
+// admit asks the gate about a placement that was picked. One that it refuses takes no room from those that come.
+func (p *planner) admit(op *berth.Op) bool {
+	if p.gate == nil {
+		return true
+	}
+	if why := p.gate.ask(op); why.Code != berth.None {
+		p.picker.Undo(*op)
+		p.denied = append(p.denied, berth.Refusal{Op: *op, Reason: why})
+		return false
+	}
+	p.gate.pick(op, true)
+	return true
+}
+
+// undo gives back what was picked by an operation that was admitted.
+func (p *planner) undo(op berth.Op) {
+	p.picker.Undo(op)
+	p.gate.pick(&op, false)
 }
 
 func firstReason(e *berth.Explanation) berth.Reason {
@@ -184,16 +233,14 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	}
 	tasks := p.gangs[g.Name()]
 	delete(p.gangs, g.Name())
-	running := 0
-	for t := range p.snapshot.Group(g.Name()) {
-		if t.Node != "" {
-			running++
-		}
-	}
+	running := standing(p.view, g.Name())
 	ops, unplaced := len(p.plan.Ops), len(p.plan.Unplaced)
 	for _, t := range tasks {
 		if !t.Group.Equal(g) {
 			continue // run will say so
+		}
+		if p.ended() {
+			return // and there will be no plan
 		}
 		if op, ok := p.place(t); ok {
 			p.plan.Ops = append(p.plan.Ops, op)
@@ -215,7 +262,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		}
 	}
 	for _, op := range placed {
-		p.picker.Undo(op)
+		p.undo(op)
 		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
 	}
 	p.plan.Ops = p.plan.Ops[:ops]
@@ -224,19 +271,17 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	}
 }
 
-// cover places a daemon group's instance on each eligible node that lacks it.
+// cover places a daemon group's instance on each eligible node that lacks it. Where there is no node that suits, it is the
+// demand that is unplaced.
 func (p *planner) cover(g *berth.Group) {
-	from := len(p.plan.Ops)
+	p.patience = 0
+	from, missed := len(p.plan.Ops), len(p.plan.Unplaced)
 	p.picker.Cover(g, func(op berth.Op) {
 		p.plan.Ops = append(p.plan.Ops, op)
 	}, func(node string, lacks []berth.Lack) {
-		why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
-		for _, l := range lacks {
-			why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
-		}
-		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: g.On(node), Reason: firstReason(why), Why: why})
+		p.miss(g.On(node), node, lacks)
 	})
-	// Instances have IDs as other tasks do, which may be taken.
+	// Instances have IDs as other tasks do. One that was lost with its node, and not released, keeps its own.
 	instances := p.plan.Ops[from:]
 	for ops := range slices.Chunk(instances, store.Ahead) {
 		var tasks [store.Ahead]berth.Task
@@ -245,16 +290,43 @@ func (p *planner) cover(g *berth.Group) {
 		}
 		p.findExisting(tasks[:len(ops)])
 	}
-	if p.one && p.exists == nil {
-		return
-	}
-	p.plan.Ops = p.plan.Ops[:from]
-	for _, op := range instances {
-		if where, known := p.known(op.Task); known {
-			p.picker.Undo(op)
-			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
-			continue
+	if p.exists != nil || p.gate != nil || !p.one {
+		p.plan.Ops = p.plan.Ops[:from]
+		for _, op := range instances {
+			if where, known := p.known(op.Task); known {
+				p.picker.Undo(op)
+				p.miss(op.Task, op.Node, []berth.Lack{{Reason: berth.Reason{Code: berth.TaskExists, Subject: where}}})
+			} else if p.admit(&op) {
+				p.plan.Ops = append(p.plan.Ops, op)
+			}
 		}
-		p.plan.Ops = append(p.plan.Ops, op)
 	}
+	switch lacking := p.plan.Unplaced[missed:]; {
+	case len(lacking) > 0:
+		slices.SortFunc(lacking, func(a, b berth.Unplaced) int { return strings.Compare(a.Task.ID, b.Task.ID) }) // as nodes are ordered
+	case len(instances) == 0 && !p.placed(g) && !p.groups[p.group].covered:
+		why := p.picker.Explain(g)
+		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: g.Everywhere(), Reason: firstReason(why), Why: why})
+	}
+	p.groups[p.group].covered = true
+}
+
+// placed reports whether a group has a task on a node of the snapshot.
+func (p *planner) placed(g *berth.Group) bool {
+	id, ok := p.view.FindGroup(g.Name())
+	return ok && p.view.Group(id).Count > 0
+}
+
+// miss notes that a node lacks an instance of a daemon group. A node that lacks nothing has the instance's task in the way.
+func (p *planner) miss(t berth.Task, node string, lacks []berth.Lack) {
+	if len(lacks) == 0 {
+		if v, ok := p.snapshot.Task(t.ID); ok {
+			lacks = []berth.Lack{{Reason: berth.Reason{Code: berth.TaskExists, Subject: whereabouts(v)}}}
+		}
+	}
+	why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
+	for _, l := range lacks {
+		why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
+	}
+	p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
 }

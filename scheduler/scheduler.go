@@ -34,10 +34,17 @@ type Config struct {
 // Err returns every fault of the configuration joined into one error, or nil.
 func (c Config) Err() error {
 	var errs []error
-	if c.Strategy != nil {
+	switch {
+	case c.Strategy == nil:
+	case isNil(c.Strategy):
+		errs = append(errs, errors.New("scheduler: strategy: a nil pointer"))
+	default:
 		if err := c.Strategy.Err(); err != nil {
 			errs = append(errs, fmt.Errorf("scheduler: strategy: %w", err))
 		}
+	}
+	if c.Logger != nil && isNil(c.Logger) {
+		errs = append(errs, errors.New("scheduler: logger: a nil pointer"))
 	}
 	if c.Attempts < 0 {
 		errs = append(errs, fmt.Errorf("scheduler: attempts: %d is negative", c.Attempts))
@@ -46,24 +53,31 @@ func (c Config) Err() error {
 }
 
 // Scheduler plans tasks onto the nodes of a source and commits the plans. It may be used by any number
-// of goroutines; they plan one after another, and commits are the source's to order. The zero Scheduler has
-// no source and fails at everything; [New] makes one that works.
+// of goroutines; they plan one after another, and commits are the source's to order. The zero Scheduler, and a nil one, has
+// no source and fails at everything; [New] makes one that works. Where a strategy or a rule panics, the panic reaches the
+// caller, nothing is committed, and the Scheduler makes its indexes anew.
 type Scheduler struct {
 	source Source
 	state  *State // the source, if tasks are planned and committed in one step
 	cfg    Config
 	log    hclog.Logger
+	slow   bool // a task may be a walk over all nodes
 
 	mu      sync.Mutex // guards planner
-	planner planner
+	planner *planner
 }
 
 var errNoSource = errors.New("scheduler: no source")
 
-// isNil reports whether an interface holds nothing, or a pointer to nothing.
+// isNil reports whether an interface holds nothing, or a nil of another type.
 func isNil(v any) bool {
-	r := reflect.ValueOf(v)
-	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
+		return r.IsNil()
+	}
+	return false
 }
 
 // New returns a scheduler for a source. It fails with every fault of the configuration.
@@ -85,42 +99,63 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	s := &Scheduler{source: source, cfg: cfg, log: cfg.Logger}
-	if cfg.Exhaustive {
-		s.planner.picker = placement.NewExhaustive(cfg.Strategy)
+	if depends := cfg.Strategy.Depends(); !cfg.Exhaustive && depends.Shape {
+		s.state, _ = source.(*State)
 	} else {
-		s.planner.picker = placement.NewEngine(cfg.Strategy)
-		if cfg.Strategy.Depends().Shape {
-			s.state, _ = source.(*State)
-		}
+		s.slow = true
 	}
+	s.planner = s.newPlanner()
 	return s, nil
+}
+
+func (s *Scheduler) newPlanner() *planner {
+	if s.cfg.Exhaustive {
+		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow}
+	}
+	return &planner{picker: placement.NewEngine(s.cfg.Strategy), slow: s.slow}
 }
 
 // Plan decides where tasks would go on a snapshot, and changes nothing. It is a function of the snapshot,
 // the tasks and the configuration: the same plan, whatever was planned before and on any machine.
 //
-// Tasks are placed one after another, those of higher priority first, else in the order given; the tasks
-// of a gang together, where the first of them stands. Each sees the placements made before it. A task
-// that exists already is among the unplaced, with the reason [berth.TaskExists]. Plan fails with every
-// fault of every task, and plans nothing, if one is at fault.
-func (s *Scheduler) Plan(snapshot *cluster.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
+// Tasks are placed one after another, those of higher priority first, of equal priority the daemons first, else in the order
+// given; the tasks of a gang together, where the first of them stands. Each sees the placements made before it. A task
+// that exists already is among the unplaced, with the reason [berth.TaskExists], and a daemon group that suits no node is as
+// the demand that it is. Plan fails with every fault of every task, and plans nothing, if one is at fault. When the context
+// ends it stops soon, with an error that wraps the cause.
+func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
 	switch {
-	case s.source == nil:
+	case s == nil || s.source == nil:
 		return nil, errNoSource
 	case snapshot == nil:
 		return nil, errors.New("scheduler: plan: no snapshot")
+	}
+	if err := ended(ctx); err != nil {
+		return nil, fmt.Errorf("scheduler: plan: %w", err)
 	}
 	if err := checkTasks(tasks); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.plan(snapshot, tasks), nil
+	plan, _, err := s.plan(ctx, snapshot, tasks, nil)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: plan: %w", err)
+	}
+	return plan, nil
 }
 
-// plan is Plan for tasks that are not at fault, under the lock.
-func (s *Scheduler) plan(snapshot *cluster.Snapshot, tasks []berth.Task) *berth.Plan {
-	return s.planner.run(snapshot, inOrder(tasks))
+// plan is Plan for tasks that are not at fault, under the lock. The gate is asked about what is picked.
+func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+	whole := false
+	defer func() {
+		if !whole { // a function of the host panicked, in the middle of the planner's work
+			s.planner = s.newPlanner()
+		}
+	}()
+	plan, denied, err := s.planner.run(ctx, snapshot, inOrder(tasks), gate)
+	whole = true
+	return plan, denied, err
 }
 
 // round is one attempt of Schedule.
@@ -131,7 +166,9 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		out, err := s.state.decide(ctx, func(now *cluster.Snapshot) *berth.Plan { return s.plan(now, tasks) })
+		out, err := s.state.decide(ctx, func(now *cluster.Snapshot, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+			return s.plan(ctx, now, tasks, gate)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("scheduler: schedule: %w", err)
 		}
@@ -141,7 +178,7 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: snapshot: %w", err)
 	}
-	plan, err := s.Plan(snapshot, tasks...)
+	plan, err := s.Plan(ctx, snapshot, tasks...)
 	if err != nil {
 		return nil, err
 	}
@@ -155,18 +192,25 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 // Schedule takes a snapshot, plans the tasks and commits the plan. Tasks whose placement was refused
 // because others changed the source meanwhile are planned again on a newer snapshot, Config.Attempts times
 // in all; what is still refused then is in the outcome. It fails, having started nothing, if a task is at
-// fault, and otherwise only if the source or the context does; the outcome then tells what was done before.
+// fault, and otherwise only if the source or the context does; the outcome then tells what was done before. Planning stops
+// soon after the context has ended, and then nothing of the plan is committed.
+//
+// What [berth.Denied] refuses keeps no room from the others: those that found none are planned once more without it.
 //
 // On a [State], and with a strategy that declares Shape (see [placement.Dependence]), all is one step under the
 // State's lock: nothing comes between, and nothing is copied that a snapshot would have kept. The outcome is that
-// of the three steps. Other callers of the State wait meanwhile, some microseconds for each task; to plan
-// without its lock, call Snapshot, Plan and Commit.
+// of the three steps, had the tasks that [StateConfig.Admit] refuses not been given. Other callers of the State wait
+// meanwhile, some microseconds for each task; to plan without its lock, call Snapshot, Plan and Commit.
 func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
-	if s.source == nil {
+	switch {
+	case s == nil || s.source == nil:
 		return total, errNoSource
+	case ctx == nil:
+		return total, fmt.Errorf("scheduler: schedule: %w", errNoContext)
 	}
-	for attempt := 1; ; attempt++ {
+	var denied rest // a daemon group with an instance that was is not planned again for the sake of others
+	for attempt := 1; ; {
 		out, err := s.round(ctx, tasks)
 		if err != nil {
 			return total, err
@@ -177,25 +221,75 @@ func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.O
 		} else {
 			total.Placed = append(slices.Clip(total.Placed), out.Placed...)
 		}
-		total.Unplaced = append(total.Unplaced, out.Unplaced...)
 		if s.log.IsDebug() {
 			s.log.Debug("scheduled", "attempt", attempt, "placed", len(out.Placed), "refused", len(out.Refused), "unplaced", len(out.Unplaced))
 		}
-		tasks = nil
+		var again rest
+		crowded := false // by what is not to be
 		for _, r := range out.Refused {
-			switch g := r.Op.Task.Group; {
-			case attempt == s.cfg.Attempts || !mayPass(r):
-				total.Refused = append(total.Refused, r)
-			case g.Mode() != berth.Daemon:
-				tasks = append(tasks, r.Op.Task)
-			case !slices.Contains(tasks, g.Everywhere()):
-				tasks = append(tasks, g.Everywhere())
+			switch {
+			case attempt < s.cfg.Attempts && mayPass(r):
+				again.add(r.Op.Task)
+			case s.state == nil && r.Op.Kind == berth.Place && r.Reason.Code == berth.Denied:
+				crowded = true
+				denied.add(r.Op.Task)
 			}
 		}
-		if len(tasks) == 0 {
+		if len(again.tasks) > 0 {
+			attempt++
+		}
+		if crowded {
+			for _, u := range out.Unplaced {
+				if u.Why != nil && !u.Task.IsDemand() && !denied.has(u.Task) {
+					again.add(u.Task)
+				}
+			}
+		}
+		// What is planned again is told of when it has been.
+		for _, r := range out.Refused {
+			if !again.has(r.Op.Task) {
+				total.Refused = append(total.Refused, r)
+			}
+		}
+		for _, u := range out.Unplaced {
+			if !again.has(u.Task) {
+				total.Unplaced = append(total.Unplaced, u)
+			}
+		}
+		if tasks = again.tasks; len(tasks) == 0 {
 			return total, nil
 		}
 	}
+}
+
+// rest is what is to be planned again: tasks, and of daemon groups the demand.
+type rest struct {
+	tasks   []berth.Task
+	known   map[string]bool // tasks
+	daemons map[string]bool // by name
+}
+
+func (r *rest) add(t berth.Task) {
+	if r.has(t) {
+		return
+	}
+	if r.known == nil {
+		r.known, r.daemons = map[string]bool{}, map[string]bool{}
+	}
+	if t.Group.Mode() == berth.Daemon {
+		r.daemons[t.Group.Name()] = true
+		t = t.Group.Everywhere()
+	} else {
+		r.known[t.ID] = true
+	}
+	r.tasks = append(r.tasks, t)
+}
+
+func (r *rest) has(t berth.Task) bool {
+	if t.Group.Mode() == berth.Daemon {
+		return r.daemons[t.Group.Name()]
+	}
+	return r.known[t.ID]
 }
 
 // mayPass reports whether a refused operation may be done on a newer snapshot.
@@ -209,42 +303,41 @@ func mayPass(r berth.Refusal) bool {
 
 func checkTasks(tasks []berth.Task) error {
 	var errs []error
-	var last *berth.Group
 	for _, t := range tasks {
-		if last != nil && t.Group == last && last.Mode() != berth.Daemon && plain(t.ID) {
-			continue // its group was found good a moment ago
-		}
 		if err := t.Err(); err != nil {
 			errs = append(errs, fmt.Errorf("scheduler: %w", err))
 			continue
 		}
-		if t.ID != "" && t.Group.Mode() == berth.Daemon {
+		if t.Group.Mode() == berth.Daemon && !t.IsDemand() {
 			errs = append(errs, fmt.Errorf("scheduler: task %q: group %q is a daemon: schedule what its Everywhere returns", t.ID, t.Group.Name()))
-			continue
 		}
-		last = t.Group
 	}
 	return errors.Join(errs...)
-}
-
-// plain reports whether an ID is certainly good; others are looked at more closely.
-func plain(id string) bool {
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] > '~' {
-			return false
-		}
-	}
-	return id != ""
 }
 
 // inOrder returns the tasks as they are to be planned; the slice itself if that is its order.
 func inOrder(tasks []berth.Task) []berth.Task {
 	for i := 1; i < len(tasks); i++ {
-		if a, b := tasks[i-1].Group, tasks[i].Group; a != b && a.Priority() < b.Priority() {
+		if a, b := tasks[i-1].Group, tasks[i].Group; a != b && before(b, a) < 0 {
 			tasks = slices.Clone(tasks)
-			slices.SortStableFunc(tasks, func(a, b berth.Task) int { return cmp.Compare(b.Group.Priority(), a.Group.Priority()) })
+			slices.SortStableFunc(tasks, func(a, b berth.Task) int { return before(a.Group, b.Group) })
 			break
 		}
 	}
 	return tasks
+}
+
+// before orders groups: by priority, and of equal ones the daemons first. A daemon has to have room on each node, and what
+// comes before it can as well go elsewhere.
+func before(a, b *berth.Group) int {
+	if c := cmp.Compare(b.Priority(), a.Priority()); c != 0 {
+		return c
+	}
+	switch x, y := a.Mode() == berth.Daemon, b.Mode() == berth.Daemon; {
+	case x == y:
+		return 0
+	case x:
+		return -1
+	}
+	return 1
 }

@@ -93,7 +93,7 @@ func TestPlan(t *testing.T) {
 			snapshot, err := s.Snapshot(context.Background())
 			require.NoError(t, err)
 			for _, exhaustive := range []bool{false, true} {
-				p, err := newScheduler(t, s, scheduler.Config{Exhaustive: exhaustive}).Plan(snapshot, tt.tasks...)
+				p, err := newScheduler(t, s, scheduler.Config{Exhaustive: exhaustive}).Plan(t.Context(), snapshot, tt.tasks...)
 				require.NoError(t, err)
 				assert.Equal(t, strings.ReplaceAll(strings.TrimSpace(tt.want), "\t", ""), strings.TrimSpace(p.String()))
 			}
@@ -115,14 +115,14 @@ func (name core1) tasks(ids ...string) []berth.Task {
 
 func TestPlanFaults(t *testing.T) {
 	s := newScheduler(t, newState(t, scheduler.StateConfig{}), scheduler.Config{})
-	_, err := s.Plan(nil)
+	_, err := s.Plan(t.Context(), nil)
 	assert.EqualError(t, err, "scheduler: plan: no snapshot")
 	daemon := berth.NewGroup("d", berth.GroupSpec{Mode: berth.Daemon})
 	tasks := []berth.Task{
 		{}, {ID: "a", Group: new(berth.Group)}, core1("web").tasks("")[0], daemon.On("n1"),
 		berth.NewTask("neg", berth.GroupSpec{Request: berth.Resources{"cpu": -1}}),
 	}
-	_, err = s.Plan(new(cluster.Snapshot), tasks...)
+	_, err = s.Plan(t.Context(), new(cluster.Snapshot), tasks...)
 	assert.EqualError(t, err, strings.Join([]string{
 		`scheduler: task "": group: none given`,
 		`scheduler: task "a": group: not made by NewGroup`,
@@ -311,7 +311,7 @@ func TestSamePlan(t *testing.T) {
 			if i%3 == 0 {
 				warm = newScheduler(t, s, scheduler.Config{Strategy: strategy})
 			}
-			p, err := warm.Plan(snapshotOf(t, s), tasks...)
+			p, err := warm.Plan(t.Context(), snapshotOf(t, s), tasks...)
 			require.NoError(t, err)
 			if i == 0 {
 				want = p.String()
@@ -337,7 +337,11 @@ func TestPlacedOrExplained(t *testing.T) {
 			fate[op.Task.ID]++
 		}
 		for _, u := range out.Unplaced {
-			fate[u.Task.ID]++
+			id := u.Task.ID
+			if u.Task.IsDemand() {
+				id = "all of " + u.Task.Group.Name()
+			}
+			fate[id]++
 			require.NotEqual(t, berth.None, u.Reason.Code, "seed %d: %v", seed, u)
 			if len(nodes) == 0 && u.Reason.Code != berth.GangIncomplete {
 				require.Equal(t, berth.NoNodes, u.Reason.Code, "seed %d: %v", seed, u)
@@ -359,6 +363,10 @@ func TestPlacedOrExplained(t *testing.T) {
 			}
 			c, err := scheduler.CoverageOf(snapshotOf(t, s), task.Group)
 			require.NoError(t, err)
+			if !c.Suits() {
+				want++
+				require.Equal(t, 1, fate["all of "+task.Group.Name()], "seed %d: %v suits no node", seed, task.Group)
+			}
 			for _, n := range slices.Concat(c.Pending, names(c.Impossible)) {
 				want++
 				require.Equal(t, 1, fate[task.Group.On(n).ID], "seed %d: %v on %s", seed, task.Group, n)

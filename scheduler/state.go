@@ -14,9 +14,12 @@ import (
 )
 
 // StateConfig configures a [State]. The zero value works.
+//
+// Its functions are called under the State's lock, and must not call the State or a Scheduler. One that panics, or ends its
+// goroutine, takes back what the State was doing: the call has then changed nothing, and the panic reaches the caller. The
+// same holds for rules and strategies.
 type StateConfig struct {
-	// Clock tells when assumed tasks and holds end, and dates the commands. The default is time.Now. It is
-	// called under the State's lock and must not call the State or a Scheduler.
+	// Clock tells when assumed tasks and holds end, and dates the commands. The default is time.Now.
 	Clock func() time.Time
 
 	// AssumeFor is how long a task stays assumed after it was placed: unless it is confirmed by then,
@@ -24,17 +27,17 @@ type StateConfig struct {
 	// start is placed twice; too long, and what a crashed host never launched keeps its room.
 	AssumeFor time.Duration
 
-	// Admit is asked before every Place and Take of a plan. A reason that is not zero refuses the
-	// operation; its Code is [berth.Denied] unless it sets another. Whether there is room is checked
-	// besides, so Admit only adds to what is refused. It runs under the State's lock: it must be fast, give
-	// equal answers to equal questions (the same operation may be asked about more than once), and not call the
-	// State or a Scheduler. The default admits everything.
+	// Admit is asked before every operation that takes room: each Place, each Take, and each Evict that names a hold, of a plan or
+	// of [State.Hold]. A reason that is not zero refuses the operation; its Code is [berth.Denied] unless it sets another. Whether
+	// there is room is checked besides, so Admit only adds to what is refused. [Scheduler.Schedule] asks while it plans, where it
+	// plans and commits in one step, and what is refused takes no room from what comes after it. Admit must be fast and give
+	// equal answers to equal questions: the same operation may be asked about more than once. Tasks that are adopted run
+	// already, and are not asked about. The default admits everything.
 	Admit func(Admission) berth.Reason
 
 	// Record is handed every command as it is done, in order, replayed ones excepted. A fresh State that
-	// replays them becomes the same State. The command is Record's to keep. It runs under the State's
-	// lock: it must not call the State or a Scheduler, and what it takes is added to every change. The default keeps
-	// nothing.
+	// replays them becomes the same State. The command is Record's to keep. What Record takes is added to every change. If it
+	// panics, the command is not done, so it must not have been kept. The default keeps nothing.
 	Record func(Command)
 }
 
@@ -53,8 +56,9 @@ func (c StateConfig) check() (StateConfig, error) {
 // at once and whole, under one lock.
 //
 // Every method that changes something either does all it was asked to or, with every fault named,
-// nothing. Only Commit does a part, and says which. The zero State is an empty cluster of the zero
-// StateConfig.
+// nothing. Only Commit does a part, and says which. What a function of the host does cannot tear a change: see
+// [StateConfig]. The zero State is an empty cluster of the zero StateConfig. A nil one is none: its methods fail where they
+// can, and else show nothing.
 type State struct {
 	admit     func(Admission) berth.Reason
 	record    func(Command)
@@ -62,10 +66,26 @@ type State struct {
 	assumeFor time.Duration
 
 	mu      sync.Mutex
-	ledger  *ledger
+	ledger  *ledger           // between calls, all that was done to it is kept
 	snap    *cluster.Snapshot // of the present state, if somebody asked since it changed
 	changed chan struct{}     // closed at the next change, if somebody waits for it
 	ended   store.Set         // what a call of end has named so far; empty between calls
+}
+
+var (
+	errNoState   = errors.New("scheduler: no state")
+	errNoContext = errors.New("scheduler: no context")
+)
+
+// ended returns why nothing is to be done any more, or nil.
+func ended(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errNoContext
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // NewState returns a cluster of the nodes. It fails with every fault of the configuration and of every
@@ -97,6 +117,14 @@ func (s *State) lock() {
 	}
 }
 
+// unlock takes back what was done since lock and not kept, and gives the lock back. Nothing is left to take back unless
+// the call failed, or a function of the host ended it.
+func (s *State) unlock() {
+	defer s.mu.Unlock()
+	s.ledger.restore()
+	s.ended.Clear()
+}
+
 func wrap(err error) error {
 	if err == nil {
 		return nil
@@ -107,11 +135,14 @@ func wrap(err error) error {
 // Snapshot returns the cluster as it is now, without the holds whose deadline has passed. Its cost does
 // not depend on the size of the cluster.
 func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if s == nil {
+		return nil, errNoState
+	}
+	if err := ended(ctx); err != nil {
+		return nil, err
 	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.lapse()
 	if s.snap == nil {
 		s.snap = s.ledger.fork.Snapshot()
@@ -122,8 +153,11 @@ func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 // Changed returns a channel that is closed at the next change of what a plan could use, which is
 // whenever [State.Version] moves.
 func (s *State) Changed() <-chan struct{} {
+	if s == nil {
+		return nil
+	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.changed == nil {
 		s.changed = make(chan struct{})
 	}
@@ -132,15 +166,21 @@ func (s *State) Changed() <-chan struct{} {
 
 // Version says which state the cluster is in. It stays the same while tasks are only confirmed or marked.
 func (s *State) Version() berth.Version {
+	if s == nil {
+		return berth.Version{}
+	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	return s.ledger.fork.Version()
 }
 
 // Task returns the task of that ID, lost ones included.
 func (s *State) Task(id string) (cluster.TaskView, bool) {
+	if s == nil {
+		return cluster.TaskView{}, false
+	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	return s.ledger.fork.Task(id)
 }
 
@@ -209,10 +249,13 @@ func (s *State) Release(tasks ...string) error {
 }
 
 // Hold sets room on a node aside for an owner until a deadline. It fails, with the [berth.Reason] in its
-// error, if there is no such room; [StateConfig.Admit] is not asked.
+// error, if there is no such room or if [StateConfig.Admit] refuses.
 func (s *State) Hold(h berth.Hold) error {
+	if s == nil {
+		return errNoState
+	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.lapse()
 	now := s.now()
 	err := h.Err()
@@ -222,7 +265,11 @@ func (s *State) Hold(h berth.Hold) error {
 	if err != nil {
 		return wrap(err)
 	}
-	return s.apply(Command{Time: now, Ops: []berth.Op{{Kind: berth.Take, Hold: &h}}})
+	op := berth.Op{Kind: berth.Take, Hold: &h}
+	if why := s.gate(now).ask(&op); why.Code != berth.None {
+		return wrap(undone(&op, why))
+	}
+	return s.apply(Command{Time: now, Ops: []berth.Op{op}})
 }
 
 // DropHold ends holds.
@@ -232,18 +279,20 @@ func (s *State) DropHold(ids ...string) error {
 
 // end ends what the IDs name; naming one twice is naming it once.
 func (s *State) end(kind berth.OpKind, ids []string) error {
-	if len(ids) == 0 {
+	switch {
+	case s == nil:
+		return errNoState
+	case len(ids) == 0:
 		return nil
 	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	ops := make([]berth.Op, 0, len(ids))
 	for _, id := range ids {
 		if _, first := s.ended.Add(store.Hash(id), id); first {
 			ops = append(ops, berth.Op{Kind: kind, ID: id})
 		}
 	}
-	s.ended.Clear()
 	return s.apply(Command{Time: s.now(), Ops: ops})
 }
 
@@ -251,8 +300,11 @@ func (s *State) end(kind berth.OpKind, ids []string) error {
 // earliest deadline first. Tasks expire in no other way, so the caller sees every one. Holds also end by
 // themselves, before a snapshot or a commit could use them, and are then not returned here.
 func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold) {
+	if s == nil {
+		return nil, nil
+	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	now := s.now()
 	c := Command{Time: now}
 	for e := range s.ledger.tasks.passed(now) {
@@ -271,8 +323,11 @@ func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold) {
 
 // NextExpiry returns the earliest deadline of an assumed task or a hold, and whether there is one.
 func (s *State) NextExpiry() (time.Time, bool) {
+	if s == nil {
+		return time.Time{}, false
+	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	t, some := s.ledger.tasks.first()
 	if h, ok := s.ledger.holds.first(); ok && (!some || h.Before(t)) {
 		return h, true
@@ -305,8 +360,11 @@ func (s *State) mustApply(c Command) {
 // Now returns the time by the State's clock, in UTC. A source that has it lends its clock to the Exchange
 // that makes offers of it.
 func (s *State) Now() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	return s.now()
 }
 
@@ -316,30 +374,41 @@ func (s *State) now() time.Time { return s.clock().Round(0).UTC() }
 
 // change carries out a command of n parts.
 func (s *State) change(n int, c Command) error {
-	if n == 0 {
+	switch {
+	case s == nil:
+		return errNoState
+	case n == 0:
 		return nil
 	}
 	s.lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	c.Time = s.now()
 	return s.apply(c)
 }
 
-// apply carries out a command and makes it known.
+// apply carries out a command, whole or not at all.
 func (s *State) apply(c Command) error {
 	before := s.ledger.fork.Version()
 	if err := s.ledger.apply(&c); err != nil {
+		s.ledger.restore()
 		return wrap(err)
 	}
-	s.done(before)
-	if s.record != nil {
-		s.record(c.clone())
-	}
+	s.keep(before, c)
 	return nil
 }
 
-// done tells those who wait that the state is no longer that of before.
+// keep records a command that has been carried out, and makes it known. Until it was recorded it can be taken back, as
+// it is where Record panics.
+func (s *State) keep(before berth.Version, c Command) {
+	if s.record != nil {
+		s.record(c.clone())
+	}
+	s.done(before)
+}
+
+// done says that what was done stays, and tells those who wait that the state is no longer that of before.
 func (s *State) done(before berth.Version) {
+	s.ledger.store.Keep()
 	s.snap = nil
 	if s.changed != nil && s.ledger.fork.Version() != before {
 		close(s.changed)
@@ -349,21 +418,19 @@ func (s *State) done(before berth.Version) {
 
 // Replay carries out commands that were recorded, all of them or, if one cannot be, none. It decides
 // nothing anew: a fresh State that replays what another recorded from the beginning on shows the same
-// nodes, tasks, holds, deadlines and version numbers. It takes about twice the time of the first run.
+// nodes, tasks, holds, deadlines and version numbers. Until the last one is done, the State keeps what it takes to take
+// all of them back.
 func (s *State) Replay(commands ...Command) error {
-	s.lock()
-	defer s.mu.Unlock()
-	trial := s.ledger.branch()
-	for i := range commands {
-		if err := trial.apply(&commands[i]); err != nil {
-			return wrap(fmt.Errorf("replay: command %d: %w", i, err))
-		}
+	if s == nil {
+		return errNoState
 	}
+	s.lock()
+	defer s.unlock()
 	before := s.ledger.fork.Version()
 	for i := range commands {
 		if err := s.ledger.apply(&commands[i]); err != nil {
-			s.done(before)
-			return wrap(fmt.Errorf("replay: command %d: a rule changed its mind: %w", i, err))
+			s.ledger.restore()
+			return wrap(fmt.Errorf("replay: command %d: %w", i, err))
 		}
 	}
 	s.done(before)

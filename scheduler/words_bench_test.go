@@ -62,7 +62,7 @@ func BenchmarkWords(b *testing.B) {
 		require.NoError(b, err)
 		tasks := berth.NewGroup("planned", spec).Tasks(batch)
 		for b.Loop() {
-			_, err := s.Plan(snapshot, tasks...)
+			_, err := s.Plan(b.Context(), snapshot, tasks...)
 			require.NoError(b, err)
 		}
 		perTask(b, batch)
@@ -118,7 +118,7 @@ func BenchmarkWords(b *testing.B) {
 			b.StopTimer()
 			snapshot, err := state.Snapshot(ctx)
 			require.NoError(b, err)
-			plan, err := s.Plan(snapshot, tasks...)
+			plan, err := s.Plan(b.Context(), snapshot, tasks...)
 			require.NoError(b, err)
 			b.StartTimer()
 			_, err = state.Commit(ctx, plan)

@@ -178,7 +178,7 @@ func plan(t *testing.T, c *trace.Cell) string {
 	require.NoError(t, err)
 	snapshot, err := state.Snapshot(t.Context())
 	require.NoError(t, err)
-	p, err := s.Plan(snapshot, c.Tasks()...)
+	p, err := s.Plan(t.Context(), snapshot, c.Tasks()...)
 	require.NoError(t, err)
 	return p.String()
 }

@@ -106,12 +106,8 @@ func (s *Store) Add(id string, r Record) uint32 {
 	row := r.Row
 	r.Row = None
 	*at = r
-	if r.Group == Holds {
-		s.byHold.insert(slot, r.hash, s.hasHold)
-	} else {
-		s.byTask.insert(slot, r.hash, s.hasTask)
-		s.taskN++
-	}
+	s.noteAt(added, slot)
+	s.indexRecord(slot, at)
 	g := s.group(r.Group)
 	g.members = append(g.members, mention{slot, r.life})
 	g.tasks++
@@ -121,6 +117,16 @@ func (s *Store) Add(id string, r Record) uint32 {
 	return slot
 }
 
+// indexRecord makes a record that has just been put in a slot be found.
+func (s *Store) indexRecord(slot uint32, r *Record) {
+	if r.Group == Holds {
+		s.byHold.insert(slot, r.hash, s.hasHold)
+	} else {
+		s.byTask.insert(slot, r.hash, s.hasTask)
+		s.taskN++
+	}
+}
+
 // Remove gives back what a record takes and forgets it. Lists that mention it keep the mention, which is
 // passed over from now on: taking it out at once would mean to copy them.
 func (s *Store) Remove(slot uint32) {
@@ -128,6 +134,7 @@ func (s *Store) Remove(slot uint32) {
 	id := r.Group
 	g := s.group(id)
 	row := r.Row
+	s.noteRemoval(slot, r, g)
 	if row != None {
 		s.give(r, g, s.node(row))
 	}
@@ -166,12 +173,14 @@ func tidy[M any](list []M, live int, good func(M) bool) []M {
 // Mark changes a record's state and deadline.
 func (s *Store) Mark(slot uint32, state uint8, deadline int64) {
 	r := s.recs.mutAt(s.token, int(slot))
+	s.noteMark(slot, r)
 	r.State, r.Deadline = state, deadline
 }
 
 // Resize replaces what a hold takes on its node.
 func (s *Store) Resize(slot uint32, extra *Extra) {
 	r := s.recs.mutAt(s.token, int(slot))
+	s.noteResize(slot, r)
 	g := s.group(r.Group)
 	if r.Row == None {
 		r.Extra = extra
@@ -201,6 +210,7 @@ func (s *Store) Unsettle(slot uint32) {
 		return
 	}
 	r := s.recs.mutAt(s.token, int(slot))
+	s.noteUnsettle(slot, r)
 	ns := s.node(r.Row)
 	s.give(r, s.group(r.Group), ns)
 	r.Row = None

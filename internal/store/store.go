@@ -55,10 +55,10 @@ func (n *Node) Attr(key uint32) (uint32, bool) {
 // NodeState is one row: a node and its use. The slices are shared with views: they are replaced, or
 // appended to by the one store that owns them, and never written.
 type NodeState struct {
-	Node    *Node    // nil where the row is free
-	members []member // tasks and holds here
-	*Parts           // nil where the row is free
-	live    uint32   // members that are there
+	Node     *Node    // nil where the row is free
+	members  []member // tasks and holds here
+	*Parts            // nil where the row is free
+	live     uint32   // members that are there
 	Cordoned bool
 }
 
@@ -142,6 +142,7 @@ type Store struct {
 	grpFree []uint32
 	added   []uint32 // rows added since order was made
 	stale   bool     // order is not that of the nodes
+	journal journal
 }
 
 // View is an immutable cluster. Any number of goroutines may read it.
@@ -465,16 +466,23 @@ func (s *Store) AddNode(n *Node) uint32 {
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
 	copy(free, n.Capacity)
-	s.byNode.insert(row, Hash(n.ID), func(row, hash uint32) bool { return Hash(s.nodeID(row)) == hash })
-	s.added, s.stale = append(s.added, row), true
-	s.nodeN++
+	s.noteAt(nodeAdded, row)
+	s.indexNode(row)
 	s.changed(row, NoGroup)
 	return row
+}
+
+// indexNode makes a node that has just been put in a row be found.
+func (s *Store) indexNode(row uint32) {
+	s.byNode.insert(row, Hash(s.Node(row).Node.ID), func(row, hash uint32) bool { return Hash(s.nodeID(row)) == hash })
+	s.added, s.stale = append(s.added, row), true
+	s.nodeN++
 }
 
 // SetNode replaces the description of a node, which keeps its members: free amounts move by the
 // difference in capacity, and what members hold of devices stays held.
 func (s *Store) SetNode(row uint32, n *Node) {
+	s.noteRow(nodeSet, row)
 	ns := s.node(row)
 	old := ns.Node
 	free := s.free.mutRow(s.token, int(row))
@@ -497,12 +505,14 @@ func (s *Store) SetNode(row uint32, n *Node) {
 
 // SetCordoned marks a node as taking no new tasks, or takes the mark away.
 func (s *Store) SetCordoned(row uint32, cordoned bool) {
+	s.noteRow(nodeSet, row)
 	s.node(row).Cordoned = cordoned
 	s.changed(row, NoGroup)
 }
 
 // RemoveNode removes a node without members.
 func (s *Store) RemoveNode(row uint32) {
+	s.noteRow(nodeRemoved, row)
 	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
 	*s.node(row) = NodeState{}
 	clear(s.free.mutRow(s.token, int(row)))
@@ -574,11 +584,18 @@ func (s *Store) AddGroup(g Group) uint32 {
 	}
 	g.owner = s.token
 	*s.group(id) = g
-	s.byGroup.insert(id, Hash(g.Name), func(g, hash uint32) bool { return Hash(s.groupName(g)) == hash })
+	s.noteAt(grouped, id)
+	s.indexGroup(id, g.Name)
 	return id
 }
 
+// indexGroup makes a group that has just been put in its place be found.
+func (s *Store) indexGroup(id uint32, name string) {
+	s.byGroup.insert(id, Hash(name), func(g, hash uint32) bool { return Hash(s.groupName(g)) == hash })
+}
+
 func (s *Store) dropGroup(id uint32) {
+	s.noteDrop(id)
 	s.byGroup.remove(id, Hash(s.Group(id).Name))
 	*s.group(id) = Group{}
 	s.grpFree = append(s.grpFree, id)

@@ -1,0 +1,255 @@
+package store
+
+// A store that is undoable takes down how to take back each change, in the order of the changes, until Keep says that
+// they stay. Taking back the latest ones leaves the store as it was, version and the order of every list included, so
+// that whoever looked before sees no difference; only the room that its slots and tables take stays. The cost is some
+// nanoseconds for each change, and nothing is copied for what is added.
+
+// journal is how to take back the changes since the last Keep. What a kind of change needs besides the entry lies on a
+// stack of its own, so that the entries of additions are small.
+type journal struct {
+	on      bool
+	kept    uint64 // the version at the last Keep
+	entries []entry
+	removed []removal
+	dropped []Group
+	rows    []rowBefore
+	extras  []*Extra
+}
+
+type entryKind uint8
+
+const (
+	added       entryKind = iota // a record
+	removed                      // a record; its removal is on a stack
+	marked                       // a record: state and value are what it was marked with before
+	resized                      // a record; its extra is on a stack
+	unsettled                    // a record; value is the row that it was on
+	grouped                      // a group came
+	ungrouped                    // a group went; it is on a stack
+	nodeAdded                    // a row
+	nodeSet                      // a row; what it was is on a stack
+	nodeRemoved                  // a row; what it was is on a stack
+)
+
+type entry struct {
+	kind  entryKind
+	state uint8
+	at    uint32 // the slot, group or row
+	value int64
+}
+
+// removal is a record that was removed, and the lists that mentioned it as they were.
+type removal struct {
+	record  Record
+	ofGroup []mention
+	onNode  []member
+}
+
+// rowBefore is a row as it was.
+type rowBefore struct {
+	node NodeState
+	free []int64
+}
+
+// Point is a moment to go back to.
+type Point struct {
+	entries int
+	seq     uint64
+}
+
+// Undoable makes the store take down how to take back what is done to it from now on.
+func (s *Store) Undoable() { s.journal = journal{on: true, kept: s.seq} }
+
+// Point returns the present moment. It is good until the next Keep.
+func (s *Store) Point() Point { return Point{len(s.journal.entries), s.seq} }
+
+// Kept returns the moment of the last Keep.
+func (s *Store) Kept() Point { return Point{0, s.journal.kept} }
+
+// Pending reports whether anything was changed since the last Keep.
+func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
+
+// Keep says that what was changed stays.
+func (s *Store) Keep() {
+	const most = 1 << 15 // entries that it keeps room for
+	j := &s.journal
+	j.kept = s.seq
+	if cap(j.entries) > most {
+		s.journal = journal{on: true, kept: s.seq}
+		return
+	}
+	j.entries = j.entries[:0]
+	clear(j.removed)
+	clear(j.dropped)
+	clear(j.rows)
+	clear(j.extras)
+	j.removed, j.dropped, j.rows, j.extras = j.removed[:0], j.dropped[:0], j.rows[:0], j.extras[:0]
+}
+
+// Undo takes back what was changed since a point, the latest first. It tells of each record as it was before it is taken back
+// and as it is then; a Record without an ID is none.
+func (s *Store) Undo(to Point, tell func(from, to Record)) {
+	j := &s.journal
+	j.on = false // taking back is not to be taken back
+	defer func() { j.on = true }()
+	for len(j.entries) > to.entries {
+		e := pull(&j.entries)
+		switch e.kind {
+		case added, removed, marked, resized, unsettled:
+			var was Record
+			if e.kind != removed {
+				was = *s.Record(e.at)
+			}
+			s.undoRecord(e)
+			var is Record
+			if e.kind != added {
+				is = *s.Record(e.at)
+			}
+			tell(was, is)
+		case grouped:
+			s.dropGroup(e.at)
+		case ungrouped:
+			pull(&s.grpFree)
+			g := pull(&j.dropped)
+			*s.group(e.at) = g
+			s.indexGroup(e.at, g.Name)
+		case nodeAdded:
+			s.RemoveNode(e.at)
+		case nodeSet:
+			was := pull(&j.rows).node
+			s.SetNode(e.at, was.Node)
+			ns := s.node(e.at)
+			ns.Parts, ns.Cordoned = was.Parts, was.Cordoned
+		case nodeRemoved:
+			pull(&s.rowFree)
+			was := pull(&j.rows)
+			*s.node(e.at) = was.node
+			copy(s.free.mutRow(s.token, int(e.at)), was.free)
+			s.indexNode(e.at)
+		}
+	}
+	// The log must not tell of changes that never were. What comes next must not be written where a view may read.
+	gone := min(s.seq-to.seq, uint64(len(s.log)))
+	keep := len(s.log) - int(gone)
+	s.log = s.log[:keep:keep]
+	s.seq = to.seq
+	s.logBase = s.seq - uint64(keep)
+}
+
+func (s *Store) undoRecord(e entry) {
+	j := &s.journal
+	r := s.recs.mutAt(s.token, int(e.at))
+	switch e.kind {
+	case added:
+		g := s.group(r.Group)
+		g.members = shorter(g.members)
+		g.tasks--
+		if r.Row != None {
+			ns := s.node(r.Row)
+			ns.members = shorter(ns.members)
+			ns.live--
+			s.give(r, g, ns)
+		}
+		s.indexOf(r.Group).remove(e.at, r.hash)
+		if r.Group != Holds {
+			s.taskN--
+		}
+		*r = Record{Row: None, life: r.life}
+		s.recFree = append(s.recFree, e.at)
+	case removed:
+		was := pull(&j.removed)
+		pull(&s.recFree)
+		*r = was.record
+		s.indexRecord(e.at, r)
+		g := s.group(r.Group)
+		g.members = was.ofGroup
+		g.tasks++
+		if r.Row != None {
+			ns := s.node(r.Row)
+			ns.members = was.onNode
+			ns.live++
+			s.take(r, g, ns)
+		}
+	case marked:
+		r.State, r.Deadline = e.state, e.value
+	case resized:
+		s.Resize(e.at, pull(&j.extras))
+	case unsettled:
+		r.Row = uint32(e.value)
+		ns := s.node(r.Row)
+		ns.live++
+		s.take(r, s.group(r.Group), ns)
+	}
+}
+
+// shorter returns a list without its last element, and without room: what comes next goes into another list.
+func shorter[T any](list []T) []T {
+	n := len(list) - 1
+	return list[:n:n]
+}
+
+func pull[T any](stack *[]T) T {
+	var none T
+	k := len(*stack) - 1
+	top := (*stack)[k]
+	(*stack)[k] = none
+	*stack = (*stack)[:k]
+	return top
+}
+
+func (s *Store) noteAt(kind entryKind, at uint32) {
+	if s.journal.on {
+		s.journal.entries = append(s.journal.entries, entry{kind: kind, at: at})
+	}
+}
+
+func (s *Store) noteRemoval(slot uint32, r *Record, g *Group) {
+	if !s.journal.on {
+		return
+	}
+	was := removal{record: *r, ofGroup: g.members}
+	if r.Row != None {
+		was.onNode = s.Node(r.Row).members
+	}
+	s.journal.removed = append(s.journal.removed, was)
+	s.noteAt(removed, slot)
+}
+
+func (s *Store) noteMark(slot uint32, r *Record) {
+	if s.journal.on {
+		s.journal.entries = append(s.journal.entries, entry{kind: marked, state: r.State, at: slot, value: r.Deadline})
+	}
+}
+
+func (s *Store) noteResize(slot uint32, r *Record) {
+	if s.journal.on {
+		s.journal.extras = append(s.journal.extras, r.Extra)
+		s.noteAt(resized, slot)
+	}
+}
+
+func (s *Store) noteUnsettle(slot uint32, r *Record) {
+	if s.journal.on {
+		s.journal.entries = append(s.journal.entries, entry{kind: unsettled, at: slot, value: int64(r.Row)})
+	}
+}
+
+func (s *Store) noteDrop(id uint32) {
+	if s.journal.on {
+		s.journal.dropped = append(s.journal.dropped, *s.Group(id))
+		s.noteAt(ungrouped, id)
+	}
+}
+
+func (s *Store) noteRow(kind entryKind, row uint32) {
+	if !s.journal.on {
+		return
+	}
+	was := rowBefore{node: *s.Node(row)}
+	if kind == nodeRemoved {
+		was.free = append(was.free, s.Free(row)...)
+	}
+	s.journal.rows = append(s.journal.rows, was)
+	s.noteAt(kind, row)
+}
