@@ -173,8 +173,8 @@ func (g *Group) Tasks(n int) []Task {
 // eligible node that has none. An instance's ID is that of [Group.On].
 func (g *Group) Everywhere() Task { return Task{Group: g} }
 
-// On returns the instance of a daemon group on a node. Its ID is "name@node", which no other task of any group has: the
-// names of daemon groups and the IDs of other tasks have no '@'. Those of nodes may have it.
+// On returns the instance of a daemon group on a node. Its ID is "name@node", which no other task of any group can have:
+// there is no '@' in the names of daemon groups, nor in the IDs of other tasks. There may be one in a node's.
 func (g *Group) On(node string) Task { return g.Task(g.given().name + instanceOf + node) }
 
 // instanceOf stands in the ID of a daemon's instance between the group and the node.
@@ -313,28 +313,18 @@ func (t Task) String() string {
 // node.
 func (t Task) IsDemand() bool { return t.ID == "" && t.Group.Mode() == Daemon }
 
-// Err returns every fault of the task joined into one error, or nil. Only the demand of a daemon group may be without an ID.
-// The ID of another task of it is that of [Group.On]; the tasks of other groups have no '@' in their IDs.
+// Err returns every fault of the task joined into one error, or nil. Only the demand of a daemon group may be without an ID,
+// and only the instance of one, as [Group.On] returns it, may have an '@' in it.
 func (t Task) Err() error {
 	if err := t.Group.Err(); err != nil {
 		return fmt.Errorf("task %q: %w", t.ID, err)
 	}
-	if t.Group.spec.Mode == Daemon {
-		return t.checkInstance()
-	}
-	if strings.IndexByte(t.ID, instanceOf[0]) >= 0 {
-		return errors.Join(checkName("task", t.ID), fmt.Errorf("task %q: only the instance of a daemon group, group@node, has an '@' in its ID", t.ID))
-	}
-	return checkName("task", t.ID)
-}
-
-func (t Task) checkInstance() error {
-	if t.ID == "" {
+	if t.IsDemand() {
 		return nil
 	}
-	node, ok := strings.CutPrefix(t.ID, t.Group.name+instanceOf)
-	if err := checkName("node", node); !ok || err != nil {
-		return fmt.Errorf("task %q: not an instance of daemon group %q: those are named %s%snode", t.ID, t.Group.name, t.Group.name, instanceOf)
+	err := checkName("task", t.ID)
+	if group, node, at := strings.Cut(t.ID, instanceOf); at && (t.Group.spec.Mode != Daemon || group != t.Group.name || node == "") {
+		err = errors.Join(err, fmt.Errorf("task %q of group %q: an '@' is for the instances of daemon groups, group@node", t.ID, t.Group.name))
 	}
-	return nil
+	return err
 }

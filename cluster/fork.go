@@ -205,7 +205,9 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
 	var why berth.Reason
 	switch op.Kind {
 	case berth.Place:
-		op.Grant, why = f.place(&op, false)
+		if op.Grant, why = f.place(&op, false); why.Code == berth.None {
+			op.Row, _ = f.find(op.Row, op.Node)
+		}
 	case berth.Take:
 		why = f.take(op.Hold)
 	case berth.Drop:

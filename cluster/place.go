@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -35,8 +36,8 @@ func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 	}
 	sh := f.shape(op.Task.Group)
 	if !picked {
-		if sh.group.Mode() == berth.Daemon && op.Task.ID != sh.group.On(op.Node).ID {
-			return nil, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("task %q: the instance of daemon group %q on node %q is %q", op.Task.ID, sh.group.Name(), op.Node, sh.group.On(op.Node).ID)}
+		if why := elsewhere(op.Task, op.Node); why != nil {
+			return nil, berth.Reason{Code: berth.Invalid, Subject: why.Error()}
 		}
 		if f.differs(sh) {
 			return nil, berth.Reason{Code: berth.GroupDiffers, Subject: sh.group.Name()}
@@ -101,6 +102,14 @@ func checkTask(t berth.Task) error {
 	return err
 }
 
+// elsewhere says that a task is the instance of a daemon group on another node.
+func elsewhere(t berth.Task, node string) error {
+	if t.Group.Mode() != berth.Daemon || !strings.Contains(t.ID, "@") || t.ID == t.Group.On(node).ID {
+		return nil
+	}
+	return fmt.Errorf("task %q: not the instance on node %q, which is %q", t.ID, node, t.Group.On(node).ID)
+}
+
 func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
 	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extraOf(grant)})
 }
@@ -159,10 +168,7 @@ func extraOf(g *berth.Grant) *store.Extra {
 // if what the node's tasks and holds take together would not fit in an int64.
 func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
 	f.ready()
-	errs := []error{checkTask(t)}
-	if g := t.Group; g.Mode() == berth.Daemon && errs[0] == nil && t.ID != g.On(node).ID {
-		errs = append(errs, fmt.Errorf("task %q: the instance of daemon group %q on node %q is %q", t.ID, g.Name(), node, g.On(node).ID))
-	}
+	errs := []error{checkTask(t), elsewhere(t, node)}
 	row, ok := f.s.FindNode(node)
 	if !ok {
 		errs = append(errs, fmt.Errorf("task %q: node %q: %w", t.ID, node, berth.ErrUnknownNode))
