@@ -140,6 +140,7 @@ type rival struct {
 	*scheduler.State
 	races int
 	beat  func()
+	after func() // a commit, if it is set
 	fails error
 }
 
@@ -151,7 +152,11 @@ func (r *rival) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 		r.races--
 		r.beat()
 	}
-	return r.State.Commit(ctx, p)
+	out, err := r.State.Commit(ctx, p)
+	if r.after != nil {
+		r.after()
+	}
+	return out, err
 }
 
 // Nodes n1 to n4 have a core each; at every race the rival places a task where the plan's first one goes.

@@ -72,7 +72,7 @@ func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
 
 // Keep says that what was changed stays.
 func (s *Store) Keep() {
-	const most = 1 << 15 // entries that it keeps room for
+	const most = 1 << 17 // entries that it keeps room for
 	j := &s.journal
 	j.kept = s.seq
 	if cap(j.entries) > most {
