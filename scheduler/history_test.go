@@ -32,7 +32,51 @@ type history struct {
 	groups []*berth.Group
 	likely []int // the groups that tasks are of at present, if not any
 	kept   []kept
+	fuse   int      // the call of the host's code that panics, counted down; none at 0
+	lit    int      // what fuse is to be during the next call of the State
 	trace  []string // for the message of a failure
+}
+
+// brittle is a rule that panics where the history wants it to.
+type brittle struct {
+	berth.NodeRule
+	h *history
+}
+
+func (b brittle) Allows(n *berth.Node) bool { b.h.burn(); return b.NodeRule.Allows(n) }
+
+// burn is called by all that stands for the host's code.
+func (h *history) burn() {
+	if h.fuse > 0 {
+		if h.fuse--; h.fuse == 0 {
+			panic("boom")
+		}
+	}
+}
+
+// host makes a call of the State during which the host's code may panic, and reports whether it did. The call must then have
+// changed nothing; if it did not, all that it did must be true, which is for the caller to see.
+func (h *history) host(call func()) (torn bool) {
+	before, version, recorded, changed := h.picture(), h.state.Version(), len(h.record), h.state.Changed()
+	h.fuse, h.lit = h.lit, 0
+	defer func() {
+		h.fuse = 0
+		if torn = recover() != nil; !torn {
+			return
+		}
+		h.log("  the host's code panicked")
+		h.same("host-code-tears-nothing", before, h.picture())
+		if h.state.Version() != version || len(h.record) != recorded {
+			h.fail("host-code-tears-nothing: version %v and %d commands, now %v and %d", version, recorded, h.state.Version(), len(h.record))
+		}
+		select {
+		case <-changed:
+			h.fail("host-code-tears-nothing: woken by nothing")
+		default:
+		}
+	}()
+	call()
+	return false
 }
 
 // kept is a snapshot and how it looked when it was taken.
@@ -43,6 +87,9 @@ type kept struct {
 
 func newHistory(t testing.TB, bytes []byte) *history {
 	h := &history{t: t, bytes: bytes, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), groups: historyGroups()}
+	spec := h.groups[1].Spec()
+	spec.Rules[1] = brittle{spec.Rules[1].(berth.NodeRule), h}
+	h.groups[1] = berth.NewGroup("web", spec)
 	var err error
 	h.state, err = NewState(h.config(), h.node(0, 8), h.node(1, 4))
 	require.NoError(t, err)
@@ -51,10 +98,11 @@ func newHistory(t testing.TB, bytes []byte) *history {
 
 func (h *history) config() StateConfig {
 	return StateConfig{
-		Clock:     func() time.Time { return h.now },
+		Clock:     func() time.Time { h.burn(); return h.now },
 		AssumeFor: 100 * time.Second,
-		Record:    func(c Command) { h.record = append(h.record, c) },
+		Record:    func(c Command) { h.burn(); h.record = append(h.record, c) },
 		Admit: func(a Admission) berth.Reason { // a limit of 9 cores for a role
+			h.burn()
 			if a.Role() == "eng/web" && a.Used("eng")["cpu"]+a.Cost()["cpu"] > limit {
 				return berth.Reason{Subject: "limit of eng"}
 			}
@@ -199,6 +247,10 @@ func (h *history) run() {
 
 func (h *history) step() {
 	before, version := h.picture(), h.state.Version()
+	if h.byte(3) == 0 {
+		h.lapse(&before, &version) // for that is not taken back
+		h.lit = 1 + h.byte(12)
+	}
 	var err error
 	switch what := h.byte(16); what {
 	default:
@@ -207,26 +259,26 @@ func (h *history) step() {
 	case 5:
 		n := h.node(h.byte(6), 1+h.byte(8))
 		h.log("add %s", n.ID)
-		err = h.state.AddNodes(n)
+		h.host(func() { err = h.state.AddNodes(n) })
 	case 6:
 		n := h.node(h.byte(6), 1+h.byte(8))
 		if h.byte(2) == 1 {
 			n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: "T4"})
 		}
 		h.log("update %s", n.ID)
-		err = h.state.UpdateNodes(n)
+		h.host(func() { err = h.state.UpdateNodes(n) })
 	case 7:
 		ids := []string{h.nodeID(), h.nodeID()}[:1+h.byte(2)]
 		h.log("remove %v", ids)
-		err = h.state.RemoveNodes(ids...)
+		h.host(func() { err = h.state.RemoveNodes(ids...) })
 	case 8:
 		id := h.nodeID()
 		if h.byte(2) == 0 {
 			h.log("cordon %s", id)
-			err = h.state.Cordon(id)
+			h.host(func() { err = h.state.Cordon(id) })
 		} else {
 			h.log("uncordon %s", id)
-			err = h.state.Uncordon(id)
+			h.host(func() { err = h.state.Uncordon(id) })
 		}
 	case 9:
 		var running []Running
@@ -235,35 +287,37 @@ func (h *history) step() {
 			running = append(running, Running{Task: g.Task(h.taskIn(g)), Node: h.nodeID(), State: berth.TaskState(h.byte(7))})
 		}
 		h.log("adopt %v", running)
-		err = h.state.Adopt(running...)
+		h.host(func() { err = h.state.Adopt(running...) })
 	case 10:
 		ids := []string{h.taskID(), h.taskID()}[:1+h.byte(2)]
 		h.log("confirm %v", ids)
-		err = h.state.Confirm(ids...)
+		h.host(func() { err = h.state.Confirm(ids...) })
 	case 11:
 		ids := []string{h.taskID(), h.taskID()}[:1+h.byte(2)]
 		h.log("stop %v", ids)
-		err = h.state.Stop(ids...)
+		h.host(func() { err = h.state.Stop(ids...) })
 	case 12:
 		ids := []string{h.taskID(), h.taskID()}[:1+h.byte(2)]
 		h.log("release %v", ids)
-		err = h.state.Release(ids...)
+		h.host(func() { err = h.state.Release(ids...) })
 	case 13:
 		if h.byte(3) == 0 {
 			id := h.holdID()
 			h.log("drop %s", id)
-			err = h.state.DropHold(id)
+			h.host(func() { err = h.state.DropHold(id) })
 			break
 		}
 		hold := h.hold()
 		h.log("hold %v", hold)
 		h.lapse(&before, &version)
-		err = h.state.Hold(*hold)
+		h.host(func() { err = h.state.Hold(*hold) })
 	case 14:
 		h.now = h.now.Add(time.Duration(h.byte(4)*20) * time.Second)
 		if h.byte(2) == 0 {
 			h.log("expire at %v", h.now)
-			h.state.Expire()
+			if h.host(func() { h.state.Expire() }) {
+				return
+			}
 			if at, ok := h.state.NextExpiry(); ok && !at.After(h.now) {
 				h.fail("something that ends at %v is still there at %v", at, h.now)
 			}
@@ -313,7 +367,10 @@ func (h *history) commit() {
 	h.likely = nil
 	written := slices.Clone(p.Ops)
 	before := h.picture()
-	out, err := h.state.Commit(context.Background(), p)
+	var out *berth.Outcome
+	if h.host(func() { out, err = h.state.Commit(context.Background(), p) }) {
+		return
+	}
 	require.NoError(h.t, err)
 	h.log("commit %v together %v", p, p.Together)
 	for _, r := range out.Refused {
@@ -663,7 +720,7 @@ func (h *history) fail(format string, args ...any) {
 }
 
 // TestHistories checks never-overcommit, release-undoes-assume, fork-never-leaks, replay-equals-live,
-// hard-constraints-hold and gang-all-or-nothing on random histories.
+// hard-constraints-hold, gang-all-or-nothing and host-code-tears-nothing on random histories.
 func TestHistories(t *testing.T) {
 	runs := uint64(400)
 	if testing.Short() {
