@@ -317,11 +317,13 @@ func (p *planner) placed(g *berth.Group) bool {
 	return ok && p.view.Group(id).Count > 0
 }
 
-// miss notes that a node lacks an instance of a daemon group. A node that lacks nothing has the instance's task in the way.
+// miss notes that a node lacks an instance of a daemon group, and why: first, that its ID is taken, as by an instance that
+// was lost with the node before and not released.
 func (p *planner) miss(t berth.Task, node string, lacks []berth.Lack) {
-	if len(lacks) == 0 {
+	if len(lacks) == 0 || lacks[0].Reason.Code != berth.TaskExists {
 		if v, ok := p.snapshot.Task(t.ID); ok {
-			lacks = []berth.Lack{{Reason: berth.Reason{Code: berth.TaskExists, Subject: whereabouts(v)}}}
+			taken := berth.Lack{Reason: berth.Reason{Code: berth.TaskExists, Subject: whereabouts(v)}}
+			lacks = append([]berth.Lack{taken}, lacks...)
 		}
 	}
 	why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}

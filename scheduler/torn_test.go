@@ -218,7 +218,7 @@ func TestFault01HostCodeTearsNothing(t *testing.T) {
 }
 
 // A strategy that panics leaves the Scheduler good for the next plan: it is that of one that never saw the fault.
-func TestFault01StrategyPanics(t *testing.T) {
+func TestStrategyPanics(t *testing.T) {
 	ctx := context.Background()
 	for _, exhaustive := range []bool{false, true} {
 		f := &fuse{calls: math.MaxInt, blow: func() { panic("boom") }}
