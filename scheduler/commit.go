@@ -92,7 +92,7 @@ type commit struct {
 	expires time.Time // when the tasks it places do; zero is never
 
 	// The first operations that are placements and were done as they stand are only counted, and copied to
-	// accepted when another comes: a plan that is done whole copies nothing.
+	// accepted when another comes, or one is refused: a plan that is done whole copies nothing.
 	whole    int
 	accepted []berth.Op
 	refused  []berth.Refusal
@@ -126,13 +126,11 @@ func (c *commit) step(l *ledger, i int) berth.Reason {
 	if why.Code != berth.None {
 		return why
 	}
-	if c.whole == i && op.Kind == berth.Place && grant == op.Grant {
+	if c.accepted == nil && op.Kind == berth.Place && grant == op.Grant {
 		c.whole++
 		return why
 	}
-	if len(c.accepted) == 0 {
-		c.accepted = append(make([]berth.Op, 0, len(c.plan.Ops)), c.plan.Ops[:c.whole]...)
-	}
+	c.part()
 	c.accepted = append(c.accepted, *op)
 	if op.Kind == berth.Place {
 		c.accepted[len(c.accepted)-1].Grant = grant
@@ -140,13 +138,21 @@ func (c *commit) step(l *ledger, i int) berth.Reason {
 	return why
 }
 
+// part begins the list of what was accepted: it is no longer the plan's.
+func (c *commit) part() {
+	if c.accepted == nil {
+		c.accepted = append(make([]berth.Op, 0, len(c.plan.Ops)), c.plan.Ops[:c.whole]...)
+	}
+}
+
 func (c *commit) refuse(i int, why berth.Reason) {
+	c.part()
 	c.refused = append(c.refused, berth.Refusal{Op: c.plan.Ops[i], Reason: why})
 }
 
 // done returns the operations that were done.
 func (c *commit) done() []berth.Op {
-	if len(c.accepted) == 0 {
+	if c.accepted == nil {
 		return c.plan.Ops[:c.whole]
 	}
 	return c.accepted
@@ -154,7 +160,7 @@ func (c *commit) done() []berth.Op {
 
 // placed returns the placements that were done: the plan's own slice where it is that.
 func (c *commit) placed() []berth.Op {
-	if len(c.accepted) == 0 {
+	if c.accepted == nil {
 		return slices.Clip(c.plan.Ops[:c.whole])
 	}
 	n := 0
@@ -182,8 +188,9 @@ type together struct {
 
 // mark is where a commit stood.
 type mark struct {
-	at, whole, accepted, refused int
-	ledger                       store.Point
+	at, whole, refused int
+	accepted           int // -1 if there was no list of it yet
+	ledger             store.Point
 }
 
 // runTogether does the operations. When a placement of a group that goes together fails, it takes back what was done since
@@ -191,6 +198,7 @@ type mark struct {
 // so little is done twice.
 func (c *commit) runTogether(l *ledger) {
 	groups := make(map[string]*together, len(c.plan.Together))
+	var begun []*together // in the order in which they began
 	for _, name := range c.plan.Together {
 		groups[name] = &together{}
 	}
@@ -218,8 +226,11 @@ func (c *commit) runTogether(l *ledger) {
 			c.refuse(i, berth.Reason{Code: berth.GangIncomplete, Subject: c.plan.Ops[i].Task.Group.Name()})
 			continue
 		case !g.begun:
-			g.begun = true
-			g.from = mark{i, c.whole, len(c.accepted), len(c.refused), l.store.Point()}
+			g.begun, begun = true, append(begun, g)
+			g.from = mark{i, c.whole, len(c.refused), len(c.accepted), l.store.Point()}
+			if c.accepted == nil {
+				g.from.accepted = -1
+			}
 		}
 		why := c.step(l, i)
 		if g == nil {
@@ -237,9 +248,14 @@ func (c *commit) runTogether(l *ledger) {
 		g.out, g.at, g.why = true, i, why
 		m := g.from
 		l.undo(m.ledger)
-		c.whole, c.accepted, c.refused = m.whole, c.accepted[:m.accepted], c.refused[:m.refused]
-		for _, o := range groups {
-			o.begun = o.begun && o.from.at < m.at // or it began on the way that was abandoned
+		c.whole, c.refused = m.whole, c.refused[:m.refused]
+		if m.accepted < 0 {
+			c.accepted = nil
+		} else {
+			c.accepted = c.accepted[:m.accepted]
+		}
+		for k := len(begun); k > 0 && begun[k-1].from.at >= m.at; k-- {
+			begun[k-1].begun, begun = false, begun[:k-1] // it began on the way that is abandoned
 		}
 		i = m.at - 1
 	}

@@ -9,7 +9,8 @@ package store
 // stack of its own, so that the entries of additions are small.
 type journal struct {
 	on      bool
-	kept    uint64 // the version at the last Keep
+	kept    Point // the moment of the last Keep
+	viewed  bool  // while changes are taken back: a view may have been taken since the first of them
 	entries []entry
 	removed []removal
 	dropped []Group
@@ -56,16 +57,20 @@ type rowBefore struct {
 type Point struct {
 	entries int
 	seq     uint64
+	token   token
 }
 
 // Undoable makes the store take down how to take back what is done to it from now on.
-func (s *Store) Undoable() { s.journal = journal{on: true, kept: s.seq} }
+func (s *Store) Undoable() {
+	s.journal = journal{on: true}
+	s.journal.kept = s.Point()
+}
 
 // Point returns the present moment. It is good until the next Keep.
-func (s *Store) Point() Point { return Point{len(s.journal.entries), s.seq} }
+func (s *Store) Point() Point { return Point{len(s.journal.entries), s.seq, s.token} }
 
 // Kept returns the moment of the last Keep.
-func (s *Store) Kept() Point { return Point{0, s.journal.kept} }
+func (s *Store) Kept() Point { return s.journal.kept }
 
 // Pending reports whether anything was changed since the last Keep.
 func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
@@ -74,9 +79,8 @@ func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
 func (s *Store) Keep() {
 	const most = 1 << 17 // entries that it keeps room for
 	j := &s.journal
-	j.kept = s.seq
 	if cap(j.entries) > most {
-		s.journal = journal{on: true, kept: s.seq}
+		s.Undoable()
 		return
 	}
 	j.entries = j.entries[:0]
@@ -85,6 +89,7 @@ func (s *Store) Keep() {
 	clear(j.rows)
 	clear(j.extras)
 	j.removed, j.dropped, j.rows, j.extras = j.removed[:0], j.dropped[:0], j.rows[:0], j.extras[:0]
+	j.kept = s.Point()
 }
 
 // Undo takes back what was changed since a point, the latest first. It tells of each record as it was before it is taken back
@@ -92,6 +97,7 @@ func (s *Store) Keep() {
 func (s *Store) Undo(to Point, tell func(from, to Record)) {
 	j := &s.journal
 	j.on = false // taking back is not to be taken back
+	j.viewed = s.token != to.token
 	defer func() { j.on = true }()
 	for len(j.entries) > to.entries {
 		e := pull(&j.entries)
@@ -129,10 +135,10 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 			s.indexNode(e.at)
 		}
 	}
-	// The log must not tell of changes that never were. What comes next must not be written where a view may read.
+	// The log must not tell of changes that never were.
 	gone := min(s.seq-to.seq, uint64(len(s.log)))
 	keep := len(s.log) - int(gone)
-	s.log = s.log[:keep:keep]
+	s.log = shortened(s.log, keep, j.viewed)
 	s.seq = to.seq
 	s.logBase = s.seq - uint64(keep)
 }
@@ -143,11 +149,11 @@ func (s *Store) undoRecord(e entry) {
 	switch e.kind {
 	case added:
 		g := s.group(r.Group)
-		g.members = shorter(g.members)
+		g.members = shortened(g.members, len(g.members)-1, j.viewed)
 		g.tasks--
 		if r.Row != None {
 			ns := s.node(r.Row)
-			ns.members = shorter(ns.members)
+			ns.members = shortened(ns.members, len(ns.members)-1, j.viewed)
 			ns.live--
 			s.give(r, g, ns)
 		}
@@ -183,10 +189,13 @@ func (s *Store) undoRecord(e entry) {
 	}
 }
 
-// shorter returns a list without its last element, and without room: what comes next goes into another list.
-func shorter[T any](list []T) []T {
-	n := len(list) - 1
-	return list[:n:n]
+// shortened returns the first n elements of a list: without room after them where a view may read there, so that what
+// comes next goes into another list.
+func shortened[T any](list []T, n int, viewed bool) []T {
+	if viewed {
+		return list[:n:n]
+	}
+	return list[:n]
 }
 
 func pull[T any](stack *[]T) T {

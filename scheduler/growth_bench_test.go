@@ -1,0 +1,31 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// BenchmarkGrowth shows how costs grow: each row runs at a size and at twice that, and takes at most 2.5 times as long
+// there. Rows about memory report bytes-left instead, which does not grow: what the heap holds once all is gone again.
+func BenchmarkGrowth(b *testing.B) {
+	rows := []struct {
+		what string
+		n    int
+		run  func(b *testing.B, n int)
+	}{
+		{"gangs-admission", 2_000, growGangs},
+		{"gangs-commit", 2_000, growGangsCommitted},
+		{"gangs-refused", 2_000, growGangsRefused},
+		{"gang-undo", 10_000, growGangUndo},
+		{"admission-denied", 10_000, growDenied},
+		{"replay", 10_000, growReplay},
+		{"adopt", 10_000, growAdopt},
+		{"release", 20_000, growRelease},
+		{"expire", 20_000, growExpire},
+	}
+	for _, row := range rows {
+		for _, n := range []int{row.n, 2 * row.n} {
+			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.run(b, n) })
+		}
+	}
+}
