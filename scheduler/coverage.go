@@ -64,7 +64,7 @@ func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, er
 		return nil, errNoSource
 	}
 	if ctx == nil {
-		return nil, fmt.Errorf("scheduler: coverage: %w", errNoContext)
+		return nil, errNoContext
 	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {

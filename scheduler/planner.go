@@ -27,6 +27,7 @@ type planner struct {
 	snapshot *cluster.Snapshot
 	view     *store.View
 	plan     *berth.Plan
+	hashes   []uint32                // of the tasks' IDs
 	one      bool                    // there is but one task or demand, so no ID can come twice
 	exists   map[string]string       // where tasks that exist already are
 	groups   []groupPlan             // as names has them
@@ -52,7 +53,8 @@ func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []b
 	}
 	defer p.forget()
 	p.picker.Start(snapshot)
-	p.findExisting(tasks)
+	p.hashes = slices.Grow(p.hashes[:0], len(tasks))[:len(tasks)]
+	p.findExisting(tasks, p.hashes)
 	var last *berth.Group
 	for i, t := range tasks {
 		if p.ended() {
@@ -70,7 +72,7 @@ func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []b
 		case t.IsDemand():
 			p.cover(t.Group)
 		default:
-			if op, ok := p.place(t); ok {
+			if op, ok := p.place(t, p.hashes[i]); ok {
 				p.plan.Ops = append(p.plan.Ops, op)
 			}
 		}
@@ -91,9 +93,10 @@ func (p *planner) ended() bool {
 	return p.ctx.Err() != nil
 }
 
-// findExisting notes which tasks exist already. It looks up many at once, so that their cache misses overlap.
-func (p *planner) findExisting(tasks []berth.Task) {
-	var hashes, names [store.Ahead]uint32
+// findExisting notes which tasks exist already, and the hashes of their IDs. It looks up many at once, so that their cache
+// misses overlap.
+func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
+	var names [store.Ahead]uint32
 	var last *berth.Group
 	for part := range slices.Chunk(tasks, store.Ahead) {
 		groups := names[:0]
@@ -115,6 +118,7 @@ func (p *planner) findExisting(tasks []berth.Task) {
 			v, _ := p.snapshot.Task(t.ID)
 			p.exists[t.ID] = whereabouts(v)
 		}
+		hashes = hashes[len(part):]
 	}
 }
 
@@ -147,8 +151,8 @@ func (p *planner) enterGroup(g *berth.Group) bool {
 }
 
 // place picks a node for a task, or notes why there is none.
-func (p *planner) place(t berth.Task) (berth.Op, bool) {
-	if where, known := p.known(t); known {
+func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
+	if where, known := p.known(t, hash); known {
 		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
 		return berth.Op{}, false
 	}
@@ -205,7 +209,7 @@ func whereabouts(t cluster.TaskView) string {
 }
 
 // known reports whether a task exists or is in the plan already.
-func (p *planner) known(t berth.Task) (where string, known bool) {
+func (p *planner) known(t berth.Task, hash uint32) (where string, known bool) {
 	if p.exists != nil {
 		if where, known = p.exists[t.ID]; known {
 			return where, known
@@ -214,7 +218,7 @@ func (p *planner) known(t berth.Task) (where string, known bool) {
 	if p.one {
 		return "", false
 	}
-	if _, fresh := p.seen.Add(store.Hash(t.ID), t.ID); !fresh {
+	if _, fresh := p.seen.Add(hash, t.ID); !fresh {
 		return "earlier in the plan", true
 	}
 	return "", false
@@ -242,7 +246,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		if p.ended() {
 			return // and there will be no plan
 		}
-		if op, ok := p.place(t); ok {
+		if op, ok := p.place(t, store.Hash(t.ID)); ok {
 			p.plan.Ops = append(p.plan.Ops, op)
 		}
 	}
@@ -283,17 +287,20 @@ func (p *planner) cover(g *berth.Group) {
 	})
 	// Instances have IDs as other tasks do. One that was lost with its node, and not released, keeps its own.
 	instances := p.plan.Ops[from:]
+	p.plan.Ops = p.plan.Ops[:from]
 	for ops := range slices.Chunk(instances, store.Ahead) {
 		var tasks [store.Ahead]berth.Task
+		var hashes [store.Ahead]uint32
 		for i := range ops {
 			tasks[i] = ops[i].Task
 		}
-		p.findExisting(tasks[:len(ops)])
-	}
-	if p.exists != nil || p.gate != nil || !p.one {
-		p.plan.Ops = p.plan.Ops[:from]
-		for _, op := range instances {
-			if where, known := p.known(op.Task); known {
+		p.findExisting(tasks[:len(ops)], hashes[:])
+		if p.one && p.exists == nil && p.gate == nil {
+			p.plan.Ops = append(p.plan.Ops, ops...)
+			continue
+		}
+		for i, op := range ops {
+			if where, known := p.known(op.Task, hashes[i]); known {
 				p.picker.Undo(op)
 				p.miss(op.Task, op.Node, []berth.Lack{{Reason: berth.Reason{Code: berth.TaskExists, Subject: where}}})
 			} else if p.admit(&op) {

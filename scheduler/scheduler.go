@@ -130,8 +130,8 @@ func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 	case snapshot == nil:
 		return nil, errors.New("scheduler: plan: no snapshot")
 	}
-	if err := ended(ctx); err != nil {
-		return nil, fmt.Errorf("scheduler: plan: %w", err)
+	if ctx == nil {
+		return nil, errNoContext
 	}
 	if err := checkTasks(tasks); err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.O
 	case s == nil || s.source == nil:
 		return total, errNoSource
 	case ctx == nil:
-		return total, fmt.Errorf("scheduler: schedule: %w", errNoContext)
+		return total, errNoContext
 	}
 	var denied rest // a daemon group with an instance that was is not planned again for the sake of others
 	for attempt := 1; ; {

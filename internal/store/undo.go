@@ -77,19 +77,22 @@ func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
 
 // Keep says that what was changed stays.
 func (s *Store) Keep() {
-	const most = 1 << 17 // entries that it keeps room for
 	j := &s.journal
-	if cap(j.entries) > most {
-		s.Undoable()
-		return
-	}
-	j.entries = j.entries[:0]
-	clear(j.removed)
-	clear(j.dropped)
-	clear(j.rows)
-	clear(j.extras)
-	j.removed, j.dropped, j.rows, j.extras = j.removed[:0], j.dropped[:0], j.rows[:0], j.extras[:0]
+	j.entries = emptied(j.entries, 1<<17)
+	j.removed = emptied(j.removed, 1<<12)
+	j.dropped = emptied(j.dropped, 1<<12)
+	j.rows = emptied(j.rows, 1<<12)
+	j.extras = emptied(j.extras, 1<<12)
 	j.kept = s.Point()
+}
+
+// emptied returns a list without its elements, with room for as many, up to most.
+func emptied[T any](list []T, most int) []T {
+	if cap(list) > most {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 // Undo takes back what was changed since a point, the latest first. It tells of each record as it was before it is taken back
