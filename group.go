@@ -323,7 +323,10 @@ func (t Task) Err() error {
 		return nil
 	}
 	err := checkName("task", t.ID)
-	if group, node, at := strings.Cut(t.ID, instanceOf); at && (t.Group.spec.Mode != Daemon || group != t.Group.name || node == "") {
+	if strings.IndexByte(t.ID, instanceOf[0]) < 0 {
+		return err
+	}
+	if group, node, _ := strings.Cut(t.ID, instanceOf); t.Group.spec.Mode != Daemon || group != t.Group.name || node == "" {
 		err = errors.Join(err, fmt.Errorf("task %q of group %q: an '@' is for the instances of daemon groups, group@node", t.ID, t.Group.name))
 	}
 	return err

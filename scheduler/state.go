@@ -120,9 +120,12 @@ func (s *State) lock() {
 // unlock takes back what was done since lock and not kept, and gives the lock back. Nothing is left to take back unless
 // the call failed, or a function of the host ended it.
 func (s *State) unlock() {
-	defer s.mu.Unlock()
-	s.ledger.restore()
-	s.ended.Clear()
+	if s.ledger.store.Pending() {
+		defer s.mu.Unlock()
+		s.ledger.restore()
+		return
+	}
+	s.mu.Unlock()
 }
 
 func wrap(err error) error {
@@ -287,6 +290,7 @@ func (s *State) end(kind berth.OpKind, ids []string) error {
 	}
 	s.lock()
 	defer s.unlock()
+	defer s.ended.Clear()
 	ops := make([]berth.Op, 0, len(ids))
 	for _, id := range ids {
 		if _, first := s.ended.Add(store.Hash(id), id); first {

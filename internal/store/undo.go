@@ -78,21 +78,27 @@ func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
 // Keep says that what was changed stays.
 func (s *Store) Keep() {
 	j := &s.journal
-	j.entries = emptied(j.entries, 1<<17)
-	j.removed = emptied(j.removed, 1<<12)
-	j.dropped = emptied(j.dropped, 1<<12)
-	j.rows = emptied(j.rows, 1<<12)
-	j.extras = emptied(j.extras, 1<<12)
-	j.kept = s.Point()
+	if cap(j.entries) > 1<<17 {
+		j.entries = nil
+	}
+	j.entries = j.entries[:0]
+	empty(&j.removed)
+	empty(&j.dropped)
+	empty(&j.rows)
+	empty(&j.extras)
+	j.kept = Point{0, s.seq, s.token}
 }
 
-// emptied returns a list without its elements, with room for as many, up to most.
-func emptied[T any](list []T, most int) []T {
-	if cap(list) > most {
-		return nil
+// empty takes all off a stack. It keeps room for some more.
+func empty[T any](stack *[]T) {
+	switch {
+	case len(*stack) == 0:
+	case cap(*stack) > 1<<15:
+		*stack = nil
+	default:
+		clear(*stack)
+		*stack = (*stack)[:0]
 	}
-	clear(list)
-	return list[:0]
 }
 
 // Undo takes back what was changed since a point, the latest first. It tells of each record as it was before it is taken back
