@@ -83,7 +83,7 @@ func partsOf(devices []int64, ports []uint16) *Parts {
 type Record struct {
 	ID       string // empty where the slot is free
 	Extra    *Extra
-	Deadline int64 // Unix nanoseconds; 0 is never
+	Deadline int64 // as DeadlineOf counts; 0 is never
 	Group    uint32
 	Row      uint32 // None when on no node
 	hash     uint32 // of the ID
