@@ -1,16 +1,20 @@
 package cluster
 
 import (
+	"fmt"
 	"slices"
+	"sort"
+	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Fits reports whether a task of the group could be placed on n now: n is a node of the fork, and this
 // is what [Fork.Apply] checks of it.
 func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
-	f.ready()
+	f = f.ready()
 	if g.Err() != nil || !f.has(n) {
 		return false
 	}
@@ -38,7 +42,7 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 // Lacks returns every reason why a task of the group cannot be placed on n now, with what is missing;
 // none if it can be.
 func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
-	f.ready()
+	f = f.ready()
 	if err := g.Err(); err != nil {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}}}
 	}
@@ -46,7 +50,7 @@ func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode}}}
 	}
 	_, row := n.at()
-	return f.lacks(nil, f.shape(g), row)
+	return f.lacks(nil, f.shape(g), row, true)
 }
 
 // allowed returns the first reason other than room why a task of the group may not go on a node.
@@ -57,7 +61,9 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 	}
 	g := sh.group
 	if node := n.Node.Spec; !Eligible(g, node) {
-		return Ineligible(g, node)[0]
+		for why := range ineligible(g, node) {
+			return why
+		}
 	}
 	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
 		return berth.Reason{Code: berth.Covered}
@@ -70,8 +76,9 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 	return berth.Reason{}
 }
 
-// lacks appends every reason why a task of the group cannot be placed on a node.
-func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
+// lacks appends every reason why a task of the group cannot be placed on a node. No two are alike. Details cost the number
+// of the group's tasks, and are left out where many nodes are asked about.
+func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []berth.Lack {
 	n := f.s.Node(row)
 	node := n.Node.Spec
 	g := sh.group
@@ -81,11 +88,10 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
 	if n.Cordoned {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}})
 	}
-	for _, why := range Ineligible(g, node) {
+	for why, rule := range ineligible(g, node) {
 		l := berth.Lack{Reason: why}
-		if why.Code == berth.RuleBroken {
-			i := slices.IndexFunc(g.Requirements().NodeRules, func(r berth.NodeRule) bool { return r.String() == why.Subject })
-			l.Detail = g.Requirements().NodeRules[i].Why(node)
+		if detail && rule != nil {
+			l.Detail = rule.Why(node)
 		}
 		out = append(out, l)
 	}
@@ -93,16 +99,20 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Covered}})
 	}
 	for _, r := range g.Requirements().DomainRules {
-		if l, full := f.domainLack(sh, row, r, true); full {
+		if l, full := f.domainLack(sh, row, r, detail); full {
 			out = append(out, l)
 		}
 	}
-	return append(out, Shortfalls(g, node, func(name string) int64 {
+	var who *onNode
+	if detail {
+		who = &onNode{f: f, row: row}
+	}
+	return appendShortfalls(out, g, node, func(name string) int64 {
 		if d, ok := f.s.DimOf(name); ok {
 			return f.s.Free(row)[d]
 		}
 		return 0
-	}, n.Devices, n.Ports)...)
+	}, n.Devices, n.Ports, who)
 }
 
 func (f *Fork) has(n NodeView) bool {
@@ -111,64 +121,211 @@ func (f *Fork) has(n NodeView) bool {
 }
 
 // Shortfalls returns what a node lacks of the room that a task of a group takes, given what is free of
-// each resource, the free units of each device, and the ports in use, ascending.
+// each resource, the free units of each device, and the ports in use, ascending. It cannot say who is in the way, as
+// [Fork.Lacks] does.
 func Shortfalls(g *berth.Group, n *berth.Node, free func(resource string) int64, devices []int64, used []uint16) []berth.Lack {
 	if n == nil || free == nil || g.Err() != nil {
 		return nil
 	}
-	var out []berth.Lack
-	for _, need := range g.Requirements().Needs {
+	return appendShortfalls(nil, g, n, free, devices, used, new(onNode))
+}
+
+// appendShortfalls appends what Shortfalls returns, with details if who is there to tell them.
+func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func(string) int64, devices []int64, used []uint16, who *onNode) []berth.Lack {
+	r := g.Requirements()
+	for _, need := range r.Needs {
 		have := free(need.Name)
 		if have >= need.Amount {
 			continue
 		}
-		if i := deviceRequest(g, need.Name); i >= 0 && !Serves(n, &g.Requirements().Devices[i], devices) {
-			continue // said of the devices below
-		}
-		out = append(out, berth.Lack{
-			Reason: berth.Reason{Code: berth.Insufficient, Subject: need.Name},
-			Short:  explain.Shortfall(need.Amount, have),
-		})
-	}
-	for i := range g.Requirements().Devices {
-		if d := &g.Requirements().Devices[i]; !Serves(n, d, devices) {
-			out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.NoDevice, Subject: d.String()}})
+		if i := r.DeviceOf(need.Name); i >= 0 {
+			if Serves(n, &r.Devices[i], devices) { // else it is said of the devices below
+				out = append(out, unitsLack(need.Name, explain.Shortfall(need.Amount, have)))
+			}
+		} else if !hasClass(n, need.Name) { // what is only to be had as devices is not a matter of room
+			out = append(out, amountLack(n, need.Name, need.Amount, have, who != nil))
 		}
 	}
-	if g.Requirements().UsesPorts() {
-		if why := choosePorts(g, new(berth.Grant), n, unused(n, used)); why.Code != berth.None {
-			out = append(out, berth.Lack{Reason: why})
+	for i := range r.Devices {
+		d := &r.Devices[i]
+		switch {
+		case Serves(n, d, devices):
+		case who == nil:
+			out = append(out, berth.Lack{Reason: deviceReason(d, n)})
+		default:
+			l := deviceLack(d, n, devices)
+			l.Detail += who.strays(n, d.Class)
+			out = append(out, l)
+		}
+	}
+	if r.UsesPorts() {
+		_, missing := choosePorts(r, n, unused(n, used))
+		for _, s := range missing {
+			l := berth.Lack{Reason: s.why}
+			if who != nil {
+				l.Detail = who.inTheWay(s)
+			}
+			out = append(out, l)
 		}
 	}
 	return out
 }
 
+// AmountLack says what n lacks of a resource of which a task takes more than is free.
+func AmountLack(n *berth.Node, resource string, amount, free int64) berth.Lack {
+	if n == nil {
+		n = new(berth.Node)
+	}
+	return amountLack(n, resource, amount, free, true)
+}
+
+func amountLack(n *berth.Node, resource string, amount, free int64, detail bool) berth.Lack {
+	l := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: resource}, Short: explain.Shortfall(amount, free)}
+	if all := n.Capacity[resource]; all < amount {
+		l.Reason.Code = berth.TooSmall
+		if detail {
+			l.Detail = "it has " + berth.FormatQuantity(resource, all) + " in all"
+		}
+	}
+	return l
+}
+
+// UnitsLack says that a node has the devices of a class, but short units of it too little, since others take them of no
+// device in particular.
+func UnitsLack(class string, short int64) berth.Lack { return unitsLack(class, short) }
+
+func unitsLack(class string, short int64) berth.Lack {
+	return berth.Lack{
+		Reason: berth.Reason{Code: berth.UnitsTaken, Subject: class}, Short: short,
+		Detail: "taken by tasks without a device",
+	}
+}
+
+// DeviceLack says what n lacks of the devices that a request asks for and that the free units of each cannot serve.
+func DeviceLack(d *berth.DeviceRequest, n *berth.Node, free []int64) berth.Lack {
+	if d == nil || n == nil {
+		return berth.Lack{Reason: DeviceReason(d, n)}
+	}
+	return deviceLack(d, n, free)
+}
+
+func hasClass(n *berth.Node, class string) bool {
+	return slices.ContainsFunc(n.Devices, func(d berth.Device) bool { return d.Class == class })
+}
+
+// onNode tells who has what on a node of a fork; of no fork, it tells nothing.
+type onNode struct {
+	f   *Fork
+	row uint32
+}
+
+// strays says which tasks still have devices of a class that the node no longer has.
+func (o *onNode) strays(n *berth.Node, class string) string {
+	if o.f == nil || o.f.s.Node(o.row).Stray == 0 {
+		return ""
+	}
+	var gone []string
+	for slot, r := range o.f.s.On(o.row) {
+		if r.Extra == nil || r.Extra.Grant == nil {
+			continue
+		}
+		k := -1
+		for i := range DevicesOf(n, r.Extra.Grant.Devices) {
+			if k++; i < 0 && r.Extra.Grant.Devices[k].Class == class {
+				share := r.Extra.Grant.Devices[k]
+				gone = append(gone, fmt.Sprintf("%s has %s/%s, which is gone", o.f.s.ID(slot), share.Class, share.ID))
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return ""
+	}
+	slices.Sort(gone)
+	return "; " + short(gone)
+}
+
+// inTheWay says what stands in the way of a request for ports: "8080 has web-1".
+func (o *onNode) inTheWay(s portShort) string {
+	if len(s.ports) == 0 {
+		return fmt.Sprintf("%d free", s.free)
+	}
+	const most = 3
+	var parts []string
+	for i, p := range s.ports {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("%d more", len(s.ports)-most))
+			break
+		}
+		part := onePort(p)
+		switch owner := o.owner(p); {
+		case s.why.Code == berth.NoPort:
+			part += " is not the node's"
+		case owner != "":
+			part += " has " + owner
+		default:
+			part += " is taken"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// owner returns the first task or hold that has a port, in order of their IDs, tasks first.
+func (o *onNode) owner(p uint16) string {
+	if o.f == nil {
+		return ""
+	}
+	task, hold := "", ""
+	for slot, r := range o.f.s.On(o.row) {
+		if r.Extra == nil {
+			continue
+		}
+		if _, ok := slices.BinarySearch(r.Extra.Ports, p); !ok {
+			continue
+		}
+		name := &task
+		if r.Group == store.Holds {
+			name = &hold
+		}
+		if id := o.f.s.ID(slot); *name == "" || id < *name {
+			*name = id
+		}
+	}
+	if task == "" && hold != "" {
+		return "hold " + hold
+	}
+	return task
+}
+
 // Explain says why no node can take a task of the group now; for a group that some node can take it
 // tells the same of the other nodes. It looks at every node.
 func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
-	e := &berth.Explanation{Nodes: f.ready().s.Nodes()}
+	f = f.ready()
+	e := &berth.Explanation{Nodes: f.s.Nodes(), Mode: g.Mode()}
 	if err := g.Err(); err != nil {
 		e.Counts = []berth.ReasonCount{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}, Nodes: e.Nodes}}
 		return e
 	}
+	e.Missing = explain.Missing(&f.s.View, g, 0)
 	sh := f.shape(g)
 	counts := map[berth.Reason]int{}
 	var buf []berth.Lack
 	var nearest explain.Miss
+	at, found := uint32(0), false
 	for _, row := range f.s.Sorted() {
-		buf = f.lacks(buf[:0], sh, row)
-		for i, l := range buf {
-			if !slices.ContainsFunc(buf[:i], func(o berth.Lack) bool { return o.Reason == l.Reason }) {
-				counts[l.Reason]++
-			}
+		buf = f.lacks(buf[:0], sh, row, false)
+		for _, l := range buf {
+			counts[l.Reason]++
 		}
 		if len(buf) == 0 {
 			continue
 		}
-		if near := missOf(sh.group, buf); e.Nearest == nil || near.Compare(nearest) < 0 {
-			nearest = near
-			e.Nearest = &berth.NearMiss{Node: f.s.Node(row).Node.ID, Lacks: slices.Clone(buf)}
+		if near := missOf(sh.group, buf); !found || near.Compare(nearest) < 0 {
+			at, nearest, found = row, near, true
 		}
+	}
+	if found {
+		e.Nearest = &berth.NearMiss{Node: f.s.Node(at).Node.ID, Lacks: f.lacks(nil, sh, at, true)}
 	}
 	for r, n := range counts {
 		e.Counts = append(e.Counts, berth.ReasonCount{Reason: r, Nodes: n})
@@ -181,9 +338,9 @@ func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
 	m := explain.NoMiss
 	for _, l := range lacks {
 		switch l.Reason.Code {
-		case berth.Insufficient:
+		case berth.Insufficient, berth.TooSmall, berth.UnitsTaken:
 			m.LackBy(amount(g, l.Reason.Subject), l.Short)
-		case berth.NoDevice, berth.NoPort:
+		case berth.NoDevice, berth.DeviceUnhealthy, berth.DeviceTaken, berth.NoPort, berth.PortTaken:
 			m.Rooms++
 		default:
 			m.Rules++
@@ -194,10 +351,10 @@ func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
 
 // amount returns what one task of the group takes of a resource that it needs.
 func amount(g *berth.Group, resource string) int64 {
-	for _, n := range g.Requirements().Needs {
-		if n.Name == resource {
-			return n.Amount
-		}
+	needs := g.Requirements().Needs
+	i := sort.Search(len(needs), func(i int) bool { return needs[i].Name >= resource })
+	if i == len(needs) || needs[i].Name != resource {
+		return 0
 	}
-	return 0
+	return needs[i].Amount
 }

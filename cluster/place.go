@@ -36,7 +36,7 @@ func (f *Fork) place(op berth.Op) (berth.Op, berth.Reason) {
 	if why := f.allowed(sh, row); why.Code != berth.None {
 		return op, why
 	}
-	var draw []draft
+	var draw []drawn
 	if op.From != "" {
 		var why berth.Reason
 		if draw, op.Grant, why = f.draw(sh, row, op.From, op.Grant); why.Code != berth.None {
@@ -63,14 +63,22 @@ func (f *Fork) place(op berth.Op) (berth.Op, berth.Reason) {
 }
 
 func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
-	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extraOf(grant)})
+	extra := f.taskExtra(sh.group, grant, f.s.Node(row).Node)
+	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extra})
 }
 
 // Put does a placement that the caller has just found possible on the fork as it is now, with the grant that [Choose]
 // returned: what was asked then is not asked again, but for the room. So not even a wrong pick overcommits a node, but it can
-// break a rule. A commit asks about the placements of a fork's plan anew.
+// break a rule. The task's ID is new. A commit asks about the placements of a fork's plan anew.
 func (f *Fork) Put(op *berth.Op) berth.Reason {
-	row, ok := f.ready().find(op.Row, op.Node)
+	f = f.ready()
+	if op == nil {
+		return berth.Reason{Code: berth.Invalid, Subject: "operation: none given"}
+	}
+	if err := op.Task.Err(); err != nil {
+		return berth.Reason{Code: berth.Invalid, Subject: err.Error()}
+	}
+	row, ok := f.find(op.Row, op.Node)
 	if !ok {
 		return berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
 	}
@@ -84,14 +92,15 @@ func (f *Fork) Put(op *berth.Op) berth.Reason {
 	}
 	if op.Grant != nil {
 		n := f.s.Node(row)
-		for _, d := range op.Grant.Devices {
-			if d.Index >= len(n.Devices) || n.Devices[d.Index] < d.Units {
-				return berth.Reason{Code: berth.NoDevice, Subject: fmt.Sprintf("device %d", d.Index)}
+		k := -1
+		for i, units := range DevicesOf(n.Node.Spec, op.Grant.Devices) {
+			if k++; i < 0 || n.Devices[i] < units {
+				return berth.Reason{Code: berth.DeviceTaken, Subject: op.Grant.Devices[k].String()}
 			}
 		}
 		for _, p := range op.Grant.Ports {
 			if _, taken := slices.BinarySearch(n.Ports, p); taken {
-				return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
+				return berth.Reason{Code: berth.PortTaken, Subject: onePort(p)}
 			}
 		}
 	}
@@ -99,22 +108,26 @@ func (f *Fork) Put(op *berth.Op) berth.Reason {
 	return berth.Reason{}
 }
 
-// short returns the first resource of which too little is free. Devices speak for their own scalar,
-// unless they have room and the scalar has not: others can take it without a device.
+// short returns the first resource of which too little is free. Devices speak for the amount of their class,
+// unless they have room and the amount has not: adopted tasks can take it of no device in particular.
 func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 	free, n := f.s.Free(row), f.s.Node(row)
+	r := sh.group.Requirements()
 	for _, need := range sh.needs {
 		if free[need.Dim] >= need.Amount {
 			continue
 		}
 		name := f.s.Dims()[need.Dim]
-		if i := deviceRequest(sh.group, name); i < 0 || Serves(n.Node.Spec, &sh.group.Requirements().Devices[i], n.Devices) {
-			return berth.Reason{Code: berth.Insufficient, Subject: name}
+		switch i := r.DeviceOf(name); {
+		case i < 0:
+			return f.shortOf(row, name, need.Amount)
+		case Serves(n.Node.Spec, &r.Devices[i], n.Devices):
+			return berth.Reason{Code: berth.UnitsTaken, Subject: name}
 		}
 	}
 	for _, name := range sh.missing {
-		if deviceRequest(sh.group, name) < 0 {
-			return berth.Reason{Code: berth.Insufficient, Subject: name}
+		if r.DeviceOf(name) < 0 {
+			return berth.Reason{Code: berth.TooSmall, Subject: name}
 		}
 	}
 	return berth.Reason{}
@@ -130,22 +143,12 @@ func (f *Fork) find(hint uint32, id string) (uint32, bool) {
 	return f.s.FindNode(id)
 }
 
-func extraOf(g *berth.Grant) *store.Extra {
-	if g == nil {
-		return nil
-	}
-	x := &store.Extra{Grant: g, Ports: slices.Sorted(slices.Values(g.Ports))}
-	for _, d := range g.Devices {
-		x.Devices = append(x.Devices, store.DeviceShare(d))
-	}
-	return x
-}
-
-// Adopt records a task that runs already, wherever it fits or not, in the state it is in. It fails, and
-// changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
+// Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the
+// node does not have, or not any more, is kept, and the node counts as overcommitted until the task is released. Adopt
+// fails, and changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
 // if what the node's tasks and holds take together would not fit in an int64.
 func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
-	f.ready()
+	f = f.ready()
 	errs := []error{t.Err()}
 	if t.ID == "" && errs[0] == nil {
 		errs = append(errs, errors.New("the demand of a daemon group is not a task"))
@@ -160,13 +163,8 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if _, known := f.s.FindTask(t.ID); known {
 		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, berth.ErrTaskExists))
 	}
-	if ok && grant != nil {
-		n := f.s.Node(row).Node.Spec
-		for _, d := range grant.Devices {
-			if d.Index < 0 || d.Index >= len(n.Devices) || d.Units <= 0 || d.Units > berth.DeviceUnits {
-				errs = append(errs, fmt.Errorf("task %q: %d units of device %d: no such share on node %q", t.ID, d.Units, d.Index, node))
-			}
-		}
+	if err := grant.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("task %q: grant: %w", t.ID, err))
 	}
 	if ok && t.Group.Err() == nil {
 		for _, need := range t.Group.Requirements().Needs {
@@ -185,7 +183,8 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if f.differs(sh) {
 		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
 	}
-	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extraOf(grant.Clone())})
+	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node)
+	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra})
 	return nil
 }
 
@@ -201,6 +200,18 @@ func (f *Fork) taken(row uint32, name string) int64 {
 	if capacity := f.s.Node(row).Node.Capacity; int(d) < len(capacity) {
 		taken += capacity[d]
 	}
+	if f.s.Node(row).Stray > 0 { // what is not taken now will be if the devices come back
+		for _, r := range f.s.On(row) {
+			if r.Extra == nil {
+				continue
+			}
+			for _, n := range r.Extra.Spare {
+				if n.Dim == d {
+					taken += n.Amount
+				}
+			}
+		}
+	}
 	return taken
 }
 
@@ -208,7 +219,8 @@ func (f *Fork) taken(row uint32, name string) int64 {
 // another is in Unix nanoseconds. It does not move the version: no plan depends on it. A task on a node
 // cannot be marked Lost, nor a lost one anything else.
 func (f *Fork) Mark(id string, state berth.TaskState, deadline int64) error {
-	slot, ok := f.ready().s.FindTask(id)
+	f = f.ready()
+	slot, ok := f.s.FindTask(id)
 	if !ok {
 		return fmt.Errorf("task %q: %w", id, berth.ErrUnknownTask)
 	}

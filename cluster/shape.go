@@ -78,7 +78,12 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node {
 	n = n.Clone()
 	capacity := n.Capacity.Clone()
 	devices := make([]int64, len(n.Devices))
+	classes := make(map[string]bool)
 	for i, d := range n.Devices {
+		if classes[d.Class] = true; d.Unhealthy {
+			capacity[d.Class] += 0 // the class is known, though nobody gets of it
+			continue
+		}
 		capacity[d.Class] += berth.DeviceUnits
 		devices[i] = berth.DeviceUnits
 	}
@@ -96,14 +101,8 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node {
 		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(internKey(v))})
 	}
 	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
-	var classes []string
-	for _, d := range n.Devices {
-		if !slices.Contains(classes, d.Class) {
-			classes = append(classes, d.Class)
-		}
-	}
 	out.Class = store.ClassOf(classText(n))
-	f.s.Catalog().Note(out.Attrs, classes)
+	f.s.Catalog().Note(out.Attrs, slices.Sorted(maps.Keys(classes)))
 	return out
 }
 
@@ -117,7 +116,8 @@ func internKey(v berth.Value) string {
 	return text
 }
 
-// classText is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes.
+// classText is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes, those of
+// their devices included.
 func classText(n *berth.Node) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%t", n.Unschedulable)
@@ -130,12 +130,7 @@ func classText(n *berth.Node) string {
 		fmt.Fprintf(&b, " taint %q %q %d", t.Key, t.Value, t.Effect)
 	}
 	for _, d := range n.Devices {
-		fmt.Fprintf(&b, " device %q %q", d.Class, d.Model)
+		fmt.Fprintf(&b, " device %q %q %t", d.Class, d.Model, d.Unhealthy)
 	}
 	return b.String()
-}
-
-// deviceRequest returns the index of the group's request for devices of a class, or -1.
-func deviceRequest(g *berth.Group, class string) int {
-	return slices.IndexFunc(g.Requirements().Devices, func(d berth.DeviceRequest) bool { return d.Class == class })
 }

@@ -275,14 +275,7 @@ func (x *Exchange) amounts(h *berth.Hold, row uint32) berth.Resources {
 	if len(h.Devices) == 0 {
 		return h.Resources
 	}
-	r := h.Resources.Clone()
-	devices := x.view.Node(row).Node.Spec.Devices
-	for _, d := range h.Devices {
-		if d.Index < len(devices) {
-			r[devices[d.Index].Class] += d.Units
-		}
-	}
-	return r
+	return h.Cost()
 }
 
 // charge charges a client at once for what a pass means to offer it on a row; settle corrects it should

@@ -437,7 +437,7 @@ func (b *Book) offeredAt(row uint32) *berth.Hold {
 			}
 		}
 		for _, d := range part.Devices {
-			if i := slices.IndexFunc(sum.Devices, func(o berth.DeviceShare) bool { return o.Index == d.Index }); i >= 0 {
+			if i := slices.IndexFunc(sum.Devices, func(o berth.DeviceShare) bool { return o.SameDevice(d) }); i >= 0 {
 				sum.Devices[i].Units += d.Units
 			} else {
 				sum.Devices = append(sum.Devices, d)
@@ -458,11 +458,14 @@ func (b *Book) left(h *berth.Hold, row uint32) berth.Hold {
 			out.Resources[name] = min(q, max(0, view.Free(row)[d]))
 		}
 	}
-	for _, d := range h.Devices {
-		if d.Index < len(state.Devices) {
-			if units := min(d.Units, state.Devices[d.Index]); units > 0 {
-				out.Devices = append(out.Devices, berth.DeviceShare{Index: d.Index, Units: units})
-			}
+	k := -1
+	for i, units := range cluster.DevicesOf(state.Node.Spec, h.Devices) {
+		if k++; i < 0 {
+			continue
+		}
+		if d := h.Devices[k]; min(units, state.Devices[i]) > 0 {
+			d.Units = min(units, state.Devices[i])
+			out.Devices = append(out.Devices, d)
 		}
 	}
 	for _, port := range h.Ports {
@@ -485,12 +488,12 @@ func (b *Book) setRest(p *page, offered *berth.Hold) error {
 			}
 		}
 		rest.Devices = slices.DeleteFunc(rest.Devices, func(d berth.DeviceShare) bool {
-			i := slices.IndexFunc(offered.Devices, func(o berth.DeviceShare) bool { return o.Index == d.Index })
+			i := slices.IndexFunc(offered.Devices, func(o berth.DeviceShare) bool { return o.SameDevice(d) })
 			return i >= 0 && offered.Devices[i].Units >= d.Units
 		})
 		for i := range rest.Devices {
 			for _, o := range offered.Devices {
-				if o.Index == rest.Devices[i].Index {
+				if o.SameDevice(rest.Devices[i]) {
 					rest.Devices[i].Units -= o.Units
 				}
 			}

@@ -308,8 +308,8 @@ func TestBookShowsWhatIsNotOffered(t *testing.T) {
 	assert.Equal(t, res{"gpu": 600}, n.Free())
 	out := schedule(t, f.Book(), share.Tasks(3)...)
 	require.Len(t, out.Placed, 2)
-	assert.Equal(t, "0:300 ports [80]", out.Placed[0].Grant.String())
-	assert.Equal(t, "0:300 ports [81]", out.Placed[1].Grant.String())
+	assert.Equal(t, "gpu/0:300 ports [80]", out.Placed[0].Grant.String())
+	assert.Equal(t, "gpu/0:300 ports [81]", out.Placed[1].Grant.String())
 	w.check(map[string]berth.Role{"f": "shop"}, map[string]string{"gpu-1": "f", "gpu-2": "f"})
 }
 

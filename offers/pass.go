@@ -315,7 +315,7 @@ func (d *draft) grow(w *want, grant *berth.Grant) {
 		return
 	}
 	for _, share := range grant.Devices {
-		if i := slices.IndexFunc(d.hold.Devices, func(o berth.DeviceShare) bool { return o.Index == share.Index }); i >= 0 {
+		if i := slices.IndexFunc(d.hold.Devices, func(o berth.DeviceShare) bool { return o.SameDevice(share) }); i >= 0 {
 			d.hold.Devices[i].Units += share.Units
 		} else {
 			d.hold.Devices = append(d.hold.Devices, share)
@@ -406,7 +406,7 @@ func freeOf(fork *cluster.Fork, id string) berth.Hold {
 	}
 	for i, units := range state.Devices {
 		if units > 0 {
-			h.Devices = append(h.Devices, berth.DeviceShare{Index: i, Units: units})
+			h.Devices = append(h.Devices, berth.DeviceShare{Class: node.Devices[i].Class, ID: node.DeviceID(i), Units: units})
 		}
 	}
 	h.Ports = freePorts(node, state.Ports)

@@ -141,8 +141,7 @@ func checkBooks(t *testing.T, w *world, roles map[string]berth.Role) {
 		}
 		for h := range truth.Holds() {
 			if h.Owner == name {
-				n, _ := truth.Node(h.Node)
-				sum, err := want[h.Node].Plus(costOf(h, n.Node().Devices))
+				sum, err := want[h.Node].Plus(h.Cost())
 				require.NoError(t, err)
 				want[h.Node] = sum
 			}

@@ -21,17 +21,19 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	}
 	r := e.begin(g)
 	e.cur = nil
-	if r.escaped || len(r.wide) > 0 || r.ports || !r.possible || g.Mode() == berth.Daemon || e.view.Nodes() == 0 {
+	if r.escaped || len(r.wide) > 0 || r.ports || !r.possible || g.Mode() == berth.Daemon || e.view.Nodes() == 0 || e.asksByAmount(g) {
 		e.catchUpReference()
 		return e.ref.Explain(g)
 	}
 	e.setLimits(r)
 	e.build()
 	a := new(answer)
-	a.Nodes = e.view.Nodes()
+	a.Nodes, a.Mode = e.view.Nodes(), g.Mode()
+	a.Missing = explain.Missing(e.view, g, e.steps.gangs[g.Name()])
 	a.Counts = a.counts[:0]
 	x := explaining{Engine: e, r: r, out: a, amounts: len(r.needs) - len(r.devices)}
 	e.scratch.short = zeros(e.scratch.short, len(r.needs))
+	e.scratch.never = zeros(e.scratch.never, 2*len(r.needs))
 	e.scratch.rules = zeros(e.scratch.rules, len(e.lanes))
 	e.scratch.top = zeros(e.scratch.top, e.width)
 	x.countRules()
@@ -41,13 +43,19 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	} else {
 		x.lookAtAll()
 	}
+	x.countNever()
 	for i, n := range x.short {
 		switch {
-		case n == 0:
-		case i < x.amounts:
-			x.count(berth.Reason{Code: berth.Insufficient, Subject: e.view.Dims()[r.needs[i].Dim]}, n)
+		case i >= x.amounts:
+			d := i - x.amounts
+			x.countShort(berth.NoDevice, r.devices[d].String(), x.never[2*i])
+			x.countShort(berth.DeviceUnhealthy, r.devices[d].String(), x.never[2*i+1])
+			x.countShort(berth.DeviceTaken, r.devices[d].String(), n-x.never[2*i]-x.never[2*i+1])
+		case x.deviceOf(r.needs[i].Dim) >= 0:
+			x.countShort(berth.UnitsTaken, e.view.Dims()[r.needs[i].Dim], n)
 		default:
-			x.count(berth.Reason{Code: berth.NoDevice, Subject: r.devices[i-x.amounts].String()}, n)
+			x.countShort(berth.TooSmall, e.view.Dims()[r.needs[i].Dim], x.never[2*i])
+			x.countShort(berth.Insufficient, e.view.Dims()[r.needs[i].Dim], n-x.never[2*i])
 		}
 	}
 	if len(a.Counts) == 0 {
@@ -60,8 +68,47 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	return &a.Explanation
 }
 
+// asksByAmount reports whether a group asks by amount for what some node has as devices.
+func (e *Engine) asksByAmount(g *berth.Group) bool {
+	return slices.ContainsFunc(g.Requirements().Plain, func(name string) bool { return slices.Contains(e.classes, name) })
+}
+
+// countNever counts the nodes that would lack something without any task on them, which those of a lane do alike: of an
+// amount those that have less in all, of devices those that do not have them and those whose devices are not healthy.
+func (x *explaining) countNever() {
+	for _, l := range x.lanes {
+		if l.size == 0 {
+			continue
+		}
+		for i, n := range x.r.needs[:x.amounts] {
+			if x.deviceOf(n.Dim) < 0 && (int(n.Dim) >= len(l.profile.capacity) || l.profile.capacity[n.Dim] < n.Amount) {
+				x.never[2*i] += l.size
+			}
+		}
+		for d := range x.r.devices {
+			switch cluster.DeviceReason(&x.r.devices[d], l.profile.node).Code {
+			case berth.NoDevice:
+				x.never[2*(x.amounts+d)] += l.size
+			case berth.DeviceUnhealthy:
+				x.never[2*(x.amounts+d)+1] += l.size
+			}
+		}
+	}
+}
+
+func (x *explaining) countShort(code berth.Code, subject string, nodes int) {
+	if nodes > 0 {
+		x.count(berth.Reason{Code: code, Subject: subject}, nodes)
+	}
+}
+
 // shortfalls returns what an eligible row lacks.
 func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
+	if g.Requirements().UsesPorts() || e.view.Node(row).Stray > 0 { // the reference knows who is in the way
+		e.catchUpReference()
+		view, _ := e.ref.fork.Node(e.rows[row].id)
+		return e.ref.fork.Lacks(g, view)
+	}
 	return cluster.Shortfalls(g, e.rows[row].node.Spec, func(name string) int64 {
 		if d, ok := e.view.DimOf(name); ok {
 			return e.freeOf(row)[d]
@@ -81,6 +128,7 @@ type answer struct {
 // scratch is room for explanations in the making.
 type scratch struct {
 	short []int   // nodes that lack each of the run's needs
+	never []int   // of those, for each need: those that would lack it without tasks, and those whose devices are unhealthy
 	rules []int   // by lane: the rules that keep the group off all its nodes
 	top   []int64 // by dimension of the needs: the most that is free on any node
 }
@@ -109,7 +157,7 @@ type explaining struct {
 func (x *explaining) nearMiss() {
 	a := x.out
 	a.nearest.Node = x.rows[x.nearest].id
-	if x.miss.rules == 0 {
+	if x.miss.rules == 0 && x.view.Node(x.nearest).Stray == 0 {
 		a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest)
 	} else {
 		x.catchUpReference()
@@ -124,15 +172,16 @@ func (x *explaining) lacks(out []berth.Lack, row uint32) []berth.Lack {
 	free := x.freeOf(row)
 	for _, n := range x.r.needs[:x.amounts] {
 		if free[n.Dim] < n.Amount && !x.spoken(row, n.Dim) {
-			out = append(out, berth.Lack{
-				Reason: berth.Reason{Code: berth.Insufficient, Subject: x.view.Dims()[n.Dim]},
-				Short:  shortfall(n.Amount, free[n.Dim]),
-			})
+			if name := x.view.Dims()[n.Dim]; x.deviceOf(n.Dim) >= 0 {
+				out = append(out, cluster.UnitsLack(name, shortfall(n.Amount, free[n.Dim])))
+			} else {
+				out = append(out, cluster.AmountLack(x.rows[row].node.Spec, name, n.Amount, free[n.Dim]))
+			}
 		}
 	}
 	for i := range x.r.devices {
 		if !x.has(row, i) {
-			out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.NoDevice, Subject: x.r.devices[i].String()}})
+			out = append(out, cluster.DeviceLack(&x.r.devices[i], x.rows[row].node.Spec, x.devicesOf(row)))
 		}
 	}
 	return out
@@ -230,7 +279,7 @@ func (x *explaining) countLane(i int, l *lane) (rules int) {
 		v, ok := l.profile.attr(z.domain.key)
 		switch {
 		case !ok:
-			x.count(berth.Reason{Code: berth.RuleBroken, Subject: z.rule.String()}, l.size)
+			x.count(berth.Reason{Code: berth.NoDomain, Subject: z.rule.String()}, l.size)
 			rules++
 		case z.domain.tasks[z.domain.slot(v)] >= z.limit:
 			x.count(berth.Reason{Code: berth.DomainFull, Subject: z.rule.String()}, l.size)

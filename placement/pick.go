@@ -545,11 +545,22 @@ type step struct {
 type steps struct {
 	parts [][]step
 	n     int
+	gangs map[string]int // by name: how many tasks of a gang are picked and not undone
 }
 
 const stepsAPart = 1 << 10
 
 func (s *steps) add(st step) {
+	if st.task.Group.Mode() == berth.Gang {
+		if s.gangs == nil {
+			s.gangs = map[string]int{}
+		}
+		if name := st.task.Group.Name(); st.undone {
+			s.gangs[name]--
+		} else {
+			s.gangs[name]++
+		}
+	}
 	if s.n == len(s.parts)*stepsAPart {
 		s.parts = append(s.parts, make([]step, stepsAPart))
 	}
@@ -561,6 +572,7 @@ func (s *steps) at(i int) *step { return &s.parts[i/stepsAPart][i%stepsAPart] }
 
 // reset forgets all, and keeps room for a plan as large as the last.
 func (s *steps) reset() {
+	clear(s.gangs)
 	s.parts = s.parts[:(s.n+stepsAPart-1)/stepsAPart]
 	for _, part := range s.parts {
 		used := min(s.n, stepsAPart)
@@ -587,8 +599,8 @@ func (e *Engine) move(request []int64, op berth.Op, sign int64) {
 	if g := op.Grant; g != nil {
 		if len(g.Devices) > 0 {
 			units := slices.Clone(e.devicesOf(row))
-			for _, d := range g.Devices {
-				units[d.Index] -= sign * d.Units
+			for i, share := range cluster.DevicesOf(e.rows[row].node.Spec, g.Devices) {
+				units[i] -= sign * share
 			}
 			e.setDevices(row, units)
 		}

@@ -33,16 +33,7 @@ func (a Admission) Cost() berth.Resources {
 	if a.Op.Kind == berth.Place {
 		return a.Op.Task.Group.Cost()
 	}
-	cost := a.Op.Hold.Resources.Clone()
-	if n, ok := a.ledger.fork.Node(a.Op.Hold.Node); ok {
-		devices := n.Node().Devices
-		for _, d := range a.Op.Hold.Devices {
-			if d.Index < len(devices) {
-				cost[devices[d.Index].Class] += d.Units
-			}
-		}
-	}
-	return cost
+	return a.Op.Hold.Cost()
 }
 
 // Used returns what the tasks of a role, and of the roles below it, have of every resource on their nodes,

@@ -200,11 +200,10 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		}
 	}
 	placed := p.plan.Ops[ops:]
-	if len(placed) == 0 {
-		return
-	}
 	if running+len(placed) >= g.GangSize() {
-		p.plan.Together = append(p.plan.Together, g.Name())
+		if len(placed) > 0 {
+			p.plan.Together = append(p.plan.Together, g.Name())
+		}
 		return
 	}
 	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), g.GangSize())}
@@ -213,6 +212,9 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		if u := &p.plan.Unplaced[unplaced+i]; u.Why != nil {
 			u.Reason, why = incomplete, u.Why
 		}
+	}
+	if len(placed) == 0 {
+		return
 	}
 	for _, op := range placed {
 		p.picker.Undo(op)
@@ -230,7 +232,7 @@ func (p *planner) cover(g *berth.Group) {
 	p.picker.Cover(g, func(op berth.Op) {
 		p.plan.Ops = append(p.plan.Ops, op)
 	}, func(node string, lacks []berth.Lack) {
-		why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
+		why := &berth.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
 		for _, l := range lacks {
 			why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
 		}

@@ -159,7 +159,7 @@ func devices(g *berth.Grant) string {
 	}
 	shares := make([]string, len(g.Devices))
 	for i, d := range g.Devices {
-		shares[i] = fmt.Sprintf("%d:%d", d.Index, d.Units)
+		shares[i] = fmt.Sprintf("%s:%d", d.ID, d.Units)
 	}
 	return strings.Join(shares, "|")
 }

@@ -86,7 +86,8 @@ func (r *result) report(w io.Writer) {
 
 // kind leaves out how much of a GPU was asked for, or there would be as many reasons as shapes.
 func kind(r berth.Reason) berth.Reason {
-	if r.Code == berth.NoDevice {
+	switch r.Code {
+	case berth.NoDevice, berth.DeviceTaken:
 		r.Subject = trace.GPU
 	}
 	return r

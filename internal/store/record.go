@@ -213,15 +213,14 @@ func (s *Store) take(r *Record, g *Group, ns *NodeState) { s.move(r, g, ns, 1) }
 func (s *Store) give(r *Record, g *Group, ns *NodeState) { s.move(r, g, ns, -1) }
 
 func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
-	needs := g.Request
-	if r.Group == Holds {
-		needs = r.Extra.Needs
-	}
 	free := s.free.mutRow(s.token, int(r.Row))
-	for _, n := range needs {
+	for _, n := range g.Request { // holds have none
 		free[n.Dim] -= sign * n.Amount
 	}
-	if x := r.Extra; x != nil && len(x.Devices)+len(x.Ports) > 0 {
+	if r.Extra != nil {
+		r.Extra.takeNeeds(free, sign)
+	}
+	if x := r.Extra; x != nil && (len(x.Devices)+len(x.Ports) > 0 || x.Stray > 0) {
 		devices, ports := ns.Devices, ns.Ports
 		if len(x.Devices) > 0 {
 			devices = slices.Clone(devices)
@@ -234,11 +233,22 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 		default:
 			ports = withoutPorts(ports, x.Ports)
 		}
-		ns.Parts = partsOf(devices, ports)
+		ns.Parts = partsOf(devices, ports, ns.Stray+sign*x.Stray)
 	}
 	g.Count += int(sign)
 	s.tally(g, ns.Node, int32(sign))
 	s.changed(r.Row, r.Group)
+}
+
+// takeNeeds moves free amounts by what an extra takes of them beside its group's request, sign +1 to take and -1 to give
+// back.
+func (x *Extra) takeNeeds(free []int64, sign int64) {
+	for _, n := range x.Needs {
+		free[n.Dim] -= sign * n.Amount
+	}
+	for _, n := range x.Spare {
+		free[n.Dim] += sign * n.Amount
+	}
 }
 
 // takeDevices moves free units by a share, sign +1 to take and -1 to give back. A device that its
@@ -251,11 +261,15 @@ func takeDevices(free []int64, shares []DeviceShare, sign int64) {
 	}
 }
 
+// mergePorts returns the ports of two ascending lists, ascending.
 func mergePorts(a, b []uint16) []uint16 {
 	out := make([]uint16, 0, len(a)+len(b))
-	out = append(append(out, a...), b...)
-	slices.Sort(out)
-	return out
+	for len(a) > 0 && len(b) > 0 {
+		i, _ := slices.BinarySearch(a, b[0])
+		out = append(append(out, a[:i]...), b[0])
+		a, b = a[i:], b[1:]
+	}
+	return append(append(out, a...), b...)
 }
 
 // withoutPorts returns a less one occurrence of each of b, both ascending: an adopted task may share a

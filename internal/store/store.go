@@ -40,7 +40,7 @@ type Node struct {
 	Class    Class   // equal for nodes that are alike in all but their ID and attributes
 	Capacity []int64 // by dimension; dimensions beyond its length are zero
 	Attrs    []Attr  // sorted by key
-	Devices  []int64 // units of each device
+	Devices  []int64 // units of each device, none of an unhealthy one
 }
 
 // Attr returns the interned value of an attribute.
@@ -55,10 +55,10 @@ func (n *Node) Attr(key uint32) (uint32, bool) {
 // NodeState is one row: a node and its use. The slices are shared with views: they are replaced, or
 // appended to by the one store that owns them, and never written.
 type NodeState struct {
-	Node    *Node    // nil where the row is free
-	members []member // tasks and holds here
-	*Parts           // nil where the row is free
-	live    uint32   // members that are there
+	Node     *Node    // nil where the row is free
+	members  []member // tasks and holds here
+	*Parts            // nil where the row is free
+	live     uint32   // members that are there
 	Cordoned bool
 }
 
@@ -66,16 +66,17 @@ type NodeState struct {
 type Parts struct {
 	Devices []int64  // free units of each device
 	Ports   []uint16 // taken ports, ascending
+	Stray   int64    // units that tasks have of devices that are gone or unhealthy
 }
 
 // NoParts is that of a node without devices and taken ports.
 var NoParts = new(Parts)
 
-func partsOf(devices []int64, ports []uint16) *Parts {
-	if len(devices) == 0 && len(ports) == 0 {
+func partsOf(devices []int64, ports []uint16, stray int64) *Parts {
+	if len(devices) == 0 && len(ports) == 0 && stray == 0 {
 		return NoParts
 	}
-	return &Parts{devices, ports}
+	return &Parts{devices, ports, stray}
 }
 
 // Record is a task or a hold. A task takes what its group requests and, with Extra, devices and ports;
@@ -98,6 +99,10 @@ type Extra struct {
 	Needs   []Need       // what a hold takes
 	Devices []DeviceShare
 	Ports   []uint16 // ascending
+	// Of a task with shares of devices that its node no longer has, or that are unhealthy: their units, and what of the
+	// group's request is therefore not taken of the node.
+	Stray int64
+	Spare []Need
 }
 
 // A DeviceShare is a number of units of the device at an index of its node.
@@ -461,7 +466,7 @@ func (s *Store) AddNode(n *Node) uint32 {
 		row = uint32(s.nodes.grow(s.token))
 		s.free.grow(s.token)
 	}
-	*s.node(row) = NodeState{Node: n, Parts: partsOf(n.Devices, nil)}
+	*s.node(row) = NodeState{Node: n, Parts: partsOf(n.Devices, nil, 0)}
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
 	copy(free, n.Capacity)
@@ -473,26 +478,34 @@ func (s *Store) AddNode(n *Node) uint32 {
 }
 
 // SetNode replaces the description of a node, which keeps its members: free amounts move by the
-// difference in capacity, and what members hold of devices stays held.
-func (s *Store) SetNode(row uint32, n *Node) {
+// difference in capacity. anew returns what a member with an Extra takes on the node as n describes it.
+func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 	ns := s.node(row)
 	old := ns.Node
 	free := s.free.mutRow(s.token, int(row))
 	for d := range free {
 		free[d] += at(n.Capacity, d) - at(old.Capacity, d)
 	}
-	devices := slices.Clone(n.Devices)
+	devices, stray := slices.Clone(n.Devices), int64(0)
 	s.changed(row, NoGroup)
-	for _, r := range s.On(row) {
-		if r.Extra != nil {
-			takeDevices(devices, r.Extra.Devices, 1)
+	for slot, r := range s.On(row) {
+		if x := r.Extra; x != nil {
+			now := anew(r)
+			takeDevices(devices, now.Devices, 1)
+			stray += now.Stray
+			if now != x {
+				x.takeNeeds(free, -1)
+				now.takeNeeds(free, 1)
+				r = s.recs.mutAt(s.token, int(slot))
+				r.Extra = now
+			}
 		}
 		g := s.group(r.Group)
 		s.tally(g, old, -1)
 		s.tally(g, n, +1)
 		s.changed(row, r.Group)
 	}
-	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
+	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports, stray)
 }
 
 // SetCordoned marks a node as taking no new tasks, or takes the mark away.

@@ -108,7 +108,7 @@ func TestCountsAgainstRecount(t *testing.T) {
 			case 0:
 				n := s.testNode(node, []string{"", "a", "b", "c"}[r.IntN(4)], 100)
 				if isNode {
-					s.SetNode(row, n)
+					s.SetNode(row, n, asBefore)
 				} else {
 					rows[node] = s.AddNode(n)
 				}
@@ -190,18 +190,20 @@ func TestCountsAgainstRecount(t *testing.T) {
 	}
 }
 
+func asBefore(r *Record) *Extra { return r.Extra }
+
 func TestSetNodeMovesCountsAndRoom(t *testing.T) {
 	s := New()
 	row := s.AddNode(s.testNode("n", "a", 10))
 	g := s.testGroup("g", 4)
 	s.Add("t", Record{Group: g, Row: row, Extra: &Extra{Devices: []DeviceShare{{0, 300}}}})
 	zone := s.Attrs().ID("zone")
-	s.SetNode(row, s.testNode("n", "b", 3))
+	s.SetNode(row, s.testNode("n", "b", 3), asBefore)
 	assert.Equal(t, 0, s.CountAt(g, zone, s.Attrs().ID("a")))
 	assert.Equal(t, 1, s.CountAt(g, zone, s.Attrs().ID("b")))
 	assert.Equal(t, int64(3-4), s.Free(row)[0])
 	assert.Equal(t, []int64{700}, s.Node(row).Devices)
-	s.SetNode(row, &Node{ID: "n"})
+	s.SetNode(row, &Node{ID: "n"}, asBefore)
 	assert.Empty(t, s.Counts(g, zone))
 	assert.Equal(t, int64(-4), s.Free(row)[0])
 	assert.Empty(t, s.Node(row).Devices, "the share is of a device that is gone")
@@ -238,7 +240,7 @@ func TestDimensionsGrowUnderViews(t *testing.T) {
 	}
 	n := &Node{ID: "n", Capacity: make([]int64, 21)}
 	n.Capacity[20] = 7
-	s.SetNode(row, n)
+	s.SetNode(row, n, asBefore)
 	assert.Equal(t, []string{"cpu"}, v.Dims())
 	assert.Equal(t, int64(5), v.Free(row)[0])
 	assert.Equal(t, int64(7), s.Free(row)[20])
