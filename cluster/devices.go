@@ -151,65 +151,97 @@ func DeviceReason(d *berth.DeviceRequest, n *berth.Node) berth.Reason {
 }
 
 func deviceReason(d *berth.DeviceRequest, n *berth.Node) berth.Reason {
-	why := berth.Reason{Code: berth.DeviceTaken, Subject: d.String()}
-	all, healthy := 0, 0
+	var s stock
 	for i := range n.Devices {
 		if dev := &n.Devices[i]; isAskedFor(d, dev) {
-			if all++; !dev.Unhealthy {
-				healthy++
+			if s.all++; !dev.Unhealthy {
+				s.healthy++
 			}
 		}
 	}
+	return s.reason(d)
+}
+
+// stock is what a node has for a request for devices.
+type stock struct {
+	seen      int // devices of the class
+	all       int // of them those that are asked for
+	healthy   int
+	whole     int      // healthy ones of which nothing is taken
+	most      int64    // the most that is free of one
+	others    []string // models that are not asked for
+	unhealthy []string
+}
+
+// stocks returns what a node has for each request for devices, of the details only if they are wanted. It looks at each
+// device once.
+func stocks(r *berth.Requirements, n *berth.Node, free []int64, detail bool) []stock {
+	out := make([]stock, len(r.Devices))
+	for i := range n.Devices {
+		dev := &n.Devices[i]
+		j := r.DeviceOf(dev.Class)
+		if j < 0 {
+			continue
+		}
+		s := &out[j]
+		place := s.seen
+		s.seen++
+		if !isAskedFor(&r.Devices[j], dev) {
+			if detail && !slices.Contains(s.others, dev.Model) {
+				s.others = append(s.others, dev.Model)
+			}
+			continue
+		}
+		s.all++
+		switch {
+		case !dev.Unhealthy:
+			s.healthy++
+		case detail:
+			s.unhealthy = append(s.unhealthy, dev.Class+"/"+deviceID(dev, place))
+		}
+		if i < len(free) && !dev.Unhealthy {
+			if s.most = max(s.most, free[i]); free[i] == berth.DeviceUnits {
+				s.whole++
+			}
+		}
+	}
+	return out
+}
+
+// serves reports whether there is enough for a request.
+func (s *stock) serves(d *berth.DeviceRequest) bool {
+	return d.Count > 0 && s.whole >= d.Count || d.Count == 0 && d.Share > 0 && s.most >= d.Share
+}
+
+// reason says why there is not.
+func (s *stock) reason(d *berth.DeviceRequest) berth.Reason {
+	why := berth.Reason{Code: berth.DeviceTaken, Subject: d.String()}
 	switch want := max(d.Count, 1); {
-	case all < want:
+	case s.all < want:
 		why.Code = berth.NoDevice
-	case healthy < want:
+	case s.healthy < want:
 		why.Code = berth.DeviceUnhealthy
 	}
 	return why
 }
 
-// deviceLack is deviceReason with what there is instead.
-func deviceLack(d *berth.DeviceRequest, n *berth.Node, free []int64) berth.Lack {
-	l := berth.Lack{Reason: deviceReason(d, n)}
-	var models, unhealthy []string
-	place, all, whole, most := 0, 0, 0, int64(0)
-	for i := range n.Devices {
-		dev := &n.Devices[i]
-		if dev.Class != d.Class {
-			continue
-		}
-		id := deviceID(dev, place)
-		place++
-		switch {
-		case !isAskedFor(d, dev):
-			if !slices.Contains(models, dev.Model) {
-				models = append(models, dev.Model)
-			}
-			continue
-		case dev.Unhealthy:
-			unhealthy = append(unhealthy, d.Class+"/"+id)
-		case i < len(free):
-			if most = max(most, free[i]); free[i] == berth.DeviceUnits {
-				whole++
-			}
-		}
-		all++
-	}
+// lack is reason with what there is instead.
+func (s *stock) lack(d *berth.DeviceRequest) berth.Lack {
+	l := berth.Lack{Reason: s.reason(d)}
 	switch l.Reason.Code {
 	case berth.NoDevice:
-		l.Detail = fmt.Sprintf("it has %d", all)
-		if slices.Sort(models); len(models) > 0 {
-			l.Detail += " and others: " + short(models)
+		l.Detail = fmt.Sprintf("it has %d", s.all)
+		if slices.Sort(s.others); len(s.others) > 0 {
+			l.Detail += " and others: " + short(s.others)
 		}
 	case berth.DeviceUnhealthy:
-		l.Detail = "unhealthy: " + short(unhealthy)
+		l.Detail = "unhealthy: " + short(s.unhealthy)
 	default:
-		if l.Detail = fmt.Sprintf("%d of %d free", whole, all); d.Share > 0 {
-			l.Detail = strings.TrimSuffix(berth.DeviceRequest{Class: d.Class, Share: most}.String(), " "+d.Class) + " free of one"
+		if l.Detail = fmt.Sprintf("%d of %d free", s.whole, s.all); d.Share > 0 {
+			l.Detail = strings.TrimSuffix(berth.DeviceRequest{Class: d.Class, Share: s.most}.String(), " "+d.Class) + " free of one"
 		}
-		if len(unhealthy) > 0 {
-			l.Detail += ", unhealthy: " + short(unhealthy)
+		if len(s.unhealthy) > 0 {
+			l.Detail += ", unhealthy: " + short(s.unhealthy)
 		}
 	}
 	return l
@@ -231,22 +263,7 @@ func DevicesOf(n *berth.Node, shares []berth.DeviceShare) iter.Seq2[int, int64] 
 		if n == nil {
 			n = new(berth.Node)
 		}
-		find := func(s *berth.DeviceShare) int { return deviceIndex(n, s) }
-		if len(shares) > 4 && len(n.Devices) > 16 { // or it costs shares times devices
-			type name struct{ class, id string }
-			places, index := map[string]int{}, make(map[name]int, len(n.Devices))
-			for i := range n.Devices {
-				dev := &n.Devices[i]
-				index[name{dev.Class, deviceID(dev, places[dev.Class])}] = i
-				places[dev.Class]++
-			}
-			find = func(s *berth.DeviceShare) int {
-				if i, ok := index[name{s.Class, s.ID}]; ok {
-					return i
-				}
-				return -1
-			}
-		}
+		find := finder(n, len(shares))
 		for k := range shares {
 			if !yield(find(&shares[k]), shares[k].Units) {
 				return
@@ -255,19 +272,40 @@ func DevicesOf(n *berth.Node, shares []berth.DeviceShare) iter.Seq2[int, int64] 
 	}
 }
 
-func deviceIndex(n *berth.Node, s *berth.DeviceShare) int {
-	place := 0
+// findDevice returns the index of the device that a share is of, or -1.
+type findDevice func(*berth.DeviceShare) int
+
+// finder returns a way to find devices of a node that is good for about so many shares: one by one, or by an index.
+func finder(n *berth.Node, shares int) findDevice {
+	if shares <= 4 || len(n.Devices) <= 16 {
+		return func(s *berth.DeviceShare) int {
+			place := 0
+			for i := range n.Devices {
+				dev := &n.Devices[i]
+				if dev.Class != s.Class {
+					continue
+				}
+				if deviceID(dev, place) == s.ID {
+					return i
+				}
+				place++
+			}
+			return -1
+		}
+	}
+	type name struct{ class, id string }
+	places, index := map[string]int{}, make(map[name]int, len(n.Devices))
 	for i := range n.Devices {
 		dev := &n.Devices[i]
-		if dev.Class != s.Class {
-			continue
-		}
-		if deviceID(dev, place) == s.ID {
+		index[name{dev.Class, deviceID(dev, places[dev.Class])}] = i
+		places[dev.Class]++
+	}
+	return func(s *berth.DeviceShare) int {
+		if i, ok := index[name{s.Class, s.ID}]; ok {
 			return i
 		}
-		place++
+		return -1
 	}
-	return -1
 }
 
 // checkDevices says why devices that the caller wants are not what the group asks for, or not free.
@@ -328,8 +366,8 @@ func grants(g *berth.Group) bool {
 
 // taskExtra returns what a task with a grant has on a node beside its group's request; nil without one. Shares of devices
 // that the node does not have, or that are unhealthy, are no part of its capacity, so that neither is the group's request of
-// their class taken of it.
-func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node) *store.Extra {
+// their class taken of it. find may be nil.
+func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node, find findDevice) *store.Extra {
 	if grant == nil {
 		return nil
 	}
@@ -346,9 +384,11 @@ func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node) *sto
 	}
 	x.Devices = make([]store.DeviceShare, 0, len(grant.Devices))
 	var stray map[string]int64 // by class
-	k := -1
-	for i, units := range DevicesOf(n.Spec, grant.Devices) {
-		k++
+	if find == nil {
+		find = finder(n.Spec, len(grant.Devices))
+	}
+	for k := range grant.Devices {
+		i, units := find(&grant.Devices[k]), grant.Devices[k].Units
 		if i >= 0 {
 			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: units})
 		}
@@ -370,12 +410,12 @@ func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node) *sto
 }
 
 // redescribed returns what a task or a hold takes on a node with another description.
-func (f *Fork) redescribed(r *store.Record, n *store.Node) *store.Extra {
+func (f *Fork) redescribed(r *store.Record, n *store.Node, find findDevice) *store.Extra {
 	switch x := r.Extra; {
 	case x.Hold != nil && len(x.Hold.Devices) > 0:
-		return f.holdExtra(x.Hold, n)
+		return f.holdExtra(x.Hold, n, find)
 	case x.Grant != nil && len(x.Grant.Devices) > 0:
-		return f.taskExtra(f.s.Group(r.Group).Spec, x.Grant, n)
+		return f.taskExtra(f.s.Group(r.Group).Spec, x.Grant, n, find)
 	}
 	return r.Extra
 }

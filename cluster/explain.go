@@ -133,27 +133,35 @@ func Shortfalls(g *berth.Group, n *berth.Node, free func(resource string) int64,
 // appendShortfalls appends what Shortfalls returns, with details if who is there to tell them.
 func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func(string) int64, devices []int64, used []uint16, who *onNode) []berth.Lack {
 	r := g.Requirements()
+	var has []stock
+	if len(r.Devices) > 0 {
+		has = stocks(r, n, devices, who != nil)
+	}
+	var asDevices []string // what is only to be had as devices is not a matter of room
+	for name := range byDevice(g, n) {
+		asDevices = append(asDevices, name)
+	}
 	for _, need := range r.Needs {
 		have := free(need.Name)
 		if have >= need.Amount {
 			continue
 		}
 		if i := r.DeviceOf(need.Name); i >= 0 {
-			if Serves(n, &r.Devices[i], devices) { // else it is said of the devices below
+			if has[i].serves(&r.Devices[i]) { // else it is said of the devices below
 				out = append(out, unitsLack(need.Name, explain.Shortfall(need.Amount, have)))
 			}
-		} else if !hasClass(n, need.Name) { // what is only to be had as devices is not a matter of room
+		} else if _, ok := slices.BinarySearch(asDevices, need.Name); !ok {
 			out = append(out, amountLack(n, need.Name, need.Amount, have, who != nil))
 		}
 	}
 	for i := range r.Devices {
 		d := &r.Devices[i]
 		switch {
-		case Serves(n, d, devices):
+		case has[i].serves(d):
 		case who == nil:
-			out = append(out, berth.Lack{Reason: deviceReason(d, n)})
+			out = append(out, berth.Lack{Reason: has[i].reason(d)})
 		default:
-			l := deviceLack(d, n, devices)
+			l := has[i].lack(d)
 			l.Detail += who.strays(n, d.Class)
 			out = append(out, l)
 		}
@@ -206,17 +214,21 @@ func DeviceLack(d *berth.DeviceRequest, n *berth.Node, free []int64) berth.Lack 
 	if d == nil || n == nil {
 		return berth.Lack{Reason: DeviceReason(d, n)}
 	}
-	return deviceLack(d, n, free)
+	return stocks(&berth.Requirements{Devices: []berth.DeviceRequest{*d}}, n, free, true)[0].lack(d)
 }
 
-func hasClass(n *berth.Node, class string) bool {
-	return slices.ContainsFunc(n.Devices, func(d berth.Device) bool { return d.Class == class })
-}
-
-// onNode tells who has what on a node of a fork; of no fork, it tells nothing.
+// onNode tells who has what on a node of a fork; of no fork, it tells nothing. It looks at the node's tasks and holds once.
 type onNode struct {
-	f   *Fork
-	row uint32
+	f      *Fork
+	row    uint32
+	gone   map[string][]string // by class: which tasks have devices that the node no longer has
+	owners map[uint16]owner
+}
+
+// owner is the first task or hold that has a port, in order of their IDs, tasks first.
+type owner struct {
+	hold bool
+	id   string
 }
 
 // strays says which tasks still have devices of a class that the node no longer has.
@@ -224,19 +236,21 @@ func (o *onNode) strays(n *berth.Node, class string) string {
 	if o.f == nil || o.f.s.Node(o.row).Stray == 0 {
 		return ""
 	}
-	var gone []string
-	for slot, r := range o.f.s.On(o.row) {
-		if r.Extra == nil || r.Extra.Grant == nil {
-			continue
-		}
-		k := -1
-		for i := range DevicesOf(n, r.Extra.Grant.Devices) {
-			if k++; i < 0 && r.Extra.Grant.Devices[k].Class == class {
-				share := r.Extra.Grant.Devices[k]
-				gone = append(gone, fmt.Sprintf("%s has %s/%s, which is gone", o.f.s.ID(slot), share.Class, share.ID))
+	if o.gone == nil {
+		o.gone = map[string][]string{}
+		find := finder(n, len(n.Devices))
+		for slot, r := range o.f.s.On(o.row) {
+			if r.Extra == nil || r.Extra.Grant == nil {
+				continue
+			}
+			for k := range r.Extra.Grant.Devices {
+				if s := &r.Extra.Grant.Devices[k]; find(s) < 0 {
+					o.gone[s.Class] = append(o.gone[s.Class], fmt.Sprintf("%s has %s/%s, which is gone", o.f.s.ID(slot), s.Class, s.ID))
+				}
 			}
 		}
 	}
+	gone := o.gone[class]
 	if len(gone) == 0 {
 		return ""
 	}
@@ -270,31 +284,29 @@ func (o *onNode) inTheWay(s portShort) string {
 	return strings.Join(parts, ", ")
 }
 
-// owner returns the first task or hold that has a port, in order of their IDs, tasks first.
+// owner says who has a port.
 func (o *onNode) owner(p uint16) string {
 	if o.f == nil {
 		return ""
 	}
-	task, hold := "", ""
-	for slot, r := range o.f.s.On(o.row) {
-		if r.Extra == nil {
-			continue
-		}
-		if _, ok := slices.BinarySearch(r.Extra.Ports, p); !ok {
-			continue
-		}
-		name := &task
-		if r.Group == store.Holds {
-			name = &hold
-		}
-		if id := o.f.s.ID(slot); *name == "" || id < *name {
-			*name = id
+	if o.owners == nil {
+		o.owners = map[uint16]owner{}
+		for slot, r := range o.f.s.On(o.row) {
+			if r.Extra == nil {
+				continue
+			}
+			next := owner{r.Group == store.Holds, o.f.s.ID(slot)}
+			for _, p := range r.Extra.Ports {
+				if is, ok := o.owners[p]; !ok || !next.hold && is.hold || next.hold == is.hold && next.id < is.id {
+					o.owners[p] = next
+				}
+			}
 		}
 	}
-	if task == "" && hold != "" {
-		return "hold " + hold
+	if is := o.owners[p]; is.hold {
+		return "hold " + is.id
 	}
-	return task
+	return o.owners[p].id
 }
 
 // Explain says why no node can take a task of the group now; for a group that some node can take it

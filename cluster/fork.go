@@ -152,7 +152,8 @@ func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 	for i := range nodes {
 		row, _ := f.s.FindNode(nodes[i].ID)
 		n := f.compileNode(&nodes[i])
-		f.s.SetNode(row, n, func(r *store.Record) *store.Extra { return f.redescribed(r, n) })
+		find := finder(n.Spec, len(n.Devices))
+		f.s.SetNode(row, n, func(r *store.Record) *store.Extra { return f.redescribed(r, n, find) })
 	}
 	f.nodes++
 	return nil

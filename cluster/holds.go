@@ -64,7 +64,7 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 			return berth.Reason{Code: code, Subject: onePort(p)}
 		}
 	}
-	extra := f.holdExtra(c, n.Node)
+	extra := f.holdExtra(c, n.Node, finder(n.Node.Spec, len(c.Devices)))
 	for _, need := range extra.Needs { // of classes of devices too: an adopted task may have units of no device in particular
 		if f.s.Free(row)[need.Dim] < need.Amount {
 			return berth.Reason{Code: berth.UnitsTaken, Subject: f.s.Dims()[need.Dim]}
@@ -88,17 +88,16 @@ func (f *Fork) shortOf(row uint32, name string, q int64) berth.Reason {
 
 // holdExtra returns what a hold takes on its node: nothing if it is optimistic, and nothing of devices that the node does
 // not have or that are unhealthy, which nobody else can have either.
-func (f *Fork) holdExtra(h *berth.Hold, n *store.Node) *store.Extra {
+func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find findDevice) *store.Extra {
 	x := &store.Extra{Hold: h}
 	if h.Lease == berth.Optimistic {
 		return x
 	}
 	there := berth.Hold{Resources: h.Resources}
-	k := -1
-	for i, units := range DevicesOf(n.Spec, h.Devices) {
-		if k++; i >= 0 && !n.Spec.Devices[i].Unhealthy {
+	for k := range h.Devices {
+		if i := find(&h.Devices[k]); i >= 0 && !n.Spec.Devices[i].Unhealthy {
 			there.Devices = append(there.Devices, h.Devices[k])
-			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: units})
+			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: h.Devices[k].Units})
 		}
 	}
 	for name, q := range there.Cost() {
@@ -176,10 +175,11 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	node := f.s.Node(row).Node.Spec
 	devices := make([]int64, len(node.Devices))
 	ports := []uint16{}
+	find := finder(node, len(holds))
 	for _, d := range holds {
-		for i, units := range DevicesOf(node, d.hold.Devices) {
-			if i >= 0 {
-				devices[i] = min(devices[i]+units, berth.DeviceUnits) // optimistic holds can share a device
+		for k := range d.hold.Devices {
+			if i := find(&d.hold.Devices[k]); i >= 0 {
+				devices[i] = min(devices[i]+d.hold.Devices[k].Units, berth.DeviceUnits) // optimistic holds can share a device
 			}
 		}
 		ports = append(ports, d.hold.Ports...)
@@ -237,11 +237,12 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 	n := f.s.Node(row)
 	free, devices := slices.Clone(f.s.Free(row)), slices.Clone(n.Devices)
 	var back []uint16
+	find := finder(n.Node.Spec, len(holds))
 	for _, d := range holds {
 		if d.rest == nil {
 			continue
 		}
-		before, after := f.s.Record(d.slot).Extra, f.holdExtra(d.rest, n.Node)
+		before, after := f.s.Record(d.slot).Extra, f.holdExtra(d.rest, n.Node, find)
 		move(free, devices, before, 1)
 		move(free, devices, after, -1)
 		for _, p := range before.Ports {
@@ -283,13 +284,20 @@ func move(free, devices []int64, x *store.Extra, sign int64) {
 	}
 }
 
-// shrink leaves of a hold what a task did not draw.
-func (f *Fork) shrink(d drawn) {
-	if d.rest == nil || nothingIn(d.rest) {
-		f.s.Remove(d.slot)
-		return
+// shrink leaves of holds on a node what a task did not draw.
+func (f *Fork) shrink(holds []drawn, row uint32) {
+	n := f.s.Node(row).Node
+	slots, extras := make([]uint32, len(holds)), make([]*store.Extra, len(holds))
+	for i := range holds {
+		d := &holds[i]
+		slots[i], extras[i] = d.slot, f.holdExtra(d.left(), n, finder(n.Spec, len(d.left().Devices)))
 	}
-	f.s.Resize(d.slot, f.holdExtra(d.rest, f.s.Node(f.s.Record(d.slot).Row).Node))
+	f.s.Resize(slots, extras)
+	for i := range holds {
+		if nothingIn(holds[i].rest) {
+			f.s.Remove(holds[i].slot)
+		}
+	}
 }
 
 func (f *Fork) evict(op berth.Op) berth.Reason {

@@ -55,15 +55,13 @@ func (f *Fork) place(op berth.Op) (berth.Op, berth.Reason) {
 			op.Grant = nil
 		}
 	}
-	for _, d := range draw {
-		f.shrink(d)
-	}
+	f.shrink(draw, row)
 	f.add(sh, row, op.Task.ID, op.Grant)
 	return op, berth.Reason{}
 }
 
 func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
-	extra := f.taskExtra(sh.group, grant, f.s.Node(row).Node)
+	extra := f.taskExtra(sh.group, grant, f.s.Node(row).Node, nil)
 	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extra})
 }
 
@@ -183,7 +181,7 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if f.differs(sh) {
 		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
 	}
-	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node)
+	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node, nil)
 	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra})
 	return nil
 }

@@ -169,18 +169,34 @@ func (s *Store) Mark(slot uint32, state uint8, deadline int64) {
 	r.State, r.Deadline = state, deadline
 }
 
-// Resize replaces what a hold takes on its node.
-func (s *Store) Resize(slot uint32, extra *Extra) {
-	r := s.recs.mutAt(s.token, int(slot))
-	g := s.group(r.Group)
-	if r.Row == None {
-		r.Extra = extra
+// Resize replaces what holds on one node take there, all at once: lists of the node's ports are copied once, however many
+// the holds are.
+func (s *Store) Resize(slots []uint32, extras []*Extra) {
+	if len(slots) == 0 {
 		return
 	}
-	ns := s.node(r.Row)
-	s.give(r, g, ns)
-	r.Extra = extra
-	s.take(r, g, ns)
+	row := s.Record(slots[0]).Row
+	ns, free := s.node(row), s.free.mutRow(s.token, int(row))
+	devices := slices.Clone(ns.Devices)
+	var before, after []uint16
+	for i, slot := range slots {
+		r := s.recs.mutAt(s.token, int(slot))
+		r.Extra.takeNeeds(free, -1)
+		takeDevices(devices, r.Extra.Devices, -1)
+		before = append(before, r.Extra.Ports...)
+		r.Extra = extras[i]
+		r.Extra.takeNeeds(free, 1)
+		takeDevices(devices, r.Extra.Devices, 1)
+		after = append(after, r.Extra.Ports...)
+	}
+	ports := ns.Ports
+	if len(before)+len(after) > 0 {
+		slices.Sort(before)
+		slices.Sort(after)
+		ports = mergePorts(withoutPorts(ports, before), after)
+	}
+	ns.Parts = partsOf(devices, ports, ns.Stray)
+	s.changed(row, Holds)
 }
 
 // settle puts a new record on a node.

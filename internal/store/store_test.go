@@ -345,7 +345,7 @@ func TestResizeHold(t *testing.T) {
 	_, isTask := s.FindTask("h")
 	assert.False(t, isTask, "the IDs of holds are their own")
 	assert.Zero(t, s.Tasks())
-	s.Resize(slot, needs(2))
+	s.Resize([]uint32{slot}, []*Extra{needs(2)})
 	assert.Equal(t, int64(8), s.Free(row)[0])
 	s.Remove(slot)
 	assert.Equal(t, int64(10), s.Free(row)[0])
