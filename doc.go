@@ -15,7 +15,7 @@
 // [Task] is an ID and its group. A [Snapshot] is a cluster at one moment; a [Fork] of it is a what-if.
 // A [Plan] is what a scheduler decided on a snapshot, a list of operations; committing it yields an [Outcome],
 // which says of each whether it was done or why not. A [Hold] is room set aside for an owner until a
-// deadline; an [Offer] is a hold made for a framework. An [Explanation] says why a task fits nowhere.
+// deadline; an offer, of package offers, is a hold made for a framework. An [Explanation] says why a task fits nowhere.
 //
 // What others call them:
 //

@@ -20,7 +20,7 @@ func TestHistories(t *testing.T) {
 			t.Run(fmt.Sprintf("mode=%d/seed=%d", mode, seed), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 77))
 				h := &history{
-					world:    newWorld(t, offers.Config{Mode: mode, MaxOutstanding: rng.IntN(4)}, cell(rng, 6)...),
+					world:    newWorld(t, offers.Config{Lease: mode, MaxOutstanding: rng.IntN(4)}, cell(rng, 6)...),
 					rng:      rng,
 					roles:    map[string]berth.Role{"a": "r1", "b": "r1/x", "c": "r2", "d": "r1"},
 					placedBy: map[string]string{},
