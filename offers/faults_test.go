@@ -1,0 +1,838 @@
+package offers_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/offers"
+	"github.com/berth-sched/berth/scheduler"
+)
+
+// between is a State that lets something happen once, before the next commit.
+type between struct {
+	*scheduler.State
+	f func()
+}
+
+func (b *between) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+	if f := b.f; f != nil {
+		b.f = nil
+		f()
+	}
+	return b.State.Commit(ctx, p)
+}
+
+// newBetween is newWorld on such a State.
+func newBetween(t testing.TB, cfg offers.Config, nodes ...berth.Node) (*world, *between) {
+	w := newWorld(t, cfg, nodes...)
+	src := &between{State: w.state}
+	w.drf = new(allocator.DRF)
+	cfg.Order = w.drf.Turns()
+	var err error
+	w.x, err = offers.NewExchange(src, cfg)
+	require.NoError(t, err)
+	return w, src
+}
+
+func named(id string, cpu int64) berth.Node {
+	n := node(id, cpu, 0)
+	n.Attributes = berth.Attributes{"name": id}
+	return n
+}
+
+// checkOffers holds every offer of a framework against the State: its hold is there, and its attributes are those of
+// its node.
+func checkOffers(t testing.TB, w *world, s *offers.Subscription) {
+	t.Helper()
+	all, err := s.Offers(ctx)
+	require.NoError(t, err)
+	truth := snapshotOf(t, w.state)
+	holds := map[string]berth.Hold{}
+	for h := range truth.Holds() {
+		holds[h.ID] = h
+	}
+	for _, o := range all {
+		n, ok := truth.Node(o.Node)
+		require.True(t, ok, "offer %s is of %s, which is not there", o.ID, o.Node)
+		assert.Equal(t, n.Node().Attributes, o.Attributes, o.ID)
+		assert.Equal(t, holds[o.ID].Node, o.Node, o.ID)
+		assert.True(t, holds[o.ID].Resources.Equal(o.Resources), o.ID)
+	}
+}
+
+// Nodes leave and come back, on other rows of the source, between a pass's snapshot and its commit.
+func TestFault05NodeOnAnotherRow(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		f    func(t *testing.T, w *world)
+	}{
+		{"one returns of two", func(t *testing.T, w *world) {
+			require.NoError(t, w.state.RemoveNodes("n0", "n1"))
+			require.NoError(t, w.state.AddNodes(named("n0", 1000)))
+		}},
+		{"another node has its row", func(t *testing.T, w *world) {
+			require.NoError(t, w.state.RemoveNodes("n0"))
+			require.NoError(t, w.state.AddNodes(named("nx", 1000)))
+			require.NoError(t, w.state.AddNodes(named("n0", 1000)))
+		}},
+		{"two change places", func(t *testing.T, w *world) {
+			require.NoError(t, w.state.RemoveNodes("n0", "n1"))
+			require.NoError(t, w.state.AddNodes(named("n0", 1000)))
+			require.NoError(t, w.state.AddNodes(named("n1", 1000)))
+		}},
+		{"it is described anew", func(t *testing.T, w *world) {
+			n := named("n0", 1000)
+			n.Attributes = berth.Attributes{"name": "other"}
+			require.NoError(t, w.state.UpdateNodes(n))
+		}},
+		{"all leave", func(t *testing.T, w *world) { require.NoError(t, w.state.RemoveNodes("n0", "n1")) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w, src := newBetween(t, offers.Config{MaxOutstanding: 3}, named("n0", 1000), named("n1", 1000))
+			f := w.subscribe(offers.Framework{Name: "f"})
+			src.f = func() { tc.f(t, w) }
+			w.offer()
+			checkOffers(t, w, f)
+			w.check(map[string]berth.Role{"f": ""}, nil)
+			checkBooks(t, w, map[string]berth.Role{"f": ""})
+			// Its offers end when their leases do, and others are made then.
+			w.now = w.now.Add(time.Hour)
+			assert.Empty(t, list(t, f))
+			assert.Equal(t, snapshotOf(t, w.state).Len(), w.offer())
+			checkOffers(t, w, f)
+			w.check(map[string]berth.Role{"f": ""}, nil)
+			checkBooks(t, w, map[string]berth.Role{"f": ""})
+		})
+	}
+}
+
+// The same with a daemon, which must reach every node there is in the end.
+func TestFault05DaemonReachesNodesThatCameBetween(t *testing.T) {
+	w, src := newBetween(t, offers.Config{MaxOutstanding: 3}, named("n0", 1000))
+	agent := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: res{"cpu": 100}})
+	f := w.subscribe(offers.Framework{Name: "f", Demand: []offers.Demand{{Group: agent}}})
+	src.f = func() {
+		require.NoError(t, w.state.RemoveNodes("n0"))
+		require.NoError(t, w.state.AddNodes(named("nx", 1000)))
+		require.NoError(t, w.state.AddNodes(named("n0", 1000)))
+	}
+	for range 2 {
+		w.offer()
+		checkOffers(t, w, f)
+		schedule(t, f.Book(), agent.Everywhere())
+	}
+	coverage, err := scheduler.CoverageOf(snapshotOf(t, w.state), agent)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"n0", "nx"}, append(coverage.Running, coverage.Pending...), coverage)
+	for _, n := range []string{"n0", "nx"} {
+		_, placed := snapshotOf(t, w.state).Task("agent@" + n)
+		assert.True(t, placed, n)
+	}
+}
+
+// A node that was away between two looks of a Book: its tasks are lost, and its filters are gone.
+func TestFault05NodeAwayBetweenTwoLooks(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f"})
+	w.offer()
+	schedule(t, f.Book(), cpus("web", "", 1).Tasks(1)...)
+	declineAll(t, f, offers.Filter{For: time.Hour})
+	snapshotOf(t, f.Book())
+	require.NoError(t, w.state.RemoveNodes("n1"))
+	require.NoError(t, w.state.AddNodes(node("n1", 4, 0)))
+	task, ok := snapshotOf(t, f.Book()).Task("web-1")
+	require.True(t, ok, "a lost task is known until it is released")
+	assert.Equal(t, berth.Lost, task.State)
+	assert.Equal(t, 1, w.offer(), "the node is another, and not filtered")
+	assert.Equal(t, res{"cpu": 4}, freeOn(t, f.Book(), "n1"))
+	w.check(map[string]berth.Role{"f": ""}, nil)
+	checkBooks(t, w, map[string]berth.Role{"f": ""})
+}
+
+// Two Exchanges on one State, whose frameworks have one name, place what each was offered and no more.
+func TestFault06ExchangesOfOneState(t *testing.T) {
+	for _, tc := range []struct{ name, a, b string }{
+		{"two prefixes", "a-", "b-"}, {"one prefix", "a-", "a-"}, {"the default", "", ""}, {"one begins the other", "a-", "a-a-"},
+	} {
+		for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+			t.Run(fmt.Sprintf("%s/lease=%d", tc.name, lease), func(t *testing.T) {
+				w := newWorld(t, offers.Config{Prefix: tc.a, Lease: lease}, node("n1", 1000, 0))
+				g := func(name string) *berth.Group { return cpus(name, "", 100) }
+				join := func(x *offers.Exchange, name string) *offers.Subscription {
+					s, err := x.Subscribe(offers.Framework{Name: "fw", Demand: []offers.Demand{{Group: g(name), Count: 5}}})
+					require.NoError(t, err)
+					return s
+				}
+				other, err := offers.NewExchange(w.state, offers.Config{Order: new(allocator.DRF).Turns(), Prefix: tc.b, Lease: lease})
+				require.NoError(t, err)
+				one, two := join(w.x, "one"), join(other, "two")
+				require.Equal(t, 1, w.offer())
+				n, err := other.Offer(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 1, n)
+				assert.Equal(t, []string{"n1: cpu 0.5"}, list(t, one))
+				assert.Equal(t, []string{"n1: cpu 0.5"}, list(t, two))
+				owners := map[string]int{}
+				for h := range snapshotOf(t, w.state).Holds() {
+					owners[h.Owner]++
+				}
+				assert.Len(t, owners, 2, "the owners of two exchanges")
+				assert.Equal(t, res{"cpu": 500}, freeOn(t, one.Book(), "n1"))
+				assert.Equal(t, res{"cpu": 500}, freeOn(t, two.Book(), "n1"))
+
+				// What is planned beyond what the Book shows is refused.
+				p := &berth.Plan{Version: snapshotOf(t, one.Book()).Version()}
+				for _, task := range g("one").Tasks(6) {
+					p.Place(task, "n1")
+				}
+				out, err := one.Book().Commit(ctx, p)
+				require.NoError(t, err)
+				assert.Len(t, out.Placed, 5)
+				assert.Len(t, out.Refused, 1)
+				assert.Equal(t, []string{"n1: cpu 0.5"}, list(t, two))
+				assert.Len(t, schedule(t, two.Book(), g("two").Tasks(6)...).Placed, 5)
+				held, _ := w.drf.Charged(allocator.Client{Name: "fw"})
+				assert.Equal(t, res{"cpu": 500}, held)
+			})
+		}
+	}
+}
+
+// An Exchange that was started anew leaves the holds of the one before alone.
+func TestFault06ExchangeStartedAnew(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0))
+	w.subscribe(offers.Framework{Name: "f"})
+	require.Equal(t, 2, w.offer())
+	drf := new(allocator.DRF)
+	x, err := offers.NewExchange(w.state, offers.Config{Order: drf.Turns()})
+	require.NoError(t, err)
+	f, err := x.Subscribe(offers.Framework{Name: "f"})
+	require.NoError(t, err)
+	require.NoError(t, w.state.AddNodes(node("n3", 4, 0)))
+	n, err := x.Offer(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	assert.Empty(t, freeOn(t, f.Book(), "n1"), "what was offered to the one before is not its own")
+	held, _ := drf.Charged(allocator.Client{Name: "f"})
+	assert.Equal(t, res{"cpu": 4}, held)
+	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+	p.Place(cpus("web", "", 1).Task("web-1"), "n1")
+	out, err := f.Book().Commit(ctx, p)
+	require.NoError(t, err)
+	assert.Len(t, out.Refused, 1)
+	w.now = w.now.Add(time.Hour)
+	n, err = x.Offer(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+}
+
+// A hold that somebody makes under the name of a framework is not among its offers, and cannot be drawn on.
+func TestFault06AHoldOfTheSameOwner(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f", Demand: []offers.Demand{{Group: cpus("web", "", 1), Count: 6}}})
+	require.Equal(t, 2, w.offer())
+	require.Equal(t, []string{"n1: cpu 0.004", "n2: cpu 0.002"}, list(t, f))
+	require.NoError(t, w.state.Hold(berth.Hold{ID: "mine", Owner: "f", Node: "n2", Resources: res{"cpu": 2}, Deadline: w.now.Add(time.Hour)}))
+	assert.Equal(t, res{"cpu": 2}, freeOn(t, f.Book(), "n2"))
+	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+	p.Place(cpus("big", "", 3).Task("big-1"), "n2")
+	p.Place(cpus("web", "", 1).Task("web-1"), "n1")
+	out, err := f.Book().Commit(ctx, p)
+	require.NoError(t, err)
+	assert.Equal(t, "place big-1 on n2: denied somebody else holds room on n2 as f, too", refusals(out))
+	out, err = f.Accept(ctx, []string{"offer-2"}, placeOn(cpus("big", "", 3).Task("big-1"), "n2", cpus("web", "", 1).Task("web-2"), "n2"), offers.Filter{})
+	require.NoError(t, err)
+	assert.Equal(t, "place big-1 on n2: not held cpu", refusals(out))
+	assert.Len(t, out.Placed, 1)
+	var left []string
+	for h := range snapshotOf(t, w.state).Holds() {
+		left = append(left, h.ID)
+	}
+	assert.Equal(t, []string{"offer-1", "mine"}, left)
+	held, _ := w.drf.Charged(allocator.Client{Name: "f"})
+	assert.Equal(t, res{"cpu": 5}, held, "3 offered and 1 used on n1, 1 used on n2")
+}
+
+// A task that was lost with its node, released, and comes again by another door is its role's to pay for.
+func TestFault07LostTaskComesAgain(t *testing.T) {
+	g := cpus("web", "shop", 1)
+	roles := map[string]berth.Role{"f": "shop", "other": "zoo"}
+	for _, tc := range []struct {
+		name string
+		away func(t *testing.T, w *world)
+	}{
+		{"lost with its node", func(t *testing.T, w *world) {
+			require.NoError(t, w.state.RemoveNodes("n1"))
+			w.offer()
+			require.NoError(t, w.state.AddNodes(node("n1", 4, 0)))
+			w.offer()
+			require.NoError(t, w.state.Release("web-1"))
+		}},
+		{"lost and not seen to be", func(t *testing.T, w *world) {
+			require.NoError(t, w.state.RemoveNodes("n1"))
+			require.NoError(t, w.state.AddNodes(node("n1", 4, 0)))
+			require.NoError(t, w.state.Release("web-1"))
+		}},
+		{"released and not seen to be", func(t *testing.T, w *world) { require.NoError(t, w.state.Release("web-1")) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+			f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
+			w.offer()
+			require.Len(t, schedule(t, f.Book(), g.Task("web-1")).Placed, 1)
+			declineAll(t, f, offers.Filter{})
+			require.NoError(t, f.Suppress())
+			tc.away(t, w)
+			// The host's own scheduler has the whole cluster in view.
+			require.Len(t, schedule(t, w.state, g.Task("web-1")).Placed, 1)
+			w.offer()
+			w.check(roles, nil)
+			p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+			p.Release("web-1")
+			out, err := f.Book().Commit(ctx, p)
+			require.NoError(t, err)
+			assert.Len(t, out.Refused, 1, "it is not the framework's to release")
+
+			// Nor is it a later framework's that places one of its own under that ID.
+			require.NoError(t, w.state.Release("web-1"))
+			other := w.subscribe(offers.Framework{Name: "other", Role: "zoo"})
+			w.offer()
+			require.Len(t, schedule(t, other.Book(), cpus("zebra", "zoo", 1).Task("web-1")).Placed, 1)
+			w.check(roles, map[string]string{"web-1": "other"})
+		})
+	}
+}
+
+// A framework that ends a task of its own and places another under its ID, all in one plan, pays for the new one.
+func TestFault07ReplacedInOnePlan(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
+	w.offer()
+	schedule(t, f.Book(), cpus("web", "shop", 1).Task("web-1"))
+	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+	p.Release("web-1")
+	p.Place(cpus("web2", "shop", 2).Task("web-1"), "n1")
+	out, err := f.Book().Commit(ctx, p)
+	require.NoError(t, err)
+	require.Len(t, out.Placed, 1, refusals(out))
+	w.check(map[string]berth.Role{"f": "shop"}, map[string]string{"web-1": "f"})
+	checkBooks(t, w, map[string]berth.Role{"f": "shop"})
+}
+
+// A framework ends the tasks that it has placed, lost ones included, and nobody else's.
+func TestFault08BookEndsItsOwnTasksOnly(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 9, 0))
+	boss := w.subscribe(offers.Framework{Name: "boss", Role: ""})
+	a := w.subscribe(offers.Framework{Name: "a", Role: "shop", Demand: []offers.Demand{{Group: cpus("a", "shop", 1), Count: 1}}})
+	b := w.subscribe(offers.Framework{Name: "b", Role: "shop", Demand: []offers.Demand{{Group: cpus("b", "shop", 1), Count: 1}}})
+	require.NoError(t, boss.Want())
+	w.offer()
+	require.Len(t, schedule(t, a.Book(), cpus("a", "shop", 1).Tasks(1)...).Placed, 1)
+	require.Len(t, schedule(t, b.Book(), cpus("b", "shop", 1).Tasks(1)...).Placed, 1)
+	require.Len(t, schedule(t, w.state, cpus("host", "shop", 1).Tasks(1)...).Placed, 1)
+	end := func(s *offers.Subscription, ids ...string) string {
+		p := &berth.Plan{Version: snapshotOf(t, s.Book()).Version()}
+		for _, id := range ids {
+			p.Release(id)
+			p.Evict(id, nil)
+		}
+		out, err := s.Book().Commit(ctx, p)
+		require.NoError(t, err)
+		return refusals(out)
+	}
+	not := func(id, framework string) string {
+		why := fmt.Sprintf(`%s: denied task "%s" was not placed by framework "%s"`, id, id, framework)
+		return "release " + why + "; evict " + why
+	}
+	for _, s := range []struct {
+		name string
+		*offers.Subscription
+		not []string
+	}{{"boss", boss, []string{"a-1", "b-1", "host-1"}}, {"a", a, []string{"b-1", "host-1"}}, {"b", b, []string{"a-1", "host-1"}}} {
+		for _, id := range s.not {
+			assert.Equal(t, not(id, s.name), end(s.Subscription, id))
+		}
+	}
+	assert.Equal(t, 3, snapshotOf(t, w.state).Tasks())
+
+	// Nor by a plan that places a task of that ID, in vain.
+	p := &berth.Plan{Version: snapshotOf(t, a.Book()).Version()}
+	p.Place(cpus("none", "shop", 0).Task("b-1"), "n1")
+	p.Evict("b-1", nil)
+	out, err := a.Book().Commit(ctx, p)
+	require.NoError(t, err)
+	assert.Len(t, out.Refused, 2)
+	assert.Equal(t, 3, snapshotOf(t, w.state).Tasks())
+
+	assert.Equal(t, "evict a-1: unknown task a-1", end(a, "a-1"), "it is released once")
+	require.NoError(t, w.state.RemoveNodes("n1"))
+	assert.Equal(t, not("b-1", "boss"), end(boss, "b-1"))
+	assert.Equal(t, "evict b-1: unknown task b-1", end(b, "b-1"), "a lost task is the framework's to release")
+}
+
+// deep returns a role of that many segments.
+func deep(n int) berth.Role { return berth.Role("a" + strings.Repeat("/a", n-1)) }
+
+// Roles that are too deep for the order, and tasks that hold more than an int64 together, come in by another door: they
+// are charged as far as there is somebody, and a number, to charge; everybody else goes on.
+func TestFault11OddTasksStopNobody(t *testing.T) {
+	adopt := func(t *testing.T, w *world, id string, role berth.Role, cpu int64, on string) {
+		require.NoError(t, w.state.Adopt(scheduler.Running{Task: cpus(id, role, cpu).Task(id), Node: on}))
+	}
+	all := func(t *testing.T, w *world, s *offers.Subscription) {
+		t.Helper()
+		w.offer()
+		_, err := s.Offers(ctx)
+		require.NoError(t, err)
+		snapshotOf(t, s.Book())
+		_, err = s.Snapshot(ctx)
+		require.NoError(t, err)
+		_, err = w.x.Expire(ctx)
+		require.NoError(t, err)
+	}
+	t.Run("a deep role", func(t *testing.T) {
+		w := newWorld(t, offers.Config{}, node("n1", 9, 0))
+		f := w.subscribe(offers.Framework{Name: "f", Role: "f"})
+		adopt(t, w, "odd", deep(101), 2, "n1")
+		adopt(t, w, "odder", deep(5000), 3, "n1")
+		all(t, w, f)
+		assert.Equal(t, []string{"n1: cpu 0.004"}, list(t, f))
+		held, ok := w.drf.Charged(allocator.Client{Role: deep(100)})
+		require.True(t, ok, "the deepest ancestor pays")
+		assert.Equal(t, res{"cpu": 5}, held)
+		require.NoError(t, w.state.Release("odd", "odder"))
+		all(t, w, f)
+		_, ok = w.drf.Charged(allocator.Client{Role: deep(100)})
+		assert.False(t, ok)
+		assert.Equal(t, 1, w.drf.Len(), "who has nothing is no client")
+	})
+	t.Run("more than an int64", func(t *testing.T) {
+		w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0), node("n3", 4, 0), node("n4", 4, 8))
+		f := w.subscribe(offers.Framework{Name: "f", Role: "f"})
+		for i, n := range []string{"n1", "n2", "n3"} {
+			adopt(t, w, fmt.Sprintf("odd%d", i), "odd", math.MaxInt64, n)
+		}
+		all(t, w, f)
+		assert.Equal(t, []string{"n4: cpu 0.004, memory 8 B"}, list(t, f), "memory can be charged")
+		held, _ := w.drf.Charged(allocator.Client{Role: "odd"})
+		assert.Equal(t, res{"cpu": math.MaxInt64}, held)
+		// What was too much is charged as soon as there are numbers for it.
+		require.NoError(t, w.state.Release("odd0", "odd2"))
+		declineAll(t, f, offers.Filter{})
+		require.NoError(t, f.Suppress())
+		all(t, w, f)
+		held, _ = w.drf.Charged(allocator.Client{Role: "odd"})
+		assert.Equal(t, res{"cpu": math.MaxInt64}, held)
+		require.NoError(t, w.state.Release("odd1"))
+		require.NoError(t, f.Revive())
+		all(t, w, f)
+		assert.Len(t, list(t, f), 4)
+		w.check(map[string]berth.Role{"f": "f"}, nil)
+	})
+	t.Run("devices without devices", func(t *testing.T) {
+		gpus := node("n1", 4, 0)
+		gpus.Devices = []berth.Device{{Class: "gpu"}, {Class: "gpu"}}
+		w := newWorld(t, offers.Config{}, gpus)
+		f := w.subscribe(offers.Framework{Name: "f", Role: "odd"})
+		g := berth.NewGroup("odd", berth.GroupSpec{Role: "odd", Devices: []berth.DeviceRequest{{Class: "gpu", Share: 900}}})
+		// It takes 900 units of the class, and no particular device.
+		require.NoError(t, w.state.Adopt(scheduler.Running{Task: g.Task("odd-1"), Node: "n1"}))
+		snapshotOf(t, f.Book())
+		all(t, w, f)
+		require.Len(t, list(t, f), 1)
+		o, err := f.Offers(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, []berth.DeviceShare{{Index: 0, Units: 1000}, {Index: 1, Units: 100}}, o[0].Devices, "1100 units are free")
+	})
+	t.Run("tasks named like the Exchange's pieces", func(t *testing.T) {
+		w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0))
+		for i := range 3 {
+			adopt(t, w, fmt.Sprintf("piece %d of an offer", i+1), "odd", 1, "n2")
+		}
+		f := w.subscribe(offers.Framework{Name: "f", Role: "f", Demand: []offers.Demand{{Group: cpus("web", "f", 1), Count: 4}}})
+		all(t, w, f)
+		assert.Equal(t, []string{"n1: cpu 0.004"}, list(t, f))
+	})
+}
+
+// A demand whose rule panics is out of a pass; everybody else is offered what they want, and the host is told.
+func TestFault11ARuleThatPanicsStopsNobody(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	odd := berth.NewGroup("odd", berth.GroupSpec{Role: "odd", Request: res{"cpu": 1}, Rules: []berth.Constraint{panics{}}})
+	w.subscribe(offers.Framework{Name: "odd", Role: "odd", Demand: []offers.Demand{{Group: odd}}})
+	good := w.subscribe(offers.Framework{Name: "zoo", Role: "zoo", Demand: []offers.Demand{{Group: cpus("zebra", "zoo", 1), Count: 3}}})
+	n, err := w.x.Offer(ctx)
+	assert.ErrorContains(t, err, `framework "odd": demand "odd": a rule panicked: boom`)
+	assert.Equal(t, 1, n)
+	assert.Equal(t, []string{"n1: cpu 0.003"}, list(t, good))
+	w.check(map[string]berth.Role{"odd": "odd", "zoo": "zoo"}, nil)
+}
+
+// panics is a rule that does.
+type panics struct{}
+
+func (panics) String() string          { return "panics" }
+func (panics) Err() error              { return nil }
+func (panics) Reads() []string         { return []string{"none"} }
+func (panics) Allows(*berth.Node) bool { panic("boom") }
+func (panics) Why(*berth.Node) string  { return "" }
+
+// Of a resource without end on every node only so much can be charged as there are numbers; the rest of the nodes is
+// offered all the same.
+func TestFault12UnlimitedResources(t *testing.T) {
+	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+		t.Run(fmt.Sprintf("lease=%d", lease), func(t *testing.T) {
+			unlimited := func(id string) berth.Node {
+				return berth.Node{ID: id, Capacity: res{"cpu": 4000, "tokens": math.MaxInt64}}
+			}
+			w := newWorld(t, offers.Config{Lease: lease}, unlimited("n1"), unlimited("n2"), node("n3", 4000, 0))
+			a := w.subscribe(offers.Framework{Name: "a", Role: "a"})
+			b := w.subscribe(offers.Framework{Name: "b", Role: "b"})
+			want := 3
+			if lease == berth.Optimistic {
+				want = 6
+			}
+			assert.Equal(t, want, w.offer())
+			offered := map[string]int64{}
+			for _, s := range []*offers.Subscription{a, b} {
+				all, err := s.Offers(ctx)
+				require.NoError(t, err)
+				for _, o := range all {
+					offered[o.Node] += o.Resources["cpu"]
+				}
+			}
+			assert.Equal(t, map[string]int64{"n1": int64(want) / 3 * 4000, "n2": int64(want) / 3 * 4000, "n3": int64(want) / 3 * 4000}, offered)
+
+			// They can be used, to the last token.
+			g := berth.NewGroup("g", berth.GroupSpec{Role: "b", Request: res{"cpu": 4000, "tokens": math.MaxInt64}})
+			require.Len(t, schedule(t, b.Book(), g.Tasks(1)...).Placed, 1)
+			snapshotOf(t, a.Book())
+			snapshotOf(t, b.Book())
+			require.NoError(t, w.state.Release("g-1"))
+			w.offer()
+			declineAll(t, a, offers.Filter{})
+			declineAll(t, b, offers.Filter{})
+			w.check(map[string]berth.Role{"a": "a", "b": "b"}, nil)
+		})
+	}
+}
+
+// A Book is no source of an Exchange.
+func TestFault13ExchangeOverABook(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f"})
+	type wrapped struct {
+		*offers.Book
+		more int
+	}
+	for _, source := range []offers.Source{f.Book(), wrapped{Book: f.Book()}, &wrapped{Book: f.Book()}} {
+		_, err := offers.NewExchange(source, offers.Config{Order: new(allocator.DRF).Turns()})
+		assert.ErrorContains(t, err, "the source is a Book")
+	}
+}
+
+// A filter outlives a pass, however far passes are apart: the others are asked before who has declined.
+func TestFilterOutlivesAPass(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n0", 4, 0), node("n1", 4, 0))
+	schedule(t, w.state, cpus("used", "b", 4).Tasks(1)...) // so that it is a's turn whenever a is asked
+	a := w.subscribe(offers.Framework{Name: "a", Role: "a"})
+	b := w.subscribe(offers.Framework{Name: "b", Role: "b"})
+	var got []string
+	for range 6 {
+		require.Equal(t, 1, w.offer())
+		for name, s := range w.subs {
+			if len(list(t, s)) > 0 {
+				got = append(got, name)
+				declineAll(t, s, offers.Filter{For: time.Second})
+			}
+		}
+		w.now = w.now.Add(time.Minute)
+	}
+	assert.Equal(t, []string{"a", "b", "a", "b", "a", "b"}, got)
+	require.NoError(t, b.Suppress())
+	w.offer()
+	declineAll(t, a, offers.Filter{For: time.Second})
+	w.now = w.now.Add(time.Minute)
+	assert.Zero(t, w.offer(), "one pass is not for who has declined")
+	assert.Equal(t, 1, w.offer(), "the next one is")
+}
+
+// The same where both have declared what they want, so that each pass looks at every node.
+func TestFilterOutlivesAPassOfDemand(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n0", 4, 0), node("n1", 4, 0))
+	schedule(t, w.state, cpus("used", "b", 4).Tasks(1)...)
+	a := w.subscribe(offers.Framework{Name: "a", Role: "a", Demand: []offers.Demand{{Group: cpus("a", "a", 4)}}})
+	b := w.subscribe(offers.Framework{Name: "b", Role: "b", Demand: []offers.Demand{{Group: cpus("b", "b", 4)}}})
+	require.Equal(t, 1, w.offer())
+	require.Len(t, list(t, a), 1)
+	declineAll(t, a, offers.Filter{For: time.Second})
+	w.now = w.now.Add(time.Minute)
+	require.Equal(t, 1, w.offer())
+	assert.Len(t, list(t, b), 1)
+}
+
+// Zero and nil values are errors that say so.
+func TestZeroAndNil(t *testing.T) {
+	var source *scheduler.State
+	var order *allocator.Turns
+	_, err := offers.NewExchange(source, offers.Config{Order: order})
+	assert.ErrorContains(t, err, "no source")
+	assert.ErrorContains(t, err, "no order")
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	for _, x := range []*offers.Exchange{nil, {}} {
+		_, err := x.Offer(ctx)
+		assert.ErrorIs(t, err, offers.ErrNotMade)
+		_, err = x.Expire(ctx)
+		assert.ErrorIs(t, err, offers.ErrNotMade)
+		_, err = x.Snapshot(ctx)
+		assert.ErrorIs(t, err, offers.ErrNotMade)
+		_, err = x.Subscribe(offers.Framework{Name: "f"})
+		assert.ErrorIs(t, err, offers.ErrNotMade)
+	}
+	try := func(ctx context.Context, s *offers.Subscription, b *offers.Book, want string) {
+		t.Helper()
+		_, err1 := s.Offers(ctx)
+		_, err2 := s.Snapshot(ctx)
+		_, err3 := s.Accept(ctx, nil, &berth.Plan{}, offers.Filter{})
+		_, err4 := b.Snapshot(ctx)
+		_, err5 := b.Commit(ctx, &berth.Plan{})
+		for _, err := range []error{err1, err2, err3, err4, err5, s.Decline(ctx, nil, offers.Filter{}), s.Unsubscribe(ctx)} {
+			assert.ErrorContains(t, err, want)
+		}
+	}
+	for _, s := range []*offers.Subscription{nil, {}} {
+		try(ctx, s, s.Book(), offers.ErrNotMade.Error())
+		try(ctx, s, new(offers.Book), offers.ErrNotMade.Error())
+		for _, err := range []error{s.Want(), s.Suppress(), s.Revive()} {
+			assert.ErrorIs(t, err, offers.ErrNotMade)
+		}
+		select {
+		case <-s.Book().Changed():
+			t.Error("a Book of nobody changes")
+		case <-new(offers.Book).Changed():
+			t.Error("a Book of nobody changes")
+		default:
+		}
+	}
+	f := w.subscribe(offers.Framework{Name: "f"})
+	var none context.Context
+	try(none, f, f.Book(), "no context")
+	_, err = w.x.Offer(none)
+	assert.ErrorContains(t, err, "no context")
+	_, err = w.x.Snapshot(none)
+	assert.ErrorContains(t, err, "no context")
+	assert.Equal(t, 1, w.offer(), "and all is as before")
+}
+
+// fragile is an order, a source and a clock that panic when their time has come.
+type fragile struct {
+	*scheduler.State
+	*allocator.Turns
+	calls, at int
+}
+
+func (f *fragile) strike() {
+	if f.calls++; f.calls == f.at {
+		panic("boom")
+	}
+}
+
+func (f *fragile) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+	f.strike()
+	return f.State.Snapshot(ctx)
+}
+
+// Commit panics before or after the State has committed.
+func (f *fragile) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+	f.strike()
+	out, err := f.State.Commit(ctx, p)
+	f.strike()
+	return out, err
+}
+
+func (f *fragile) SetCapacity(total berth.Resources) error {
+	f.strike()
+	return f.Turns.SetCapacity(total)
+}
+
+func (f *fragile) Add(role berth.Role, name string) error {
+	f.strike()
+	err := f.Turns.Add(role, name)
+	f.strike()
+	return err
+}
+
+func (f *fragile) Remove(role berth.Role, name string) error {
+	f.strike()
+	err := f.Turns.Remove(role, name)
+	f.strike()
+	return err
+}
+
+func (f *fragile) Deactivate(role berth.Role, name string) error {
+	f.strike()
+	return f.Turns.Deactivate(role, name)
+}
+
+func (f *fragile) Activate(role berth.Role, name string) error {
+	f.strike()
+	return f.Turns.Activate(role, name)
+}
+
+func (f *fragile) Charge(role berth.Role, name string, r berth.Resources) error {
+	f.strike()
+	err := f.Turns.Charge(role, name, r)
+	f.strike()
+	return err
+}
+
+func (f *fragile) Credit(role berth.Role, name string, r berth.Resources) error {
+	f.strike()
+	err := f.Turns.Credit(role, name, r)
+	f.strike()
+	return err
+}
+
+func (f *fragile) All() iter.Seq2[berth.Role, string] {
+	f.strike()
+	return f.Turns.All()
+}
+
+// Whenever host code panics, the panic is the caller's or hidden behind what was done, and after it the Exchange goes on
+// as if nothing had been: accounts, offers and Books are what the source shows.
+func TestHostCodePanics(t *testing.T) {
+	roles := map[string]berth.Role{"a": "r1", "b": "r2"}
+	for at := 1; ; at++ {
+		w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0))
+		f := &fragile{State: w.state, Turns: w.drf.Turns(), at: at}
+		var err error
+		w.x, err = offers.NewExchange(f, offers.Config{Order: f, Clock: func() time.Time { f.strike(); return w.now }})
+		require.NoError(t, err)
+		placedBy := map[string]string{}
+		try := func(do func()) (whole bool) {
+			defer func() {
+				if fault := recover(); fault != nil {
+					require.Equal(t, "boom", fault)
+				}
+			}()
+			do()
+			return true
+		}
+		join := func(name string) {
+			for w.subs[name] == nil {
+				try(func() {
+					s, err := w.x.Subscribe(offers.Framework{Name: name, Role: roles[name]})
+					require.NoError(t, err)
+					w.subs[name] = s
+				})
+			}
+		}
+		join("a")
+		join("b")
+		try(func() { w.offer() })
+		for _, name := range []string{"a", "b"} {
+			s := w.subs[name]
+			g := cpus(name, roles[name], 1)
+			try(func() {
+				p := &berth.Plan{Version: snapshotOf(t, s.Book()).Version()}
+				p.Place(g.Task(name+"-1"), "n1")
+				p.Place(g.Task(name+"-2"), "n2")
+				_, err := s.Book().Commit(ctx, p)
+				require.NoError(t, err)
+			})
+			try(func() {
+				var some []string
+				if some = ids(t, s); len(some) > 0 {
+					_, err := s.Accept(ctx, some[:1], placeOn(g.Task(name+"-3"), "n1"), offers.Filter{For: time.Second})
+					require.NoError(t, err)
+				}
+			})
+		}
+		schedule(t, w.state, cpus("host", "r3", 1).Tasks(1)...)
+		try(func() { require.NoError(t, w.subs["a"].Suppress()) })
+		try(func() { require.NoError(t, w.subs["a"].Revive()) })
+		try(func() { declineAll(t, w.subs["b"], offers.Filter{}) })
+		try(func() { w.offer() })
+		w.now = w.now.Add(time.Hour)
+		try(func() { w.offer() })
+		require.NoError(t, w.state.RemoveNodes("n2"))
+		try(func() { w.offer() })
+		struck := f.calls >= at
+		f.at = 0
+
+		// Every task that a framework placed is its own, also where it was not told.
+		for n := range snapshotOf(t, w.state).Nodes() {
+			for task := range n.Tasks() {
+				if name, _, _ := strings.Cut(task.ID, "-"); name != "host" {
+					placedBy[task.ID] = name
+				}
+			}
+		}
+		w.offer()
+		w.check(roles, placedBy)
+		checkBooks(t, w, roles)
+		for _, s := range w.subs {
+			checkOffers(t, w, s)
+		}
+		// All that is free can be offered, and comes back.
+		for _, s := range w.subs {
+			declineAll(t, s, offers.Filter{})
+		}
+		assert.Equal(t, 1, w.offer(), "n1 has room")
+		require.NoError(t, w.subs["a"].Unsubscribe(ctx))
+		require.NoError(t, w.subs["b"].Unsubscribe(ctx))
+		for range snapshotOf(t, w.state).Holds() {
+			t.Fatal("a hold of nobody is left")
+		}
+		if !struck {
+			require.Greater(t, at, 40, "the story calls host code")
+			return
+		}
+	}
+}
+
+// A pass looks at its context, and what it has drafted by then is not charged.
+func TestOfferLooksAtTheContext(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", math.MaxInt32, 0))
+	slow := &slowOrder{Turns: w.drf.Turns()}
+	var err error
+	w.x, err = offers.NewExchange(w.state, offers.Config{Order: slow})
+	require.NoError(t, err)
+	f := w.subscribe(offers.Framework{Name: "f", Demand: []offers.Demand{{Group: cpus("web", "", 1)}}})
+	cause := fmt.Errorf("too late")
+	gone, cancel := context.WithCancelCause(ctx)
+	slow.at, slow.f = 1000, func() { cancel(cause) }
+	n, err := w.x.Offer(gone)
+	assert.ErrorIs(t, err, cause)
+	assert.Zero(t, n)
+	assert.Less(t, slow.calls, 1100)
+	held, _ := w.drf.Charged(allocator.Client{Name: "f"})
+	assert.Empty(t, held)
+	assert.Empty(t, list(t, f))
+	require.NoError(t, f.Want(offers.Demand{Group: cpus("web", "", 1), Count: 3}))
+	assert.Equal(t, 1, w.offer())
+}
+
+// slowOrder is an order at the so many-th turn of which something happens.
+type slowOrder struct {
+	*allocator.Turns
+	calls, at int
+	f         func()
+}
+
+func (s *slowOrder) All() iter.Seq2[berth.Role, string] {
+	if s.calls++; s.calls == s.at {
+		s.f()
+	}
+	return s.Turns.All()
+}
