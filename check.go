@@ -48,8 +48,25 @@ func (f *Fork) Lacks(g *Group, n NodeView) []Lack {
 	if !f.has(n) {
 		return []Lack{{Reason: Reason{Code: UnknownNode}}}
 	}
-	return f.lacks(nil, f.shape(g), n.row)
+	return f.offered(f.lacks(nil, f.shape(g), n.row), n.row)
 }
+
+// offered returns what a node lacks as its reader may know it: that a node is not offered stands for all that is short
+// there.
+func (f *Fork) offered(lacks []Lack, row uint32) []Lack {
+	if !f.s.Node(row).Withheld {
+		return lacks
+	}
+	all := len(lacks)
+	lacks = slices.DeleteFunc(lacks, func(l Lack) bool { return l.Reason.Code.isRoom() })
+	if len(lacks) < all {
+		lacks = append(lacks, Lack{Reason: Reason{Code: NotOffered}})
+	}
+	return lacks
+}
+
+// isRoom reports whether more room would cure what a reason says.
+func (c Code) isRoom() bool { return c == Insufficient || c == NoDevice || c == NoPort }
 
 func (f *Fork) has(n NodeView) bool {
 	return n.view == &f.s.View && n.exists()
@@ -303,6 +320,8 @@ func (f *Fork) Explain(g *Group) *Explanation {
 	var nearest nearness
 	for _, row := range f.s.Sorted() {
 		buf = f.lacks(buf[:0], sh, row)
+		near := nearnessOf(g, buf)
+		buf = f.offered(buf, row)
 		for i, l := range buf {
 			if !slices.ContainsFunc(buf[:i], func(o Lack) bool { return o.Reason == l.Reason }) {
 				counts[l.Reason]++
@@ -311,7 +330,7 @@ func (f *Fork) Explain(g *Group) *Explanation {
 		if len(buf) == 0 {
 			continue
 		}
-		if near := nearnessOf(g, buf); e.Nearest == nil || near.less(nearest) {
+		if e.Nearest == nil || near.less(nearest) {
 			nearest = near
 			e.Nearest = &NearMiss{Node: f.s.Node(row).Node.ID, Lacks: slices.Clone(buf)}
 		}

@@ -285,7 +285,8 @@ func (b *Book) setRest(node string, offered *berth.Hold) error {
 	if offered != nil {
 		subtract(&rest, offered)
 	}
-	if len(rest.Resources) == 0 && len(rest.Devices) == 0 && len(rest.Ports) == 0 {
+	v.Withhold(row, offered == nil && !isNothing(&rest))
+	if isNothing(&rest) {
 		return nil
 	}
 	rest.ID, rest.Owner, rest.Deadline = restOf(node), Others, always
@@ -293,6 +294,10 @@ func (b *Book) setRest(node string, offered *berth.Hold) error {
 		return why
 	}
 	return nil
+}
+
+func isNothing(h *berth.Hold) bool {
+	return len(h.Resources) == 0 && len(h.Devices) == 0 && len(h.Ports) == 0
 }
 
 // subtract takes out of what is free on a node what is offered of it.

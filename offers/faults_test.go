@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
+	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -538,6 +541,62 @@ func TestFault13ExchangeOverABook(t *testing.T) {
 	for _, source := range []offers.Source{f.Book(), wrapped{Book: f.Book()}, &wrapped{Book: f.Book()}} {
 		_, err := offers.NewExchange(source, offers.Config{Order: new(allocator.DRF).Turns()})
 		assert.ErrorContains(t, err, "the source is a Book")
+	}
+}
+
+// An explanation tells a node that is not offered from one that is full, or too small.
+func TestFault19NotOffered(t *testing.T) {
+	reasons := func(out *berth.Outcome) string {
+		require.Len(t, out.Unplaced, 1)
+		return out.Unplaced[0].String()
+	}
+	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+		w := newWorld(t, offers.Config{Lease: lease}, node("n1", 2000, 0), node("n2", 2000, 0))
+		f := w.subscribe(offers.Framework{Name: "f"})
+		try := func(cpu int64) *berth.Outcome { return schedule(t, f.Book(), cpus("t", "", cpu).Task("t")) }
+		assert.Equal(t, "0/2 nodes for t: 2 not offered; nearest n1: not offered", reasons(try(1000)), "before the first pass")
+		w.offer()
+		assert.Equal(t, "0/2 nodes for t: 2 insufficient cpu; nearest n1: lacks 1 cpu; 1 more cpu on n1 would do", reasons(try(3000)))
+		require.Len(t, schedule(t, f.Book(), cpus("web", "", 2000).Tasks(1)...).Placed, 1)
+		assert.Equal(t, "0/2 nodes for t: 2 insufficient cpu; nearest n2: lacks 1 cpu; 1 more cpu on n2 would do", reasons(try(3000)))
+		declineAll(t, f, offers.Filter{For: time.Hour})
+		out := try(3000)
+		assert.Equal(t, []berth.ReasonCount{
+			{Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}, Nodes: 1}, // n1 is full
+			{Reason: berth.Reason{Code: berth.NotOffered}, Nodes: 1},
+		}, out.Unplaced[0].Why.Counts, out.Unplaced[0])
+		// Rules are told of either.
+		zoned := cpus("u", "", 1000, constraints.Eq("zone", "a"))
+		out = schedule(t, f.Book(), zoned.Task("u"))
+		assert.Equal(t, 2, out.Unplaced[0].Why.Counts[0].Nodes, out.Unplaced[0])
+		assert.Equal(t, berth.RuleBroken, out.Unplaced[0].Reason.Code)
+		// What takes nothing is placed anywhere.
+		assert.Len(t, schedule(t, f.Book(), berth.NewGroup("none", berth.GroupSpec{}).Tasks(1)...).Placed, 1)
+	}
+}
+
+// What the fast engine says of a Book is what looking at every node says.
+func TestFault19EngineSaysWhatTheBookSays(t *testing.T) {
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 19))
+		w := newWorld(t, offers.Config{MaxOutstanding: 1 + rng.IntN(4)}, cell(rng, 12)...)
+		a := w.subscribe(offers.Framework{Name: "a", Role: "a"})
+		w.subscribe(offers.Framework{Name: "b", Role: "b"})
+		engine := placement.NewEngine(placement.BinPack())
+		for step := range 6 {
+			w.offer()
+			snapshot := snapshotOf(t, a.Book())
+			engine.Start(snapshot)
+			for i := range 8 {
+				g := randomGroup(rng, fmt.Sprintf("g%d-%d", step, i), "a")
+				want := snapshot.Fork().Explain(g)
+				require.Equal(t, want, engine.Explain(g), "seed %d: %v", seed, g.Spec())
+			}
+			schedule(t, a.Book(), randomGroup(rng, fmt.Sprintf("t%d", step), "a").Tasks(2)...)
+			if rng.IntN(2) == 0 {
+				declineAll(t, a, offers.Filter{})
+			}
+		}
 	}
 }
 

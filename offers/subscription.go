@@ -161,13 +161,21 @@ func (s *Subscription) Want(demand ...Demand) error {
 
 // Snapshot returns all of the source as if the framework's offers were free, for reports: scheduler.CoverageOf
 // tells from it where the framework's daemon stands, with the nodes pending on which its room is offered
-// and not used yet. O(nodes that changed) and O(offers).
+// and not used yet. Of a node that is offered to others alone it says, as the Book does, that it is not offered.
+// O(nodes that changed) and O(offers) of all frameworks.
 func (s *Subscription) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
 	var snapshot *berth.Snapshot
 	err := s.do(ctx, "snapshot", func() error {
 		fork := s.x.snapshot.Fork()
 		for _, o := range s.inOrder() {
 			fork.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
+		}
+		v := store.StoreOf(fork)
+		for _, o := range s.x.offers.m {
+			if o.sub != s && s.x.cfg.Lease == berth.Exclusive {
+				free := freeOn(v, o.site.row)
+				v.Withhold(o.site.row, isNothing(&free))
+			}
 		}
 		snapshot = fork.Snapshot()
 		return nil

@@ -39,6 +39,15 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	} else {
 		x.lookAtAll()
 	}
+	if hidden := e.view.Withheld(); hidden > 0 && len(r.needs) > 0 {
+		// Nothing is free there, so all that is needed was counted as short; a class of devices by its devices.
+		for i, n := range r.needs {
+			if i >= x.amounts || x.deviceOf(n.Dim) < 0 {
+				x.short[i] -= hidden
+			}
+		}
+		x.count(berth.Reason{Code: berth.NotOffered}, hidden)
+	}
 	for i, n := range x.short {
 		switch {
 		case n == 0:
@@ -60,12 +69,16 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 // shortfalls returns what an eligible row lacks.
 func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
-	return g.Shortfalls(e.rows[row].node.Payload.(*berth.Node), func(name string) int64 {
+	lacks := g.Shortfalls(e.rows[row].node.Payload.(*berth.Node), func(name string) int64 {
 		if d, ok := e.view.DimOf(name); ok {
 			return e.freeOf(row)[d]
 		}
 		return 0
 	}, e.devicesOf(row), e.portsOf(row))
+	if len(lacks) > 0 && e.view.Node(row).Withheld {
+		return []berth.Lack{{Reason: berth.Reason{Code: berth.NotOffered}}}
+	}
+	return lacks
 }
 
 // answer is an explanation in one piece of memory, as far as it is of common size.
@@ -107,7 +120,9 @@ type explaining struct {
 func (x *explaining) nearMiss() {
 	a := x.out
 	a.nearest.Node = x.rows[x.nearest].id
-	if x.miss.rules == 0 {
+	if x.view.Node(x.nearest).Withheld && x.miss.rules == 0 {
+		a.nearest.Lacks = append(a.lacks[:0], berth.Lack{Reason: berth.Reason{Code: berth.NotOffered}})
+	} else if x.miss.rules == 0 {
 		a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest)
 	} else {
 		x.catchUpReference()
