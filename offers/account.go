@@ -110,16 +110,9 @@ func (x *Exchange) reconcile(s *site) {
 	}
 	s.claims, s.others = claims, others
 	for _, was := range s.balances {
-		i := slices.IndexFunc(balances, func(b balance) bool { return b.who == was.who })
-		if i < 0 {
-			i = len(balances)
-			balances = append(balances, balance{who: was.who})
-		} else {
-			x.account.leave(was.who) // it is counted once
-		}
-		balances[i].paid = was.paid
+		x.account.balanceOf(&balances, was.who).paid = was.paid
+		x.account.leave(was.who) // both lists have counted it
 	}
-	slices.SortFunc(balances, func(a, b balance) int { return compareClients(a.who, b.who) })
 	s.balances = balances
 	x.account.correct(s)
 }
@@ -291,18 +284,16 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 	return balances, claims, others
 }
 
-// balanceOf returns a client's balance in a list, a new one if it has none.
+// balanceOf returns a client's balance in a list in the order of clients, a new one if it has none.
 func (a *account) balanceOf(list *[]balance, who client) *balance {
-	for i := range *list {
-		if b := &(*list)[i]; b.who == who {
-			return b
+	i, found := slices.BinarySearchFunc(*list, who, func(b balance, who client) int { return compareClients(b.who, who) })
+	if !found {
+		*list = slices.Insert(*list, i, balance{who: who})
+		if who.name == "" {
+			a.roles[who.role]++
 		}
 	}
-	*list = append(*list, balance{who: who})
-	if who.name == "" {
-		a.roles[who.role]++
-	}
-	return &(*list)[len(*list)-1]
+	return &(*list)[i]
 }
 
 // leave tells that a client has nothing on a node any more. A role that has nothing anywhere is no client.
