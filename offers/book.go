@@ -128,8 +128,12 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 
 // draw notes which offers a plan has used: those that are gone the next time were answered, and did not end.
 func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
+	nodes := map[string]bool{}
 	for _, op := range done.Placed {
-		if at, ok := b.sub.x.sites.get(op.Node); ok {
+		nodes[op.Node] = true
+	}
+	for id := range nodes {
+		if at, ok := b.sub.x.sites.get(id); ok {
 			for o := range at.offers {
 				o.drawn = o.drawn || o.sub == b.sub
 			}
@@ -148,12 +152,13 @@ func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
 func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
 	plan := &berth.Plan{Version: b.sub.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.Ops)), Together: p.Together}
 	r := &refusals{plan: p, why: map[int]berth.Reason{}, at: map[opKey][]int{}}
+	together := setOf(p.Together)
 	broken := map[string]bool{} // groups that go together and cannot
 	placed := map[string]bool{}
 	for i, op := range p.Ops {
 		if why := b.forbids(op, placed); why.Code != berth.None {
 			r.why[i] = why
-			if op.Kind == berth.Place && op.Task.Group != nil && slices.Contains(p.Together, op.Task.Group.Name()) {
+			if op.Kind == berth.Place && op.Task.Group != nil && together[op.Task.Group.Name()] {
 				broken[op.Task.Group.Name()] = true
 			}
 		} else if op.Kind == berth.Place {
@@ -176,6 +181,14 @@ func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
 		plan.Ops = append(plan.Ops, op)
 	}
 	return plan, r
+}
+
+func setOf(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 // refusals gathers what the Book and the source refuse of a plan, by place in it.
@@ -227,7 +240,7 @@ func (b *Book) forbids(op berth.Op, placed map[string]bool) berth.Reason {
 		if role := op.Task.Group.Role(); !within(b.sub.client.role, role) {
 			return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("role %q is not at or below %q", string(role), string(b.sub.client.role))}
 		}
-		if at, ok := x.sites.get(op.Node); ok && slices.Contains(at.others, b.sub.owner) {
+		if at, ok := x.sites.get(op.Node); ok && x.others[b.sub.owner] > 0 && slices.Contains(at.others, b.sub.owner) {
 			return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("somebody else holds room on %s as %s, too", op.Node, b.sub.owner)}
 		}
 	case berth.Release, berth.Evict:

@@ -77,7 +77,7 @@ func BenchmarkGrowth(b *testing.B) {
 				b.StartTimer()
 			}
 		}},
-		{"frameworks-of-a-node", 200, func(b *testing.B, n int) {
+		{"frameworks-of-a-node", 400, func(b *testing.B, n int) {
 			w := newWorld(b, offers.Config{}, node("n", int64(n), 0))
 			for i := range n {
 				name := fmt.Sprintf("f%04d", i)

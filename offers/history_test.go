@@ -166,3 +166,71 @@ func (h *history) release(n berth.NodeView, oneIn int) {
 		}
 	}
 }
+
+// The same while nodes leave, return on other rows and change in the middle of every call.
+func TestHistoriesBetween(t *testing.T) {
+	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+		for seed := range uint64(15) {
+			t.Run(fmt.Sprintf("lease=%d/seed=%d", lease, seed), func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(seed, 78))
+				w, src := newBetween(t, offers.Config{Lease: lease, MaxOutstanding: rng.IntN(4)}, cell(rng, 6)...)
+				h := &history{
+					world:    w,
+					rng:      rng,
+					roles:    map[string]berth.Role{"a": "r1", "b": "r1/x", "c": "r2", "d": "r1"},
+					placedBy: map[string]string{},
+					daemons:  map[string]*berth.Group{},
+				}
+				for _, name := range []string{"a", "b", "c", "d"} {
+					h.join(name)
+				}
+				for step := range 60 {
+					if rng.IntN(2) == 0 {
+						src.f = h.flap
+					}
+					h.framework([]string{"a", "b", "c", "d"}[rng.IntN(4)], fmt.Sprintf("t%d", step))
+					if rng.IntN(2) == 0 {
+						src.f = h.flap
+					}
+					h.cluster(fmt.Sprintf("g%d", step))
+					src.f = nil
+					_, err := h.x.Expire(ctx)
+					require.NoError(t, err)
+					h.check(h.roles, h.placedBy)
+					if lease == berth.Exclusive {
+						checkBooks(t, h.world, h.roles)
+					}
+					for _, s := range h.subs {
+						checkOffers(t, h.world, s)
+					}
+				}
+			})
+		}
+	}
+}
+
+// flap takes some nodes away and brings some of them back, in another order, with other capacities and a new one among
+// them; some of their tasks are released.
+func (h *history) flap() {
+	var back []berth.Node
+	for n := range snapshotOf(h.t, h.state).Nodes() {
+		if h.rng.IntN(3) > 0 {
+			continue
+		}
+		m := n.Node()
+		m.Capacity = res{"cpu": 3 + h.rng.Int64N(7), "memory": 8}
+		m.Attributes = berth.Attributes{"made": h.rng.IntN(100)}
+		back = append(back, m)
+		require.NoError(h.t, h.state.RemoveNodes(n.ID()))
+		h.release(n, 1+h.rng.IntN(2))
+	}
+	h.rng.Shuffle(len(back), func(i, j int) { back[i], back[j] = back[j], back[i] })
+	for i, m := range back {
+		if i%3 == 2 {
+			require.NoError(h.t, h.state.AddNodes(node(fmt.Sprintf("x%d", h.rng.Int64()), 5, 5)))
+		}
+		if h.rng.IntN(4) > 0 {
+			require.NoError(h.t, h.state.AddNodes(m))
+		}
+	}
+}

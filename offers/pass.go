@@ -77,9 +77,10 @@ type draft struct {
 // A pass looks at the nodes that changed since the last one, or whose filters have expired; at all of
 // them if a declared demand is open.
 //
-// It fails, having offered nothing, if the source fails or the context ends. What is wrong with one client, such
-// as a rule that panics or a charge that the order refuses, is told in the error as well, but keeps nobody else's
-// offers from being made.
+// It fails, having offered nothing, if the source fails or the context ends; if it is after the commit that the source
+// fails, the offers are made, and known once the source is seen again. What is wrong with one client, such as a rule
+// that panics or a charge that the order refuses, is told in the error as well, but keeps nobody else's offers from
+// being made.
 func (x *Exchange) Offer(ctx context.Context) (int, error) {
 	n := 0
 	err := x.call("offer", func() (err error) {
@@ -159,6 +160,12 @@ func (p *pass) open() (some, daemons bool) {
 		if s.suppressed {
 			continue
 		}
+		made := map[string][]*offer{} // by the name of the group that they were made for
+		for o := range s.offers {
+			if o.group != nil {
+				made[o.group.Name()] = append(made[o.group.Name()], o)
+			}
+		}
 		var wants []want
 		for _, d := range s.demand {
 			if takesNothing(d.Group) {
@@ -169,7 +176,7 @@ func (p *pass) open() (some, daemons bool) {
 				daemons = true
 			} else {
 				if d.Count > 0 {
-					w.left = d.Count - p.x.running(d.Group) - p.x.offered(s, d.Group, w.cost)
+					w.left = d.Count - p.x.running(d.Group) - p.x.offered(made[d.Group.Name()], d.Group, w.cost)
 				}
 				if w.left <= 0 {
 					continue
@@ -193,10 +200,10 @@ func (x *Exchange) running(g *berth.Group) int {
 }
 
 // offered counts the tasks of a group that the offers made for it still have room for.
-func (x *Exchange) offered(s *Subscription, g *berth.Group, cost berth.Resources) int {
+func (x *Exchange) offered(made []*offer, g *berth.Group, cost berth.Resources) int {
 	n := 0
-	for o := range s.offers {
-		if o.group == nil || !o.group.Equal(g) {
+	for _, o := range made {
+		if !o.group.Equal(g) {
 			continue
 		}
 		if hold, ok := x.hold(o); ok {
@@ -262,6 +269,10 @@ func (p *pass) turn(at *site, daemons bool) bool {
 }
 
 func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
+	if len(s.offers) > 0 && p.x.others[s.owner] > 0 {
+		p.keep = append(p.keep, at) // once its offers are over it gets another owner: see own
+		return false
+	}
 	if !s.declared {
 		return !daemons && at.fresh && p.whole(s, at)
 	}

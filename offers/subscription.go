@@ -353,6 +353,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 			}
 		}
 	}
+	together := setOf(p.Together)
 	broken := map[string]bool{} // groups of which a task was refused
 	var done []berth.Op
 	for _, op := range p.Ops {
@@ -367,7 +368,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 		done = append(done, got)
 	}
 	for _, op := range done {
-		if g := op.Task.Group; broken[g.Name()] && slices.Contains(p.Together, g.Name()) {
+		if g := op.Task.Group; broken[g.Name()] && together[g.Name()] {
 			trial.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
 			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "not all of " + g.Name()}})
 			continue

@@ -52,7 +52,8 @@ func (c cursor) since(v *store.View, known int) (rows []uint32, more bool, end c
 }
 
 // sync brings the Exchange up to date with its source: nodes, offers that were made and that are gone, and
-// what everybody is charged. It fails only if the source does. O(nodes that changed).
+// what everybody is charged. It fails only if the source does. O(nodes that changed) and O(tasks of frameworks that
+// are lost and not yet released).
 func (x *Exchange) sync(ctx context.Context) error {
 	snapshot, err := x.source.Snapshot(ctx)
 	if err != nil {
