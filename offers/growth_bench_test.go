@@ -33,6 +33,11 @@ func heap() int64 {
 // BenchmarkGrowth measures what must not grow faster than the number n of the things that a row is about: its time or,
 // where it reports bytes-left, the memory that is left when they have gone.
 func BenchmarkGrowth(b *testing.B) {
+	names := 0 // so that what comes was never there before
+	name := func() string {
+		names++
+		return fmt.Sprintf("gone-%d", names)
+	}
 	for _, row := range []struct {
 		what string
 		n    int
@@ -115,8 +120,8 @@ func BenchmarkGrowth(b *testing.B) {
 		})},
 		{"filters-of-nodes-gone", 1000, left(func(w *world, n int) {
 			f := w.subscribe(offers.Framework{Name: "f"})
-			for i := range n {
-				id := fmt.Sprintf("gone-%d", i)
+			for range n {
+				id := name()
 				require.NoError(w.t, w.state.AddNodes(node(id, 1, 1)))
 				w.offer()
 				declineAll(w.t, f, offers.Filter{For: 365 * 24 * time.Hour})
@@ -124,8 +129,8 @@ func BenchmarkGrowth(b *testing.B) {
 			}
 		})},
 		{"filters-of-frameworks-gone", 1000, left(func(w *world, n int) {
-			for i := range n {
-				f := w.subscribe(offers.Framework{Name: fmt.Sprintf("gone-%d", i)})
+			for range n {
+				f := w.subscribe(offers.Framework{Name: name()})
 				w.offer()
 				declineAll(w.t, f, offers.Filter{For: 365 * 24 * time.Hour})
 				require.NoError(w.t, f.Unsubscribe(ctx))
@@ -133,8 +138,8 @@ func BenchmarkGrowth(b *testing.B) {
 			clear(w.subs)
 		})},
 		{"roles-gone", 1000, left(func(w *world, n int) {
-			for i := range n {
-				role := berth.Role(fmt.Sprintf("gone-%d", i))
+			for range n {
+				role := berth.Role(name())
 				schedule(w.t, w.state, cpus(string(role), role, 1).Task("t"))
 				w.offer()
 				require.NoError(w.t, w.state.Release("t"))
@@ -143,11 +148,11 @@ func BenchmarkGrowth(b *testing.B) {
 		})},
 		{"tasks-lost", 1000, left(func(w *world, n int) {
 			f := w.subscribe(offers.Framework{Name: "f"})
-			for i := range n {
+			for range n {
 				require.NoError(w.t, w.state.AddNodes(node("lost", 1, 1)))
 				w.offer()
 				p := &berth.Plan{Version: snapshotOf(w.t, f.Book()).Version()}
-				id := fmt.Sprintf("t-%d", i)
+				id := name()
 				p.Place(cpus("web", "", 1).Task(id), "lost")
 				out, err := f.Book().Commit(ctx, p)
 				require.NoError(w.t, err)

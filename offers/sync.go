@@ -310,11 +310,16 @@ func (j *journal) add(id string) { j.ids = append(j.ids, id) }
 // trim forgets the older half once there is more than Books can need: those that are farther behind compare
 // everything.
 func (j *journal) trim(nodes int) {
-	if len(j.ids) > 4*nodes+4096 {
-		half := len(j.ids) / 2
-		j.base += uint64(half)
-		j.ids = slices.Clone(j.ids[half:])
+	most := 4*nodes + 4096
+	if len(j.ids) <= most {
+		return
 	}
+	half := len(j.ids) / 2
+	j.base += uint64(half)
+	if cap(j.ids) > 4*most { // there were once far more nodes
+		j.ids = slices.Clone(j.ids)
+	}
+	j.ids = slices.Delete(j.ids, 0, half)
 }
 
 func (j *journal) end() uint64 { return j.base + uint64(len(j.ids)) }
