@@ -48,7 +48,7 @@ type account struct {
 	payers map[berth.Role]berth.Role // of roles that the order refused
 	debts  map[*site]struct{}        // with an outstanding balance
 	eased  bool                      // something was credited, or refused, since the debts were last tried
-	faults []error                   // of the order, since a pass last told of them
+	faults []error                   // since a pass last told of them
 }
 
 func newAccount(order Order) account {

@@ -162,6 +162,23 @@ func TestFault05NodeAwayBetweenTwoLooks(t *testing.T) {
 	checkBooks(t, w, map[string]berth.Role{"f": ""})
 }
 
+// A node that comes back just before its offer is accepted has not been offered.
+func TestFault05AcceptedTooLate(t *testing.T) {
+	w, src := newBetween(t, offers.Config{}, node("n1", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f"})
+	w.offer()
+	id := ids(t, f)
+	src.f = func() {
+		require.NoError(t, w.state.RemoveNodes("n1"))
+		require.NoError(t, w.state.AddNodes(node("n1", 4, 0)))
+	}
+	out, err := f.Accept(ctx, id, placeOn(cpus("web", "", 1).Task("web-1"), "n1"), offers.Filter{})
+	require.NoError(t, err)
+	assert.Equal(t, "place web-1 on n1: unknown hold f", refusals(out))
+	assert.Zero(t, snapshotOf(t, w.state).Tasks())
+	w.check(map[string]berth.Role{"f": ""}, nil)
+}
+
 // Two Exchanges on one State, whose frameworks have one name, place what each was offered and no more.
 func TestFault06ExchangesOfOneState(t *testing.T) {
 	for _, tc := range []struct{ name, a, b string }{
@@ -180,6 +197,11 @@ func TestFault06ExchangesOfOneState(t *testing.T) {
 				require.NoError(t, err)
 				one, two := join(w.x, "one"), join(other, "two")
 				require.Equal(t, 1, w.offer())
+				p := &berth.Plan{Version: snapshotOf(t, two.Book()).Version()}
+				p.Place(g("two").Task("two-1"), "n1")
+				early, err := two.Book().Commit(ctx, p)
+				require.NoError(t, err)
+				require.Len(t, early.Refused, 1, "it was offered nothing yet")
 				n, err := other.Offer(ctx)
 				require.NoError(t, err)
 				require.Equal(t, 1, n)
@@ -194,7 +216,7 @@ func TestFault06ExchangesOfOneState(t *testing.T) {
 				assert.Equal(t, res{"cpu": 500}, freeOn(t, two.Book(), "n1"))
 
 				// What is planned beyond what the Book shows is refused.
-				p := &berth.Plan{Version: snapshotOf(t, one.Book()).Version()}
+				p = &berth.Plan{Version: snapshotOf(t, one.Book()).Version()}
 				for _, task := range g("one").Tasks(6) {
 					p.Place(task, "n1")
 				}
@@ -478,7 +500,17 @@ func TestFault11ARuleThatPanicsStopsNobody(t *testing.T) {
 	assert.ErrorContains(t, err, `framework "odd": demand "odd": a rule panicked: boom`)
 	assert.Equal(t, 1, n)
 	assert.Equal(t, []string{"n1: cpu 0.003"}, list(t, good))
-	w.check(map[string]berth.Role{"odd": "odd", "zoo": "zoo"}, nil)
+	out, err := w.subs["odd"].Accept(ctx, nil, placeOn(odd.Task("odd-1"), "n1"), offers.Filter{})
+	require.NoError(t, err)
+	assert.Len(t, out.Refused, 1)
+	whole := w.subscribe(offers.Framework{Name: "whole", Role: "odd"})
+	require.NoError(t, w.subs["odd"].Want())
+	w.offer()
+	out, err = whole.Accept(ctx, ids(t, whole), placeOn(odd.Task("odd-1"), "n1", cpus("fine", "odd", 1).Task("fine-1"), "n1"), offers.Filter{})
+	require.NoError(t, err)
+	assert.Equal(t, "place odd-1 on n1: invalid a rule panicked: boom", refusals(out))
+	assert.Len(t, out.Placed, 1)
+	w.check(map[string]berth.Role{"odd": "odd", "zoo": "zoo", "whole": "odd"}, map[string]string{"fine-1": "whole"})
 }
 
 // panics is a rule that does.
@@ -787,6 +819,11 @@ func TestHostCodePanics(t *testing.T) {
 			do()
 			return true
 		}
+		pass := func() {
+			if _, err := w.x.Offer(ctx); err != nil {
+				require.ErrorContains(t, err, "panic after a commit that was done: boom")
+			}
+		}
 		join := func(name string) {
 			for w.subs[name] == nil {
 				try(func() {
@@ -798,7 +835,7 @@ func TestHostCodePanics(t *testing.T) {
 		}
 		join("a")
 		join("b")
-		try(func() { w.offer() })
+		try(pass)
 		for _, name := range []string{"a", "b"} {
 			s := w.subs[name]
 			g := cpus(name, roles[name], 1)
@@ -821,11 +858,11 @@ func TestHostCodePanics(t *testing.T) {
 		try(func() { require.NoError(t, w.subs["a"].Suppress()) })
 		try(func() { require.NoError(t, w.subs["a"].Revive()) })
 		try(func() { declineAll(t, w.subs["b"], offers.Filter{}) })
-		try(func() { w.offer() })
+		try(pass)
 		w.now = w.now.Add(time.Hour)
-		try(func() { w.offer() })
+		try(pass)
 		require.NoError(t, w.state.RemoveNodes("n2"))
-		try(func() { w.offer() })
+		try(pass)
 		struck := f.calls >= at
 		f.at = 0
 
@@ -837,7 +874,7 @@ func TestHostCodePanics(t *testing.T) {
 				}
 			}
 		}
-		w.offer()
+		pass() // which tells of a panic behind something that was done
 		w.check(roles, placedBy)
 		checkBooks(t, w, roles)
 		for _, s := range w.subs {

@@ -322,7 +322,7 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 	fork := p.fork(s)
 	if d == nil {
 		node, _ := fork.Node(at.id)
-		if !p.guard(s, w, func() bool { return fork.Fits(w.group, node) }) {
+		if !p.guard(s, w, func() bool { return fork.Fits(w.group, node) }) { // on most nodes that is the answer
 			return false
 		}
 		if len(at.filters[s]) > 0 && p.refuses(s, at, daemon, most(w, node)) || p.full(s, at) {

@@ -1,7 +1,6 @@
 package offers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,9 +149,13 @@ func (s *Subscription) do(ctx context.Context, what string, f func() error) erro
 // no demand it wants nothing, and is offered nothing; that is for frameworks to say when they are idle. Offers
 // already made stay. It fails with every fault of the demand.
 func (s *Subscription) Want(demand ...Demand) error {
+	var faults error
+	if s != nil {
+		faults = checkDemand(demand, s.client.role)
+	}
 	return s.call("want", func() error {
-		if err := checkDemand(demand, s.client.role); err != nil {
-			return err
+		if faults != nil {
+			return faults
 		}
 		s.declared, s.demand = true, slices.Clone(demand)
 		return nil
@@ -204,13 +207,12 @@ func (s *Subscription) Offers(ctx context.Context) ([]Offer, error) {
 	return out, err
 }
 
-// from returns whose holds the tasks of a group draw on. A framework that was never offered anything owns
-// none.
+// from returns whose holds the tasks of a group draw on.
 func (s *Subscription) from(g *berth.Group) string {
 	if takesNothing(g) {
 		return ""
 	}
-	return cmp.Or(s.owner, s.client.name)
+	return s.x.own(s)
 }
 
 // inOrder returns the framework's offers, the earliest made first.
@@ -302,6 +304,9 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 		}
 		s.x.confirm(s, done)
 		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: append(refused, places(done.Refused)...), Unplaced: done.Unplaced}
+		for i := range out.Placed {
+			out.Placed[i].Row, out.Placed[i].From = 0, ""
+		}
 		s.answered(offers, rests, f)
 		s.x.afterwards(ctx, s.book.catchUp)
 		out.Version = s.book.fork.Version()
@@ -330,27 +335,32 @@ func (s *Subscription) checkPlaces(p *berth.Plan) error {
 	return errors.Join(errs...)
 }
 
-// try finds out which places the offers have room for. The plan it returns drops the offers and places
-// those on the room that is free then, with the devices and ports they were found to get; so they can use
-// nothing but what these offers held, though the framework may have other offers on the same nodes.
+// try finds out which places the offers have room for. The plan it returns draws those on the offers, with the devices
+// and ports they were found to get, and drops what is left of the offers. Where the framework has other offers of a
+// node, which it could draw on as well, the plan drops the named ones first and places on the room that is free then.
 func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, rests []berth.Resources, refused []berth.Refusal) {
 	trial := s.x.snapshot.Fork()
 	named := map[string]bool{}
 	plan = &berth.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together}
 	for _, o := range offers {
 		named[o.id] = true
-		plan.Drop(o.id)
 	}
-	cleared := map[string]bool{}
+	shared := map[string]bool{} // nodes, by whether there are other offers of them
 	for _, op := range p.Ops {
-		if cleared[op.Node] {
+		if _, known := shared[op.Node]; known {
 			continue
 		}
-		cleared[op.Node] = true
+		shared[op.Node] = false
 		for _, id := range s.holdsOn(op.Node) {
 			if !named[id] {
 				trial.Apply(berth.Op{Kind: berth.Drop, ID: id})
+				shared[op.Node] = true
 			}
+		}
+	}
+	for _, o := range offers {
+		if shared[o.site.id] {
+			plan.Drop(o.id)
 		}
 	}
 	together := setOf(p.Together)
@@ -358,7 +368,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 	var done []berth.Op
 	for _, op := range p.Ops {
 		op.Row, op.From = 0, s.from(op.Task.Group)
-		got, why := trial.Apply(op)
+		got, why := apply(trial, op)
 		got.Row, got.From, op.From = 0, "", ""
 		if why.Code != berth.None {
 			refused = append(refused, berth.Refusal{Op: op, Reason: why})
@@ -373,9 +383,15 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "not all of " + g.Name()}})
 			continue
 		}
+		if !shared[op.Node] {
+			op.From = s.from(op.Task.Group)
+		}
 		plan.Ops = append(plan.Ops, op)
 	}
 	for _, o := range offers {
+		if !shared[o.site.id] {
+			plan.Drop(o.id)
+		}
 		rest := berth.Resources{}
 		if h, ok := trial.Hold(o.id); ok {
 			rest = s.x.amounts(&h, o.site)
@@ -383,6 +399,16 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 		rests = append(rests, rest)
 	}
 	return plan, rests, refused
+}
+
+// apply does an operation on a fork. A rule that panics is the fault of the task's group, and of nobody else.
+func apply(f *berth.Fork, op berth.Op) (got berth.Op, why berth.Reason) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			got, why = op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("a rule panicked: %v", fault)}
+		}
+	}()
+	return f.Apply(op)
 }
 
 // holdsOn returns the IDs of all that is held for the framework on a node.
@@ -405,6 +431,7 @@ func places(refused []berth.Refusal) []berth.Refusal {
 	var out []berth.Refusal
 	for _, r := range refused {
 		if r.Op.Kind == berth.Place {
+			r.Op.From = ""
 			out = append(out, r)
 		}
 	}
@@ -435,7 +462,8 @@ func (s *Subscription) Revive() error {
 	})
 }
 
-// Unsubscribe gives the framework's offers back and ends its part. Its tasks stay, charged to their roles.
+// Unsubscribe gives the framework's offers back and ends its part. Its tasks stay, charged to their roles, and the host
+// ends them: a framework that subscribes later under the name has not placed them.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	return s.do(ctx, "unsubscribe", func() error {
 		x := s.x

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -111,7 +112,9 @@ func (x *Exchange) afterwards(ctx context.Context, then func()) {
 	whole := false
 	defer func() {
 		if !whole {
-			recover()
+			if fault := recover(); fault != nil {
+				x.account.fault(fmt.Errorf("panic after a commit that was done: %v", fault))
+			}
 			x.unsure = true
 		}
 	}()
