@@ -140,7 +140,8 @@ type Exchange struct {
 	unsure   bool       // host code panicked, and the call goes on
 	now      time.Time  // when the call at work began
 	snapshot *berth.Snapshot
-	view     *store.View // behind the snapshot
+	view     *store.View   // behind the snapshot
+	branch   *store.Branch // that claims were last identified on
 	seen     cursor
 	rows     []*site // by row of the view, which alone they are good for
 	sites    table[string, *site]

@@ -21,10 +21,20 @@ import (
 	"github.com/berth-sched/berth/scheduler"
 )
 
-// between is a State that lets something happen once, before the next commit.
+// between is a State that lets something happen once, before the next commit. With forks, every snapshot is of a line of
+// history of its own.
 type between struct {
 	*scheduler.State
-	f func()
+	f     func()
+	forks bool
+}
+
+func (b *between) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+	s, err := b.State.Snapshot(ctx)
+	if err == nil && b.forks {
+		s = s.Fork().Snapshot()
+	}
+	return s, err
 }
 
 func (b *between) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {

@@ -170,10 +170,11 @@ func (h *history) release(n berth.NodeView, oneIn int) {
 // The same while nodes leave, return on other rows and change in the middle of every call.
 func TestHistoriesBetween(t *testing.T) {
 	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
-		for seed := range uint64(15) {
+		for seed := range uint64(16) {
 			t.Run(fmt.Sprintf("lease=%d/seed=%d", lease, seed), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 78))
 				w, src := newBetween(t, offers.Config{Lease: lease, MaxOutstanding: rng.IntN(4)}, cell(rng, 6)...)
+				src.forks = seed%4 == 3
 				h := &history{
 					world:    w,
 					rng:      rng,

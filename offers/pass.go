@@ -399,7 +399,14 @@ func (d *draft) grow(w *want, grant *berth.Grant) {
 
 // add drafts an offer of a node that is being put.
 func (p *pass) add(s *Subscription, at *site, g *berth.Group) *draft {
-	d := &draft{offer: &offer{sub: s, site: at, group: g, owner: p.x.own(s), deadline: p.x.now.Add(p.x.cfg.LeaseFor)}}
+	d := &draft{offer: &offer{
+		sub:      s,
+		site:     at,
+		group:    g,
+		owner:    p.x.own(s),
+		deadline: p.x.now.Add(p.x.cfg.LeaseFor),
+		stage:    drafted,
+	}}
 	p.drafts = append(p.drafts, d)
 	p.here[demandOf{s, g}] = d
 	s.planned++

@@ -65,13 +65,12 @@ func (x *Exchange) sync(ctx context.Context) error {
 	}
 	view := store.ViewOf(snapshot)
 	rows, more, end := x.seen.since(view, len(x.rows))
-	anew := x.seen.branch != view.Branch()
 	x.seen = cursor{} // until all is done: a panic on the way leaves all to be compared
 	x.snapshot, x.view = snapshot, view
 
 	sites, resized := x.follow(rows)
 	x.resolve()
-	x.identify(anew)
+	x.identify()
 	var gone []*offer
 	for _, s := range sites {
 		for o := range s.offers {
@@ -236,10 +235,10 @@ func (x *Exchange) confirm(s *Subscription, out *berth.Outcome) {
 	x.placed = slices.DeleteFunc(x.placed, func(c *claim) bool { return !done[c.task.ID] && x.forget(c) })
 }
 
-// identify finds the tasks that were placed since the last look at the source; all of them anew on another branch
-// of it.
-func (x *Exchange) identify(anew bool) {
-	if anew {
+// identify finds the tasks that were placed since the source was last seen; all of them anew on another branch of it,
+// which has other slots.
+func (x *Exchange) identify() {
+	if x.branch != x.view.Branch() {
 		x.placed = x.placed[:0]
 		for _, c := range x.claims.m {
 			x.placed = append(x.placed, c)
@@ -259,7 +258,7 @@ func (x *Exchange) identify(anew bool) {
 			x.forget(c)
 		}
 	}
-	x.placed = nil
+	x.placed, x.branch = nil, x.view.Branch()
 }
 
 // disown leaves a framework's tasks to their roles.
