@@ -41,6 +41,7 @@ type balance struct {
 // account is what the order was told.
 type account struct {
 	order  Order
+	unsure bool                      // it panicked while it was told something
 	sized  bool                      // it knows the capacity
 	total  berth.Resources           // charged to all clients together
 	known  map[client]bool           // that the order may know
@@ -62,6 +63,14 @@ func newAccount(order Order) account {
 	}
 }
 
+// tell tells the order something. If it panics, it is not known whether it took it in.
+func (a *account) tell(f func(Order) error) error {
+	a.unsure = true
+	err := f(a.order)
+	a.unsure = false
+	return err
+}
+
 // fault notes that the order refused something, which the next pass tells. It is no reason to stop: it is about
 // one client, and is tried again.
 func (a *account) fault(err error) {
@@ -80,7 +89,7 @@ func (a *account) takeFaults() error {
 
 // setCapacity tells the order what there is to share out.
 func (x *Exchange) setCapacity() {
-	err := x.account.order.SetCapacity(x.snapshot.Total())
+	err := x.account.tell(func(o Order) error { return o.SetCapacity(x.snapshot.Total()) })
 	if x.account.sized = err == nil; err != nil {
 		x.account.fault(fmt.Errorf("capacity: %w", err))
 	}
@@ -170,7 +179,7 @@ func (a *account) credit(b *balance) {
 	if back == nil {
 		return
 	}
-	if err := a.order.Credit(b.who.role, b.who.name, back); err != nil {
+	if err := a.tell(func(o Order) error { return o.Credit(b.who.role, b.who.name, back) }); err != nil {
 		b.outstanding = true
 		a.fault(fmt.Errorf("%v: credit: %w", b.who, err))
 		return
@@ -199,7 +208,7 @@ func (a *account) charge(b *balance) {
 	if more == nil {
 		return
 	}
-	if err := a.order.Charge(b.who.role, b.who.name, more); err != nil {
+	if err := a.tell(func(o Order) error { return o.Charge(b.who.role, b.who.name, more) }); err != nil {
 		b.outstanding = true
 		a.fault(fmt.Errorf("%v: charge: %w", b.who, err))
 		return
@@ -313,7 +322,7 @@ func (a *account) leave(who client) {
 // add makes a client known to the order.
 func (a *account) add(who client) error {
 	a.known[who] = true // whatever becomes of the call
-	err := a.order.Add(who.role, who.name)
+	err := a.tell(func(o Order) error { return o.Add(who.role, who.name) })
 	if err != nil {
 		delete(a.known, who)
 	}
@@ -321,9 +330,19 @@ func (a *account) add(who client) error {
 }
 
 func (a *account) remove(who client) error {
-	err := a.order.Remove(who.role, who.name)
+	err := a.tell(func(o Order) error { return o.Remove(who.role, who.name) })
 	delete(a.known, who)
 	return err
+}
+
+// activate lets a client have turns, or not.
+func (a *account) activate(who client, active bool) error {
+	return a.tell(func(o Order) error {
+		if active {
+			return o.Activate(who.role, who.name)
+		}
+		return o.Deactivate(who.role, who.name)
+	})
 }
 
 // payer returns the client that is charged for the tasks of a role that no framework placed: the role or, where
@@ -376,7 +395,7 @@ func (a *account) enroll(role berth.Role) bool {
 	if a.add(who) != nil {
 		return false
 	}
-	if err := a.order.Deactivate(role, ""); err != nil {
+	if err := a.activate(who, false); err != nil {
 		a.fault(fmt.Errorf("%v: %w", who, err))
 	}
 	return true
@@ -393,7 +412,7 @@ func (a *account) dismiss(role berth.Role) {
 func (x *Exchange) restate() {
 	a := &x.account
 	for _, who := range slices.SortedFunc(maps.Keys(a.known), compareClients) {
-		_ = a.order.Remove(who.role, who.name) // it may have gone already
+		_ = a.remove(who) // it may have gone already
 	}
 	a.sized, a.total, a.debts = false, berth.Resources{}, map[*site]struct{}{}
 	a.known, a.roles = map[client]bool{}, map[berth.Role]int{}
@@ -406,7 +425,7 @@ func (x *Exchange) restate() {
 			continue
 		}
 		if s.suppressed {
-			if err := a.order.Deactivate(s.client.role, s.client.name); err != nil {
+			if err := a.activate(s.client, false); err != nil {
 				a.fault(fmt.Errorf("%v: %w", s.client, err))
 			}
 		}
@@ -465,7 +484,7 @@ func (x *Exchange) advance(s *site, who client, r berth.Resources) bool {
 	if some && !whole {
 		return false
 	}
-	if err := a.order.Charge(who.role, who.name, more); err != nil {
+	if err := a.tell(func(o Order) error { return o.Charge(who.role, who.name, more) }); err != nil {
 		a.fault(fmt.Errorf("%v: charge: %w", who, err))
 		return false
 	}

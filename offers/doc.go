@@ -24,8 +24,8 @@
 // is not. All clients together are charged at most an int64 of a resource: what is beyond it is charged once there are
 // numbers for it, and meanwhile an offer is made as long as one of its resources can be charged in full. A rule that
 // panics keeps its own demand out of the pass. [Exchange.Offer] tells of all this but the first two in its error, and
-// makes everybody else's offers. If the Order, the clock or the source panics, the next call begins by telling the
-// Order everything anew and by comparing all with the source.
+// makes everybody else's offers. If the Order, the clock or the source panics, the next call begins by comparing all
+// that is known with the source.
 //
 // # Demand
 //

@@ -129,7 +129,8 @@ func isNil(v any) bool {
 
 // Exchange makes offers out of a source for the frameworks that subscribe. It may be used by any number
 // of goroutines. Order, clock and source are code of the host's: if they panic, the panic is the caller's, and
-// the next call begins by bringing the account and the offers in line with the source. The zero Exchange
+// the next call begins by bringing the account and the offers in line with the source. An order that panicked while it
+// was told something is told everything anew, for which its clients are removed and added. The zero Exchange
 // fails every call.
 type Exchange struct {
 	source Source
@@ -229,7 +230,9 @@ func (x *Exchange) mend() {
 		s.fresh = false
 	}
 	x.freshenAll()
-	x.restate()
+	if x.account.unsure {
+		x.restate()
+	}
 	for _, s := range x.names {
 		s.book.synced = false
 		s.book.wake()

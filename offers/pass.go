@@ -255,7 +255,7 @@ func (p *pass) put(s *site, daemons bool) error {
 // turn gives the first framework in the order that wants something of a node a piece of it.
 func (p *pass) turn(at *site, daemons bool) bool {
 	p.free = free{}
-	for role, name := range p.x.cfg.Order.All() {
+	for role, name := range p.x.account.order.All() {
 		s := p.x.subs[client{role, name}]
 		if s == nil || s.passed == p.x.asked {
 			continue

@@ -441,7 +441,7 @@ func places(refused []berth.Refusal) []berth.Refusal {
 // Suppress keeps new offers away until Revive. Offers already made stay. It does nothing if it is so already.
 func (s *Subscription) Suppress() error {
 	return s.call("suppress", func() error {
-		if err := s.x.account.order.Deactivate(s.client.role, s.client.name); err != nil {
+		if err := s.x.account.activate(s.client, false); err != nil {
 			return err
 		}
 		s.suppressed = true
@@ -452,7 +452,7 @@ func (s *Subscription) Suppress() error {
 // Revive lets offers come again and forgets all filters of the framework.
 func (s *Subscription) Revive() error {
 	return s.call("revive", func() error {
-		if err := s.x.account.order.Activate(s.client.role, s.client.name); err != nil {
+		if err := s.x.account.activate(s.client, true); err != nil {
 			return err
 		}
 		s.suppressed = false
