@@ -48,7 +48,7 @@ type account struct {
 	roles  map[berth.Role]int        // clients without a name, by the nodes on which they have something
 	payers map[berth.Role]berth.Role // of roles that the order refused
 	debts  map[*site]struct{}        // with an outstanding balance
-	eased  bool                      // something was credited, or refused, since the debts were last tried
+	eased  bool                      // since the debts were last tried there is room for some, or the order has refused one
 	faults []error                   // since a pass last told of them
 }
 
@@ -185,12 +185,12 @@ func (a *account) credit(b *balance) {
 		return
 	}
 	for name, q := range back {
+		a.eased = a.eased || a.total[name] == math.MaxInt64
 		b.paid[name] -= q
 		a.total[name] -= q
 		drop(b.paid, name)
 		drop(a.total, name)
 	}
-	a.eased = true
 }
 
 // charge charges a client with what it owes and has not paid, as far as there are numbers for it.
