@@ -75,8 +75,8 @@ func (f *Fork) has(n NodeView) bool {
 // allowed returns the first reason other than room why a task of the group may not go on a node.
 func (f *Fork) allowed(sh *shape, row uint32) Reason {
 	n := f.s.Node(row)
-	if n.Drained {
-		return Reason{Code: Drained}
+	if n.Cordoned {
+		return Reason{Code: Cordoned}
 	}
 	g := sh.group
 	if node := n.Node.Payload.(*Node); !g.Eligible(node) {
@@ -101,8 +101,8 @@ func (f *Fork) lacks(out []Lack, sh *shape, row uint32) []Lack {
 	if f.differs(sh) {
 		return append(out, Lack{Reason: Reason{GroupDiffers, g.name}})
 	}
-	if n.Drained {
-		out = append(out, Lack{Reason: Reason{Code: Drained}})
+	if n.Cordoned {
+		out = append(out, Lack{Reason: Reason{Code: Cordoned}})
 	}
 	for _, why := range g.Ineligible(node) {
 		l := Lack{Reason: why}
@@ -228,7 +228,7 @@ func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
 }
 
 // Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
-// and not drained.
+// and not cordoned.
 func (f *Fork) Domains(g *Group, key string) Domains {
 	f.ready()
 	if g.Err() != nil {
@@ -294,7 +294,7 @@ func (f *Fork) area(g *Group, key string) *area {
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
-		if n.Node == nil || n.Drained || !g.Eligible(n.Node.Payload.(*Node)) {
+		if n.Node == nil || n.Cordoned || !g.Eligible(n.Node.Payload.(*Node)) {
 			continue
 		}
 		if key == NodeID {

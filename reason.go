@@ -28,8 +28,8 @@ const (
 	Tainted
 	// Unschedulable: the node takes no new task.
 	Unschedulable
-	// Drained: the node is being drained.
-	Drained
+	// Cordoned: the node is cordoned.
+	Cordoned
 	// NotOffered: nothing of the node is offered to who asks, so that nothing is known of the room there. Rules that
 	// keep a task off the node are told besides.
 	NotOffered
@@ -64,7 +64,7 @@ const (
 
 var codeText = [...]string{
 	None: "no reason", Insufficient: "insufficient", NoDevice: "no device for", NoPort: "no port", RuleBroken: "rule", DomainFull: "domain full",
-	Tainted: "untolerated taint", Unschedulable: "unschedulable", Drained: "draining", NotOffered: "not offered", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
+	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }
@@ -131,8 +131,8 @@ func (e *Explanation) Helps() string {
 		return "tolerating " + subject + " would do"
 	case Unschedulable:
 		return "making " + node + " schedulable would do"
-	case Drained:
-		return "ending the drain of " + node + " would do"
+	case Cordoned:
+		return "uncordoning " + node + " would do"
 	case NoDevice:
 		return "room for " + subject + " on " + node + " would do"
 	}

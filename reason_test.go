@@ -14,7 +14,7 @@ func TestReasonString(t *testing.T) {
 	want := map[berth.Code]string{
 		berth.None: "no reason x", berth.Insufficient: "insufficient x", berth.NoDevice: "no device for x", berth.NoPort: "no port x",
 		berth.RuleBroken: "x", berth.DomainFull: "x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
-		berth.Drained: "draining x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
+		berth.Cordoned: "cordoned x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
 		berth.UnknownNode: "unknown node x", berth.UnknownTask: "unknown task x", berth.UnknownHold: "unknown hold x",
 		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x", berth.GroupDiffers: "another group is named x",
 		berth.NotHeld: "not held x", berth.Denied: "denied x", berth.Invalid: "invalid x",
@@ -24,7 +24,7 @@ func TestReasonString(t *testing.T) {
 		assert.Equal(t, want[c], r.String(), "code %d", c)
 		assert.Equal(t, want[c], r.Error())
 	}
-	assert.Equal(t, "draining", berth.Reason{Code: berth.Drained}.String())
+	assert.Equal(t, "cordoned", berth.Reason{Code: berth.Cordoned}.String())
 	assert.Equal(t, "no reason", berth.Reason{}.String())
 	assert.Equal(t, "reason 255 x", berth.Reason{Code: 255, Subject: "x"}.String())
 	assert.Equal(t, "rule", berth.RuleBroken.String())
@@ -39,7 +39,7 @@ func TestExplanationString(t *testing.T) {
 		{Reason: berth.Reason{Code: berth.Tainted, Subject: "b"}, Nodes: 1},
 		{Reason: berth.Reason{Code: berth.Tainted, Subject: "a"}, Nodes: 1},
 		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Nodes: 1},
-		{Reason: berth.Reason{Code: berth.Drained}, Nodes: 3},
+		{Reason: berth.Reason{Code: berth.Cordoned}, Nodes: 3},
 	}
 	berth.SortReasons(counts)
 	full := &berth.Explanation{Nodes: 5, Counts: counts, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
@@ -47,7 +47,7 @@ func TestExplanationString(t *testing.T) {
 		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Detail: "zone=a has web-1"},
 		{Reason: berth.Reason{Code: berth.NoPort, Subject: "80"}},
 	}}}
-	const text = "3 draining, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
+	const text = "3 cordoned, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
 		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80"
 	task := berth.NewTask("web-3", berth.GroupSpec{})
 	for want, s := range map[string]interface{ String() string }{
@@ -70,7 +70,7 @@ func TestHelps(t *testing.T) {
 		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
 		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
 		"making n1 schedulable would do":              {Code: berth.Unschedulable},
-		"ending the drain of n1 would do":             {Code: berth.Drained},
+		"uncordoning n1 would do":                     {Code: berth.Cordoned},
 		"room for 1 gpu on n1 would do":               {Code: berth.NoDevice, Subject: "1 gpu"},
 		"":                                            {Code: berth.RuleBroken, Subject: "zone"},
 	} {
@@ -99,7 +99,7 @@ func TestRepeatedRulesAreOneReason(t *testing.T) {
 		{"taint", tainted, constraints.Exists("zone"), `1 untolerated taint k=v; nearest n1: untolerated taint k=v; tolerating k=v would do`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			require.NoError(t, f.AddNodes(c.node))
 			web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{c.rule, c.rule}})
 			require.NoError(t, f.Adopt(web.Task("web-0"), "n1", nil, berth.Running))

@@ -255,7 +255,7 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 	}
 	for slot, r := range x.view.On(s.row) {
 		if r.Group == store.Holds {
-			hold := r.Extra.Payload.(*berth.Hold)
+			hold := r.Extra.Hold
 			o, ok := x.offerOf(hold)
 			if !ok {
 				others = append(others, hold.Owner)
@@ -280,7 +280,7 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 		var who client
 		if claimed {
 			who = c.sub.client
-		} else if payer, ok := x.account.payer(group.Payload.(*berth.Group).Role()); ok {
+		} else if payer, ok := x.account.payer(group.Spec.Role()); ok {
 			who = payer
 		} else {
 			continue
@@ -454,7 +454,7 @@ func (x *Exchange) amounts(h *berth.Hold, s *site) berth.Resources {
 		return h.Resources
 	}
 	r := h.Resources.Clone()
-	devices := s.node.Payload.(*berth.Node).Devices
+	devices := s.node.Spec.Devices
 	for _, d := range h.Devices {
 		if d.Index < len(devices) {
 			r = with(r, devices[d.Index].Class, d.Units)

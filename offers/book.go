@@ -27,18 +27,18 @@ type Book struct {
 	blind bool
 
 	// Guarded by the mutex of the Exchange:
-	fork    *berth.Fork                // what the snapshots are of
+	fork    *cluster.Fork              // what the snapshots are of
 	synced  bool                       // as of a position in the Exchange's journal
 	at      uint64                     // that position
 	nodes   map[string]*store.Node     // the descriptions that the fork was given, by ID
-	as      *berth.Snapshot            // of the source, when the states of tasks were last compared
+	as      *cluster.Snapshot          // of the source, when the states of tasks were last compared
 	states  map[string]berth.TaskState // of the role's tasks that are on a node
 	lost    []string                   // those whose node went away
 	changed chan struct{}
 }
 
 func newBook(s *Subscription, blind bool) *Book {
-	return &Book{sub: s, blind: blind, fork: berth.NewFork(), nodes: map[string]*store.Node{}, states: map[string]berth.TaskState{}}
+	return &Book{sub: s, blind: blind, fork: cluster.NewFork(), nodes: map[string]*store.Node{}, states: map[string]berth.TaskState{}}
 }
 
 // isBook lets an Exchange refuse a Book as its source, one that is part of something else included.
@@ -54,8 +54,8 @@ func (b *Book) do(ctx context.Context, what string, f func() error) error {
 
 // Snapshot returns the Book as it is now. O(nodes that changed since it was last called), and, if the
 // source has changed at all, a glance at each of the role's tasks: sources do not log that a task was confirmed.
-func (b *Book) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
-	var snapshot *berth.Snapshot
+func (b *Book) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
+	var snapshot *cluster.Snapshot
 	err := b.do(ctx, "snapshot", func() error {
 		err := b.sync()
 		if err == nil {
@@ -283,5 +283,5 @@ func (b *Book) shows(group uint32) bool {
 	if group == store.Holds {
 		return false
 	}
-	return within(b.sub.client.role, b.sub.x.view.Group(group).Payload.(*berth.Group).Role())
+	return within(b.sub.client.role, b.sub.x.view.Group(group).Spec.Role())
 }

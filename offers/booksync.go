@@ -126,9 +126,9 @@ func (b *Book) forgetLost() {
 }
 
 // tasksAt returns the tasks of a node that the Book shows.
-func (b *Book) tasksAt(s *site) map[string]berth.TaskView {
+func (b *Book) tasksAt(s *site) map[string]cluster.TaskView {
 	x := b.sub.x
-	tasks := map[string]berth.TaskView{}
+	tasks := map[string]cluster.TaskView{}
 	for _, r := range x.view.On(s.row) {
 		if b.shows(r.Group) {
 			if t, ok := x.snapshot.Task(r.ID); ok {
@@ -155,17 +155,17 @@ func (b *Book) fill(s *site) error {
 	var err error
 	switch {
 	case was == nil:
-		err = b.fork.AddNodes(*s.node.Payload.(*berth.Node))
+		err = b.fork.AddNodes(*s.node.Spec)
 	case was != s.node:
-		err = b.fork.UpdateNodes(*s.node.Payload.(*berth.Node))
+		err = b.fork.UpdateNodes(*s.node.Spec)
 	}
 	if err != nil {
 		return err
 	}
 	b.nodes[s.id] = s.node
 	n, _ := b.fork.Node(s.id)
-	if drained := b.sub.x.view.Node(s.row).Drained; drained != n.Drained() {
-		if err := b.fork.Drain(drained, s.id); err != nil {
+	if cordoned := b.sub.x.view.Node(s.row).Cordoned; cordoned != n.Cordoned() {
+		if err := b.fork.Cordon(cordoned, s.id); err != nil {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (b *Book) fill(s *site) error {
 }
 
 // setState gives a task of the Book the state it has in the source.
-func (b *Book) setState(t berth.TaskView) error {
+func (b *Book) setState(t cluster.TaskView) error {
 	deadline := int64(0)
 	if !t.Deadline.IsZero() {
 		deadline = t.Deadline.UnixNano()

@@ -19,7 +19,7 @@ import (
 // package scheduler and lets holds be made. It must commit one plan at a time. A [Book] is none: what a framework
 // was offered is for its own tasks.
 type Source interface {
-	Snapshot(ctx context.Context) (*berth.Snapshot, error)
+	Snapshot(ctx context.Context) (*cluster.Snapshot, error)
 	Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error)
 }
 
@@ -140,9 +140,9 @@ type Exchange struct {
 	torn     bool       // a call has begun and not ended: set while one is at work
 	unsure   bool       // host code panicked, and the call goes on
 	now      time.Time  // when the call at work began
-	snapshot *berth.Snapshot
-	view     *store.View   // behind the snapshot
-	branch   *store.Branch // that claims were last identified on
+	snapshot *cluster.Snapshot
+	view     *store.View // behind the snapshot
+	branch   uint64      // that claims were last identified on
 	seen     cursor
 	rows     []*site // by row of the view, which alone they are good for
 	sites    table[string, *site]
@@ -241,8 +241,8 @@ func (x *Exchange) mend() {
 
 // Snapshot returns all of the source as the Exchange sees it, for reports. Room that is offered is not free in
 // it; what a framework can count on as well as on what is free is in [Subscription.Snapshot].
-func (x *Exchange) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
-	var snapshot *berth.Snapshot
+func (x *Exchange) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
+	var snapshot *cluster.Snapshot
 	err := x.call("snapshot", func() error {
 		_, err := x.expire(ctx)
 		snapshot = x.snapshot

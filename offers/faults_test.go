@@ -28,7 +28,7 @@ type between struct {
 	forks bool
 }
 
-func (b *between) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+func (b *between) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	s, err := b.State.Snapshot(ctx)
 	if err == nil && b.forks {
 		s = s.Fork().Snapshot()

@@ -179,8 +179,8 @@ func left(do func(w *world, n int)) func(b *testing.B, n int) {
 		w := newWorld(b, offers.Config{}, node("n1", 4, 4))
 		const log, remembered = 1 << 17, 4500
 		for range log / 2 {
-			require.NoError(b, w.state.Drain("n1"))
-			require.NoError(b, w.state.Undrain("n1"))
+			require.NoError(b, w.state.Cordon("n1"))
+			require.NoError(b, w.state.Uncordon("n1"))
 		}
 		do(w, remembered)
 		most := int64(0)

@@ -84,7 +84,7 @@ func (f *fragile) strike() {
 	}
 }
 
-func (f *fragile) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+func (f *fragile) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	f.strike()
 	return f.State.Snapshot(ctx)
 }

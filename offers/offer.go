@@ -119,7 +119,7 @@ func (x *Exchange) hold(o *offer) (*berth.Hold, bool) {
 	if !ok {
 		return nil, false
 	}
-	h := x.view.Record(slot).Extra.Payload.(*berth.Hold)
+	h := x.view.Record(slot).Extra.Hold
 	return h, h.Owner == o.owner && h.Node == o.site.id
 }
 

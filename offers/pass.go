@@ -29,7 +29,7 @@ type Demand struct {
 type pass struct {
 	x      *Exchange
 	ctx    context.Context
-	forks  map[*Subscription]*berth.Fork // exclusive: all one fork, under nil
+	forks  map[*Subscription]*cluster.Fork // exclusive: all one fork, under nil
 	wants  map[*Subscription][]want
 	drafts []*draft
 	here   map[demandOf]*draft // on the node that is being put
@@ -56,7 +56,7 @@ type demandOf struct {
 
 // free is all that is free on a node of a fork, kept while one framework after another does not want it.
 type free struct {
-	fork *berth.Fork
+	fork *cluster.Fork
 	site *site
 	hold berth.Hold
 	all  berth.Resources // devices by class
@@ -94,7 +94,7 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 	if _, err := x.expire(ctx); err != nil {
 		return 0, err
 	}
-	p := &pass{x: x, ctx: ctx, forks: map[*Subscription]*berth.Fork{}, wants: map[*Subscription][]want{}, here: map[demandOf]*draft{}}
+	p := &pass{x: x, ctx: ctx, forks: map[*Subscription]*cluster.Fork{}, wants: map[*Subscription][]want{}, here: map[demandOf]*draft{}}
 	looked := x.fresh
 	err := p.draw()
 	for _, s := range looked {
@@ -229,10 +229,10 @@ func times(r, cost berth.Resources) int {
 
 // takesNothing reports whether the tasks of a group need no room at all, and hence no offer.
 func takesNothing(g *berth.Group) bool {
-	for range g.Needs() {
+	for range g.Requirements().Needs() {
 		return false
 	}
-	return !g.UsesPorts()
+	return !g.Requirements().UsesPorts()
 }
 
 // put puts a node to the frameworks in their order, for their daemons or for the rest.
@@ -288,7 +288,7 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 // whole offers all that is free on a node.
 func (p *pass) whole(s *Subscription, at *site) bool {
 	state := p.x.view.Node(at.row)
-	if state.Drained || at.node.Payload.(*berth.Node).Unschedulable || p.here[demandOf{s, nil}] != nil {
+	if state.Cordoned || at.node.Spec.Unschedulable || p.here[demandOf{s, nil}] != nil {
 		return false
 	}
 	fork := p.fork(s)
@@ -363,7 +363,7 @@ func (p *pass) guard(s *Subscription, w *want, fits func() bool) (ok bool) {
 }
 
 // most returns the most that a node could now give towards a want.
-func most(w *want, n berth.NodeView) berth.Resources {
+func most(w *want, n cluster.NodeView) berth.Resources {
 	k := 1
 	if w.group.Mode() != berth.Daemon {
 		k = min(w.left, times(n.Free(), w.cost))
@@ -447,7 +447,7 @@ func (p *pass) unit() string {
 
 // fork returns the cluster as one framework could have it, less what the pass has given. Exclusive
 // offers come out of one cluster; an optimistic one leaves all but its own framework's view as it is.
-func (p *pass) fork(s *Subscription) *berth.Fork {
+func (p *pass) fork(s *Subscription) *cluster.Fork {
 	key := s
 	if p.x.cfg.Lease == berth.Exclusive {
 		key = nil
@@ -474,7 +474,7 @@ func (p *pass) fork(s *Subscription) *berth.Fork {
 // class, of which a task that came by another door can have more than it has devices.
 func freeOn(v *store.Store, row uint32) berth.Hold {
 	state := v.Node(row)
-	node := state.Node.Payload.(*berth.Node)
+	node := state.Node.Spec
 	h := berth.Hold{Node: node.ID, Resources: berth.Resources{}}
 	classes := map[string]int64{}
 	for _, d := range node.Devices {

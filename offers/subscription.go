@@ -166,8 +166,8 @@ func (s *Subscription) Want(demand ...Demand) error {
 // tells from it where the framework's daemon stands, with the nodes pending on which its room is offered
 // and not used yet. Of a node that is offered to others alone it says, as the Book does, that it is not offered.
 // O(nodes that changed) and O(offers) of all frameworks.
-func (s *Subscription) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
-	var snapshot *berth.Snapshot
+func (s *Subscription) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
+	var snapshot *cluster.Snapshot
 	err := s.do(ctx, "snapshot", func() error {
 		fork := s.x.snapshot.Fork()
 		for _, o := range s.inOrder() {
@@ -196,7 +196,7 @@ func (s *Subscription) Offers(ctx context.Context) ([]Offer, error) {
 			if !ok {
 				continue
 			}
-			offer := Offer{Hold: *hold, Role: s.client.role, Attributes: maps.Clone(o.site.node.Payload.(*berth.Node).Attributes)}
+			offer := Offer{Hold: *hold, Role: s.client.role, Attributes: maps.Clone(o.site.node.Spec.Attributes)}
 			offer.Resources = hold.Resources.Clone()
 			offer.Devices = slices.Clone(hold.Devices)
 			offer.Ports = slices.Clone(hold.Ports)
@@ -402,7 +402,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 }
 
 // apply does an operation on a fork. A rule that panics is the fault of the task's group, and of nobody else.
-func apply(f *berth.Fork, op berth.Op) (got berth.Op, why berth.Reason) {
+func apply(f *cluster.Fork, op berth.Op) (got berth.Op, why berth.Reason) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			got, why = op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("a rule panicked: %v", fault)}
@@ -419,7 +419,7 @@ func (s *Subscription) holdsOn(node string) []string {
 	}
 	var ids []string
 	for slot, r := range s.x.view.On(at.row) {
-		if r.Group == store.Holds && r.Extra.Payload.(*berth.Hold).Owner == s.owner {
+		if r.Group == store.Holds && r.Extra.Hold.Owner == s.owner {
 			ids = append(ids, s.x.view.ID(slot))
 		}
 	}

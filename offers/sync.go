@@ -28,7 +28,7 @@ type site struct {
 
 // cursor follows the change log of a source.
 type cursor struct {
-	branch *store.Branch
+	branch uint64
 	seq    uint64
 }
 
@@ -36,8 +36,8 @@ type cursor struct {
 // known, where the log does not reach back. It tells whether more than holds changed, and where the log now ends.
 func (c cursor) since(v *store.View, known int) (rows []uint32, more bool, end cursor) {
 	changes, ok := v.Since(c.seq)
-	ok = ok && c.branch == v.Branch()
-	end = cursor{v.Branch(), v.Seq()}
+	ok = ok && c.branch == v.Version().Branch
+	end = cursor{v.Version().Branch, v.Version().Seq}
 	if !ok {
 		for row := range uint32(max(known, v.Rows())) {
 			rows = append(rows, row)
@@ -63,7 +63,7 @@ func (x *Exchange) sync(ctx context.Context) error {
 	if snapshot == nil {
 		return errors.New("the source has no snapshot")
 	}
-	view := store.ViewOf(snapshot)
+	view := (*store.View)(snapshot).Shown()
 	rows, more, end := x.seen.since(view, len(x.rows))
 	x.seen = cursor{} // until all is done: a panic on the way leaves all to be compared
 	x.snapshot, x.view = snapshot, view
@@ -238,7 +238,7 @@ func (x *Exchange) confirm(s *Subscription, out *berth.Outcome) {
 // identify finds the tasks that were placed since the source was last seen; all of them anew on another branch of it,
 // which has other slots.
 func (x *Exchange) identify() {
-	if x.branch != x.view.Branch() {
+	if x.branch != x.view.Version().Branch {
 		x.placed = x.placed[:0]
 		for _, c := range x.claims.m {
 			x.placed = append(x.placed, c)
@@ -249,7 +249,7 @@ func (x *Exchange) identify() {
 		if ok {
 			r := x.view.Record(slot)
 			c.slot, c.life = slot, r.Life()
-			ok = x.view.Group(r.Group).Payload.(*berth.Group).Equal(c.task.Group) && (r.Row == store.None || x.view.Node(r.Row).Node.ID == c.node)
+			ok = x.view.Group(r.Group).Spec.Equal(c.task.Group) && (r.Row == store.None || x.view.Node(r.Row).Node.ID == c.node)
 			if ok && r.Row == store.None && !slices.Contains(x.lost, c) {
 				x.lost = append(x.lost, c)
 			}
@@ -258,7 +258,7 @@ func (x *Exchange) identify() {
 			x.forget(c)
 		}
 	}
-	x.placed, x.branch = nil, x.view.Branch()
+	x.placed, x.branch = nil, x.view.Version().Branch
 }
 
 // disown leaves a framework's tasks to their roles.

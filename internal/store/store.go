@@ -53,11 +53,11 @@ func (n *Node) Attr(key uint32) (uint32, bool) {
 // NodeState is one row: a node and its use. The slices are shared with views: they are replaced, or
 // appended to by the one store that owns them, and never written.
 type NodeState struct {
-	Node    *Node    // nil where the row is free
-	members []member // tasks and holds here
-	*Parts           // nil where the row is free
-	live    uint32   // members that are there
-	Drained bool
+	Node     *Node    // nil where the row is free
+	members  []member // tasks and holds here
+	*Parts            // nil where the row is free
+	live     uint32   // members that are there
+	Cordoned bool
 	// Withheld says that what is free of the node is not the reader's to see: all of it is held by others, and an
 	// explanation says so instead of naming what is short.
 	Withheld bool
@@ -269,17 +269,17 @@ func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
 // The root package wraps this one without showing it. These let berth's other packages look behind the wrapping without a
 // public method for it; the root package sets them when it is initialised.
 var (
-	// ViewOf returns what is behind a *berth.Snapshot.
+	// ViewOf returns what is behind a *cluster.Snapshot.
 	ViewOf func(snapshot any) *View
 
-	// StoreOf returns what is behind a *berth.Fork.
+	// StoreOf returns what is behind a *cluster.Fork.
 	StoreOf func(fork any) *Store
 
-	// PresentOf returns a *berth.Snapshot of a *berth.Fork as it is. It costs nothing, and is good until the fork next
+	// PresentOf returns a *cluster.Snapshot of a *cluster.Fork as it is. It costs nothing, and is good until the fork next
 	// changes and for the fork's own goroutine only.
 	PresentOf func(fork any) (snapshot any)
 
-	// PlacePicked does a *berth.Op that places a task on a *berth.Fork, and returns the parts of a berth.Reason. The
+	// PlacePicked does a *berth.Op that places a task on a *cluster.Fork, and returns the parts of a berth.Reason. The
 	// operation must have been picked, with its row and grant, on the fork as it is now, those picked before it done.
 	PlacePicked func(fork, op any) (code uint8, subject string)
 )
@@ -495,9 +495,9 @@ func (s *Store) SetNode(row uint32, n *Node) {
 	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
 }
 
-// SetDrained marks a node as taking no new tasks, or takes the mark away.
-func (s *Store) SetDrained(row uint32, drained bool) {
-	s.node(row).Drained = drained
+// SetCordoned marks a node as taking no new tasks, or takes the mark away.
+func (s *Store) SetCordoned(row uint32, cordoned bool) {
+	s.node(row).Cordoned = cordoned
 	s.changed(row, NoGroup)
 }
 
