@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/btree"
 
@@ -20,6 +19,8 @@ var ErrExists = errors.New("client exists")
 
 // ErrForeign is wrapped when a [Vector] was made by another DRF, or by none.
 var ErrForeign = errors.New("vector was not made by this DRF")
+
+var errNil = errors.New("DRF is nil")
 
 // Config is what a [DRF] starts with. The zero Config is valid.
 type Config struct {
@@ -39,26 +40,37 @@ type Config struct {
 
 // DRF keeps what clients hold and tells whose turn it is. The package comment gives the rule.
 //
-// The zero DRF is ready to use and has no capacity. A DRF is for one goroutine at a time, for reading
-// too: a read may bring the order up to date. It must not be copied. A method that returns an error
-// has changed nothing.
+// The zero DRF is ready to use and has no capacity. Of a nil DRF every method that can fail returns an error,
+// and the others find nothing. A DRF is for one goroutine at a time, for reading too: a read may bring
+// the order up to date. It must not be copied. A method that returns an error has changed nothing.
+//
+// It keeps what is present: a client removed, a role without clients and a resource of which there is no
+// capacity and that nobody holds are forgotten, and their memory is given back. Weights stay, for they are
+// configuration.
 type DRF struct {
-	names    *names
-	capacity column
-	counted  []int // indices of the resources that count in shares, by name
-	excluded map[string]bool
-	weights  map[berth.Role]Weight
+	resources table[string, *resource]
+	excluded  map[string]bool
+	weights   table[berth.Role, Weight] // other than the default
 
-	clients map[Client]*node
-	roles   map[berth.Role]*node
+	clients table[Client, *node]
+	roles   table[berth.Role, *node]
 	spare   *btree.FreeListG[*node]
-	stale   bool // the capacity has changed since the orders were made
-	walks   int  // walks in progress
+	epoch   uint64 // counts changes of capacity
+	stale   bool   // the capacity has changed since the orders were made
 }
 
 // New returns a DRF without clients. It fails with all faults of the configuration at once.
 func New(c Config) (*DRF, error) {
 	d := &DRF{excluded: make(map[string]bool)}
+	var exclude []error
+	for _, name := range c.Exclude {
+		if err := (berth.Resources{name: 0}).Err(); err != nil {
+			exclude = append(exclude, fmt.Errorf("allocator: exclude: %w", err))
+		} else if d.excluded[name] {
+			exclude = append(exclude, fmt.Errorf("allocator: exclude: resource %q: named twice", name))
+		}
+		d.excluded[name] = true
+	}
 	var errs []error
 	if err := d.SetCapacity(c.Capacity); err != nil {
 		errs = append(errs, err)
@@ -68,88 +80,118 @@ func New(c Config) (*DRF, error) {
 			errs = append(errs, err)
 		}
 	}
-	for _, name := range c.Exclude {
-		if err := (berth.Resources{name: 0}).Err(); err != nil {
-			errs = append(errs, fmt.Errorf("allocator: exclude: %w", err))
-		} else if d.excluded[name] {
-			errs = append(errs, fmt.Errorf("allocator: exclude: resource %q: named twice", name))
-		}
-		d.excluded[name] = true
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, exclude...)...); err != nil {
 		return nil, err
 	}
-	d.count()
 	return d, nil
 }
 
 // SetCapacity replaces the whole capacity. It may be less than what is charged. It fails with all faults
-// of total. The cost of a new order, if there is one, is paid by the next read; so it is for AddCapacity and
-// RemoveCapacity.
+// of total. It costs a step for each resource; the next read pays for the new order, unless total is what
+// the capacity was.
 func (d *DRF) SetCapacity(total berth.Resources) error {
 	v, err := d.compile(total)
 	if err != nil {
 		return fmt.Errorf("allocator: capacity: %w", err)
 	}
-	d.capacity = column(nil).plus(v)
-	d.count()
+	if d.capacityIs(v) {
+		return nil
+	}
+	for _, r := range d.resources.m {
+		r.setCapacity(wide{})
+	}
+	d.learn(v)
+	for _, t := range v.terms {
+		d.present(t.resource).setCapacity(wideOf(t.quantity))
+	}
+	for _, r := range d.resources.m {
+		d.forget(r)
+	}
+	d.capacityChanged()
 	return nil
 }
 
-// AddCapacity adds what a node brings that joins. It fails with all faults of r, or naming every resource
-// whose capacity would overflow an int64.
+// capacityIs reports whether v is the whole capacity.
+func (d *DRF) capacityIs(v Vector) bool {
+	n := 0
+	for _, r := range d.resources.m {
+		if r.capacity != (wide{}) {
+			n++
+		}
+	}
+	for _, t := range v.terms {
+		if t.resource.capacity != wideOf(t.quantity) {
+			return false
+		}
+	}
+	return n == len(v.terms)
+}
+
+// AddCapacity adds what a node brings that joins. It fails with all faults of r. Totals may exceed an int64:
+// any number of nodes can each have [math.MaxInt64] of what they do not limit. It costs a step for each
+// resource of r; the next read pays for the new order.
 func (d *DRF) AddCapacity(r berth.Resources) error {
 	v, err := d.compile(r)
-	if err == nil {
-		err = d.capacity.roomFor(v)
-	}
 	if err != nil {
 		return fmt.Errorf("allocator: add capacity: %w", err)
 	}
-	d.capacity = d.capacity.plus(v)
-	d.count()
+	d.learn(v)
+	for _, t := range v.terms {
+		at := d.present(t.resource)
+		at.setCapacity(at.capacity.plus(wideOf(t.quantity)))
+	}
+	d.capacityChanged()
 	return nil
 }
 
 // RemoveCapacity takes away what a node had that leaves. It fails with all faults of r, or naming every
-// resource of which there is less.
+// resource of which there is less. It costs as AddCapacity does.
 func (d *DRF) RemoveCapacity(r berth.Resources) error {
 	v, err := d.compile(r)
 	if err == nil {
-		err = d.capacity.holds(v)
+		err = d.shortOf(v, func(r *resource) wide { return r.capacity })
 	}
 	if err != nil {
 		return fmt.Errorf("allocator: remove capacity: %w", err)
 	}
-	d.capacity.minus(v)
-	d.count()
+	for _, t := range v.terms {
+		at := d.present(t.resource)
+		at.setCapacity(at.capacity.minus(wideOf(t.quantity)))
+		d.forget(at)
+	}
+	d.capacityChanged()
 	return nil
 }
 
-// Capacity returns the capacity, without the resources of which there is none.
-func (d *DRF) Capacity() berth.Resources {
-	return d.capacity.resources(d.names)
+func (d *DRF) capacityChanged() {
+	d.epoch++
+	d.stale = true
 }
 
-// count finds which resources count in shares, after the capacity has changed.
-func (d *DRF) count() {
-	d.stale = true
-	d.counted = d.counted[:0]
-	for i, q := range d.capacity {
-		if q > 0 && !d.excluded[d.names.list[i]] {
-			d.counted = append(d.counted, i)
+// Capacity returns the capacity, without the resources of which there is none. One beyond an int64 reads
+// as [math.MaxInt64].
+func (d *DRF) Capacity() berth.Resources {
+	all := berth.Resources{}
+	if d == nil {
+		return all
+	}
+	for name, r := range d.resources.m {
+		if r.capacity != (wide{}) {
+			all[name] = r.capacity.int64()
 		}
 	}
-	slices.SortFunc(d.counted, func(a, b int) int {
-		return strings.Compare(d.names.list[a], d.names.list[b])
-	})
+	return all
 }
 
 // SetWeight gives a role its weight among its siblings; the clients and roles below it share what it
-// gets, as before. The weight stays when the role has no clients left. Nothing is taken from anyone:
-// the weight bears on whose turn comes next.
+// gets, as before. The weight stays when the role has no clients left; [DefaultWeight] takes it back. Nothing
+// is taken from anyone: the weight bears on whose turn comes next. It fails with all faults of the role,
+// for the root, or if the weight is not positive.
 func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 	var errs []error
+	if d == nil {
+		errs = append(errs, errNil)
+	}
 	if err := checkRole(r); err != nil {
 		errs = append(errs, err)
 	}
@@ -160,13 +202,14 @@ func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 		errs = append(errs, fmt.Errorf("weight %s is not positive", w))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("allocator: weight of %q: %w", string(r), err)
+		return fmt.Errorf("allocator: weight of %.40q: %w", string(r), err)
 	}
-	if d.weights == nil {
-		d.weights = make(map[berth.Role]Weight)
+	if w == DefaultWeight {
+		d.weights.delete(r)
+	} else {
+		d.weights.set(r, w)
 	}
-	d.weights[r] = w
-	if n := d.roles[r]; n != nil {
+	if n := d.roles.get(r); n != nil {
 		n.weight = w
 		d.file(n)
 	}
@@ -175,18 +218,17 @@ func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 
 // Add makes c known, active and holding nothing. It fails with all faults of c, or if c is known.
 func (d *DRF) Add(c Client) error {
+	if d == nil {
+		return fmt.Errorf("allocator: add: %w", errNil)
+	}
 	if err := c.Err(); err != nil {
 		return fmt.Errorf("allocator: add: %w", err)
 	}
-	if d.clients[c] != nil {
+	if d.clients.get(c) != nil {
 		return fmt.Errorf("allocator: add %q: %w", c.String(), ErrExists)
 	}
-	if d.clients == nil {
-		d.clients = make(map[Client]*node)
-		d.roles = make(map[berth.Role]*node)
-	}
 	leaf := d.leaf(c)
-	d.clients[c] = leaf
+	d.clients.set(c, leaf)
 	d.update(leaf, func(n *node) {
 		n.clients++
 		n.active++
@@ -195,30 +237,37 @@ func (d *DRF) Add(c Client) error {
 }
 
 // Remove forgets c and takes back whatever it holds. The charges it counted for in the roles above
-// stay counted.
+// stay counted, as long as those have other clients. It fails if c is unknown.
 func (d *DRF) Remove(c Client) error {
 	leaf, err := d.find("remove", c)
 	if err != nil {
 		return err
 	}
-	held, active := leaf.used.vector(d.names), leaf.active
+	held, active := slices.Clone(leaf.used.heap), leaf.active
 	d.update(leaf, func(n *node) {
-		n.used.minus(held)
+		for _, h := range held {
+			n.used.take(h.resource, h.amount, d.epoch)
+		}
 		n.clients--
 		n.active -= active
 	})
-	delete(d.clients, c)
+	for _, h := range held {
+		d.forget(h.resource)
+	}
+	d.clients.delete(c)
 	d.prune(c)
 	return nil
 }
 
-// Activate lets c have turns again after [DRF.Deactivate]. It does nothing if c is active.
+// Activate lets c have turns again after [DRF.Deactivate]. It does nothing if c is active, and fails if c
+// is unknown.
 func (d *DRF) Activate(c Client) error {
 	return d.setActive("activate", c, 1)
 }
 
 // Deactivate keeps c out of the order, for instance because it wants nothing now. What it holds still
-// counts in its share and its roles' shares, and it can be charged. It does nothing if c is inactive.
+// counts in its share and its roles' shares, and it can be charged. It does nothing if c is inactive, and
+// fails if c is unknown.
 func (d *DRF) Deactivate(c Client) error {
 	return d.setActive("deactivate", c, 0)
 }
@@ -236,11 +285,14 @@ func (d *DRF) setActive(verb string, c Client, active int) error {
 
 // Len returns the number of clients, inactive ones included.
 func (d *DRF) Len() int {
-	return len(d.clients)
+	if d == nil {
+		return 0
+	}
+	return len(d.clients.m)
 }
 
-// Charge adds r to what c holds. It may take any share above one. It fails if c is unknown, with all
-// faults of r, or if all clients' holdings of a resource would overflow an int64.
+// Charge adds r to what c holds. It may take any share above one, and any sum beyond an int64: no charge to
+// one client can make that of another fail. It fails if c is unknown, and with all faults of r.
 func (d *DRF) Charge(c Client, r berth.Resources) error {
 	_, err := d.find("charge", c)
 	v, verr := d.compile(r)
@@ -267,19 +319,19 @@ func (d *DRF) Credit(c Client, r berth.Resources) error {
 	return d.CreditVector(c, v)
 }
 
-// ChargeVector is [DRF.Charge] with compiled resources: in steady state it allocates nothing. It moves
-// one key at each level from the client to the root.
+// ChargeVector is [DRF.Charge] with compiled resources: in steady state it allocates nothing. At each level
+// from the client to the root it moves one key among the siblings, and each resource of v among those held
+// there; both cost the logarithm of how many there are.
 func (d *DRF) ChargeVector(c Client, v Vector) error {
 	leaf, err := d.findFor("charge", c, v)
 	if err != nil {
 		return err
 	}
-	// The root holds what all hold, so if there is room there, there is room on the way.
-	if err := d.roles[""].used.roomFor(v); err != nil {
-		return fmt.Errorf("allocator: charge %q: held by all: %w", c.String(), err)
-	}
+	d.learn(v)
 	d.update(leaf, func(n *node) {
-		n.used = n.used.plus(v)
+		for _, t := range v.terms {
+			n.used.add(d.present(t.resource), wideOf(t.quantity), d.epoch)
+		}
 		n.charges++
 	})
 	return nil
@@ -291,32 +343,48 @@ func (d *DRF) CreditVector(c Client, v Vector) error {
 	if err != nil {
 		return err
 	}
-	if err := leaf.used.holds(v); err != nil {
+	if err := d.shortOf(v, leaf.used.amount); err != nil {
 		return fmt.Errorf("allocator: credit %q: %w", c.String(), err)
 	}
-	d.update(leaf, func(n *node) { n.used.minus(v) })
+	d.update(leaf, func(n *node) {
+		for _, t := range v.terms {
+			n.used.take(d.present(t.resource), wideOf(t.quantity), d.epoch)
+		}
+	})
+	for _, t := range v.terms {
+		d.forget(d.present(t.resource))
+	}
 	return nil
 }
 
-// Charged returns what c holds, and whether c is known.
+// Charged returns what c holds, and whether c is known. An amount beyond an int64 reads as [math.MaxInt64].
 func (d *DRF) Charged(c Client) (berth.Resources, bool) {
-	leaf := d.clients[c]
+	if d == nil {
+		return nil, false
+	}
+	leaf := d.clients.get(c)
 	if leaf == nil {
 		return nil, false
 	}
-	return leaf.used.resources(d.names), true
+	return leaf.used.resources(), true
 }
 
 // Share returns the dominant share of what c itself holds, and whether c is known. Its weight is the
 // default: weights belong to roles.
 func (d *DRF) Share(c Client) (Share, bool) {
-	return d.share(d.clients[c])
+	if d == nil {
+		return Share{}, false
+	}
+	return d.share(d.clients.get(c))
 }
 
 // RoleShare returns the dominant share of what all clients at and below r hold together, and whether
 // there are any. That of the root is how full the cluster is.
 func (d *DRF) RoleShare(r berth.Role) (Share, bool) {
-	return d.share(d.roles[r])
+	if d == nil {
+		return Share{}, false
+	}
+	return d.share(d.roles.get(r))
 }
 
 func (d *DRF) share(n *node) (Share, bool) {
@@ -324,14 +392,18 @@ func (d *DRF) share(n *node) (Share, bool) {
 		return Share{}, false
 	}
 	s := Share{Weight: n.weight}
-	if i := d.dominant(n.used); i >= 0 {
-		s.Used, s.Total, s.Resource = n.used[i], d.capacity[i], d.names.list[i]
+	if top := n.used.top(d.epoch); top != nil {
+		s.Resource = top.resource.name
+		s.Used, s.Total = fraction(top.amount, top.resource.capacity)
 	}
 	return s, true
 }
 
 func (d *DRF) find(verb string, c Client) (*node, error) {
-	leaf := d.clients[c]
+	if d == nil {
+		return nil, fmt.Errorf("allocator: %s %q: %w", verb, c.String(), errNil)
+	}
+	leaf := d.clients.get(c)
 	if leaf == nil {
 		return nil, fmt.Errorf("allocator: %s %q: %w", verb, c.String(), ErrUnknown)
 	}
@@ -340,7 +412,7 @@ func (d *DRF) find(verb string, c Client) (*node, error) {
 
 func (d *DRF) findFor(verb string, c Client, v Vector) (*node, error) {
 	leaf, err := d.find(verb, c)
-	if v.names == nil || v.names != d.names {
+	if v.owner == nil || v.owner != d {
 		err = errors.Join(err, fmt.Errorf("allocator: %s %q: %w", verb, c.String(), ErrForeign))
 	}
 	return leaf, err
