@@ -11,13 +11,13 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// ErrUnknown is wrapped when a client was never added, or was removed.
+// ErrUnknown is wrapped by the error about a client that was never added, or was removed.
 var ErrUnknown = errors.New("unknown client")
 
-// ErrExists is wrapped when a client that is added was added before.
+// ErrExists is wrapped by the error of [DRF.Add] about a client that is known already.
 var ErrExists = errors.New("client exists")
 
-// ErrForeign is wrapped when a [Vector] was made by another DRF, or by none.
+// ErrForeign is wrapped by the error about a [Vector] that another DRF made, or none.
 var ErrForeign = errors.New("vector was not made by this DRF")
 
 var errNil = errors.New("DRF is nil")
@@ -28,25 +28,26 @@ type Config struct {
 	// nothing, and then all shares are zero.
 	Capacity berth.Resources
 
-	// Weights of roles, in thousandths; the default is [DefaultWeight]. A role need not have clients
-	// yet. A weight is relative to siblings only, so the root can have none.
+	// Weights of roles, as [DRF.SetWeight] would set them, in thousandths; the default is
+	// [DefaultWeight]. A role need not have clients yet. The root can have no weight.
 	Weights map[berth.Role]Weight
 
-	// Exclude names resources that count in nobody's share: those so scarce that the first to hold one
-	// would be served last in everything else. Mesos has this as fair_sharing_excluded_resource_names,
-	// for GPUs. The price is that they are shared out by the other resources alone.
+	// Exclude names resources that count in nobody's share, each once: those so scarce that the first
+	// client to hold one would be served last in everything else. Mesos has this as
+	// fair_sharing_excluded_resource_names, for GPUs. The price is that nobody's turn depends on how many
+	// of them it holds. The default is none.
 	Exclude []string
 }
 
 // DRF keeps what clients hold and tells whose turn it is. The package comment gives the rule.
 //
-// The zero DRF is ready to use and has no capacity. Of a nil DRF every method that can fail returns an error,
-// and the others find nothing. A DRF is for one goroutine at a time, for reading too: a read may bring
+// The zero DRF is ready to use and has no capacity. On a nil DRF the methods that return an error return one,
+// and the others return nothing. A DRF is for one goroutine at a time, for reading too: a read may bring
 // the order up to date. It must not be copied. A method that returns an error has changed nothing.
 //
-// It keeps what is present: a client removed, a role without clients and a resource of which there is no
-// capacity and that nobody holds are forgotten, and their memory is given back. Weights stay, for they are
-// configuration.
+// A DRF takes memory for what is present. A removed client, a role without clients, and a resource without
+// capacity that nobody holds are forgotten, and their memory is given back. Weights are configuration and
+// stay.
 type DRF struct {
 	resources table[string, *resource]
 	excluded  map[string]bool
@@ -59,7 +60,7 @@ type DRF struct {
 	stale   bool   // the capacity has changed since the orders were made
 }
 
-// New returns a DRF without clients. It fails with all faults of the configuration at once.
+// New returns a DRF without clients. It fails with all faults of the configuration, joined.
 func New(c Config) (*DRF, error) {
 	d := &DRF{excluded: make(map[string]bool)}
 	var exclude []error
@@ -86,9 +87,9 @@ func New(c Config) (*DRF, error) {
 	return d, nil
 }
 
-// SetCapacity replaces the whole capacity. It may be less than what is charged. It fails with all faults
-// of total. It costs a step for each resource; the next read pays for the new order, unless total is what
-// the capacity was.
+// SetCapacity replaces the whole capacity, which may become less than what is charged. It fails with all
+// faults of total. It takes time for each resource that is known; if anything changed, the next read takes
+// time for each client.
 func (d *DRF) SetCapacity(total berth.Resources) error {
 	v, err := d.compile(total)
 	if err != nil {
@@ -127,9 +128,8 @@ func (d *DRF) capacityIs(v Vector) bool {
 	return n == len(v.terms)
 }
 
-// AddCapacity adds what a node brings that joins. It fails with all faults of r. Totals may exceed an int64:
-// any number of nodes can each have [math.MaxInt64] of what they do not limit. It costs a step for each
-// resource of r; the next read pays for the new order.
+// AddCapacity adds r, such as the capacity of a node that joins. Totals may exceed an int64. It fails with
+// all faults of r. It takes time for each resource of r, and the next read for each client.
 func (d *DRF) AddCapacity(r berth.Resources) error {
 	v, err := d.compile(r)
 	if err != nil {
@@ -144,8 +144,8 @@ func (d *DRF) AddCapacity(r berth.Resources) error {
 	return nil
 }
 
-// RemoveCapacity takes away what a node had that leaves. It fails with all faults of r, or naming every
-// resource of which there is less. It costs as AddCapacity does.
+// RemoveCapacity takes r away, such as the capacity of a node that leaves. It fails with all faults of r, or
+// if there is less, naming every such resource. It takes as long as AddCapacity.
 func (d *DRF) RemoveCapacity(r berth.Resources) error {
 	v, err := d.compile(r)
 	if err == nil {
@@ -168,8 +168,8 @@ func (d *DRF) capacityChanged() {
 	d.stale = true
 }
 
-// Capacity returns the capacity, without the resources of which there is none. One beyond an int64 reads
-// as [math.MaxInt64].
+// Capacity returns the capacity, without the resources of which there is none; never nil. An amount beyond
+// an int64 reads as [math.MaxInt64].
 func (d *DRF) Capacity() berth.Resources {
 	all := berth.Resources{}
 	if d == nil {
@@ -183,10 +183,10 @@ func (d *DRF) Capacity() berth.Resources {
 	return all
 }
 
-// SetWeight gives a role its weight among its siblings; the clients and roles below it share what it
-// gets, as before. The weight stays when the role has no clients left; [DefaultWeight] takes it back. Nothing
-// is taken from anyone: the weight bears on whose turn comes next. It fails with all faults of the role,
-// for the root, or if the weight is not positive.
+// SetWeight gives a role its weight, in thousandths, relative to its siblings: the roles next to it, and the
+// clients of the role above. Nothing is taken from anyone: the weight affects whose turn comes next. It
+// applies whether or not the role has clients, and stays until it is set to [DefaultWeight]. It fails with
+// all faults of the role, for the root, which has no siblings, and if the weight is not positive.
 func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 	var errs []error
 	if d == nil {
@@ -216,7 +216,8 @@ func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 	return nil
 }
 
-// Add makes c known, active and holding nothing. It fails with all faults of c, or if c is known.
+// Add makes c known, active and holding nothing. It fails with all faults of c, or wrapping [ErrExists] if c
+// is known.
 func (d *DRF) Add(c Client) error {
 	if d == nil {
 		return fmt.Errorf("allocator: add: %w", errNil)
@@ -236,8 +237,8 @@ func (d *DRF) Add(c Client) error {
 	return nil
 }
 
-// Remove forgets c and takes back whatever it holds. The charges it counted for in the roles above
-// stay counted, as long as those have other clients. It fails if c is unknown.
+// Remove forgets c and takes back everything it holds. A role above that is left without clients is forgotten
+// too, with its count of charges; the others keep theirs. It fails wrapping [ErrUnknown] if c is unknown.
 func (d *DRF) Remove(c Client) error {
 	leaf, err := d.find("remove", c)
 	if err != nil {
@@ -259,15 +260,15 @@ func (d *DRF) Remove(c Client) error {
 	return nil
 }
 
-// Activate lets c have turns again after [DRF.Deactivate]. It does nothing if c is active, and fails if c
-// is unknown.
+// Activate lets c have turns again after [DRF.Deactivate]. It does nothing if c is active, and fails
+// wrapping [ErrUnknown] if c is unknown.
 func (d *DRF) Activate(c Client) error {
 	return d.setActive("activate", c, 1)
 }
 
 // Deactivate keeps c out of the order, for instance because it wants nothing now. What it holds still
 // counts in its share and its roles' shares, and it can be charged. It does nothing if c is inactive, and
-// fails if c is unknown.
+// fails wrapping [ErrUnknown] if c is unknown.
 func (d *DRF) Deactivate(c Client) error {
 	return d.setActive("deactivate", c, 0)
 }
@@ -291,8 +292,9 @@ func (d *DRF) Len() int {
 	return len(d.clients.m)
 }
 
-// Charge adds r to what c holds. It may take any share above one, and any sum beyond an int64: no charge to
-// one client can make that of another fail. It fails if c is unknown, and with all faults of r.
+// Charge adds r to what c holds, and one to its count of charges, even if r is empty. Shares may exceed one,
+// and sums an int64: a charge never fails because of what is held. It fails wrapping [ErrUnknown] if c is
+// unknown, and with all faults of r.
 func (d *DRF) Charge(c Client, r berth.Resources) error {
 	_, err := d.find("charge", c)
 	v, verr := d.compile(r)
@@ -305,8 +307,8 @@ func (d *DRF) Charge(c Client, r berth.Resources) error {
 	return d.ChargeVector(c, v)
 }
 
-// Credit takes r back from what c holds. It fails if c is unknown, with all faults of r, or if c holds
-// less, naming every such resource.
+// Credit takes r back from what c holds. It fails wrapping [ErrUnknown] if c is unknown, with all faults of r,
+// or if c holds less, naming every such resource and wrapping [berth.ErrNegative].
 func (d *DRF) Credit(c Client, r berth.Resources) error {
 	_, err := d.find("credit", c)
 	v, verr := d.compile(r)
@@ -319,9 +321,10 @@ func (d *DRF) Credit(c Client, r berth.Resources) error {
 	return d.CreditVector(c, v)
 }
 
-// ChargeVector is [DRF.Charge] with compiled resources: in steady state it allocates nothing. At each level
-// from the client to the root it moves one key among the siblings, and each resource of v among those held
-// there; both cost the logarithm of how many there are.
+// ChargeVector is [DRF.Charge] with compiled resources. At each level from the client to the root it takes
+// time logarithmic in the number of siblings and, for each resource of v, in the number of resources held
+// there. It allocates nothing but where a level holds a resource for the first time. It fails wrapping
+// [ErrUnknown] or [ErrForeign].
 func (d *DRF) ChargeVector(c Client, v Vector) error {
 	leaf, err := d.findFor("charge", c, v)
 	if err != nil {
@@ -337,7 +340,8 @@ func (d *DRF) ChargeVector(c Client, v Vector) error {
 	return nil
 }
 
-// CreditVector is [DRF.Credit] with compiled resources: it allocates nothing, and costs as ChargeVector does.
+// CreditVector is [DRF.Credit] with compiled resources. It takes as long as ChargeVector. It fails wrapping
+// [ErrUnknown], [ErrForeign] or [berth.ErrNegative].
 func (d *DRF) CreditVector(c Client, v Vector) error {
 	leaf, err := d.findFor("credit", c, v)
 	if err != nil {
@@ -357,7 +361,8 @@ func (d *DRF) CreditVector(c Client, v Vector) error {
 	return nil
 }
 
-// Charged returns what c holds, and whether c is known. An amount beyond an int64 reads as [math.MaxInt64].
+// Charged returns what c holds, and whether c is known; nil if it is not. An amount beyond an int64 reads as
+// [math.MaxInt64].
 func (d *DRF) Charged(c Client) (berth.Resources, bool) {
 	if d == nil {
 		return nil, false
@@ -378,8 +383,8 @@ func (d *DRF) Share(c Client) (Share, bool) {
 	return d.share(d.clients.get(c))
 }
 
-// RoleShare returns the dominant share of what all clients at and below r hold together, and whether
-// there are any. That of the root is how full the cluster is.
+// RoleShare returns the dominant share of what all clients at and below r hold together, with the weight of
+// r, and whether there are any clients. That of the root tells how full the cluster is.
 func (d *DRF) RoleShare(r berth.Role) (Share, bool) {
 	if d == nil {
 		return Share{}, false

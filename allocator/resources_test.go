@@ -33,7 +33,7 @@ func TestDominantOfManyResources(t *testing.T) {
 			held[c] = res{}
 		}
 		vectors := map[string]allocator.Vector{}
-		for step := range 3000 {
+		for step := range 800 {
 			c := clients[rng.IntN(len(clients))]
 			switch op := rng.IntN(20); {
 			case op == 0:

@@ -5,9 +5,8 @@ import (
 	"strconv"
 )
 
-// Weight is how much of a level a role deserves relative to its siblings, in thousandths: a role of
-// weight 2000 deserves twice what one of [DefaultWeight] does. It is a whole number so that shares
-// compare exactly.
+// Weight is how much a role deserves relative to its siblings, in thousandths: a role of weight 2000 deserves
+// twice as much as one of [DefaultWeight]. It is a positive whole number, so that shares compare exactly.
 type Weight int64
 
 // DefaultWeight is the weight of a role that was given none, and of the clients in a role.
@@ -23,7 +22,7 @@ func (w Weight) String() string {
 // a client that holds nothing that counts.
 //
 // Where Used or Total is beyond an int64, both are divided by the power of two that makes them fit, and
-// rounded up. The order of a [DRF] goes by what they were.
+// rounded up, so that something is never shown as nothing. The order of a [DRF] goes by the exact amounts.
 type Share struct {
 	Used     int64
 	Total    int64
@@ -31,8 +30,8 @@ type Share struct {
 	Weight   Weight // by which Compare divides; DefaultWeight when not positive
 }
 
-// Compare returns -1, 0 or +1 as the share over its weight is less than, equal to or greater than
-// o's. It is exact for any quantities.
+// Compare returns -1, 0 or +1 as the share divided by its weight is less than, equal to or greater than
+// o's. It is exact for whatever the fields hold.
 func (s Share) Compare(o Share) int {
 	a, b := s.ratio(), o.ratio()
 	return a.compare(&b)

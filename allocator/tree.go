@@ -198,13 +198,13 @@ func (d *DRF) keyOf(n *node) key {
 	return k
 }
 
-// Order yields the active clients, whose turn is first coming first; the package comment tells by
-// what rule. The first client costs one step per level, each next one a step, and inactive ones
-// nothing, however many there are; the first call after a change of capacity visits all clients.
+// Order yields the active clients in the order of their turns, by the rule of the package comment. The
+// first client takes one step per level of the tree, each further one about one step, and inactive ones
+// none, however many there are. The first call after a change of capacity takes a step for every client.
 //
-// The DRF may be changed during the walk, which does not follow the changes: each level of the tree is
-// walked as it was when the walk came to it, leaving out clients removed or deactivated since.
-// To grant in fair order, take the first client, charge it, and call Order again.
+// The DRF may be changed during the walk, but the walk does not follow: each level of the tree is walked as
+// it was when the walk came to it, without the clients that were removed or deactivated since. To grant in
+// fair order, take the first client, charge it, and call Order or [DRF.Next] again.
 func (d *DRF) Order() iter.Seq[Client] {
 	return func(yield func(Client) bool) {
 		d.walk(yield)

@@ -7,8 +7,8 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// Vector is a [berth.Resources] compiled by [DRF.Vector], for charging the same amounts many times.
-// It is immutable, belongs to the DRF that made it, and is valid as long as that is.
+// Vector is a [berth.Resources] compiled by [DRF.Vector], for charging the same amounts many times. It is
+// immutable, and can be used with the DRF that made it and no other, as long as that exists.
 type Vector struct {
 	owner *DRF
 	terms []term // by name
@@ -36,7 +36,8 @@ func (r *resource) setCapacity(c wide) {
 	r.counts = c != wide{} && !r.excluded
 }
 
-// Vector compiles r for [DRF.ChargeVector] and [DRF.CreditVector]. It fails with all faults of r.
+// Vector compiles r for [DRF.ChargeVector] and [DRF.CreditVector]. It changes nothing in d. It fails with all
+// faults of r.
 func (d *DRF) Vector(r berth.Resources) (Vector, error) {
 	v, err := d.compile(r)
 	if err != nil {
