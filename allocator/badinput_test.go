@@ -106,45 +106,54 @@ func state(t *testing.T, d *allocator.DRF) []string {
 	return out
 }
 
-// A nil DRF, and so a nil Turns in an interface, says so.
-func TestNilDRF(t *testing.T) {
-	var d *allocator.DRF
-	c := client("f@r")
-	_, err := d.Vector(res{"cpu": 1})
-	for what, err := range map[string]error{
-		"vector":           err,
-		"capacity":         d.SetCapacity(res{"cpu": 1}),
-		"add capacity":     d.AddCapacity(nil),
-		"remove capacity":  d.RemoveCapacity(nil),
-		`weight of "r"`:    d.SetWeight("r", 1),
-		"add":              d.Add(c),
-		`remove "f@r"`:     d.Remove(c),
-		`activate "f@r"`:   d.Activate(c),
-		`deactivate "f@r"`: d.Deactivate(c),
-		`charge "f@r"`:     d.Charge(c, res{"cpu": 1}),
-		`credit "f@r"`:     d.CreditVector(c, allocator.Vector{}),
-	} {
-		assert.ErrorContains(t, err, "allocator: "+what+": DRF is nil")
-	}
-	assert.Zero(t, d.Len())
-	assert.Empty(t, d.Capacity())
-	assert.Empty(t, order(d))
-	_, ok := d.Next(nil)
-	assert.False(t, ok)
-	_, ok = d.Charged(c)
-	assert.False(t, ok)
-	_, ok = d.Share(c)
-	assert.False(t, ok)
-	_, ok = d.RoleShare("")
-	assert.False(t, ok)
+// A nil DRF, and so a nil Turns in an interface, and a copy of one in use say so.
+func TestNilAndCopiedDRF(t *testing.T) {
+	original := newDRF(t, allocator.Config{Capacity: res{"cpu": 10}})
+	require.NoError(t, original.Add(client("f@r")))
+	before := order(original)
+	copied := *original
+	for want, d := range map[string]*allocator.DRF{": DRF is nil": nil, ": DRF is a copy of one in use": &copied} {
+		c := client("f@r")
+		_, err := d.Vector(res{"cpu": 1})
+		for what, err := range map[string]error{
+			"vector":           err,
+			"capacity":         d.SetCapacity(res{"cpu": 1}),
+			"add capacity":     d.AddCapacity(nil),
+			"remove capacity":  d.RemoveCapacity(nil),
+			`weight of "r"`:    d.SetWeight("r", 1),
+			"add":              d.Add(c),
+			`remove "f@r"`:     d.Remove(c),
+			`activate "f@r"`:   d.Activate(c),
+			`deactivate "f@r"`: d.Deactivate(c),
+			`charge "f@r"`:     d.Charge(c, res{"cpu": 1}),
+			`credit "f@r"`:     d.CreditVector(c, allocator.Vector{}),
+		} {
+			assert.ErrorContains(t, err, "allocator: "+what+want)
+		}
+		assert.Zero(t, d.Len())
+		assert.Empty(t, d.Capacity())
+		assert.Empty(t, order(d))
+		_, ok := d.Next(nil)
+		assert.False(t, ok)
+		_, ok = d.Charged(c)
+		assert.False(t, ok)
+		_, ok = d.Share(c)
+		assert.False(t, ok)
+		_, ok = d.RoleShare("")
+		assert.False(t, ok)
 
-	assert.ErrorContains(t, d.Turns().SetCapacity(nil), "DRF is nil")
-	for range d.Turns().All() {
-		t.Error("nobody can have a turn")
+		assert.ErrorContains(t, d.Turns().SetCapacity(nil), want)
+		for range d.Turns().All() {
+			t.Error("nobody can have a turn")
+		}
 	}
-	for range d.Order() {
-		t.Error("nobody can have a turn")
-	}
+	assert.Equal(t, before, order(original))
+	assert.Equal(t, res{"cpu": 10}, original.Capacity())
+
+	var unused allocator.DRF
+	mayBeCopied := unused
+	require.NoError(t, mayBeCopied.Add(client("a")))
+	assert.Empty(t, order(&unused))
 }
 
 func TestZeroDRF(t *testing.T) {

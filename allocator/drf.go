@@ -20,7 +20,10 @@ var ErrExists = errors.New("client exists")
 // ErrForeign is wrapped by the error about a [Vector] that another DRF made, or none.
 var ErrForeign = errors.New("vector was not made by this DRF")
 
-var errNil = errors.New("DRF is nil")
+var (
+	errNil    = errors.New("DRF is nil")
+	errCopied = errors.New("DRF is a copy of one in use")
+)
 
 // Config is what a [DRF] starts with. The zero Config is valid.
 type Config struct {
@@ -41,14 +44,16 @@ type Config struct {
 
 // DRF keeps what clients hold and tells whose turn it is. The package comment gives the rule.
 //
-// The zero DRF is ready to use and has no capacity. On a nil DRF the methods that return an error return one,
-// and the others return nothing. A DRF is for one goroutine at a time, for reading too: a read may bring
-// the order up to date. It must not be copied. A method that returns an error has changed nothing.
+// The zero DRF is ready to use and has no capacity. A DRF must not be copied once it is in use: on a copy, and
+// on a nil DRF, the methods that return an error return one, and the others return nothing. A DRF is for one
+// goroutine at a time, for reading too: a read may bring the order up to date. A method that returns an
+// error has changed nothing.
 //
 // A DRF takes memory for what is present. A removed client, a role without clients, and a resource without
 // capacity that nobody holds are forgotten, and their memory is given back. Weights are configuration and
 // stay.
 type DRF struct {
+	self      *DRF // where it was first used
 	resources table[string, *resource]
 	excluded  map[string]bool
 	weights   table[berth.Role, Weight] // other than the default
@@ -63,6 +68,7 @@ type DRF struct {
 // New returns a DRF without clients. It fails with all faults of the configuration, joined.
 func New(c Config) (*DRF, error) {
 	d := &DRF{excluded: make(map[string]bool)}
+	d.self = d
 	var exclude []error
 	for _, name := range c.Exclude {
 		if err := (berth.Resources{name: 0}).Err(); err != nil {
@@ -87,6 +93,17 @@ func New(c Config) (*DRF, error) {
 	return d, nil
 }
 
+// usable says why d cannot be used, or nil.
+func (d *DRF) usable() error {
+	switch {
+	case d == nil:
+		return errNil
+	case d.self != nil && d.self != d:
+		return errCopied
+	}
+	return nil
+}
+
 // SetCapacity replaces the whole capacity, which may become less than what is charged. It fails with all
 // faults of total. It takes time for each resource that is known; if anything changed, the next read takes
 // time for each client.
@@ -101,6 +118,7 @@ func (d *DRF) SetCapacity(total berth.Resources) error {
 	for _, r := range d.resources.m {
 		r.setCapacity(wide{})
 	}
+	d.self = d
 	d.learn(v)
 	for _, t := range v.terms {
 		d.present(t.resource).setCapacity(wideOf(t.quantity))
@@ -135,6 +153,7 @@ func (d *DRF) AddCapacity(r berth.Resources) error {
 	if err != nil {
 		return fmt.Errorf("allocator: add capacity: %w", err)
 	}
+	d.self = d
 	d.learn(v)
 	for _, t := range v.terms {
 		at := d.present(t.resource)
@@ -172,7 +191,7 @@ func (d *DRF) capacityChanged() {
 // an int64 reads as [math.MaxInt64].
 func (d *DRF) Capacity() berth.Resources {
 	all := berth.Resources{}
-	if d == nil {
+	if d.usable() != nil {
 		return all
 	}
 	for name, r := range d.resources.m {
@@ -189,8 +208,8 @@ func (d *DRF) Capacity() berth.Resources {
 // all faults of the role, for the root, which has no siblings, and if the weight is not positive.
 func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 	var errs []error
-	if d == nil {
-		errs = append(errs, errNil)
+	if err := d.usable(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := checkRole(r); err != nil {
 		errs = append(errs, err)
@@ -204,6 +223,7 @@ func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("allocator: weight of %.40q: %w", string(r), err)
 	}
+	d.self = d
 	if w == DefaultWeight {
 		d.weights.delete(r)
 	} else {
@@ -219,8 +239,8 @@ func (d *DRF) SetWeight(r berth.Role, w Weight) error {
 // Add makes c known, active and holding nothing. It fails with all faults of c, or wrapping [ErrExists] if c
 // is known.
 func (d *DRF) Add(c Client) error {
-	if d == nil {
-		return fmt.Errorf("allocator: add: %w", errNil)
+	if err := d.usable(); err != nil {
+		return fmt.Errorf("allocator: add: %w", err)
 	}
 	if err := c.Err(); err != nil {
 		return fmt.Errorf("allocator: add: %w", err)
@@ -228,6 +248,7 @@ func (d *DRF) Add(c Client) error {
 	if d.clients.get(c) != nil {
 		return fmt.Errorf("allocator: add %q: %w", c.String(), ErrExists)
 	}
+	d.self = d
 	leaf := d.leaf(c)
 	d.clients.set(c, leaf)
 	d.update(leaf, func(n *node) {
@@ -286,7 +307,7 @@ func (d *DRF) setActive(verb string, c Client, active int) error {
 
 // Len returns the number of clients, inactive ones included.
 func (d *DRF) Len() int {
-	if d == nil {
+	if d.usable() != nil {
 		return 0
 	}
 	return len(d.clients.m)
@@ -364,7 +385,7 @@ func (d *DRF) CreditVector(c Client, v Vector) error {
 // Charged returns what c holds, and whether c is known; nil if it is not. An amount beyond an int64 reads as
 // [math.MaxInt64].
 func (d *DRF) Charged(c Client) (berth.Resources, bool) {
-	if d == nil {
+	if d.usable() != nil {
 		return nil, false
 	}
 	leaf := d.clients.get(c)
@@ -377,7 +398,7 @@ func (d *DRF) Charged(c Client) (berth.Resources, bool) {
 // Share returns the dominant share of what c itself holds, and whether c is known. Its weight is the
 // default: weights belong to roles.
 func (d *DRF) Share(c Client) (Share, bool) {
-	if d == nil {
+	if d.usable() != nil {
 		return Share{}, false
 	}
 	return d.share(d.clients.get(c))
@@ -386,7 +407,7 @@ func (d *DRF) Share(c Client) (Share, bool) {
 // RoleShare returns the dominant share of what all clients at and below r hold together, with the weight of
 // r, and whether there are any clients. That of the root tells how full the cluster is.
 func (d *DRF) RoleShare(r berth.Role) (Share, bool) {
-	if d == nil {
+	if d.usable() != nil {
 		return Share{}, false
 	}
 	return d.share(d.roles.get(r))
@@ -405,8 +426,8 @@ func (d *DRF) share(n *node) (Share, bool) {
 }
 
 func (d *DRF) find(verb string, c Client) (*node, error) {
-	if d == nil {
-		return nil, fmt.Errorf("allocator: %s %q: %w", verb, c.String(), errNil)
+	if err := d.usable(); err != nil {
+		return nil, fmt.Errorf("allocator: %s %q: %w", verb, c.String(), err)
 	}
 	leaf := d.clients.get(c)
 	if leaf == nil {

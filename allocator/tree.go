@@ -226,7 +226,7 @@ func (d *DRF) Next(fits func(Client) bool) (Client, bool) {
 }
 
 func (d *DRF) walk(yield func(Client) bool) {
-	if d == nil {
+	if d.usable() != nil {
 		return
 	}
 	root := d.roles.get("")

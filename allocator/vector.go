@@ -48,8 +48,8 @@ func (d *DRF) Vector(r berth.Resources) (Vector, error) {
 
 // compile makes no resource known: a vector alone holds nothing.
 func (d *DRF) compile(r berth.Resources) (Vector, error) {
-	if d == nil {
-		return Vector{}, errNil
+	if err := d.usable(); err != nil {
+		return Vector{}, err
 	}
 	if err := r.Err(); err != nil {
 		return Vector{}, err
