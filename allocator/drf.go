@@ -353,8 +353,13 @@ func (d *DRF) ChargeVector(c Client, v Vector) error {
 	}
 	d.learn(v)
 	d.update(leaf, func(n *node) {
-		for _, t := range v.terms {
-			n.used.add(d.present(t.resource), wideOf(t.quantity), d.epoch)
+		for i := range v.terms {
+			t := &v.terms[i]
+			r := t.resource
+			if !r.known { // asked here, because present is too large to be inlined
+				r = d.present(r)
+			}
+			n.used.add(r, wideOf(t.quantity), d.epoch)
 		}
 		n.charges++
 	})

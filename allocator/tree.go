@@ -1,7 +1,6 @@
 package allocator
 
 import (
-	"cmp"
 	"iter"
 	"strings"
 
@@ -55,7 +54,10 @@ func before(a, b *node) bool {
 	if c := a.key.share.compare(&b.key.share); c != 0 {
 		return c < 0
 	}
-	return cmp.Or(cmp.Compare(a.key.charges, b.key.charges), strings.Compare(a.name, b.name)) < 0
+	if a.key.charges != b.key.charges {
+		return a.key.charges < b.key.charges
+	}
+	return a.name < b.name
 }
 
 // newOrder lets all trees draw on one list of spare pages: in steady state a page that one charge
@@ -243,15 +245,13 @@ func walk(n *node, yield func(Client) bool) (more bool) {
 	}
 	n.readers++
 	renewed := n.renewed
-	defer func() {
-		if n.renewed == renewed {
-			n.readers--
-		}
-	}()
 	more = true
 	n.order.Ascend(func(c *node) bool {
 		more = walk(c, yield)
 		return more
 	})
+	if n.renewed == renewed { // where yield panics, n keeps a reader too many: some pages are copied for nothing
+		n.readers--
+	}
 	return more
 }

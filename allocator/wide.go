@@ -75,6 +75,9 @@ type ratio struct {
 // comparison does; quantities mostly fit in one word, and then three words hold a product.
 func (a *ratio) compare(b *ratio) int {
 	if a.total == b.total && a.weight == b.weight {
+		if a.used.hi|b.used.hi == 0 {
+			return cmp.Compare(a.used.lo, b.used.lo)
+		}
 		return a.used.compare(b.used)
 	}
 	if a.used.hi|a.total.hi|b.used.hi|b.total.hi == 0 {
