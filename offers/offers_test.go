@@ -296,9 +296,9 @@ func TestBookShowsWhatIsNotOffered(t *testing.T) {
 		assert.False(t, n.Overcommitted())
 		assert.Zero(t, len(berthTasks(n)), "another tenant's tasks are not shown")
 	}
-	require.NoError(t, w.state.Drain("n2"))
+	require.NoError(t, w.state.Cordon("n2"))
 	n, _ := snapshotOf(t, f.Book()).Node("n2")
-	assert.True(t, n.Drained())
+	assert.True(t, n.Cordoned())
 	share := berth.NewGroup("gpu", berth.GroupSpec{Role: "shop", Devices: []berth.DeviceRequest{{Class: "gpu", Share: 300}}, DynamicPorts: 1})
 	require.NoError(t, f.Want(offers.Demand{Group: share, Count: 2}))
 	w.offer()
@@ -312,7 +312,7 @@ func TestBookShowsWhatIsNotOffered(t *testing.T) {
 	w.check(map[string]berth.Role{"f": "shop"}, map[string]string{"gpu-1": "f", "gpu-2": "f"})
 }
 
-func berthTasks(n berth.NodeView) (ids []string) {
+func berthTasks(n cluster.NodeView) (ids []string) {
 	for t := range n.Tasks() {
 		ids = append(ids, t.ID)
 	}
@@ -751,14 +751,14 @@ func TestFailingSource(t *testing.T) {
 func TestSourceFailsAfterCommit(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		place func(*offers.Subscription, *berth.Snapshot, string) (*berth.Outcome, error)
+		place func(*offers.Subscription, *cluster.Snapshot, string) (*berth.Outcome, error)
 	}{
-		{"book", func(f *offers.Subscription, s *berth.Snapshot, _ string) (*berth.Outcome, error) {
+		{"book", func(f *offers.Subscription, s *cluster.Snapshot, _ string) (*berth.Outcome, error) {
 			p := placeOn(cpus("web", "shop", 1).Task("web-1"), "n1")
 			p.Version = s.Version()
 			return f.Book().Commit(ctx, p)
 		}},
-		{"accept", func(f *offers.Subscription, _ *berth.Snapshot, id string) (*berth.Outcome, error) {
+		{"accept", func(f *offers.Subscription, _ *cluster.Snapshot, id string) (*berth.Outcome, error) {
 			return f.Accept(ctx, []string{id}, placeOn(cpus("web", "shop", 1).Task("web-1"), "n1"), offers.Filter{})
 		}},
 	} {
@@ -817,7 +817,7 @@ func (f *failing) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, er
 	return f.State.Commit(ctx, p)
 }
 
-func (f *failing) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+func (f *failing) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	if f.committed && f.after != nil {
 		return nil, f.after
 	}

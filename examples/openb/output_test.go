@@ -62,10 +62,10 @@ func TestFault25ExitCodeOfOutputThatCannotBeWritten(t *testing.T) {
 
 var errFull = errors.New("no space left")
 
-// drain takes so many writes and fails the next, once.
-type drain struct{ writes int }
+// cordon takes so many writes and fails the next, once.
+type cordon struct{ writes int }
 
-func (d *drain) Write(p []byte) (int, error) {
+func (d *cordon) Write(p []byte) (int, error) {
 	if d.writes--; d.writes == -1 {
 		return 0, errFull
 	}
@@ -77,7 +77,7 @@ func TestFault25EveryWriteErrorIsReturned(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "assignments.csv")
 	require.NoError(t, os.WriteFile(out, []byte("of an earlier run\n"), 0o644))
 	for writes := range 100 {
-		d := &drain{writes}
+		d := &cordon{writes}
 		err := run(t.Context(), []string{"-tasks", "5", "-o", out}, d)
 		text, readErr := os.ReadFile(out)
 		require.NoError(t, readErr)
@@ -90,8 +90,8 @@ func TestFault25EveryWriteErrorIsReturned(t *testing.T) {
 		require.ErrorIs(t, err, errFull)
 		require.Equal(t, "of an earlier run\n", string(text))
 	}
-	require.ErrorIs(t, run(t.Context(), []string{"-h"}, &drain{}), errFull)
-	require.NotErrorIs(t, run(t.Context(), []string{"-h"}, &drain{}), flag.ErrHelp)
+	require.ErrorIs(t, run(t.Context(), []string{"-h"}, &cordon{}), errFull)
+	require.NotErrorIs(t, run(t.Context(), []string{"-h"}, &cordon{}), flag.ErrHelp)
 }
 
 // A place that cannot be written to is told before anything is scheduled, together with what else is wrong.
@@ -122,7 +122,7 @@ func TestFault25DestinationIsTriedFirst(t *testing.T) {
 }
 
 func TestFault25ArgumentsAllAtOnce(t *testing.T) {
-	assert.EqualError(t, run(t.Context(), []string{"-mode", "both", "x", "-inflate", "0", "-tasks", "many", "-pods", "p"}, &drain{}),
+	assert.EqualError(t, run(t.Context(), []string{"-mode", "both", "x", "-inflate", "0", "-tasks", "many", "-pods", "p"}, &cordon{}),
 		`invalid value "both" for flag -mode: neither global nor offers
 unexpected argument "x"
 invalid value "0" for flag -inflate: not a number from 0.001 to 10

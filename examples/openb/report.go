@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,7 +23,7 @@ type result struct {
 	shares         []standing
 }
 
-func newResult(snapshot *berth.Snapshot, placed []berth.Op, unplaced []berth.Unplaced) *result {
+func newResult(snapshot *cluster.Snapshot, placed []berth.Op, unplaced []berth.Unplaced) *result {
 	r := &result{capacity: snapshot.Total(), free: berth.Resources{}, placed: placed, unplaced: unplaced}
 	for n := range snapshot.Nodes() {
 		for name, q := range n.Free() {
@@ -73,7 +75,9 @@ func (r *result) report(w io.Writer) error {
 	for reason, n := range reasons {
 		counts = append(counts, berth.ReasonCount{Reason: reason, Nodes: n})
 	}
-	berth.SortReasons(counts)
+	slices.SortFunc(counts, func(a, b berth.ReasonCount) int {
+		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
+	})
 	for _, c := range counts {
 		fmt.Fprintf(&text, "  %8d %v\n", c.Nodes, c.Reason)
 	}
