@@ -69,7 +69,7 @@ func TestHelps(t *testing.T) {
 		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
 		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
 		"making n1 schedulable would do":              {Code: berth.Unschedulable},
-		"uncordoning n1 would do":             {Code: berth.Cordoned},
+		"uncordoning n1 would do":                     {Code: berth.Cordoned},
 		"room for 1 gpu on n1 would do":               {Code: berth.NoDevice, Subject: "1 gpu"},
 		"":                                            {Code: berth.RuleBroken, Subject: "zone"},
 	} {

@@ -55,10 +55,10 @@ func (n *Node) Attr(key uint32) (uint32, bool) {
 // NodeState is one row: a node and its use. The slices are shared with views: they are replaced, or
 // appended to by the one store that owns them, and never written.
 type NodeState struct {
-	Node    *Node    // nil where the row is free
-	members []member // tasks and holds here
-	*Parts           // nil where the row is free
-	live    uint32   // members that are there
+	Node     *Node    // nil where the row is free
+	members  []member // tasks and holds here
+	*Parts            // nil where the row is free
+	live     uint32   // members that are there
 	Cordoned bool
 }
 
