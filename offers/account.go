@@ -31,7 +31,7 @@ type stake struct {
 
 // cursor follows the change log of a source.
 type cursor struct {
-	branch *store.Branch
+	branch uint64
 	seq    uint64
 }
 
@@ -39,8 +39,8 @@ type cursor struct {
 // and any before known, where the log does not reach back. It tells whether more than holds changed.
 func (c *cursor) advance(v *store.View, known int) (rows []uint32, more bool) {
 	changes, ok := v.Since(c.seq)
-	ok = ok && c.branch == v.Branch()
-	c.branch, c.seq = v.Branch(), v.Seq()
+	ok = ok && c.branch == v.Version().Branch
+	c.branch, c.seq = v.Version().Branch, v.Version().Seq
 	if !ok {
 		for row := range uint32(max(known, v.Rows())) {
 			rows = append(rows, row)
@@ -62,7 +62,7 @@ func (x *Exchange) look(ctx context.Context, unanswered bool) error {
 	if err != nil {
 		return err
 	}
-	x.snapshot, x.view = snapshot, store.ViewOf(snapshot)
+	x.snapshot, x.view = snapshot, (*store.View)(snapshot).Shown()
 	rows, more := x.seen.advance(x.view, len(x.places))
 	for n := x.view.Rows(); len(x.places) < n; {
 		x.places = append(x.places, place{})
@@ -227,7 +227,7 @@ func (x *Exchange) stakesAt(row uint32) (stakes []stake, tasks []string) {
 	for slot, r := range x.view.On(row) {
 		if r.Group == store.Holds {
 			extra := r.Extra
-			hold := extra.Payload.(*berth.Hold)
+			hold := extra.Hold
 			s := x.names[hold.Owner]
 			if s == nil {
 				continue // made by others for others
@@ -242,7 +242,7 @@ func (x *Exchange) stakesAt(row uint32) (stakes []stake, tasks []string) {
 		}
 		group := x.view.Group(r.Group)
 		id := x.view.ID(slot)
-		who := client{role: group.Payload.(*berth.Group).Role()}
+		who := client{role: group.Spec.Role()}
 		if s := x.tasks[id]; s != nil {
 			who = s.client
 			tasks = append(tasks, id)
@@ -276,7 +276,7 @@ func (x *Exchange) amounts(h *berth.Hold, row uint32) berth.Resources {
 		return h.Resources
 	}
 	r := h.Resources.Clone()
-	devices := x.view.Node(row).Node.Payload.(*berth.Node).Devices
+	devices := x.view.Node(row).Node.Spec.Devices
 	for _, d := range h.Devices {
 		if d.Index < len(devices) {
 			r[devices[d.Index].Class] += d.Units

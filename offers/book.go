@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -28,9 +29,9 @@ type Book struct {
 	blind bool
 
 	// Guarded by the mutex of the Exchange:
-	fork    *berth.Fork // what the snapshots are of
+	fork    *cluster.Fork // what the snapshots are of
 	seen    cursor
-	as      *berth.Snapshot // of the source, when the states of tasks were last compared
+	as      *cluster.Snapshot // of the source, when the states of tasks were last compared
 	rows    []page
 	states  map[string]berth.TaskState // of the role's tasks that are on a node
 	lost    []string                   // those whose node went away
@@ -49,13 +50,13 @@ const Others = "others"
 var always = time.Unix(0, math.MaxInt64)
 
 func newBook(s *Subscription, blind bool) *Book {
-	return &Book{sub: s, blind: blind, fork: berth.NewFork(), states: map[string]berth.TaskState{}}
+	return &Book{sub: s, blind: blind, fork: cluster.NewFork(), states: map[string]berth.TaskState{}}
 }
 
 // Snapshot returns the Book as it is now. O(nodes that changed since it was last called), and, if the
 // source has changed at all, a glance at each of the role's tasks: sources do not log that a task was confirmed.
-func (b *Book) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
-	var snapshot *berth.Snapshot
+func (b *Book) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
+	var snapshot *cluster.Snapshot
 	err := b.sub.do(ctx, "snapshot", func() error {
 		err := b.sync()
 		if err == nil {
@@ -230,7 +231,7 @@ func (b *Book) owns(group uint32) bool {
 	if group == store.Holds {
 		return false
 	}
-	return within(b.sub.client.role, b.sub.x.view.Group(group).Payload.(*berth.Group).Role())
+	return within(b.sub.client.role, b.sub.x.view.Group(group).Spec.Role())
 }
 
 // sync brings the Book's fork up to date with the Exchange's view of the source. Its lineage stays, and
@@ -311,13 +312,13 @@ func (b *Book) forgetLost() {
 }
 
 // tasksAt returns the tasks of the framework's role on a row of the source.
-func (b *Book) tasksAt(row uint32) map[string]berth.TaskView {
+func (b *Book) tasksAt(row uint32) map[string]cluster.TaskView {
 	x := b.sub.x
 	n, ok := x.snapshot.Node(x.view.Node(row).Node.ID)
 	if !ok {
 		return nil
 	}
-	tasks := map[string]berth.TaskView{}
+	tasks := map[string]cluster.TaskView{}
 	for _, r := range x.view.On(row) {
 		if b.owns(r.Group) {
 			for t := range n.Tasks() {
@@ -351,17 +352,17 @@ func (b *Book) fill(row uint32) error {
 	var err error
 	switch {
 	case p.node == nil:
-		err = b.fork.AddNodes(*node.Payload.(*berth.Node))
+		err = b.fork.AddNodes(*node.Spec)
 	case p.node != node:
-		err = b.fork.UpdateNodes(*node.Payload.(*berth.Node))
+		err = b.fork.UpdateNodes(*node.Spec)
 	}
 	if err != nil {
 		return err
 	}
 	p.node = node
 	n, _ := b.fork.Node(node.ID)
-	if drained := x.view.Node(row).Drained; drained != n.Drained() {
-		if err := b.fork.Drain(drained, node.ID); err != nil {
+	if cordoned := x.view.Node(row).Cordoned; cordoned != n.Cordoned() {
+		if err := b.fork.Cordon(cordoned, node.ID); err != nil {
 			return err
 		}
 	}
@@ -380,7 +381,7 @@ func (b *Book) fill(row uint32) error {
 }
 
 // setState gives a task of the Book the state it has in the source.
-func (b *Book) setState(t berth.TaskView) error {
+func (b *Book) setState(t cluster.TaskView) error {
 	deadline := int64(0)
 	if !t.Deadline.IsZero() {
 		deadline = t.Deadline.UnixNano()
@@ -419,7 +420,7 @@ func (b *Book) offeredAt(row uint32) *berth.Hold {
 		if r.Group != store.Holds {
 			continue
 		}
-		h := r.Extra.Payload.(*berth.Hold)
+		h := r.Extra.Hold
 		if h.Owner != b.sub.client.name {
 			continue
 		}
@@ -431,8 +432,8 @@ func (b *Book) offeredAt(row uint32) *berth.Hold {
 			part = b.left(h, row)
 		}
 		for name, q := range part.Resources {
-			if q, err := berth.AddQuantity(sum.Resources[name], q); err == nil {
-				sum.Resources[name] = q
+			if have := sum.Resources[name]; have <= math.MaxInt64-q {
+				sum.Resources[name] = have + q
 			}
 		}
 		for _, d := range part.Devices {
@@ -476,9 +477,7 @@ func (b *Book) left(h *berth.Hold, row uint32) berth.Hold {
 func (b *Book) setRest(p *page, offered *berth.Hold) error {
 	id := p.node.ID + "@" + Others
 	b.fork.Apply(berth.Op{Kind: berth.Drop, ID: id}) // refused if there is none
-	v := store.StoreOf(b.fork)
-	row, _ := v.FindNode(p.node.ID)
-	rest := freeOn(v, row)
+	rest := freeOf(b.fork, p.node.ID)
 	if offered != nil {
 		for name, q := range offered.Resources {
 			if rest.Resources[name] -= q; rest.Resources[name] <= 0 {

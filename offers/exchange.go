@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
 // Source is where an Exchange takes capacity from: a scheduler.State, or whatever else is a Source of
 // package scheduler. It must commit one plan at a time.
 type Source interface {
-	Snapshot(ctx context.Context) (*berth.Snapshot, error)
+	Snapshot(ctx context.Context) (*cluster.Snapshot, error)
 	Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error)
 }
 
@@ -116,7 +117,7 @@ type Exchange struct {
 	cfg    Config
 
 	mu       sync.Mutex // guards all below, and Config.Order
-	snapshot *berth.Snapshot
+	snapshot *cluster.Snapshot
 	view     *store.View // behind the snapshot
 	seen     cursor
 	places   []place  // by row of the source
@@ -183,7 +184,7 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 
 // Snapshot returns all of the source as the Exchange sees it, for reports. Room that is offered is not free in
 // it; what a framework can count on as well as on what is free is in [Subscription.Snapshot].
-func (x *Exchange) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+func (x *Exchange) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if _, err := x.expire(ctx); err != nil {
@@ -262,7 +263,7 @@ func (x *Exchange) hold(o *offer) (*berth.Hold, bool) {
 	if !ok {
 		return nil, false
 	}
-	return x.view.Record(slot).Extra.Payload.(*berth.Hold), true
+	return x.view.Record(slot).Extra.Hold, true
 }
 
 // nextID numbers an offer, passing over IDs that the source knows already.

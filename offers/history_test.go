@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -150,15 +151,15 @@ func (h *history) cluster(task string) {
 			return
 		}
 		if h.rng.IntN(2) == 0 {
-			require.NoError(h.t, h.state.Drain(id))
+			require.NoError(h.t, h.state.Cordon(id))
 		} else {
-			require.NoError(h.t, h.state.Undrain(id))
+			require.NoError(h.t, h.state.Uncordon(id))
 		}
 	}
 }
 
 // release ends one in so many of a node's tasks.
-func (h *history) release(n berth.NodeView, oneIn int) {
+func (h *history) release(n cluster.NodeView, oneIn int) {
 	for task := range n.Tasks() {
 		if h.rng.IntN(oneIn) == 0 {
 			require.NoError(h.t, h.state.Release(task.ID))

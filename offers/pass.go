@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -30,7 +31,7 @@ type Demand struct {
 type pass struct {
 	x      *Exchange
 	now    time.Time
-	forks  map[*Subscription]*berth.Fork // exclusive: all one fork, under nil
+	forks  map[*Subscription]*cluster.Fork // exclusive: all one fork, under nil
 	wants  map[*Subscription][]want
 	drafts []*draft
 	free   free // what was last found free
@@ -48,7 +49,7 @@ type want struct {
 
 // free is all that is free on a row of a fork, kept while one framework after another does not want it.
 type free struct {
-	fork *berth.Fork
+	fork *cluster.Fork
 	row  uint32
 	hold berth.Hold
 	all  berth.Resources // devices by class
@@ -83,7 +84,7 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 	if _, err := x.expire(ctx); err != nil {
 		return 0, err
 	}
-	p := &pass{x: x, now: x.cfg.Clock(), forks: map[*Subscription]*berth.Fork{}, wants: map[*Subscription][]want{}}
+	p := &pass{x: x, now: x.cfg.Clock(), forks: map[*Subscription]*cluster.Fork{}, wants: map[*Subscription][]want{}}
 	open, daemons := p.open()
 	if daemons {
 		for _, row := range x.view.Order() {
@@ -190,10 +191,8 @@ func times(r, cost berth.Resources) int {
 
 // takesNothing reports whether the tasks of a group need no room at all, and hence no offer.
 func takesNothing(g *berth.Group) bool {
-	for range g.Needs() {
-		return false
-	}
-	return !g.UsesPorts()
+	c := g.Requirements()
+	return len(c.Needs) == 0 && !c.UsesPorts()
 }
 
 // put puts a node to the frameworks in their order, for their daemons or for the rest.
@@ -235,13 +234,13 @@ func (p *pass) give(s *Subscription, row uint32, daemons bool) bool {
 // whole offers all that is free on a node.
 func (p *pass) whole(s *Subscription, row uint32) bool {
 	state := p.x.view.Node(row)
-	node := state.Node.Payload.(*berth.Node)
-	if state.Drained || node.Unschedulable || p.draft(s, row, nil) != nil {
+	node := state.Node.Spec
+	if state.Cordoned || node.Unschedulable || p.draft(s, row, nil) != nil {
 		return false
 	}
 	fork := p.fork(s)
 	if p.free.fork != fork || p.free.row != row {
-		p.free = free{fork: fork, row: row, hold: freeOn(store.StoreOf(fork), row)}
+		p.free = free{fork: fork, row: row, hold: freeOf(fork, state.Node.ID)}
 		p.free.all = p.x.amounts(&p.free.hold, row)
 	}
 	hold, all := p.free.hold, p.free.all
@@ -295,7 +294,7 @@ func (p *pass) piece(s *Subscription, w *want, row uint32) bool {
 }
 
 // most returns the most that a node could now give towards a want.
-func most(w *want, n berth.NodeView) berth.Resources {
+func most(w *want, n cluster.NodeView) berth.Resources {
 	k := 1
 	if w.group.Mode() != berth.Daemon {
 		k = min(w.left, times(n.Free(), w.cost))
@@ -366,7 +365,7 @@ func (p *pass) unit() string {
 
 // fork returns the cluster as one framework could have it, less what the pass has given. Exclusive
 // offers come out of one cluster; an optimistic one leaves all but its own framework's view as it is.
-func (p *pass) fork(s *Subscription) *berth.Fork {
+func (p *pass) fork(s *Subscription) *cluster.Fork {
 	key := s
 	if p.x.cfg.Mode == berth.Exclusive {
 		key = nil
@@ -389,10 +388,15 @@ func (p *pass) fork(s *Subscription) *berth.Fork {
 	return f
 }
 
-// freeOn returns all that is free on a node as a hold without a name.
-func freeOn(v *store.Store, row uint32) berth.Hold {
+// freeOf returns all that is free on a node as a hold without a name.
+func freeOf(fork *cluster.Fork, id string) berth.Hold {
+	n, ok := fork.Node(id)
+	if !ok {
+		return berth.Hold{Node: id}
+	}
+	v, row := store.Ref(n).At()
 	state := v.Node(row)
-	node := state.Node.Payload.(*berth.Node)
+	node := state.Node.Spec
 	h := berth.Hold{Node: node.ID, Resources: berth.Resources{}}
 	free := v.Free(row)
 	for d, name := range v.Dims() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -181,8 +182,8 @@ func (s *Subscription) Want(demand ...Demand) error {
 // Snapshot returns all of the source as if the framework's offers were free, for reports: scheduler.CoverageOf
 // tells from it where the framework's daemon stands, with the nodes pending on which its room is offered
 // and not used yet. O(nodes that changed) and O(offers).
-func (s *Subscription) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
-	var snapshot *berth.Snapshot
+func (s *Subscription) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
+	var snapshot *cluster.Snapshot
 	err := s.do(ctx, "snapshot", func() error {
 		fork := s.x.snapshot.Fork()
 		for _, o := range s.inOrder() {
@@ -204,7 +205,7 @@ func (s *Subscription) Offers(ctx context.Context) ([]berth.Offer, error) {
 			if !ok {
 				continue
 			}
-			node := s.x.view.Node(o.row).Node.Payload.(*berth.Node)
+			node := s.x.view.Node(o.row).Node.Spec
 			offer := berth.Offer{Hold: *hold, Role: s.client.role, Attributes: maps.Clone(node.Attributes)}
 			offer.Resources = hold.Resources.Clone()
 			offer.Devices = slices.Clone(hold.Devices)
@@ -419,7 +420,7 @@ func (s *Subscription) holdsOn(node string) []string {
 	}
 	var ids []string
 	for slot, r := range view.On(row) {
-		if r.Group == store.Holds && r.Extra.Payload.(*berth.Hold).Owner == s.client.name {
+		if r.Group == store.Holds && r.Extra.Hold.Owner == s.client.name {
 			ids = append(ids, view.ID(slot))
 		}
 	}
