@@ -1,9 +1,7 @@
 package berth
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -163,13 +161,6 @@ func (l Lack) String() string {
 		s += " (" + l.Detail + ")"
 	}
 	return s
-}
-
-// SortReasons puts counts in the order of an [Explanation]: most nodes first, then by code and subject.
-func SortReasons(counts []ReasonCount) {
-	slices.SortFunc(counts, func(a, b ReasonCount) int {
-		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
-	})
 }
 
 // String prints "3 insufficient cpu, 2 unique(zone); nearest n4: lacks 0.5 cpu".

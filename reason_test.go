@@ -4,10 +4,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/internal/explain"
 )
 
 func TestReasonString(t *testing.T) {
@@ -41,7 +40,7 @@ func TestExplanationString(t *testing.T) {
 		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Nodes: 1},
 		{Reason: berth.Reason{Code: berth.Cordoned}, Nodes: 3},
 	}
-	berth.SortReasons(counts)
+	explain.Sort(counts)
 	full := &berth.Explanation{Nodes: 5, Counts: counts, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
 		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1288490188},
 		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Detail: "zone=a has web-1"},
@@ -81,29 +80,4 @@ func TestHelps(t *testing.T) {
 	}
 	assert.Empty(t, (*berth.Explanation)(nil).Helps())
 	assert.Empty(t, new(berth.Explanation).Helps())
-}
-
-// Whoever repeats a rule or a taint is told once, so that the one thing that would help is still found.
-func TestRepeatedRulesAreOneReason(t *testing.T) {
-	full := berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": "a"}}
-	tainted := full
-	tainted.Taints = []berth.Taint{{Key: "k", Value: "v"}, {Key: "k", Value: "v"}}
-	for _, c := range []struct {
-		name string
-		node berth.Node
-		rule berth.Constraint
-		want string
-	}{
-		{"node rule", full, constraints.Eq("zone", "b"), `1 zone = "b"; nearest n1: zone = "b" (zone is "a")`},
-		{"domain rule", full, constraints.MaxPer("zone", 1), `1 unique(zone); nearest n1: unique(zone) (zone=a has web-0); a node in another domain of unique(zone) would do`},
-		{"taint", tainted, constraints.Exists("zone"), `1 untolerated taint k=v; nearest n1: untolerated taint k=v; tolerating k=v would do`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			f := cluster.NewFork()
-			require.NoError(t, f.AddNodes(c.node))
-			web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{c.rule, c.rule}})
-			require.NoError(t, f.Adopt(web.Task("web-0"), "n1", nil, berth.Running))
-			assert.Equal(t, c.want, f.Explain(web).String())
-		})
-	}
 }

@@ -30,12 +30,11 @@ func (c client) String() string {
 	return fmt.Sprintf("framework %q", c.name)
 }
 
-// balance is what one client has on one node, and how much of it the order was told: all of it, but for what is
-// beyond the int64 that all clients together can be charged.
+// balance is what one client has on one node, and how much of it the order was told: all of it, unless the order refused.
 type balance struct {
 	who         client
 	owed, paid  berth.Resources
-	outstanding bool // the order has refused, or has no number for, some of it
+	outstanding bool // the order has refused some of it
 }
 
 // account is what the order was told.
@@ -43,19 +42,17 @@ type account struct {
 	order  Order
 	unsure bool                      // it panicked while it was told something
 	sized  bool                      // it knows the capacity
-	total  berth.Resources           // charged to all clients together
 	known  map[client]bool           // that the order may know
 	roles  map[berth.Role]int        // clients without a name, by the nodes on which they have something
 	payers map[berth.Role]berth.Role // of roles that the order refused
 	debts  map[*site]struct{}        // with an outstanding balance
-	eased  bool                      // since the debts were last tried there is room for some, or the order has refused one
+	eased  bool                      // since the debts were last tried the order has refused one, or was given something back
 	faults []error                   // since a pass last told of them
 }
 
 func newAccount(order Order) account {
 	return account{
 		order:  order,
-		total:  berth.Resources{},
 		known:  map[client]bool{},
 		roles:  map[berth.Role]int{},
 		payers: map[berth.Role]berth.Role{},
@@ -184,24 +181,19 @@ func (a *account) credit(b *balance) {
 		a.fault(fmt.Errorf("%v: credit: %w", b.who, err))
 		return
 	}
+	a.eased = true
 	for name, q := range back {
-		a.eased = a.eased || a.total[name] == math.MaxInt64
-		b.paid[name] -= q
-		a.total[name] -= q
-		drop(b.paid, name)
-		drop(a.total, name)
+		if b.paid[name] -= q; b.paid[name] == 0 {
+			delete(b.paid, name)
+		}
 	}
 }
 
-// charge charges a client with what it owes and has not paid, as far as there are numbers for it.
+// charge charges a client with what it owes and has not paid.
 func (a *account) charge(b *balance) {
 	var more berth.Resources
 	for name, owed := range b.owed {
-		lack := owed - b.paid[name]
-		if room := math.MaxInt64 - a.total[name]; lack > room {
-			lack, b.outstanding = room, true
-		}
-		if lack > 0 {
+		if lack := owed - b.paid[name]; lack > 0 {
 			more = with(more, name, lack)
 		}
 	}
@@ -213,16 +205,9 @@ func (a *account) charge(b *balance) {
 		a.fault(fmt.Errorf("%v: charge: %w", b.who, err))
 		return
 	}
-	b.paid = a.pay(b.paid, more)
-}
-
-// pay notes that a client was charged.
-func (a *account) pay(paid, more berth.Resources) berth.Resources {
 	for name, q := range more {
-		paid = with(paid, name, q)
-		a.total[name] += q
+		b.paid = with(b.paid, name, q)
 	}
-	return paid
 }
 
 func with(r berth.Resources, name string, q int64) berth.Resources {
@@ -231,12 +216,6 @@ func with(r berth.Resources, name string, q int64) berth.Resources {
 	}
 	r[name] = saturated(r[name], q)
 	return r
-}
-
-func drop(r berth.Resources, name string) {
-	if r[name] == 0 {
-		delete(r, name)
-	}
 }
 
 // saturated is a+b, for quantities, or the most that an int64 holds.
@@ -414,7 +393,7 @@ func (x *Exchange) restate() {
 	for _, who := range slices.SortedFunc(maps.Keys(a.known), compareClients) {
 		_ = a.remove(who) // it may have gone already
 	}
-	a.sized, a.total, a.debts = false, berth.Resources{}, map[*site]struct{}{}
+	a.sized, a.debts = false, map[*site]struct{}{}
 	a.known, a.roles = map[client]bool{}, map[berth.Role]int{}
 	for _, s := range x.sites.m {
 		s.balances = nil
@@ -435,16 +414,7 @@ func (x *Exchange) restate() {
 // strike forgets what a client has, once the order has forgotten the client.
 func (x *Exchange) strike(who client) {
 	for _, s := range x.sites.m {
-		s.balances = slices.DeleteFunc(s.balances, func(b balance) bool {
-			if b.who != who {
-				return false
-			}
-			for name, q := range b.paid {
-				x.account.total[name] -= q
-				drop(x.account.total, name)
-			}
-			return true
-		})
+		s.balances = slices.DeleteFunc(s.balances, func(b balance) bool { return b.who == who })
 	}
 }
 
@@ -464,36 +434,22 @@ func (x *Exchange) amounts(h *berth.Hold, s *site) berth.Resources {
 }
 
 // advance charges a client at once for what a pass means to offer it on a node; reconcile corrects it should
-// the source refuse. It returns false, and charges nothing, if no resource of it can be charged in full: that
-// would be no turn. Of what has no end on many nodes only so much is charged as there are numbers for.
+// the source refuse. It returns false, and has charged nothing, if the order refuses.
 func (x *Exchange) advance(s *site, who client, r berth.Resources) bool {
 	a := &x.account
 	var more berth.Resources
-	whole, some := false, false
 	for name, q := range r {
-		if q == 0 {
-			continue
+		if q > 0 {
+			more = with(more, name, q)
 		}
-		some = true
-		part := min(q, math.MaxInt64-a.total[name])
-		whole = whole || part == q
-		if part > 0 {
-			more = with(more, name, part)
-		}
-	}
-	if some && !whole {
-		return false
 	}
 	if err := a.tell(func(o Order) error { return o.Charge(who.role, who.name, more) }); err != nil {
 		a.fault(fmt.Errorf("%v: charge: %w", who, err))
 		return false
 	}
 	b := a.balanceOf(&s.balances, who)
-	for name, q := range r {
-		if q > 0 {
-			b.owed = with(b.owed, name, q)
-		}
+	for name, q := range more {
+		b.owed, b.paid = with(b.owed, name, q), with(b.paid, name, q)
 	}
-	b.paid = a.pay(b.paid, more)
 	return true
 }

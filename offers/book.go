@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -27,7 +28,8 @@ type Book struct {
 	blind bool
 
 	// Guarded by the mutex of the Exchange:
-	fork    *cluster.Fork              // what the snapshots are of
+	store   *store.Store               // what the snapshots are of
+	fork    *cluster.Fork              // the door to it that checks
 	synced  bool                       // as of a position in the Exchange's journal
 	at      uint64                     // that position
 	nodes   map[string]*store.Node     // the descriptions that the fork was given, by ID
@@ -38,7 +40,8 @@ type Book struct {
 }
 
 func newBook(s *Subscription, blind bool) *Book {
-	return &Book{sub: s, blind: blind, fork: cluster.NewFork(), nodes: map[string]*store.Node{}, states: map[string]berth.TaskState{}}
+	kept := store.New()
+	return &Book{sub: s, blind: blind, store: kept, fork: cluster.Over(kept), nodes: map[string]*store.Node{}, states: map[string]berth.TaskState{}}
 }
 
 // isBook lets an Exchange refuse a Book as its source, one that is part of something else included.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -279,13 +280,12 @@ func restOf(node string) string { return node + "@" + Others }
 
 // setRest makes all of a node that is neither offered nor used by the role's tasks the others'.
 func (b *Book) setRest(node string, offered *berth.Hold) error {
-	v := store.StoreOf(b.fork)
-	row, _ := v.FindNode(node)
-	rest := freeOn(v, row)
+	row, _ := b.store.FindNode(node)
+	rest := freeOn(&b.store.View, row)
 	if offered != nil {
 		subtract(&rest, offered)
 	}
-	v.Withhold(row, offered == nil && !isNothing(&rest))
+	b.store.Withhold(row, offered == nil && !isNothing(&rest))
 	if isNothing(&rest) {
 		return nil
 	}

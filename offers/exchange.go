@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -36,8 +37,8 @@ type Order interface {
 	// Activate and Deactivate let a client have turns or not; what it holds counts either way.
 	Activate(role berth.Role, name string) error
 	Deactivate(role berth.Role, name string) error
-	// Charge and Credit change what a client holds. All clients together are never charged more than an int64
-	// of a resource.
+	// Charge and Credit change what a client holds. What clients hold together may be more than an int64 of a resource, where
+	// nodes have as good as no end of it. What is refused is told by the next pass and tried again.
 	Charge(role berth.Role, name string, r berth.Resources) error
 	Credit(role berth.Role, name string, r berth.Resources) error
 	// All yields the active clients, whose turn is first coming first. Clients may be charged during the

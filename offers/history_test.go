@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )

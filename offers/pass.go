@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -229,10 +230,8 @@ func times(r, cost berth.Resources) int {
 
 // takesNothing reports whether the tasks of a group need no room at all, and hence no offer.
 func takesNothing(g *berth.Group) bool {
-	for range g.Requirements().Needs() {
-		return false
-	}
-	return !g.Requirements().UsesPorts()
+	r := g.Requirements()
+	return len(r.Needs) == 0 && !r.UsesPorts()
 }
 
 // put puts a node to the frameworks in their order, for their daemons or for the rest.
@@ -293,7 +292,7 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 	}
 	fork := p.fork(s)
 	if p.free.fork != fork {
-		p.free = free{fork: fork, site: at, hold: freeOn(store.StoreOf(fork), at.row)}
+		p.free = free{fork: fork, site: at, hold: freeOn(behind(fork, at.node.ID))}
 		p.free.all = p.x.amounts(&p.free.hold, at)
 	}
 	hold, all := p.free.hold, p.free.all
@@ -470,9 +469,15 @@ func (p *pass) fork(s *Subscription) *cluster.Fork {
 	return f
 }
 
+// behind returns where a node of a fork is.
+func behind(f *cluster.Fork, node string) (*store.View, uint32) {
+	n, _ := f.Node(node)
+	return store.Ref(n).At()
+}
+
 // freeOn returns all that is free on a node as a hold without a name: as much of its devices as is free of their
 // class, of which a task that came by another door can have more than it has devices.
-func freeOn(v *store.Store, row uint32) berth.Hold {
+func freeOn(v *store.View, row uint32) berth.Hold {
 	state := v.Node(row)
 	node := state.Node.Spec
 	h := berth.Hold{Node: node.ID, Resources: berth.Resources{}}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -169,14 +170,14 @@ func (s *Subscription) Want(demand ...Demand) error {
 func (s *Subscription) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	var snapshot *cluster.Snapshot
 	err := s.do(ctx, "snapshot", func() error {
-		fork := s.x.snapshot.Fork()
+		v := s.x.view.Fork()
+		fork := cluster.Over(v)
 		for _, o := range s.inOrder() {
 			fork.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
 		}
-		v := store.StoreOf(fork)
 		for _, o := range s.x.offers.m {
 			if o.sub != s && s.x.cfg.Lease == berth.Exclusive {
-				free := freeOn(v, o.site.row)
+				free := freeOn(&v.View, o.site.row)
 				v.Withhold(o.site.row, isNothing(&free))
 			}
 		}

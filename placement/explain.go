@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/store"
 )
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // RunConfig configures [Run]. State, Launcher and Queue are needed.
@@ -307,7 +308,7 @@ func (r *runner) expire() {
 	}
 }
 
-func placementOf(t berth.TaskView) Placement { return Placement{t.Task, t.Node, t.Grant} }
+func placementOf(t cluster.TaskView) Placement { return Placement{t.Task, t.Node, t.Grant} }
 
 // unschedule forgets a Start that has not begun, and reports whether there was one.
 func (r *runner) unschedule(id string) bool {
@@ -507,8 +508,8 @@ func (r *runner) cancel() {
 }
 
 // instances returns the tasks of the daemon group of that name.
-func (r *runner) instances(group string) []berth.TaskView {
-	var tasks []berth.TaskView
+func (r *runner) instances(group string) []cluster.TaskView {
+	var tasks []cluster.TaskView
 	for t := range r.snapshot().Group(group) {
 		if t.Group.Mode() == berth.Daemon {
 			tasks = append(tasks, t)
@@ -517,13 +518,13 @@ func (r *runner) instances(group string) []berth.TaskView {
 	return tasks
 }
 
-func (r *runner) snapshot() *berth.Snapshot {
+func (r *runner) snapshot() *cluster.Snapshot {
 	s, _ := r.State.Snapshot(context.Background()) // fails only when its context has ended
 	return s
 }
 
 // stop has a task stopped that was placed. One that is being started is stopped when that call returns.
-func (r *runner) stop(t berth.TaskView) {
+func (r *runner) stop(t cluster.TaskView) {
 	p := placementOf(t)
 	if t.State == berth.Lost || r.unschedule(t.ID) {
 		r.release(p)
@@ -567,16 +568,16 @@ func (r *runner) nodeEvent(e *NodeEvent) error {
 			return err
 		}
 	}
-	switch was := known && n.Drained(); {
-	case e.Drained && !was:
-		return r.State.Drain(id)
-	case was && !e.Drained:
-		return r.State.Undrain(id)
+	switch was := known && n.Cordoned(); {
+	case e.Cordoned && !was:
+		return r.State.Cordon(id)
+	case was && !e.Cordoned:
+		return r.State.Uncordon(id)
 	}
 	return nil
 }
 
-func (r *runner) removeNode(n berth.NodeView) error {
+func (r *runner) removeNode(n cluster.NodeView) error {
 	if err := r.State.RemoveNodes(n.ID()); err != nil {
 		return err
 	}
