@@ -88,8 +88,8 @@ func (d DeviceShare) String() string {
 	return d.Class + "/" + d.ID + ":" + strconv.FormatInt(d.Units, 10)
 }
 
-// SameDevice reports whether two shares on one node are of one device.
-func (d DeviceShare) SameDevice(o DeviceShare) bool { return d.Class == o.Class && d.ID == o.ID }
+// Device returns the share without its units: equal for shares of one device.
+func (d DeviceShare) Device() DeviceShare { return DeviceShare{Class: d.Class, ID: d.ID} }
 
 // Clone returns a copy of g that shares nothing with it; nil of nil.
 func (g *Grant) Clone() *Grant {
@@ -187,7 +187,7 @@ func shareFaults(shares []DeviceShare) []error {
 	var errs []error
 	seen := make(map[DeviceShare]bool, len(shares))
 	for _, d := range shares {
-		name := DeviceShare{Class: d.Class, ID: d.ID}
+		name := d.Device()
 		if d.Class == "" || d.ID == "" || d.Units <= 0 || d.Units > DeviceUnits || seen[name] {
 			errs = append(errs, fmt.Errorf("device %s %q: %d units are not a share of a device named once", d.Class, d.ID, d.Units))
 		}
@@ -219,13 +219,6 @@ func (h *Hold) Clone() *Hold {
 	c.Devices = slices.Clone(h.Devices)
 	c.Ports = slices.Clone(h.Ports)
 	return &c
-}
-
-// Offer is a hold as the framework it was made for sees it.
-type Offer struct {
-	Hold
-	Role       Role
-	Attributes Attributes // of the node
 }
 
 // Plan is what a scheduler decided on one snapshot: operations in order, and the tasks that could not

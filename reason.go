@@ -43,6 +43,9 @@ const (
 	Unschedulable
 	// Cordoned: the node is cordoned.
 	Cordoned
+	// NotOffered: nothing of the node is offered to who asks, so that nothing is known of the room there. Rules that
+	// keep a task off the node are told besides.
+	NotOffered
 
 	// NoNodes: there are no nodes.
 	NoNodes
@@ -76,7 +79,8 @@ var codeText = [...]string{
 	None: "no reason", Insufficient: "insufficient", TooSmall: "too little in all of", ByDevice: "only as devices:",
 	NoDevice: "no device for", DeviceUnhealthy: "no healthy device for", DeviceTaken: "no free device for", UnitsTaken: "insufficient units of",
 	NoPort: "no port", PortTaken: "no free port", RuleBroken: "refused by", NoDomain: "no domain of", DomainFull: "domain full",
-	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
+	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered",
+	NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }

@@ -50,7 +50,36 @@ func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode}}}
 	}
 	_, row := n.at()
-	return f.lacks(nil, f.shape(g), row, true)
+	return f.offered(f.lacks(nil, f.shape(g), row, true), row)
+}
+
+// offered returns what a node lacks as its reader may know it.
+func (f *Fork) offered(lacks []berth.Lack, row uint32) []berth.Lack {
+	if f.s.Node(row).Withheld {
+		return Withheld(lacks)
+	}
+	return lacks
+}
+
+// Withheld returns what a node lacks of which a reader may not see what is free: that it is not offered stands for all that
+// is taken there. What the node never had stays. lacks is used up.
+func Withheld(lacks []berth.Lack) []berth.Lack {
+	short := slices.ContainsFunc(lacks, func(l berth.Lack) bool { return isRoom(l.Reason.Code) })
+	lacks = slices.DeleteFunc(lacks, func(l berth.Lack) bool { return isTaken(l.Reason.Code) })
+	if short {
+		lacks = append(lacks, berth.Lack{Reason: berth.Reason{Code: berth.NotOffered}})
+	}
+	return lacks
+}
+
+// isTaken reports whether a reason says that the node's room is taken.
+func isTaken(c berth.Code) bool {
+	return c == berth.Insufficient || c == berth.UnitsTaken || c == berth.DeviceTaken || c == berth.PortTaken
+}
+
+// isRoom reports whether more room would cure what a reason says.
+func isRoom(c berth.Code) bool {
+	return isTaken(c) || c == berth.TooSmall || c == berth.NoDevice || c == berth.DeviceUnhealthy || c == berth.NoPort
 }
 
 // allowed returns the first reason other than room why a task of the group may not go on a node.
@@ -318,7 +347,7 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 		e.Counts = []berth.ReasonCount{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}, Nodes: e.Nodes}}
 		return e
 	}
-	e.Missing = explain.Missing(&f.s.View, g, 0)
+	e.Missing = Missing(&f.s.View, g, 0)
 	sh := f.shape(g)
 	counts := map[berth.Reason]int{}
 	var buf []berth.Lack
@@ -326,18 +355,20 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	at, found := uint32(0), false
 	for _, row := range f.s.Sorted() {
 		buf = f.lacks(buf[:0], sh, row, false)
+		near := missOf(sh.group, buf)
+		buf = f.offered(buf, row)
 		for _, l := range buf {
 			counts[l.Reason]++
 		}
 		if len(buf) == 0 {
 			continue
 		}
-		if near := missOf(sh.group, buf); !found || near.Compare(nearest) < 0 {
+		if !found || near.Compare(nearest) < 0 {
 			at, nearest, found = row, near, true
 		}
 	}
 	if found {
-		e.Nearest = &berth.NearMiss{Node: f.s.Node(at).Node.ID, Lacks: f.lacks(nil, sh, at, true)}
+		e.Nearest = &berth.NearMiss{Node: f.s.Node(at).Node.ID, Lacks: f.offered(f.lacks(nil, sh, at, true), at)}
 	}
 	for r, n := range counts {
 		e.Counts = append(e.Counts, berth.ReasonCount{Reason: r, Nodes: n})
@@ -346,16 +377,34 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	return e
 }
 
+// Missing returns how many tasks of a gang have no place yet, up to its size, if so many more than the view shows have been
+// picked; 0 for other groups. Tasks that stop do not count. It is for berth's own packages: no other has a view.
+func Missing(v *store.View, g *berth.Group, picked int) int {
+	if g.Mode() != berth.Gang {
+		return 0
+	}
+	if id, ok := v.FindGroup(g.Name()); ok {
+		for slot := range v.Members(id) {
+			if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {
+				picked++
+			}
+		}
+	}
+	return max(0, g.GangSize()-picked)
+}
+
 func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
 	m := explain.NoMiss
 	for _, l := range lacks {
 		switch l.Reason.Code {
 		case berth.Insufficient, berth.TooSmall, berth.UnitsTaken:
 			m.LackBy(amount(g, l.Reason.Subject), l.Short)
-		case berth.NoDevice, berth.DeviceUnhealthy, berth.DeviceTaken, berth.NoPort, berth.PortTaken:
-			m.Rooms++
 		default:
-			m.Rules++
+			if isRoom(l.Reason.Code) {
+				m.Rooms++
+			} else {
+				m.Rules++
+			}
 		}
 	}
 	return m

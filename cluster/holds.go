@@ -195,7 +195,7 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	}
 	units := make(map[berth.DeviceShare]int64, len(grant.Devices)) // still to be drawn, by the device's name
 	for _, d := range grant.Devices {
-		units[berth.DeviceShare{Class: d.Class, ID: d.ID}] = d.Units
+		units[d.Device()] = d.Units
 	}
 	granted := slices.Sorted(slices.Values(grant.Ports))
 	isGranted := func(p uint16) bool {
@@ -205,7 +205,7 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	for i := range holds {
 		d := &holds[i]
 		for j, share := range d.hold.Devices {
-			name := berth.DeviceShare{Class: share.Class, ID: share.ID}
+			name := share.Device()
 			if part := min(units[name], share.Units); part > 0 {
 				d.left().Devices[j].Units -= part
 				units[name] -= part

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/internal/store"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -68,7 +70,24 @@ func TestDevicesAndReasonsAsTheReference(t *testing.T) {
 			}
 			return berth.NewGroup(name, spec)
 		}
-		f := cluster.NewFork()
+		st := store.New()
+		f := cluster.Over(st)
+		// withhold makes all that is free of a node others', and the node one that is not offered, as a Book does.
+		withhold := func(i int) {
+			n, _ := f.Node(fmt.Sprintf("n%02d", i))
+			node := n.Node()
+			h := berth.Hold{ID: fmt.Sprint("rest", i), Owner: "others", Node: n.ID(), Resources: n.Free(), Deadline: time.Unix(1, 0), Ports: []uint16{80, 81, 82}}
+			for k, units := range n.FreeDevices() {
+				delete(h.Resources, "gpu")
+				if units > 0 {
+					h.Devices = append(h.Devices, berth.DeviceShare{Class: "gpu", ID: node.DeviceID(k), Units: units})
+				}
+			}
+			if _, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &h}); why.Code == berth.None {
+				row, _ := st.FindNode(n.ID())
+				st.Withhold(row, true)
+			}
+		}
 		for i := range 12 {
 			require.NoError(t, f.AddNodes(node(i)))
 		}
@@ -136,14 +155,20 @@ func TestDevicesAndReasonsAsTheReference(t *testing.T) {
 				grant := &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: fmt.Sprint("card", rng.IntN(5)), Units: 500}}}
 				require.NoError(t, f.Adopt(g.Task(fmt.Sprint("t", tasks)), fmt.Sprintf("n%02d", rng.IntN(12)), grant, berth.Running))
 			}
+			if i := rng.IntN(12); rng.IntN(2) == 0 {
+				withhold(i)
+			}
 			for range rng.IntN(4) {
-				require.NoError(t, f.UpdateNodes(node(rng.IntN(12))))
+				n := node(rng.IntN(12))
+				if row, _ := st.FindNode(n.ID); !st.Node(row).Withheld {
+					require.NoError(t, f.UpdateNodes(n))
+				}
 			}
 		}
 	}
 	for _, c := range []berth.Code{
 		berth.Insufficient, berth.TooSmall, berth.ByDevice, berth.NoDevice, berth.DeviceUnhealthy, berth.DeviceTaken, berth.PortTaken,
-		berth.NoDomain, berth.DomainFull, berth.RuleBroken,
+		berth.NoDomain, berth.DomainFull, berth.RuleBroken, berth.NotOffered,
 	} {
 		assert.Positive(t, codes[c], "%v", c)
 	}

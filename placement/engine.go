@@ -84,14 +84,14 @@ type Engine struct {
 
 // rowState is what the engine has of a row besides its amounts, all in one place: a pick reads most of it.
 type rowState struct {
-	key     int64
-	node    *store.Node // nil if there is none
-	id      string      // of the node, once it has a lane
-	lane    int32       // -1 where there is no node
-	rank    uint32      // its place in the order of node IDs
-	stamp   uint32      // the row is marked if this is the epoch
-	host    int32       // its place in the active tally's hosts, plus one
-	loose   bool        // whether its place in its lane is out of date
+	key      int64
+	node     *store.Node // nil if there is none
+	id       string      // of the node, once it has a lane
+	lane     int32       // -1 where there is no node
+	rank     uint32      // its place in the order of node IDs
+	stamp    uint32      // the row is marked if this is the epoch
+	host     int32       // its place in the active tally's hosts, plus one
+	loose    bool        // whether its place in its lane is out of date
 	cordoned bool
 }
 
@@ -116,7 +116,7 @@ type profile struct {
 	capacity []int64      // by dimension, as long as there are dimensions
 	attrs    []store.Attr // the narrow ones
 	node     *berth.Node  // any node of the profile
-	cordoned  bool
+	cordoned bool
 }
 
 func (p *profile) attr(key uint32) (uint32, bool) {

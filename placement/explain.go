@@ -29,11 +29,11 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	e.build()
 	a := new(answer)
 	a.Nodes, a.Mode = e.view.Nodes(), g.Mode()
-	a.Missing = explain.Missing(e.view, g, e.steps.gangs[g.Name()])
+	a.Missing = cluster.Missing(e.view, g, e.steps.gangs[g.Name()])
 	a.Counts = a.counts[:0]
 	x := explaining{Engine: e, r: r, out: a, amounts: len(r.needs) - len(r.devices)}
 	e.scratch.short = zeros(e.scratch.short, len(r.needs))
-	e.scratch.never = zeros(e.scratch.never, 2*len(r.needs))
+	e.scratch.never = zeros(e.scratch.never, len(r.needs))
 	e.scratch.rules = zeros(e.scratch.rules, len(e.lanes))
 	e.scratch.top = zeros(e.scratch.top, e.width)
 	x.countRules()
@@ -43,19 +43,21 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	} else {
 		x.lookAtAll()
 	}
-	x.countNever()
+	if x.countNever(); e.view.Withheld() > 0 && len(r.needs) > 0 {
+		x.count(berth.Reason{Code: berth.NotOffered}, e.view.Withheld()) // nothing is free there, so all that is needed is short
+	}
 	for i, n := range x.short {
 		switch {
 		case i >= x.amounts:
-			d := i - x.amounts
-			x.countShort(berth.NoDevice, r.devices[d].String(), x.never[2*i])
-			x.countShort(berth.DeviceUnhealthy, r.devices[d].String(), x.never[2*i+1])
-			x.countShort(berth.DeviceTaken, r.devices[d].String(), n-x.never[2*i]-x.never[2*i+1])
+			request, never := r.devices[i-x.amounts].String(), x.never[i]
+			x.countShort(berth.NoDevice, request, never.lack)
+			x.countShort(berth.DeviceUnhealthy, request, never.unhealthy)
+			x.countShort(berth.DeviceTaken, request, n-never.lack-never.unhealthy-never.hidden)
 		case x.deviceOf(r.needs[i].Dim) >= 0:
 			x.countShort(berth.UnitsTaken, e.view.Dims()[r.needs[i].Dim], n)
 		default:
-			x.countShort(berth.TooSmall, e.view.Dims()[r.needs[i].Dim], x.never[2*i])
-			x.countShort(berth.Insufficient, e.view.Dims()[r.needs[i].Dim], n-x.never[2*i])
+			x.countShort(berth.TooSmall, e.view.Dims()[r.needs[i].Dim], x.never[i].lack)
+			x.countShort(berth.Insufficient, e.view.Dims()[r.needs[i].Dim], n-x.never[i].lack-x.never[i].hidden)
 		}
 	}
 	if len(a.Counts) == 0 {
@@ -73,24 +75,44 @@ func (e *Engine) asksByAmount(g *berth.Group) bool {
 	return slices.ContainsFunc(g.Requirements().Plain, func(name string) bool { return slices.Contains(e.classes, name) })
 }
 
-// countNever counts the nodes that would lack something without any task on them, which those of a lane do alike: of an
-// amount those that have less in all, of devices those that do not have them and those whose devices are not healthy.
+// never counts, of the nodes that lack something, those that would lack it without any task, which the nodes of a lane do
+// alike, and those that would not but are withheld.
+type never struct {
+	lack      int // they have less in all, or not the devices
+	unhealthy int // they have the devices, but too few are healthy
+	hidden    int
+}
+
 func (x *explaining) countNever() {
-	for _, l := range x.lanes {
+	x.hidden = zeros(x.hidden, len(x.lanes))
+	if x.view.Withheld() > 0 {
+		for _, row := range x.view.Order() {
+			if x.view.Node(row).Withheld {
+				x.hidden[x.rows[row].lane]++
+			}
+		}
+	}
+	for i, l := range x.lanes {
 		if l.size == 0 {
 			continue
 		}
-		for i, n := range x.r.needs[:x.amounts] {
-			if x.deviceOf(n.Dim) < 0 && (int(n.Dim) >= len(l.profile.capacity) || l.profile.capacity[n.Dim] < n.Amount) {
-				x.never[2*i] += l.size
+		for k, n := range x.r.needs[:x.amounts] {
+			switch {
+			case x.deviceOf(n.Dim) >= 0: // said of the devices
+			case int(n.Dim) >= len(l.profile.capacity) || l.profile.capacity[n.Dim] < n.Amount:
+				x.never[k].lack += l.size
+			default:
+				x.never[k].hidden += x.hidden[i]
 			}
 		}
 		for d := range x.r.devices {
-			switch cluster.DeviceReason(&x.r.devices[d], l.profile.node).Code {
+			switch of := &x.never[x.amounts+d]; cluster.DeviceReason(&x.r.devices[d], l.profile.node).Code {
 			case berth.NoDevice:
-				x.never[2*(x.amounts+d)] += l.size
+				of.lack += l.size
 			case berth.DeviceUnhealthy:
-				x.never[2*(x.amounts+d)+1] += l.size
+				of.unhealthy += l.size
+			default:
+				of.hidden += x.hidden[i]
 			}
 		}
 	}
@@ -109,12 +131,16 @@ func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
 		view, _ := e.ref.fork.Node(e.rows[row].id)
 		return e.ref.fork.Lacks(g, view)
 	}
-	return cluster.Shortfalls(g, e.rows[row].node.Spec, func(name string) int64 {
+	lacks := cluster.Shortfalls(g, e.rows[row].node.Spec, func(name string) int64 {
 		if d, ok := e.view.DimOf(name); ok {
 			return e.freeOf(row)[d]
 		}
 		return 0
 	}, e.devicesOf(row), e.portsOf(row))
+	if e.view.Node(row).Withheld {
+		return cluster.Withheld(lacks)
+	}
+	return lacks
 }
 
 // answer is an explanation in one piece of memory, as far as it is of common size.
@@ -127,10 +153,11 @@ type answer struct {
 
 // scratch is room for explanations in the making.
 type scratch struct {
-	short []int   // nodes that lack each of the run's needs
-	never []int   // of those, for each need: those that would lack it without tasks, and those whose devices are unhealthy
-	rules []int   // by lane: the rules that keep the group off all its nodes
-	top   []int64 // by dimension of the needs: the most that is free on any node
+	short  []int   // nodes that lack each of the run's needs
+	never  []never // of those, for each need
+	hidden []int   // by lane: nodes that are withheld
+	rules  []int   // by lane: the rules that keep the group off all its nodes
+	top    []int64 // by dimension of the needs: the most that is free on any node
 }
 
 // zeros returns a list of zeros, in the room of another if it is enough.
@@ -158,7 +185,9 @@ func (x *explaining) nearMiss() {
 	a := x.out
 	a.nearest.Node = x.rows[x.nearest].id
 	if x.miss.rules == 0 && x.view.Node(x.nearest).Stray == 0 {
-		a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest)
+		if a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest); x.view.Node(x.nearest).Withheld {
+			a.nearest.Lacks = cluster.Withheld(a.nearest.Lacks)
+		}
 	} else {
 		x.catchUpReference()
 		view, _ := x.ref.fork.Node(a.nearest.Node)

@@ -20,9 +20,9 @@ type Inventory interface {
 // NodeEvent says how a node is now. Telling the same twice changes nothing, so an Inventory that
 // is not sure whether it told may tell again.
 type NodeEvent struct {
-	Node    berth.Node // only its ID counts if it is removed
+	Node     berth.Node // only its ID counts if it is removed
 	Cordoned bool       // the node takes no new tasks
-	Removed bool       // the node is gone
+	Removed  bool       // the node is gone
 }
 
 // Placement is a task on the node it was placed on.

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/store"
 )
 
 // Shortfall returns what is missing of an amount of which less is free. A difference beyond an int64 counts as the
@@ -66,22 +65,6 @@ func less(a, b, c, d uint64) bool {
 	h1, l1 := bits.Mul64(a, d)
 	h2, l2 := bits.Mul64(c, b)
 	return h1 < h2 || h1 == h2 && l1 < l2
-}
-
-// Missing returns how many tasks of a gang have no place yet, up to its size, if so many more than the view shows have been
-// picked; 0 for other groups. Tasks that stop do not count.
-func Missing(v *store.View, g *berth.Group, picked int) int {
-	if g.Mode() != berth.Gang {
-		return 0
-	}
-	if id, ok := v.FindGroup(g.Name()); ok {
-		for slot := range v.Members(id) {
-			if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {
-				picked++
-			}
-		}
-	}
-	return max(0, g.GangSize()-picked)
 }
 
 // Sort puts counts in the order of a [berth.Explanation]: most nodes first, then by code and subject.
