@@ -264,9 +264,9 @@ func TestRunTakesReports(t *testing.T) {
 		}
 		g := webGroup(1000)
 		require.NoError(t, s.queue.Submit(g.Task("web-1")))
-		var tell func(scheduler.TaskEvent) error
+		var tell func(...scheduler.TaskEvent) error
 		s.start(t, scheduler.StateConfig{}, func(c *scheduler.RunConfig) {
-			c.Launcher = watched{&s.launcher, func(f func(scheduler.TaskEvent) error) { tell = f }}
+			c.Launcher = watched{&s.launcher, func(f func(...scheduler.TaskEvent) error) { tell = f }}
 		})
 		assert.Equal(t, "0s uncertain web-1 on n1: asked, no answer: context deadline exceeded", s.after(0))
 
@@ -293,10 +293,10 @@ func TestRunTakesReports(t *testing.T) {
 // watched is a launcher that hands out how to report to Run.
 type watched struct {
 	*scheduler.MemoryLauncher
-	got func(func(scheduler.TaskEvent) error)
+	got func(func(...scheduler.TaskEvent) error)
 }
 
-func (w watched) Watch(ctx context.Context, tell func(scheduler.TaskEvent) error) error {
+func (w watched) Watch(ctx context.Context, tell func(...scheduler.TaskEvent) error) error {
 	w.got(tell)
 	return w.MemoryLauncher.Watch(ctx, tell)
 }

@@ -1,0 +1,208 @@
+package scheduler
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/berth-sched/berth"
+)
+
+// ownTask is a task that is a Run's own: it placed it, or its Launcher reported that it runs.
+type ownTask struct {
+	Placement
+	turn       uint64    // of the Submit that it came from; 0 if it was found running
+	runs       bool      // the Launcher said so
+	began      time.Time // when it began to run, as far as known
+	lost       bool      // its node went away: the State knows it as lost
+	stopping   bool      // it was cancelled
+	unnumbered bool      // the Launcher reported it without its number
+}
+
+// ownTasks are those of one Run.
+type ownTasks struct {
+	tasks   map[string]*ownTask
+	daemons map[string]map[string]*ownTask // instances, by group and ID
+	attempt uint64                         // the greatest number of a placement that was given or seen
+
+	// Tasks that run on nodes that the State does not have, by ID and by node.
+	stranded map[string]TaskEvent
+	awaited  map[string]map[string]bool
+}
+
+func newOwnTasks() ownTasks {
+	return ownTasks{
+		tasks:    map[string]*ownTask{},
+		daemons:  map[string]map[string]*ownTask{},
+		stranded: map[string]TaskEvent{},
+		awaited:  map[string]map[string]bool{},
+	}
+}
+
+// of returns the own task that a placement is the present attempt of, or nil.
+func (o *ownTasks) of(p Placement) *ownTask {
+	if t := o.tasks[p.Task.ID]; t != nil && t.Attempt == p.Attempt {
+		return t
+	}
+	return nil
+}
+
+func (o *ownTasks) add(t *ownTask) {
+	o.tasks[t.Task.ID] = t
+	if g := t.Task.Group; g.Mode() == berth.Daemon {
+		if o.daemons[g.Name()] == nil {
+			o.daemons[g.Name()] = map[string]*ownTask{}
+		}
+		o.daemons[g.Name()][t.Task.ID] = t
+	}
+}
+
+func (o *ownTasks) remove(t *ownTask) {
+	if delete(o.tasks, t.Task.ID); len(o.tasks) == 0 {
+		o.tasks = map[string]*ownTask{} // a map keeps the room it once needed
+	}
+	if g := t.Task.Group; g.Mode() == berth.Daemon {
+		if delete(o.daemons[g.Name()], t.Task.ID); len(o.daemons[g.Name()]) == 0 {
+			delete(o.daemons, g.Name())
+		}
+	}
+}
+
+// strand keeps a task that runs on a node that is not known until the node is.
+func (o *ownTasks) strand(e TaskEvent) {
+	o.unstrand(o.stranded[e.Task.ID].Placement)
+	o.stranded[e.Task.ID] = e
+	if o.awaited[e.Node] == nil {
+		o.awaited[e.Node] = map[string]bool{}
+	}
+	o.awaited[e.Node][e.Task.ID] = true
+}
+
+// unstrand drops a stranded task, and reports whether there was one of that ID and attempt.
+func (o *ownTasks) unstrand(p Placement) bool {
+	e, ok := o.stranded[p.Task.ID]
+	if !ok || e.Attempt != p.Attempt {
+		return false
+	}
+	delete(o.stranded, p.Task.ID)
+	if delete(o.awaited[e.Node], p.Task.ID); len(o.awaited[e.Node]) == 0 {
+		delete(o.awaited, e.Node)
+	}
+	return true
+}
+
+// observe takes in what happened to the State. It comes before everything that relies on what is known of own tasks.
+func (r *runner) observe() {
+	news := r.State.read(r.feed)
+	r.all = r.all || news.room || news.opened || news.unsure
+	for _, e := range news.ended {
+		if t := r.own.tasks[e.task]; t != nil {
+			r.ended(t, e.how)
+		}
+	}
+	if news.unsure {
+		for _, id := range slices.Sorted(maps.Keys(r.own.tasks)) {
+			t := r.own.tasks[id]
+			if now, ok := r.State.Task(id); !ok {
+				r.ended(t, endReleased)
+			} else if now.Node != t.Node {
+				r.ended(t, endLost)
+			}
+		}
+	}
+	if len(r.own.stranded) > 0 {
+		for _, node := range news.nodes {
+			r.arrived(node)
+		}
+	}
+}
+
+// ended takes in that an own task is on its node no longer, by the doing of the host, of another Run, or of the
+// Inventory.
+func (r *runner) ended(t *ownTask, how endingKind) {
+	start := r.launches.find(t.Placement, false)
+	unbegun := r.launches.remove(start)
+	switch how {
+	case endReleased:
+		r.own.remove(t)
+		return // who released it knows; a Start under way is stopped when it returns
+	case endExpired:
+		r.own.remove(t)
+		if start != nil && !unbegun {
+			start.expired = true // it waits until that call has returned, lest the task runs twice
+		} else {
+			r.Queue.putBack(t.Task, t.turn)
+		}
+		r.report(Expired, t.Placement, nil)
+		return
+	}
+	if t.lost {
+		return
+	}
+	if unbegun { // it never ran
+		r.release(t)
+		r.Queue.putBack(t.Task, t.turn)
+		return
+	}
+	t.lost = true
+	r.backoff.clear(t.Task.ID)
+	r.report(Lost, t.Placement, nil)
+}
+
+// release gives back the room of an own task, which is no longer one. That the host releases it in the same moment is
+// as well.
+func (r *runner) release(t *ownTask) {
+	r.own.remove(t)
+	if now, ok := r.State.Task(t.Task.ID); ok && (now.Node == t.Node || now.Node == "") {
+		_ = r.State.Release(t.Task.ID)
+	}
+}
+
+// cancel stops what was cancelled after it was placed.
+func (r *runner) cancel() {
+	for _, c := range r.Queue.cancelled() {
+		known := r.Queue.withdraw(c) || c.waited
+		r.backoff.clear(c.name)
+		if j := r.launches.first[c.name]; j != nil && j.expired && j.turn < c.turn {
+			j.expired, known = false, true // it is stopped, and not placed again
+		}
+		if t := r.own.tasks[c.name]; t != nil && t.turn < c.turn {
+			known = true
+			r.stop(t)
+		}
+		for _, id := range slices.Sorted(maps.Keys(r.own.daemons[c.name])) {
+			if t := r.own.daemons[c.name][id]; t != nil && t.turn < c.turn {
+				known = true
+				r.stop(t)
+			}
+		}
+		if e, ok := r.own.stranded[c.name]; ok {
+			known = true
+			if r.launches.find(e.Placement, true) == nil {
+				r.launches.add(&launch{Placement: e.Placement, stop: true, at: r.State.Now()})
+			}
+		}
+		if !known {
+			r.report(Unknown, Placement{Task: berth.Task{ID: c.name}}, fmt.Errorf("task %q: %w", c.name, berth.ErrUnknownTask))
+		}
+	}
+}
+
+// stop has an own task stopped. One that is being started is stopped when that call returns.
+func (r *runner) stop(t *ownTask) {
+	start := r.launches.find(t.Placement, false)
+	switch {
+	case t.lost || r.launches.remove(start):
+		r.release(t)
+		r.backoff.clear(t.Task.ID)
+		r.report(Stopped, t.Placement, nil)
+	case t.stopping || r.State.Stop(t.Task.ID) != nil:
+		// It is on its way, or gone in this very moment, which observe will see.
+	default:
+		t.stopping = true
+		if start == nil {
+			r.launches.add(&launch{Placement: t.Placement, stop: true, turn: t.turn, at: r.State.Now()})
+		}
+	}
+}
