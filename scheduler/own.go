@@ -97,18 +97,15 @@ func (r *runner) observe() {
 	news := r.State.read(r.feed)
 	r.all = r.all || news.room || news.opened || news.unsure
 	for _, e := range news.ended {
-		if t := r.own.tasks[e.task]; t != nil {
-			r.ended(t, e.how)
-		}
+		r.ended(e.task, e.how)
 	}
 	if news.unsure {
 		for _, id := range slices.Sorted(maps.Keys(r.own.tasks)) {
-			t := r.own.tasks[id]
-			if now, ok := r.State.Task(id); !ok {
-				r.ended(t, endReleased)
-			} else if now.Node != t.Node {
-				r.ended(t, endLost)
+			how := endReleased
+			if now, ok := r.State.Task(id); ok && now.State == berth.Lost {
+				how = endLost
 			}
+			r.ended(id, how)
 		}
 	}
 	if len(r.own.stranded) > 0 {
@@ -120,7 +117,14 @@ func (r *runner) observe() {
 
 // ended takes in that an own task is on its node no longer, by the doing of the host, of another Run, or of the
 // Inventory.
-func (r *runner) ended(t *ownTask, how endingKind) {
+func (r *runner) ended(id string, how endingKind) {
+	t := r.own.tasks[id]
+	if t == nil {
+		return
+	}
+	if now, ok := r.State.Task(id); ok && now.Node == t.Node {
+		return // that was before it was placed where it is
+	}
 	start := r.launches.find(t.Placement, false)
 	unbegun := r.launches.remove(start)
 	switch how {

@@ -305,7 +305,9 @@ func (r *runner) sleep(ctx context.Context, w wakers, timer *time.Timer) {
 		case <-ctx.Done():
 			return
 		case f := <-r.work:
-			f()
+			if f(); r.all {
+				return
+			}
 		case <-w.state:
 			return
 		case <-w.queue:

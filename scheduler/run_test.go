@@ -27,6 +27,7 @@ type site struct {
 	launcher  scheduler.MemoryLauncher
 	end       context.CancelCauseFunc
 	result    chan error
+	prepare   func() // if set: does something to the State before Run begins
 
 	mu     sync.Mutex
 	begun  time.Time
@@ -38,20 +39,25 @@ var errHome = errors.New("the host goes home")
 // start runs with what configure changed of the defaults.
 func (s *site) start(t *testing.T, stateCfg scheduler.StateConfig, configure func(*scheduler.RunConfig)) {
 	t.Helper()
-	var err error
-	s.state, err = scheduler.NewState(stateCfg)
-	require.NoError(t, err)
+	if s.state == nil {
+		s.state = newState(t, stateCfg)
+	}
+	if s.prepare != nil {
+		s.prepare()
+	}
 	s.begun = time.Now()
 	cfg := scheduler.RunConfig{
-		State:     s.state,
-		Queue:     &s.queue,
-		Inventory: s.inventory,
-		Launcher:  &s.launcher,
+		State:    s.state,
+		Queue:    &s.queue,
+		Launcher: &s.launcher,
 		Report: func(e scheduler.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.events = append(s.events, fmt.Sprintf("%v %v", time.Since(s.begun), e))
 		},
+	}
+	if s.inventory != nil {
+		cfg.Inventory = s.inventory
 	}
 	if configure != nil {
 		configure(&cfg)
