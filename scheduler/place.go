@@ -184,10 +184,11 @@ func demandOf(t berth.Task) string {
 
 // unplaced tells of what was not placed, unless it was told before.
 func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[string]*waiting) {
-	told := map[*waiting]map[string]berth.Reason{}
+	before := map[*waiting]map[string]berth.Reason{}
 	for _, t := range planned {
-		if w := round[nameOf(t)]; t.ID == "" { // reasons of instances that are no longer unplaced go
-			told[w], w.why = w.why, nil
+		if t.ID == "" { // reasons of instances that are no longer unplaced go
+			w := round[nameOf(t)]
+			before[w], w.whys = w.whys, map[string]berth.Reason{}
 		}
 	}
 	var opens []string
@@ -198,16 +199,16 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 			opens = append(opens, t.Group.Name())
 		}
 		last = t.Group
-		before, daemon := told[w]
-		if !daemon {
-			before = w.why
+		var told bool
+		if w.task.ID == "" {
+			was, known := before[w][t.ID]
+			told = known && was == why
+			w.whys[t.ID] = why
+		} else {
+			told = w.told && w.why == why
+			w.told, w.why = true, why
 		}
-		was, known := before[t.ID]
-		if w.why == nil {
-			w.why = map[string]berth.Reason{}
-		}
-		w.why[t.ID] = why
-		if !known || was != why {
+		if !told {
 			r.tell(Event{Kind: Unplaced, Placement: Placement{Task: t}, Reason: why, Unplaced: u})
 		}
 	}

@@ -32,8 +32,10 @@ type waiting struct {
 	prev, next *waiting
 	gone       bool // it waits no longer
 
-	// why is why it was last unplaced, by ID: that of the task, or those of a daemon's instances. It is Run's.
-	why map[string]berth.Reason
+	// Why it was last unplaced, if that was told: the task, or each of a daemon's instances by its ID. It is Run's.
+	told bool
+	why  berth.Reason
+	whys map[string]berth.Reason
 }
 
 func (w *waiting) name() string { return nameOf(w.task) }
@@ -192,7 +194,7 @@ func (q *Queue) use() error {
 	}
 	q.used = true
 	for w := q.first; w != nil; w = w.next {
-		w.why = nil // told to another Run's host
+		w.told, w.whys = false, nil // that was told to another Run's host
 	}
 	return nil
 }
