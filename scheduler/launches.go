@@ -245,8 +245,13 @@ func uncertain(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// notStopped has a stop that failed tried again, later.
+// notStopped has a stop that failed tried again, later. What ran on a node that is gone is nobody's to stop.
 func (r *runner) notStopped(j *launch, err error) {
+	if _, stranded := r.own.stranded[j.Task.ID]; !stranded && !r.State.hasNode(j.Node) {
+		r.launches.advance(j)
+		r.stopped(j)
+		return
+	}
 	j.at = r.State.Now().Add(r.backoff.wait(j.failures))
 	j.failures++
 	j.begun = false

@@ -164,9 +164,9 @@ func (r *runner) release(t *ownTask) {
 }
 
 // cancel stops what was cancelled after it was placed.
-func (r *runner) cancel() {
-	for _, c := range r.Queue.cancelled() {
-		known := r.Queue.withdraw(c) || c.waited
+func (r *runner) cancel(cancels []cancelled) {
+	for _, c := range cancels {
+		known := c.waited
 		r.backoff.clear(c.name)
 		if j := r.launches.first[c.name]; j != nil && j.expired && j.turn < c.turn {
 			j.expired, known = false, true // it is stopped, and not placed again

@@ -9,7 +9,7 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// schedule places what waits and may be tried now: all of it if something changed that could help, else what is new
+// schedule stops what was cancelled, and places what waits and may be tried now: all of it if something changed that could help, else what is new
 // and what has waited after a failure.
 func (r *runner) schedule(ctx context.Context) error {
 	if !r.ready() {
@@ -17,14 +17,15 @@ func (r *runner) schedule(ctx context.Context) error {
 	}
 	now := r.State.Now()
 	all := r.all
-	waits, after := r.Queue.look(all, r.after, r.backoff.ripe(now))
-	r.all, r.after = false, after
+	seen := r.Queue.look(all, r.after, r.backoff.ripe(now))
+	r.all, r.after = false, seen.turn
+	r.cancel(seen.cancels)
 	if all {
 		r.State.unplaced(r.feed, nil, true, berth.Version{}) // what is unplaced again is named below
 	}
-	round := make(map[string]*waiting, len(waits))
-	tasks := make([]berth.Task, 0, len(waits))
-	for _, w := range waits {
+	round := make(map[string]*waiting, len(seen.waits))
+	tasks := make([]berth.Task, 0, len(seen.waits))
+	for _, w := range seen.waits {
 		if w.task.ID != "" && (r.backoff.at(w.task.ID).After(now) || r.taken(w)) {
 			continue
 		}

@@ -215,18 +215,39 @@ func (q *Queue) changed() <-chan struct{} {
 	return q.woken
 }
 
-// look returns in their order: all that waits, or only what came after a turn and what is named, with the rest of
-// the gangs it belongs to. It also returns the turn to look from next time. A look at little costs little.
-func (q *Queue) look(all bool, after uint64, names []string) ([]*waiting, uint64) {
+// sight is what a Run sees of a queue at one moment.
+type sight struct {
+	waits   []*waiting
+	cancels []cancelled // since the last time
+	turn    uint64      // what comes later has a greater one
+}
+
+// look returns what was cancelled, and in their order: all that waits, or only what came after a turn and what is
+// named, with the rest of the gangs it belongs to. A look at little costs little.
+func (q *Queue) look(all bool, after uint64, names []string) sight {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	for i := range q.cancels { // a task may have been put back since
+		c := &q.cancels[i]
+		if w := q.names[c.name]; w != nil && w.turn < c.turn {
+			q.remove(w)
+			c.waited = true
+		}
+	}
+	s := sight{cancels: q.cancels, turn: q.turn}
+	q.cancels = nil
+	s.waits = q.collect(all, after, names)
+	return s
+}
+
+func (q *Queue) collect(all bool, after uint64, names []string) []*waiting {
 	var out []*waiting
 	if all {
 		out = make([]*waiting, 0, len(q.names))
 		for w := q.first; w != nil; w = w.next {
 			out = append(out, w)
 		}
-		return out, q.turn
+		return out
 	}
 	for _, name := range names {
 		if w := q.names[name]; w != nil && w.at <= after {
@@ -249,7 +270,7 @@ func (q *Queue) look(all bool, after uint64, names []string) ([]*waiting, uint64
 		}
 	}
 	slices.SortFunc(out, func(a, b *waiting) int { return cmp.Compare(a.at, b.at) })
-	return slices.Compact(out), q.turn
+	return slices.Compact(out)
 }
 
 // find returns what waits under a name, or nil.
@@ -280,23 +301,16 @@ func (q *Queue) take(w *waiting) bool {
 	return waited
 }
 
-// withdraw removes what was put back after it was cancelled.
-func (q *Queue) withdraw(c cancelled) bool {
+// cancelling returns the names that were cancelled since the last look.
+func (q *Queue) cancelling() map[string]bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	w := q.names[c.name]
-	if w == nil || w.turn > c.turn {
-		return false
+	if len(q.cancels) == 0 {
+		return nil
 	}
-	q.remove(w)
-	return true
-}
-
-// cancelled returns what was cancelled, once.
-func (q *Queue) cancelled() []cancelled {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	names := q.cancels
-	q.cancels = nil
+	names := make(map[string]bool, len(q.cancels))
+	for _, c := range q.cancels {
+		names[c.name] = true
+	}
 	return names
 }

@@ -114,9 +114,10 @@ func (r *runner) claim(e TaskEvent, now berth.TaskView) error {
 	return nil
 }
 
-// take makes a task that was found running an own one. What waits under its ID is that task.
+// take makes a task that was found running an own one. What waits under its ID is that task, unless it is to follow
+// one that was cancelled.
 func (r *runner) take(t *ownTask) {
-	if w := r.Queue.find(t.Task.ID); w != nil && w.task.ID != "" && !t.stopping && r.Queue.take(w) {
+	if w := r.Queue.find(t.Task.ID); w != nil && w.task.ID != "" && !t.stopping && !r.Queue.cancelling()[t.Task.ID] && r.Queue.take(w) {
 		t.turn = w.turn
 	}
 	r.own.add(t)

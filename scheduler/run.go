@@ -270,7 +270,6 @@ func (r *runner) loop(ctx context.Context) error {
 		w := r.watch()
 		r.State.Expire()
 		r.observe()
-		r.cancel()
 		r.backoff.forget(r.State.Now(), r.keep)
 		if err := r.schedule(ctx); err != nil && ctx.Err() == nil {
 			return err
