@@ -1,6 +1,11 @@
 package scheduler
 
-import "github.com/berth-sched/berth"
+import (
+	"maps"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
 
 // feed tells a [Run] what has happened to its State since it last looked: which tasks ended and how, and whether
 // something changed that could help a task for which there was no room. It is guarded by the State's lock.
@@ -17,6 +22,7 @@ type feed struct {
 type ending struct {
 	task string
 	how  endingKind
+	node string // that was removed
 }
 
 type endingKind uint8
@@ -39,12 +45,44 @@ func (s *State) subscribe() *feed {
 func (s *State) unsubscribe(f *feed) {
 	s.lock()
 	defer s.mu.Unlock()
-	for i, o := range s.feeds {
-		if o == f {
-			s.feeds = append(s.feeds[:i:i], s.feeds[i+1:]...)
-			return
-		}
+	s.feeds = slices.DeleteFunc(s.feeds, func(o *feed) bool { return o == f })
+	maps.DeleteFunc(s.owners, func(_ string, o *feed) bool { return o == f })
+}
+
+// own makes a task that of the Run with the feed.
+func (s *State) own(f *feed, task string) {
+	s.lock()
+	defer s.mu.Unlock()
+	if s.owners == nil {
+		s.owners = map[string]*feed{}
 	}
+	s.owners[task] = f
+}
+
+func (s *State) disown(f *feed, task string) {
+	s.lock()
+	defer s.mu.Unlock()
+	if s.owners[task] != f {
+		return
+	}
+	if delete(s.owners, task); len(s.owners) == 0 {
+		s.owners = nil // a map keeps the room it once needed
+	}
+}
+
+// isFirst reports whether the Run with the feed is the one that began first: it tells of what is nobody's.
+func (s *State) isFirst(f *feed) bool {
+	s.lock()
+	defer s.mu.Unlock()
+	return len(s.feeds) > 0 && s.feeds[0] == f
+}
+
+// ownedByOther reports whether a task is that of another Run than the one with the feed.
+func (s *State) ownedByOther(f *feed, task string) bool {
+	s.lock()
+	defer s.mu.Unlock()
+	o := s.owners[task]
+	return o != nil && o != f
 }
 
 // read returns what the feed has, and empties it.
@@ -96,7 +134,7 @@ func (s *State) on(nodes []string) (tasks []ending) {
 			continue
 		}
 		for t := range n.Tasks() {
-			tasks = append(tasks, ending{t.ID, endLost})
+			tasks = append(tasks, ending{t.ID, endLost, id})
 		}
 	}
 	return tasks
@@ -127,7 +165,7 @@ func (f *feed) ops(ops []berth.Op) {
 		case berth.Place:
 			f.placed(op.Task)
 		case berth.Release, berth.Evict:
-			f.ended = append(f.ended, ending{op.ID, endReleased})
+			f.ended = append(f.ended, ending{task: op.ID, how: endReleased})
 			f.room = true
 		case berth.Drop:
 			f.room = true

@@ -82,7 +82,7 @@ type Launcher interface {
 	// State does not have is adopted; if its Task has no Group, that of the task of the same ID in the Queue is
 	// taken. A task of that ID that waits in the Queue waits no longer. A task on a node that the State does not
 	// have yet is adopted when the node comes, and not started elsewhere meanwhile. The first call may also name
-	// tasks that ended while nobody watched, so that the State gives their room back.
+	// tasks that ended while nobody watched, with the node they were on, so that the State gives their room back.
 	//
 	// tell returns what is wrong with each event that is at fault, and has passed those over. It may be called
 	// by any number of goroutines once the first call has returned, from within Start and Stop too, but not from
@@ -98,8 +98,8 @@ type Launcher interface {
 // earlier one, as a rule. The event has changed nothing, and telling it again will not either.
 var ErrOtherAttempt = errors.New("not the present attempt")
 
-// ErrNotOurs is wrapped by what tell returns for the end of a task that the State has but that the [Run] neither
-// placed nor found through its Launcher: it is another Run's or the host's.
+// ErrNotOurs is wrapped by what tell returns for an event of a task that is another [Run]'s, and for the end of one that
+// is nobody's and not on the node that the event names.
 var ErrNotOurs = errors.New("not a task of this Run")
 
 // TaskStatus is what a [Launcher] can say of a task.
@@ -168,7 +168,8 @@ const (
 	// Unplaced: there is no node for the task now; told once for each new reason. It is tried again when
 	// something changes that could help: a task or a hold ended, or a node came or changed.
 	Unplaced
-	// Expired: the task was assumed for too long. It is placed again.
+	// Expired: the task was assumed for too long. It is placed again, unless it is not this Run's but nobody's: then
+	// only its room is given back.
 	Expired
 	// Stopped: the task was cancelled, and has stopped.
 	Stopped
@@ -180,7 +181,7 @@ const (
 	Lost
 	// Orphaned: a task was found that nobody asked for.
 	Orphaned
-	// Unknown: a task was cancelled that is not this Run's.
+	// Unknown: a task was cancelled that is not known, or is another Run's.
 	Unknown
 	// Adopted: a task was found running that this Run did not start, and is this Run's from now on.
 	Adopted

@@ -210,14 +210,13 @@ func (r *runner) started(j *launch, err error, uncertain bool) {
 		}
 		t.run(r.State.Now())
 		r.report(Started, j.Placement, nil)
-		if t.stopping {
-			r.launches.add(&launch{Placement: t.Placement, stop: true, turn: t.turn, at: r.State.Now()})
-		}
+		r.stopNext(t)
 	case err == nil:
 		// It runs, but has no room: it expired or was released by the host. Whatever is to come of its ID waits.
 		r.launches.addFirst(&launch{Placement: j.Placement, stop: true, turn: j.turn, at: r.State.Now(), expired: j.expired})
 	case uncertain && t != nil && !t.lost:
 		r.report(Uncertain, j.Placement, err)
+		r.stopNext(t)
 	default:
 		now := r.State.Now()
 		r.backoff.fail(j.Task.ID, now)
@@ -237,6 +236,13 @@ func (r *runner) started(j *launch, err error, uncertain bool) {
 			r.backoff.clear(j.Task.ID)
 			r.report(Stopped, j.Placement, nil)
 		}
+	}
+}
+
+// stopNext stops a task that was cancelled while it was being started.
+func (r *runner) stopNext(t *ownTask) {
+	if t.stopping && r.own.of(t.Placement) == t {
+		r.launches.add(&launch{Placement: t.Placement, stop: true, turn: t.turn, at: r.State.Now()})
 	}
 }
 

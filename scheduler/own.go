@@ -24,15 +24,19 @@ type ownTask struct {
 type ownTasks struct {
 	tasks   map[string]*ownTask
 	daemons map[string]map[string]*ownTask // instances, by group and ID
-	attempt uint64                         // the greatest number of a placement that was given or seen
+	state   *State
+	feed    *feed
+	attempt uint64 // the greatest number of a placement that was given or seen
 
 	// Tasks that run on nodes that the State does not have, by ID and by node.
 	stranded map[string]TaskEvent
 	awaited  map[string]map[string]bool
 }
 
-func newOwnTasks() ownTasks {
+func newOwnTasks(s *State, f *feed) ownTasks {
 	return ownTasks{
+		state:    s,
+		feed:     f,
 		tasks:    map[string]*ownTask{},
 		daemons:  map[string]map[string]*ownTask{},
 		stranded: map[string]TaskEvent{},
@@ -50,6 +54,7 @@ func (o *ownTasks) of(p Placement) *ownTask {
 
 func (o *ownTasks) add(t *ownTask) {
 	o.tasks[t.Task.ID] = t
+	o.state.own(o.feed, t.Task.ID)
 	if g := t.Task.Group; g.Mode() == berth.Daemon {
 		if o.daemons[g.Name()] == nil {
 			o.daemons[g.Name()] = map[string]*ownTask{}
@@ -59,6 +64,7 @@ func (o *ownTasks) add(t *ownTask) {
 }
 
 func (o *ownTasks) remove(t *ownTask) {
+	o.state.disown(o.feed, t.Task.ID)
 	if delete(o.tasks, t.Task.ID); len(o.tasks) == 0 {
 		o.tasks = map[string]*ownTask{} // a map keeps the room it once needed
 	}
@@ -97,7 +103,9 @@ func (r *runner) observe() {
 	news := r.State.read(r.feed)
 	r.all = r.all || news.room || news.opened || news.unsure
 	for _, e := range news.ended {
-		r.ended(e.task, e.how)
+		if r.ended(e.task, e.how); e.how == endLost && r.own.tasks[e.task] == nil {
+			r.lostByNobody(e)
+		}
 	}
 	if news.unsure {
 		for _, id := range slices.Sorted(maps.Keys(r.own.tasks)) {
@@ -112,6 +120,23 @@ func (r *runner) observe() {
 		for _, node := range news.nodes {
 			r.arrived(node)
 		}
+	}
+}
+
+// expire ends what was assumed for too long. What is nobody's is told of here; each Run sees its own.
+func (r *runner) expire() {
+	tasks, _ := r.State.Expire()
+	for _, t := range tasks {
+		if r.own.tasks[t.ID] == nil && !r.State.ownedByOther(r.feed, t.ID) {
+			r.report(Expired, placementOf(t), nil)
+		}
+	}
+}
+
+// lostByNobody tells of a task that went with its node and is no Run's: one that an earlier Run left, or the host's.
+func (r *runner) lostByNobody(e ending) {
+	if now, ok := r.State.Task(e.task); ok && now.State == berth.Lost && !r.State.ownedByOther(r.feed, e.task) && r.State.isFirst(r.feed) {
+		r.report(Lost, Placement{Task: now.Task, Node: e.node}, nil)
 	}
 }
 
@@ -171,6 +196,7 @@ func (r *runner) cancel(cancels []cancelled) {
 		if j := r.launches.first[c.name]; j != nil && j.expired && j.turn < c.turn {
 			j.expired, known = false, true // it is stopped, and not placed again
 		}
+		r.ownIfNobodys(c.name)
 		if t := r.own.tasks[c.name]; t != nil && t.turn < c.turn {
 			known = true
 			r.stop(t)
@@ -190,6 +216,16 @@ func (r *runner) cancel(cancels []cancelled) {
 		if !known {
 			r.report(Unknown, Placement{Task: berth.Task{ID: c.name}}, fmt.Errorf("task %q: %w", c.name, berth.ErrUnknownTask))
 		}
+	}
+}
+
+// ownIfNobodys makes a task of the State an own one, if it is no other Run's: to stop it.
+func (r *runner) ownIfNobodys(id string) {
+	if r.own.tasks[id] != nil {
+		return
+	}
+	if now, ok := r.State.Task(id); ok && !r.State.ownedByOther(r.feed, id) {
+		r.own.add(&ownTask{Placement: placementOf(now), lost: now.State == berth.Lost})
 	}
 }
 

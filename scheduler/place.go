@@ -200,6 +200,12 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 			opens = append(opens, t.Group.Name())
 		}
 		last = t.Group
+		if why.Code == berth.TaskExists {
+			if now, ok := r.State.Task(t.ID); ok && now.State == berth.Lost && !r.State.ownedByOther(r.feed, t.ID) {
+				_ = r.State.Release(t.ID) // nobody's, and the host wants it to run again: that change has it placed
+				return
+			}
+		}
 		var told bool
 		if w.task.ID == "" {
 			was, known := before[w][t.ID]

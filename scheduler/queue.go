@@ -87,8 +87,8 @@ func (q *Queue) Submit(tasks ...berth.Task) error {
 }
 
 // Cancel withdraws tasks, and the demands of daemon groups by the names of the groups. What waits waits no
-// longer; what was placed is stopped by [Run], and released once it has stopped. What is submitted under the
-// name afterwards is not touched. Run reports what it does not know.
+// longer; what was placed is stopped by [Run], and released once it has stopped: its own tasks, and those of the State
+// that are no Run's. What is submitted under the name afterwards is not touched. Run reports what it does not know.
 func (q *Queue) Cancel(names ...string) {
 	if q == nil {
 		return

@@ -38,6 +38,8 @@ func (r *runner) taskEvent(e TaskEvent) error {
 	now, known := r.State.Task(id)
 	t := r.own.tasks[id]
 	switch {
+	case known && r.State.ownedByOther(r.feed, id):
+		return fmt.Errorf("scheduler: task %q: %w", id, ErrNotOurs)
 	case !known:
 		return r.adopt(e, false)
 	case now.State == berth.Lost:
@@ -205,9 +207,9 @@ func (r *runner) taskEnded(e TaskEvent) error {
 	switch {
 	case !known:
 		return fmt.Errorf("scheduler: task %q: %w", id, berth.ErrUnknownTask)
-	case t == nil && (r.tasksTold || e.Node != now.Node):
+	case t == nil && (e.Node != now.Node || r.State.ownedByOther(r.feed, id)):
 		return fmt.Errorf("scheduler: task %q: %w", id, ErrNotOurs)
-	case t == nil: // it ended while nobody watched
+	case t == nil: // it was that of a Run that has ended
 		t = &ownTask{Placement: placementOf(now), stopping: now.State == berth.Stopping}
 		t.Attempt = e.Attempt
 	case t.lost:

@@ -103,11 +103,12 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 // Daemon groups follow the nodes that join. Nothing is placed before the Inventory and the Launcher have told what
 // there is. A task for which there was no node is planned again when something has changed that could help it.
 //
-// Several Runs may work on one State, each with a Queue and a Launcher of its own. A task is a Run's own if it
-// placed it or if its Launcher reported that it runs. Only of its own tasks does it report, and only those does it
-// stop, release and place again. A task of the State that is nobody's is the host's: a Run that begins on
-// a State with tasks learns from its Launcher which of them are its own. Tasks of all expire when their time has come,
-// and those of a Run are placed again by it.
+// Several Runs may work on one State, each with a Queue and a Launcher of its own. A task is a Run's own from when it
+// placed it, or its Launcher reported that it runs, until it ends or the Run does. What is another Run's a Run does
+// not report, stop, release or place again, and its Launcher's word about it is refused. What is nobody's, because
+// the host placed it or an earlier Run has ended, becomes a Run's own by its Launcher's word: a Run that begins on a
+// State with tasks learns so which are its own. Assumed tasks of all expire when their time has come: each Run
+// places its own again. What is nobody's is only reported when it expires or is lost with its node, by one of the Runs.
 //
 // It returns the cause of the context's end, or what the Inventory, the Launcher's Watch or the Scheduler failed with.
 // A panic in host code that Run calls (the Launcher, the Inventory, Report, the Logger, and whatever the State and
@@ -117,7 +118,7 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 // When it ends, nothing new is started. Each Start under way ends confirmed, released, or, if it does not
 // know, still assumed and reported as [Uncertain]; Run waits for them. Tasks that were placed but not started
 // are released and wait in the Queue again. A task that was not stopped by then stays stopping and is reported as
-// Uncertain; the next Run whose Launcher names it stops it.
+// Uncertain; the next Run whose Launcher names it stops it, and if none does the host releases it or cancels it again.
 func Run(ctx context.Context, cfg RunConfig) error {
 	cfg, err := cfg.check(ctx)
 	if err == nil {
@@ -194,10 +195,10 @@ func newRunner(cfg RunConfig, end context.CancelCauseFunc) *runner {
 		feed:      cfg.State.subscribe(),
 		nodesTold: cfg.Inventory == nil,
 		nodes:     map[string]*told{},
-		own:       newOwnTasks(),
 		launches:  newLaunches(),
 		backoff:   newBackoff(cfg.RetryAfter, cfg.RetryAtMost),
 	}
+	r.own = newOwnTasks(cfg.State, r.feed)
 	// Numbers of an earlier Run on this State are below: each placement was a change of it.
 	r.own.attempt = cfg.State.Version().Seq()
 	return r
@@ -268,7 +269,7 @@ func (r *runner) loop(ctx context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		w := r.watch()
-		r.State.Expire()
+		r.expire()
 		r.observe()
 		r.backoff.forget(r.State.Now(), r.keep)
 		if err := r.schedule(ctx); err != nil && ctx.Err() == nil {

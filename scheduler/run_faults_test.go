@@ -196,7 +196,7 @@ func TestFault27FirstWordOfTheInventoryIsTheWholeTruth(t *testing.T) {
 		}
 		require.NoError(t, s.queue.Submit(web.Tasks(2)...))
 		s.start(t, scheduler.StateConfig{}, nil)
-		assert.Equal(t, "0s unplaced web-2: insufficient cpu\n0s started web-1 on n2", s.after(time.Hour))
+		assert.Equal(t, "0s lost web-0 on n1\n0s unplaced web-2: insufficient cpu\n0s started web-1 on n2", s.after(time.Hour))
 		_, n1 := snapshotOf(t, s.state).Node("n1")
 		_, n3 := snapshotOf(t, s.state).Node("n3")
 		assert.False(t, n1 || n3, "nodes that were not named are gone")

@@ -62,10 +62,11 @@ type State struct {
 
 	mu      sync.Mutex
 	ledger  *ledger
-	snap    *berth.Snapshot // of the present state, if somebody asked since it changed
-	changed chan struct{}   // closed at the next change, if somebody waits for it
-	ended   store.Set       // what a call of end has named so far; empty between calls
-	feeds   []*feed         // of the Runs that work on it
+	snap    *berth.Snapshot  // of the present state, if somebody asked since it changed
+	changed chan struct{}    // closed at the next change, if somebody waits for it
+	ended   store.Set        // what a call of end has named so far; empty between calls
+	feeds   []*feed          // of the Runs that work on it
+	owners  map[string]*feed // whose task is, of those that a Run has
 }
 
 // NewState returns a cluster of the nodes. It fails with every fault of the configuration and of every
@@ -260,7 +261,7 @@ func (s *State) Expire() (tasks []berth.TaskView, holds []berth.Hold) {
 		tasks = append(tasks, t)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Release, ID: e.id})
 		for _, f := range s.feeds {
-			f.ended = append(f.ended, ending{e.id, endExpired}) // before it is told that it was released
+			f.ended = append(f.ended, ending{task: e.id, how: endExpired}) // before it is told that it was released
 		}
 	}
 	for e := range s.ledger.holds.passed(now) {
