@@ -211,10 +211,16 @@ func (r *runner) started(j *launch, err error, uncertain bool) {
 		t.run(r.State.Now())
 		r.report(Started, j.Placement, nil)
 		r.stopNext(t)
-	case err == nil:
-		// It runs, but has no room: it expired or was released by the host. Whatever is to come of its ID waits.
+	case uncertain && t != nil && t.lost:
+		// It is as lost as if it had started.
+	case err == nil || uncertain && t == nil:
+		// It runs, or may run, but has no room: it expired or was released by the host. Whatever is to come of its ID
+		// waits until it is stopped.
+		if uncertain {
+			r.report(Uncertain, j.Placement, err)
+		}
 		r.launches.addFirst(&launch{Placement: j.Placement, stop: true, turn: j.turn, at: r.State.Now(), expired: j.expired})
-	case uncertain && t != nil && !t.lost:
+	case uncertain:
 		r.report(Uncertain, j.Placement, err)
 		r.stopNext(t)
 	default:

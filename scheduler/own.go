@@ -26,6 +26,7 @@ type ownTasks struct {
 	daemons map[string]map[string]*ownTask // instances, by group and ID
 	state   *State
 	feed    *feed
+	found   uint64 // numbers up to this one were given before this Run began to place
 	attempt uint64 // the greatest number of a placement that was given or seen
 
 	// Tasks that run on nodes that the State does not have, by ID and by node.

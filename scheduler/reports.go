@@ -20,7 +20,9 @@ func (r *runner) taskEvents(events []TaskEvent) error {
 			errs = append(errs, err)
 		}
 	}
-	r.tasksTold = true
+	if !r.tasksTold {
+		r.tasksTold, r.own.found = true, r.own.attempt
+	}
 	return errors.Join(errs...)
 }
 
@@ -146,6 +148,9 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 		return fmt.Errorf("scheduler: task %q: runs, but no node is named", id)
 	}
 	if !r.State.hasNode(e.Node) {
+		if r.tasksTold && e.Attempt > r.own.found {
+			return fmt.Errorf("scheduler: task %q: node %q: %w", id, e.Node, berth.ErrUnknownNode) // it was lost with it
+		}
 		r.own.strand(e)
 		return nil
 	}
