@@ -129,13 +129,17 @@ func (m *MemoryInventory) Watch(ctx context.Context, tell func(...NodeEvent) err
 		defer m.mu.Unlock()
 		delete(m.watchers, w)
 	}()
-	for {
+	for first := true; ; first = false {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-w.woken:
 		}
-		if err := tell(m.take(w)...); err != nil {
+		events := m.take(w)
+		if len(events) == 0 && !first {
+			continue // they were told together with those before
+		}
+		if err := tell(events...); err != nil {
 			return err
 		}
 	}

@@ -653,3 +653,56 @@ func TestFault33BackOffEndsWhenTheTaskRuns(t *testing.T) {
 		s.stop(t)
 	})
 }
+
+func TestFault31TheLaunchersWordOfAnothersTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := newState(t, scheduler.StateConfig{}, node("n1", 3000))
+		a, b := &site{state: state}, &site{state: state}
+		web := webGroup(1000)
+		ha, hb := &hand{}, &hand{}
+		require.NoError(t, a.queue.Submit(web.Task("j")))
+		a.start(t, scheduler.StateConfig{}, with(ha))
+		b.start(t, scheduler.StateConfig{}, with(hb))
+		for _, status := range []scheduler.TaskStatus{scheduler.TaskRunning, scheduler.TaskOrphan, scheduler.TaskExited, scheduler.TaskLost} {
+			e := scheduler.TaskEvent{Placement: ha.started("j"), Status: status}
+			require.ErrorIs(t, hb.tell(e), scheduler.ErrNotOurs, status)
+		}
+		require.NoError(t, b.queue.Submit(web.Task("j")))
+		assert.Equal(t, "0s unplaced j: task exists on n1", b.after(0))
+		a.stop(t)
+
+		// Now it is nobody's: it becomes b's by the word of b's launcher.
+		require.NoError(t, hb.tell(scheduler.TaskEvent{Placement: ha.started("j")}))
+		assert.Equal(t, "0s adopted j on n1", b.after(0))
+		assert.Empty(t, b.queue.Waiting())
+		b.queue.Cancel("j")
+		assert.Equal(t, "0s stopped j on n1", b.after(0))
+		assert.Equal(t, []string{"stop j on n1"}, hb.did())
+		b.stop(t)
+	})
+}
+
+// The host places and adopts tasks by itself. They are nobody's until it cancels them.
+func TestFault31TasksOfTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{}
+		h := &hand{}
+		web := webGroup(1000)
+		s.prepare = func() {
+			require.NoError(t, s.state.AddNodes(node("n1", 2000), node("n2", 1000)))
+			require.NoError(t, s.state.Adopt(scheduler.Running{Task: web.Task("x"), Node: "n1"}, scheduler.Running{Task: web.Task("z"), Node: "n2"}))
+			sched, err := scheduler.New(s.state, scheduler.Config{})
+			require.NoError(t, err)
+			_, err = sched.Schedule(t.Context(), web.Task("y"))
+			require.NoError(t, err)
+		}
+		s.start(t, scheduler.StateConfig{AssumeFor: time.Minute}, with(h))
+		assert.Equal(t, "1m0s expired y on n1", s.after(time.Hour), "it is not Run's to place again")
+		require.NoError(t, s.state.RemoveNodes("n2"))
+		assert.Equal(t, "1h0m0s lost z on n2", s.after(0))
+		s.queue.Cancel("x", "z")
+		assert.Equal(t, "1h0m0s stopped z\n1h0m0s stopped x on n1", s.after(0))
+		assert.Equal(t, []string{"stop x on n1"}, h.did())
+		s.stop(t)
+	})
+}
