@@ -9,8 +9,8 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// schedule stops what was cancelled, and places what waits and may be tried now: all of it if something changed that could help, else what is new
-// and what has waited after a failure.
+// schedule stops what was cancelled, and places what waits and may be tried now: all of it if something changed that
+// could help, else what is new and what has waited after a failure.
 func (r *runner) schedule(ctx context.Context) error {
 	if !r.ready() {
 		return nil
@@ -131,8 +131,12 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 		return nil, fmt.Errorf("scheduler: snapshot: %w", err)
 	}
 	fork := now.Fork()
-	for _, node := range shuns {
-		_ = fork.Drain(true, node) // one that is gone takes no task either
+	shuns = slices.DeleteFunc(shuns, func(node string) bool {
+		_, there := fork.Node(node)
+		return !there
+	})
+	if err := fork.Drain(true, shuns...); err != nil {
+		return nil, err
 	}
 	plan, err := r.Scheduler.Plan(fork.Snapshot(), tasks...)
 	if err != nil {
@@ -196,14 +200,16 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 	var last *berth.Group
 	note := func(t berth.Task, why berth.Reason, u *berth.Unplaced) {
 		w := round[demandOf(t)]
-		if t.Group != last && mayOpen(t.Group) {
+		if t.Group != last && w.mayOpen() {
 			opens = append(opens, t.Group.Name())
 		}
 		last = t.Group
 		if why.Code == berth.TaskExists {
 			if now, ok := r.State.Task(t.ID); ok && now.State == berth.Lost && !r.State.ownedByOther(r.feed, t.ID) {
-				_ = r.State.Release(t.ID) // nobody's, and the host wants it to run again: that change has it placed
-				return
+				if r.State.Release(t.ID) == nil { // it is this Run's or nobody's, and the host wants it to run again
+					r.all = true
+					return
+				}
 			}
 		}
 		var told bool

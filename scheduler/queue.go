@@ -36,6 +36,16 @@ type waiting struct {
 	told bool
 	why  berth.Reason
 	whys map[string]berth.Reason
+
+	judged, opens bool // whether mayOpen was asked, and what it said
+}
+
+// mayOpen asks once whether a task of the group that is placed may help this one.
+func (w *waiting) mayOpen() bool {
+	if !w.judged {
+		w.judged, w.opens = true, mayOpen(w.task.Group)
+	}
+	return w.opens
 }
 
 func (w *waiting) name() string { return nameOf(w.task) }

@@ -292,9 +292,9 @@ func (r *runner) watch() wakers {
 }
 
 // sleep waits for a reason to plan again, and meanwhile begins the launches that can begin and does the work
-// that comes in. What of that matters to a plan closes a channel.
+// that comes in. What of that matters to a plan closes a channel or is seen in all.
 func (r *runner) sleep(ctx context.Context, w wakers, timer *time.Timer) {
-	for ready := r.ready(); ready == r.ready(); {
+	for ready := r.ready(); ready == r.ready() && !(ready && r.all); {
 		r.dispatch(ctx)
 		if wait, ok := r.next(); ok {
 			timer.Reset(wait)
@@ -305,9 +305,7 @@ func (r *runner) sleep(ctx context.Context, w wakers, timer *time.Timer) {
 		case <-ctx.Done():
 			return
 		case f := <-r.work:
-			if f(); r.all {
-				return
-			}
+			f()
 		case <-w.state:
 			return
 		case <-w.queue:

@@ -306,3 +306,19 @@ func TestRunStopsWhatWasCancelledBefore(t *testing.T) {
 		s.stop(t)
 	})
 }
+
+// A daemon's instance on a node that left and returned is placed anew.
+func TestRunCoversNodesThatReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{inventory: scheduler.NewMemoryInventory(node("n1", 1000))}
+		logs := berth.NewGroup("logs", berth.GroupSpec{Mode: berth.Daemon})
+		require.NoError(t, s.queue.Submit(logs.Everywhere()))
+		s.start(t, scheduler.StateConfig{}, with(&hand{}))
+		assert.Equal(t, "0s started logs@n1 on n1", s.after(time.Second))
+		s.inventory.Remove("n1")
+		assert.Equal(t, "1s lost logs@n1 on n1", s.after(time.Second))
+		s.inventory.Set(node("n1", 1000))
+		assert.Equal(t, "2s started logs@n1 on n1", s.after(time.Second))
+		s.stop(t)
+	})
+}
