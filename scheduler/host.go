@@ -69,7 +69,8 @@ type Launcher interface {
 
 	// Stop stops the run of a task that has the placement's Attempt, and returns nil once it runs no longer or
 	// if it never did. A later run of the same ID is not touched. With an Attempt of zero it stops what runs
-	// under the ID on the node. After an error Run asks again, later.
+	// under the ID on the node. After an error Run asks again, later, unless the State has the node no longer: what
+	// runs on a node that is gone is nobody's to stop.
 	Stop(ctx context.Context, p Placement) error
 
 	// Watch tells of everything that runs, in one call of tell, and then what becomes of tasks, until the

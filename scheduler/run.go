@@ -23,7 +23,8 @@ type RunConfig struct {
 	// Runs on one State one may have an Inventory, for it removes the nodes that it does not name.
 	Inventory Inventory
 	// Scheduler plans. The default is one with its own defaults on State. Another must commit to State in
-	// the end, be it through a book of offers.
+	// the end, be it through a book of offers; then all that waits is planned again at every change, for what may
+	// help is not known.
 	Scheduler *Scheduler
 	// Launches is how many tasks are started or stopped at once. The default is 16.
 	Launches int
@@ -286,7 +287,7 @@ type wakers struct{ state, queue, source <-chan struct{} }
 func (r *runner) watch() wakers {
 	w := wakers{state: r.State.Changed(), queue: r.Queue.changed()}
 	if source := r.Scheduler.source; source != Source(r.State) {
-		w.source = source.Changed() // an offer may come long after the State changed
+		w.source = source.Changed() // an offer may come long after the State changed, or be noticed when it is looked for
 	}
 	return w
 }
@@ -307,6 +308,7 @@ func (r *runner) sleep(ctx context.Context, w wakers, timer *time.Timer) {
 		case f := <-r.work:
 			f()
 		case <-w.state:
+			r.all = r.all || w.source != nil
 			return
 		case <-w.queue:
 			return

@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -319,6 +321,36 @@ func TestRunCoversNodesThatReturn(t *testing.T) {
 		assert.Equal(t, "1s lost logs@n1 on n1", s.after(time.Second))
 		s.inventory.Set(node("n1", 1000))
 		assert.Equal(t, "2s started logs@n1 on n1", s.after(time.Second))
+		s.stop(t)
+	})
+}
+
+// A Run whose Scheduler works on what one framework was offered waits for offers, and goes elsewhere after a failure.
+func TestRunOnOffers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{state: newState(t, scheduler.StateConfig{}, node("n1", 4000), node("n2", 90_000))}
+		x, err := offers.NewExchange(s.state, offers.Config{Order: new(allocator.DRF).Turns()})
+		require.NoError(t, err)
+		sub, err := x.Subscribe(offers.Framework{Name: "fw", Role: "fw"})
+		require.NoError(t, err)
+		book, err := scheduler.New(sub.Book(), scheduler.Config{})
+		require.NoError(t, err)
+		h := &hand{start: func(_ context.Context, p scheduler.Placement) error {
+			if p.Node == "n1" {
+				return errors.New("no disk")
+			}
+			return nil
+		}}
+		web := berth.NewGroup("web", berth.GroupSpec{Role: "fw", Request: berth.Resources{"cpu": 1000}})
+		require.NoError(t, s.queue.Submit(web.Task("web-1")))
+		s.start(t, scheduler.StateConfig{}, func(c *scheduler.RunConfig) { c.Launcher, c.Scheduler = h, book })
+		assert.Contains(t, s.after(time.Second), "0s unplaced web-1: ")
+		n, err := x.Offer(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, n)
+		assert.Equal(t, "1s failed web-1 on n1: no disk\n2s started web-1 on n2", s.after(time.Minute))
+		s.queue.Cancel("web-1")
+		assert.Equal(t, "1m1s stopped web-1 on n2", s.after(0))
 		s.stop(t)
 	})
 }
