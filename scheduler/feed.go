@@ -16,6 +16,7 @@ type feed struct {
 	opens  map[string]bool // groups of waiting tasks that a placement of their own group may help
 	opened bool            // one of those got a task
 	unsure bool            // commands were replayed: anything may have happened
+	woken  chan struct{}   // has a token when a task ended, which is no change of the State if it was lost before
 }
 
 // ending is a task that is on its node no longer.
@@ -37,7 +38,7 @@ const (
 func (s *State) subscribe() *feed {
 	s.lock()
 	defer s.mu.Unlock()
-	f := &feed{}
+	f := &feed{woken: make(chan struct{}, 1)}
 	s.feeds = append(s.feeds, f)
 	return f
 }
@@ -90,7 +91,7 @@ func (s *State) read(f *feed) feed {
 	s.lock()
 	defer s.mu.Unlock()
 	news := *f
-	*f = feed{opens: f.opens}
+	*f = feed{opens: f.opens, woken: f.woken}
 	return news
 }
 
@@ -167,6 +168,10 @@ func (f *feed) ops(ops []berth.Op) {
 		case berth.Release, berth.Evict:
 			f.ended = append(f.ended, ending{task: op.ID, how: endReleased})
 			f.room = true
+			select {
+			case f.woken <- struct{}{}:
+			default: // it has a token
+			}
 		case berth.Drop:
 			f.room = true
 		}

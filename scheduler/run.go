@@ -310,6 +310,8 @@ func (r *runner) sleep(ctx context.Context, w wakers, timer *time.Timer) {
 		case <-w.state:
 			r.all = r.all || w.source != nil
 			return
+		case <-r.feed.woken:
+			return
 		case <-w.queue:
 			return
 		case <-w.source:

@@ -682,6 +682,28 @@ func TestFault31TheLaunchersWordOfAnothersTask(t *testing.T) {
 	})
 }
 
+// One Run waits for an ID that another has.
+func TestFault31AnIDThatAnotherRunGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state := newState(t, scheduler.StateConfig{}, node("n1", 1000))
+		a, b := &site{state: state}, &site{state: state}
+		j := webGroup(1000).Task("j")
+		require.NoError(t, a.queue.Submit(j))
+		a.start(t, scheduler.StateConfig{}, with(&hand{}))
+		b.start(t, scheduler.StateConfig{}, with(&hand{}))
+		require.NoError(t, b.queue.Submit(j))
+		assert.Equal(t, "0s unplaced j: task exists on n1", b.after(0))
+		require.NoError(t, state.AddNodes(node("n2", 1000)))
+		require.NoError(t, state.RemoveNodes("n1"))
+		assert.Equal(t, "0s unplaced j: task exists lost", b.after(0), "what was lost is still a's")
+		a.queue.Cancel("j")
+		assert.Equal(t, "0s started j on n2", b.after(0))
+		assert.Equal(t, "0s started j on n1\n0s lost j on n1\n0s stopped j on n1", a.after(0))
+		a.stop(t)
+		b.stop(t)
+	})
+}
+
 // The host places and adopts tasks by itself. They are nobody's until it cancels them.
 func TestFault31TasksOfTheHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
