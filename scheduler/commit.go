@@ -39,14 +39,14 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 
 // decide has a plan made on the present state and commits it, with nothing in between. The snapshot is good
 // during the call of plan only.
-func (s *State) decide(ctx context.Context, plan func(*berth.Snapshot) *berth.Plan) (*berth.Outcome, error) {
+func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot) *berth.Plan) (*berth.Outcome, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	s.lock()
 	defer s.mu.Unlock()
 	s.lapse()
-	return s.commit(plan(store.PresentOf(s.ledger.fork).(*berth.Snapshot)), true), nil
+	return s.commit(plan(store.PresentOf(s.ledger.fork).(*cluster.Snapshot)), true), nil
 }
 
 // commit is Commit under the lock, of a plan of this State. A plan that was picked on the present state is not

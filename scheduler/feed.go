@@ -150,7 +150,7 @@ func (s *State) tell(c *Command, lost []ending) {
 				f.nodes = append(f.nodes, nodes[i].ID)
 			}
 		}
-		if len(c.Added)+len(c.Updated)+len(c.Removed)+len(c.Drained)+len(c.Undrained) > 0 {
+		if len(c.Added)+len(c.Updated)+len(c.Removed)+len(c.Cordoned)+len(c.Uncordoned) > 0 {
 			f.room = true
 		}
 		for i := range c.Adopted {

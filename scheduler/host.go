@@ -27,14 +27,14 @@ type Inventory interface {
 
 // NodeEvent says how a node is now. An event that repeats the last one of its node changes nothing: an Inventory
 // that is not sure whether it told may tell again, and what the host did to the node in the State meanwhile,
-// be it a description, a drain or a removal, stays. Run keeps a copy.
+// be it a description, a cordon or a removal, stays. Run keeps a copy.
 type NodeEvent struct {
 	// Node describes the node. If it is removed only the ID counts.
 	Node berth.Node
-	// Drained says that the node takes no new tasks. Only a change of it matters: false after true ends the
-	// drain that true began; a drain that the host began with [State.Drain] is the host's to end. A node that is
-	// drained already when a Run begins counts as drained by the host.
-	Drained bool
+	// Cordoned says that the node takes no new tasks. Only a change of it matters: false after true ends the
+	// cordon that true began; a cordon that the host began with [State.Cordon] is the host's to end. A node that is
+	// cordoned already when a Run begins counts as cordoned by the host.
+	Cordoned bool
 	// Removed says that the node is gone. Its tasks are lost.
 	Removed bool
 }

@@ -37,19 +37,19 @@ func NewMemoryInventory(nodes ...berth.Node) *MemoryInventory {
 	return m
 }
 
-// Set adds nodes, or replaces their descriptions. A node that is drained stays so.
+// Set adds nodes, or replaces their descriptions. A node that is cordoned stays so.
 func (m *MemoryInventory) Set(nodes ...berth.Node) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, n := range nodes {
-		m.set(NodeEvent{Node: n, Drained: m.nodes[n.ID].Drained})
+		m.set(NodeEvent{Node: n, Cordoned: m.nodes[n.ID].Cordoned})
 	}
 }
 
-// Drain makes nodes take no new tasks or, with drain false, take them again. IDs without a node are
+// Cordon makes nodes take no new tasks or, with cordon false, take them again. IDs without a node are
 // passed over.
-func (m *MemoryInventory) Drain(drain bool, ids ...string) {
-	m.change(ids, func(e *NodeEvent) { e.Drained = drain })
+func (m *MemoryInventory) Cordon(cordon bool, ids ...string) {
+	m.change(ids, func(e *NodeEvent) { e.Cordoned = cordon })
 }
 
 // Remove removes nodes. IDs without a node are passed over.

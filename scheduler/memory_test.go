@@ -24,7 +24,7 @@ func TestMemoryInventoryTellsEveryWatcher(t *testing.T) {
 				_ = in.Watch(ctx, func(events ...scheduler.NodeEvent) error {
 					calls[i]++
 					for _, e := range events {
-						told[i][e.Node.ID] = fmt.Sprintf("cpu %d, drained %t", e.Node.Capacity["cpu"], e.Drained)
+						told[i][e.Node.ID] = fmt.Sprintf("cpu %d, cordoned %t", e.Node.Capacity["cpu"], e.Cordoned)
 						if e.Removed {
 							delete(told[i], e.Node.ID)
 						}
@@ -41,20 +41,20 @@ func TestMemoryInventoryTellsEveryWatcher(t *testing.T) {
 		expect(map[string]string{})
 		assert.Equal(t, [2]int{1, 1}, calls, "that there is no node is said")
 		in.Set(node("n2", 1), node("n1", 1))
-		expect(map[string]string{"n1": "cpu 1, drained false", "n2": "cpu 1, drained false"})
+		expect(map[string]string{"n1": "cpu 1, cordoned false", "n2": "cpu 1, cordoned false"})
 		assert.Equal(t, [2]int{2, 2}, calls, "what is set together is told together")
-		in.Drain(true, "n1", "nobody")
+		in.Cordon(true, "n1", "nobody")
 		in.Set(node("n1", 2))
-		expect(map[string]string{"n1": "cpu 2, drained true", "n2": "cpu 1, drained false"})
+		expect(map[string]string{"n1": "cpu 2, cordoned true", "n2": "cpu 1, cordoned false"})
 		in.Remove("n2", "n1", "n2")
 		in.Set(node("n2", 3))
-		expect(map[string]string{"n2": "cpu 3, drained false"})
+		expect(map[string]string{"n2": "cpu 3, cordoned false"})
 		in.Set(node("n1", 4))
-		expect(map[string]string{"n1": "cpu 4, drained false", "n2": "cpu 3, drained false"})
+		expect(map[string]string{"n1": "cpu 4, cordoned false", "n2": "cpu 3, cordoned false"})
 		cancel()
 		synctest.Wait()
 		in.Remove("n1")
-		expect(map[string]string{"n1": "cpu 4, drained false", "n2": "cpu 3, drained false"})
+		expect(map[string]string{"n1": "cpu 4, cordoned false", "n2": "cpu 3, cordoned false"})
 	})
 }
 

@@ -10,9 +10,9 @@ import (
 
 // told is the Inventory's last word of a node.
 type told struct {
-	node    berth.Node
-	drained bool
-	ours    bool // it was this word that drained the node
+	node     berth.Node
+	cordoned bool
+	ours     bool // it was this word that cordoned the node
 }
 
 // nodeEvents takes in what the Inventory says, the first time everything there is. Many nodes told in one call cost
@@ -59,7 +59,7 @@ func (r *runner) removeUnnamed(events []NodeEvent) []error {
 	return r.each(gone, r.State.RemoveNodes)
 }
 
-func (r *runner) snapshot() *berth.Snapshot {
+func (r *runner) snapshot() *cluster.Snapshot {
 	s, _ := r.State.Snapshot(context.Background()) // fails only when its context has ended
 	return s
 }
@@ -83,7 +83,7 @@ func (r *runner) each(ids []string, do func(...string) error) (errs []error) {
 func (r *runner) nodeBatch(events []NodeEvent) (errs []error) {
 	before := r.snapshot()
 	nodes := map[string]berth.Node{}
-	var added, updated, removed, drain, undrain []string
+	var added, updated, removed, cordon, uncordon []string
 	for i := range events {
 		e := &events[i]
 		id := e.Node.ID
@@ -98,13 +98,13 @@ func (r *runner) nodeBatch(events []NodeEvent) (errs []error) {
 		last, same := r.nodes[id], false
 		if last != nil {
 			same = reflect.DeepEqual(last.node, e.Node)
-			if same && last.drained == e.Drained {
+			if same && last.cordoned == e.Cordoned {
 				continue
 			}
 		} else {
 			last = &told{}
 		}
-		word := &told{node: cloneNodes([]berth.Node{e.Node})[0], drained: e.Drained}
+		word := &told{node: cloneNodes([]berth.Node{e.Node})[0], cordoned: e.Cordoned}
 		nodes[id] = word.node
 		switch {
 		case !known:
@@ -112,15 +112,15 @@ func (r *runner) nodeBatch(events []NodeEvent) (errs []error) {
 		case !same && !reflect.DeepEqual(n.Node(), e.Node):
 			updated = append(updated, id)
 		}
-		drained := known && n.Drained()
+		cordoned := known && n.Cordoned()
 		switch {
-		case e.Drained && last.drained && known:
+		case e.Cordoned && last.cordoned && known:
 			word.ours = last.ours
-		case e.Drained && !drained:
+		case e.Cordoned && !cordoned:
 			word.ours = true
-			drain = append(drain, id)
-		case !e.Drained && last.ours && drained:
-			undrain = append(undrain, id)
+			cordon = append(cordon, id)
+		case !e.Cordoned && last.ours && cordoned:
+			uncordon = append(uncordon, id)
 		}
 		r.nodes[id] = word
 	}
@@ -144,6 +144,6 @@ func (r *runner) nodeBatch(events []NodeEvent) (errs []error) {
 		}
 		return out
 	}
-	errs = append(errs, r.each(kept(drain), r.State.Drain)...)
-	return append(errs, r.each(kept(undrain), r.State.Undrain)...)
+	errs = append(errs, r.each(kept(cordon), r.State.Cordon)...)
+	return append(errs, r.each(kept(uncordon), r.State.Uncordon)...)
 }

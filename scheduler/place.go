@@ -135,7 +135,7 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 		_, there := fork.Node(node)
 		return !there
 	})
-	if err := fork.Drain(true, shuns...); err != nil {
+	if err := fork.Cordon(true, shuns...); err != nil {
 		return nil, err
 	}
 	plan, err := r.Scheduler.Plan(fork.Snapshot(), tasks...)

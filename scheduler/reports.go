@@ -76,7 +76,7 @@ func otherAttempt(e TaskEvent, t *ownTask) error {
 }
 
 // taskRuns takes in that an own task runs.
-func (r *runner) taskRuns(e TaskEvent, t *ownTask, now berth.TaskView) error {
+func (r *runner) taskRuns(e TaskEvent, t *ownTask, now cluster.TaskView) error {
 	if e.Attempt != t.Attempt && e.Attempt != 0 {
 		return otherAttempt(e, t)
 	}
@@ -101,7 +101,7 @@ func (r *runner) taskRuns(e TaskEvent, t *ownTask, now berth.TaskView) error {
 }
 
 // claim makes a task that the State has, and that runs by the Launcher's word, this Run's own.
-func (r *runner) claim(e TaskEvent, now berth.TaskView) error {
+func (r *runner) claim(e TaskEvent, now cluster.TaskView) error {
 	p := placementOf(now)
 	p.Attempt = e.Attempt
 	if e.Status == TaskRunning || now.State == berth.Assumed {
@@ -246,7 +246,7 @@ func (r *runner) taskEnded(e TaskEvent) error {
 	return nil
 }
 
-func placementOf(t berth.TaskView) Placement {
+func placementOf(t cluster.TaskView) Placement {
 	return Placement{Task: t.Task, Node: t.Node, Grant: t.Grant}
 }
 

@@ -201,7 +201,7 @@ func newRunner(cfg RunConfig, end context.CancelCauseFunc) *runner {
 	}
 	r.own = newOwnTasks(cfg.State, r.feed)
 	// Numbers of an earlier Run on this State are below: each placement was a change of it.
-	r.own.attempt = cfg.State.Version().Seq()
+	r.own.attempt = cfg.State.Version().Seq
 	return r
 }
 

@@ -316,45 +316,45 @@ func TestFault30RepetitionKeepsWhatTheHostSet(t *testing.T) {
 		in := &repeater{said: make(chan struct{})}
 		s.prepare = func() {
 			require.NoError(t, s.state.AddNodes(node("n3", 1000)))
-			require.NoError(t, s.state.Drain("n3"))
+			require.NoError(t, s.state.Cordon("n3"))
 		}
 		in.first = []scheduler.NodeEvent{{Node: node("n1", 1000)}, {Node: node("n2", 1000)}, {Node: node("n3", 1000)}}
 		s.start(t, scheduler.StateConfig{}, func(c *scheduler.RunConfig) { c.Inventory = in })
-		drained := func(id string) bool {
+		cordoned := func(id string) bool {
 			n, ok := snapshotOf(t, s.state).Node(id)
 			require.True(t, ok)
-			return n.Drained()
+			return n.Cordoned()
 		}
-		assert.True(t, drained("n3"), "drained before the Run began")
-		require.NoError(t, s.state.Drain("n1"))
+		assert.True(t, cordoned("n3"), "cordoned before the Run began")
+		require.NoError(t, s.state.Cordon("n1"))
 		labelled := node("n1", 2000)
 		require.NoError(t, s.state.UpdateNodes(labelled))
 		require.NoError(t, in.tell(scheduler.NodeEvent{Node: node("n1", 1000)}))
-		assert.True(t, drained("n1"), "a repetition undoes nothing")
+		assert.True(t, cordoned("n1"), "a repetition undoes nothing")
 		n, _ := snapshotOf(t, s.state).Node("n1")
 		assert.Equal(t, int64(2000), n.Capacity()["cpu"])
 		require.NoError(t, in.tell(scheduler.NodeEvent{Node: node("n1", 3000)}))
-		assert.True(t, drained("n1"), "a new description is no word of the drain")
+		assert.True(t, cordoned("n1"), "a new description is no word of the cordon")
 		n, _ = snapshotOf(t, s.state).Node("n1")
 		assert.Equal(t, int64(3000), n.Capacity()["cpu"])
 
-		say := func(id string, drain bool) {
-			require.NoError(t, in.tell(scheduler.NodeEvent{Node: node(id, 1000), Drained: drain}))
+		say := func(id string, cordon bool) {
+			require.NoError(t, in.tell(scheduler.NodeEvent{Node: node(id, 1000), Cordoned: cordon}))
 		}
 		say("n2", true)
-		assert.True(t, drained("n2"))
-		require.NoError(t, s.state.Undrain("n2"))
+		assert.True(t, cordoned("n2"))
+		require.NoError(t, s.state.Uncordon("n2"))
 		say("n2", true)
-		assert.False(t, drained("n2"), "nor does a repetition repeat")
+		assert.False(t, cordoned("n2"), "nor does a repetition repeat")
 		say("n2", false)
 		say("n2", true)
-		assert.True(t, drained("n2"))
+		assert.True(t, cordoned("n2"))
 		say("n2", false)
-		assert.False(t, drained("n2"), "its own drain the inventory ends")
+		assert.False(t, cordoned("n2"), "its own cordon the inventory ends")
 
 		say("n3", true)
 		say("n3", false)
-		assert.True(t, drained("n3"), "the host's it does not")
+		assert.True(t, cordoned("n3"), "the host's it does not")
 
 		require.NoError(t, s.state.RemoveNodes("n2"))
 		say("n2", false)
@@ -362,7 +362,7 @@ func TestFault30RepetitionKeepsWhatTheHostSet(t *testing.T) {
 		assert.False(t, known, "what the host removed does not return by a repetition")
 		require.NoError(t, in.tell(scheduler.NodeEvent{Node: berth.Node{ID: "n2"}, Removed: true}))
 		say("n2", true)
-		assert.True(t, drained("n2"))
+		assert.True(t, cordoned("n2"))
 		s.stop(t)
 	})
 }
@@ -561,10 +561,10 @@ func TestFault33OtherNodesAreTriedAfterAFailure(t *testing.T) {
 		require.NoError(t, s.queue.Submit(webGroup2().Task("other")))
 		assert.Equal(t, "30s failed other on n1: no disk\n31s started other on n2", s.after(20*time.Second), "another group does not know")
 		mended.Store(true)
-		require.NoError(t, s.state.Drain("n2"))
+		require.NoError(t, s.state.Cordon("n2"))
 		require.NoError(t, s.queue.Submit(web.Task("web-3")))
 		assert.Equal(t, "50s started web-3 on n1", s.after(0), "where no other node can take it, it goes there all the same")
-		require.NoError(t, s.state.Undrain("n2"))
+		require.NoError(t, s.state.Uncordon("n2"))
 		s.after(time.Minute)
 		require.NoError(t, s.queue.Submit(web.Task("web-4")))
 		assert.Equal(t, "1m50s started web-4 on n1", s.after(0), "a minute later all is forgotten")
