@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -21,9 +22,9 @@ type Engine struct {
 	zoneNames []string // the other attributes it counts tasks by
 	zoneOf    []int    // by the strategy's domains: its place in zoneNames, or onNode
 
-	snapshot *berth.Snapshot
+	snapshot *cluster.Snapshot
 	view     *store.View
-	branch   *store.Branch // what the columns show, but for speculated rows
+	branch   uint64 // what the columns show, but for speculated rows
 	seq      uint64
 	order    []uint32 // rows by node ID; kept because the view of a State goes on changing after the plan, and must not be read then
 	zoneKeys []uint32 // zoneNames in the snapshot's numbers
@@ -83,15 +84,15 @@ type Engine struct {
 
 // rowState is what the engine has of a row besides its amounts, all in one place: a pick reads most of it.
 type rowState struct {
-	key     int64
-	node    *store.Node // nil if there is none
-	id      string      // of the node, once it has a lane
-	lane    int32       // -1 where there is no node
-	rank    uint32      // its place in the order of node IDs
-	stamp   uint32      // the row is marked if this is the epoch
-	host    int32       // its place in the active tally's hosts, plus one
-	loose   bool        // whether its place in its lane is out of date
-	drained bool
+	key      int64
+	node     *store.Node // nil if there is none
+	id       string      // of the node, once it has a lane
+	lane     int32       // -1 where there is no node
+	rank     uint32      // its place in the order of node IDs
+	stamp    uint32      // the row is marked if this is the epoch
+	host     int32       // its place in the active tally's hosts, plus one
+	loose    bool        // whether its place in its lane is out of date
+	cordoned bool
 }
 
 // onNode stands for berth.NodeID in Engine.zoneOf.
@@ -115,7 +116,7 @@ type profile struct {
 	capacity []int64      // by dimension, as long as there are dimensions
 	attrs    []store.Attr // the narrow ones
 	node     *berth.Node  // any node of the profile
-	drained  bool
+	cordoned bool
 }
 
 func (p *profile) attr(key uint32) (uint32, bool) {
@@ -155,18 +156,18 @@ func orBinPack(s Strategy) Strategy {
 }
 
 // orEmpty returns a snapshot of no nodes for none.
-func orEmpty(s *berth.Snapshot) *berth.Snapshot {
+func orEmpty(s *cluster.Snapshot) *cluster.Snapshot {
 	if s == nil {
-		s = berth.NewFork().Snapshot()
+		s = cluster.NewFork().Snapshot()
 	}
 	return s
 }
 
 // Start begins a plan on a snapshot. It costs as much as has changed since the last: nodes that the last
 // plan filled, if it was committed as it was planned, have not.
-func (e *Engine) Start(s *berth.Snapshot) {
+func (e *Engine) Start(s *cluster.Snapshot) {
 	s = orEmpty(s)
-	view := store.ViewOf(s)
+	view := (*store.View)(s).Shown()
 	e.flush()
 	e.snapshot, e.view = s, view
 	e.cur = nil
@@ -182,7 +183,7 @@ func (e *Engine) Start(s *berth.Snapshot) {
 	e.sync(view)
 	e.touched = e.touched[:0]
 	e.newEpoch() // from here on marked rows are those touched
-	e.branch, e.seq = view.Branch(), view.Seq()
+	e.branch, e.seq = view.Version().Branch, view.Version().Seq
 }
 
 // sync brings the columns in line with a view.
@@ -196,7 +197,7 @@ func (e *Engine) sync(view *store.View) {
 	e.growRows(view.Rows())
 	e.newEpoch()
 	stale := e.stale[:0]
-	if view.Branch() != e.branch || !ok || len(changes) > view.Rows() {
+	if view.Version().Branch != e.branch || !ok || len(changes) > view.Rows() {
 		for row := range uint32(view.Rows()) {
 			stale = append(stale, row)
 		}
@@ -345,7 +346,7 @@ func (e *Engine) rebuild(view *store.View) {
 	e.setRanks(view.Rank())
 	for _, row := range e.order {
 		ns := view.Node(row)
-		e.rows[row].node, e.rows[row].drained = ns.Node, ns.Drained
+		e.rows[row].node, e.rows[row].cordoned = ns.Node, ns.Cordoned
 		e.load(row)
 	}
 }
@@ -365,7 +366,7 @@ func (e *Engine) assignLanes() {
 		e.profiles, e.lanes, e.verdicts, e.bracket = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
 		for _, row := range e.order {
 			st := &e.rows[row]
-			st.id, st.lane = st.node.ID, e.laneFor(st.node, st.drained)
+			st.id, st.lane = st.node.ID, e.laneFor(st.node, st.cordoned)
 			e.lanes[st.lane].size++
 			if len(e.lanes) > most && len(e.narrow) > 0 {
 				break
@@ -525,9 +526,9 @@ func (e *Engine) dropNarrow() {
 }
 
 // laneFor returns the lane of a node, a new one if its profile is new.
-func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
+func (e *Engine) laneFor(n *store.Node, cordoned bool) int32 {
 	h := uint64(n.Class.Hash) << 1
-	if drained {
+	if cordoned {
 		h++
 	}
 	h = mix(h)
@@ -539,11 +540,11 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 		}
 	}
 	for _, i := range e.profiles[h] {
-		if e.isOf(n, drained, e.lanes[i].profile) {
+		if e.isOf(n, cordoned, e.lanes[i].profile) {
 			return i
 		}
 	}
-	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Payload.(*berth.Node), drained: drained}
+	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Spec, cordoned: cordoned}
 	copy(p.capacity, n.Capacity)
 	for _, a := range n.Attrs {
 		if slices.Contains(e.narrow, a.Key) {
@@ -558,8 +559,8 @@ func (e *Engine) laneFor(n *store.Node, drained bool) int32 {
 }
 
 // isOf reports whether a node is of a profile.
-func (e *Engine) isOf(n *store.Node, drained bool, p *profile) bool {
-	if p.class != n.Class || p.drained != drained {
+func (e *Engine) isOf(n *store.Node, cordoned bool, p *profile) bool {
+	if p.class != n.Class || p.cordoned != cordoned {
 		return false
 	}
 	i := 0
@@ -623,7 +624,7 @@ func (e *Engine) derive(row uint32) {
 // refresh brings one row in line with the view. It returns false if everything must be made anew.
 func (e *Engine) refresh(row uint32) bool {
 	ns := e.view.Node(row)
-	same := ns.Node == e.rows[row].node && ns.Drained == e.rows[row].drained
+	same := ns.Node == e.rows[row].node && ns.Cordoned == e.rows[row].cordoned
 	if same && ns.Node != nil && slices.Equal(e.freeOf(row)[:e.dims], e.view.Free(row)[:e.dims]) &&
 		slices.Equal(e.devicesOf(row), ns.Devices) && slices.Equal(e.portsOf(row), ns.Ports) {
 		return true
@@ -650,7 +651,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 	if e.rows[row].node != nil && e.laned {
 		e.leaveLane(row)
 	}
-	e.rows[row].node, e.rows[row].drained, e.rows[row].lane = ns.Node, ns.Drained, -1
+	e.rows[row].node, e.rows[row].cordoned, e.rows[row].lane = ns.Node, ns.Cordoned, -1
 	e.descriptions++
 	if ns.Node == nil {
 		return true
@@ -667,7 +668,7 @@ func (e *Engine) redescribe(row uint32, ns *store.NodeState) bool {
 	if !e.laned {
 		return true
 	}
-	e.rows[row].id, e.rows[row].lane = ns.Node.ID, e.laneFor(ns.Node, ns.Drained)
+	e.rows[row].id, e.rows[row].lane = ns.Node.ID, e.laneFor(ns.Node, ns.Cordoned)
 	if len(e.lanes) > e.maxLanes() {
 		e.unlane()
 		return true

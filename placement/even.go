@@ -1,6 +1,8 @@
 package placement
 
-import "github.com/berth-sched/berth"
+import (
+	"github.com/berth-sched/berth"
+)
 
 // Even rules compare a domain with the one that has the fewest tasks, among the domains in which the group
 // may use a node. Which those are is the same for all groups of equal rules as long as no node changes; how
@@ -32,7 +34,7 @@ func (a *area) has(slot int32) bool { return int(slot) < len(a.in) && a.in[slot]
 // areaOf returns the area of the run's group under an attribute. The first time since nodes changed it costs O(lanes)
 // if lanes go by the attribute and by what the group's rules read, and else O(nodes).
 func (e *Engine) areaOf(r *run, name string) *area {
-	eligibility, _, _ := r.group.Reads()
+	eligibility := r.group.Requirements().Eligibility
 	key := eligibility + "\x00" + name
 	if a := e.areas[key]; a != nil && a.at == e.descriptions {
 		return a

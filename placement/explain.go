@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -39,6 +41,15 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	} else {
 		x.lookAtAll()
 	}
+	if hidden := e.view.Withheld(); hidden > 0 && len(r.needs) > 0 {
+		// Nothing is free there, so all that is needed was counted as short; a class of devices by its devices.
+		for i, n := range r.needs {
+			if i >= x.amounts || x.deviceOf(n.Dim) < 0 {
+				x.short[i] -= hidden
+			}
+		}
+		x.count(berth.Reason{Code: berth.NotOffered}, hidden)
+	}
 	for i, n := range x.short {
 		switch {
 		case n == 0:
@@ -51,7 +62,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	if len(a.Counts) == 0 {
 		a.Counts = nil
 	}
-	berth.SortReasons(a.Counts)
+	explain.Sort(a.Counts)
 	if x.found {
 		x.nearMiss()
 	}
@@ -60,12 +71,16 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 // shortfalls returns what an eligible row lacks.
 func (e *Engine) shortfalls(g *berth.Group, row uint32) []berth.Lack {
-	return g.Shortfalls(e.rows[row].node.Payload.(*berth.Node), func(name string) int64 {
+	lacks := cluster.Shortfalls(g, e.rows[row].node.Spec, func(name string) int64 {
 		if d, ok := e.view.DimOf(name); ok {
 			return e.freeOf(row)[d]
 		}
 		return 0
 	}, e.devicesOf(row), e.portsOf(row))
+	if len(lacks) > 0 && e.view.Node(row).Withheld {
+		return []berth.Lack{{Reason: berth.Reason{Code: berth.NotOffered}}}
+	}
+	return lacks
 }
 
 // answer is an explanation in one piece of memory, as far as it is of common size.
@@ -107,7 +122,9 @@ type explaining struct {
 func (x *explaining) nearMiss() {
 	a := x.out
 	a.nearest.Node = x.rows[x.nearest].id
-	if x.miss.rules == 0 {
+	if x.view.Node(x.nearest).Withheld && x.miss.rules == 0 {
+		a.nearest.Lacks = append(a.lacks[:0], berth.Lack{Reason: berth.Reason{Code: berth.NotOffered}})
+	} else if x.miss.rules == 0 {
 		a.nearest.Lacks = x.lacks(a.lacks[:0], x.nearest)
 	} else {
 		x.catchUpReference()
@@ -197,7 +214,7 @@ func (x *explaining) countRules() {
 	if x.r.hostLimit == math.MaxInt {
 		return
 	}
-	for _, rule := range x.r.group.DomainRules() {
+	for _, rule := range x.r.group.Requirements().DomainRules {
 		if rule.Domain() != berth.NodeID {
 			continue
 		}
@@ -216,8 +233,8 @@ func (x *explaining) countRules() {
 // countLane counts a lane's nodes under the rules that keep the group off all of them, and returns how many
 // those are. No two reasons of a node are alike.
 func (x *explaining) countLane(i int, l *lane) (rules int) {
-	if l.profile.drained {
-		x.count(berth.Reason{Code: berth.Drained}, l.size)
+	if l.profile.cordoned {
+		x.count(berth.Reason{Code: berth.Cordoned}, l.size)
 		rules++
 	}
 	for _, why := range x.r.verdict.reasons(i, x.r.group, l.profile.node) {
@@ -238,7 +255,7 @@ func (x *explaining) countLane(i int, l *lane) (rules int) {
 	return rules
 }
 
-// reasons returns why a group may not use a lane's nodes, drains aside.
+// reasons returns why a group may not use a lane's nodes, cordons aside.
 func (v *verdict) reasons(lane int, g *berth.Group, node *berth.Node) []berth.Reason {
 	if v.ok[lane] {
 		return nil
@@ -247,7 +264,7 @@ func (v *verdict) reasons(lane int, g *berth.Group, node *berth.Node) []berth.Re
 		v.why = append(v.why, nil)
 	}
 	if v.why[lane] == nil {
-		v.why[lane] = g.Ineligible(node)
+		v.why[lane] = cluster.Ineligible(g, node)
 	}
 	return v.why[lane]
 }
@@ -332,7 +349,7 @@ func (x *explaining) measure(m *miss, row uint32, count bool) {
 
 // has reports whether a row has what one of the device requests asks for.
 func (x *explaining) has(row uint32, d int) bool {
-	return x.r.devices[d].Fits(x.rows[row].node.Payload.(*berth.Node), x.devicesOf(row))
+	return cluster.Serves(x.rows[row].node.Spec, &x.r.devices[d], x.devicesOf(row))
 }
 
 // deviceOf returns which of the device requests a dimension is the scalar of, or -1.
@@ -354,7 +371,7 @@ func (x *explaining) spoken(row uint32, dim int32) bool {
 
 // hostRules returns how many rules about the tasks on a node do not hold where there are so many.
 func (x *explaining) hostRules(tasks int) (broken int) {
-	for _, rule := range x.r.group.DomainRules() {
+	for _, rule := range x.r.group.Requirements().DomainRules {
 		if rule.Domain() == berth.NodeID && tasks >= rule.Limit(berth.Domains{}) {
 			broken++
 		}

@@ -8,13 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // What stands in the lanes is what the rows have, once those that are out of place have been moved: also where the
 // key of a row never changes, as with first fit, or searches would look at full nodes for ever.
 func TestLanesHaveWhatRowsHave(t *testing.T) {
 	for _, s := range []Strategy{BinPack(), Spread("zone", berth.NodeID), FirstFit()} {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		for i := range 700 {
 			require.NoError(t, f.AddNodes(berth.Node{
 				ID:         fmt.Sprintf("n%03d", i*9%700),

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -75,8 +76,9 @@ type laneRun struct {
 
 // begin makes the run of a group.
 func (e *Engine) begin(g *berth.Group) *run {
-	eligibility, reads, all := g.Reads()
-	rules := g.DomainRules()
+	c := g.Requirements()
+	eligibility, reads, all := c.Eligibility, c.Reads, c.ReadsAll
+	rules := g.Requirements().DomainRules
 	e.want(reads)
 	for _, rule := range rules {
 		e.want([]string{rule.Domain()})
@@ -85,7 +87,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 	e.runs[0], e.runs[1] = e.runs[1], e.runs[0]
 	r := &e.runs[0] // not that of the current run, whose slices may still be read
 	*r = run{
-		group: g, devices: g.Devices(), ports: g.UsesPorts(), scan: !e.lanesOK, hostLimit: math.MaxInt,
+		group: g, devices: g.Requirements().Devices, ports: g.Requirements().UsesPorts(), scan: !e.lanesOK, hostLimit: math.MaxInt,
 		needs: r.needs[:0], request: r.request[:0], lanes: r.lanes[:0], slots: r.slots[:0], zones: r.zones[:0], wide: r.wide[:0],
 		games: knockout{winner: r.games.winner, leafOf: r.games.leafOf, before: r.games.before},
 	}
@@ -123,7 +125,7 @@ func (e *Engine) begin(g *berth.Group) *run {
 	for _, key := range e.zoneKeys {
 		r.scan = r.scan || !e.isNarrowKey(key)
 	}
-	r.scan = r.scan || r.escaped && len(g.Preferences()) > 0
+	r.scan = r.scan || r.escaped && len(g.Requirements().Prefer) > 0
 	if r.scan {
 		for zone, key := range e.zoneKeys {
 			e.slotsByRow(r.tally.domains[zone].values, key)
@@ -144,7 +146,8 @@ func (e *Engine) needsOf(g *berth.Group, r *run) bool {
 	r.request = slices.Grow(r.request[:0], e.dims)[:e.dims]
 	clear(r.request)
 	possible := true
-	for name, q := range g.Needs() {
+	for _, need := range g.Requirements().Needs {
+		name, q := need.Name, need.Amount
 		d, ok := e.view.DimOf(name)
 		if !ok {
 			possible = false
@@ -205,15 +208,15 @@ func (e *Engine) enter(r *run, eligibility string) {
 		lr := laneRun{lane: int32(i), slots: int32(len(r.slots)), from: laneStart}
 		if r.escaped {
 			// What wide attributes say is asked row by row, and the rest of Eligible with it.
-			if p.drained || p.node.Unschedulable {
+			if p.cordoned || p.node.Unschedulable {
 				continue
 			}
-			lr.preferred = r.group.Preferred(p.node) // of taints only, or else the run is a scan
+			lr.preferred = cluster.Preferred(r.group, p.node) // of taints only, or else the run is a scan
 		} else {
 			if !v.known[i] {
 				v.known[i] = true
-				v.ok[i] = !p.drained && r.group.Eligible(p.node)
-				v.preferred[i] = r.group.Preferred(p.node)
+				v.ok[i] = !p.cordoned && cluster.Eligible(r.group, p.node)
+				v.preferred[i] = cluster.Preferred(r.group, p.node)
 			}
 			if !v.ok[i] {
 				continue
@@ -282,7 +285,7 @@ func (e *Engine) usable(r *run, row uint32) bool {
 	if r.tally != nil && e.hostCount(row) >= r.hostLimit {
 		return false
 	}
-	if r.escaped && !r.group.Eligible(n.Payload.(*berth.Node)) {
+	if r.escaped && !cluster.Eligible(r.group, n.Spec) {
 		return false
 	}
 	for i := range r.wide {
@@ -292,12 +295,12 @@ func (e *Engine) usable(r *run, row uint32) bool {
 		}
 	}
 	for i := range r.devices {
-		if !r.devices[i].Fits(n.Payload.(*berth.Node), e.devicesOf(row)) {
+		if !cluster.Serves(n.Spec, &r.devices[i], e.devicesOf(row)) {
 			return false
 		}
 	}
 	if r.ports {
-		if _, why := r.group.Grant(n.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row)); why.Code != berth.None {
+		if _, why := cluster.Choose(r.group, n.Spec, e.devicesOf(row), e.portsOf(row)); why.Code != berth.None {
 			return false
 		}
 	}
@@ -520,7 +523,7 @@ func (e *Engine) take(r *run, c *laneRun, t berth.Task) berth.Op {
 func (e *Engine) occupy(r *run, row uint32, t berth.Task) berth.Op {
 	op := berth.Op{Kind: berth.Place, Row: row, Task: t, Node: e.rows[row].id}
 	if len(r.devices) > 0 || r.ports { // usable has found that there is what to grant
-		op.Grant, _ = r.group.Grant(e.rows[row].node.Payload.(*berth.Node), e.devicesOf(row), e.portsOf(row))
+		op.Grant, _ = cluster.Choose(r.group, e.rows[row].node.Spec, e.devicesOf(row), e.portsOf(row))
 	}
 	e.move(r.request, op, 1)
 	if r.tally != nil {
@@ -611,7 +614,7 @@ func (e *Engine) Undo(op berth.Op) {
 		return
 	}
 	e.steps.add(step{task: op.Task, undone: true})
-	r := run{devices: op.Task.Group.Devices()}
+	r := run{devices: op.Task.Group.Requirements().Devices}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, -1)
 	// The row has more room than its block says, so it goes to its place at once.
@@ -645,7 +648,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		return
 	}
 	r := e.begin(g)
-	if len(g.DomainRules()) > 0 {
+	if len(g.Requirements().DomainRules) > 0 {
 		e.coverByReference(g, placed, missed)
 		return
 	}
@@ -665,7 +668,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 			}
 			continue
 		}
-		if r.escaped && !g.Eligible(n.Payload.(*berth.Node)) {
+		if r.escaped && !cluster.Eligible(g, n.Spec) {
 			continue
 		}
 		if !e.fits(r, row) || r.picky && !e.usable(r, row) {
@@ -697,7 +700,7 @@ func (m *instances) on(g *berth.Group, node string) berth.Task {
 // eligible reports whether a group may use a row, room aside; it is asked where a group has no lanes
 // because no node ever had what it needs.
 func (e *Engine) eligible(r *run, row uint32) bool {
-	return !e.rows[row].drained && r.group.Eligible(e.rows[row].node.Payload.(*berth.Node))
+	return !e.rows[row].cordoned && cluster.Eligible(r.group, e.rows[row].node.Spec)
 }
 
 func (e *Engine) miss(r *run, row uint32, missed func(string, []berth.Lack)) {
@@ -727,7 +730,7 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 func (e *Engine) follow(op berth.Op) {
 	e.steps.add(step{task: op.Task, grant: op.Grant, row: op.Row})
 	e.told = e.steps.n
-	r := run{devices: op.Task.Group.Devices()}
+	r := run{devices: op.Task.Group.Requirements().Devices}
 	e.needsOf(op.Task.Group, &r)
 	e.move(r.request, op, 1)
 	if t := e.tallies[op.Task.Group.Name()]; t != nil {

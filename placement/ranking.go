@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // A ranking is every row's score for one shape, in a tournament: the winner of each pair goes up, and the
@@ -36,7 +37,7 @@ func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
 		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
 	}
-	eligibility, _, _ := r.group.Reads()
+	eligibility := r.group.Requirements().Eligibility
 	key = append(key, eligibility...)
 	e.shapeKey = key
 
@@ -149,7 +150,7 @@ func (e *Engine) rateRow(k *ranking, r *run, c *Candidate, row uint32) bool {
 	}
 	k.prefer[row] = lr.preferred
 	if r.escaped {
-		k.prefer[row] = r.group.Preferred(e.rows[row].node.Payload.(*berth.Node))
+		k.prefer[row] = cluster.Preferred(r.group, e.rows[row].node.Spec)
 	}
 	c.Capacity = e.lanes[lr.lane].profile.capacity
 	k.score[row] = e.score(c, r, row)

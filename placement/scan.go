@@ -2,6 +2,7 @@ package placement
 
 import (
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // scan picks the best row by asking about every row of the run's lanes, for strategies and preferences
@@ -64,7 +65,7 @@ func (e *Engine) scanPart(r *run, c *Candidate, best *choice, from, to int) {
 			}
 			cand := choice{preferred: lr.preferred, score: e.score(c, r, row), row: row, found: true}
 			if r.escaped {
-				cand.preferred = r.group.Preferred(e.rows[row].node.Payload.(*berth.Node))
+				cand.preferred = cluster.Preferred(r.group, e.rows[row].node.Spec)
 			}
 			if !best.found || e.beats(&cand, best) {
 				*best = cand

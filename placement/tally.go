@@ -179,7 +179,7 @@ func (e *Engine) tallyOf(g *berth.Group) *tally {
 	for _, key := range e.zoneKeys {
 		e.domain(t, key)
 	}
-	for _, rule := range g.DomainRules() {
+	for _, rule := range g.Requirements().DomainRules {
 		if name := rule.Domain(); name != berth.NodeID {
 			e.domain(t, e.view.Attrs().ID(name))
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/store"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // Commit does what still can be done of a plan, operation by operation in its order, and tells what
@@ -46,7 +46,7 @@ func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot) *berth.
 	s.lock()
 	defer s.mu.Unlock()
 	s.lapse()
-	return s.commit(plan(store.PresentOf(s.ledger.fork).(*cluster.Snapshot)), true), nil
+	return s.commit(plan((*cluster.Snapshot)(s.ledger.store.Present())), true), nil
 }
 
 // commit is Commit under the lock, of a plan of this State. A plan that was picked on the present state is not

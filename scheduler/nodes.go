@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // told is the Inventory's last word of a node.

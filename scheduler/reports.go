@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // taskEvents takes in what the Launcher says, the first time everything that runs.
