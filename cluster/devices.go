@@ -238,7 +238,7 @@ func (s *stock) lack(d *berth.DeviceRequest) berth.Lack {
 		l.Detail = "unhealthy: " + short(s.unhealthy)
 	default:
 		if l.Detail = fmt.Sprintf("%d of %d free", s.whole, s.all); d.Share > 0 {
-			l.Detail = strings.TrimSuffix(berth.DeviceRequest{Class: d.Class, Share: s.most}.String(), " "+d.Class) + " free of one"
+			l.Detail = "at most " + berth.DeviceRequest{Class: d.Class, Share: s.most}.String() + " free"
 		}
 		if len(s.unhealthy) > 0 {
 			l.Detail += ", unhealthy: " + short(s.unhealthy)

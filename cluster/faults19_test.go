@@ -83,7 +83,7 @@ func TestFault19NeverIsNotNotNow(t *testing.T) {
 		"devices taken": {gpu(berth.DeviceRequest{Count: 2}), n(gpus(2)...), []adopted{{"a", "n1", gpu(berth.DeviceRequest{Count: 1}), whole("0")}},
 			"1 no free device for 2 gpu; nearest n1: no free device for 2 gpu (1 of 2 free); room for 2 gpu on n1 would do"},
 		"share taken": {gpu(berth.DeviceRequest{Share: 800}), n(gpus(1)...), []adopted{{"a", "n1", gpu(berth.DeviceRequest{Share: 300}), &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 300}}}}},
-			"1 no free device for 0.8 gpu; nearest n1: no free device for 0.8 gpu (0.7 free of one); room for 0.8 gpu on n1 would do"},
+			"1 no free device for 0.8 gpu; nearest n1: no free device for 0.8 gpu (at most 0.7 gpu free); room for 0.8 gpu on n1 would do"},
 		"unhealthy": {gpu(berth.DeviceRequest{Count: 1}), n(berth.Device{Class: "gpu", ID: "x7", Unhealthy: true}), nil,
 			"1 no healthy device for 1 gpu; nearest n1: no healthy device for 1 gpu (unhealthy: gpu/x7)"},
 		"unhealthy beside taken": {gpu(berth.DeviceRequest{Count: 1}), n(berth.Device{Class: "gpu", ID: "x"}, berth.Device{Class: "gpu", ID: "y", Unhealthy: true}), []adopted{{"a", "n1", gpu(berth.DeviceRequest{Count: 1}), whole("x")}},
