@@ -136,7 +136,7 @@ type spreadKey struct{ group, attribute string }
 type spread struct {
 	over  *eligibleDomains
 	group uint32
-	at    uint64         // the store's sequence number
+	at    berth.Version
 	tasks map[uint32]int // by domain, of those that have any
 	sizes map[int]int    // how many domains have so many tasks, of those that have any
 	least int            // tasks in the emptiest domain
@@ -146,13 +146,16 @@ type spread struct {
 func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread {
 	name := spreadKey{sh.group.Name(), key}
 	s := f.spreads[name]
-	now := f.s.Version().Seq
+	now := f.s.Version()
 	id := f.s.Attrs().ID(key)
-	if s != nil && s.over == eligible && s.group == sh.id && s.at == now {
+	if s != nil && (s.over != eligible || s.group != sh.id || s.at.Branch != now.Branch) {
+		s = nil
+	}
+	if s != nil && s.at == now {
 		return s
 	}
-	if s != nil && s.over == eligible && s.group == sh.id && (key == berth.NodeID || slices.Contains(sh.keys, id)) {
-		if changes, ok := f.s.Since(s.at); ok {
+	if s != nil && (key == berth.NodeID || slices.Contains(sh.keys, id)) {
+		if changes, ok := f.s.Since(s.at.Seq); ok {
 			for _, c := range changes {
 				if c.Group == sh.id {
 					f.follow(s, sh, c.Row, key, id)

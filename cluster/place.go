@@ -70,10 +70,10 @@ func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
 // break a rule. The task's ID is new. A commit asks about the placements of a fork's plan anew.
 func (f *Fork) Put(op *berth.Op) berth.Reason {
 	f = f.ready()
-	if op == nil {
-		return berth.Reason{Code: berth.Invalid, Subject: "operation: none given"}
+	if op == nil || op.Task.ID == "" {
+		return berth.Reason{Code: berth.Invalid, Subject: "operation without a task"}
 	}
-	if err := op.Task.Err(); err != nil {
+	if err := op.Task.Group.Err(); err != nil {
 		return berth.Reason{Code: berth.Invalid, Subject: err.Error()}
 	}
 	row, ok := f.find(op.Row, op.Node)

@@ -401,7 +401,7 @@ func TestFault31TwoRunsOnOneState(t *testing.T) {
 		require.NoError(t, b.queue.Submit(web.Task("b-1")))
 		a.start(t, scheduler.StateConfig{}, func(c *scheduler.RunConfig) { c.Launcher, c.Launches = ha, 1 })
 		b.start(t, scheduler.StateConfig{}, with(hb))
-		assert.Equal(t, "0s unplaced a-db: rack = \"none\"\n0s started a-1 on n1\n0s started a-2 on n1", a.after(0))
+		assert.Equal(t, "0s unplaced a-db: refused by rack = \"none\"\n0s started a-1 on n1\n0s started a-2 on n1", a.after(0))
 		assert.Equal(t, "0s uncertain b-1 on n1: context deadline exceeded", b.after(0))
 		ha.did()
 		hb.did()
