@@ -258,7 +258,24 @@ func pickBoth(engine, reference placement.Picker, s *berth.Snapshot, tasks []ber
 		reference.Undo(ops[i])
 		ops = append(ops[:i], ops[i+1:]...)
 	}
+	nodes, calls := 0, 0
+	for range s.Nodes() {
+		nodes++
+	}
+	check := func() error { // of all parts of the engine, after every step where nodes are few
+		const few = 40
+		if calls++; nodes > few && calls%(nodes/few) != 0 {
+			return nil
+		}
+		return partsOf(engine)
+	}
+	if err := check(); err != nil {
+		return nil, 0, fmt.Errorf("start: %w", err)
+	}
 	for _, t := range tasks {
+		if err := check(); err != nil {
+			return nil, decisions, fmt.Errorf("before %v: %w", t, err)
+		}
 		if t.ID == "" {
 			covered, got := cover(engine, t.Group)
 			_, want := cover(reference, t.Group)
@@ -295,7 +312,15 @@ func pickBoth(engine, reference placement.Picker, s *berth.Snapshot, tasks []ber
 			}
 		}
 	}
-	return ops, decisions, nil
+	return ops, decisions, partsOf(engine)
+}
+
+// partsOf returns what is wrong with the parts of an engine, or nil for another picker.
+func partsOf(p placement.Picker) error {
+	if e, ok := p.(*placement.Engine); ok {
+		return e.Check()
+	}
+	return nil
 }
 
 // cover returns the instances that were placed, and all it was told, one line each.
