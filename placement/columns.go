@@ -28,8 +28,15 @@ type column struct {
 	under []int64 // by row: the key it stands under
 }
 
-// forget forgets all, until the next question.
-func (k *columns) forget() { *k = columns{m: k.m} }
+// forget forgets all, until the next question. It keeps some of the room.
+func (k *columns) forget() {
+	for _, c := range k.byDim {
+		if c != nil {
+			c.clear()
+		}
+	}
+	*k = columns{m: k.m, pool: k.pool}
+}
 
 // changed notes that a row has changed.
 func (k *columns) changed(row uint32) {
@@ -53,7 +60,12 @@ func (k *columns) note(row uint32) {
 func (k *columns) update(w *wanted) bool {
 	m := k.m
 	if !k.watching || &k.ranks[0] != &m.ranks[0] {
-		*k = columns{m: m, watching: true, pool: &chunkPool{width: m.width}, byDim: make([]*column, m.width), ranks: m.ranks, isChanged: make([]bool, len(m.rows))}
+		k.forget()
+		if k.pool == nil || k.pool.width != m.width {
+			k.pool = &chunkPool{width: m.width}
+		}
+		k.watching, k.ranks = true, m.ranks
+		k.byDim, k.isChanged = make([]*column, m.width), make([]bool, len(m.rows))
 		return false
 	}
 	for _, row := range k.changes {
@@ -71,14 +83,17 @@ func (k *columns) update(w *wanted) bool {
 	for _, n := range w.needs {
 		c := k.byDim[n.Dim]
 		if c == nil || len(c.chunks) > 16+4*len(m.order)/(blockEntries*chunkBlocks) { // or most chunks are nearly empty
-			k.byDim[n.Dim] = k.sort(n.Dim)
+			k.byDim[n.Dim] = k.sort(n.Dim, c)
 		}
 	}
 	return true
 }
 
-// sort sorts the rows by a dimension: O(n log n).
-func (k *columns) sort(dim int32) *column {
+// sort sorts the rows by a dimension: O(n log n). What there was, if anything, is used again.
+func (k *columns) sort(dim int32, was *column) *column {
+	if was != nil {
+		was.clear()
+	}
 	m := k.m
 	c := &column{tree: tree{pool: k.pool}, dim: dim, under: make([]int64, len(m.rows))}
 	all := make([]entry, 0, len(m.order))

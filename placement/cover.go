@@ -108,7 +108,7 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
 	case picked:
 		lacks = append(lacks, existingOn(e.rows.rows[at].id))
 	case room:
-		op := e.occupy(row, t)
+		op := e.op(e.occupy(row, t))
 		e.leave()
 		c.placed(op)
 		e.enter()
@@ -169,9 +169,9 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 		misses = append(misses, miss{len(ops), node, lacks})
 	})
 	for _, op := range ops {
-		st := step{task: op.Task, grant: op.Grant, row: op.Row}
-		e.move(&st, 1)
-		e.steps.add(st)
+		st := e.steps.add()
+		st.task, st.grant, st.row = op.Task, op.Grant, op.Row
+		e.move(st, 1)
 	}
 	r.told = e.steps.n
 	e.steps.covered(g, from)

@@ -89,15 +89,14 @@ func (e *Engine) restore() {
 	e.start()
 	e.classes.assign()
 	for i := range e.steps.n {
-		switch st := *e.steps.at(i); {
-		case st.undone:
-			e.move(&st, -1)
-		default:
-			if e.counts.needed(st.task.Group) {
-				e.counts.of(st.task.Group)
-			}
-			e.move(&st, 1)
+		st, sign := e.steps.at(i), int64(1)
+		if st.undone {
+			sign = -1
 		}
+		if e.counts.needed(st.task.Group) {
+			e.counts.of(st.task.Group)
+		}
+		e.move(st, sign)
 	}
 }
 
@@ -198,33 +197,35 @@ func (e *Engine) changed(row uint32) {
 // Place picks the best node for a task. What it costs is in ENGINE.md.
 func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	e.enter()
-	op, ok := e.place(t)
+	row, from, ok := e.find(t)
+	if !ok {
+		e.leave()
+		return berth.Op{}, false
+	}
+	st := e.occupy(row, t)
+	if from != nil {
+		e.search.placed(from)
+	}
 	e.leave()
-	return op, ok
+	return e.op(st), true
 }
 
-func (e *Engine) place(t berth.Task) (berth.Op, bool) {
+// find finds the best row for a task, and the contender that it is of.
+func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 	s := e.search
 	if s.group != t.Group || t.Group == nil {
 		if t.Group.Err() != nil {
-			return berth.Op{}, false
+			return 0, nil, false
 		}
 		s.begin(t.Group)
 	}
-	row, from, ok := s.best(t)
-	if !ok {
-		return berth.Op{}, false
-	}
-	op := e.occupy(row, t)
-	if from != nil {
-		s.placed(from)
-	}
-	return op, true
+	return s.best(t)
 }
 
 // occupy takes the room of a task of the group that is searched for.
-func (e *Engine) occupy(row uint32, t berth.Task) berth.Op {
-	st, s := step{task: t, row: row}, e.search
+func (e *Engine) occupy(row uint32, t berth.Task) *step {
+	s, st := e.search, e.steps.add()
+	st.task, st.row = t, row
 	if len(s.devices) > 0 || s.ports { // it was found that there is what to grant
 		st.grant, _ = s.group.Grant(e.rows.rows[row].node.Payload.(*berth.Node), e.rows.devicesOf(row), e.rows.portsOf(row))
 	}
@@ -232,8 +233,7 @@ func (e *Engine) occupy(row uint32, t berth.Task) berth.Op {
 	if s.counts != nil {
 		e.counts.add(s.counts, row, 1)
 	}
-	e.steps.add(st)
-	return e.op(&st)
+	return st
 }
 
 // take takes what a task takes from a row, or with a sign of -1 gives it back.
@@ -266,12 +266,12 @@ func (e *Engine) op(st *step) berth.Op {
 func (e *Engine) Undo(op berth.Op) {
 	e.enter()
 	if pick := e.steps.pickOf(op.Task.ID); pick != nil {
-		st := *pick
 		e.search.end()
-		e.move(&st, -1)
-		e.classes.move(st.row) // at once: it has more room than its tree says
+		e.move(pick, -1)
+		e.classes.move(pick.row) // at once: it has more room than its tree says
+		st := e.steps.add()
+		*st = *pick
 		st.undone = true
-		e.steps.add(st)
 	}
 	e.leave()
 }

@@ -43,15 +43,17 @@ type rowState struct {
 	id      string      // of the node, once it has a class
 	rank    uint32      // its place in the order of node IDs
 	visited uint32      // the last pass that visited the row
-	drained bool
 
 	// Of the index of classes.
-	key       int64 // under which the row stands in the tree of its class
-	class     int32 // -1 where there is no node, and before rows have classes
-	misplaced bool  // whether key or the amounts in the tree are out of date
+	key   int64 // under which the row stands in the tree of its class
+	class int32 // -1 where there is no node, and before rows have classes
 
 	// Of the group counts.
 	host int32 // its place in the active counts' hosts, plus one; 0 if it is in none
+
+	// Together, since they are small.
+	misplaced bool // of the index: whether key or the amounts in the tree are out of date
+	drained   bool // of the mirror
 }
 
 // covers reports whether a view can be told by comparison and not only by making all anew.

@@ -26,12 +26,13 @@ type step struct {
 
 const stepsAPart = 1 << 10
 
-func (s *steps) add(st step) {
+// add adds a step, which is empty yet.
+func (s *steps) add() *step {
 	if s.n == len(s.parts)*stepsAPart {
 		s.parts = append(s.parts, make([]step, stepsAPart))
 	}
-	*s.at(s.n) = st
 	s.n++
+	return s.at(s.n - 1)
 }
 
 func (s *steps) at(i int) *step { return &s.parts[i/stepsAPart][i%stepsAPart] }
