@@ -55,7 +55,7 @@ func (c *checker) mirror(m *mirror) {
 		c.that(st.rank == view.Rank()[row] && m.order[st.rank] == row, "mirror: rank of row %d", row)
 		c.that((st.visited == m.visit) == touched[row], "mirror: row %d is touched or not", row)
 		if !touched[row] {
-			c.that(m.isLoaded(row), "mirror: amounts of row %d", row)
+			c.that(m.isLoaded(row, ns), "mirror: amounts of row %d", row)
 		}
 	}
 }

@@ -152,38 +152,39 @@ func (e *Engine) rebuild() {
 
 // refresh brings one row in line with the view. It returns false if everything must be made anew.
 func (e *Engine) refresh(row uint32) bool {
-	m, ordered := e.rows, e.classes.assigned
-	node := m.view.Node(row).Node
+	m, classed := e.rows, e.classes.assigned
+	ns := m.view.Node(row)
+	node := ns.Node
 	switch {
-	case m.isDescribed(row):
-		if node != nil && m.isLoaded(row) {
+	case m.isDescribed(row, ns):
+		if node != nil && m.isLoaded(row, ns) {
 			return true
 		}
 		e.changed(row)
 		if node == nil {
 			return true
 		}
-		if ordered {
+		if classed {
 			e.classes.leave(row)
 		}
-		m.load(row)
-		if ordered {
+		m.load(row, ns)
+		if classed {
 			e.classes.derive(row)
 			e.classes.enter(row)
 		}
 		return true
-	case ordered && m.rows[row].node != nil: // it was drained, or is drained no more
+	case classed && m.rows[row].node != nil: // it was drained, or is drained no more
 		e.classes.leave(row)
 	}
 	e.changed(row)
-	m.describe(row)
+	m.describe(row, ns)
 	if node == nil {
 		return true
 	}
 	if len(m.deviceClasses) < len(m.view.Catalog().Devices()) {
 		return false
 	}
-	m.load(row)
+	m.load(row, ns)
 	e.classes.describe(row)
 	return true
 }

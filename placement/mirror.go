@@ -166,8 +166,9 @@ func (m *mirror) rebuild() {
 	m.grow(m.view.Rows())
 	m.rankAll()
 	for _, row := range m.order {
-		m.describe(row)
-		m.load(row)
+		ns := m.view.Node(row)
+		m.describe(row, ns)
+		m.load(row, ns)
 	}
 }
 
@@ -217,29 +218,26 @@ func (m *mirror) setPorts(row uint32, used []uint16) {
 	m.ports[row] = used
 }
 
-// isDescribed reports whether a row's node is described as in the view.
-func (m *mirror) isDescribed(row uint32) bool {
-	ns := m.view.Node(row)
+// isDescribed reports whether a row's node is described as in the view, where the row is ns.
+func (m *mirror) isDescribed(row uint32, ns *store.NodeState) bool {
 	return ns.Node == m.rows[row].node && ns.Drained == m.rows[row].drained
 }
 
 // isLoaded reports whether a row, which has a node as in the view, has as much free as there.
-func (m *mirror) isLoaded(row uint32) bool {
-	ns := m.view.Node(row)
+func (m *mirror) isLoaded(row uint32, ns *store.NodeState) bool {
 	return slices.Equal(m.resourcesOf(row), m.view.Free(row)[:m.dims]) &&
 		slices.Equal(m.devicesOf(row), ns.Devices) && slices.Equal(m.portsOf(row), ns.Ports)
 }
 
 // describe makes a row that of the view's node, if there is one. It has no class yet.
-func (m *mirror) describe(row uint32) {
-	ns, st := m.view.Node(row), &m.rows[row]
+func (m *mirror) describe(row uint32, ns *store.NodeState) {
+	st := &m.rows[row]
 	st.node, st.drained, st.class = ns.Node, ns.Drained, -1
 	m.described++
 }
 
 // load reads what is free in a row.
-func (m *mirror) load(row uint32) {
-	ns := m.view.Node(row)
+func (m *mirror) load(row uint32, ns *store.NodeState) {
 	copy(m.resourcesOf(row), m.view.Free(row))
 	m.setDevices(row, ns.Devices)
 	m.setPorts(row, ns.Ports)
