@@ -11,6 +11,7 @@ import (
 // Cover picks every eligible node that lacks the daemon group's instance: O(nodes).
 func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
 	e.enter()
+	placed, missed = orNobody(placed, missed)
 	switch {
 	case g.Err() != nil:
 	case len(g.DomainRules()) > 0:

@@ -15,7 +15,8 @@ type Picker interface {
 	Place(t berth.Task) (berth.Op, bool)
 	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
 	// for each instance that has room, and missed for each that has not, in the order of node IDs. An instance whose ID
-	// another task has, such as one that was lost with the node before it came back, is missed for TaskExists.
+	// another task has, such as one that was lost with the node before it came back, is missed for TaskExists. Either
+	// function may be nil, and may call the picker.
 	Cover(g *berth.Group, placed func(berth.Op), missed func(node string, lacks []berth.Lack))
 	// Undo gives back what was picked by an operation of this plan, as it was returned.
 	Undo(op berth.Op)
@@ -145,6 +146,7 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 	if e.ready(); g.Err() != nil {
 		return
 	}
+	placed, missed = orNobody(placed, missed)
 	for n := range e.fork.Nodes() {
 		node := n.Node()
 		if n.Drained() || !g.Eligible(&node) || e.covered(g, n) {
@@ -163,6 +165,17 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 		}
 		missed(node.ID, append(lacks, e.fork.Lacks(g, n)...))
 	}
+}
+
+// orNobody returns functions that may be called where there are none.
+func orNobody(placed func(berth.Op), missed func(string, []berth.Lack)) (func(berth.Op), func(string, []berth.Lack)) {
+	if placed == nil {
+		placed = func(berth.Op) {}
+	}
+	if missed == nil {
+		missed = func(string, []berth.Lack) {}
+	}
+	return placed, missed
 }
 
 func (e *Exhaustive) covered(g *berth.Group, n berth.NodeView) bool {
