@@ -235,6 +235,9 @@ func (x *explainer) countDevices(device, scalar int) {
 
 // has reports whether a row has what one of the device requests asks for.
 func (x *explainer) has(row uint32, device int) bool {
+	if need := x.s.needs[x.s.resources+device]; x.m.amountsOf(row)[need.Dim] < need.Amount {
+		return false // of any model
+	}
 	return x.s.devices[device].Fits(x.m.rows[row].node.Payload.(*berth.Node), x.m.devicesOf(row))
 }
 
