@@ -275,13 +275,13 @@ func (x *classIndex) entryOf(row uint32) entry {
 	return entry{st.key, st.rank, row}
 }
 
-// positionOf returns where a row stands, and placeOf where it will stand once it is where it belongs.
+// positionOf returns where a row stands, and homeOf where it will stand once it is where it belongs.
 func (x *classIndex) positionOf(row uint32) position {
 	st := &x.m.rows[row]
 	return position{st.key, st.rank}
 }
 
-func (x *classIndex) placeOf(row uint32) position { return position{x.rate(row), x.m.rows[row].rank} }
+func (x *classIndex) homeOf(row uint32) position { return position{x.rate(row), x.m.rows[row].rank} }
 
 // rate returns how good a row is as it is, whatever the request.
 func (x *classIndex) rate(row uint32) int64 {

@@ -73,7 +73,7 @@ func (s *search) release(c *contender) {
 	case c.deferred:
 		c.from = earlier(c.from, c.resume)
 		if c.found && !c.occupied {
-			c.from = earlier(c.from, s.x.placeOf(c.row))
+			c.from = earlier(c.from, s.x.homeOf(c.row))
 		}
 		c.deferred, c.occupied = false, false
 		c.lose()

@@ -379,7 +379,7 @@ func (h host) Score(c *placement.Candidate) int64 {
 }
 
 // hump likes nodes the better the nearer they are to half full, so that a node rises and falls in the order
-// as it is filled, and rates requests by the node's capacity in a way that turns the order of lanes about.
+// as it is filled, and rates requests by the node's capacity in a way that turns the order of classes about.
 // Node plus Group is between -1,000 and 1,000, less than a task in a domain weighs in host.Score.
 type hump struct{}
 

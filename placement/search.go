@@ -385,7 +385,7 @@ func (s *search) checkAgain(c *contender) {
 	s.overLimit = false
 	if !s.acceptsPicky(c.row) {
 		if s.overLimit {
-			c.deferTo(s.x.placeOf(c.row))
+			c.deferTo(s.x.homeOf(c.row))
 		}
 		c.lose()
 	}
