@@ -40,7 +40,7 @@ func newParts(p *policy) *parts {
 		rankings: &rankings{m: e.rows, byShape: map[string]*ranking{}},
 	}
 	e.explainer = &explainer{m: e.rows, x: e.classes, columns: columns{m: e.rows}}
-	e.reference = &reference{picker: NewExhaustive(p.strategy)}
+	e.reference = &reference{picker: &Exhaustive{policy: p}}
 	return e
 }
 
