@@ -37,7 +37,7 @@ type mirror struct {
 }
 
 // rowState is what is known of a row besides its amounts, all in one place, since a pick reads most of it. The mirror
-// sets what describes the node; what the other parts set is theirs, and theirs alone to read.
+// sets what describes the node; what the other parts set is theirs to change, for others to read.
 type rowState struct {
 	node    *store.Node // nil if there is none
 	id      string      // of the node, once it has a class
