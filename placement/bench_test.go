@@ -110,7 +110,7 @@ func BenchmarkDeclared(b *testing.B) {
 func BenchmarkFirstFit(b *testing.B) {
 	for _, full := range []int{0, 5_000, 9_000} {
 		b.Run(fmt.Sprintf("nodes=10000/full=%d", full), func(b *testing.B) {
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			require.NoError(b, f.AddNodes(benchNodes(10_000)...))
 			e := placement.NewEngine(placement.FirstFit())
 			e.Start(f.Snapshot())

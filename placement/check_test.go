@@ -47,7 +47,7 @@ func (c *checker) mirror(m *mirror) {
 	}
 	for row := range uint32(len(m.rows)) {
 		st, ns := &m.rows[row], view.Node(row)
-		c.that(st.node == ns.Node && st.drained == (ns.Node != nil && ns.Drained), "mirror: row %d is another node", row)
+		c.that(st.node == ns.Node && st.cordoned == (ns.Node != nil && ns.Cordoned), "mirror: row %d is another node", row)
 		if st.node == nil {
 			c.that(st.class == -1, "mirror: row %d has a class and no node", row)
 			continue
@@ -84,7 +84,7 @@ func (c *checker) classes(x *classIndex) {
 		}
 		k := x.classes[st.class]
 		members[st.class]++
-		c.that(x.isOf(st.node, st.drained, k), "classes: row %d is of another class", row)
+		c.that(x.isOf(st.node, st.cordoned, k), "classes: row %d is of another class", row)
 		c.that(st.id == st.node.ID, "classes: ID of row %d", row)
 		was := slices.Clone(x.m.amountsOf(row))
 		x.m.derive(row, k)
@@ -97,7 +97,7 @@ func (c *checker) classes(x *classIndex) {
 	for i, k := range x.classes {
 		c.that(members[i] == k.members, "classes: class %d has %d members, not %d", i, members[i], k.members)
 		for j, o := range x.classes[:i] {
-			same := o.kind == k.kind && o.drained == k.drained && slices.Equal(o.attrs, k.attrs)
+			same := o.kind == k.kind && o.cordoned == k.cordoned && slices.Equal(o.attrs, k.attrs)
 			c.that(!same, "classes: %d and %d are alike", j, i)
 		}
 		if !x.built {

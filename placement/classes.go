@@ -55,7 +55,7 @@ type nodeClass struct {
 	devices  []int32      // the mirror's number of each device's class
 	attrs    []store.Attr // those of low cardinality
 	node     *berth.Node  // any node of the class
-	drained  bool
+	cordoned bool
 }
 
 // attr returns the value of an attribute by which classes are told apart, if nodes of this class have it.
@@ -127,7 +127,7 @@ func (x *classIndex) assign() {
 // classify gives a row its class.
 func (x *classIndex) classify(row uint32) {
 	st := &x.m.rows[row]
-	st.id, st.class = st.node.ID, x.classOf(st.node, st.drained)
+	st.id, st.class = st.node.ID, x.classOf(st.node, st.cordoned)
 	x.classes[st.class].members++
 }
 
@@ -362,9 +362,9 @@ func (x *classIndex) dropLow() {
 }
 
 // classOf returns the class of a node, a new one if there is none.
-func (x *classIndex) classOf(n *store.Node, drained bool) int32 {
+func (x *classIndex) classOf(n *store.Node, cordoned bool) int32 {
 	h := uint64(n.Class.Hash) << 1
-	if drained {
+	if cordoned {
 		h++
 	}
 	h = mix(h)
@@ -376,11 +376,11 @@ func (x *classIndex) classOf(n *store.Node, drained bool) int32 {
 		}
 	}
 	for _, i := range x.byHash[h] {
-		if x.isOf(n, drained, x.classes[i]) {
+		if x.isOf(n, cordoned, x.classes[i]) {
 			return i
 		}
 	}
-	c := &nodeClass{tree: tree{pool: x.pool}, kind: n.Class, capacity: make([]int64, x.m.dims), node: n.Payload.(*berth.Node), drained: drained}
+	c := &nodeClass{tree: tree{pool: x.pool}, kind: n.Class, capacity: make([]int64, x.m.dims), node: n.Spec, cordoned: cordoned}
 	copy(c.capacity, n.Capacity)
 	for i := range c.node.Devices {
 		c.devices = append(c.devices, int32(x.m.deviceAt[c.node.Devices[i].Class]))
@@ -398,8 +398,8 @@ func (x *classIndex) classOf(n *store.Node, drained bool) int32 {
 }
 
 // isOf reports whether a node is of a class.
-func (x *classIndex) isOf(n *store.Node, drained bool, c *nodeClass) bool {
-	if c.kind != n.Class || c.drained != drained {
+func (x *classIndex) isOf(n *store.Node, cordoned bool, c *nodeClass) bool {
+	if c.kind != n.Class || c.cordoned != cordoned {
 		return false
 	}
 	i := 0
@@ -436,14 +436,14 @@ func (x *classIndex) verdictOf(rules string) *verdict {
 // ask asks the rules about a class, once.
 func (v *verdict) ask(class int, g *berth.Group, c *nodeClass) (ok bool, preferred int64) {
 	if !v.known[class] {
-		v.ok[class] = !c.drained && g.Eligible(c.node)
-		v.preferred[class] = g.Preferred(c.node)
+		v.ok[class] = !c.cordoned && cluster.Eligible(g, c.node)
+		v.preferred[class] = cluster.Preferred(g, c.node)
 		v.known[class] = true
 	}
 	return v.ok[class], v.preferred[class]
 }
 
-// reasons returns why a group may not use a class, whether it is drained aside.
+// reasons returns why a group may not use a class, whether it is cordoned aside.
 func (v *verdict) reasons(class int, g *berth.Group, node *berth.Node) []berth.Reason {
 	if v.ok[class] {
 		return nil
@@ -452,7 +452,7 @@ func (v *verdict) reasons(class int, g *berth.Group, node *berth.Node) []berth.R
 		v.why = append(v.why, nil)
 	}
 	if v.why[class] == nil {
-		v.why[class] = g.Ineligible(node)
+		v.why[class] = cluster.Ineligible(g, node)
 	}
 	return v.why[class]
 }

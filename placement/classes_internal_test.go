@@ -13,7 +13,7 @@ import (
 // key of a row never changes, as with first fit, or searches would look at full nodes for ever.
 func TestClassesHaveWhatRowsHave(t *testing.T) {
 	for _, s := range []Strategy{BinPack(), Spread("zone", berth.NodeID), FirstFit()} {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		for i := range 700 {
 			require.NoError(t, f.AddNodes(berth.Node{
 				ID:         fmt.Sprintf("n%03d", i*9%700),

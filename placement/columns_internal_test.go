@@ -16,7 +16,7 @@ import (
 func TestColumnsAgainstAmounts(t *testing.T) {
 	const nodes = 900
 	rng := rand.New(rand.NewPCG(1, 1))
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	for i := range nodes {
 		require.NoError(t, f.AddNodes(berth.Node{ID: fmt.Sprintf("n%03d", i*7%nodes), Capacity: berth.Resources{"cpu": rng.Int64N(1000), "memory": 1000}}))
 	}

@@ -228,7 +228,7 @@ func (c *groupCounts) drop() {
 
 // needed reports whether anybody asks how many of a group's tasks are where.
 func (c *groupCounts) needed(g *berth.Group) bool {
-	return g.Mode() == berth.Daemon || len(g.DomainRules()) > 0 || len(c.p.depends.Domains) > 0
+	return g.Mode() == berth.Daemon || len(g.Requirements().DomainRules) > 0 || len(c.p.depends.Domains) > 0
 }
 
 // of returns the counts of a group and makes them the active ones. The first time in a plan it counts the tasks in the
@@ -245,7 +245,7 @@ func (c *groupCounts) of(g *berth.Group) *counts {
 	for _, key := range c.keys {
 		c.domain(t, key)
 	}
-	for _, rule := range g.DomainRules() {
+	for _, rule := range g.Requirements().DomainRules {
 		if name := rule.Domain(); name != berth.NodeID {
 			c.domain(t, c.m.attrs.ID(name))
 		}

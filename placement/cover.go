@@ -14,7 +14,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 	placed, missed = orNobody(placed, missed)
 	switch {
 	case g.Err() != nil:
-	case len(g.DomainRules()) > 0:
+	case len(g.Requirements().DomainRules) > 0:
 		e.coverByReference(g, placed, missed)
 	default:
 		c := covering{e: e, group: g, placed: placed, missed: missed, ids: instances{group: g}}
@@ -94,7 +94,7 @@ func (c *covering) lacks(row uint32) bool {
 	case !c.usable[st.class]:
 		return false
 	}
-	return !s.byRow || s.group.Eligible(st.node.Payload.(*berth.Node))
+	return !s.byRow || s.cluster.Eligible(group, st.node.Spec)
 }
 
 // cover picks an eligible row for an instance, or tells why not. The instance's ID may be that of a task of the snapshot.

@@ -40,11 +40,12 @@ func (w *wanted) within(amounts []int64) bool {
 // of makes it the demand of a group, in the room of what it was.
 func (d *demand) of(g *berth.Group, m *mirror) {
 	*d = demand{
-		wanted: wanted{needs: d.needs[:0], leastAt: m.dims}, devices: g.Devices(), ports: g.UsesPorts(), possible: true,
+		wanted: wanted{needs: d.needs[:0], leastAt: m.dims}, devices: g.Requirements().Devices, ports: g.Requirements().UsesPorts(), possible: true,
 		request: slices.Grow(d.request[:0], m.dims)[:m.dims],
 	}
 	clear(d.request)
-	for name, q := range g.Needs() {
+	for _, need := range g.Requirements().Needs {
+		name, q := need.Name, need.Amount
 		dim, ok := m.view.DimOf(name)
 		if !ok {
 			d.possible = false

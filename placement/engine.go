@@ -15,10 +15,10 @@ type Engine struct {
 	policy *policy // nil in the zero value
 	*parts
 
-	snapshot *berth.Snapshot // of the plan
-	steps    steps           // what the plan picked and undid
-	done     int             // how many of the steps the caller knows of
-	busy     bool            // whether a call is under way; where one begins and finds it so, the last did not return
+	snapshot *cluster.Snapshot // of the plan
+	steps    steps             // what the plan picked and undid
+	done     int               // how many of the steps the caller knows of
+	busy     bool              // whether a call is under way; where one begins and finds it so, the last did not return
 }
 
 // parts is what an engine keeps, and makes anew when host code may have torn it.
@@ -53,7 +53,7 @@ func NewEngine(s Strategy) *Engine {
 
 // Start begins a plan on a snapshot. It costs as much as has changed since the last: nodes that the last
 // plan filled, if it was committed as it was planned, have not.
-func (e *Engine) Start(s *berth.Snapshot) {
+func (e *Engine) Start(s *cluster.Snapshot) {
 	if e.policy == nil {
 		e.policy = policyOf(nil)
 	}
@@ -173,7 +173,7 @@ func (e *Engine) refresh(row uint32) bool {
 			e.classes.enter(row)
 		}
 		return true
-	case classed && m.rows[row].node != nil: // it was drained, or is drained no more
+	case classed && m.rows[row].node != nil: // it was cordoned, or is cordoned no more
 		e.classes.leave(row)
 	}
 	e.changed(row)
@@ -228,7 +228,7 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	s, st := e.search, e.steps.add()
 	st.task, st.row = t, row
 	if len(s.devices) > 0 || s.ports { // it was found that there is what to grant
-		st.grant, _ = s.group.Grant(e.rows.rows[row].node.Payload.(*berth.Node), e.rows.devicesOf(row), e.rows.portsOf(row))
+		st.grant, _ = s.group.Grant(e.rows.rows[row].node.Spec, e.rows.devicesOf(row), e.rows.portsOf(row))
 	}
 	e.take(row, s.request, st.grant, 1)
 	if s.counts != nil {

@@ -23,7 +23,7 @@ var distant = time.Unix(1<<32, 0)
 // history makes a random cluster and changes it, the same for the same seed.
 type history struct {
 	rng    *rand.Rand
-	fork   *berth.Fork
+	fork   *cluster.Fork
 	nodes  []string
 	tasks  []string
 	holds  []string
@@ -35,7 +35,7 @@ type history struct {
 }
 
 func newHistory(seed uint64) *history {
-	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), fork: berth.NewFork()}
+	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), fork: cluster.NewFork()}
 	h.racks = []int{4, 50, 50, 1000}[h.rng.IntN(4)]
 	for range 3 + h.rng.IntN(60) {
 		h.addNode()
@@ -196,7 +196,7 @@ func (h *history) change() {
 	case 2:
 		_ = h.fork.UpdateNodes(h.node(some()))
 	case 3:
-		_ = h.fork.Drain(r.IntN(2) == 0, some())
+		_ = h.fork.Cordon(r.IntN(2) == 0, some())
 	case 4:
 		h.nextT++
 		hold := &berth.Hold{
@@ -248,7 +248,7 @@ func (h *history) commit(ops []berth.Op) {
 // pickBoth makes a plan with the engine and with a reference picker, step by step, and stops at the first
 // step in which they differ. It undoes a pick now and then, and all of a gang that did not get far. It
 // returns what was picked, and how many decisions were compared: placements, refusals, and instances of daemons.
-func pickBoth(engine, reference placement.Picker, s *berth.Snapshot, tasks []berth.Task, seed uint64) (ops []berth.Op, decisions int, err error) {
+func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []berth.Task, seed uint64) (ops []berth.Op, decisions int, err error) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	explained := map[*berth.Group]bool{}
 	engine.Start(s)
@@ -430,7 +430,7 @@ func TestExactEqualsExhaustive(t *testing.T) {
 func compare(t *testing.T, s placement.Strategy, seed uint64) (decisions int) {
 	h := newHistory(seed)
 	engine, reference := placement.NewEngine(s), placement.NewExhaustive(s)
-	var past []*berth.Snapshot
+	var past []*cluster.Snapshot
 	for round := range 12 {
 		snapshot := h.fork.Snapshot()
 		past = append(past, snapshot)
@@ -442,7 +442,7 @@ func compare(t *testing.T, s placement.Strategy, seed uint64) (decisions int) {
 		case 1:
 			f := snapshot.Fork()
 			_ = f.AddNodes(h.node("hypothetical"))
-			_ = f.Drain(true, h.nodes[0])
+			_ = f.Cordon(true, h.nodes[0])
 			on = f.Snapshot()
 		}
 		ops, n, err := pickBoth(engine, reference, on, tasks, seed)

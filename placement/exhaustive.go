@@ -9,7 +9,7 @@ import (
 // in the same plan. A Picker is for one goroutine.
 type Picker interface {
 	// Start begins a plan on a snapshot; what was picked before is forgotten.
-	Start(s *berth.Snapshot)
+	Start(s *cluster.Snapshot)
 	// Place picks the best node for a task and takes the room, or returns false if no node has room. The
 	// task is valid, has an ID and is not in the snapshot or picked already.
 	Place(t berth.Task) (berth.Op, bool)
@@ -29,7 +29,7 @@ type Picker interface {
 // BinPack.
 type Exhaustive struct {
 	policy *policy // nil in the zero value
-	fork   *berth.Fork
+	fork   *cluster.Fork
 	store  *store.Store
 	cand   Candidate
 	picked map[string]bool // tasks placed by this plan
@@ -43,12 +43,12 @@ func NewExhaustive(s Strategy) *Exhaustive {
 }
 
 // Start begins a plan on a snapshot.
-func (e *Exhaustive) Start(s *berth.Snapshot) {
+func (e *Exhaustive) Start(s *cluster.Snapshot) {
 	if e.policy == nil {
 		e.policy = policyOf(nil)
 	}
-	e.fork = orEmpty(s).Fork()
-	e.store = store.StoreOf(e.fork)
+	e.store = (*store.View)(orEmpty(s)).Shown().Fork()
+	e.fork = cluster.Over(e.store)
 	e.picked = map[string]bool{}
 }
 
@@ -62,7 +62,7 @@ func (e *Exhaustive) ready() {
 // Place picks the best node for a task: O(nodes).
 func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 	e.ready()
-	var best berth.NodeView
+	var best cluster.NodeView
 	var bestPreferred, bestScore int64
 	found := false
 	if t.Group.Err() != nil {
@@ -74,7 +74,7 @@ func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 			continue
 		}
 		node := n.Node()
-		preferred := t.Group.Preferred(&node)
+		preferred := cluster.Preferred(t.Group, &node)
 		score := e.score(n, t)
 		if !found || preferred > bestPreferred || preferred == bestPreferred && score > bestScore {
 			best, bestPreferred, bestScore, found = n, preferred, score, true
@@ -106,7 +106,7 @@ func (e *Exhaustive) begin(t berth.Task) {
 	}
 }
 
-func (e *Exhaustive) score(n berth.NodeView, t berth.Task) int64 {
+func (e *Exhaustive) score(n cluster.NodeView, t berth.Task) int64 {
 	row, _ := e.store.FindNode(n.ID())
 	dims := len(e.cand.names)
 	e.cand.node = n.ID()
@@ -123,7 +123,7 @@ func (e *Exhaustive) score(n berth.NodeView, t berth.Task) int64 {
 }
 
 // tasksIn counts the group's tasks in a node's domain by walking them all.
-func (e *Exhaustive) tasksIn(n berth.NodeView, g *berth.Group, key string) int {
+func (e *Exhaustive) tasksIn(n cluster.NodeView, g *berth.Group, key string) int {
 	here, ok := n.Attribute(key)
 	if !ok {
 		return -1
@@ -149,7 +149,7 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 	placed, missed = orNobody(placed, missed)
 	for n := range e.fork.Nodes() {
 		node := n.Node()
-		if n.Drained() || !g.Eligible(&node) || e.covered(g, n) {
+		if n.Cordoned() || !cluster.Eligible(g, &node) || e.covered(g, n) {
 			continue
 		}
 		instance := g.On(node.ID)
@@ -178,7 +178,7 @@ func orNobody(placed func(berth.Op), missed func(string, []berth.Lack)) (func(be
 	return placed, missed
 }
 
-func (e *Exhaustive) covered(g *berth.Group, n berth.NodeView) bool {
+func (e *Exhaustive) covered(g *berth.Group, n cluster.NodeView) bool {
 	for t := range n.Tasks() {
 		if t.Group.Name() == g.Name() {
 			return true

@@ -73,7 +73,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, rules bool) {
 	if len(a.Counts) == 0 {
 		a.Counts = nil
 	}
-	berth.SortReasons(a.Counts)
+	explain.Sort(a.Counts)
 	if x.found {
 		a.nearest.Node = x.m.rows[x.nearest].id
 		if rules = x.near.rules > 0; !rules {
@@ -163,8 +163,8 @@ func (x *explainer) countRules() {
 // countClass counts a class's nodes under the rules that keep the group off all of them, and returns how many those
 // are. No two reasons of a node are alike.
 func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
-	if c.drained {
-		x.count(berth.Reason{Code: berth.Drained}, c.members)
+	if c.cordoned {
+		x.count(berth.Reason{Code: berth.Cordoned}, c.members)
 		rules++
 	}
 	for _, why := range x.s.verdict.reasons(i, x.s.group, c.node) {
@@ -238,7 +238,7 @@ func (x *explainer) has(row uint32, device int) bool {
 	if need := x.s.needs[x.s.resources+device]; x.m.amountsOf(row)[need.Dim] < need.Amount {
 		return false // of any model
 	}
-	return x.s.devices[device].Fits(x.m.rows[row].node.Payload.(*berth.Node), x.m.devicesOf(row))
+	return x.s.devices[device].Fits(x.m.rows[row].node.Spec, x.m.devicesOf(row))
 }
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.

@@ -119,7 +119,7 @@ func TestFault02PanicInHostCode(t *testing.T) {
 // it the same plan goes on, or another begins.
 func surviveBomb(s placement.Strategy, n int, again bool) (off bool, err error) {
 	b := &bomb{left: n}
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	nodes := ofRacks(9, 5)
 	if err := f.AddNodes(nodes...); err != nil {
 		return false, err
@@ -332,7 +332,7 @@ func TestExplainFaultyGroup(t *testing.T) {
 func TestFault17InstanceIDTaken(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
 		for _, rules := range [][]berth.Constraint{nil, {constraints.MaxPer("zone", 10)}} {
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			for i, id := range []string{"a", "b", "c", "d", "e", "f"} {
 				n := plain(id, 1000, 1000)
 				n.Attributes = berth.Attributes{"zone": fmt.Sprint("z", i%2)}

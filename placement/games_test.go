@@ -101,7 +101,7 @@ func TestManyClassesEqualExhaustive(t *testing.T) {
 		{constraints.GroupBy("rack"), constraints.NotEq("rack", "r3")},
 	}
 	each(t, func(t *testing.T, p *pair) {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		nodes := ofRacks(72, 40)
 		for i := range nodes {
 			nodes[i].Capacity["cpu"] = int64(1500 + i%36)
@@ -117,7 +117,7 @@ func TestManyClassesEqualExhaustive(t *testing.T) {
 			tasks = append(tasks, g.Task(fmt.Sprint("one", i)), g.Task(fmt.Sprint("more", i)))
 			ops := p.plan(t, f.Snapshot(), tasks)
 			apply(f, ops[len(ops)/3:])
-			require.NoError(t, f.Drain(i%2 == 0, "n0005"))
+			require.NoError(t, f.Cordon(i%2 == 0, "n0005"))
 		}
 	})
 }

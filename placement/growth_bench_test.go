@@ -193,7 +193,7 @@ func growDaemons(b *testing.B, n int) {
 
 // growLostInstances covers n nodes that were lost with their instances and came back.
 func growLostInstances(b *testing.B, n int) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	nodes, ids := benchNodes(n), []string{}
 	require.NoError(b, f.AddNodes(nodes...))
 	g := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon})

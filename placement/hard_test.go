@@ -25,7 +25,7 @@ func pairOf(s placement.Strategy) *pair {
 }
 
 // plan makes a plan with both, requires them to be the same, and returns its operations.
-func (p *pair) plan(t *testing.T, s *berth.Snapshot, tasks []berth.Task) []berth.Op {
+func (p *pair) plan(t *testing.T, s *cluster.Snapshot, tasks []berth.Task) []berth.Op {
 	t.Helper()
 	ops, decisions, err := pickBoth(p.engine, p.reference, s, tasks, 1)
 	require.NoError(t, err, "strategy %v", p.strategy)
@@ -40,7 +40,7 @@ func each(t *testing.T, test func(t *testing.T, p *pair)) {
 	}
 }
 
-func apply(f *berth.Fork, ops []berth.Op) {
+func apply(f *cluster.Fork, ops []berth.Op) {
 	for _, op := range ops {
 		f.Apply(op)
 	}
@@ -54,9 +54,9 @@ func request(name string, cpu, memory int64, rules ...berth.Constraint) *berth.G
 	return berth.NewGroup(name, berth.GroupSpec{Request: berth.Resources{"cpu": cpu, "memory": memory}, Rules: rules})
 }
 
-func snapshotOf(t testing.TB, nodes ...berth.Node) *berth.Snapshot {
+func snapshotOf(t testing.TB, nodes ...berth.Node) *cluster.Snapshot {
 	t.Helper()
-	s, err := berth.NewSnapshot(nodes...)
+	s, err := cluster.NewSnapshot(nodes...)
 	require.NoError(t, err)
 	return s
 }
@@ -66,7 +66,7 @@ func TestEmptyCluster(t *testing.T) {
 		for name, p := range map[string]placement.Picker{"engine": placement.NewEngine(s), "exhaustive": placement.NewExhaustive(s)} {
 			t.Run(fmt.Sprint(s, " ", name), func(t *testing.T) {
 				daemon := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon})
-				for _, snapshot := range []*berth.Snapshot{berth.NewFork().Snapshot(), new(berth.Snapshot), nil} {
+				for _, snapshot := range []*cluster.Snapshot{cluster.NewFork().Snapshot(), new(cluster.Snapshot), nil} {
 					p.Start(snapshot)
 					_, ok := p.Place(request("g", 1, 1).Task("t"))
 					assert.False(t, ok)
@@ -85,7 +85,7 @@ func TestEmptyCluster(t *testing.T) {
 // A cluster may lose all its nodes and get others, in the rows of those that left.
 func TestRowsAreUsedAgain(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		rng := rand.New(rand.NewPCG(3, 3))
 		for round := range 8 {
 			var ids []string
@@ -115,7 +115,7 @@ func TestAttributeOfManyValues(t *testing.T) {
 		{constraints.GroupBy("zone")},
 	}
 	each(t, func(t *testing.T, p *pair) {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		for i := range 70 {
 			n := plain(fmt.Sprintf("n%02d", i*37%70), 3000, 8<<30)
 			n.Attributes = berth.Attributes{"zone": fmt.Sprintf("z%d", i)}
@@ -152,7 +152,7 @@ func TestManyClasses(t *testing.T) {
 	for _, byCapacity := range []bool{false, true} {
 		for _, s := range []placement.Strategy{placement.BinPack(), placement.Spread("zone", berth.NodeID), placement.FirstFit()} {
 			t.Run(fmt.Sprintf("%v, by capacity %v", s, byCapacity), func(t *testing.T) {
-				p, f := pairOf(s), berth.NewFork()
+				p, f := pairOf(s), cluster.NewFork()
 				for i := range 700 {
 					require.NoError(t, f.AddNodes(node(i, byCapacity)))
 				}
@@ -171,7 +171,7 @@ func TestManyClasses(t *testing.T) {
 // TestFarBehind lets more change between two plans than the change log holds.
 func TestFarBehind(t *testing.T) {
 	const bound = 1 << 17 // of the log
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	for i := range 40 {
 		n := plain(fmt.Sprintf("n%02d", i), 4000, 8<<30)
 		n.Attributes = berth.Attributes{"zone": fmt.Sprintf("z%d", i%3)}
@@ -180,7 +180,7 @@ func TestFarBehind(t *testing.T) {
 	p := pairOf(placement.Spread("zone"))
 	g := request("g", 500, 1<<30)
 	apply(f, p.plan(t, f.Snapshot(), g.Tasks(60)))
-	before := f.Version().Seq()
+	before := f.Version().Seq
 	churn := request("churn", 100, 1).Task("churn")
 	for i := range bound/2 + 100 {
 		_, why := f.Apply(berth.Op{Kind: berth.Place, Task: churn, Node: fmt.Sprintf("n%02d", i%40)})
@@ -189,8 +189,8 @@ func TestFarBehind(t *testing.T) {
 		}
 	}
 	f.Apply(berth.Op{Kind: berth.Release, ID: "g-7"})
-	require.NoError(t, f.Drain(true, "n03"))
-	require.Greater(t, f.Version().Seq()-before, uint64(bound), "the log must overflow")
+	require.NoError(t, f.Cordon(true, "n03"))
+	require.Greater(t, f.Version().Seq-before, uint64(bound), "the log must overflow")
 	p.plan(t, f.Snapshot(), request("h", 700, 1<<30).Tasks(30))
 }
 
@@ -200,7 +200,7 @@ func TestGreatQuantities(t *testing.T) {
 		math.MaxInt64 / 3, math.MaxInt64/2 + 1, math.MaxInt64 - 1, math.MaxInt64}
 	for _, s := range []placement.Strategy{placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.FirstFit()} {
 		t.Run(s.String(), func(t *testing.T) {
-			p, f := pairOf(s), berth.NewFork()
+			p, f := pairOf(s), cluster.NewFork()
 			for i, cpu := range sizes {
 				for j, memory := range sizes {
 					require.NoError(t, f.AddNodes(plain(fmt.Sprintf("n%d%d", i, j), cpu, memory)))
@@ -243,7 +243,7 @@ func TestHundredsOfZones(t *testing.T) {
 		placement.BinPack(), placement.Spread("zone"), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID, "zone"),
 	} {
 		t.Run(s.String(), func(t *testing.T) {
-			p, f := pairOf(s), berth.NewFork()
+			p, f := pairOf(s), cluster.NewFork()
 			for i := range 340 {
 				n := plain(fmt.Sprintf("n%03d", i*7%340), 4000, 8<<30)
 				n.Attributes = berth.Attributes{"zone": fmt.Sprintf("z%d", i%300)}
@@ -259,7 +259,7 @@ func TestHundredsOfZones(t *testing.T) {
 // Dimensions added between plans, by nodes and not by nodes: a request may name what no node has yet.
 func TestDimensionsComeLater(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		tape := berth.NewGroup("tape", berth.GroupSpec{Request: berth.Resources{"tape": 1}})
 		for i := range 12 {
 			n := plain(fmt.Sprintf("n%02d", i*5%12), 4000, 8<<30)
@@ -279,8 +279,8 @@ func TestDimensionsComeLater(t *testing.T) {
 // TestEngineMovesBetweenClusters hands one engine snapshots of clusters that have nothing to do with each other,
 // in which the same numbers inside stand for other names.
 func TestEngineMovesBetweenClusters(t *testing.T) {
-	cluster := func(attribute, resource string, reverse bool) *berth.Snapshot {
-		f := berth.NewFork()
+	made := func(attribute, resource string, reverse bool) *cluster.Snapshot {
+		f := cluster.NewFork()
 		for i := range 6 {
 			zone := i
 			if reverse {
@@ -295,8 +295,8 @@ func TestEngineMovesBetweenClusters(t *testing.T) {
 		}
 		return f.Snapshot()
 	}
-	clusters := []*berth.Snapshot{
-		cluster("zone", "cpu", false), cluster("zone", "cpu", true), cluster("rack", "cpu", false), cluster("zone", "gpu", true),
+	clusters := []*cluster.Snapshot{
+		made("zone", "cpu", false), made("zone", "cpu", true), made("rack", "cpu", false), made("zone", "gpu", true),
 	}
 	each(t, func(t *testing.T, p *pair) {
 		for round := range 12 {
@@ -315,11 +315,11 @@ func TestEngineMovesBetweenClusters(t *testing.T) {
 // Forks that grow apart share what they began with and nothing else.
 func TestEngineMovesBetweenForks(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
-		base := berth.NewFork()
+		base := cluster.NewFork()
 		for i := range 10 {
 			require.NoError(t, base.AddNodes(plain(fmt.Sprintf("n%d", i), 4000, 8<<30)))
 		}
-		forks := []*berth.Fork{base, base.Snapshot().Fork(), base.Snapshot().Fork()}
+		forks := []*cluster.Fork{base, base.Snapshot().Fork(), base.Snapshot().Fork()}
 		rng := rand.New(rand.NewPCG(5, 5))
 		for round := range 30 {
 			k := rng.IntN(len(forks))
@@ -347,7 +347,7 @@ func TestRisesAndFalls(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			for seed := range uint64(40) {
 				rng := rand.New(rand.NewPCG(seed, 7))
-				p, f := pairOf(s), berth.NewFork()
+				p, f := pairOf(s), cluster.NewFork()
 				for i := range 12 {
 					n := plain(fmt.Sprintf("n%02d", i), 10000+int64(i%3)*5000, 64<<30)
 					n.Attributes = berth.Attributes{"zone": fmt.Sprintf("z%d", i%2)}
@@ -431,12 +431,12 @@ func TestAlikeButForOneThing(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
 		rng := rand.New(rand.NewPCG(4, 4))
 		for round := range 6 {
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			for i, k := range rng.Perm(2 * len(variants)) {
 				n := plain(fmt.Sprintf("n%02d", i), 4000, 8<<30)
 				variants[k/2](&n)
 				require.NoError(t, f.AddNodes(n))
-				require.NoError(t, f.Drain(k == 1, n.ID)) // one of the two that have nothing special
+				require.NoError(t, f.Cordon(k == 1, n.ID)) // one of the two that have nothing special
 			}
 			for i, spec := range specs {
 				spec.Request = berth.Resources{"cpu": 1500}
@@ -459,7 +459,7 @@ func TestModelsThatPrintAlike(t *testing.T) {
 		return berth.NewGroup(name, berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1, Models: models}}})
 	}
 	either, odd := group("either", "A", "B"), group("odd", "A|B")
-	require.Equal(t, either.Devices()[0].String(), odd.Devices()[0].String())
+	require.Equal(t, either.Spec().Devices[0].String(), odd.Spec().Devices[0].String())
 	e := placement.NewEngine(host{"shape", placement.Dependence{Shape: true}, hump{}})
 	e.Start(snapshotOf(t, nodes...))
 	_, ok := e.Place(either.Task("a"))

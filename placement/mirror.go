@@ -14,7 +14,7 @@ import (
 // those here, of names or of dimensions, makes all anew.
 type mirror struct {
 	view   *store.View
-	branch *store.Branch // with seq: what the rows showed before the plan touched any
+	branch uint64 // with seq: what the rows showed before the plan touched any
 	seq    uint64
 	order  []uint32 // rows by node ID; the view of a State goes on changing after the plan, and must not be read then
 
@@ -53,7 +53,7 @@ type rowState struct {
 
 	// Together, since they are small.
 	misplaced bool // of the index: whether key or the amounts in the tree are out of date
-	drained   bool // of the mirror
+	cordoned  bool // of the mirror
 }
 
 // covers reports whether a view can be told by comparison and not only by making all anew.
@@ -66,7 +66,7 @@ func (m *mirror) open(view *store.View) { m.view, m.order = view, view.Order() }
 
 // opened notes that all rows are as in the view.
 func (m *mirror) opened() {
-	m.branch, m.seq = m.view.Branch(), m.view.Seq()
+	m.branch, m.seq = m.view.Version().Branch, m.view.Version().Seq
 	m.touched = m.touched[:0]
 	m.nextPass() // from here on the rows that were visited are those touched
 }
@@ -98,7 +98,7 @@ func (m *mirror) stale() []uint32 {
 	m.nextPass()
 	rows := m.differing[:0]
 	changes, ok := m.view.Since(m.seq)
-	if m.view.Branch() != m.branch || !ok || len(changes) > m.view.Rows() {
+	if m.view.Version().Branch != m.branch || !ok || len(changes) > m.view.Rows() {
 		for row := range uint32(m.view.Rows()) {
 			rows = append(rows, row)
 		}
@@ -220,7 +220,7 @@ func (m *mirror) setPorts(row uint32, used []uint16) {
 
 // isDescribed reports whether a row's node is described as in the view, where the row is ns.
 func (m *mirror) isDescribed(row uint32, ns *store.NodeState) bool {
-	return ns.Node == m.rows[row].node && ns.Drained == m.rows[row].drained
+	return ns.Node == m.rows[row].node && ns.Cordoned == m.rows[row].cordoned
 }
 
 // isLoaded reports whether a row, which has a node as in the view, has as much free as there.
@@ -232,7 +232,7 @@ func (m *mirror) isLoaded(row uint32, ns *store.NodeState) bool {
 // describe makes a row that of the view's node, if there is one. It has no class yet.
 func (m *mirror) describe(row uint32, ns *store.NodeState) {
 	st := &m.rows[row]
-	st.node, st.drained, st.class = ns.Node, ns.Drained, -1
+	st.node, st.cordoned, st.class = ns.Node, ns.Cordoned, -1
 	m.described++
 }
 
@@ -245,7 +245,7 @@ func (m *mirror) load(row uint32, ns *store.NodeState) {
 
 // shortfalls returns what an eligible row lacks of the room for a task of a group.
 func (m *mirror) shortfalls(g *berth.Group, row uint32) []berth.Lack {
-	return g.Shortfalls(m.rows[row].node.Payload.(*berth.Node), func(name string) int64 {
+	return cluster.Shortfalls(g, m.rows[row].node.Spec, func(name string) int64 {
 		if d, ok := m.view.DimOf(name); ok {
 			return m.amountsOf(row)[d]
 		}

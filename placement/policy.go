@@ -55,9 +55,9 @@ func isNil(v any) bool {
 }
 
 // orEmpty returns a snapshot of no nodes for none.
-func orEmpty(s *berth.Snapshot) *berth.Snapshot {
+func orEmpty(s *cluster.Snapshot) *cluster.Snapshot {
 	if s == nil {
-		s = berth.NewFork().Snapshot()
+		s = cluster.NewFork().Snapshot()
 	}
 	return s
 }

@@ -146,7 +146,7 @@ func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
 	}
 	r.prefer[row] = s.contenders[i].preferred
 	if s.byRow {
-		r.prefer[row] = s.group.Preferred(st.node.Payload.(*berth.Node))
+		r.prefer[row] = s.cluster.Preferred(group, st.node.Spec)
 	}
 	c.Capacity = s.x.classes[st.class].capacity
 	r.score[row] = s.scores.of(s, c, row)

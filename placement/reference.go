@@ -12,7 +12,7 @@ type reference struct {
 
 func (r *reference) end() { r.live = false }
 
-func (r *reference) begin(s *berth.Snapshot) {
+func (r *reference) begin(s *cluster.Snapshot) {
 	if !r.live {
 		r.picker.Start(s)
 		r.live, r.told = true, 0

@@ -99,7 +99,7 @@ func (s *search) ratePart(c *Candidate, best *choice, from, to int) {
 			}
 			next := choice{preferred: k.preferred, score: s.scores.of(s, c, row), row: row, found: true}
 			if s.byRow {
-				next.preferred = s.group.Preferred(s.m.rows[row].node.Payload.(*berth.Node))
+				next.preferred = s.cluster.Preferred(group, s.m.rows[row].node.Spec)
 			}
 			if !best.found || s.beats(&next, best) {
 				*best = next

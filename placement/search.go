@@ -70,8 +70,8 @@ type contender struct {
 
 // begin makes it the search for tasks of a group.
 func (s *search) begin(g *berth.Group) {
-	rules, reads, all := g.Reads()
-	counted := g.DomainRules()
+	rules, reads, all := g.Requirements().Reads()
+	counted := g.Requirements().DomainRules
 	s.x.want(reads...)
 	for _, rule := range counted {
 		s.x.want(rule.Domain())
@@ -101,7 +101,7 @@ func (s *search) begin(g *berth.Group) {
 	for _, key := range s.c.keys {
 		s.every = s.every || !s.x.isLowKey(key)
 	}
-	s.every = s.every || s.byRow && len(g.Preferences()) > 0
+	s.every = s.every || s.byRow && len(g.Requirements().Prefer) > 0
 	if s.every {
 		for i, key := range s.c.keys {
 			s.c.slotsByRow(s.counts.domains[i].values, key)
@@ -155,10 +155,10 @@ func (s *search) enter(rules string) {
 		c := contender{class: int32(i), slots: int32(len(s.slots)), from: treeStart}
 		if s.byRow {
 			// What attributes of high cardinality say is asked row by row, and the rest of Eligible with it.
-			if k.drained || k.node.Unschedulable {
+			if k.cordoned || k.node.Unschedulable {
 				continue
 			}
-			c.preferred = s.group.Preferred(k.node) // of taints only, or else every row is rated
+			c.preferred = s.cluster.Preferred(group, k.node) // of taints only, or else every row is rated
 		} else {
 			var ok bool
 			if ok, c.preferred = s.verdict.ask(i, s.group, k); !ok {
@@ -238,7 +238,7 @@ func (s *search) usable(row uint32) bool {
 	if s.counts != nil && s.c.on(row) >= s.hostLimit {
 		return false
 	}
-	if s.byRow && !s.group.Eligible(n.Payload.(*berth.Node)) {
+	if s.byRow && !s.cluster.Eligible(group, n.Spec) {
 		return false
 	}
 	for i := range s.ofRow {
@@ -248,12 +248,12 @@ func (s *search) usable(row uint32) bool {
 		}
 	}
 	for i := range s.devices {
-		if !s.devices[i].Fits(n.Payload.(*berth.Node), s.m.devicesOf(row)) {
+		if !s.devices[i].Fits(n.Spec, s.m.devicesOf(row)) {
 			return false
 		}
 	}
 	if s.ports {
-		if _, why := s.group.Grant(n.Payload.(*berth.Node), s.m.devicesOf(row), s.m.portsOf(row)); why.Code != berth.None {
+		if _, why := s.group.Grant(n.Spec, s.m.devicesOf(row), s.m.portsOf(row)); why.Code != berth.None {
 			return false
 		}
 	}
@@ -263,7 +263,7 @@ func (s *search) usable(row uint32) bool {
 // eligible reports whether the group may use a row, room and domains aside.
 func (s *search) eligible(row uint32) bool {
 	st := &s.m.rows[row]
-	return !st.drained && s.group.Eligible(st.node.Payload.(*berth.Node))
+	return !st.cordoned && s.cluster.Eligible(group, st.node.Spec)
 }
 
 // full reports whether a domain of a contender can take no more tasks of the group.

@@ -16,7 +16,7 @@ type planner struct {
 	names  store.Set // of groups
 
 	// Of the plan that is being made.
-	snapshot *berth.Snapshot
+	snapshot *cluster.Snapshot
 	view     *store.View
 	plan     *berth.Plan
 	one      bool                    // there is but one task or demand, so no ID can come twice
@@ -32,8 +32,8 @@ type groupPlan struct {
 	failed *berth.Explanation // why the last of its tasks found no node; those that follow fail alike
 }
 
-func (p *planner) run(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan {
-	p.snapshot, p.view = snapshot, store.ViewOf(snapshot)
+func (p *planner) run(snapshot *cluster.Snapshot, tasks []berth.Task) *berth.Plan {
+	p.snapshot, p.view = snapshot, (*store.View)(snapshot).Shown()
 	p.plan = &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
 	if p.one = len(tasks) == 1; !p.one {
 		p.seen.Grow(len(tasks))
@@ -111,7 +111,7 @@ func (p *planner) enterGroup(g *berth.Group) bool {
 	}
 	is := g
 	if id, ok := p.view.FindGroupBy(hash, name); ok {
-		is = p.view.Group(id).Payload.(*berth.Group)
+		is = p.view.Group(id).Spec
 	}
 	p.groups = append(p.groups, groupPlan{group: is})
 	return is.Equal(g)
@@ -147,7 +147,7 @@ func firstReason(e *berth.Explanation) berth.Reason {
 	return e.Counts[0].Reason
 }
 
-func whereabouts(t berth.TaskView) string {
+func whereabouts(t cluster.TaskView) string {
 	if t.Node == "" {
 		return t.State.String()
 	}
