@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 )
 
 // MaxWeight is the greatest weight of a preference, for or against.
@@ -84,74 +83,4 @@ func checkRule(r Constraint) error {
 		return nil
 	}
 	return fmt.Errorf("constraint %v: neither a NodeRule nor a DomainRule nor a Toleration", r)
-}
-
-// Eligible reports whether the group's tasks may ever go on n: n takes new tasks, every taint is
-// tolerated and every rule about the node's attributes holds. It does not look at room. A group with
-// faults may go nowhere.
-func (g *Group) Eligible(n *Node) bool {
-	if g.Err() != nil || n == nil || n.Unschedulable {
-		return false
-	}
-	for _, t := range n.Taints {
-		if t.Effect == NoSchedule && !g.tolerates(t) {
-			return false
-		}
-	}
-	for _, r := range g.nodeRules {
-		if !r.Allows(n) {
-			return false
-		}
-	}
-	return true
-}
-
-// Ineligible returns every reason why the group's tasks may not go on n; none if they may.
-func (g *Group) Ineligible(n *Node) []Reason {
-	if err := g.Err(); err != nil {
-		return []Reason{{Invalid, err.Error()}}
-	}
-	if n == nil {
-		return []Reason{{Code: UnknownNode}}
-	}
-	var out []Reason
-	if n.Unschedulable {
-		out = append(out, Reason{Code: Unschedulable})
-	}
-	for _, t := range n.Taints {
-		why := Reason{Code: Tainted, Subject: t.String()}
-		if t.Effect == NoSchedule && !g.tolerates(t) && !slices.Contains(out, why) {
-			out = append(out, why)
-		}
-	}
-	for _, r := range g.nodeRules {
-		if !r.Allows(n) {
-			out = append(out, Reason{Code: RuleBroken, Subject: r.String()})
-		}
-	}
-	return out
-}
-
-// Preferred returns the sum of the weights of the preferences that hold on n, less one for each taint
-// of effect [PreferNoSchedule] that is not tolerated.
-func (g *Group) Preferred(n *Node) int64 {
-	if g.Err() != nil || n == nil {
-		return 0
-	}
-	var sum int64
-	for _, p := range g.spec.Prefer {
-		if r, ok := p.Rule.(NodeRule); ok && r.Allows(n) {
-			sum += p.Weight
-		}
-	}
-	for _, t := range n.Taints {
-		if t.Effect == PreferNoSchedule && !g.tolerates(t) {
-			sum--
-		}
-	}
-	return sum
-}
-
-func (g *Group) tolerates(t Taint) bool {
-	return slices.ContainsFunc(g.tolerations, func(r Toleration) bool { return r.Tolerates(t) })
 }

@@ -3,7 +3,6 @@ package berth
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -80,11 +79,6 @@ func (d DeviceRequest) Units() int64 {
 	return d.Share
 }
 
-// accepts reports whether a device can serve the request, if it has room.
-func (d *DeviceRequest) accepts(dev Device) bool {
-	return dev.Class == d.Class && (len(d.Models) == 0 || slices.Contains(d.Models, dev.Model))
-}
-
 // String prints "2 gpu", "0.3 gpu" or, with models, "1 gpu (A100|T4)".
 func (d DeviceRequest) String() string {
 	s := strconv.FormatFloat(float64(d.Units())/DeviceUnits, 'f', -1, 64) + " " + d.Class
@@ -101,36 +95,15 @@ type Group struct {
 	name string
 	spec GroupSpec
 	err  error
-
-	needs       []need // the request and the devices' scalars, in name order
-	nodeRules   []NodeRule
-	domainRules []DomainRule
-	tolerations []Toleration
-	keys        []string // attributes by whose values the group's tasks are counted
-	eligibility string   // equal for groups that the same nodes are eligible for, equally preferred
-	reads       []string // the attributes that takes
-	readsAll    bool
-}
-
-type need struct {
-	name   string
-	amount int64
+	req  Requirements
 }
 
 // NewGroup returns a group. A group with faults is never scheduled: every entry point that is handed
 // one of its tasks returns its Err, and so can the caller at once.
 func NewGroup(name string, spec GroupSpec) *Group {
-	g := &Group{name: name, spec: spec}
-	g.spec.Request = spec.Request.Clone()
-	g.spec.Devices = slices.Clone(spec.Devices)
-	for i := range g.spec.Devices {
-		g.spec.Devices[i].Models = slices.Clone(spec.Devices[i].Models)
-	}
-	g.spec.Ports = slices.Clone(spec.Ports)
-	g.spec.Rules = slices.Clone(spec.Rules)
-	g.spec.Prefer = slices.Clone(spec.Prefer)
+	g := &Group{name: name, spec: spec.clone()}
 	if g.err = g.check(); g.err == nil {
-		g.compile()
+		g.req.compile(&g.spec)
 	}
 	return g
 }
@@ -152,8 +125,9 @@ func (g *Group) given() *Group {
 func (g *Group) Name() string { return g.given().name }
 
 // Spec returns a copy of what the group was made of.
-func (g *Group) Spec() GroupSpec {
-	s := g.given().spec
+func (g *Group) Spec() GroupSpec { return g.given().spec.clone() }
+
+func (s GroupSpec) clone() GroupSpec {
 	s.Request = s.Request.Clone()
 	s.Devices = slices.Clone(s.Devices)
 	for i := range s.Devices {
@@ -203,49 +177,17 @@ func (g *Group) Everywhere() Task { return Task{Group: g} }
 func (g *Group) On(node string) Task { return g.Task(g.given().name + "@" + node) }
 
 // Cost returns what one task of the group takes of every resource, devices and all, as shares, quota
-// and scores count it.
+// and scores count it; nothing for a group with faults.
 func (g *Group) Cost() Resources {
 	r := Resources{}
-	for _, n := range g.given().needs {
-		r[n.name] = n.amount
+	for _, n := range g.Requirements().Needs {
+		r[n.Name] = n.Amount
 	}
 	return r
 }
 
-// Needs yields what one task of the group takes of every resource, devices and all, in name order; it
-// is Cost without a map.
-func (g *Group) Needs() iter.Seq2[string, int64] {
-	return func(yield func(string, int64) bool) {
-		for _, n := range g.given().needs {
-			if !yield(n.name, n.amount) {
-				return
-			}
-		}
-	}
-}
-
-// Devices returns the group's device requests. They must not be changed.
-func (g *Group) Devices() []DeviceRequest { return g.given().spec.Devices }
-
-// UsesPorts reports whether the group's tasks need ports.
-func (g *Group) UsesPorts() bool {
-	s := &g.given().spec
-	return len(s.Ports) > 0 || s.DynamicPorts > 0
-}
-
-// Preferences returns the group's preferences. They must not be changed.
-func (g *Group) Preferences() []Preference { return g.given().spec.Prefer }
-
-// DomainRules returns the group's rules about domains. They must not be changed.
-func (g *Group) DomainRules() []DomainRule { return g.given().domainRules }
-
-// Reads returns a key and the attributes that [Group.Eligible] and [Group.Preferred] look at. Groups of
-// one key are answered alike on every node, and nodes with equal taints and equal values of those
-// attributes answer alike. No attributes and all true means that any part of a node may matter.
-func (g *Group) Reads() (key string, attributes []string, all bool) {
-	g = g.given()
-	return g.eligibility, g.reads, g.readsAll
-}
+// Requirements returns what the group's spec comes to. It must not be changed; that of a group with faults is empty.
+func (g *Group) Requirements() *Requirements { return &g.given().req }
 
 // String returns the group's name.
 func (g *Group) String() string { return g.given().name }
@@ -318,53 +260,6 @@ func (g *Group) check() error {
 		add(fmt.Errorf("gang size %d is set, but the mode is %v", s.GangSize, s.Mode))
 	}
 	return errors.Join(errs...)
-}
-
-func (g *Group) compile() {
-	g.needs = make([]need, 0, len(g.spec.Request)+len(g.spec.Devices))
-	for name, q := range g.spec.Request {
-		if q > 0 {
-			g.needs = append(g.needs, need{name, q})
-		}
-	}
-	for _, d := range g.spec.Devices {
-		g.needs = append(g.needs, need{d.Class, d.Units()})
-	}
-	slices.SortFunc(g.needs, func(a, b need) int { return strings.Compare(a.name, b.name) })
-	said := texts(g.spec.Rules)
-	for i, r := range g.spec.Rules {
-		if slices.Contains(said[:i], said[i]) {
-			continue // said again, a rule adds nothing but the same reason once more
-		}
-		switch r := r.(type) {
-		case NodeRule:
-			g.nodeRules = append(g.nodeRules, r)
-		case DomainRule:
-			g.domainRules = append(g.domainRules, r)
-			if k := r.Domain(); k != NodeID && !slices.Contains(g.keys, k) {
-				g.keys = append(g.keys, k)
-			}
-		case Toleration:
-			g.tolerations = append(g.tolerations, r)
-		}
-	}
-	slices.Sort(g.keys)
-	if len(g.nodeRules)+len(g.tolerations)+len(g.spec.Prefer) > 0 {
-		g.eligibility = fmt.Sprintf("%q %q %q", texts(g.nodeRules), texts(g.tolerations), g.spec.Prefer)
-	}
-	read := func(r NodeRule) {
-		attributes := r.Reads()
-		g.readsAll = g.readsAll || len(attributes) == 0
-		g.reads = append(g.reads, attributes...)
-	}
-	for _, r := range g.nodeRules {
-		read(r)
-	}
-	for _, p := range g.spec.Prefer {
-		read(p.Rule.(NodeRule))
-	}
-	slices.Sort(g.reads)
-	g.reads = slices.Compact(g.reads)
 }
 
 // fingerprint is equal for equal specs and for no others: every text is quoted, so that two cannot read

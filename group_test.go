@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 )
 
@@ -61,8 +62,8 @@ func TestGroupErr(t *testing.T) {
 			assertErr(t, want, g.Err())
 			if err := g.Err(); err != nil {
 				assert.EqualError(t, g.Task("t").Err(), `task "t": `+want)
-				assert.False(t, g.Eligible(&berth.Node{}), "a group with faults may go nowhere")
-				_, why := g.Grant(&berth.Node{}, nil, nil)
+				assert.False(t, cluster.Eligible(g, &berth.Node{}), "a group with faults may go nowhere")
+				_, why := cluster.Choose(g, &berth.Node{}, nil, nil)
 				assert.Equal(t, berth.Reason{Code: berth.Invalid, Subject: want}, why)
 			}
 		})

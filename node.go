@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // NodeID is the attribute name under which every node's own ID can be read, as if it were a text
@@ -114,18 +113,6 @@ func (v Value) Compare(o Value) int {
 	return cmp.Or(cmp.Compare(v.number, o.number), cmp.Compare(v.text, o.text))
 }
 
-// internKey is the text under which a value is interned: numbers and texts never collide, for what
-// follows the first NUL of a number is never another.
-func (v Value) internKey() string {
-	switch {
-	case v.isNum:
-		return "\x00" + v.String()
-	case strings.HasPrefix(v.text, "\x00"):
-		return "\x00" + v.text
-	}
-	return v.text
-}
-
 // Effect is what a taint does to a task that does not tolerate it.
 type Effect uint8
 
@@ -169,6 +156,9 @@ func (r PortRange) String() string {
 	}
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
+
+// Contains reports whether a port is one of the range.
+func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
 
 // Attribute returns the value of an attribute; [NodeID] is always there.
 func (n *Node) Attribute(name string) (Value, bool) {
@@ -242,26 +232,8 @@ func checkPorts(ranges []PortRange) error {
 	return errors.Join(errs...)
 }
 
-// class is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes.
-func (n *Node) class() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%t", n.Unschedulable)
-	for name, q := range n.Capacity.All() {
-		if q != 0 {
-			fmt.Fprintf(&b, " %q:%d", name, q)
-		}
-	}
-	for _, t := range n.Taints {
-		fmt.Fprintf(&b, " taint %q %q %d", t.Key, t.Value, t.Effect)
-	}
-	for _, d := range n.Devices {
-		fmt.Fprintf(&b, " device %q %q", d.Class, d.Model)
-	}
-	return b.String()
-}
-
-// clone returns a copy that shares nothing the host could write to.
-func (n *Node) clone() *Node {
+// Clone returns a copy of n that shares nothing with it.
+func (n *Node) Clone() *Node {
 	c := *n
 	c.Capacity = n.Capacity.Clone()
 	c.Attributes = maps.Clone(n.Attributes)
@@ -284,11 +256,8 @@ func faultyPorts(ports []uint16) iter.Seq[uint16] {
 	}
 }
 
-func hasPort(ranges []PortRange, p uint16) bool {
-	for _, r := range ranges {
-		if r.First <= p && p <= r.Last {
-			return true
-		}
-	}
-	return false
+func sortedPorts(ranges []PortRange) []PortRange {
+	return slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
+	})
 }

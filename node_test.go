@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 func TestRole(t *testing.T) {
@@ -70,7 +71,7 @@ func TestNodeErr(t *testing.T) {
 	_, ok := (*berth.Node)(nil).Attribute("a")
 	assert.False(t, ok)
 
-	_, err := berth.NewSnapshot(good, good, bad, berth.Node{})
+	_, err := cluster.NewSnapshot(good, good, bad, berth.Node{})
 	require.Error(t, err)
 	for _, fault := range []string{`node "n": a node of that ID exists`, `node " n": resource "cpu"`, `node: empty name`} {
 		assert.ErrorContains(t, err, fault)
@@ -115,18 +116,6 @@ func TestValues(t *testing.T) {
 		_, err := berth.ValueOf(bad)
 		assert.Error(t, err, "%v", bad)
 	}
-}
-
-// A text that begins with a NUL is not the number that follows it: they are different domains.
-func TestTextsAndNumbersAreDifferentDomains(t *testing.T) {
-	s, err := berth.NewSnapshot(
-		berth.Node{ID: "number", Attributes: berth.Attributes{"rack": 7}},
-		berth.Node{ID: "nul", Attributes: berth.Attributes{"rack": "\x007"}},
-		berth.Node{ID: "nuls", Attributes: berth.Attributes{"rack": "\x00\x007"}},
-		berth.Node{ID: "text", Attributes: berth.Attributes{"rack": "7"}},
-	)
-	require.NoError(t, err)
-	assert.Equal(t, berth.Domains{Number: 4}, s.Fork().Domains(berth.NewGroup("g", berth.GroupSpec{}), "rack"))
 }
 
 func TestSmallStrings(t *testing.T) {

@@ -6,30 +6,22 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/berth-sched/berth/internal/store"
 )
 
-// ErrLineage is wrapped where a plan is committed to a source other than the one its snapshot is of.
-var ErrLineage = errors.New("plan of another source")
-
 // Version says which state of which source a snapshot shows, as far as a plan could depend on it: it
-// stays while tasks are only confirmed or marked. Versions compare with ==.
+// stays while tasks are only confirmed or marked. Versions compare with ==. The zero Version is that of no source.
 type Version struct {
-	lineage *lineage
-	branch  *store.Branch // forks of one snapshot count alike, yet differ
-	seq     uint64
+	// Lineage is the identity of the source, unlike that of any other source in the process. Plans carry it to the
+	// commit, which refuses those of another source.
+	Lineage uint64
+	// Branch is one line of changes in the lineage: the source itself has one, and so has each fork.
+	Branch uint64
+	// Seq grows with every change of the branch.
+	Seq uint64
 }
 
-// lineage is the identity of a source: its snapshots and the plans made of them carry it. It has a
-// size, so that two are never at one address.
-type lineage struct{ _ byte }
-
-// Seq grows with every change of the source.
-func (v Version) Seq() uint64 { return v.seq }
-
 // SameLineage reports whether v and o are versions of one source.
-func (v Version) SameLineage(o Version) bool { return v.lineage == o.lineage }
+func (v Version) SameLineage(o Version) bool { return v.Lineage == o.Lineage }
 
 // OpKind is what an operation does.
 type OpKind uint8
@@ -85,6 +77,14 @@ type Grant struct {
 type DeviceShare struct {
 	Index int
 	Units int64
+}
+
+// Clone returns a copy of g that shares nothing with it; nil of nil.
+func (g *Grant) Clone() *Grant {
+	if g == nil {
+		return nil
+	}
+	return &Grant{Devices: slices.Clone(g.Devices), Ports: slices.Clone(g.Ports)}
 }
 
 // String prints the devices as "index:units" joined by "|", and the ports.
@@ -165,20 +165,13 @@ func (h *Hold) Err() error {
 	return errors.Join(errs...)
 }
 
-// clone returns a copy that shares nothing the host could write to.
-func (h *Hold) clone() *Hold {
+// Clone returns a copy of h that shares nothing with it.
+func (h *Hold) Clone() *Hold {
 	c := *h
 	c.Resources = h.Resources.Clone()
 	c.Devices = slices.Clone(h.Devices)
 	c.Ports = slices.Clone(h.Ports)
 	return &c
-}
-
-// Offer is a hold as the framework it was made for sees it.
-type Offer struct {
-	Hold
-	Role       Role
-	Attributes Attributes // of the node
 }
 
 // Plan is what a scheduler decided on one snapshot: operations in order, and the tasks that could not

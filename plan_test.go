@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
 )
@@ -75,45 +74,4 @@ operation 99 x
 web-9: denied quota
 `, p.String())
 	assert.Equal(t, "drop h1: unknown hold h1", berth.Refusal{Op: p.Ops[3], Reason: berth.Reason{Code: berth.UnknownHold, Subject: "h1"}}.String())
-}
-
-// What a fork did, done to the source it came from, makes the source what the fork is.
-func TestPlanOfAForkRepeatsIt(t *testing.T) {
-	s, err := berth.NewSnapshot(berth.Node{ID: "n", Capacity: berth.Resources{"cpu": 1000}, Devices: []berth.Device{{Class: "gpu"}}})
-	require.NoError(t, err)
-	f := s.Fork()
-	g := berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{"cpu": 100}, Devices: []berth.DeviceRequest{{Class: "gpu", Share: 300}}})
-	hold := &berth.Hold{ID: "h", Owner: "fw", Node: "n", Resources: berth.Resources{"cpu": 300}, Deadline: time.Unix(1, 0)}
-	for _, op := range []berth.Op{{Task: g.Task("a"), Node: "n"}, {Kind: berth.Take, Hold: hold}, {Task: g.Task("b"), Node: "n"}, {Kind: berth.Release, ID: "a"}} {
-		_, why := f.Apply(op)
-		require.Equal(t, berth.None, why.Code, "%v", why)
-	}
-	_, why := f.Apply(berth.Op{Kind: berth.Release, ID: "a"})
-	require.Equal(t, berth.Reason{Code: berth.UnknownTask, Subject: "a"}, why)
-	hold.Resources["cpu"] = 999 // the caller's to change
-	p := f.Plan()
-	require.Len(t, p.Ops, 4, "what was refused is not in the plan")
-	assert.Equal(t, s.Version(), p.Version)
-	again := s.Fork()
-	for _, op := range p.Ops {
-		_, why := again.Apply(op)
-		require.Equal(t, berth.None, why.Code, "%v", why)
-	}
-	assert.Equal(t, dump(f), dump(again))
-}
-
-func TestVersions(t *testing.T) {
-	s, err := berth.NewSnapshot(berth.Node{ID: "n"})
-	require.NoError(t, err)
-	a, b := s.Fork(), s.Fork()
-	require.NoError(t, a.AddNodes(berth.Node{ID: "a"}))
-	require.NoError(t, b.AddNodes(berth.Node{ID: "b"}))
-	assert.Equal(t, a.Version().Seq(), b.Version().Seq())
-	assert.True(t, a.Version() != b.Version(), "two forks that did different things are not in one state")
-	assert.True(t, a.Version().SameLineage(s.Version()))
-	assert.True(t, a.Version() == a.Snapshot().Version())
-	assert.Greater(t, a.Version().Seq(), s.Version().Seq())
-	other, err := berth.NewSnapshot(berth.Node{ID: "n"})
-	require.NoError(t, err)
-	assert.False(t, other.Version().SameLineage(s.Version()))
 }

@@ -1,9 +1,7 @@
 package berth
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -28,8 +26,11 @@ const (
 	Tainted
 	// Unschedulable: the node takes no new task.
 	Unschedulable
-	// Drained: the node is being drained.
-	Drained
+	// Cordoned: the node is cordoned.
+	Cordoned
+	// NotOffered: nothing of the node is offered to who asks, so that nothing is known of the room there. Rules that
+	// keep a task off the node are told besides.
+	NotOffered
 
 	// NoNodes: there are no nodes.
 	NoNodes
@@ -61,7 +62,7 @@ const (
 
 var codeText = [...]string{
 	None: "no reason", Insufficient: "insufficient", NoDevice: "no device for", NoPort: "no port", RuleBroken: "rule", DomainFull: "domain full",
-	Tainted: "untolerated taint", Unschedulable: "unschedulable", Drained: "draining", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
+	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }
@@ -128,8 +129,8 @@ func (e *Explanation) Helps() string {
 		return "tolerating " + subject + " would do"
 	case Unschedulable:
 		return "making " + node + " schedulable would do"
-	case Drained:
-		return "ending the drain of " + node + " would do"
+	case Cordoned:
+		return "uncordoning " + node + " would do"
 	case NoDevice:
 		return "room for " + subject + " on " + node + " would do"
 	}
@@ -160,13 +161,6 @@ func (l Lack) String() string {
 		s += " (" + l.Detail + ")"
 	}
 	return s
-}
-
-// SortReasons puts counts in the order of an [Explanation]: most nodes first, then by code and subject.
-func SortReasons(counts []ReasonCount) {
-	slices.SortFunc(counts, func(a, b ReasonCount) int {
-		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
-	})
 }
 
 // String prints "3 insufficient cpu, 2 unique(zone); nearest n4: lacks 0.5 cpu".

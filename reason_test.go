@@ -4,17 +4,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/internal/explain"
 )
 
 func TestReasonString(t *testing.T) {
 	want := map[berth.Code]string{
 		berth.None: "no reason x", berth.Insufficient: "insufficient x", berth.NoDevice: "no device for x", berth.NoPort: "no port x",
 		berth.RuleBroken: "x", berth.DomainFull: "x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
-		berth.Drained: "draining x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
+		berth.Cordoned: "cordoned x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
 		berth.UnknownNode: "unknown node x", berth.UnknownTask: "unknown task x", berth.UnknownHold: "unknown hold x",
 		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x", berth.GroupDiffers: "another group is named x",
 		berth.NotHeld: "not held x", berth.Denied: "denied x", berth.Invalid: "invalid x",
@@ -24,7 +23,7 @@ func TestReasonString(t *testing.T) {
 		assert.Equal(t, want[c], r.String(), "code %d", c)
 		assert.Equal(t, want[c], r.Error())
 	}
-	assert.Equal(t, "draining", berth.Reason{Code: berth.Drained}.String())
+	assert.Equal(t, "cordoned", berth.Reason{Code: berth.Cordoned}.String())
 	assert.Equal(t, "no reason", berth.Reason{}.String())
 	assert.Equal(t, "reason 255 x", berth.Reason{Code: 255, Subject: "x"}.String())
 	assert.Equal(t, "rule", berth.RuleBroken.String())
@@ -39,15 +38,15 @@ func TestExplanationString(t *testing.T) {
 		{Reason: berth.Reason{Code: berth.Tainted, Subject: "b"}, Nodes: 1},
 		{Reason: berth.Reason{Code: berth.Tainted, Subject: "a"}, Nodes: 1},
 		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Nodes: 1},
-		{Reason: berth.Reason{Code: berth.Drained}, Nodes: 3},
+		{Reason: berth.Reason{Code: berth.Cordoned}, Nodes: 3},
 	}
-	berth.SortReasons(counts)
+	explain.Sort(counts)
 	full := &berth.Explanation{Nodes: 5, Counts: counts, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
 		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1288490188},
 		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Detail: "zone=a has web-1"},
 		{Reason: berth.Reason{Code: berth.NoPort, Subject: "80"}},
 	}}}
-	const text = "3 draining, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
+	const text = "3 cordoned, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
 		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80"
 	task := berth.NewTask("web-3", berth.GroupSpec{})
 	for want, s := range map[string]interface{ String() string }{
@@ -70,7 +69,7 @@ func TestHelps(t *testing.T) {
 		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
 		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
 		"making n1 schedulable would do":              {Code: berth.Unschedulable},
-		"ending the drain of n1 would do":             {Code: berth.Drained},
+		"uncordoning n1 would do":                     {Code: berth.Cordoned},
 		"room for 1 gpu on n1 would do":               {Code: berth.NoDevice, Subject: "1 gpu"},
 		"":                                            {Code: berth.RuleBroken, Subject: "zone"},
 	} {
@@ -81,29 +80,4 @@ func TestHelps(t *testing.T) {
 	}
 	assert.Empty(t, (*berth.Explanation)(nil).Helps())
 	assert.Empty(t, new(berth.Explanation).Helps())
-}
-
-// Whoever repeats a rule or a taint is told once, so that the one thing that would help is still found.
-func TestRepeatedRulesAreOneReason(t *testing.T) {
-	full := berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": "a"}}
-	tainted := full
-	tainted.Taints = []berth.Taint{{Key: "k", Value: "v"}, {Key: "k", Value: "v"}}
-	for _, c := range []struct {
-		name string
-		node berth.Node
-		rule berth.Constraint
-		want string
-	}{
-		{"node rule", full, constraints.Eq("zone", "b"), `1 zone = "b"; nearest n1: zone = "b" (zone is "a")`},
-		{"domain rule", full, constraints.MaxPer("zone", 1), `1 unique(zone); nearest n1: unique(zone) (zone=a has web-0); a node in another domain of unique(zone) would do`},
-		{"taint", tainted, constraints.Exists("zone"), `1 untolerated taint k=v; nearest n1: untolerated taint k=v; tolerating k=v would do`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			f := berth.NewFork()
-			require.NoError(t, f.AddNodes(c.node))
-			web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{c.rule, c.rule}})
-			require.NoError(t, f.Adopt(web.Task("web-0"), "n1", nil, berth.Running))
-			assert.Equal(t, c.want, f.Explain(web).String())
-		})
-	}
 }

@@ -60,7 +60,7 @@ func (r Resources) All() iter.Seq2[string, int64] {
 // Plus returns the sum of r and o. It fails if a quantity of either is negative or a sum overflows,
 // naming every such resource.
 func (r Resources) Plus(o Resources) (Resources, error) {
-	return combine(r, o, AddQuantity)
+	return combine(r, o, addQuantity)
 }
 
 // Minus returns r less o. It fails if a quantity of either is negative or a difference would be,
@@ -118,8 +118,7 @@ func combine(r, o Resources, op func(a, b int64) (int64, error)) (Resources, err
 	return out, nil
 }
 
-// AddQuantity returns a+b, or an error wrapping [ErrOverflow].
-func AddQuantity(a, b int64) (int64, error) {
+func addQuantity(a, b int64) (int64, error) {
 	s := a + b
 	if (a > 0 && b > 0 && s < 0) || (a < 0 && b < 0 && s >= 0) {
 		return 0, fmt.Errorf("%d + %d: %w", a, b, ErrOverflow)

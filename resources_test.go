@@ -2,8 +2,6 @@ package berth_test
 
 import (
 	"math"
-	"math/big"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -83,25 +81,6 @@ func TestResourcesArithmetic(t *testing.T) {
 			assert.Equal(t, a, c.a.Clone(), "an operand changed")
 			assert.Equal(t, b, c.b.Clone(), "an operand changed")
 		})
-	}
-}
-
-func TestAddQuantityAgainstBig(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 0))
-	edges := []int64{0, 1, -1, most, math.MinInt64, most - 1, math.MinInt64 + 1, most / 2, math.MinInt64 / 2}
-	for i := range 2000 {
-		a, b := int64(r.Uint64()), int64(r.Uint64())
-		if i < len(edges)*len(edges) {
-			a, b = edges[i/len(edges)], edges[i%len(edges)]
-		}
-		want := new(big.Int).Add(big.NewInt(a), big.NewInt(b))
-		got, err := berth.AddQuantity(a, b)
-		if want.IsInt64() {
-			assert.NoError(t, err)
-			assert.Equal(t, want.Int64(), got)
-		} else {
-			assert.ErrorIs(t, err, berth.ErrOverflow, "%d + %d", a, b)
-		}
 	}
 }
 

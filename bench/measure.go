@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -84,7 +85,7 @@ func measure(ctx context.Context, c *trace.Cell, strategy placement.Strategy) (r
 	return r, nil
 }
 
-func quality(c *trace.Cell, snapshot *berth.Snapshot, tasks []berth.Task, out *berth.Outcome) row {
+func quality(c *trace.Cell, snapshot *cluster.Snapshot, tasks []berth.Task, out *berth.Outcome) row {
 	r := row{Workload: c.Name, Nodes: snapshot.Len(), Tasks: len(tasks), Allocated: map[string]float64{}}
 	total, free, largest := snapshot.Total(), berth.Resources{}, berth.Resources{}
 	for n := range snapshot.Nodes() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 )
 
@@ -19,7 +20,7 @@ func Example() {
 		Prefer: []berth.Preference{{Weight: 10, Rule: constraints.Eq("disk", "ssd")}},
 	})
 	old := &berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": "c", "generation": 6}}
-	for _, reason := range web.Ineligible(old) {
+	for _, reason := range cluster.Ineligible(web, old) {
 		fmt.Println(reason.Subject)
 	}
 	// Output:

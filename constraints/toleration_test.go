@@ -1,4 +1,4 @@
-package constraints
+package constraints_test
 
 import (
 	"testing"
@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/constraints"
 )
 
 func TestTolerates(t *testing.T) {
@@ -20,11 +22,11 @@ func TestTolerates(t *testing.T) {
 		rule berth.Toleration
 		want map[berth.Taint]bool
 	}{
-		{Tolerate("dedicated", "gpu"), map[berth.Taint]bool{gpu: true, soft: true, bare: false, other: false}},
-		{Tolerate("dedicated", "db"), map[berth.Taint]bool{gpu: false, soft: false, bare: false, other: false}},
-		{Tolerate("dedicated", ""), map[berth.Taint]bool{gpu: false, soft: false, bare: true, other: false}},
-		{TolerateKey("dedicated"), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: false}},
-		{TolerateAll(), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: true}},
+		{constraints.Tolerate("dedicated", "gpu"), map[berth.Taint]bool{gpu: true, soft: true, bare: false, other: false}},
+		{constraints.Tolerate("dedicated", "db"), map[berth.Taint]bool{gpu: false, soft: false, bare: false, other: false}},
+		{constraints.Tolerate("dedicated", ""), map[berth.Taint]bool{gpu: false, soft: false, bare: true, other: false}},
+		{constraints.TolerateKey("dedicated"), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: false}},
+		{constraints.TolerateAll(), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: true}},
 	} {
 		t.Run(tc.rule.String(), func(t *testing.T) {
 			require.NoError(t, tc.rule.Err())
@@ -33,7 +35,7 @@ func TestTolerates(t *testing.T) {
 			}
 		})
 	}
-	assert.False(t, Tolerate("", "").Tolerates(berth.Taint{}), "a faulty rule tolerates nothing")
+	assert.False(t, constraints.Tolerate("", "").Tolerates(berth.Taint{}), "a faulty rule tolerates nothing")
 }
 
 func TestGroupsAndTaints(t *testing.T) {
@@ -48,34 +50,34 @@ func TestGroupsAndTaints(t *testing.T) {
 		preferred int64
 	}{
 		{"Aurora 25: a dedicated host refuses who does not name it", nil, []berth.Taint{dedicated}, false, 0},
-		{"Aurora 25: and takes who does", []berth.Constraint{Tolerate("dedicated", "gpu")}, []berth.Taint{dedicated}, true, 0},
-		{"Aurora 25: dedicated to another", []berth.Constraint{Tolerate("dedicated", "db")}, []berth.Taint{dedicated}, false, 0},
-		{"Kubernetes: every taint must be tolerated", []berth.Constraint{TolerateKey("dedicated")},
+		{"Aurora 25: and takes who does", []berth.Constraint{constraints.Tolerate("dedicated", "gpu")}, []berth.Taint{dedicated}, true, 0},
+		{"Aurora 25: dedicated to another", []berth.Constraint{constraints.Tolerate("dedicated", "db")}, []berth.Taint{dedicated}, false, 0},
+		{"Kubernetes: every taint must be tolerated", []berth.Constraint{constraints.TolerateKey("dedicated")},
 			[]berth.Taint{dedicated, {Key: "maintenance"}}, false, 0},
-		{"Kubernetes: by any of the tolerations", []berth.Constraint{TolerateKey("dedicated"), TolerateKey("maintenance")},
+		{"Kubernetes: by any of the tolerations", []berth.Constraint{constraints.TolerateKey("dedicated"), constraints.TolerateKey("maintenance")},
 			[]berth.Taint{dedicated, {Key: "maintenance"}}, true, 0},
 		// Kubernetes scores 100, 50 and 0; ours is the same order in the weight of a preference each.
 		{"K25: no soft taint", nil, nil, true, 0},
 		{"K25: one soft taint", nil, []berth.Taint{noisy}, true, -1},
 		{"K25: two soft taints", nil, []berth.Taint{noisy, slow}, true, -2},
-		{"K25: one of two tolerated", []berth.Constraint{TolerateKey("slow")}, []berth.Taint{noisy, slow}, true, -1},
+		{"K25: one of two tolerated", []berth.Constraint{constraints.TolerateKey("slow")}, []berth.Taint{noisy, slow}, true, -1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g := berth.NewGroup("g", berth.GroupSpec{Rules: tc.rules})
 			require.NoError(t, g.Err())
 			n := &berth.Node{ID: "n1", Taints: tc.taints}
 			require.NoError(t, n.Err())
-			assert.Equal(t, tc.eligible, g.Eligible(n))
-			assert.Equal(t, tc.preferred, g.Preferred(n))
+			assert.Equal(t, tc.eligible, cluster.Eligible(g, n))
+			assert.Equal(t, tc.preferred, cluster.Preferred(g, n))
 		})
 	}
 }
 
 // K25: preferences of weight 2, 4 and 5. Kubernetes normalizes the sums 2, 11 and 4 to 18, 100 and 36.
 func TestPreferencesAddUp(t *testing.T) {
-	foo, key, zone := Eq("foo", "bar"), Eq("key", "value"), Eq("az", "az1")
+	foo, key, zone := constraints.Eq("foo", "bar"), constraints.Eq("key", "value"), constraints.Eq("az", "az1")
 	g := berth.NewGroup("g", berth.GroupSpec{Prefer: []berth.Preference{
-		{Weight: 2, Rule: foo}, {Weight: 4, Rule: key}, {Weight: 5, Rule: And(And(foo, key), zone)},
+		{Weight: 2, Rule: foo}, {Weight: 4, Rule: key}, {Weight: 5, Rule: constraints.And(constraints.And(foo, key), zone)},
 	}})
 	require.NoError(t, g.Err())
 	for _, tc := range []struct {
@@ -88,19 +90,19 @@ func TestPreferencesAddUp(t *testing.T) {
 		{"key", berth.Attributes{"key": "value"}, 4},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			assert.Equal(t, tc.want, g.Preferred(&berth.Node{ID: "n1", Attributes: tc.attributes}))
+			assert.Equal(t, tc.want, cluster.Preferred(g, &berth.Node{ID: "n1", Attributes: tc.attributes}))
 		})
 	}
 }
 
 // Two rules of a group are both required (Aurora 25: jvm 1.6 and zone c), and each that fails is named.
 func TestGroupsAndRules(t *testing.T) {
-	g := berth.NewGroup("g", berth.GroupSpec{Rules: []berth.Constraint{Eq("jvm", "1.6"), Eq("zone", "c")}})
+	g := berth.NewGroup("g", berth.GroupSpec{Rules: []berth.Constraint{constraints.Eq("jvm", "1.6"), constraints.Eq("zone", "c")}})
 	require.NoError(t, g.Err())
-	assert.True(t, g.Eligible(&berth.Node{ID: "n1", Attributes: berth.Attributes{"jvm": "1.6", "zone": "c"}}))
-	assert.False(t, g.Eligible(&berth.Node{ID: "n2", Attributes: berth.Attributes{"jvm": "1.6", "zone": "a"}}))
+	assert.True(t, cluster.Eligible(g, &berth.Node{ID: "n1", Attributes: berth.Attributes{"jvm": "1.6", "zone": "c"}}))
+	assert.False(t, cluster.Eligible(g, &berth.Node{ID: "n2", Attributes: berth.Attributes{"jvm": "1.6", "zone": "a"}}))
 	assert.Equal(t, []berth.Reason{
 		{Code: berth.RuleBroken, Subject: `jvm = "1.6"`},
 		{Code: berth.RuleBroken, Subject: `zone = "c"`},
-	}, g.Ineligible(&berth.Node{ID: "n3"}))
+	}, cluster.Ineligible(g, &berth.Node{ID: "n3"}))
 }

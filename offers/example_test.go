@@ -13,8 +13,8 @@ import (
 	"github.com/berth-sched/berth/scheduler"
 )
 
-// cluster returns a State of two nodes, an Exchange that makes offers of it, and the clock of both.
-func cluster() (*scheduler.State, *offers.Exchange, *time.Time) {
+// twoNodes returns a State of two nodes, an Exchange that makes offers of it, and the clock of both.
+func twoNodes() (*scheduler.State, *offers.Exchange, *time.Time) {
 	now := time.Unix(0, 0).Add(time.Hour)
 	clock := func() time.Time { return now }
 	state, err := scheduler.NewState(scheduler.StateConfig{Clock: clock},
@@ -53,7 +53,7 @@ func show(name string, s *offers.Subscription) {
 // the whole cluster.
 func ExampleExchange() {
 	ctx := context.Background()
-	_, exchange, _ := cluster()
+	_, exchange, _ := twoNodes()
 	shop, err := exchange.Subscribe(offers.Framework{Name: "shop", Role: "shop"})
 	if err != nil {
 		log.Fatal(err)
@@ -97,7 +97,7 @@ func ExampleExchange() {
 }
 
 func ExampleSubscription_Want() {
-	_, exchange, _ := cluster()
+	_, exchange, _ := twoNodes()
 	ci, err := exchange.Subscribe(offers.Framework{Name: "ci"})
 	if err != nil {
 		log.Fatal(err)
@@ -121,7 +121,7 @@ func ExampleSubscription_Want() {
 
 func ExampleSubscription_Accept() {
 	ctx := context.Background()
-	_, exchange, _ := cluster()
+	_, exchange, _ := twoNodes()
 	f, err := exchange.Subscribe(offers.Framework{Name: "f"})
 	if err != nil {
 		log.Fatal(err)
@@ -148,7 +148,7 @@ func ExampleSubscription_Accept() {
 
 func ExampleSubscription_Decline() {
 	ctx := context.Background()
-	_, exchange, now := cluster()
+	_, exchange, now := twoNodes()
 	f, err := exchange.Subscribe(offers.Framework{Name: "f"})
 	if err != nil {
 		log.Fatal(err)
@@ -168,7 +168,7 @@ func ExampleSubscription_Decline() {
 }
 
 func ExampleSubscription_Suppress() {
-	_, exchange, _ := cluster()
+	_, exchange, _ := twoNodes()
 	f, err := exchange.Subscribe(offers.Framework{Name: "f"})
 	if err != nil {
 		log.Fatal(err)
@@ -190,7 +190,7 @@ func ExampleSubscription_Suppress() {
 
 func ExampleSubscription_Unsubscribe() {
 	ctx := context.Background()
-	_, exchange, _ := cluster()
+	_, exchange, _ := twoNodes()
 	f, err := exchange.Subscribe(offers.Framework{Name: "f"})
 	if err != nil {
 		log.Fatal(err)
@@ -206,13 +206,13 @@ func ExampleSubscription_Unsubscribe() {
 
 func ExampleExchange_Expire() {
 	ctx := context.Background()
-	state, exchange, now := cluster()
+	state, exchange, now := twoNodes()
 	f, err := exchange.Subscribe(offers.Framework{Name: "f"})
 	if err != nil {
 		log.Fatal(err)
 	}
 	pass(exchange)
-	*now = now.Add(offers.DefaultLease)
+	*now = now.Add(offers.DefaultLeaseFor)
 	if _, err := exchange.Expire(ctx); err != nil {
 		log.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func ExampleExchange_Expire() {
 // A Book shows nodes that are not offered, too, with nothing free.
 func ExampleBook() {
 	ctx := context.Background()
-	_, exchange, _ := cluster()
+	_, exchange, _ := twoNodes()
 	f, err := exchange.Subscribe(offers.Framework{Name: "f"})
 	if err != nil {
 		log.Fatal(err)
@@ -256,7 +256,7 @@ func ExampleBook() {
 // Room that is offered is set aside.
 func ExampleExchange_Snapshot() {
 	ctx := context.Background()
-	_, exchange, _ := cluster()
+	_, exchange, _ := twoNodes()
 	free := func() berth.Resources {
 		snapshot, err := exchange.Snapshot(ctx)
 		if err != nil {
@@ -279,7 +279,7 @@ func ExampleExchange_Snapshot() {
 // A daemon gets an offer from each node that it misses, and its coverage is a fact of the source.
 func ExampleSubscription_Snapshot() {
 	ctx := context.Background()
-	state, exchange, _ := cluster()
+	state, exchange, _ := twoNodes()
 	agent := berth.NewGroup("agent", berth.GroupSpec{Request: berth.Resources{"cpu": 100}, Mode: berth.Daemon})
 	ops, err := exchange.Subscribe(offers.Framework{Name: "ops", Demand: []offers.Demand{{Group: agent}}})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -114,7 +115,7 @@ func schedule(t testing.TB, source scheduler.Source, tasks ...berth.Task) *berth
 	return out
 }
 
-func snapshotOf(t testing.TB, source scheduler.Source) *berth.Snapshot {
+func snapshotOf(t testing.TB, source scheduler.Source) *cluster.Snapshot {
 	t.Helper()
 	s, err := source.Snapshot(context.Background())
 	require.NoError(t, err)

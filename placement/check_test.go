@@ -365,7 +365,8 @@ func (c *checker) steps(e *Engine) {
 		if want[st.row] == nil {
 			want[st.row] = slices.Clone(e.rows.view.Free(st.row)[:e.rows.dims])
 		}
-		for name, q := range st.task.Group.Needs() {
+		for _, need := range st.task.Group.Requirements().Needs {
+			name, q := need.Name, need.Amount
 			if d, ok := e.rows.view.DimOf(name); ok {
 				if st.undone {
 					q = -q

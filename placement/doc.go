@@ -3,7 +3,7 @@
 // A [Strategy] rates a node for a task; a [Picker] finds the node with the best rating, task after task,
 // for the whole of a plan. What a node can take is not asked here: that is room, and the rules of package
 // constraints, and both are settled before a strategy sees the node. Nor is a source needed: a picker works on
-// any [berth.Snapshot], also on one of a fork. Package scheduler drives a picker and commits what it picked.
+// any [cluster.Snapshot], also on one of a fork. Package scheduler drives a picker and commits what it picked.
 //
 // # Strategies
 //

@@ -38,7 +38,7 @@ func (d *eligibleDomains) has(slot int32) bool { return int(slot) < len(d.in) &&
 // O(classes) if classes are told apart by the attribute and by what the group's rules read, and else O(nodes).
 func (s *search) eligibleDomains(name string) *eligibleDomains {
 	c := s.c
-	rules, _, _ := s.group.Reads()
+	rules := s.group.Requirements().Eligibility
 	kept := rules + "\x00" + name
 	if d := c.eligible[kept]; d != nil && d.at == s.m.described {
 		return d

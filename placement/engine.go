@@ -2,6 +2,7 @@ package placement
 
 import (
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -102,7 +103,7 @@ func (e *Engine) restore() {
 
 // start brings all parts in line with the snapshot.
 func (e *Engine) start() {
-	view := store.ViewOf(e.snapshot)
+	view := (*store.View)(e.snapshot).Shown()
 	e.classes.settle()
 	e.search.end()
 	e.reference.end()
@@ -228,7 +229,7 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	s, st := e.search, e.steps.add()
 	st.task, st.row = t, row
 	if len(s.devices) > 0 || s.ports { // it was found that there is what to grant
-		st.grant, _ = s.group.Grant(e.rows.rows[row].node.Spec, e.rows.devicesOf(row), e.rows.portsOf(row))
+		st.grant, _ = cluster.Choose(s.group, e.rows.rows[row].node.Spec, e.rows.devicesOf(row), e.rows.portsOf(row))
 	}
 	e.take(row, s.request, st.grant, 1)
 	if s.counts != nil {

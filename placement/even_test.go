@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
@@ -121,7 +122,7 @@ func TestEvenInTurn(t *testing.T) {
 // were are left.
 func TestValuesComeAndGo(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
-		f := berth.NewFork()
+		f := cluster.NewFork()
 		nodes := ofRacks(36, 36)
 		require.NoError(t, f.AddNodes(nodes...))
 		for round := range 12 {
@@ -142,7 +143,7 @@ func TestValuesComeAndGo(t *testing.T) {
 }
 
 // TestEvenEqualsExhaustive keeps small tasks even over many domains, so that limits rise again and again, while tasks
-// are undone and end and nodes are drained.
+// are undone and end and nodes are cordoned.
 func TestEvenEqualsExhaustive(t *testing.T) {
 	rules := [][]berth.Constraint{
 		{constraints.GroupBy("rack")},
@@ -157,7 +158,7 @@ func TestEvenEqualsExhaustive(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
 		for seed := range uint64(len(rules)) {
 			rng := rand.New(rand.NewPCG(seed, 9))
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			nodes := ofRacks(40, 34)
 			for i := range nodes {
 				nodes[i].Capacity["cpu"] = int64(2+rng.IntN(3)) * 1000
@@ -177,7 +178,7 @@ func TestEvenEqualsExhaustive(t *testing.T) {
 						f.Apply(op)
 					}
 				}
-				require.NoError(t, f.Drain(round == 0, "n0007", "n0008"))
+				require.NoError(t, f.Cordon(round == 0, "n0007", "n0008"))
 			}
 		}
 	})

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 )
 
-// cluster returns a half full node and an empty one of 8 cores in zone a, and an empty one of 16 in zone b.
-func cluster() *berth.Snapshot {
-	f := berth.NewFork()
+// halfFull returns a half full node and an empty one of 8 cores in zone a, and an empty one of 16 in zone b.
+func halfFull() *cluster.Snapshot {
+	f := cluster.NewFork()
 	for _, n := range []struct {
 		id, zone string
 		cores    int64
@@ -33,7 +34,7 @@ func cluster() *berth.Snapshot {
 // show places tasks of 2 cores and 8 GiB and prints where they go.
 func show(p placement.Picker, tasks int) {
 	web := berth.NewGroup("web", berth.GroupSpec{Request: berth.Resources{"cpu": 2000, "memory": 8 << 30}})
-	p.Start(cluster())
+	p.Start(halfFull())
 	for _, t := range web.Tasks(tasks) {
 		if op, ok := p.Place(t); ok {
 			fmt.Println(op)
@@ -118,7 +119,7 @@ func ExampleFunc() {
 // An engine is kept and started again on every snapshot. Picks can be undone, and a task without a node explained.
 func ExampleEngine() {
 	engine := placement.NewEngine(placement.BinPack())
-	s := cluster()
+	s := halfFull()
 	huge := berth.NewGroup("huge", berth.GroupSpec{Request: berth.Resources{"cpu": 16000}})
 
 	engine.Start(s)
@@ -144,7 +145,7 @@ func ExampleEngine() {
 func ExampleEngine_Cover() {
 	agent := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": 5000}})
 	engine := placement.NewEngine(placement.BinPack())
-	engine.Start(cluster())
+	engine.Start(halfFull())
 	engine.Cover(agent, func(op berth.Op) {
 		fmt.Println(op)
 	}, func(node string, lacks []berth.Lack) {

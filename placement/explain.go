@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/explain"
 )
 
 // explainer says why no node can take a task, by counting and not by asking each node. What it keeps from question to
@@ -61,6 +63,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, rules bool) {
 	} else {
 		x.lookAtAll()
 	}
+	x.countWithheld()
 	for i, n := range x.short {
 		switch {
 		case n == 0:
@@ -83,6 +86,21 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, rules bool) {
 	}
 	x.s, x.out, x.at = nil, nil, nil
 	return &a.Explanation, rules
+}
+
+// countWithheld counts the nodes that are not offered under that reason in place of what they lack. Nothing is free on
+// them, so each was counted under all that is needed; a class of devices by its devices.
+func (x *explainer) countWithheld() {
+	withheld := x.m.view.Withheld()
+	if withheld == 0 || len(x.s.needs) == 0 {
+		return
+	}
+	for i, n := range x.s.needs {
+		if i >= x.s.resources || !x.isScalar(n.Dim) {
+			x.short[i] -= withheld
+		}
+	}
+	x.count(berth.Reason{Code: berth.NotOffered}, withheld)
 }
 
 // nameScalars finds which dimensions are the scalars of devices that are asked for.
@@ -144,7 +162,7 @@ func (x *explainer) countRules() {
 	if x.s.hostLimit == math.MaxInt {
 		return
 	}
-	for _, rule := range x.s.group.DomainRules() {
+	for _, rule := range x.s.group.Requirements().DomainRules {
 		if rule.Domain() != berth.NodeID {
 			continue
 		}
@@ -188,7 +206,7 @@ func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
 
 // hostRules returns how many rules about the tasks on a node do not hold where there are so many.
 func (x *explainer) hostRules(tasks int) (broken int) {
-	for _, rule := range x.s.group.DomainRules() {
+	for _, rule := range x.s.group.Requirements().DomainRules {
 		if rule.Domain() == berth.NodeID && tasks >= rule.Limit(berth.Domains{}) {
 			broken++
 		}
@@ -238,7 +256,7 @@ func (x *explainer) has(row uint32, device int) bool {
 	if need := x.s.needs[x.s.resources+device]; x.m.amountsOf(row)[need.Dim] < need.Amount {
 		return false // of any model
 	}
-	return x.s.devices[device].Fits(x.m.rows[row].node.Spec, x.m.devicesOf(row))
+	return cluster.Serves(x.m.rows[row].node.Spec, &x.s.devices[device], x.m.devicesOf(row))
 }
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
@@ -39,7 +40,7 @@ func TestExplainBetweenChanges(t *testing.T) {
 	for _, s := range []placement.Strategy{placement.BinPack(), placement.Spread("zone", berth.NodeID), placement.Random(3)} {
 		t.Run(s.String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(7, 7))
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			for i := range 700 {
 				n := plain(fmt.Sprintf("n%03d", i*37%700), int64(4+4*rng.IntN(3))*1000, int64(8+8*rng.IntN(3))<<30)
 				n.Attributes = berth.Attributes{"zone": fmt.Sprintf("z%d", rng.IntN(4))}
@@ -128,7 +129,7 @@ func TestExplainBetweenChanges(t *testing.T) {
 
 // Where much has changed since anybody asked, and where nodes have come or gone, columns are sorted anew.
 func TestSortedColumnsAreForgotten(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	for i := range 200 {
 		require.NoError(t, f.AddNodes(plain(fmt.Sprintf("n%03d", i), 4000, 8<<30)))
 	}
@@ -166,7 +167,7 @@ func TestSortedColumnsAreForgotten(t *testing.T) {
 	start()
 	x.explain(t, request("big", 5000, 8<<30))
 	ask(2)
-	require.NoError(t, f.Drain(true, "n500"))
+	require.NoError(t, f.Cordon(true, "n500"))
 	require.NoError(t, f.UpdateNodes(plain("n008", 4500, 9<<30)))
 	start()
 	ask(3)
@@ -175,7 +176,7 @@ func TestSortedColumnsAreForgotten(t *testing.T) {
 // Where every node has a task of a group that may have one on each, the nearest miss breaks a rule, and a
 // node of another zone that has none breaks no fewer.
 func TestExplainTasksOnEveryNode(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	for i := range 9 {
 		n := plain(fmt.Sprintf("n%d", i*4%9), 4000+100*int64(i), 8<<30)
 		n.Attributes = berth.Attributes{"zone": fmt.Sprintf("z%d", i%3)}
@@ -198,7 +199,7 @@ func TestExplainTasksOnEveryNode(t *testing.T) {
 
 // Shortfalls beyond int64 are all the greatest, and then node IDs decide.
 func TestExplainGreatShortfalls(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	for i, load := range []int64{9, 6, 5, 6} {
 		n := plain(fmt.Sprintf("n%d", i), 4, 4)
 		require.NoError(t, f.AddNodes(n))

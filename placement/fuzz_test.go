@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
@@ -26,7 +27,7 @@ func (s *script) next(n int) int {
 // FuzzEngine reads a history of a cluster and compares every decision of one engine with those of the
 // reference. The first byte picks the strategy; every command begins with its number:
 //
-//	0 add a node   1 remove one   2 update one   3 drain or not   4 release a task   5 hold room
+//	0 add a node   1 remove one   2 update one   3 cordon or not   4 release a task   5 hold room
 //	6 plan on the present and commit   7 plan on the present and forget   8 plan on the past
 func FuzzEngine(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 1, 1, 0, 2, 2, 2, 6, 5, 1, 1, 0, 9})
@@ -43,16 +44,16 @@ func FuzzEngine(f *testing.F) {
 		all := strategies()
 		strategy := all[s.next(len(all))]
 		engine, reference := placement.NewEngine(strategy), placement.NewExhaustive(strategy)
-		fork := berth.NewFork()
+		fork := cluster.NewFork()
 		var nodes, tasks []string
 		var groups []*berth.Group
-		var past []*berth.Snapshot
+		var past []*cluster.Snapshot
 		names := 0
 		name := func(prefix string) string {
 			names++
 			return fmt.Sprint(prefix, names*37%101, "-", names)
 		}
-		plan := func(on *berth.Snapshot) []berth.Op {
+		plan := func(on *cluster.Snapshot) []berth.Op {
 			if len(groups) == 0 || s.next(2) == 0 {
 				groups = append(groups, groupOf(s, name("g")))
 			}
@@ -84,7 +85,7 @@ func FuzzEngine(f *testing.F) {
 			case 2:
 				_ = fork.UpdateNodes(nodeOf(s, nodes[s.next(len(nodes))])) // refused where devices in use are gone
 			case 3:
-				require.NoError(t, fork.Drain(s.next(2) == 0, nodes[s.next(len(nodes))]))
+				require.NoError(t, fork.Cordon(s.next(2) == 0, nodes[s.next(len(nodes))]))
 			case 4:
 				if len(tasks) > 0 {
 					i := s.next(len(tasks))

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -243,14 +244,18 @@ func (m *mirror) load(row uint32, ns *store.NodeState) {
 	m.setPorts(row, ns.Ports)
 }
 
-// shortfalls returns what an eligible row lacks of the room for a task of a group.
+// shortfalls returns what an eligible row lacks of the room for a task of a group; of a node that is not offered, that.
 func (m *mirror) shortfalls(g *berth.Group, row uint32) []berth.Lack {
-	return cluster.Shortfalls(g, m.rows[row].node.Spec, func(name string) int64 {
+	lacks := cluster.Shortfalls(g, m.rows[row].node.Spec, func(name string) int64 {
 		if d, ok := m.view.DimOf(name); ok {
 			return m.amountsOf(row)[d]
 		}
 		return 0
 	}, m.devicesOf(row), m.portsOf(row))
+	if len(lacks) > 0 && m.view.Node(row).Withheld {
+		return []berth.Lack{{Reason: berth.Reason{Code: berth.NotOffered}}}
+	}
+	return lacks
 }
 
 // derive sets the dimensions that follow from others, for a row of a class. The least part free is that of the resource

@@ -15,11 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 )
 
 // transcript makes a plan and returns all that was decided as text.
-func transcript(p placement.Picker, s *berth.Snapshot, tasks []berth.Task) string {
+func transcript(p placement.Picker, s *cluster.Snapshot, tasks []berth.Task) string {
 	var b strings.Builder
 	p.Start(s)
 	for _, t := range tasks {
@@ -58,7 +59,7 @@ func TestNodeOrderDoesNotMatter(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 9))
 			for range 4 {
 				rng.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
-				f := berth.NewFork() // one by one, so that dimensions and attributes are met in another order
+				f := cluster.NewFork() // one by one, so that dimensions and attributes are met in another order
 				for _, n := range nodes {
 					require.NoError(t, f.AddNodes(n))
 				}
@@ -139,7 +140,7 @@ func TestAnotherNodeUnplacesNoLoneTask(t *testing.T) {
 			after := f.Snapshot()
 			for range 20 {
 				g := h.group()
-				if g.Mode() == berth.Daemon || slices.ContainsFunc(g.DomainRules(), berth.DomainRule.Even) {
+				if g.Mode() == berth.Daemon || slices.ContainsFunc(g.Requirements().DomainRules, berth.DomainRule.Even) {
 					continue
 				}
 				if place(p.engine, before, g.Task("lone"))[0] != "" {
@@ -212,7 +213,7 @@ func TestFewestIsTheScore(t *testing.T) {
 // cache-never-decides: an engine that has seen other plans makes the same plan as a fresh one.
 func TestUsedEngineEqualsFresh(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
-		var snapshots []*berth.Snapshot
+		var snapshots []*cluster.Snapshot
 		var batches [][]berth.Task
 		h := newHistory(21)
 		for range 8 {

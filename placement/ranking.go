@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // rankings serve strategies of Shape for which no order of a class serves: of each shape that was asked for, every
@@ -70,7 +71,7 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
 		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
 	}
-	rules, _, _ := s.group.Reads()
+	rules := s.group.Requirements().Eligibility
 	key = append(key, rules...)
 	k.key = key
 
@@ -146,7 +147,7 @@ func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
 	}
 	r.prefer[row] = s.contenders[i].preferred
 	if s.byRow {
-		r.prefer[row] = s.cluster.Preferred(group, st.node.Spec)
+		r.prefer[row] = cluster.Preferred(s.group, st.node.Spec)
 	}
 	c.Capacity = s.x.classes[st.class].capacity
 	r.score[row] = s.scores.of(s, c, row)

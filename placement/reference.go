@@ -1,6 +1,9 @@
 package placement
 
-import "github.com/berth-sched/berth"
+import (
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+)
 
 // reference is the picker that answers what has no index. It is good for one plan, and is told of its steps when it is
 // asked.

@@ -1,6 +1,9 @@
 package placement
 
-import "github.com/berth-sched/berth"
+import (
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+)
 
 // scores asks the strategy for the scores of rows. It has a candidate for each goroutine that does.
 type scores struct {
@@ -99,7 +102,7 @@ func (s *search) ratePart(c *Candidate, best *choice, from, to int) {
 			}
 			next := choice{preferred: k.preferred, score: s.scores.of(s, c, row), row: row, found: true}
 			if s.byRow {
-				next.preferred = s.cluster.Preferred(group, s.m.rows[row].node.Spec)
+				next.preferred = cluster.Preferred(s.group, s.m.rows[row].node.Spec)
 			}
 			if !best.found || s.beats(&next, best) {
 				*best = next

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // search finds the best row for one task of a group after another. It keeps what it has found out for as long as no
@@ -70,10 +71,9 @@ type contender struct {
 
 // begin makes it the search for tasks of a group.
 func (s *search) begin(g *berth.Group) {
-	rules, reads, all := g.Requirements().Reads()
-	counted := g.Requirements().DomainRules
-	s.x.want(reads...)
-	for _, rule := range counted {
+	r := g.Requirements()
+	s.x.want(r.Reads...)
+	for _, rule := range r.DomainRules {
 		s.x.want(rule.Domain())
 	}
 	s.x.assign()
@@ -85,8 +85,8 @@ func (s *search) begin(g *berth.Group) {
 	}
 	s.demand.of(g, s.m)
 	s.group = g
-	s.byRow = all && rules != ""
-	for _, name := range reads {
+	s.byRow = r.ReadsAll && r.Eligibility != ""
+	for _, name := range r.Reads {
 		s.byRow = s.byRow || name == berth.NodeID || !s.x.isLow(name)
 	}
 	if g.Mode() == berth.Daemon {
@@ -95,13 +95,13 @@ func (s *search) begin(g *berth.Group) {
 	if s.c.needed(g) {
 		s.counts = s.c.of(g)
 	}
-	for _, rule := range counted {
+	for _, rule := range r.DomainRules {
 		s.addRule(rule)
 	}
 	for _, key := range s.c.keys {
 		s.every = s.every || !s.x.isLowKey(key)
 	}
-	s.every = s.every || s.byRow && len(g.Requirements().Prefer) > 0
+	s.every = s.every || s.byRow && len(r.Prefer) > 0
 	if s.every {
 		for i, key := range s.c.keys {
 			s.c.slotsByRow(s.counts.domains[i].values, key)
@@ -110,7 +110,7 @@ func (s *search) begin(g *berth.Group) {
 	s.ranked = s.every && s.p.depends.Shape && s.counts == nil && !s.ports
 	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.p.byNode
 	if s.possible {
-		s.enter(rules)
+		s.enter(r.Eligibility)
 		s.takeHistograms()
 		s.setLimits()
 	}
@@ -158,7 +158,7 @@ func (s *search) enter(rules string) {
 			if k.cordoned || k.node.Unschedulable {
 				continue
 			}
-			c.preferred = s.cluster.Preferred(group, k.node) // of taints only, or else every row is rated
+			c.preferred = cluster.Preferred(s.group, k.node) // of taints only, or else every row is rated
 		} else {
 			var ok bool
 			if ok, c.preferred = s.verdict.ask(i, s.group, k); !ok {
@@ -238,7 +238,7 @@ func (s *search) usable(row uint32) bool {
 	if s.counts != nil && s.c.on(row) >= s.hostLimit {
 		return false
 	}
-	if s.byRow && !s.cluster.Eligible(group, n.Spec) {
+	if s.byRow && !cluster.Eligible(s.group, n.Spec) {
 		return false
 	}
 	for i := range s.ofRow {
@@ -248,12 +248,12 @@ func (s *search) usable(row uint32) bool {
 		}
 	}
 	for i := range s.devices {
-		if !s.devices[i].Fits(n.Spec, s.m.devicesOf(row)) {
+		if !cluster.Serves(n.Spec, &s.devices[i], s.m.devicesOf(row)) {
 			return false
 		}
 	}
 	if s.ports {
-		if _, why := s.group.Grant(n.Spec, s.m.devicesOf(row), s.m.portsOf(row)); why.Code != berth.None {
+		if _, why := cluster.Choose(s.group, n.Spec, s.m.devicesOf(row), s.m.portsOf(row)); why.Code != berth.None {
 			return false
 		}
 	}
@@ -263,7 +263,7 @@ func (s *search) usable(row uint32) bool {
 // eligible reports whether the group may use a row, room and domains aside.
 func (s *search) eligible(row uint32) bool {
 	st := &s.m.rows[row]
-	return !st.cordoned && s.cluster.Eligible(group, st.node.Spec)
+	return !st.cordoned && cluster.Eligible(s.group, st.node.Spec)
 }
 
 // full reports whether a domain of a contender can take no more tasks of the group.

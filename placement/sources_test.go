@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
@@ -18,7 +19,7 @@ import (
 // the reference picker.
 
 // place picks nodes for tasks in one plan and returns them in order, "" for a task without one.
-func place(p placement.Picker, s *berth.Snapshot, tasks ...berth.Task) (nodes []string) {
+func place(p placement.Picker, s *cluster.Snapshot, tasks ...berth.Task) (nodes []string) {
 	p.Start(s)
 	for _, t := range tasks {
 		op, _ := p.Place(t)
@@ -36,7 +37,7 @@ func both(t *testing.T, s placement.Strategy, test func(t *testing.T, p placemen
 }
 
 // counts returns how many of the nodes have each value of an attribute.
-func counts(s *berth.Snapshot, attribute string, nodes []string) map[string]int {
+func counts(s *cluster.Snapshot, attribute string, nodes []string) map[string]int {
 	n := map[string]int{}
 	for _, id := range nodes {
 		view, ok := s.Node(id)
@@ -176,7 +177,7 @@ func TestKubernetesLeastAllocatedInUse(t *testing.T) {
 	assert.EqualValues(t, -314572, score(20000))
 	assert.EqualValues(t, -445644, score(15000))
 
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(plain("N1", 10000, 20000), plain("N2", 10000, 20000)))
 	apply(f, []berth.Op{
 		{Kind: berth.Place, Task: request("one", 6000, 0).Task("one"), Node: "N1"},
@@ -224,7 +225,7 @@ func TestNomadPlacement(t *testing.T) {
 // Nomad's even spread: 10 nodes half in dc1 and half in dc2, count 10: 5 and 5. 3 DCs of 4 nodes, count 12: 4
 // in each; and one on each node where nodes count next.
 func TestEvenSpread(t *testing.T) {
-	cluster := func(dcs, n int) *berth.Snapshot {
+	cluster := func(dcs, n int) *cluster.Snapshot {
 		var nodes []berth.Node
 		for i := range n {
 			nodes = append(nodes, inZone(plain(fmt.Sprintf("n%02d", i), 4000+int64(i)*100, 8192), fmt.Sprintf("dc%d", 1+i*dcs/n)))

@@ -137,7 +137,7 @@ func benchName(name string, nodes, fill int) string {
 }
 
 // measure times runs of a case, and leaves the cluster as it was after each.
-func measure(b *testing.B, c benchCase, exhaustive bool, on *cluster, tasks int) {
+func measure(b *testing.B, c benchCase, exhaustive bool, on *filledCluster, tasks int) {
 	r := &benchRun{benchCase: c, on: on}
 	begin := func() []berth.Task {
 		if r.sched == nil || on.fill == 0 {
@@ -174,7 +174,7 @@ func measure(b *testing.B, c benchCase, exhaustive bool, on *cluster, tasks int)
 // benchRun is one case on one cluster.
 type benchRun struct {
 	benchCase
-	on       *cluster
+	on       *filledCluster
 	sched    *scheduler.Scheduler
 	outcomes []*berth.Outcome // of the calls of this run
 	took     []time.Duration  // by the calls of all runs

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/store"
 )
 
 // Command is one change of a [State]: what one call decided, with nothing left to decide. Usually one
@@ -17,14 +16,14 @@ import (
 type Command struct {
 	Time time.Time // when it was decided, by the State's clock
 
-	Added     []berth.Node
-	Updated   []berth.Node
-	Removed   []string // nodes
-	Drained   []string // nodes
-	Undrained []string // nodes
-	Adopted   []Running
-	Confirmed []string // tasks
-	Stopped   []string // tasks
+	Added      []berth.Node
+	Updated    []berth.Node
+	Removed    []string // nodes
+	Cordoned   []string // nodes
+	Uncordoned []string // nodes
+	Adopted    []Running
+	Confirmed  []string // tasks
+	Stopped    []string // tasks
 
 	// Ops are operations that were accepted, in order, their grants filled in.
 	Ops []berth.Op
@@ -37,8 +36,8 @@ func (c Command) clone() Command {
 	c.Added = cloneNodes(c.Added)
 	c.Updated = cloneNodes(c.Updated)
 	c.Removed = slices.Clone(c.Removed)
-	c.Drained = slices.Clone(c.Drained)
-	c.Undrained = slices.Clone(c.Undrained)
+	c.Cordoned = slices.Clone(c.Cordoned)
+	c.Uncordoned = slices.Clone(c.Uncordoned)
 	c.Adopted = slices.Clone(c.Adopted)
 	for i, r := range c.Adopted {
 		c.Adopted[i].Grant = cloneGrant(r.Grant)
@@ -93,8 +92,8 @@ func (c Command) String() string {
 		}
 	}
 	list("remove node", c.Removed)
-	list("drain node", c.Drained)
-	list("undrain node", c.Undrained)
+	list("cordon node", c.Cordoned)
+	list("uncordon node", c.Uncordoned)
 	for _, r := range c.Adopted {
 		fmt.Fprintf(&b, "adopt %v on %s %v\n", r.Task, r.Node, r.State)
 	}
@@ -129,13 +128,13 @@ func (l *ledger) apply(c *Command) error {
 			return err
 		}
 	}
-	if len(c.Drained) > 0 {
-		if err := l.fork.Drain(true, c.Drained...); err != nil {
+	if len(c.Cordoned) > 0 {
+		if err := l.fork.Cordon(true, c.Cordoned...); err != nil {
 			return err
 		}
 	}
-	if len(c.Undrained) > 0 {
-		if err := l.fork.Drain(false, c.Undrained...); err != nil {
+	if len(c.Uncordoned) > 0 {
+		if err := l.fork.Cordon(false, c.Uncordoned...); err != nil {
 			return err
 		}
 	}
@@ -174,7 +173,7 @@ func (l *ledger) apply(c *Command) error {
 // known returns every fault of a list of endings: a task or a hold that does not exist. Lists with other
 // operations are not looked at: what they end they may have begun.
 func (l *ledger) known(ops []berth.Op) error {
-	s := store.StoreOf(l.fork)
+	s := l.store
 	var errs []error
 	for i, op := range ops {
 		l.warm(ops, i)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/store"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // Commit does what still can be done of a plan, operation by operation in its order, and tells what
@@ -39,14 +39,14 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 
 // decide has a plan made on the present state and commits it, with nothing in between. The snapshot is good
 // during the call of plan only.
-func (s *State) decide(ctx context.Context, plan func(*berth.Snapshot) *berth.Plan) (*berth.Outcome, error) {
+func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot) *berth.Plan) (*berth.Outcome, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	s.lock()
 	defer s.mu.Unlock()
 	s.lapse()
-	return s.commit(plan(store.PresentOf(s.ledger.fork).(*berth.Snapshot)), true), nil
+	return s.commit(plan((*cluster.Snapshot)(s.ledger.store.Present())), true), nil
 }
 
 // commit is Commit under the lock, of a plan of this State. A plan that was picked on the present state is not
@@ -66,6 +66,9 @@ func (s *State) commit(p *berth.Plan, picked bool) *berth.Outcome {
 		c.repeat(s.ledger)
 	}
 	if done := c.done(); len(done) > 0 {
+		for _, f := range s.feeds {
+			f.ops(done)
+		}
 		s.done(before)
 		if s.record != nil {
 			s.record(Command{Time: c.now, Ops: done, Deadline: c.expires}.clone())

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // Coverage says, for a daemon group, where every node of a source stands. Each node is in exactly one
@@ -15,7 +16,7 @@ type Coverage struct {
 	Running    []string // nodes with an instance that runs
 	Pending    []string // nodes with an instance that is assumed or stopping, or with room for one
 	Impossible []Miss   // eligible nodes without an instance and without room for one
-	Ineligible []Miss   // nodes that the group may not run on, or that are being drained
+	Ineligible []Miss   // nodes that the group may not run on, or that are cordoned
 }
 
 // Miss is a node without an instance of a daemon group, and every reason why.
@@ -57,7 +58,7 @@ func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, er
 
 // CoverageOf tells where a daemon group stands in a snapshot: O(nodes). It fails if the group is at
 // fault or not a daemon.
-func CoverageOf(snapshot *berth.Snapshot, g *berth.Group) (*Coverage, error) {
+func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 	if err := g.Err(); err != nil {
 		return nil, fmt.Errorf("scheduler: coverage: %w", err)
 	}
@@ -85,7 +86,7 @@ func CoverageOf(snapshot *berth.Snapshot, g *berth.Group) (*Coverage, error) {
 		node := n.Node()
 		lacks := fork.Lacks(g, n)
 		switch {
-		case n.Drained() || !g.Eligible(&node):
+		case n.Cordoned() || !cluster.Eligible(g, &node):
 			c.Ineligible = append(c.Ineligible, Miss{id, lacks})
 		case len(lacks) > 0:
 			c.Impossible = append(c.Impossible, Miss{id, lacks})

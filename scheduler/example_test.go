@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -94,7 +95,7 @@ func ExampleScheduler_Plan() {
 		log.Fatal(err)
 	}
 	train := berth.NewGroup("train", berth.GroupSpec{Mode: berth.Gang, GangSize: 3, Request: berth.Resources{"cpu": 2000}})
-	for _, of := range []*berth.Snapshot{snapshot, larger.Snapshot()} {
+	for _, of := range []*cluster.Snapshot{snapshot, larger.Snapshot()} {
 		plan, err := s.Plan(of, train.Tasks(4)...)
 		if err != nil {
 			log.Fatal(err)

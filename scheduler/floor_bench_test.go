@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -105,7 +106,7 @@ func denseTasks(tasks []berth.Task) (dense []floorTask) {
 	return dense
 }
 
-func newFloor(nodes []berth.Node, snapshot *berth.Snapshot) *floor {
+func newFloor(nodes []berth.Node, snapshot *cluster.Snapshot) *floor {
 	n := len(nodes)
 	f := &floor{nodes: nodes, cpuFree: make([]int64, n), memoryFree: make([]int64, n), used: make([]int64, n), group: make([]int32, n), members: make([]int32, n)}
 	for v := range snapshot.Nodes() {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 )
 
@@ -35,7 +36,7 @@ type history struct {
 
 // kept is a snapshot and how it looked when it was taken.
 type kept struct {
-	snapshot *berth.Snapshot
+	snapshot *cluster.Snapshot
 	picture  string
 }
 
@@ -213,11 +214,11 @@ func (h *history) step() {
 	case 8:
 		id := h.nodeID()
 		if h.byte(2) == 0 {
-			h.log("drain %s", id)
-			err = h.state.Drain(id)
+			h.log("cordon %s", id)
+			err = h.state.Cordon(id)
 		} else {
-			h.log("undrain %s", id)
-			err = h.state.Undrain(id)
+			h.log("uncordon %s", id)
+			err = h.state.Uncordon(id)
 		}
 	case 9:
 		var running []Running
@@ -344,7 +345,7 @@ func (h *history) commit() {
 
 // reference says what must become of a plan, the slow and obvious way: it tries all operations in order and,
 // whenever a placement of a group that goes together fails, begins again without the group.
-func (h *history) reference(snapshot *berth.Snapshot, p *berth.Plan) (done []berth.Op, refused []berth.Refusal) {
+func (h *history) reference(snapshot *cluster.Snapshot, p *berth.Plan) (done []berth.Op, refused []berth.Refusal) {
 	type failure struct {
 		at  int
 		why berth.Reason
@@ -388,7 +389,7 @@ again:
 }
 
 // engUses adds up what the role eng and those below it use, the slow way.
-func (h *history) engUses(f *berth.Fork) int64 {
+func (h *history) engUses(f *cluster.Fork) int64 {
 	var sum int64
 	for n := range f.Nodes() {
 		for t := range n.Tasks() {
@@ -426,7 +427,7 @@ func (h *history) replay() {
 	require.NoError(h.t, err)
 	require.NoError(h.t, again.Replay(h.record...))
 	h.same("replay-equals-live", h.picture(), picture(again.ledger.fork.Snapshot(), h.groups))
-	if a, b := h.state.Version().Seq(), again.Version().Seq(); a != b {
+	if a, b := h.state.Version().Seq, again.Version().Seq; a != b {
 		h.fail("replay-equals-live: version %d, replayed %d", a, b)
 	}
 	items := func(d deadlines) (all []expiry) {
@@ -448,10 +449,10 @@ func (h *history) picture() string {
 }
 
 // picture prints all there is to see of a snapshot.
-func picture(s *berth.Snapshot, groups []*berth.Group) string {
+func picture(s *cluster.Snapshot, groups []*berth.Group) string {
 	var b strings.Builder
 	for n := range s.Nodes() {
-		fmt.Fprintf(&b, "%s drained %v: %v of %v free, devices %v\n", n.ID(), n.Drained(), n.Free(), n.Capacity(), n.FreeDevices())
+		fmt.Fprintf(&b, "%s cordoned %v: %v of %v free, devices %v\n", n.ID(), n.Cordoned(), n.Free(), n.Capacity(), n.FreeDevices())
 		for t := range n.Tasks() {
 			fmt.Fprintf(&b, "  %v %v %v %v\n", t.Task, t.State, t.Grant, t.Deadline)
 		}
@@ -588,7 +589,7 @@ func (h *history) sane() {
 
 // shrunk reports whether devices that tasks or holds have shares of are gone from the node: then its
 // scalars and its devices cannot both add up.
-func (h *history) shrunk(n berth.NodeView) bool {
+func (h *history) shrunk(n cluster.NodeView) bool {
 	for hold := range h.state.ledger.fork.Holds() {
 		if hold.Node == n.ID() && slices.ContainsFunc(hold.Devices, func(d berth.DeviceShare) bool { return d.Index >= len(n.Node().Devices) }) {
 			return true
@@ -680,7 +681,7 @@ func TestReplayFault(t *testing.T) {
 		{Confirmed: []string{"nobody"}},
 		{Ops: []berth.Op{{Kind: 99}}},
 	} {
-		err := s.Replay(Command{Drained: []string{"n1"}}, last)
+		err := s.Replay(Command{Cordoned: []string{"n1"}}, last)
 		require.ErrorContains(t, err, "scheduler: replay: command 1: ")
 		h.same("a failed replay changed the state", before, h.picture())
 	}

@@ -10,20 +10,23 @@ import (
 	"github.com/google/btree"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
 // ledger is a cluster and what a State keeps beside it: deadlines in their order, and what each role
 // uses. They change together, in apply and do, and nowhere else.
 type ledger struct {
-	fork  *berth.Fork
-	tasks deadlines // of assumed tasks
+	store *store.Store  // what is behind the fork
+	fork  *cluster.Fork // the door to it that checks
+	tasks deadlines     // of assumed tasks
 	holds deadlines
 	used  usage // nil unless admission may ask for it
 }
 
 func newLedger(admission bool) *ledger {
-	l := &ledger{fork: berth.NewFork(), tasks: newDeadlines(), holds: newDeadlines()}
+	s := store.New()
+	l := &ledger{store: s, fork: cluster.Over(s), tasks: newDeadlines(), holds: newDeadlines()}
 	if admission {
 		l.used = usage{}
 	}
@@ -32,15 +35,17 @@ func newLedger(admission bool) *ledger {
 
 // branch returns a ledger that begins as l; what is done to either is never seen in the other.
 func (l *ledger) branch() *ledger {
+	s := l.store.Snapshot().Fork()
 	return &ledger{
-		fork:  l.fork.Snapshot().Fork(),
+		store: s,
+		fork:  cluster.Over(s),
 		tasks: deadlines{l.tasks.tree.Clone()},
 		holds: deadlines{l.holds.tree.Clone()},
 		used:  l.used.clone(),
 	}
 }
 
-// do does one operation, as [berth.Fork.Apply] does, and keeps the rest of the ledger in step. It returns what a task
+// do does one operation, as [cluster.Fork.Apply] does, and keeps the rest of the ledger in step. It returns what a task
 // that it places got of devices and ports. The task expires at the deadline; 0 is never. The operation is not
 // written to: it comes by reference because it is large, and every placement passes here.
 //
@@ -63,7 +68,7 @@ func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (*berth.Grant, be
 		}
 		return nil, why
 	case berth.Release, berth.Evict:
-		var t berth.TaskView
+		var t cluster.TaskView
 		if l.used != nil || l.tasks.tree.Len() > 0 {
 			t, _ = l.fork.Task(op.ID)
 		}
@@ -86,7 +91,7 @@ func (l *ledger) warm(ops []berth.Op, i int) {
 		return
 	}
 	ops = ops[i:min(i+store.Ahead, len(ops))]
-	s := store.StoreOf(l.fork)
+	s := l.store
 	var hashes, names, rowsOf, slotsOf [store.Ahead]uint32
 	groups := names[:0]
 	var last *berth.Group
@@ -119,8 +124,7 @@ func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (grant *berth.
 		held = l.held(op.Node)
 	}
 	if picked {
-		code, subject := store.PlacePicked(l.fork, op)
-		grant, why = op.Grant, berth.Reason{Code: berth.Code(code), Subject: subject}
+		grant, why = op.Grant, l.fork.Put(op)
 	} else {
 		var done berth.Op
 		done, why = l.fork.Apply(*op)
@@ -150,7 +154,7 @@ func (l *ledger) mustMark(id string, state berth.TaskState, deadline int64) {
 }
 
 // forget takes a task that is gone, or on no node any more, out of the deadlines and the use of its role.
-func (l *ledger) forget(t berth.TaskView) {
+func (l *ledger) forget(t cluster.TaskView) {
 	if !t.Deadline.IsZero() {
 		l.tasks.remove(t.Deadline.UnixNano(), t.ID)
 	}
@@ -161,7 +165,7 @@ func (l *ledger) forget(t berth.TaskView) {
 
 // held returns the holds on a node.
 func (l *ledger) held(node string) []expiry {
-	s := store.StoreOf(l.fork)
+	s := l.store
 	row, ok := s.FindNode(node)
 	if !ok {
 		return nil
@@ -176,7 +180,7 @@ func (l *ledger) held(node string) []expiry {
 }
 
 func (l *ledger) removeNodes(ids []string) error {
-	var tasks []berth.TaskView
+	var tasks []cluster.TaskView
 	var holds []expiry
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {

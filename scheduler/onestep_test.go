@@ -142,7 +142,7 @@ func TestOneStepEqualsThree(t *testing.T) {
 				each(func(s *scheduler.State) error { return s.UpdateNodes(n) })
 			case 2:
 				id := nodes[rng.IntN(len(nodes))].ID
-				each(func(s *scheduler.State) error { return s.Drain(id) })
+				each(func(s *scheduler.State) error { return s.Cordon(id) })
 			default:
 				rng.Shuffle(len(placed), func(i, j int) { placed[i], placed[j] = placed[j], placed[i] })
 				n := rng.IntN(len(placed) + 1)

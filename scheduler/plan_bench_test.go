@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -22,7 +23,7 @@ func partNodes() int {
 }
 
 // plannerOf returns a call that plans tasks on the same snapshot each time, and has done so before.
-func plannerOf(b testing.TB, on *cluster, c benchCase, tasks []berth.Task) (plan func() *berth.Plan) {
+func plannerOf(b testing.TB, on *filledCluster, c benchCase, tasks []berth.Task) (plan func() *berth.Plan) {
 	s, err := scheduler.New(on.state, scheduler.Config{Strategy: c.strategy})
 	require.NoError(b, err)
 	snapshot, err := on.state.Snapshot(b.Context())
@@ -70,7 +71,7 @@ func BenchmarkCommit(b *testing.B) {
 			on, c := clusterOf(b, partNodes(), fill), benchCaseOf("binpack")
 			s, err := scheduler.New(on.state, scheduler.Config{Strategy: c.strategy})
 			require.NoError(b, err)
-			prepare := func() (*berth.Snapshot, []berth.Task) {
+			prepare := func() (*cluster.Snapshot, []berth.Task) {
 				snapshot, err := on.state.Snapshot(b.Context())
 				require.NoError(b, err)
 				return snapshot, c.tasks(on.workload, runTasks)
@@ -144,7 +145,7 @@ func TestPlanAllocatesForGroupsNotTasks(t *testing.T) {
 }
 
 // allocationsOf counts the allocations of a plan that places so many tasks.
-func allocationsOf(t *testing.T, on *cluster, c benchCase, tasks []berth.Task, placed int) float64 {
+func allocationsOf(t *testing.T, on *filledCluster, c benchCase, tasks []berth.Task, placed int) float64 {
 	plan := plannerOf(t, on, c, tasks)
 	require.Len(t, plan().Ops, placed)
 	return testing.AllocsPerRun(5, func() { plan() })

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -102,7 +103,7 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 // of a gang together, where the first of them stands. Each sees the placements made before it. A task
 // that exists already is among the unplaced, with the reason [berth.TaskExists]. Plan fails with every
 // fault of every task, and plans nothing, if one is at fault.
-func (s *Scheduler) Plan(snapshot *berth.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
+func (s *Scheduler) Plan(snapshot *cluster.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
 	switch {
 	case s.source == nil:
 		return nil, errNoSource
@@ -118,7 +119,7 @@ func (s *Scheduler) Plan(snapshot *berth.Snapshot, tasks ...berth.Task) (*berth.
 }
 
 // plan is Plan for tasks that are not at fault, under the lock.
-func (s *Scheduler) plan(snapshot *berth.Snapshot, tasks []berth.Task) *berth.Plan {
+func (s *Scheduler) plan(snapshot *cluster.Snapshot, tasks []berth.Task) *berth.Plan {
 	return s.planner.run(snapshot, inOrder(tasks))
 }
 
@@ -130,7 +131,7 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		out, err := s.state.decide(ctx, func(now *berth.Snapshot) *berth.Plan { return s.plan(now, tasks) })
+		out, err := s.state.decide(ctx, func(now *cluster.Snapshot) *berth.Plan { return s.plan(now, tasks) })
 		if err != nil {
 			return nil, fmt.Errorf("scheduler: schedule: %w", err)
 		}

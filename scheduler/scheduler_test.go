@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -121,7 +122,7 @@ func TestPlanFaults(t *testing.T) {
 		{}, {ID: "a", Group: new(berth.Group)}, core1("web").tasks("")[0], daemon.On("n1"),
 		berth.NewTask("neg", berth.GroupSpec{Request: berth.Resources{"cpu": -1}}),
 	}
-	_, err = s.Plan(new(berth.Snapshot), tasks...)
+	_, err = s.Plan(new(cluster.Snapshot), tasks...)
 	assert.EqualError(t, err, strings.Join([]string{
 		`scheduler: task "": group: none given`,
 		`scheduler: task "a": group: not made by NewGroup`,
@@ -227,14 +228,14 @@ func TestCoverage(t *testing.T) {
 	require.NoError(t, s.Confirm("agent@n1"))
 	require.NoError(t, s.AddNodes(node("n4", 1000)))
 	require.NoError(t, s.Release("agent@n5"))
-	require.NoError(t, s.Drain("n5"))
+	require.NoError(t, s.Cordon("n5"))
 
 	c, err := sched.Coverage(ctx, agent)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"n1"}, c.Running)
 	assert.Equal(t, []string{"n2", "n4"}, c.Pending, "one is assumed, one has room")
 	assert.Equal(t, "agent: 1 running, 2 pending, 1 impossible, 2 not eligible; n3: lacks 0.25 cpu", c.String())
-	assert.Equal(t, []berth.Lack{{Reason: berth.Reason{Code: berth.Drained}}}, c.Ineligible[0].Lacks)
+	assert.Equal(t, []berth.Lack{{Reason: berth.Reason{Code: berth.Cordoned}}}, c.Ineligible[0].Lacks)
 	assert.Equal(t, "n6", c.Ineligible[1].Node)
 	assert.False(t, c.Complete())
 

@@ -56,10 +56,10 @@ func (w *world) do(t *testing.T, cmd script.Command) string {
 		return result(w.state.UpdateNodes(scriptNode(t, cmd)))
 	case "remove":
 		return result(w.state.RemoveNodes(ids...))
-	case "drain":
-		return result(w.state.Drain(ids...))
-	case "undrain":
-		return result(w.state.Undrain(ids...))
+	case "cordon":
+		return result(w.state.Cordon(ids...))
+	case "uncordon":
+		return result(w.state.Uncordon(ids...))
 	case "adopt":
 		return result(w.state.Adopt(scheduler.Running{Task: w.task(t, cmd), Node: ids[1]}))
 	case "confirm":
@@ -148,8 +148,8 @@ func (w *world) show(t *testing.T) string {
 	var b strings.Builder
 	for n := range s.Nodes() {
 		fmt.Fprintf(&b, "%s: %v free", n.ID(), n.Free())
-		if n.Drained() {
-			b.WriteString(", drained")
+		if n.Cordoned() {
+			b.WriteString(", cordoned")
 		}
 		if n.Overcommitted() {
 			b.WriteString(", overcommitted")

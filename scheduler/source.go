@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // Source is where capacity comes from: all of a cluster (a [State]), or what one framework was offered
@@ -11,7 +12,7 @@ import (
 // any number of goroutines; package schedulertest has the kit that every one must pass.
 type Source interface {
 	// Snapshot returns the source as it is now.
-	Snapshot(ctx context.Context) (*berth.Snapshot, error)
+	Snapshot(ctx context.Context) (*cluster.Snapshot, error)
 
 	// Commit does what still can be done of a plan. Operations are checked one by one, in order, against
 	// the present state, whatever the version of the plan; what no longer fits is refused with the reason,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -62,9 +63,11 @@ type State struct {
 
 	mu      sync.Mutex
 	ledger  *ledger
-	snap    *berth.Snapshot // of the present state, if somebody asked since it changed
-	changed chan struct{}   // closed at the next change, if somebody waits for it
-	ended   store.Set       // what a call of end has named so far; empty between calls
+	snap    *cluster.Snapshot // of the present state, if somebody asked since it changed
+	changed chan struct{}     // closed at the next change, if somebody waits for it
+	ended   store.Set         // what a call of end has named so far; empty between calls
+	feeds   []*feed           // of the Runs that work on it
+	owners  map[string]*feed  // whose task is, of those that a Run has
 }
 
 // NewState returns a cluster of the nodes. It fails with every fault of the configuration and of every
@@ -79,7 +82,7 @@ func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {
 		ledger:    newLedger(cfg.Admit != nil),
 	}
 	if err != nil {
-		_, nodeErr := berth.NewSnapshot(nodes...)
+		_, nodeErr := cluster.NewSnapshot(nodes...)
 		return nil, wrap(errors.Join(err, nodeErr))
 	}
 	if err := s.AddNodes(nodes...); err != nil {
@@ -105,7 +108,7 @@ func wrap(err error) error {
 
 // Snapshot returns the cluster as it is now, without the holds whose deadline has passed. Its cost does
 // not depend on the size of the cluster.
-func (s *State) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -137,7 +140,7 @@ func (s *State) Version() berth.Version {
 }
 
 // Task returns the task of that ID, lost ones included.
-func (s *State) Task(id string) (berth.TaskView, bool) {
+func (s *State) Task(id string) (cluster.TaskView, bool) {
 	s.lock()
 	defer s.mu.Unlock()
 	return s.ledger.fork.Task(id)
@@ -149,7 +152,7 @@ func (s *State) AddNodes(nodes ...berth.Node) error {
 }
 
 // UpdateNodes replaces the descriptions of nodes. Their tasks stay, even on a node that shrank below
-// what they take or no longer suits them; [berth.NodeView.Overcommitted] tells, and healing it is the
+// what they take or no longer suits them; [cluster.NodeView.Overcommitted] tells, and healing it is the
 // host's to decide. Of two descriptions of one node the last counts.
 func (s *State) UpdateNodes(nodes ...berth.Node) error {
 	return s.change(len(nodes), Command{Updated: nodes})
@@ -160,14 +163,14 @@ func (s *State) RemoveNodes(ids ...string) error {
 	return s.change(len(ids), Command{Removed: ids})
 }
 
-// Drain makes nodes take no new tasks. Those they have stay; moving them is the host's to do.
-func (s *State) Drain(ids ...string) error {
-	return s.change(len(ids), Command{Drained: ids})
+// Cordon makes nodes take no new tasks. Those they have stay; moving them is the host's to do.
+func (s *State) Cordon(ids ...string) error {
+	return s.change(len(ids), Command{Cordoned: ids})
 }
 
-// Undrain makes nodes take tasks again.
-func (s *State) Undrain(ids ...string) error {
-	return s.change(len(ids), Command{Undrained: ids})
+// Uncordon makes nodes take tasks again.
+func (s *State) Uncordon(ids ...string) error {
+	return s.change(len(ids), Command{Uncordoned: ids})
 }
 
 // Running is a task found running: what a host that restarts tells its new State. Grant is what it has
@@ -249,7 +252,7 @@ func (s *State) end(kind berth.OpKind, ids []string) error {
 // Expire releases the assumed tasks and ends the holds whose deadline has passed, and returns them, the
 // earliest deadline first. Tasks expire in no other way, so the caller sees every one. Holds also end by
 // themselves, before a snapshot or a commit could use them, and are then not returned here.
-func (s *State) Expire() (tasks []berth.TaskView, holds []berth.Hold) {
+func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold) {
 	s.lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -258,6 +261,9 @@ func (s *State) Expire() (tasks []berth.TaskView, holds []berth.Hold) {
 		t, _ := s.ledger.fork.Task(e.id)
 		tasks = append(tasks, t)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Release, ID: e.id})
+		for _, f := range s.feeds {
+			f.ended = append(f.ended, ending{task: e.id, how: endExpired}) // before it is told that it was released
+		}
 	}
 	for e := range s.ledger.holds.passed(now) {
 		h, _ := s.ledger.fork.Hold(e.id)
@@ -327,9 +333,11 @@ func (s *State) change(n int, c Command) error {
 // apply carries out a command and makes it known.
 func (s *State) apply(c Command) error {
 	before := s.ledger.fork.Version()
+	lost := s.on(c.Removed)
 	if err := s.ledger.apply(&c); err != nil {
 		return wrap(err)
 	}
+	s.tell(&c, lost)
 	s.done(before)
 	if s.record != nil {
 		s.record(c.clone())
@@ -359,6 +367,9 @@ func (s *State) Replay(commands ...Command) error {
 		}
 	}
 	before := s.ledger.fork.Version()
+	for _, f := range s.feeds {
+		f.unsure = true
+	}
 	for i := range commands {
 		if err := s.ledger.apply(&commands[i]); err != nil {
 			s.done(before)

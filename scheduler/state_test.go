@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -29,7 +30,7 @@ func newState(t testing.TB, cfg scheduler.StateConfig, nodes ...berth.Node) *sch
 	return s
 }
 
-func snapshotOf(t testing.TB, s *scheduler.State) *berth.Snapshot {
+func snapshotOf(t testing.TB, s *scheduler.State) *cluster.Snapshot {
 	t.Helper()
 	snap, err := s.Snapshot(context.Background())
 	require.NoError(t, err)
@@ -87,8 +88,8 @@ func TestBadInput(t *testing.T) {
 		}, berth.ErrNodeExists, []string{`node "n1"`, "empty name", `node "n9": resource "cpu"`, `node "n8"`}},
 		{"update of unknown nodes", func(s S) error { return s.UpdateNodes(node("n1", 1), node("x", 1), node("y", 1)) }, berth.ErrUnknownNode, []string{`"x"`, `"y"`}},
 		{"removal of unknown nodes", func(s S) error { return s.RemoveNodes("n1", "x", "y") }, berth.ErrUnknownNode, []string{`"x"`, `"y"`}},
-		{"drain of unknown nodes", func(s S) error { return s.Drain("n1", "x", "y") }, berth.ErrUnknownNode, []string{`"x"`, `"y"`}},
-		{"undrain of unknown nodes", func(s S) error { return s.Undrain("n1", "x", "y") }, berth.ErrUnknownNode, []string{`"x"`, `"y"`}},
+		{"cordon of unknown nodes", func(s S) error { return s.Cordon("n1", "x", "y") }, berth.ErrUnknownNode, []string{`"x"`, `"y"`}},
+		{"uncordon of unknown nodes", func(s S) error { return s.Uncordon("n1", "x", "y") }, berth.ErrUnknownNode, []string{`"x"`, `"y"`}},
 		{"confirmation of unknown and lost tasks", func(s S) error { return s.Confirm("run-1", "x", "y", "lost-1") }, berth.ErrUnknownTask, []string{`"x"`, `"y"`, `task "lost-1": lost cannot become running`}},
 		{"stop of unknown and lost tasks", func(s S) error { return s.Stop("run-1", "x", "y", "lost-1") }, berth.ErrUnknownTask, []string{`"x"`, `"y"`, `task "lost-1": lost cannot become stopping`}},
 		{"release of unknown tasks", func(s S) error { return s.Release("run-1", "x", "y") }, berth.ErrUnknownTask, []string{`"x"`, `"y"`}},
@@ -172,7 +173,7 @@ func TestZeroValues(t *testing.T) {
 	ctx := context.Background()
 	var s scheduler.State
 	assert.Zero(t, snapshotOf(t, new(scheduler.State)).Len())
-	assert.Zero(t, new(scheduler.State).Version().Seq())
+	assert.Zero(t, new(scheduler.State).Version().Seq)
 	assert.WithinDuration(t, time.Now(), new(scheduler.State).Now(), time.Minute)
 	assert.NotNil(t, new(scheduler.State).Changed())
 	_, some := new(scheduler.State).NextExpiry()
@@ -362,7 +363,7 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Go(func() {
 		for range 50 {
 			assert.NoError(t, s.AddNodes(node("n3", 1000)))
-			assert.NoError(t, s.Drain("n3"))
+			assert.NoError(t, s.Cordon("n3"))
 			s.Expire()
 			s.NextExpiry()
 			assert.NoError(t, s.UpdateNodes(node("n3", 2000)))
@@ -372,7 +373,7 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 	again := newState(t, scheduler.StateConfig{})
 	require.NoError(t, again.Replay(record...))
-	assert.Equal(t, s.Version().Seq(), again.Version().Seq())
+	assert.Equal(t, s.Version().Seq, again.Version().Seq)
 	assert.Equal(t, snapshotOf(t, s).Tasks(), snapshotOf(t, again).Tasks())
 }
 
@@ -413,7 +414,7 @@ func ExampleState_Replay() {
 		Record: func(c scheduler.Command) { record = append(record, c) },
 	}, berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 2000}})
 	_ = live.Adopt(scheduler.Running{Task: berth.NewTask("db", berth.GroupSpec{Request: berth.Resources{"cpu": 500}}), Node: "n1"})
-	_ = live.Drain("n1")
+	_ = live.Cordon("n1")
 
 	again, _ := scheduler.NewState(scheduler.StateConfig{})
 	if err := again.Replay(record...); err != nil {
@@ -424,13 +425,13 @@ func ExampleState_Replay() {
 	}
 	snapshot, _ := again.Snapshot(context.Background())
 	for n := range snapshot.Nodes() {
-		fmt.Println(n.ID(), "has", n.Free(), "free, drained:", n.Drained())
+		fmt.Println(n.ID(), "has", n.Free(), "free, cordoned:", n.Cordoned())
 	}
 	// Output:
 	// add node n1: cpu 2
 	// adopt db on n1 running
-	// drain node n1
-	// n1 has cpu 1.5 free, drained: true
+	// cordon node n1
+	// n1 has cpu 1.5 free, cordoned: true
 }
 
 // Two groups that go together, woven into each other: when the first fails, what the second did meanwhile

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -67,7 +68,7 @@ func BenchmarkWords(b *testing.B) {
 		perTask(b, batch)
 	})
 
-	place := func(b *testing.B, fork *berth.Fork, hint, pages bool) {
+	place := func(b *testing.B, fork *cluster.Fork, hint, pages bool) {
 		b.ReportAllocs()
 		g := berth.NewGroup("placed", berth.GroupSpec{Request: berth.Resources{"cpu": 1}})
 		tasks := g.Tasks(batch)

@@ -151,8 +151,8 @@ func idsOf(out *berth.Outcome) []string {
 	return ids
 }
 
-// cluster is a workload's nodes, filled.
-type cluster struct {
+// filledCluster is a workload's nodes, filled.
+type filledCluster struct {
 	*workload
 	fill  int
 	state *scheduler.State
@@ -161,10 +161,10 @@ type cluster struct {
 
 // kept is the cluster that was asked for last: to fill 100,000 nodes takes longer than to measure them, and
 // a benchmark leaves the cluster as it was.
-var kept *cluster
+var kept *filledCluster
 
 // clusterOf returns n nodes filled to so many percent, to draw the same tasks from whatever was drawn before.
-func clusterOf(b testing.TB, n, percent int) *cluster {
+func clusterOf(b testing.TB, n, percent int) *filledCluster {
 	if kept == nil || len(kept.nodes) != n || kept.fill != percent {
 		kept = nil // or two clusters would be in memory
 		w := newWorkload(n)
@@ -176,16 +176,16 @@ func clusterOf(b testing.TB, n, percent int) *cluster {
 	return kept
 }
 
-func newCluster(b testing.TB, w *workload, percent int) *cluster {
+func newCluster(b testing.TB, w *workload, percent int) *filledCluster {
 	state, err := scheduler.NewState(scheduler.StateConfig{}, w.nodes...)
 	require.NoError(b, err)
-	return &cluster{workload: w, fill: percent, state: state}
+	return &filledCluster{workload: w, fill: percent, state: state}
 }
 
 // openb returns the nodes with GPUs of the Alibaba trace, filled with the first tasks of its default list, as many
 // as ask for so many percent of the GPUs. The others are to be placed: 8,152 tasks for 0 %, and for 50 and 90 %
 // about half and a tenth of them. Where the trace does not lie beside the module the benchmark is skipped.
-func openb(b *testing.B, percent int) *cluster {
+func openb(b *testing.B, percent int) *filledCluster {
 	const dir = "../../shared/data/alibaba-gpu-v2023"
 	if _, err := os.Stat(dir); err != nil {
 		b.Skipf("the trace is not there: %v", err)

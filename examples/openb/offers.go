@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/placement"
@@ -138,7 +139,7 @@ func (f *framework) decline(ctx context.Context) error {
 
 // explain tells why tasks are still pending. A framework knows only what it was offered last; the host
 // sees all nodes, on which nothing is held any more.
-func explain(snapshot *berth.Snapshot, frameworks []*framework) []berth.Unplaced {
+func explain(snapshot *cluster.Snapshot, frameworks []*framework) []berth.Unplaced {
 	fork := snapshot.Fork()
 	reasons := map[*berth.Group]*berth.Explanation{}
 	var out []berth.Unplaced

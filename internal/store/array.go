@@ -10,9 +10,12 @@ import (
 // number and no pointer, so that the garbage collector passes by pages that hold none.
 type token uint64
 
-var tokens atomic.Uint64
+var tokens, identities atomic.Uint64
 
 func newToken() token { return token(tokens.Add(1)) }
+
+// newIdentity returns a number that no other lineage or branch in the process has.
+func newIdentity() uint64 { return identities.Add(1) }
 
 const (
 	fanBits  = 5

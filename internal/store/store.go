@@ -4,7 +4,7 @@
 // A [Store] is written by one goroutine. The [View] that [Store.Snapshot] returns is immutable and costs
 // one allocation or two whatever the size, because pages are copied only when they are next written;
 // [View.Fork] is a store again, which shares every page with the view until it writes. The package holds no
-// policy: it neither validates nor decides, and its callers, the root package's Fork and Snapshot, do both.
+// policy: it neither validates nor decides, and its callers, package cluster's Fork and Snapshot, do both.
 package store
 
 import (
@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"unique"
+
+	"github.com/berth-sched/berth"
 )
 
 // None is the row of a record that is on no node.
@@ -34,7 +36,7 @@ type Attr struct{ Key, Value uint32 }
 // Node is what is known of a node besides its use. It is immutable: an update replaces it.
 type Node struct {
 	ID       string
-	Payload  any     // the *berth.Node it was made of
+	Spec     *berth.Node
 	Class    Class   // equal for nodes that are alike in all but their ID and attributes
 	Capacity []int64 // by dimension; dimensions beyond its length are zero
 	Attrs    []Attr  // sorted by key
@@ -53,11 +55,14 @@ func (n *Node) Attr(key uint32) (uint32, bool) {
 // NodeState is one row: a node and its use. The slices are shared with views: they are replaced, or
 // appended to by the one store that owns them, and never written.
 type NodeState struct {
-	Node    *Node    // nil where the row is free
-	members []member // tasks and holds here
-	*Parts           // nil where the row is free
-	live    uint32   // members that are there
-	Drained bool
+	Node     *Node    // nil where the row is free
+	members  []member // tasks and holds here
+	*Parts            // nil where the row is free
+	live     uint32   // members that are there
+	Cordoned bool
+	// Withheld says that what is free of the node is not the reader's to see: all of it is held by others, and an
+	// explanation says so instead of naming what is short.
+	Withheld bool
 }
 
 // Parts is what only some nodes have to give. It is immutable: a change replaces it.
@@ -91,8 +96,9 @@ type Record struct {
 
 // Extra is what only some records have. It is immutable: a change replaces it.
 type Extra struct {
-	Payload any    // the root package's hold
-	Needs   []Need // what a hold takes
+	Grant   *berth.Grant // what a task was granted
+	Hold    *berth.Hold  // of a hold
+	Needs   []Need       // what a hold takes
 	Devices []DeviceShare
 	Ports   []uint16 // ascending
 }
@@ -106,7 +112,7 @@ type DeviceShare struct {
 // Group is what the tasks of one kind have in common.
 type Group struct {
 	Name    string
-	Payload any
+	Spec    *berth.Group
 	Request []Need
 	Keys    []uint32  // attributes whose values the group's tasks are counted by
 	Count   int       // live tasks, those that are on a node
@@ -157,16 +163,16 @@ type View struct {
 	order   []uint32 // rows by node ID
 	rank    []uint32 // by row: its place in order
 	nodeN   int
+	hidden  int // nodes that are withheld
 	taskN   int
 	log     []Change
 	logBase uint64
 	seq     uint64
-	branch  *Branch
+	// A store and its views are of one branch, in which a higher sequence number is later; each fork starts another. All
+	// branches that began with one store are of its lineage.
+	lineage, branch uint64
+	of              *Store // the store that goes on writing the view; nil in a view that Snapshot returned
 }
-
-// A Branch is one line of history. A store and its views are of one branch, in which a higher
-// sequence number is later; each fork starts another.
-type Branch struct{ _ byte }
 
 type names struct {
 	list []string
@@ -262,24 +268,6 @@ var seed = maphash.MakeSeed()
 // Hash returns the hash of an ID, the same for as long as the program runs.
 func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
 
-// The root package wraps this one without showing it. These let berth's other packages look behind the wrapping without a
-// public method for it; the root package sets them when it is initialised.
-var (
-	// ViewOf returns what is behind a *berth.Snapshot.
-	ViewOf func(snapshot any) *View
-
-	// StoreOf returns what is behind a *berth.Fork.
-	StoreOf func(fork any) *Store
-
-	// PresentOf returns a *berth.Snapshot of a *berth.Fork as it is. It costs nothing, and is good until the fork next
-	// changes and for the fork's own goroutine only.
-	PresentOf func(fork any) (snapshot any)
-
-	// PlacePicked does a *berth.Op that places a task on a *berth.Fork, and returns the parts of a berth.Reason. The
-	// operation must have been picked, with its row and grant, on the fork as it is now, those picked before it done.
-	PlacePicked func(fork, op any) (code uint8, subject string)
-)
-
 // New returns an empty store.
 func New() *Store {
 	s := &Store{token: newToken()}
@@ -288,8 +276,9 @@ func New() *Store {
 		attrs:   &Interner{ids: map[string]uint32{}},
 		catalog: &Catalog{values: map[uint32][]uint32{}},
 		free:    Columns{width: 2},
-		branch:  new(Branch),
 	}
+	s.lineage, s.branch = newIdentity(), newIdentity()
+	s.of = s
 	s.AddGroup(Group{}) // Holds
 	return s
 }
@@ -301,14 +290,26 @@ func (s *Store) Snapshot() *View {
 		x.share()
 	}
 	v := s.View // copies the handles, not the pages
+	v.of = nil
 	s.token = newToken()
 	return &v
 }
 
+// Present returns the store as it is now, to be read by the store's own goroutine and until the store next changes. Unlike
+// a Snapshot, for which every page that is written afterwards is copied first, it costs nothing.
+func (s *Store) Present() *View {
+	s.sortNodes()
+	return &s.View
+}
+
 // Fork returns a store that begins as v and shares its pages.
 func (v *View) Fork() *Store {
+	if v.of != nil {
+		v = v.of.Snapshot() // what the fork shares with a store that goes on must not be written in place
+	}
 	s := &Store{View: *v, token: newToken(), forked: true}
-	s.branch = new(Branch)
+	s.branch = newIdentity()
+	s.of = s
 	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup} {
 		x.own = false
 	}
@@ -317,11 +318,18 @@ func (v *View) Fork() *Store {
 	return s
 }
 
-// Branch returns the line of history v is of.
-func (v *View) Branch() *Branch { return v.branch }
+// Version says which state the view shows.
+func (v *View) Version() berth.Version {
+	return berth.Version{Lineage: v.lineage, Branch: v.branch, Seq: v.seq}
+}
 
-// Seq counts the changes up to v within its branch.
-func (v *View) Seq() uint64 { return v.seq }
+// Shown returns v, or an empty view for one that nobody took.
+func (v *View) Shown() *View {
+	if v == nil || v.dims == nil {
+		return New().Snapshot()
+	}
+	return v
+}
 
 // Since returns the changes after seq, oldest first, or false if the log no longer reaches back.
 func (v *View) Since(seq uint64) ([]Change, bool) {
@@ -491,14 +499,32 @@ func (s *Store) SetNode(row uint32, n *Node) {
 	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
 }
 
-// SetDrained marks a node as taking no new tasks, or takes the mark away.
-func (s *Store) SetDrained(row uint32, drained bool) {
-	s.node(row).Drained = drained
+// SetCordoned marks a node as taking no new tasks, or takes the mark away.
+func (s *Store) SetCordoned(row uint32, cordoned bool) {
+	s.node(row).Cordoned = cordoned
 	s.changed(row, NoGroup)
 }
 
+// Withhold marks a node as withheld, or takes the mark away. Like the state of a task, it is in no log: no plan depends
+// on it.
+func (s *Store) Withhold(row uint32, withheld bool) {
+	if s.Node(row).Withheld == withheld {
+		return
+	}
+	s.node(row).Withheld = withheld
+	if withheld {
+		s.hidden++
+	} else {
+		s.hidden--
+	}
+}
+
+// Withheld returns the number of nodes that are withheld.
+func (v *View) Withheld() int { return v.hidden }
+
 // RemoveNode removes a node without members.
 func (s *Store) RemoveNode(row uint32) {
+	s.Withhold(row, false)
 	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
 	*s.node(row) = NodeState{}
 	clear(s.free.mutRow(s.token, int(row)))
@@ -649,3 +675,15 @@ func (v *View) CountOn(group, row uint32) int {
 	}
 	return n
 }
+
+// A Ref is where a node is: a row of a view. It is what is behind a node that package cluster hands out.
+type Ref struct {
+	view *View
+	row  uint32
+}
+
+// RefTo returns where the node in a row is.
+func RefTo(v *View, row uint32) Ref { return Ref{v, row} }
+
+// At returns the view and the row; no view of the zero Ref.
+func (r Ref) At() (*View, uint32) { return r.view, r.row }

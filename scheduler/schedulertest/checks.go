@@ -14,10 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
-// cluster is three nodes of four cores each, handed over out of order.
-func cluster() []berth.Node {
+// threeNodes is three nodes of four cores each, handed over out of order.
+func threeNodes() []berth.Node {
 	node := func(id, zone string) berth.Node {
 		return berth.Node{
 			ID:         id,
@@ -35,7 +36,7 @@ func cores(name string, n int64) *berth.Group {
 	return berth.NewGroup(name, berth.GroupSpec{Request: berth.Resources{"cpu": 1000 * n, "memory": 1 << 30}})
 }
 
-func (f Fixture) snapshot(t testing.TB) *berth.Snapshot {
+func (f Fixture) snapshot(t testing.TB) *cluster.Snapshot {
 	t.Helper()
 	if f.Offer != nil {
 		f.Offer(t)
@@ -63,7 +64,7 @@ func (f Fixture) commit(t testing.TB, p *berth.Plan) *berth.Outcome {
 }
 
 // picture prints all that a snapshot shows of nodes and tasks.
-func picture(s *berth.Snapshot) string {
+func picture(s *cluster.Snapshot) string {
 	var b strings.Builder
 	for n := range s.Nodes() {
 		fmt.Fprintf(&b, "%s: %v free, devices %v\n", n.ID(), n.Free(), n.FreeDevices())
@@ -91,7 +92,7 @@ func refused(out *berth.Outcome) []string {
 }
 
 func ordered(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	var ids []string
 	for n := range f.snapshot(t).Nodes() {
 		ids = append(ids, n.ID())
@@ -100,7 +101,7 @@ func ordered(t testing.TB, newSource maker) {
 }
 
 func immutable(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	s := f.snapshot(t)
 	before := picture(s)
 	p := &berth.Plan{Version: s.Version()}
@@ -115,7 +116,7 @@ func immutable(t testing.TB, newSource maker) {
 }
 
 func seen(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	p := f.plan(t)
 	p.Place(cores("web", 1).Task("web-1"), "n1")
 	f.commit(t, p)
@@ -132,7 +133,7 @@ func seen(t testing.TB, newSource maker) {
 }
 
 func partial(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	p := f.plan(t)
 	p.Place(cores("small", 3).Task("fits"), "n1")
 	p.Place(cores("large", 3).Task("too-large"), "n1") // 3 + 3 > 4
@@ -146,7 +147,7 @@ func partial(t testing.TB, newSource maker) {
 }
 
 func untouched(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	p := f.plan(t)
 	gpu := berth.NewGroup("gpu", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Share: 500}}})
 	p.Place(gpu.Task("gpu-1"), "n1")
@@ -160,7 +161,7 @@ func untouched(t testing.TB, newSource maker) {
 }
 
 func stale(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	first := f.plan(t)
 	second := &berth.Plan{Version: first.Version}
 	third := &berth.Plan{Version: first.Version}
@@ -173,7 +174,7 @@ func stale(t testing.TB, newSource maker) {
 }
 
 func lineage(t testing.TB, newSource maker) {
-	f, other := newSource(t, cluster()), newSource(t, cluster())
+	f, other := newSource(t, threeNodes()), newSource(t, threeNodes())
 	before := picture(f.snapshot(t))
 	for _, p := range []*berth.Plan{other.plan(t), {}} {
 		p.Place(cores("web", 1).Task("web-1"), "n1")
@@ -184,7 +185,7 @@ func lineage(t testing.TB, newSource maker) {
 }
 
 func empty(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	p := f.plan(t)
 	ch := f.Source.Changed()
 	out := f.commit(t, p)
@@ -195,13 +196,13 @@ func empty(t testing.TB, newSource maker) {
 }
 
 func noPlan(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	_, err := f.Source.Commit(context.Background(), nil)
 	assert.Error(t, err)
 }
 
 func cancelled(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	p := f.plan(t)
 	p.Place(cores("web", 1).Task("web-1"), "n1")
 	cause := errors.New("the host goes home")
@@ -216,7 +217,7 @@ func cancelled(t testing.TB, newSource maker) {
 }
 
 func duplicates(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	g := cores("web", 1)
 	p := f.plan(t)
 	p.Place(g.Task("web-1"), "n1")
@@ -231,7 +232,7 @@ func duplicates(t testing.TB, newSource maker) {
 }
 
 func badOps(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	bad := berth.NewGroup("bad", berth.GroupSpec{Request: berth.Resources{"cpu": -1}})
 	p := f.plan(t)
 	p.Ops = []berth.Op{
@@ -271,7 +272,7 @@ func (z inZone) Allows(n *berth.Node) bool { return n.Attributes["zone"] == stri
 func (z inZone) Why(n *berth.Node) string  { return fmt.Sprintf("zone=%v", n.Attributes["zone"]) }
 
 func rules(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	g := berth.NewGroup("web", berth.GroupSpec{
 		Request: berth.Resources{"cpu": 500},
 		Rules:   []berth.Constraint{onePerNode{}, inZone("a")},
@@ -291,7 +292,7 @@ func rules(t testing.TB, newSource maker) {
 }
 
 func grants(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	g := berth.NewGroup("gpu", berth.GroupSpec{
 		Devices:      []berth.DeviceRequest{{Class: "gpu", Share: 400}},
 		DynamicPorts: 1,
@@ -314,7 +315,7 @@ func grants(t testing.TB, newSource maker) {
 }
 
 func release(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	p := f.plan(t)
 	p.Place(cores("web", 4).Task("web-1"), "n1")
 	require.Len(t, f.commit(t, p).Placed, 1)
@@ -336,7 +337,7 @@ func release(t testing.TB, newSource maker) {
 
 func neverOvercommit(t testing.TB, newSource maker) {
 	const committers, each = 8, 5
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	g := cores("web", 1)
 	version := f.snapshot(t).Version()
 	outcomes := make([]*berth.Outcome, committers*each)
@@ -377,7 +378,7 @@ func neverOvercommit(t testing.TB, newSource maker) {
 }
 
 func together(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	gang, web := cores("gang", 3), cores("web", 4)
 	p := f.plan(t)
 	p.Together = []string{"gang"}
@@ -398,7 +399,7 @@ func together(t testing.TB, newSource maker) {
 }
 
 func changed(t testing.TB, newSource maker) {
-	f := newSource(t, cluster())
+	f := newSource(t, threeNodes())
 	p := f.plan(t)
 	ch := f.Source.Changed()
 	assertOpen(t, ch)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -26,12 +27,12 @@ func TestState(t *testing.T) {
 // faulty is a State with one thing wrong with it.
 type faulty struct {
 	*scheduler.State
-	snapshot func(context.Context) (*berth.Snapshot, error)
+	snapshot func(context.Context) (*cluster.Snapshot, error)
 	commit   func(context.Context, *berth.Plan) (*berth.Outcome, error)
 	changed  func() <-chan struct{}
 }
 
-func (f faulty) Snapshot(ctx context.Context) (*berth.Snapshot, error) {
+func (f faulty) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	if f.snapshot != nil {
 		return f.snapshot(ctx)
 	}
@@ -114,7 +115,7 @@ func TestKitFindsFaults(t *testing.T) {
 		}, []string{"a commit leaves the plan alone"}},
 		{"shows the past", func(f *faulty) {
 			old, _ := f.State.Snapshot(context.Background())
-			f.snapshot = func(context.Context) (*berth.Snapshot, error) { return old, nil }
+			f.snapshot = func(context.Context) (*cluster.Snapshot, error) { return old, nil }
 		}, []string{"what is committed is seen", "never overcommit"}},
 		{"commits nothing", func(f *faulty) {
 			f.commit = func(_ context.Context, p *berth.Plan) (*berth.Outcome, error) {

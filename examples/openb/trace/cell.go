@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // Cell is a cluster and what wants to run on it, in the order it arrives.
@@ -141,7 +142,7 @@ func (s Shape) amount(resource string) int64 {
 // appends copies of pods drawn from seed until the next would ask for more, or, if they ask for more
 // as they are, takes pods away. The first copy of pod x is x~1, or the next of that form that is not taken.
 func (c *Cell) Inflate(thousandths int64, seed uint64) error {
-	snapshot, err := berth.NewSnapshot(c.Nodes...)
+	snapshot, err := cluster.NewSnapshot(c.Nodes...)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/examples/openb/trace"
 )
 
@@ -23,7 +24,7 @@ func FuzzReadNodes(f *testing.F) {
 			bounded(t, err)
 			return
 		}
-		snapshot, err := berth.NewSnapshot(nodes...)
+		snapshot, err := cluster.NewSnapshot(nodes...)
 		require.NoError(t, err)
 		assert.Equal(t, len(nodes), snapshot.Len())
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/examples/openb/trace"
 )
 
@@ -165,7 +166,7 @@ func TestRealData(t *testing.T) {
 	defer file.Close()
 	nodes, err := trace.ReadNodes(file.Name(), file)
 	require.NoError(t, err)
-	snapshot, err := berth.NewSnapshot(nodes...)
+	snapshot, err := cluster.NewSnapshot(nodes...)
 	require.NoError(t, err)
 	assert.Equal(t, 1213, snapshot.Len())
 	assert.Equal(t, berth.Resources{"cpu": 107_018_000, "memory": 503_828_480 << 20, "gpu": 6212 * 1000}, snapshot.Total())

@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // The same nodes in any order are the same cluster: they walk alike and explain alike, and what is then
@@ -28,7 +29,7 @@ func TestNodeOrderDoesNotMatter(t *testing.T) {
 			nodes = append(nodes, byID[id])
 		}
 		run := func(nodes []berth.Node, oneByOne bool) string {
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			if oneByOne {
 				for _, n := range nodes {
 					require.NoError(t, f.AddNodes(n))

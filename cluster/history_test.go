@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // history runs random or given commands against forks and their models at once, and compares them.
@@ -28,13 +29,13 @@ type history struct {
 
 // line is a fork and what it must be.
 type line struct {
-	fork  *berth.Fork
+	fork  *cluster.Fork
 	model *model
 }
 
 // moment is a snapshot and what it must print for ever.
 type moment struct {
-	snapshot *berth.Snapshot
+	snapshot *cluster.Snapshot
 	model    *model
 	text     string
 }
@@ -47,7 +48,7 @@ func newHistory(t *testing.T, pick func(int) int) *history {
 		k := h.kind()
 		h.kinds = append(h.kinds, k, newKind(k.group.Name(), kind{zone: k.zone, perZone: k.perZone, perNode: k.perNode, skew: k.skew, bears: k.bears, spec: h.bare(k)}))
 	}
-	h.lines = []*line{{berth.NewFork(), newModel()}}
+	h.lines = []*line{{cluster.NewFork(), newModel()}}
 	for range 3 {
 		h.addNodes(h.lines[0])
 	}
@@ -201,7 +202,7 @@ func (h *history) step() {
 	case c == 4:
 		h.removeNodes(l)
 	case c == 5:
-		h.drain(l)
+		h.cordon(l)
 	case c < 14:
 		h.place(l)
 	case c < 19:
@@ -304,13 +305,13 @@ func (h *history) removeNodes(l *line) {
 	}
 }
 
-func (h *history) drain(l *line) {
-	id, drain := h.nodeID(), h.one(2)
-	err := l.fork.Drain(drain, id)
+func (h *history) cordon(l *line) {
+	id, cordon := h.nodeID(), h.one(2)
+	err := l.fork.Cordon(cordon, id)
 	require.Equal(h.t, l.model.nodes[id] != nil, err == nil, "%v", err)
 	if err == nil {
-		l.model.nodes[id].drained = drain
-		h.done["drain"]++
+		l.model.nodes[id].cordoned = cordon
+		h.done["cordon"]++
 	}
 }
 
@@ -569,7 +570,7 @@ func (h *history) explain(l *line) {
 
 	zones := map[string]int{}
 	for _, n := range l.model.nodes {
-		if z := zoneOf(n); z != "" && !n.drained && k.eligible(n) {
+		if z := zoneOf(n); z != "" && !n.cordoned && k.eligible(n) {
 			zones[z] = l.model.tasksIn(k.group.Name(), func(o *modelNode) bool { return zoneOf(o) == z })
 		}
 	}
@@ -607,7 +608,7 @@ func (h *history) garbage(l *line) {
 	assert.Error(h.t, l.fork.AddNodes(berth.Node{}))
 	assert.Error(h.t, l.fork.UpdateNodes(berth.Node{ID: "n0", Capacity: berth.Resources{"cpu": math.MinInt64}}))
 	foreign, _ := h.lines[0].fork.Snapshot().Node("n0")
-	for _, n := range []berth.NodeView{{}, foreign} {
+	for _, n := range []cluster.NodeView{{}, foreign} {
 		assert.False(h.t, l.fork.Fits(good, n))
 		assert.NotEmpty(h.t, l.fork.Lacks(good, n))
 		_, _, _, _ = n.Free(), n.Capacity(), n.FreeDevices(), n.Overcommitted()
@@ -637,7 +638,7 @@ func TestHistories(t *testing.T) {
 			}
 		})
 	}
-	for _, c := range []string{"add", "update", "remove", "drain", "place", "draw", "take", "drop", "release", "evict", "evict to hold", "adopt", "adopt far beyond", "mark", "fits"} {
+	for _, c := range []string{"add", "update", "remove", "cordon", "place", "draw", "take", "drop", "release", "evict", "evict to hold", "adopt", "adopt far beyond", "mark", "fits"} {
 		assert.GreaterOrEqual(t, done[c], runs/4, "%s hardly ever succeeded: the histories test too little of it", c)
 	}
 }

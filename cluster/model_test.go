@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 )
 
@@ -26,7 +27,7 @@ type model struct {
 
 type modelNode struct {
 	berth.Node
-	drained bool
+	cordoned bool
 }
 
 type modelTask struct {
@@ -266,8 +267,8 @@ func (m *model) kept(k *kind, node string) reasons {
 	if m.differs(k) {
 		return reasons{{Code: berth.GroupDiffers, Subject: name}: true}
 	}
-	if n.drained {
-		out[berth.Reason{Code: berth.Drained}] = true
+	if n.cordoned {
+		out[berth.Reason{Code: berth.Cordoned}] = true
 	}
 	if n.Unschedulable {
 		out[berth.Reason{Code: berth.Unschedulable}] = true
@@ -302,7 +303,7 @@ func (m *model) kept(k *kind, node string) reasons {
 	if k.skew > 0 {
 		least := -1
 		for _, o := range m.nodes {
-			if z := zoneOf(o); z != "" && !o.drained && k.eligible(o) {
+			if z := zoneOf(o); z != "" && !o.cordoned && k.eligible(o) {
 				if c := m.tasksIn(name, func(x *modelNode) bool { return zoneOf(x) == z }); least < 0 || c < least {
 					least = c
 				}
@@ -617,23 +618,25 @@ func (m *model) take(h *berth.Hold) reasons {
 	return out
 }
 
-// cluster is what Snapshot and Fork have in common.
-type cluster interface {
+const most = math.MaxInt64
+
+// readable is what Snapshot and Fork have in common.
+type readable interface {
 	Len() int
-	Nodes() iter.Seq[berth.NodeView]
-	Node(string) (berth.NodeView, bool)
-	Task(string) (berth.TaskView, bool)
-	Group(string) iter.Seq[berth.TaskView]
+	Nodes() iter.Seq[cluster.NodeView]
+	Node(string) (cluster.NodeView, bool)
+	Task(string) (cluster.TaskView, bool)
+	Group(string) iter.Seq[cluster.TaskView]
 	Holds() iter.Seq[berth.Hold]
 }
 
 // dump prints all that can be read of a cluster.
-func dump(c cluster) string {
+func dump(c readable) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, c.Len(), "nodes")
 	for n := range c.Nodes() {
 		node := n.Node()
-		fmt.Fprintf(&b, "%s drained %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", n.ID(), n.Drained(), node.Unschedulable,
+		fmt.Fprintf(&b, "%s cordoned %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", n.ID(), n.Cordoned(), node.Unschedulable,
 			map[string]any(node.Attributes), node.Taints, node.Devices, node.Ports, plain(n.Capacity()), plain(n.Free()), n.FreeDevices())
 		for t := range n.Tasks() {
 			fmt.Fprintf(&b, "  %s %s %v at %q grant %v until %d\n", t.ID, t.Group, t.State, t.Node, t.Grant, nanos(t.Deadline))
@@ -663,7 +666,7 @@ func (m *model) dump() string {
 				free[name] = q.String()
 			}
 		}
-		fmt.Fprintf(&b, "%s drained %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", id, n.drained, n.Unschedulable,
+		fmt.Fprintf(&b, "%s cordoned %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", id, n.cordoned, n.Unschedulable,
 			map[string]any(n.Attributes), n.Taints, n.Devices, n.Ports, plain(n.capacity()), free, m.devices(id))
 		for _, task := range sorted(m.tasks) {
 			if t := m.tasks[task]; t.node == id {

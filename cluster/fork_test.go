@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"fmt"
@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // An owner with two optimistic holds of one device has one device, not two.
 func TestTwoHoldsOfOneDevice(t *testing.T) {
-	s, err := berth.NewSnapshot(berth.Node{ID: "n", Devices: []berth.Device{{Class: "gpu"}}})
+	s, err := cluster.NewSnapshot(berth.Node{ID: "n", Devices: []berth.Device{{Class: "gpu"}}})
 	require.NoError(t, err)
 	f := s.Fork()
 	for _, id := range []string{"h1", "h2"} {
@@ -30,40 +31,40 @@ func TestTwoHoldsOfOneDevice(t *testing.T) {
 }
 
 func TestZeroValuesAreEmpty(t *testing.T) {
-	var s berth.Snapshot
-	var f berth.Fork
-	for _, c := range []cluster{&s, &f, s.Fork(), berth.NewFork(), (*berth.Snapshot)(nil)} {
-		assert.Equal(t, dump(berth.NewFork()), dump(c))
+	var s cluster.Snapshot
+	var f cluster.Fork
+	for _, c := range []readable{&s, &f, s.Fork(), cluster.NewFork(), (*cluster.Snapshot)(nil)} {
+		assert.Equal(t, dump(cluster.NewFork()), dump(c))
 		n, ok := c.Node("n")
 		assert.False(t, ok)
-		assert.Equal(t, berth.NodeView{}, n)
+		assert.Equal(t, cluster.NodeView{}, n)
 	}
 	assert.Zero(t, s.Tasks())
 	assert.Empty(t, s.Total())
 	assert.Zero(t, s.Version())
-	var n berth.NodeView
-	assert.Equal(t, fmt.Sprint("", false, false, berth.Resources{}, berth.Resources{}), fmt.Sprint(n.ID(), n.Drained(), n.Overcommitted(), n.Free(), n.Capacity()))
+	var n cluster.NodeView
+	assert.Equal(t, fmt.Sprint("", false, false, berth.Resources{}, berth.Resources{}), fmt.Sprint(n.ID(), n.Cordoned(), n.Overcommitted(), n.Free(), n.Capacity()))
 	assert.Equal(t, berth.Node{Capacity: berth.Resources{}}, n.Node())
 	for range n.Tasks() {
 		t.Error("a task on no node")
 	}
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n"}))
 	assert.Equal(t, 1, f.Snapshot().Len(), "the zero Fork can be used")
-	assert.NoError(t, new(berth.Fork).AddNodes())
-	assert.Error(t, new(berth.Fork).RemoveNodes("n"))
-	assert.Error(t, new(berth.Fork).Mark("t", berth.Running, 0))
-	assert.Empty(t, new(berth.Fork).Plan().Ops)
+	assert.NoError(t, new(cluster.Fork).AddNodes())
+	assert.Error(t, new(cluster.Fork).RemoveNodes("n"))
+	assert.Error(t, new(cluster.Fork).Mark("t", berth.Running, 0))
+	assert.Empty(t, new(cluster.Fork).Plan().Ops)
 	assert.ErrorContains(t, f.Adopt(berth.Task{ID: "t", Group: new(berth.Group)}, "n", nil, berth.Running), "not made by NewGroup")
 	_, why := f.Apply(berth.Op{Task: berth.Task{ID: "t", Group: new(berth.Group)}, Node: "n"})
 	assert.Equal(t, berth.Invalid, why.Code)
-	_, ok := new(berth.Fork).Hold("h")
+	_, ok := new(cluster.Fork).Hold("h")
 	assert.False(t, ok)
 	assert.Equal(t, "", new(berth.Plan).String())
 }
 
 // Forks can be changed while they are walked: here each step of a walk ends another of its steps.
 func TestForksChangeWhileTheyAreWalked(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	g := berth.NewGroup("g", berth.GroupSpec{})
 	require.NoError(t, f.AddNodes(berth.Node{ID: "a"}, berth.Node{ID: "b"}, berth.Node{ID: "c"}))
 	fill := func() {
@@ -71,7 +72,7 @@ func TestForksChangeWhileTheyAreWalked(t *testing.T) {
 			f.Apply(berth.Op{Task: task, Node: string(rune('a' + i%3))})
 		}
 	}
-	clearing := func(t berth.TaskView) {
+	clearing := func(t cluster.TaskView) {
 		for _, task := range g.Tasks(6) {
 			if task.ID != t.ID {
 				f.Apply(berth.Op{Kind: berth.Release, ID: task.ID})
@@ -107,7 +108,7 @@ func TestForksChangeWhileTheyAreWalked(t *testing.T) {
 
 // Adopted tasks can take more than a node has, but not more than can be told.
 func TestFreeAmountsDoNotWrap(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Capacity: berth.Resources{"x": most}}))
 	half := berth.NewGroup("half", berth.GroupSpec{Request: berth.Resources{"x": most / 2}})
 	require.NoError(t, f.Adopt(half.Task("t1"), "n", nil, berth.Running))
@@ -128,7 +129,7 @@ func TestFreeAmountsDoNotWrap(t *testing.T) {
 // A device class is a scalar too, and a task adopted without its devices takes only that: the device
 // is then free by itself, but whoever got it would overcommit the class.
 func TestScalarsOfDevicesAreNotOvercommitted(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Devices: []berth.Device{{Class: "gpu"}}}))
 	g := berth.NewGroup("g", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}})
 	require.NoError(t, f.Adopt(g.Task("adopted"), "n", nil, berth.Running))
@@ -147,7 +148,7 @@ func TestScalarsOfDevicesAreNotOvercommitted(t *testing.T) {
 
 // A hold outlives a change of its node, but what the node no longer has cannot be drawn.
 func TestHeldPortThatTheNodeLost(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Ports: []berth.PortRange{{First: 80, Last: 81}}}))
 	_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0), Ports: []uint16{80, 81}}})
 	require.Equal(t, berth.None, why.Code)
@@ -163,7 +164,7 @@ func TestHeldPortThatTheNodeLost(t *testing.T) {
 
 // Ports are many: what is done to all of them is done in order of size, not once for each pair.
 func TestAllPorts(t *testing.T) {
-	f := berth.NewFork()
+	f := cluster.NewFork()
 	all := make([]uint16, 0, math.MaxUint16)
 	for p := range math.MaxUint16 {
 		all = append(all, uint16(math.MaxUint16-p))

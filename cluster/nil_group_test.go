@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"math"
@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // A group that was never made reads as the zero one, which is at fault, and nothing said of it panics.
@@ -20,21 +21,13 @@ func TestNilGroup(t *testing.T) {
 		assert.Zero(t, none.GangSize())
 		assert.Zero(t, none.Priority())
 		assert.Empty(t, none.Cost())
-		for range none.Needs() {
-			t.Error("a need of nothing")
-		}
-		assert.Empty(t, none.Devices())
-		assert.False(t, none.UsesPorts())
-		assert.Empty(t, none.Preferences())
-		assert.Empty(t, none.DomainRules())
-		_, attributes, _ := none.Reads()
-		assert.Empty(t, attributes)
+		assert.Empty(t, *none.Requirements())
 		node := &berth.Node{ID: "n"}
-		assert.False(t, none.Eligible(node))
-		assert.NotEmpty(t, none.Ineligible(node))
-		assert.Zero(t, none.Preferred(node))
-		assert.Empty(t, none.Shortfalls(node, nil, nil, nil))
-		_, why := none.Grant(node, nil, nil)
+		assert.False(t, cluster.Eligible(none, node))
+		assert.NotEmpty(t, cluster.Ineligible(none, node))
+		assert.Zero(t, cluster.Preferred(none, node))
+		assert.Empty(t, cluster.Shortfalls(none, node, nil, nil, nil))
+		_, why := cluster.Choose(none, node, nil, nil)
 		assert.Equal(t, berth.Invalid, why.Code)
 		assert.False(t, none.Equal(berth.NewGroup("g", berth.GroupSpec{})))
 		for _, task := range append(none.Tasks(2), none.Task("t"), none.Everywhere(), none.On("n")) {

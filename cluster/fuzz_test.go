@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package berth_test
+package cluster_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 func manyNodes(n int) []berth.Node {
@@ -19,8 +20,8 @@ func manyNodes(n int) []berth.Node {
 	return nodes
 }
 
-func manyForked(b *testing.B, nodes int) *berth.Fork {
-	f := berth.NewFork()
+func manyForked(b *testing.B, nodes int) *cluster.Fork {
+	f := cluster.NewFork()
 	require.NoError(b, f.AddNodes(manyNodes(nodes)...))
 	f.Snapshot() // sorts the nodes
 	return f
@@ -101,7 +102,7 @@ func BenchmarkMemory(b *testing.B) {
 	b.Run(fmt.Sprintf("nodes=%d", n), func(b *testing.B) {
 		for b.Loop() {
 			before := heap()
-			f := berth.NewFork()
+			f := cluster.NewFork()
 			require.NoError(b, f.AddNodes(manyNodes(n)...))
 			f.Snapshot()
 			nodes := heap()

@@ -1,0 +1,236 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// Fork is a cluster that can be changed, by one goroutine: a what-if, or the truth behind a State. It
+// checks what it is told to do, so that nothing done to it creates an overcommitment or breaks a rule.
+// The zero Fork is an empty cluster, as that of [NewFork].
+type Fork struct {
+	s       *store.Store
+	base    berth.Version
+	journal bool // whether ops records what was applied
+	ops     []berth.Op
+
+	shapes [4]shape // of groups that were asked about last
+	oldest int      // of shapes
+	areas  map[string]*area
+	nodes  uint64 // how often the set of nodes or their descriptions changed
+}
+
+// NewFork returns a cluster without nodes, the beginning of a lineage of its own.
+func NewFork() *Fork {
+	return Over(store.New())
+}
+
+// Over returns a fork that works on a store and takes down nothing for Plan. It is for berth's own packages: no other
+// has a store.
+func Over(s *store.Store) *Fork {
+	if s == nil {
+		s = store.New()
+	}
+	return &Fork{s: s, base: s.Version()}
+}
+
+// ready returns f with what a zero Fork lacks.
+func (f *Fork) ready() *Fork {
+	if f.s == nil {
+		*f = *NewFork()
+	}
+	return f
+}
+
+// Snapshot returns the cluster as it is now.
+func (f *Fork) Snapshot() *Snapshot { return (*Snapshot)(f.ready().s.Snapshot()) }
+
+// Version says which state the fork is in.
+func (f *Fork) Version() berth.Version {
+	return f.ready().s.Version()
+}
+
+// Plan returns what was applied since the fork was made of a snapshot, as a plan for the source the
+// snapshot came from. Operations on nodes that only the fork has will be refused there.
+func (f *Fork) Plan() *berth.Plan {
+	return &berth.Plan{Version: f.ready().base, Ops: slices.Clone(f.ops)}
+}
+
+// Len returns the number of nodes.
+func (f *Fork) Len() int { return f.ready().s.Nodes() }
+
+// Nodes yields the nodes in the order of their IDs. The fork may change meanwhile; nodes that come or
+// go may then be missed or seen.
+func (f *Fork) Nodes() iter.Seq[NodeView] { return nodesOf(&f.ready().s.View, f.s.Sorted()) }
+
+// Node returns the node of that ID.
+func (f *Fork) Node(id string) (NodeView, bool) {
+	return nodeOf(&f.ready().s.View, id)
+}
+
+// Task returns the task of that ID.
+func (f *Fork) Task(id string) (TaskView, bool) { return taskOf(&f.ready().s.View, id) }
+
+// Group yields the tasks of the group of that name, the earliest placed first, as they were when the
+// walk began.
+func (f *Fork) Group(name string) iter.Seq[TaskView] {
+	return settled(groupOf(&f.ready().s.View, name))
+}
+
+// Hold returns the hold of that ID.
+func (f *Fork) Hold(id string) (berth.Hold, bool) {
+	slot, ok := f.ready().s.FindHold(id)
+	if !ok {
+		return berth.Hold{}, false
+	}
+	return holdView(&f.s.View, slot), true
+}
+
+// Holds yields the holds, the earliest made first, as they were when the walk began.
+func (f *Fork) Holds() iter.Seq[berth.Hold] { return settled(holdsOf(&f.ready().s.View)) }
+
+// AddNodes adds nodes that were not there. It adds all of them or, with every fault of every one, none.
+func (f *Fork) AddNodes(nodes ...berth.Node) error {
+	f.ready()
+	var errs []error
+	seen := make(map[string]bool, len(nodes))
+	for i := range nodes {
+		n := &nodes[i]
+		if err := n.Err(); err != nil {
+			errs = append(errs, err)
+		}
+		if _, ok := f.s.FindNode(n.ID); ok || seen[n.ID] {
+			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, berth.ErrNodeExists))
+		}
+		seen[n.ID] = true
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i := range nodes {
+		f.s.AddNode(f.compileNode(&nodes[i]))
+	}
+	f.nodes++
+	return nil
+}
+
+// UpdateNodes replaces the descriptions of nodes. Their tasks stay, even where the node no longer has
+// room for them or breaks a rule of theirs: that is for the host to heal. It updates all of them or,
+// with every fault of every one, none.
+func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
+	f.ready()
+	var errs []error
+	for i := range nodes {
+		n := &nodes[i]
+		if err := n.Err(); err != nil {
+			errs = append(errs, err)
+		}
+		if _, ok := f.s.FindNode(n.ID); !ok {
+			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, berth.ErrUnknownNode))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i := range nodes {
+		row, _ := f.s.FindNode(nodes[i].ID)
+		f.s.SetNode(row, f.compileNode(&nodes[i]))
+	}
+	f.nodes++
+	return nil
+}
+
+// RemoveNodes removes nodes. Their tasks become [berth.Lost] and their holds end. It removes all of them or,
+// naming each that is unknown, none.
+func (f *Fork) RemoveNodes(ids ...string) error {
+	rows, err := f.rows(ids)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if f.s.Node(row).Node == nil {
+			continue // named twice
+		}
+		for slot, r := range f.s.On(row) { // walks the list as it was
+			if r.Group == store.Holds {
+				f.s.Remove(slot)
+				continue
+			}
+			f.s.Unsettle(slot)
+			f.s.Mark(slot, uint8(berth.Lost), 0)
+		}
+		f.s.RemoveNode(row)
+	}
+	f.nodes++
+	return nil
+}
+
+// Cordon makes nodes take no new task, or, with cordon false, take them again. It does so to all of them
+// or, naming each that is unknown, to none. Moving the tasks away is the host's to do.
+func (f *Fork) Cordon(cordon bool, ids ...string) error {
+	rows, err := f.rows(ids)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		f.s.SetCordoned(row, cordon)
+	}
+	f.nodes++
+	return nil
+}
+
+func (f *Fork) rows(ids []string) ([]uint32, error) {
+	f.ready()
+	var errs []error
+	rows := make([]uint32, 0, len(ids))
+	for _, id := range ids {
+		row, ok := f.s.FindNode(id)
+		if !ok {
+			errs = append(errs, fmt.Errorf("node %q: %w", id, berth.ErrUnknownNode))
+		}
+		rows = append(rows, row)
+	}
+	return rows, errors.Join(errs...)
+}
+
+// Apply does one operation if it can be done, and returns it with its grant filled in and no reason;
+// else it returns the first reason why not and changes nothing.
+func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
+	f.ready()
+	var why berth.Reason
+	switch op.Kind {
+	case berth.Place:
+		op, why = f.place(op)
+	case berth.Take:
+		why = f.take(op.Hold)
+	case berth.Drop:
+		slot, ok := f.s.FindHold(op.ID)
+		if !ok {
+			return op, berth.Reason{Code: berth.UnknownHold, Subject: op.ID}
+		}
+		f.s.Remove(slot)
+	case berth.Release:
+		slot, ok := f.s.FindTask(op.ID)
+		if !ok {
+			return op, berth.Reason{Code: berth.UnknownTask, Subject: op.ID}
+		}
+		f.s.Remove(slot)
+	case berth.Evict:
+		why = f.evict(op)
+	default:
+		why = berth.Reason{Code: berth.Invalid, Subject: op.Kind.String()}
+	}
+	if why.Code == berth.None && f.journal {
+		kept := op
+		if op.Hold != nil {
+			kept.Hold = op.Hold.Clone()
+		}
+		f.ops = append(f.ops, kept)
+	}
+	return op, why
+}

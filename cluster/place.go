@@ -1,0 +1,223 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+func (f *Fork) place(op berth.Op) (berth.Op, berth.Reason) {
+	if err := op.Task.Err(); err != nil {
+		return op, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
+	}
+	if op.Task.ID == "" {
+		return op, berth.Reason{Code: berth.Invalid, Subject: "the demand of a daemon group is not a task"}
+	}
+	if slot, ok := f.s.FindTask(op.Task.ID); ok {
+		at := "lost"
+		if r := f.s.Record(slot); r.Row != store.None {
+			at = "on " + f.s.Node(r.Row).Node.ID
+		}
+		return op, berth.Reason{Code: berth.TaskExists, Subject: at}
+	}
+	row, ok := f.find(op.Row, op.Node)
+	if !ok {
+		return op, berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
+	}
+	sh := f.shape(op.Task.Group)
+	if f.differs(sh) {
+		return op, berth.Reason{Code: berth.GroupDiffers, Subject: sh.group.Name()}
+	}
+	op.Row = row
+	if why := f.allowed(sh, row); why.Code != berth.None {
+		return op, why
+	}
+	var draw []draft
+	if op.From != "" {
+		var why berth.Reason
+		if draw, op.Grant, why = f.draw(sh, row, op.From, op.Grant); why.Code != berth.None {
+			return op, why
+		}
+	} else {
+		if why := f.short(sh, row); why.Code != berth.None {
+			return op, why
+		}
+		if grants(sh.group) {
+			var why berth.Reason
+			if op.Grant, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, f.unusedOn(row)); why.Code != berth.None {
+				return op, why
+			}
+		} else {
+			op.Grant = nil
+		}
+	}
+	for _, d := range draw {
+		f.shrink(d)
+	}
+	f.add(sh, row, op.Task.ID, op.Grant)
+	return op, berth.Reason{}
+}
+
+func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
+	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extraOf(grant)})
+}
+
+// Put does a placement that the caller has just found possible on the fork as it is now, with the grant that [Choose]
+// returned: what was asked then is not asked again, but for the room. So not even a wrong pick overcommits a node, but it can
+// break a rule. A commit asks about the placements of a fork's plan anew.
+func (f *Fork) Put(op *berth.Op) berth.Reason {
+	row, ok := f.ready().find(op.Row, op.Node)
+	if !ok {
+		return berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
+	}
+	sh := f.shape(op.Task.Group)
+	if grants(sh.group) && op.Grant == nil {
+		_, why := f.Apply(*op)
+		return why
+	}
+	if why := f.short(sh, row); why.Code != berth.None {
+		return why
+	}
+	if op.Grant != nil {
+		n := f.s.Node(row)
+		for _, d := range op.Grant.Devices {
+			if d.Index >= len(n.Devices) || n.Devices[d.Index] < d.Units {
+				return berth.Reason{Code: berth.NoDevice, Subject: fmt.Sprintf("device %d", d.Index)}
+			}
+		}
+		for _, p := range op.Grant.Ports {
+			if _, taken := slices.BinarySearch(n.Ports, p); taken {
+				return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
+			}
+		}
+	}
+	f.add(sh, row, op.Task.ID, op.Grant)
+	return berth.Reason{}
+}
+
+// short returns the first resource of which too little is free. Devices speak for their own scalar,
+// unless they have room and the scalar has not: others can take it without a device.
+func (f *Fork) short(sh *shape, row uint32) berth.Reason {
+	free, n := f.s.Free(row), f.s.Node(row)
+	for _, need := range sh.needs {
+		if free[need.Dim] >= need.Amount {
+			continue
+		}
+		name := f.s.Dims()[need.Dim]
+		if i := deviceRequest(sh.group, name); i < 0 || Serves(n.Node.Spec, &sh.group.Requirements().Devices[i], n.Devices) {
+			return berth.Reason{Code: berth.Insufficient, Subject: name}
+		}
+	}
+	for _, name := range sh.missing {
+		if deviceRequest(sh.group, name) < 0 {
+			return berth.Reason{Code: berth.Insufficient, Subject: name}
+		}
+	}
+	return berth.Reason{}
+}
+
+// find returns the row of a node, trying the hint first.
+func (f *Fork) find(hint uint32, id string) (uint32, bool) {
+	if int(hint) < f.s.Rows() {
+		if n := f.s.Node(hint).Node; n != nil && n.ID == id {
+			return hint, true
+		}
+	}
+	return f.s.FindNode(id)
+}
+
+func extraOf(g *berth.Grant) *store.Extra {
+	if g == nil {
+		return nil
+	}
+	x := &store.Extra{Grant: g, Ports: slices.Sorted(slices.Values(g.Ports))}
+	for _, d := range g.Devices {
+		x.Devices = append(x.Devices, store.DeviceShare(d))
+	}
+	return x
+}
+
+// Adopt records a task that runs already, wherever it fits or not, in the state it is in. It fails, and
+// changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
+// if what the node's tasks and holds take together would not fit in an int64.
+func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
+	f.ready()
+	errs := []error{t.Err()}
+	if t.ID == "" && errs[0] == nil {
+		errs = append(errs, errors.New("the demand of a daemon group is not a task"))
+	}
+	row, ok := f.s.FindNode(node)
+	if !ok {
+		errs = append(errs, fmt.Errorf("task %q: node %q: %w", t.ID, node, berth.ErrUnknownNode))
+	}
+	if state > berth.Orphan || state == berth.Lost {
+		errs = append(errs, fmt.Errorf("task %q: a task cannot be adopted as %v", t.ID, state))
+	}
+	if _, known := f.s.FindTask(t.ID); known {
+		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, berth.ErrTaskExists))
+	}
+	if ok && grant != nil {
+		n := f.s.Node(row).Node.Spec
+		for _, d := range grant.Devices {
+			if d.Index < 0 || d.Index >= len(n.Devices) || d.Units <= 0 || d.Units > berth.DeviceUnits {
+				errs = append(errs, fmt.Errorf("task %q: %d units of device %d: no such share on node %q", t.ID, d.Units, d.Index, node))
+			}
+		}
+	}
+	if ok && t.Group.Err() == nil {
+		for _, need := range t.Group.Requirements().Needs {
+			if taken := f.taken(row, need.Name); taken > math.MaxInt64-need.Amount {
+				errs = append(errs, fmt.Errorf("task %q: node %q: resource %q: %d + %d: %w", t.ID, node, need.Name, taken, need.Amount, berth.ErrOverflow))
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, need := range t.Group.Requirements().Needs {
+		f.s.Dim(need.Name)
+	}
+	sh := f.shape(t.Group)
+	if f.differs(sh) {
+		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
+	}
+	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extraOf(grant.Clone())})
+	return nil
+}
+
+// taken returns how much of a resource the tasks and holds on a node take. It never exceeds an int64:
+// Adopt sees to that, and nothing else takes more than is free. So no change of capacity can make a
+// free amount wrap.
+func (f *Fork) taken(row uint32, name string) int64 {
+	d, ok := f.s.DimOf(name)
+	if !ok {
+		return 0
+	}
+	taken := -f.s.Free(row)[d]
+	if capacity := f.s.Node(row).Node.Capacity; int(d) < len(capacity) {
+		taken += capacity[d]
+	}
+	return taken
+}
+
+// Mark changes the state of a task, and when it expires if it is [berth.Assumed]; a deadline of 0 is never,
+// another is in Unix nanoseconds. It does not move the version: no plan depends on it. A task on a node
+// cannot be marked Lost, nor a lost one anything else.
+func (f *Fork) Mark(id string, state berth.TaskState, deadline int64) error {
+	slot, ok := f.ready().s.FindTask(id)
+	if !ok {
+		return fmt.Errorf("task %q: %w", id, berth.ErrUnknownTask)
+	}
+	if lost := f.s.Record(slot).Row == store.None; state > berth.Orphan || lost != (state == berth.Lost) {
+		return fmt.Errorf("task %q: %v cannot become %v", id, berth.TaskState(f.s.Record(slot).State), state)
+	}
+	if state != berth.Assumed {
+		deadline = 0
+	}
+	f.s.Mark(slot, uint8(state), deadline)
+	return nil
+}

@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// shape is what a group's requests are in terms of one store.
+type shape struct {
+	group   *berth.Group
+	dims    int // how many dimensions there were
+	id      uint32
+	known   bool
+	needs   []store.Need
+	missing []string // the resources needed that no node ever had
+	keys    []uint32
+}
+
+// shape returns what a group is in terms of the fork's store. It is good for a few more calls.
+func (f *Fork) shape(g *berth.Group) *shape {
+	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
+	if i < 0 {
+		i, f.oldest = f.oldest, (f.oldest+1)%len(f.shapes)
+		f.shapes[i] = shape{group: g, dims: -1}
+	}
+	sh := &f.shapes[i]
+	if !sh.known || f.s.Group(sh.id).Spec != g {
+		if sh.id, sh.known = f.s.FindGroup(g.Name()); sh.known {
+			if known := f.s.Group(sh.id); known.Spec == g {
+				sh.needs, sh.keys, sh.missing, sh.dims = known.Request, known.Keys, nil, len(f.s.Dims())
+				return sh
+			}
+		}
+	}
+	if n := len(f.s.Dims()); sh.dims != n && (sh.dims < 0 || len(sh.missing) > 0) {
+		sh.needs, sh.missing = make([]store.Need, 0, len(g.Requirements().Needs)), nil
+		for _, need := range g.Requirements().Needs {
+			if d, ok := f.s.DimOf(need.Name); ok {
+				sh.needs = append(sh.needs, store.Need{Dim: d, Amount: need.Amount})
+			} else {
+				sh.missing = append(sh.missing, need.Name)
+			}
+		}
+		if sh.keys == nil {
+			for _, r := range g.Requirements().DomainRules {
+				if name := r.Domain(); name != berth.NodeID {
+					sh.keys = append(sh.keys, f.s.Attrs().ID(name))
+				}
+			}
+			slices.Sort(sh.keys)
+			sh.keys = slices.Compact(sh.keys)
+		}
+		sh.dims = n
+	}
+	return sh
+}
+
+// ensureGroup returns the number of a group, adding it if it is new.
+func (f *Fork) ensureGroup(sh *shape) uint32 {
+	if !sh.known {
+		sh.id = f.s.AddGroup(store.Group{Name: sh.group.Name(), Spec: sh.group, Request: sh.needs, Keys: sh.keys})
+		sh.known = true
+	}
+	return sh.id
+}
+
+// differs reports whether the group's name is taken by a group with another spec.
+func (f *Fork) differs(sh *shape) bool {
+	return sh.known && !f.s.Group(sh.id).Spec.Equal(sh.group)
+}
+
+func (f *Fork) compileNode(n *berth.Node) *store.Node {
+	n = n.Clone()
+	capacity := n.Capacity.Clone()
+	devices := make([]int64, len(n.Devices))
+	for i, d := range n.Devices {
+		capacity[d.Class] += berth.DeviceUnits
+		devices[i] = berth.DeviceUnits
+	}
+	out := &store.Node{ID: n.ID, Spec: n, Devices: devices}
+	for name := range capacity.All() {
+		f.s.Dim(name)
+	}
+	out.Capacity = make([]int64, len(f.s.Dims()))
+	for name, q := range capacity {
+		out.Capacity[f.s.Dim(name)] = q
+	}
+	in := f.s.Attrs()
+	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
+		v, _ := n.Attribute(name)
+		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(internKey(v))})
+	}
+	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
+	var classes []string
+	for _, d := range n.Devices {
+		if !slices.Contains(classes, d.Class) {
+			classes = append(classes, d.Class)
+		}
+	}
+	out.Class = store.ClassOf(classText(n))
+	f.s.Catalog().Note(out.Attrs, classes)
+	return out
+}
+
+// internKey is the text under which a value is interned: numbers and texts never collide, for what
+// follows the first NUL of a number is never another.
+func internKey(v berth.Value) string {
+	text := v.String()
+	if _, number := v.Number(); number || strings.HasPrefix(text, "\x00") {
+		return "\x00" + text
+	}
+	return text
+}
+
+// classText is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes.
+func classText(n *berth.Node) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%t", n.Unschedulable)
+	for name, q := range n.Capacity.All() {
+		if q != 0 {
+			fmt.Fprintf(&b, " %q:%d", name, q)
+		}
+	}
+	for _, t := range n.Taints {
+		fmt.Fprintf(&b, " taint %q %q %d", t.Key, t.Value, t.Effect)
+	}
+	for _, d := range n.Devices {
+		fmt.Fprintf(&b, " device %q %q", d.Class, d.Model)
+	}
+	return b.String()
+}
+
+// deviceRequest returns the index of the group's request for devices of a class, or -1.
+func deviceRequest(g *berth.Group, class string) int {
+	return slices.IndexFunc(g.Requirements().Devices, func(d berth.DeviceRequest) bool { return d.Class == class })
+}

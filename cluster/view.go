@@ -1,0 +1,173 @@
+package cluster
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// NodeView is a node in a snapshot or a fork. It is a small handle, to be passed by value; it comes
+// from the walks and look-ups and is good as long as what it came from. The view of a fork shows the
+// fork as it is when a method is called; once its node is removed it shows a node without a name that
+// has nothing, as the zero NodeView does, or a node that was added later.
+type NodeView store.Ref
+
+func viewOf(v *store.View, row uint32) NodeView { return NodeView(store.RefTo(v, row)) }
+
+// at returns where the node is.
+func (n NodeView) at() (*store.View, uint32) { return store.Ref(n).At() }
+
+// exists reports whether the node is where the handle says.
+func (n NodeView) exists() bool {
+	v, row := n.at()
+	return v != nil && int(row) < v.Rows() && v.Node(row).Node != nil
+}
+
+func (n NodeView) state() *store.NodeState {
+	if !n.exists() {
+		return &store.NodeState{Node: &store.Node{Spec: new(berth.Node)}, Parts: store.NoParts}
+	}
+	v, row := n.at()
+	return v.Node(row)
+}
+
+// free returns the free amounts by dimension.
+func (n NodeView) free() []int64 {
+	if !n.exists() {
+		return nil
+	}
+	v, row := n.at()
+	return v.Free(row)
+}
+
+// names returns what the dimensions are called.
+func (n NodeView) names() []string {
+	if !n.exists() {
+		return nil
+	}
+	v, _ := n.at()
+	return v.Dims()
+}
+
+func (n NodeView) node() *berth.Node { return n.state().Node.Spec }
+
+// ID returns the node's ID.
+func (n NodeView) ID() string { return n.state().Node.ID }
+
+// Node returns a copy of the node as its host described it.
+func (n NodeView) Node() berth.Node { return *n.node().Clone() }
+
+// Attribute returns the value of an attribute of the node; [berth.NodeID] is always there.
+func (n NodeView) Attribute(name string) (berth.Value, bool) { return n.node().Attribute(name) }
+
+// Cordoned reports whether the node is cordoned.
+func (n NodeView) Cordoned() bool { return n.state().Cordoned }
+
+// Capacity returns what the node has in all, each class of its devices included.
+func (n NodeView) Capacity() berth.Resources {
+	return resourcesOf(n.names(), n.state().Node.Capacity)
+}
+
+// Free returns what is neither taken nor exclusively held, each class of devices included. A quantity
+// is negative where the node is overcommitted.
+func (n NodeView) Free() berth.Resources { return resourcesOf(n.names(), n.free()) }
+
+// FreeDevices returns the free units of each device, by index.
+func (n NodeView) FreeDevices() []int64 { return slices.Clone(n.state().Devices) }
+
+// Overcommitted reports whether the node's tasks take more than it has. Commits never make it so; a
+// node that shrank or a task adopted as it ran may.
+func (n NodeView) Overcommitted() bool {
+	negative := func(q int64) bool { return q < 0 }
+	return slices.ContainsFunc(n.free(), negative) || slices.ContainsFunc(n.state().Devices, negative)
+}
+
+// Tasks yields the node's tasks, in order of their IDs, as they were when the walk began.
+func (n NodeView) Tasks() iter.Seq[TaskView] {
+	return settled(func(yield func(TaskView) bool) {
+		if !n.exists() {
+			return
+		}
+		v, row := n.at()
+		var slots []uint32
+		for slot, r := range v.On(row) {
+			if r.Group != store.Holds {
+				slots = append(slots, slot)
+			}
+		}
+		for _, slot := range byID(v, slots) {
+			if !yield(taskView(v, slot)) {
+				return
+			}
+		}
+	})
+}
+
+// settled returns a walk that has seen all before it hands on the first, so that a fork can be changed
+// while it is walked.
+func settled[T any](walk iter.Seq[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, v := range slices.Collect(walk) {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+func resourcesOf(names []string, amounts []int64) berth.Resources {
+	r := berth.Resources{}
+	for d, name := range names {
+		if d < len(amounts) && amounts[d] != 0 {
+			r[name] = amounts[d]
+		}
+	}
+	return r
+}
+
+// TaskView is a task as a snapshot shows it.
+type TaskView struct {
+	berth.Task
+	State    berth.TaskState
+	Node     string       // empty for a lost task
+	Grant    *berth.Grant // nil without devices and ports
+	Deadline time.Time    // when an assumed task expires; zero is never
+}
+
+func taskView(v *store.View, slot uint32) TaskView {
+	r := v.Record(slot)
+	t := TaskView{
+		Task:  berth.Task{ID: v.ID(slot), Group: v.Group(r.Group).Spec},
+		State: berth.TaskState(r.State),
+	}
+	if r.Row != store.None {
+		t.Node = v.Node(r.Row).Node.ID
+	}
+	if r.Extra != nil {
+		t.Grant = r.Extra.Grant
+	}
+	if r.Deadline != 0 {
+		t.Deadline = time.Unix(0, r.Deadline).UTC()
+	}
+	return t
+}
+
+func holdView(v *store.View, slot uint32) berth.Hold {
+	return *v.Record(slot).Extra.Hold.Clone()
+}
+
+func byID(v *store.View, slots []uint32) []uint32 {
+	slices.SortFunc(slots, func(a, b uint32) int {
+		switch x, y := v.ID(a), v.ID(b); {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	return slots
+}

@@ -1,0 +1,75 @@
+// Package explain has the arithmetic of explanations, which package cluster and the index of package placement both do: how
+// much is missing, and which of two nodes came closer to taking a task.
+package explain
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// Shortfall returns what is missing of an amount of which less is free. A difference beyond an int64 counts as the
+// greatest one.
+func Shortfall(amount, free int64) int64 {
+	if short := amount - free; short > 0 {
+		return short
+	}
+	return math.MaxInt64
+}
+
+// Miss says how far a node is from taking a task, to be compared as [berth.NearMiss] says.
+type Miss struct {
+	Rules int // reasons that more room would not cure
+	Rooms int // reasons that it would
+	// Of the resources that are short, the one of which the greatest part of the request is missing: Short of Need. Without
+	// one, 0 of 1.
+	Short, Need uint64
+}
+
+// NoMiss is the miss of a node that lacks nothing.
+var NoMiss = Miss{Need: 1}
+
+// Lack adds that less than an amount is free.
+func (m *Miss) Lack(amount, free int64) { m.LackBy(amount, Shortfall(amount, free)) }
+
+// LackBy adds that so much of an amount is missing.
+func (m *Miss) LackBy(amount, short int64) {
+	m.Rooms++
+	if m.Short == 0 || less(m.Short, m.Need, uint64(short), uint64(amount)) {
+		m.Short, m.Need = uint64(short), uint64(amount)
+	}
+}
+
+// Compare is negative if m is nearer than o: fewer rules, then less room in the way, then the lesser part missing.
+func (m Miss) Compare(o Miss) int {
+	if m.Rules != o.Rules {
+		return cmp.Compare(m.Rules, o.Rules)
+	}
+	if m.Rooms != o.Rooms {
+		return cmp.Compare(m.Rooms, o.Rooms)
+	}
+	switch {
+	case less(m.Short, m.Need, o.Short, o.Need):
+		return -1
+	case less(o.Short, o.Need, m.Short, m.Need):
+		return 1
+	}
+	return 0
+}
+
+// less reports whether a/b < c/d, exactly.
+func less(a, b, c, d uint64) bool {
+	h1, l1 := bits.Mul64(a, d)
+	h2, l2 := bits.Mul64(c, b)
+	return h1 < h2 || h1 == h2 && l1 < l2
+}
+
+// Sort puts counts in the order of a [berth.Explanation]: most nodes first, then by code and subject.
+func Sort(counts []berth.ReasonCount) {
+	slices.SortFunc(counts, func(a, b berth.ReasonCount) int {
+		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
+	})
+}
