@@ -29,7 +29,7 @@ type explainer struct {
 
 	found   bool // whether a row was found that lacks something
 	nearest uint32
-	near    nearness // of nearest
+	near    explain.Miss // of nearest
 }
 
 // answer is an explanation in one piece of memory, as far as it is of common size.
@@ -54,7 +54,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	a := new(answer)
 	a.Nodes, a.Mode = len(x.m.order), s.group.Mode()
 	a.Counts = a.counts[:0]
-	x.s, x.out, x.found, x.near, x.at = s, a, false, nearness{}, nil
+	x.s, x.out, x.found, x.near, x.at = s, a, false, explain.Miss{}, nil
 	x.short = zeros(x.short, len(s.needs))
 	x.never = zeros(x.never, len(s.needs))
 	x.rules = zeros(x.rules, len(x.x.classes))
@@ -90,7 +90,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	explain.Sort(a.Counts)
 	if x.found {
 		a.nearest.Node = x.m.rows[x.nearest].id
-		if partly = x.near.rules > 0 || x.m.strays(x.nearest); !partly {
+		if partly = x.near.Rules > 0 || x.m.strays(x.nearest); !partly {
 			a.nearest.Lacks = x.m.shortfalls(s.group, x.nearest)
 		}
 		a.Nearest = &a.nearest
@@ -310,40 +310,40 @@ func (x *explainer) has(row uint32, device int) bool {
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.
 func (x *explainer) weigh(row uint32, count bool) {
-	near := nearness{rules: x.rules[x.m.rows[row].class], need: 1}
+	near := explain.Miss{Rules: x.rules[x.m.rows[row].class], Need: 1}
 	if x.s.counts != nil {
 		if tasks := x.s.c.on(row); tasks >= x.s.hostLimit {
-			near.rules += x.hostRules(tasks)
+			near.Rules += x.hostRules(tasks)
 		}
 	}
 	x.measure(&near, row, count)
-	if near.rules+near.rooms == 0 || x.found && (near.rules > x.near.rules || near.rules == x.near.rules && near.rooms > x.near.rooms) {
+	if near.Rules+near.Rooms == 0 || x.found && (near.Rules > x.near.Rules || near.Rules == x.near.Rules && near.Rooms > x.near.Rooms) {
 		return
 	}
 	if !x.found {
 		x.nearest, x.near, x.found = row, near, true
 		return
 	}
-	if c := near.compare(x.near); c < 0 || c == 0 && x.m.rows[row].rank < x.m.rows[x.nearest].rank {
+	if c := near.Compare(x.near); c < 0 || c == 0 && x.m.rows[row].rank < x.m.rows[x.nearest].rank {
 		x.nearest, x.near = row, near
 	}
 }
 
 // measure adds what a row lacks of the room, and counts it if that is not done yet. What is missing of the scalar of
 // devices is said of the devices themselves if the row lacks those.
-func (x *explainer) measure(near *nearness, row uint32, count bool) {
+func (x *explainer) measure(near *explain.Miss, row uint32, count bool) {
 	free := x.m.amountsOf(row)
 	for i, n := range x.s.needs[:x.s.resources] {
 		if free[n.Dim] >= n.Amount || x.isScalar(n.Dim) && !x.has(row, int(x.deviceOf[n.Dim])) {
 			continue
 		}
-		if near.lack(n.Amount, free[n.Dim]); count {
+		if near.Lack(n.Amount, free[n.Dim]); count {
 			x.short[i]++
 		}
 	}
 	for d := range x.s.devices {
 		if !x.has(row, d) {
-			if near.rooms++; count {
+			if near.Rooms++; count {
 				x.short[x.s.resources+d]++
 			}
 		}

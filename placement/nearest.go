@@ -3,6 +3,7 @@ package placement
 import (
 	"math"
 
+	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -24,11 +25,11 @@ func (x *explainer) findNearest() {
 
 // walk finds the nearest miss in the classes with the fewest rules against the group, by walks along columns or the node
 // IDs. No miss is nearer than least. It returns false if a nearer one may be elsewhere.
-func (x *explainer) walk(least nearness) bool {
+func (x *explainer) walk(least explain.Miss) bool {
 	needs := x.s.needs[:x.s.resources]
 	far := -1 // of the needs that no row has enough of, the one that is the farthest off
 	for k, n := range needs {
-		if top := x.top[n.Dim]; top < n.Amount && uint64(shortfall(n.Amount, top)) == least.short && uint64(n.Amount) == least.need {
+		if top := x.top[n.Dim]; top < n.Amount && uint64(explain.Shortfall(n.Amount, top)) == least.Short && uint64(n.Amount) == least.Need {
 			far = k
 		}
 	}
@@ -36,10 +37,10 @@ func (x *explainer) walk(least nearness) bool {
 		// Where only devices are missing, or nothing, the lowest node ID decides.
 		return x.walkNodes(least)
 	}
-	for rooms := least.rooms; rooms <= len(needs); rooms++ {
+	for rooms := least.Rooms; rooms <= len(needs); rooms++ {
 		for k := range needs {
 			// What no row has enough of, the nearest lacks: one walk along it will do.
-			if (far < 0 || k == far) && !x.walkColumn(k, rooms, rooms == least.rooms) {
+			if (far < 0 || k == far) && !x.walkColumn(k, rooms, rooms == least.Rooms) {
 				return false
 			}
 		}
@@ -52,17 +53,17 @@ func (x *explainer) walk(least nearness) bool {
 
 // isAt reports whether the nearest miss so far breaks no more rules than any must, and lacks so many things.
 func (x *explainer) isAt(rooms int) bool {
-	return x.found && x.near.rules == x.fewest && x.near.rooms == rooms
+	return x.found && x.near.Rules == x.fewest && x.near.Rooms == rooms
 }
 
 // walkNodes walks in the order of node IDs.
-func (x *explainer) walkNodes(least nearness) bool {
+func (x *explainer) walkNodes(least explain.Miss) bool {
 	order := x.m.order
 	for _, row := range order[:min(walkRows, len(order))] {
 		if x.rules[x.m.rows[row].class] > x.fewest {
 			continue
 		}
-		if x.weigh(row, false); x.found && x.near.compare(least) == 0 {
+		if x.weigh(row, false); x.found && x.near.Compare(least) == 0 {
 			return true
 		}
 	}
@@ -122,7 +123,7 @@ func (x *explainer) walkColumn(k, rooms int, allElse bool) bool {
 // lacks as many.
 func (x *explainer) tooFar(rooms int, bound []int64) bool {
 	near := x.nearestOf(x.fewest, bound)
-	return near.rooms > rooms || x.isAt(rooms) && near.compare(x.near) > 0
+	return near.Rooms > rooms || x.isAt(rooms) && near.Compare(x.near) > 0
 }
 
 // scarcest returns the column of the need that the fewest rows have enough of, another than the kth and one that some
@@ -143,21 +144,21 @@ func (x *explainer) scarcest(k int) (scarce *column, few int) {
 // of the need or more, and of rows that lack as much the node IDs ascend.
 func (x *explainer) isPast(need store.Need, here entry) bool {
 	near := x.near
-	near.short, near.need = uint64(shortfall(need.Amount, here.key)), uint64(need.Amount)
-	c := near.compare(x.near)
-	return c > 0 || c == 0 && near.short < math.MaxInt64 && here.rank > x.m.rows[x.nearest].rank
+	near.Short, near.Need = uint64(explain.Shortfall(need.Amount, here.key)), uint64(need.Amount)
+	c := near.Compare(x.near)
+	return c > 0 || c == 0 && near.Short < math.MaxInt64 && here.rank > x.m.rows[x.nearest].rank
 }
 
 // findByBounds finds the nearest miss wherever it is, passing by chunks and blocks that cannot have it.
 func (x *explainer) findByBounds() {
 	for i, class := range x.x.classes {
 		for _, c := range class.chunks {
-			if x.found && x.nearestOf(x.rules[i], c.bound).compare(x.near) > 0 {
+			if x.found && x.nearestOf(x.rules[i], c.bound).Compare(x.near) > 0 {
 				continue
 			}
 			for b := range c.n {
 				if x.found {
-					near := x.nearestOf(x.rules[i], c.mostOf(b)).compare(x.near)
+					near := x.nearestOf(x.rules[i], c.mostOf(b)).Compare(x.near)
 					if near > 0 || near == 0 && c.lowest(b) >= x.m.rows[x.nearest].rank {
 						continue
 					}
@@ -175,19 +176,19 @@ func (x *explainer) findByBounds() {
 
 // nearestOf returns how near a miss can be where no more is free than given by dimension. Scalars of devices are left
 // out, since a row that lacks the devices is not said to lack their scalar.
-func (x *explainer) nearestOf(rules int, most []int64) nearness {
-	near := nearness{rules: rules, need: 1}
+func (x *explainer) nearestOf(rules int, most []int64) explain.Miss {
+	near := explain.Miss{Rules: rules, Need: 1}
 	for i, n := range x.s.needs {
 		switch {
 		case most[n.Dim] >= n.Amount:
 		case i >= x.s.resources:
-			near.rooms++
+			near.Rooms++
 		case !x.isScalar(n.Dim):
-			near.lack(n.Amount, most[n.Dim])
+			near.Lack(n.Amount, most[n.Dim])
 		}
 	}
-	if near.rules+near.rooms == 0 {
-		near.rooms = 1 // a row that lacks nothing is no miss
+	if near.Rules+near.Rooms == 0 {
+		near.Rooms = 1 // a row that lacks nothing is no miss
 	}
 	return near
 }
