@@ -161,7 +161,7 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 				f.s.Remove(slot)
 				continue
 			}
-			f.s.Unsettle(slot)
+			f.s.Detach(slot)
 			f.s.Mark(slot, uint8(berth.Lost), 0)
 		}
 		f.s.RemoveNode(row)

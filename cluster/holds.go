@@ -279,7 +279,7 @@ func (f *Fork) evict(op berth.Op) berth.Reason {
 	}
 	// The hold must fit once the task is gone, and nothing may change if it does not.
 	trial := Over(f.s.Snapshot().Fork())
-	trial.s.Unsettle(slot)
+	trial.s.Detach(slot)
 	if why := trial.take(op.Hold); why.Code != berth.None {
 		return why
 	}

@@ -30,17 +30,13 @@ type stake struct {
 }
 
 // cursor follows the change log of a source.
-type cursor struct {
-	branch uint64
-	seq    uint64
-}
+type cursor struct{ at store.Position }
 
 // advance returns the rows that changed since it was last called, each once and ascending: all of them,
 // and any before known, where the log does not reach back. It tells whether more than holds changed.
 func (c *cursor) advance(v *store.View, known int) (rows []uint32, more bool) {
-	changes, ok := v.Since(c.seq)
-	ok = ok && c.branch == v.Version().Branch
-	c.branch, c.seq = v.Version().Branch, v.Version().Seq
+	changes, ok := v.Since(c.at)
+	c.at = v.Position()
 	if !ok {
 		for row := range uint32(max(known, v.Rows())) {
 			rows = append(rows, row)

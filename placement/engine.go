@@ -24,8 +24,7 @@ type Engine struct {
 
 	snapshot *cluster.Snapshot
 	view     *store.View
-	branch   uint64 // what the columns show, but for speculated rows
-	seq      uint64
+	at       store.Position // what the columns show, but for speculated rows
 	order    []uint32 // rows by node ID; kept because the view of a State goes on changing after the plan, and must not be read then
 	zoneKeys []uint32 // zoneNames in the snapshot's numbers
 
@@ -183,13 +182,13 @@ func (e *Engine) Start(s *cluster.Snapshot) {
 	e.sync(view)
 	e.touched = e.touched[:0]
 	e.newEpoch() // from here on marked rows are those touched
-	e.branch, e.seq = view.Version().Branch, view.Version().Seq
+	e.at = view.Position()
 }
 
 // sync brings the columns in line with a view.
 func (e *Engine) sync(view *store.View) {
 	e.order = view.Order()
-	changes, ok := view.Since(e.seq)
+	changes, ok := view.Since(e.at)
 	if view.Attrs() != e.attrs || !slices.Equal(view.Dims(), e.names) || view.Rows() < len(e.rows) {
 		e.rebuild(view)
 		return
@@ -197,7 +196,7 @@ func (e *Engine) sync(view *store.View) {
 	e.growRows(view.Rows())
 	e.newEpoch()
 	stale := e.stale[:0]
-	if view.Version().Branch != e.branch || !ok || len(changes) > view.Rows() {
+	if !ok || len(changes) > view.Rows() {
 		for row := range uint32(view.Rows()) {
 			stale = append(stale, row)
 		}

@@ -3,7 +3,40 @@ package store
 import (
 	"iter"
 	"slices"
+
+	"github.com/berth-sched/berth"
 )
+
+// Record is a task or a hold. A task takes what its group requests and, with Extra, devices and ports;
+// a hold takes what its Extra says.
+type Record struct {
+	ID       string // empty where the slot is free
+	Extra    *Extra
+	Deadline int64 // Unix nanoseconds; 0 is never
+	Group    uint32
+	Row      uint32 // None when on no node
+	hash     uint32 // of the ID
+	life     uint32 // how many records the slot has had
+	State    uint8
+}
+
+// Extra is what only some records have. It is immutable: a change replaces it.
+type Extra struct {
+	Grant   *berth.Grant // what a task was granted
+	Hold    *berth.Hold  // of a hold
+	Needs   []Need       // what a hold takes
+	Devices []DeviceShare
+	Ports   []uint16 // ascending
+}
+
+// A DeviceShare is a number of units of the device at an index of its node.
+type DeviceShare struct {
+	Index int
+	Units int64
+}
+
+// Tasks returns the number of tasks, those on no node included.
+func (v *View) Tasks() int { return v.taskN }
 
 // Record returns a record to be read.
 func (v *View) Record(slot uint32) *Record { return v.recs.At(int(slot)) }
@@ -116,7 +149,7 @@ func (s *Store) Add(id string, r Record) uint32 {
 	g.members = append(g.members, mention{slot, r.life})
 	g.tasks++
 	if row != None {
-		s.settle(slot, at, g, row)
+		s.attach(slot, at, g, row)
 	}
 	return slot
 }
@@ -183,8 +216,8 @@ func (s *Store) Resize(slot uint32, extra *Extra) {
 	s.take(r, g, ns)
 }
 
-// settle puts a new record on a node.
-func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
+// attach puts a new record on a node.
+func (s *Store) attach(slot uint32, r *Record, g *Group, row uint32) {
 	r.Row = row
 	ns := s.node(row)
 	if ns.members == nil {
@@ -195,8 +228,8 @@ func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
 	s.take(r, g, ns)
 }
 
-// Unsettle takes a record off its node, if it is on one, for good, and gives back what it takes there.
-func (s *Store) Unsettle(slot uint32) {
+// Detach takes a record off its node, if it is on one, for good, and gives back what it takes there.
+func (s *Store) Detach(slot uint32) {
 	if s.recs.At(int(slot)).Row == None {
 		return
 	}
@@ -237,7 +270,7 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 		ns.Parts = partsOf(devices, ports)
 	}
 	g.Count += int(sign)
-	s.tally(g, ns.Node, int32(sign))
+	s.count(g, ns.Node, int32(sign))
 	s.changed(r.Row, r.Group)
 }
 

@@ -115,7 +115,7 @@ func TestCountsAgainstRecount(t *testing.T) {
 			case 1:
 				if isNode && r.IntN(3) == 0 {
 					for slot := range s.On(row) {
-						s.Unsettle(slot)
+						s.Detach(slot)
 					}
 					s.RemoveNode(row)
 					delete(rows, node)
@@ -135,7 +135,7 @@ func TestCountsAgainstRecount(t *testing.T) {
 				}
 			case 6:
 				if isTask { // lost with its node
-					s.Unsettle(slot)
+					s.Detach(slot)
 				}
 			case 7:
 				s = s.Snapshot().Fork()
@@ -280,38 +280,6 @@ func TestOrderIsSorted(t *testing.T) {
 			require.Equal(t, want, got, "seed %d", seed)
 		}
 	}
-}
-
-func TestSince(t *testing.T) {
-	s := New()
-	row := s.AddNode(s.testNode("n", "", 5))
-	g := s.testGroup("g", 0)
-	v := s.Snapshot()
-	s.Add("t", Record{Group: g, Row: row})
-	changes, ok := s.Since(v.Version().Seq)
-	require.True(t, ok)
-	assert.Equal(t, []Change{{row, g}}, changes)
-	changes, ok = v.Since(v.Version().Seq)
-	require.True(t, ok)
-	assert.Empty(t, changes)
-	_, ok = v.Since(s.Version().Seq)
-	assert.False(t, ok, "a view cannot tell the future")
-
-	f := v.Fork()
-	assert.NotEqual(t, s.Version().Branch, f.Version().Branch, "a fork is another history")
-	_, ok = f.Since(0)
-	assert.False(t, ok, "a fork's log begins with the fork")
-
-	for range 1 << 17 {
-		s.SetCordoned(row, true)
-		s.SetCordoned(row, false)
-	}
-	_, ok = s.Since(v.Version().Seq)
-	assert.False(t, ok, "the log is bounded")
-	changes, ok = s.Since(s.Version().Seq - 1<<16)
-	require.True(t, ok, "and keeps the last 65,536 changes at the least")
-	assert.Len(t, changes, 1<<16)
-	assert.LessOrEqual(t, len(s.log), 1<<17)
 }
 
 func TestPortsAndDevicesComeBack(t *testing.T) {

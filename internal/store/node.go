@@ -1,0 +1,172 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// An Attr is an interned attribute of a node.
+type Attr struct{ Key, Value uint32 }
+
+// Node is what is known of a node besides its use. It is immutable: an update replaces it.
+type Node struct {
+	ID       string
+	Spec     *berth.Node
+	Class    Class   // equal for nodes that are alike in all but their ID and attributes
+	Capacity []int64 // by dimension; dimensions beyond its length are zero
+	Attrs    []Attr  // sorted by key
+	Devices  []int64 // units of each device
+}
+
+// Attr returns the interned value of an attribute.
+func (n *Node) Attr(key uint32) (uint32, bool) {
+	i, ok := slices.BinarySearchFunc(n.Attrs, key, func(a Attr, k uint32) int { return cmp.Compare(a.Key, k) })
+	if !ok {
+		return 0, false
+	}
+	return n.Attrs[i].Value, true
+}
+
+// NodeState is one row: a node and its use. The slices are shared with views: they are replaced, or
+// appended to by the one store that owns them, and never written.
+type NodeState struct {
+	Node     *Node    // nil where the row is free
+	members  []member // tasks and holds here
+	*Parts            // nil where the row is free
+	live     uint32   // members that are there
+	Cordoned bool
+}
+
+// Parts is what only some nodes have to give. It is immutable: a change replaces it.
+type Parts struct {
+	Devices []int64  // free units of each device
+	Ports   []uint16 // taken ports, ascending
+}
+
+// NoParts is that of a node without devices and taken ports.
+var NoParts = new(Parts)
+
+func partsOf(devices []int64, ports []uint16) *Parts {
+	if len(devices) == 0 && len(ports) == 0 {
+		return NoParts
+	}
+	return &Parts{devices, ports}
+}
+
+// Rows returns the number of rows, free ones included.
+func (v *View) Rows() int { return v.nodes.Len() }
+
+// Nodes returns the number of nodes.
+func (v *View) Nodes() int { return v.nodeN }
+
+// Node returns a row to be read.
+func (v *View) Node(row uint32) *NodeState { return v.nodes.At(int(row)) }
+
+// Free returns the free amounts of a row by dimension, to be read; they are negative where the node
+// is overcommitted. It may be longer than Dims.
+func (v *View) Free(row uint32) []int64 { return v.free.Row(int(row)) }
+
+// FindNode returns the row of a node.
+func (v *View) FindNode(id string) (uint32, bool) {
+	return v.byNode.find(Hash(id), id, v.nodeID)
+}
+
+// nodeID returns the ID of the node in a row, or "" if there is none.
+func (v *View) nodeID(row uint32) string {
+	if int(row) >= v.nodes.Len() || v.Node(row).Node == nil {
+		return ""
+	}
+	return v.Node(row).Node.ID
+}
+
+// AddNode adds a node of an ID that is not there yet and returns its row.
+func (s *Store) AddNode(n *Node) uint32 {
+	row, ok := pop(&s.rowFree)
+	if !ok {
+		row = uint32(s.nodes.grow(s.token))
+		s.free.grow(s.token)
+	}
+	*s.node(row) = NodeState{Node: n, Parts: partsOf(n.Devices, nil)}
+	free := s.free.mutRow(s.token, int(row))
+	clear(free)
+	copy(free, n.Capacity)
+	s.byNode.insert(row, Hash(n.ID), func(row, hash uint32) bool { return Hash(s.nodeID(row)) == hash })
+	s.added, s.stale = append(s.added, row), true
+	s.nodeN++
+	s.changed(row, NoGroup)
+	return row
+}
+
+// SetNode replaces the description of a node, which keeps its members: free amounts move by the
+// difference in capacity, and what members hold of devices stays held.
+func (s *Store) SetNode(row uint32, n *Node) {
+	ns := s.node(row)
+	old := ns.Node
+	free := s.free.mutRow(s.token, int(row))
+	for d := range free {
+		free[d] += at(n.Capacity, d) - at(old.Capacity, d)
+	}
+	devices := slices.Clone(n.Devices)
+	s.changed(row, NoGroup)
+	for _, r := range s.On(row) {
+		if r.Extra != nil {
+			takeDevices(devices, r.Extra.Devices, 1)
+		}
+		g := s.group(r.Group)
+		s.count(g, old, -1)
+		s.count(g, n, +1)
+		s.changed(row, r.Group)
+	}
+	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
+}
+
+// SetCordoned marks a node as taking no new tasks, or takes the mark away.
+func (s *Store) SetCordoned(row uint32, cordoned bool) {
+	s.node(row).Cordoned = cordoned
+	s.changed(row, NoGroup)
+}
+
+// RemoveNode removes a node without members.
+func (s *Store) RemoveNode(row uint32) {
+	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
+	*s.node(row) = NodeState{}
+	clear(s.free.mutRow(s.token, int(row)))
+	s.rowFree = append(s.rowFree, row)
+	s.stale = true
+	s.nodeN--
+	s.changed(row, NoGroup)
+}
+
+func at(v []int64, i int) int64 {
+	if i < len(v) {
+		return v[i]
+	}
+	return 0
+}
+
+// node and group return a row to be written. A fork's copy of a page still shares the lists' spare room
+// with the store it was forked from, which appends to them in place, so the fork gives that room up.
+func (s *Store) node(row uint32) *NodeState {
+	if !s.forked {
+		return s.nodes.mutAt(s.token, int(row))
+	}
+	return s.nodes.mutAtCopied(s.token, int(row), func(page *[pageRows]NodeState) {
+		for i := range page {
+			page[i].members = slices.Clip(page[i].members)
+		}
+	})
+}
+
+// A Ref is where a node is: a row of a view. It is what is behind a node that package cluster hands out.
+type Ref struct {
+	view *View
+	row  uint32
+}
+
+// RefTo returns where the node in a row is.
+func RefTo(v *View, row uint32) Ref { return Ref{v, row} }
+
+// At returns the view and the row; no view of the zero Ref.
+func (r Ref) At() (*View, uint32) { return r.view, r.row }

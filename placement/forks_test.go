@@ -1,0 +1,85 @@
+package placement_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/placement"
+)
+
+// forked returns a history that goes on from a snapshot of h, and leaves h as it is.
+func (h *history) forked(from *cluster.Snapshot) *history {
+	f := *h
+	f.fork = from.Fork()
+	f.nodes, f.tasks, f.holds, f.groups = nil, nil, nil, slices.Clone(h.groups)
+	for n := range from.Nodes() {
+		f.nodes = append(f.nodes, n.ID())
+		for t := range n.Tasks() {
+			f.tasks = append(f.tasks, t.ID)
+		}
+	}
+	for hold := range from.Holds() {
+		f.holds = append(f.holds, hold.ID)
+	}
+	return &f
+}
+
+// TestExactOnForks is the promise of TestExactEqualsExhaustive for one engine that is handed the present, the past,
+// forks of either, forks of forks and their siblings in any order, while all of them go on.
+func TestExactOnForks(t *testing.T) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 3
+	}
+	for _, s := range strategies() {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			for seed := range seeds {
+				first := newHistory(seed)
+				r := first.rng
+				type moment struct {
+					of *history
+					at *cluster.Snapshot
+				}
+				worlds := []*history{first}
+				var past []moment
+				engine, reference := placement.NewEngine(s), placement.NewExhaustive(s)
+				for round := range 40 {
+					var on moment
+					if w := worlds[r.IntN(len(worlds))]; round == 0 || r.IntN(3) > 0 {
+						on = moment{w, w.fork.Snapshot()}
+						past = append(past, on)
+					} else {
+						on = past[r.IntN(len(past))]
+					}
+					if r.IntN(3) == 0 {
+						w := on.of.forked(on.at)
+						if len(worlds) == 6 {
+							worlds = slices.Delete(worlds, 1, 3)
+						}
+						worlds = append(worlds, w)
+						for range r.IntN(3) {
+							w.change()
+						}
+						on = moment{w, w.fork.Snapshot()}
+					}
+					tasks := on.of.batch()
+					if r.IntN(2) == 0 {
+						tasks = tasks[:1]
+					}
+					ops, _, err := pickBoth(engine, reference, on.at, tasks, seed)
+					require.NoError(t, err, "strategy %v, seed %d, round %d", s, seed, round)
+					if r.IntN(2) == 0 && on.of.fork.Version() == on.at.Version() {
+						on.of.commit(ops)
+					}
+					if r.IntN(2) == 0 {
+						worlds[r.IntN(len(worlds))].change()
+					}
+				}
+			}
+		})
+	}
+}
