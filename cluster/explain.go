@@ -155,7 +155,7 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	counts := map[berth.Reason]int{}
 	var buf []berth.Lack
 	var nearest explain.Miss
-	for _, row := range f.s.Sorted() {
+	for _, row := range f.s.Order() {
 		buf = f.lacks(buf[:0], sh, row)
 		for i, l := range buf {
 			if !slices.ContainsFunc(buf[:i], func(o berth.Lack) bool { return o.Reason == l.Reason }) {

@@ -66,7 +66,7 @@ func (f *Fork) Len() int { return f.ready().s.Nodes() }
 
 // Nodes yields the nodes in the order of their IDs. The fork may change meanwhile; nodes that come or
 // go may then be missed or seen.
-func (f *Fork) Nodes() iter.Seq[NodeView] { return nodesOf(&f.ready().s.View, f.s.Sorted()) }
+func (f *Fork) Nodes() iter.Seq[NodeView] { return nodesOf(&f.ready().s.View, f.s.Order()) }
 
 // Node returns the node of that ID.
 func (f *Fork) Node(id string) (NodeView, bool) {

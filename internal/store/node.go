@@ -93,8 +93,8 @@ func (s *Store) AddNode(n *Node) uint32 {
 	clear(free)
 	copy(free, n.Capacity)
 	s.byNode.insert(row, Hash(n.ID), func(row, hash uint32) bool { return Hash(s.nodeID(row)) == hash })
-	s.added, s.stale = append(s.added, row), true
 	s.nodeN++
+	s.reorder(row)
 	s.changed(row, NoGroup)
 	return row
 }
@@ -134,8 +134,8 @@ func (s *Store) RemoveNode(row uint32) {
 	*s.node(row) = NodeState{}
 	clear(s.free.mutRow(s.token, int(row)))
 	s.rowFree = append(s.rowFree, row)
-	s.stale = true
 	s.nodeN--
+	s.reorder(row)
 	s.changed(row, NoGroup)
 }
 

@@ -28,32 +28,29 @@ type Store struct {
 	rowFree []uint32 // rows, records and groups to use again
 	recFree []uint32
 	grpFree []uint32
-	added   []uint32 // rows added since order was made
-	stale   bool     // order is not that of the nodes
 }
 
 // View is an immutable cluster. Any number of goroutines may read it.
 type View struct {
-	dims    *names
-	attrs   *Interner
-	catalog *Catalog
-	nodes   Array[NodeState]
-	free    Columns
-	recs    Array[Record]
-	groups  Array[Group]
-	byNode  index
-	byTask  index
-	byHold  index
-	byGroup index
-	order   []uint32 // rows by node ID
-	rank    []uint32 // by row: its place in order
-	nodeN   int
-	taskN   int
-	lineage uint64   // of all stores that began as forks of one
-	branch  *branch  // of the store and its views
-	seq     uint64   // changes since the lineage began
-	log     []Change // the last of them
-	of      *Store   // the store that goes on writing the view; nil in a view that Snapshot returned
+	dims     *names
+	attrs    *Interner
+	catalog  *Catalog
+	nodes    Array[NodeState]
+	free     Columns
+	recs     Array[Record]
+	groups   Array[Group]
+	byNode   index
+	byTask   index
+	byHold   index
+	byGroup  index
+	ordering *ordering
+	nodeN    int
+	taskN    int
+	lineage  uint64   // of all stores that began as forks of one
+	branch   *branch  // of the store and its views
+	seq      uint64   // changes since the lineage began
+	log      []Change // the last of them
+	of       *Store   // the store that goes on writing the view; nil in a view that Snapshot returned
 }
 
 // New returns an empty store.
@@ -66,6 +63,7 @@ func New() *Store {
 		free:    Columns{width: 2},
 	}
 	s.lineage, s.branch = newIdentity(), &branch{number: newIdentity()}
+	s.ordering = &ordering{owner: s.token, branch: s.branch.number}
 	s.of = s
 	s.AddGroup(Group{}) // Holds
 	return s
@@ -73,7 +71,6 @@ func New() *Store {
 
 // Snapshot returns the store as it is now.
 func (s *Store) Snapshot() *View {
-	s.sortNodes()
 	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup} {
 		x.share()
 	}
@@ -85,10 +82,7 @@ func (s *Store) Snapshot() *View {
 
 // Present returns the store as it is now, to be read by the store's own goroutine and until the store next changes. Unlike
 // a Snapshot, for which every page that is written afterwards is copied first, it costs nothing.
-func (s *Store) Present() *View {
-	s.sortNodes()
-	return &s.View
-}
+func (s *Store) Present() *View { return &s.View }
 
 // Fork returns a store that begins as v and shares its pages.
 func (v *View) Fork() *Store {

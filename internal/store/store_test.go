@@ -82,7 +82,7 @@ func TestViewsAreReadWhileForksWrite(t *testing.T) {
 				assert.False(t, ok)
 			}
 			assert.Equal(t, 100, f.Group(g).Count)
-			assert.Len(t, f.Sorted(), 100)
+			assert.Len(t, f.Order(), 100)
 		})
 	}
 	for i := range 50 {
@@ -223,7 +223,7 @@ func TestRowsRecordsAndGroupsAreUsedAgain(t *testing.T) {
 	s.RemoveNode(a)
 	assert.Equal(t, a, s.AddNode(s.testNode("z", "", 9)))
 	assert.Equal(t, int64(9), s.Free(a)[0])
-	assert.Equal(t, []uint32{b, a}, s.Sorted(), "the order is that of the IDs, not of the rows")
+	assert.Equal(t, []uint32{b, a}, s.Order(), "the order is that of the IDs, not of the rows")
 	_, ok = s.FindNode("a")
 	assert.False(t, ok)
 	assert.Equal(t, []string{"u"}, membersOf(&s.View, b))
@@ -247,7 +247,7 @@ func TestDimensionsGrowUnderViews(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// sortNodes merges what was added into the order it had; sorting all must give the same.
+// The order is worked out from the one before it and what came and went; sorting all must give the same.
 func TestOrderIsSorted(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -268,7 +268,7 @@ func TestOrderIsSorted(t *testing.T) {
 				s = s.Snapshot().Fork()
 			}
 			var got []string
-			for i, row := range s.Sorted() {
+			for i, row := range s.Order() {
 				got = append(got, s.Node(row).Node.ID)
 				require.Equal(t, uint32(i), s.Rank()[row])
 			}
