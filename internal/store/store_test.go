@@ -368,11 +368,12 @@ func TestForksOfForksTellTasksFromHolds(t *testing.T) {
 		f.Remove(slot)
 		require.Equal(t, slot, f.Add(id, Record{Group: Holds, Row: row, Extra: &Extra{}}), "the trap needs the slot again")
 	}
-	for i := range 3 * maxLayers {
+	const forks = 100
+	for i := range forks {
 		f = f.Snapshot().Fork()
 		f.Add(fmt.Sprint("y", i), Record{Group: g, Row: row})
 	}
-	require.Equal(t, 1+3*maxLayers, f.Tasks())
+	require.Equal(t, 1+forks, f.Tasks())
 	for i := range 100 {
 		_, isTask := f.FindTask(fmt.Sprint("x", i))
 		_, isHold := f.FindHold(fmt.Sprint("x", i))
