@@ -93,7 +93,7 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node {
 	in := f.s.Attrs()
 	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
 		v, _ := n.Attribute(name)
-		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(internKey(v))})
+		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: f.s.Value(internKey(v))})
 	}
 	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
 	var classes []string

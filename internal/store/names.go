@@ -4,20 +4,55 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
+
+var seed = maphash.MakeSeed()
+
+// Hash returns the hash of an ID, the same for as long as the program runs.
+func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
 
 type names struct {
 	list []string
 	byID map[string]int32
 }
 
-// Interner gives small numbers to attribute names and values. Its numbers depend on the order of
+// Dims returns the names of the dimensions.
+func (v *View) Dims() []string { return v.dims.list }
+
+// DimOf returns the dimension of that name.
+func (v *View) DimOf(name string) (int32, bool) {
+	d, ok := v.dims.byID[name]
+	return d, ok
+}
+
+// Dim returns the dimension of that name, a new one if it is new.
+func (s *Store) Dim(name string) int32 {
+	if d, ok := s.dims.byID[name]; ok {
+		return d
+	}
+	d := int32(len(s.dims.list))
+	grown := &names{list: append(slices.Clone(s.dims.list), name), byID: make(map[string]int32, len(s.dims.byID)+1)}
+	for i, n := range grown.list {
+		grown.byID[n] = int32(i)
+	}
+	s.dims = grown
+	if int(d) >= s.free.width {
+		s.free = s.free.widened(s.token, 2*s.free.width)
+	}
+	return d
+}
+
+// Interner gives small numbers to the names of attributes. Its numbers depend on the order of
 // arrival and therefore never order anything. It is shared by a store, its views and its forks.
 type Interner struct {
 	mu   sync.RWMutex
 	ids  map[string]uint32
 	text []string
 }
+
+// Attrs returns the interner of attribute names.
+func (v *View) Attrs() *Interner { return v.attrs }
 
 // ID returns the number of s, a new one if it is new.
 func (in *Interner) ID(s string) uint32 {
@@ -45,36 +80,77 @@ func (in *Interner) Text(id uint32) string {
 	return in.text[id]
 }
 
-var seed = maphash.MakeSeed()
+// values gives numbers to the values of attributes. It is shared by stores, views and forks until one of these stores turns
+// to a table of its own, with the values only that its nodes have, so that values do not pile up as nodes come and
+// go. Those that stay keep their numbers, and no number is given twice within a lineage: whoever remembers one
+// that is forgotten here, as an index of another view may, meets it nowhere else.
+type values struct {
+	last *atomic.Uint32 // the last number given in the lineage
+	kept int            // how many there were at first
 
-// Hash returns the hash of an ID, the same for as long as the program runs.
-func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
-
-// Dims returns the names of the dimensions.
-func (v *View) Dims() []string { return v.dims.list }
-
-// DimOf returns the dimension of that name.
-func (v *View) DimOf(name string) (int32, bool) {
-	d, ok := v.dims.byID[name]
-	return d, ok
+	mu  sync.RWMutex
+	ids map[string]uint32
 }
 
-// Attrs returns the interner of attribute names and values.
-func (v *View) Attrs() *Interner { return v.attrs }
+func newValues() *values { return &values{last: new(atomic.Uint32), ids: map[string]uint32{}} }
 
-// Dim returns the dimension of that name, a new one if it is new.
-func (s *Store) Dim(name string) int32 {
-	if d, ok := s.dims.byID[name]; ok {
-		return d
+// Value returns the number of a value of an attribute, as that text tells it, a new one if it is new. The number is good
+// for a node that comes to the store next: what no node has may be forgotten when one has come, or with a snapshot.
+func (s *Store) Value(text string) uint32 {
+	in := s.values
+	in.mu.RLock()
+	id, ok := in.ids[text]
+	in.mu.RUnlock()
+	if ok {
+		return id
 	}
-	d := int32(len(s.dims.list))
-	grown := &names{list: append(slices.Clone(s.dims.list), name), byID: make(map[string]int32, len(s.dims.byID)+1)}
-	for i, n := range grown.list {
-		grown.byID[n] = int32(i)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if id, ok := in.ids[text]; ok {
+		return id
 	}
-	s.dims = grown
-	if int(d) >= s.free.width {
-		s.free = s.free.widened(s.token, 2*s.free.width)
+	id = in.last.Add(1)
+	in.ids[text] = id
+	s.newValues++
+	return id
+}
+
+// forgetValues gives the store values, and a catalog, of its own, with what its nodes have, once there are more new ones than it kept
+// and has nodes. It walks over the nodes, so for each value that is new this costs little. A fork
+// counts those only that it added itself: there may be many forks of what has many values.
+func (s *Store) forgetValues() {
+	most := s.values.kept + s.nodeN + 4096
+	if s.newValues <= most && (s.forked || s.values.len() <= 2*most) {
+		return
 	}
-	return d
+	used := make(map[uint32]bool, s.values.kept)
+	catalog := s.catalog.emptied()
+	for row := range uint32(s.Rows()) {
+		if n := s.Node(row).Node; n != nil {
+			for _, a := range n.Attrs {
+				used[a.Value] = true
+			}
+			catalog.Note(n.Attrs, nil)
+		}
+	}
+	s.values, s.catalog, s.newValues = s.values.only(used), catalog, 0
+}
+
+func (in *values) len() int {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return len(in.ids)
+}
+
+// only returns those of the values that are used.
+func (in *values) only(used map[uint32]bool) *values {
+	kept := &values{last: in.last, ids: make(map[string]uint32, len(used)), kept: len(used)}
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	for text, id := range in.ids {
+		if used[id] {
+			kept.ids[text] = id
+		}
+	}
+	return kept
 }

@@ -96,6 +96,7 @@ func (s *Store) AddNode(n *Node) uint32 {
 	s.nodeN++
 	s.reorder(row)
 	s.changed(row, NoGroup)
+	s.forgetValues()
 	return row
 }
 
@@ -120,6 +121,7 @@ func (s *Store) SetNode(row uint32, n *Node) {
 		s.changed(row, r.Group)
 	}
 	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
+	s.forgetValues()
 }
 
 // SetCordoned marks a node as taking no new tasks, or takes the mark away.

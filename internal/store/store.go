@@ -23,17 +23,19 @@ type Need struct {
 // Store is a mutable cluster for one goroutine.
 type Store struct {
 	View
-	token   token
-	forked  bool
-	rowFree []uint32 // rows, records and groups to use again
-	recFree []uint32
-	grpFree []uint32
+	token     token
+	forked    bool
+	newValues int      // of attributes, since values were last forgotten
+	rowFree   []uint32 // rows, records and groups to use again
+	recFree   []uint32
+	grpFree   []uint32
 }
 
 // View is an immutable cluster. Any number of goroutines may read it.
 type View struct {
 	dims     *names
 	attrs    *Interner
+	values   *values
 	catalog  *Catalog
 	nodes    Array[NodeState]
 	free     Columns
@@ -59,7 +61,8 @@ func New() *Store {
 	s.View = View{
 		dims:    &names{byID: map[string]int32{}},
 		attrs:   &Interner{ids: map[string]uint32{}},
-		catalog: &Catalog{values: map[uint32][]uint32{}},
+		values:  newValues(),
+		catalog: newCatalog(),
 		free:    Columns{width: 2},
 	}
 	s.lineage, s.branch = newIdentity(), &branch{number: newIdentity()}
@@ -71,6 +74,7 @@ func New() *Store {
 
 // Snapshot returns the store as it is now.
 func (s *Store) Snapshot() *View {
+	s.forgetValues()
 	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup} {
 		x.share()
 	}

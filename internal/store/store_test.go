@@ -16,7 +16,7 @@ func (s *Store) testNode(id, zone string, cpu int64) *Node {
 	n := &Node{ID: id, Capacity: make([]int64, d+1), Devices: []int64{1000}}
 	n.Capacity[d] = cpu
 	if zone != "" {
-		n.Attrs = []Attr{{s.Attrs().ID("zone"), s.Attrs().ID(zone)}}
+		n.Attrs = []Attr{{s.Attrs().ID("zone"), s.Value(zone)}}
 	}
 	return n
 }
@@ -197,8 +197,8 @@ func TestSetNodeMovesCountsAndRoom(t *testing.T) {
 	s.Add("t", Record{Group: g, Row: row, Extra: &Extra{Devices: []DeviceShare{{0, 300}}}})
 	zone := s.Attrs().ID("zone")
 	s.SetNode(row, s.testNode("n", "b", 3))
-	assert.Equal(t, 0, s.CountAt(g, zone, s.Attrs().ID("a")))
-	assert.Equal(t, 1, s.CountAt(g, zone, s.Attrs().ID("b")))
+	assert.Equal(t, 0, s.CountAt(g, zone, s.Value("a")))
+	assert.Equal(t, 1, s.CountAt(g, zone, s.Value("b")))
 	assert.Equal(t, int64(3-4), s.Free(row)[0])
 	assert.Equal(t, []int64{700}, s.Node(row).Devices)
 	s.SetNode(row, &Node{ID: "n"})
@@ -349,6 +349,38 @@ func TestInternerIsSafe(t *testing.T) {
 	}
 	wg.Wait()
 	assert.Len(t, in.text, 500)
+}
+
+// Values that no node has any more are forgotten, and never confused with others by a view that has them.
+func TestValuesOfNodesThatAreGoneAreForgotten(t *testing.T) {
+	s := New()
+	stays := s.testNode("stays", "a", 1)
+	s.AddNode(stays)
+	old := s.testNode("old", "b", 1)
+	row := s.AddNode(old)
+	past := s.Snapshot()
+	s.RemoveNode(row)
+	for i := range 50_000 {
+		s.RemoveNode(s.AddNode(s.testNode("n", fmt.Sprint("value ", i), 1)))
+	}
+	require.LessOrEqual(t, s.values.len(), 5000)
+	require.LessOrEqual(t, len(s.catalog.values[stays.Attrs[0].Key]), Narrow+1)
+	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"), "a value that a node has keeps its number")
+	assert.NotEqual(t, old.Attrs[0].Value, s.Value("b"))
+
+	f := past.Fork()
+	assert.Equal(t, old.Attrs[0].Value, f.Value("b"), "to a view of the past nothing is gone")
+	assert.Equal(t, stays.Attrs[0].Value, f.Value("a"))
+	assert.NotEqual(t, s.Value("of the store"), f.Value("of the fork"), "numbers are of one lineage")
+	for i := range 50_000 { // forks that add nodes do not fill up what they came from
+		g := past.Fork()
+		g.AddNode(g.testNode("m", fmt.Sprint("what if ", i), 1))
+		if i%1000 == 0 {
+			past = s.Snapshot()
+		}
+	}
+	require.LessOrEqual(t, s.values.len(), 15_000)
+	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"))
 }
 
 // Tasks and holds share slots, and a hold may have the ID that a task had in its slot. Forks of forks merge the tables
