@@ -29,7 +29,7 @@ func (f *Fork) shape(g *berth.Group) *shape {
 		f.shapes[i] = shape{group: g, dims: -1}
 	}
 	sh := &f.shapes[i]
-	if !sh.known || f.s.Group(sh.id).Spec != g {
+	if !sh.known || f.s.SpecOf(sh.id) != g {
 		if sh.id, sh.known = f.s.FindGroup(g.Name()); sh.known {
 			if known := f.s.Group(sh.id); known.Spec == g {
 				sh.needs, sh.keys, sh.missing, sh.dims = known.Request, known.Keys, nil, len(f.s.Dims())

@@ -1,11 +1,13 @@
 package placement_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 )
@@ -82,4 +84,40 @@ func TestExactOnForks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A cluster that was large, and whose rows were given up, is one like any other.
+func TestExactOnClustersThatShrink(t *testing.T) {
+	f := cluster.NewFork()
+	ids := []string{}
+	grow := func(n int) {
+		nodes := make([]berth.Node, n)
+		for i := range nodes {
+			nodes[i] = plain(fmt.Sprint("n", len(ids)), int64(4000+len(ids)%5*1000), 8000)
+			ids = append(ids, nodes[i].ID)
+		}
+		require.NoError(t, f.AddNodes(nodes...))
+	}
+	engine, reference := placement.NewEngine(nil), placement.NewExhaustive(nil)
+	round := 0
+	compare := func() {
+		round++
+		g := request(fmt.Sprint("g", round), 900, 100)
+		_, _, err := pickBoth(engine, reference, f.Snapshot(), g.Tasks(3), 1)
+		require.NoError(t, err)
+	}
+	grow(10)
+	compare()
+	grow(20_000)
+	compare()
+	large := f.Snapshot()
+	require.NoError(t, f.RemoveNodes(ids[10:]...))
+	compare()
+	grow(5)
+	compare()
+	grow(20_000) // and back, with no plan between
+	require.NoError(t, f.RemoveNodes(ids[len(ids)-20_000:]...))
+	compare()
+	f = large.Fork()
+	compare()
 }

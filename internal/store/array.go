@@ -38,6 +38,7 @@ type pages[P any] struct {
 
 type inner[P any] struct {
 	owner  token
+	used   int // rows in use below it, where they are counted
 	leaves [fan]*leaf[P]
 }
 
@@ -87,7 +88,7 @@ func (a *pages[P]) hook(t token, i int) **page[P] {
 	a.ownTop(t)
 	b := a.top[bi]
 	if b.owner != t {
-		b = &inner[P]{owner: t, leaves: b.leaves}
+		b = &inner[P]{owner: t, used: b.used, leaves: b.leaves}
 		a.top[bi] = b
 	}
 	w := b.leaves[ti]
@@ -106,6 +107,14 @@ func (a *pages[P]) ownTop(t token) {
 		a.top = append(make([]*inner[P], 0, len(a.top)+1), a.top...)
 		a.topOwner = t
 	}
+}
+
+// truncate keeps the pages below the first tables.
+func (a *pages[P]) truncate(t token, tables int) {
+	a.ownTop(t)
+	clear(a.top[tables:])
+	a.top = a.top[:tables]
+	a.n = tables * fan * fan
 }
 
 // An Array is a copy-on-write sequence of rows.
@@ -169,6 +178,12 @@ func (c *Columns) grow(t token) int {
 		c.pages.grow(t, make([]int64, c.width*pageRows))
 	}
 	return i
+}
+
+// truncate gives up the rows from a multiple of tableRows on.
+func (c *Columns) truncate(t token, rows int) {
+	c.pages.truncate(t, rows/tableRows)
+	c.rows = rows
 }
 
 // widened returns the same rows with more elements in each, the new ones zero.

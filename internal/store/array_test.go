@@ -228,3 +228,13 @@ func TestIndexOfForksOfForks(t *testing.T) {
 		require.Equal(t, i, slot)
 	}
 }
+
+func pop(stack *[]uint32) (uint32, bool) {
+	k := len(*stack)
+	if k == 0 {
+		return 0, false
+	}
+	top := (*stack)[k-1]
+	*stack = (*stack)[:k-1]
+	return top, true
+}

@@ -12,10 +12,10 @@ type Group struct {
 	Name    string
 	Spec    *berth.Group
 	Request []Need
-	Keys    []uint32  // attributes whose values the group's tasks are counted by
-	Count   int       // live tasks, those that are on a node
-	tasks   int       // all of them
-	members []mention // the earliest first
+	Keys    []uint32 // attributes whose values the group's tasks are counted by
+	Count   int      // live tasks, those that are on a node
+	tasks   int      // all of them; where the number is free, the next that is
+	members list
 	counts  [][]Count
 	owner   token // who may write counts in place
 }
@@ -32,9 +32,17 @@ func (s *Store) group(id uint32) *Group {
 	}
 	return s.groups.mutAtCopied(s.token, int(id), func(page *[pageRows]Group) {
 		for i := range page {
-			page[i].members = slices.Clip(page[i].members)
+			page[i].members.sealed = true
 		}
 	})
+}
+
+// SpecOf returns what the group of a number is, or nil if there is none.
+func (v *View) SpecOf(g uint32) *berth.Group {
+	if int(g) >= v.groups.Len() {
+		return nil
+	}
+	return v.Group(g).Spec
 }
 
 // Group returns a group to be read.
@@ -59,10 +67,7 @@ func (v *View) groupName(g uint32) string {
 // AddGroup adds a group of a name that is not there yet and returns its number. The group leaves when
 // its last task does.
 func (s *Store) AddGroup(g Group) uint32 {
-	id, ok := pop(&s.grpFree)
-	if !ok {
-		id = uint32(s.groups.grow(s.token))
-	}
+	id := s.newGroup()
 	if len(g.Keys) > 0 {
 		g.counts = make([][]Count, len(g.Keys))
 	}
@@ -74,8 +79,7 @@ func (s *Store) AddGroup(g Group) uint32 {
 
 func (s *Store) dropGroup(id uint32) {
 	s.byGroup.remove(id, Hash(s.Group(id).Name))
-	*s.group(id) = Group{}
-	s.grpFree = append(s.grpFree, id)
+	s.freeGroupAt(id)
 }
 
 // count moves a group's counts by value.
@@ -131,7 +135,7 @@ func (v *View) CountAt(group, key, value uint32) int {
 func (v *View) CountOn(group, row uint32) int {
 	n := 0
 	for _, m := range v.Node(row).members {
-		if m.group == group && v.Record(m.slot).isOn(m, row) {
+		if m.group == group && v.isOn(m, row) {
 			n++
 		}
 	}

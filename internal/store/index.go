@@ -274,10 +274,13 @@ func (s *Set) Grow(n int) {
 	}
 }
 
-// Clear forgets all, and keeps room for about as much.
+// Clear forgets all, and keeps room for about as much, or for some thousands if it was more.
 func (s *Set) Clear() {
+	const most = 1 << 12 // groups
 	switch t := s.table; {
 	case t == nil || t.used == 0:
+	case len(t.groups) > most:
+		s.table, s.ids = nil, nil
 	case len(t.groups) > leastGroup && t.used < len(t.groups)/2:
 		s.table, s.ids = newTable(t.used), nil
 	default:

@@ -116,11 +116,12 @@ func (s *Store) Value(text string) uint32 {
 }
 
 // forgetValues gives the store values, and a catalog, of its own, with what its nodes have, once there are more new ones than it kept
-// and has nodes. It walks over the nodes, so for each value that is new this costs little. A fork
-// counts those only that it added itself: there may be many forks of what has many values.
+// and has nodes, or once more nodes are gone than it has. It walks over the nodes, so for each value that is new, or node that is
+// gone, this costs little. A fork counts those values only that it added itself: there may be many forks
+// of what has many values.
 func (s *Store) forgetValues() {
 	most := s.values.kept + s.nodeN + 4096
-	if s.newValues <= most && (s.forked || s.values.len() <= 2*most) {
+	if s.newValues <= most && s.goneNodes <= s.nodeN+4096 && (s.forked || s.values.len() <= 2*most) {
 		return
 	}
 	used := make(map[uint32]bool, s.values.kept)
@@ -133,7 +134,7 @@ func (s *Store) forgetValues() {
 			catalog.Note(n.Attrs, nil)
 		}
 	}
-	s.values, s.catalog, s.newValues = s.values.only(used), catalog, 0
+	s.values, s.catalog, s.newValues, s.goneNodes = s.values.only(used), catalog, 0, 0
 }
 
 func (in *values) len() int {

@@ -83,11 +83,7 @@ func (v *View) nodeID(row uint32) string {
 
 // AddNode adds a node of an ID that is not there yet and returns its row.
 func (s *Store) AddNode(n *Node) uint32 {
-	row, ok := pop(&s.rowFree)
-	if !ok {
-		row = uint32(s.nodes.grow(s.token))
-		s.free.grow(s.token)
-	}
+	row := s.newRow()
 	*s.node(row) = NodeState{Node: n, Parts: partsOf(n.Devices, nil)}
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
@@ -133,12 +129,12 @@ func (s *Store) SetCordoned(row uint32, cordoned bool) {
 // RemoveNode removes a node without members.
 func (s *Store) RemoveNode(row uint32) {
 	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
-	*s.node(row) = NodeState{}
-	clear(s.free.mutRow(s.token, int(row)))
-	s.rowFree = append(s.rowFree, row)
 	s.nodeN--
-	s.reorder(row)
 	s.changed(row, NoGroup)
+	s.dropRow(row)
+	s.reorder(row)
+	s.goneNodes++
+	s.forgetValues()
 }
 
 func at(v []int64, i int) int64 {

@@ -98,7 +98,7 @@ func (b *ranked) changed(v *View, touched []uint32) *ranked {
 				gone = append(gone, at)
 			}
 		}
-		if v.Node(row).Node != nil {
+		if int(row) < v.Rows() && v.Node(row).Node != nil {
 			come = append(come, row)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 type Record struct {
 	ID       string // empty where the slot is free
 	Extra    *Extra
-	Deadline int64 // Unix nanoseconds; 0 is never
-	Group    uint32
+	Deadline int64  // Unix nanoseconds; 0 is never
+	Group    uint32 // where the slot is free, the next that is
 	Row      uint32 // None when on no node
 	hash     uint32 // of the ID
 	life     uint32 // how many records the slot has had
@@ -75,8 +75,8 @@ func (v *View) idIf(slot uint32, hold bool) string {
 // Members yields the records of a group, the earliest added first.
 func (v *View) Members(group uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		for _, m := range v.Group(group).members {
-			if v.Record(m.slot).is(m) && !yield(m.slot) {
+		for m := range v.Group(group).members.all() {
+			if v.is(m) && !yield(m.slot) {
 				return
 			}
 		}
@@ -87,7 +87,7 @@ func (v *View) Members(group uint32) iter.Seq[uint32] {
 func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
 	return func(yield func(uint32, *Record) bool) {
 		for _, m := range v.Node(row).members {
-			if r := v.Record(m.slot); r.isOn(m, row) && !yield(m.slot, r) {
+			if v.isOn(m, row) && !yield(m.slot, v.Record(m.slot)) {
 				return
 			}
 		}
@@ -98,8 +98,14 @@ func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
 // which it was mentioned: slots are used again.
 type mention struct{ slot, life uint32 }
 
-// is reports whether a record is the one that was mentioned.
-func (r *Record) is(m mention) bool { return r.life == m.life && r.ID != "" }
+// is reports whether the record that was mentioned is still there.
+func (v *View) is(m mention) bool {
+	if int(m.slot) >= v.recs.Len() {
+		return false
+	}
+	r := v.Record(m.slot)
+	return r.life == m.life && r.ID != ""
+}
 
 // A member is a mention of a record in the list of its node, with its group beside it so that counting a
 // group's members on a node touches no other records. It is good as long as the record is on the node, which it
@@ -109,8 +115,14 @@ type member struct {
 	group uint32
 }
 
-// isOn reports whether a record is the one that was mentioned on a row, and still there.
-func (r *Record) isOn(m member, row uint32) bool { return r.life == m.life && r.Row == row }
+// isOn reports whether the record that was mentioned on a row is still there.
+func (v *View) isOn(m member, row uint32) bool {
+	if int(m.slot) >= v.recs.Len() {
+		return false
+	}
+	r := v.Record(m.slot)
+	return r.life == m.life && r.Row == row
+}
 
 func (s *Store) indexOf(group uint32) *index {
 	if group == Holds {
@@ -130,12 +142,8 @@ func (s *Store) hasHold(slot, hash uint32) bool {
 
 // Add puts a record of an ID that is not there yet on a node, or on none, and takes what it takes.
 func (s *Store) Add(id string, r Record) uint32 {
-	slot, ok := pop(&s.recFree)
-	if !ok {
-		slot = uint32(s.recs.grow(s.token))
-	}
-	at := s.recs.mutAt(s.token, int(slot))
-	r.ID, r.hash, r.life = id, Hash(id), at.life+1
+	slot, at := s.newSlot()
+	r.ID, r.hash, r.life = id, Hash(id), max(at.life, s.lives)+1
 	row := r.Row
 	r.Row = None
 	*at = r
@@ -146,7 +154,7 @@ func (s *Store) Add(id string, r Record) uint32 {
 		s.taskN++
 	}
 	g := s.group(r.Group)
-	g.members = append(g.members, mention{slot, r.life})
+	g.members.add(mention{slot, r.life})
 	g.tasks++
 	if row != None {
 		s.attach(slot, at, g, row)
@@ -168,26 +176,25 @@ func (s *Store) Remove(slot uint32) {
 	if id != Holds {
 		s.taskN--
 	}
-	*r = Record{Row: None, life: r.life}
-	s.recFree = append(s.recFree, slot)
+	s.dropSlot(slot, r)
 	if row != None {
 		ns := s.node(row)
 		ns.live--
-		ns.members = tidy(ns.members, int(ns.live), func(m member) bool { return s.Record(m.slot).isOn(m, row) })
+		ns.members = tidied(ns.members, int(ns.live), func(m member) bool { return s.isOn(m, row) })
 	}
 	if g.tasks--; id != Holds && g.tasks == 0 {
 		s.dropGroup(id)
 		return
 	}
-	g.members = tidy(g.members, g.tasks, func(m mention) bool { return s.Record(m.slot).is(m) })
+	g.members.tidy(g.tasks, s.is)
 }
 
-// tidy returns a list without mentions of what is gone, once they are most of it.
-func tidy[M any](list []M, live int, good func(M) bool) []M {
+// tidied returns the list of a node without mentions of what is gone, once they are most of it.
+func tidied(list []member, live int, good func(member) bool) []member {
 	if len(list) < 4*live+16 {
 		return list
 	}
-	kept := make([]M, 0, live+live/2+1)
+	kept := make([]member, 0, live+live/2+1)
 	for _, m := range list {
 		if good(m) {
 			kept = append(kept, m)

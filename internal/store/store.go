@@ -25,45 +25,48 @@ type Store struct {
 	View
 	token     token
 	forked    bool
-	newValues int      // of attributes, since values were last forgotten
-	rowFree   []uint32 // rows, records and groups to use again
-	recFree   []uint32
-	grpFree   []uint32
+	newValues int // of attributes, since values were last forgotten
+	goneNodes int // since then too
 }
 
 // View is an immutable cluster. Any number of goroutines may read it.
 type View struct {
-	dims     *names
-	attrs    *Interner
-	values   *values
-	catalog  *Catalog
-	nodes    Array[NodeState]
-	free     Columns
-	recs     Array[Record]
-	groups   Array[Group]
-	byNode   index
-	byTask   index
-	byHold   index
-	byGroup  index
-	ordering *ordering
-	nodeN    int
-	taskN    int
-	lineage  uint64   // of all stores that began as forks of one
-	branch   *branch  // of the store and its views
-	seq      uint64   // changes since the lineage began
-	log      []Change // the last of them
-	of       *Store   // the store that goes on writing the view; nil in a view that Snapshot returned
+	dims                         *names
+	attrs                        *Interner
+	values                       *values
+	catalog                      *Catalog
+	nodes                        Array[NodeState]
+	free                         Columns
+	recs                         Array[Record]
+	groups                       Array[Group]
+	byNode                       index
+	byTask                       index
+	byHold                       index
+	byGroup                      index
+	ordering                     *ordering
+	freeRow, freeSlot, freeGroup uint32 // the first of each that is free, or None
+	lives                        uint32 // of records that were given up with their slots, the most that one had
+	nodeN                        int
+	taskN                        int
+	lineage                      uint64   // of all stores that began as forks of one
+	branch                       *branch  // of the store and its views
+	seq                          uint64   // changes since the lineage began
+	log                          []Change // the last of them
+	of                           *Store   // the store that goes on writing the view; nil in a view that Snapshot returned
 }
 
 // New returns an empty store.
 func New() *Store {
 	s := &Store{token: newToken()}
 	s.View = View{
-		dims:    &names{byID: map[string]int32{}},
-		attrs:   &Interner{ids: map[string]uint32{}},
-		values:  newValues(),
-		catalog: newCatalog(),
-		free:    Columns{width: 2},
+		dims:      &names{byID: map[string]int32{}},
+		attrs:     &Interner{ids: map[string]uint32{}},
+		values:    newValues(),
+		catalog:   newCatalog(),
+		free:      Columns{width: 2},
+		freeRow:   None,
+		freeSlot:  None,
+		freeGroup: None,
 	}
 	s.lineage, s.branch = newIdentity(), &branch{number: newIdentity()}
 	s.ordering = &ordering{owner: s.token, branch: s.branch.number}
@@ -109,14 +112,4 @@ func (v *View) Shown() *View {
 		return New().Snapshot()
 	}
 	return v
-}
-
-func pop(stack *[]uint32) (uint32, bool) {
-	k := len(*stack)
-	if k == 0 {
-		return 0, false
-	}
-	top := (*stack)[k-1]
-	*stack = (*stack)[:k-1]
-	return top, true
 }
