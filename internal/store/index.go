@@ -35,13 +35,14 @@ type group struct {
 }
 
 const (
-	groupSize  = 7
-	leastGroup = 4 // groups of the smallest table
-	layerRatio = 4 // how many times larger a table is than the one above it, at least
-	deadBit    = 1 << 31
-	lowBits    = 0x0101010101010101
-	highBits   = 0x8080808080808080
-	padding    = 0xff << 56
+	groupSize   = 7
+	leastGroup  = 4       // groups of the smallest table
+	smallGroups = 1 << 12 // groups of a table that is not worth to be made smaller
+	layerRatio  = 4       // how many times larger a table is than the one above it, at least
+	deadBit     = 1 << 31
+	lowBits     = 0x0101010101010101
+	highBits    = 0x8080808080808080
+	padding     = 0xff << 56
 )
 
 // newTable returns a table with room for some entries, and for more: a quarter of its buckets stay
@@ -226,7 +227,7 @@ func (x *index) remove(slot, hash uint32) {
 	last := len(x.layers) - 1
 	t := x.layers[last]
 	t.kill(slot, hash)
-	if len(t.groups) > leastGroup && x.live < len(t.groups)/2 { // it has fourteen buckets and more for each that is alive
+	if len(t.groups) > smallGroups && x.live < len(t.groups)/2 { // it has fourteen buckets and more for each that is alive
 		x.layers = append(slices.Clone(x.layers[:last]), t.renewed())
 	}
 }
@@ -276,10 +277,9 @@ func (s *Set) Grow(n int) {
 
 // Clear forgets all, and keeps room for about as much, or for some thousands if it was more.
 func (s *Set) Clear() {
-	const most = 1 << 12 // groups
 	switch t := s.table; {
 	case t == nil || t.used == 0:
-	case len(t.groups) > most:
+	case len(t.groups) > smallGroups:
 		s.table, s.ids = nil, nil
 	case len(t.groups) > leastGroup && t.used < len(t.groups)/2:
 		s.table, s.ids = newTable(t.used), nil
