@@ -99,7 +99,7 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
 	}
 	return append(out, Shortfalls(g, node, func(name string) int64 {
 		if d, ok := f.s.DimOf(name); ok {
-			return f.s.Free(row)[d]
+			return f.s.FreeOf(row, d)
 		}
 		return 0
 	}, n.Devices, n.Ports)...)

@@ -14,7 +14,7 @@ func BenchmarkGrowth(b *testing.B) {
 		run  func(b *testing.B, n int)
 	}{
 		{"add-nodes-snapshot", 10_000, growAddNodesSnapshot},
-		{"own-resource", 1_000, growOwnResource},
+		{"own-resource", 10_000, growOwnResource},
 		{"forks-of-forks", 1_000, growForksOfForks},
 		{"nodes-rolling", 150_000, growNodesRolling},
 		{"nodes-at-once", 150_000, growNodesAtOnce},

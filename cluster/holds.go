@@ -39,7 +39,7 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	slices.Sort(c.Ports)
 	n := f.s.Node(row)
 	for name, q := range c.Resources.All() {
-		if d, ok := f.s.DimOf(name); q > 0 && (!ok || f.s.Free(row)[d] < q) {
+		if d, ok := f.s.DimOf(name); q > 0 && (!ok || f.s.FreeOf(row, d) < q) {
 			return berth.Reason{Code: berth.Insufficient, Subject: name}
 		}
 	}
@@ -55,7 +55,7 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	}
 	extra := f.holdExtra(c, row)
 	for _, n := range extra.Needs { // the scalars of devices too: an adopted task may have them without a device
-		if f.s.Free(row)[n.Dim] < n.Amount {
+		if f.s.FreeOf(row, n.Dim) < n.Amount {
 			return berth.Reason{Code: berth.Insufficient, Subject: f.s.Dims()[n.Dim]}
 		}
 	}
@@ -218,12 +218,12 @@ func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *berth.Gra
 	}
 	slices.Sort(back)
 	for d, left := range free { // a device whose class changed is held as what it is now
-		if left < 0 && left < f.s.Free(row)[d] {
+		if left < 0 && left < f.s.FreeOf(row, int32(d)) {
 			return false
 		}
 	}
 	for _, need := range sh.needs {
-		if left := free[need.Dim]; left < need.Amount && left-f.s.Free(row)[need.Dim] < need.Amount {
+		if left := free[need.Dim]; left < need.Amount && left-f.s.FreeOf(row, need.Dim) < need.Amount {
 			return false
 		}
 	}

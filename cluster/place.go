@@ -102,9 +102,9 @@ func (f *Fork) Put(op *berth.Op) berth.Reason {
 // short returns the first resource of which too little is free. Devices speak for their own scalar,
 // unless they have room and the scalar has not: others can take it without a device.
 func (f *Fork) short(sh *shape, row uint32) berth.Reason {
-	free, n := f.s.Free(row), f.s.Node(row)
+	n := f.s.Node(row)
 	for _, need := range sh.needs {
-		if free[need.Dim] >= need.Amount {
+		if f.s.FreeOf(row, need.Dim) >= need.Amount {
 			continue
 		}
 		name := f.s.Dims()[need.Dim]
@@ -197,11 +197,7 @@ func (f *Fork) taken(row uint32, name string) int64 {
 	if !ok {
 		return 0
 	}
-	taken := -f.s.Free(row)[d]
-	if capacity := f.s.Node(row).Node.Capacity; int(d) < len(capacity) {
-		taken += capacity[d]
-	}
-	return taken
+	return f.s.Node(row).Node.CapacityOf(d) - f.s.FreeOf(row, d)
 }
 
 // Mark changes the state of a task, and when it expires if it is [berth.Assumed]; a deadline of 0 is never,

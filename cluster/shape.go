@@ -83,12 +83,8 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node {
 		devices[i] = berth.DeviceUnits
 	}
 	out := &store.Node{ID: n.ID, Spec: n, Devices: devices}
-	for name := range capacity.All() {
-		f.s.Dim(name)
-	}
-	out.Capacity = make([]int64, len(f.s.Dims()))
-	for name, q := range capacity {
-		out.Capacity[f.s.Dim(name)] = q
+	for name, q := range capacity.All() {
+		out.SetCapacity(f.s.Dim(name), q)
 	}
 	in := f.s.Attrs()
 	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {

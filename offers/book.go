@@ -455,7 +455,7 @@ func (b *Book) left(h *berth.Hold, row uint32) berth.Hold {
 	out := berth.Hold{Resources: berth.Resources{}}
 	for name, q := range h.Resources {
 		if d, ok := view.DimOf(name); ok {
-			out.Resources[name] = min(q, max(0, view.Free(row)[d]))
+			out.Resources[name] = min(q, max(0, view.FreeOf(row, d)))
 		}
 	}
 	for _, d := range h.Devices {

@@ -544,7 +544,7 @@ func (e *Engine) laneFor(n *store.Node, cordoned bool) int32 {
 		}
 	}
 	p := &profile{class: n.Class, capacity: make([]int64, e.dims), node: n.Spec, cordoned: cordoned}
-	copy(p.capacity, n.Capacity)
+	copy(p.capacity, n.Capacity())
 	for _, a := range n.Attrs {
 		if slices.Contains(e.narrow, a.Key) {
 			p.attrs = append(p.attrs, a)

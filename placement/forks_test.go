@@ -121,3 +121,33 @@ func TestExactOnClustersThatShrink(t *testing.T) {
 	f = large.Fork()
 	compare()
 }
+
+// Nodes of many resources, of which each has some, are placed on as nodes of few are.
+func TestExactWithManyResources(t *testing.T) {
+	for _, s := range []placement.Strategy{placement.BinPack(), placement.Spread("zone"), placement.FirstFit()} {
+		h := newHistory(7)
+		name := func() string { return fmt.Sprint("r", h.rng.IntN(60)) }
+		for i := range 60 {
+			n := h.node(fmt.Sprint("rich", i))
+			for range 3 {
+				n.Capacity[name()] = int64(1 + h.rng.IntN(5))
+			}
+			require.NoError(t, h.fork.AddNodes(n))
+			h.nodes = append(h.nodes, n.ID)
+		}
+		engine, reference := placement.NewEngine(s), placement.NewExhaustive(s)
+		for round := range 40 {
+			tasks := h.batch()
+			for range 3 {
+				h.nextT++
+				tasks = append(tasks, berth.NewTask(fmt.Sprintf("t%d", h.nextT), berth.GroupSpec{
+					Request: berth.Resources{"cpu": 100, name(): 1, name(): 1},
+				}))
+			}
+			ops, _, err := pickBoth(engine, reference, h.fork.Snapshot(), tasks, 3)
+			require.NoError(t, err, "%v, round %d", s, round)
+			h.commit(ops)
+			h.change()
+		}
+	}
+}

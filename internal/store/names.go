@@ -2,7 +2,6 @@ package store
 
 import (
 	"hash/maphash"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -11,37 +10,6 @@ var seed = maphash.MakeSeed()
 
 // Hash returns the hash of an ID, the same for as long as the program runs.
 func Hash(id string) uint32 { return uint32(maphash.String(seed, id)) }
-
-type names struct {
-	list []string
-	byID map[string]int32
-}
-
-// Dims returns the names of the dimensions.
-func (v *View) Dims() []string { return v.dims.list }
-
-// DimOf returns the dimension of that name.
-func (v *View) DimOf(name string) (int32, bool) {
-	d, ok := v.dims.byID[name]
-	return d, ok
-}
-
-// Dim returns the dimension of that name, a new one if it is new.
-func (s *Store) Dim(name string) int32 {
-	if d, ok := s.dims.byID[name]; ok {
-		return d
-	}
-	d := int32(len(s.dims.list))
-	grown := &names{list: append(slices.Clone(s.dims.list), name), byID: make(map[string]int32, len(s.dims.byID)+1)}
-	for i, n := range grown.list {
-		grown.byID[n] = int32(i)
-	}
-	s.dims = grown
-	if int(d) >= s.free.width {
-		s.free = s.free.widened(s.token, 2*s.free.width)
-	}
-	return d
-}
 
 // Interner gives small numbers to the names of attributes. Its numbers depend on the order of
 // arrival and therefore never order anything. It is shared by a store, its views and its forks.

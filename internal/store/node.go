@@ -15,10 +15,25 @@ type Node struct {
 	ID       string
 	Spec     *berth.Node
 	Class    Class   // equal for nodes that are alike in all but their ID and attributes
-	Capacity []int64 // by dimension; dimensions beyond its length are zero
 	Attrs    []Attr  // sorted by key
 	Devices  []int64 // units of each device
+	capacity amounts
 }
+
+// Capacity returns what the node has of each dimension; dimensions beyond its length are zero. With more dimensions than
+// have columns it is put together for the call.
+func (n *Node) Capacity() []int64 { return n.capacity.all() }
+
+// CapacityOf returns what the node has of one dimension.
+func (n *Node) CapacityOf(d int32) int64 {
+	if d < denseDims {
+		return at(n.capacity.dense, int(d))
+	}
+	return amountOf(n.capacity.rare, d)
+}
+
+// SetCapacity says what a node that is being made has of a dimension.
+func (n *Node) SetCapacity(d int32, amount int64) { n.capacity.set(d, amount) }
 
 // Attr returns the interned value of an attribute.
 func (n *Node) Attr(key uint32) (uint32, bool) {
@@ -43,16 +58,17 @@ type NodeState struct {
 type Parts struct {
 	Devices []int64  // free units of each device
 	Ports   []uint16 // taken ports, ascending
+	rare    []Need   // free amounts of dimensions that have no column
 }
 
 // NoParts is that of a node without devices and taken ports.
 var NoParts = new(Parts)
 
-func partsOf(devices []int64, ports []uint16) *Parts {
-	if len(devices) == 0 && len(ports) == 0 {
+func partsOf(devices []int64, ports []uint16, rare []Need) *Parts {
+	if len(devices) == 0 && len(ports) == 0 && len(rare) == 0 {
 		return NoParts
 	}
-	return &Parts{devices, ports}
+	return &Parts{devices, ports, rare}
 }
 
 // Rows returns the number of rows, free ones included.
@@ -63,10 +79,6 @@ func (v *View) Nodes() int { return v.nodeN }
 
 // Node returns a row to be read.
 func (v *View) Node(row uint32) *NodeState { return v.nodes.At(int(row)) }
-
-// Free returns the free amounts of a row by dimension, to be read; they are negative where the node
-// is overcommitted. It may be longer than Dims.
-func (v *View) Free(row uint32) []int64 { return v.free.Row(int(row)) }
 
 // FindNode returns the row of a node.
 func (v *View) FindNode(id string) (uint32, bool) {
@@ -84,10 +96,10 @@ func (v *View) nodeID(row uint32) string {
 // AddNode adds a node of an ID that is not there yet and returns its row.
 func (s *Store) AddNode(n *Node) uint32 {
 	row := s.newRow()
-	*s.node(row) = NodeState{Node: n, Parts: partsOf(n.Devices, nil)}
+	*s.node(row) = NodeState{Node: n, Parts: partsOf(n.Devices, nil, n.capacity.rare)}
 	free := s.free.mutRow(s.token, int(row))
 	clear(free)
-	copy(free, n.Capacity)
+	copy(free, n.capacity.dense)
 	s.byNode.insert(row, Hash(n.ID), func(row, hash uint32) bool { return Hash(s.nodeID(row)) == hash })
 	s.nodeN++
 	s.reorder(row)
@@ -103,7 +115,14 @@ func (s *Store) SetNode(row uint32, n *Node) {
 	old := ns.Node
 	free := s.free.mutRow(s.token, int(row))
 	for d := range free {
-		free[d] += at(n.Capacity, d) - at(old.Capacity, d)
+		free[d] += at(n.capacity.dense, d) - at(old.capacity.dense, d)
+	}
+	rare := ns.rare
+	for _, has := range n.capacity.rare {
+		rare = changedBy(rare, has.Dim, has.Amount)
+	}
+	for _, had := range old.capacity.rare {
+		rare = changedBy(rare, had.Dim, -had.Amount)
 	}
 	devices := slices.Clone(n.Devices)
 	s.changed(row, NoGroup)
@@ -116,7 +135,7 @@ func (s *Store) SetNode(row uint32, n *Node) {
 		s.count(g, n, +1)
 		s.changed(row, r.Group)
 	}
-	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports)
+	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports, rare)
 	s.forgetValues()
 }
 

@@ -259,7 +259,11 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 	}
 	free := s.free.mutRow(s.token, int(r.Row))
 	for _, n := range needs {
-		free[n.Dim] -= sign * n.Amount
+		if n.Dim < denseDims {
+			free[n.Dim] -= sign * n.Amount
+		} else {
+			ns.Parts = partsOf(ns.Devices, ns.Ports, changedBy(ns.rare, n.Dim, -sign*n.Amount))
+		}
 	}
 	if x := r.Extra; x != nil && len(x.Devices)+len(x.Ports) > 0 {
 		devices, ports := ns.Devices, ns.Ports
@@ -274,7 +278,7 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 		default:
 			ports = withoutPorts(ports, x.Ports)
 		}
-		ns.Parts = partsOf(devices, ports)
+		ns.Parts = partsOf(devices, ports, ns.rare)
 	}
 	g.Count += int(sign)
 	s.count(g, ns.Node, int32(sign))

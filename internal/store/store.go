@@ -7,18 +7,14 @@
 // policy: it neither validates nor decides, and its callers, package cluster's Fork and Snapshot, do both.
 package store
 
+import "slices"
+
 // None is the row of a record that is on no node.
 const None = ^uint32(0)
 
 // Holds is the group that every hold belongs to. Holds are kept like tasks, for they take room like
 // tasks; their IDs are a namespace of their own.
 const Holds = 0
-
-// A Need is an amount of one dimension.
-type Need struct {
-	Dim    int32
-	Amount int64
-}
 
 // Store is a mutable cluster for one goroutine.
 type Store struct {
@@ -31,7 +27,7 @@ type Store struct {
 
 // View is an immutable cluster. Any number of goroutines may read it.
 type View struct {
-	dims                         *names
+	dims                         []string // by dimension; only appended to
 	attrs                        *Interner
 	values                       *values
 	catalog                      *Catalog
@@ -43,6 +39,7 @@ type View struct {
 	byTask                       index
 	byHold                       index
 	byGroup                      index
+	byDim                        index
 	ordering                     *ordering
 	freeRow, freeSlot, freeGroup uint32 // the first of each that is free, or None
 	lives                        uint32 // of records that were given up with their slots, the most that one had
@@ -59,7 +56,6 @@ type View struct {
 func New() *Store {
 	s := &Store{token: newToken()}
 	s.View = View{
-		dims:      &names{byID: map[string]int32{}},
 		attrs:     &Interner{ids: map[string]uint32{}},
 		values:    newValues(),
 		catalog:   newCatalog(),
@@ -78,7 +74,7 @@ func New() *Store {
 // Snapshot returns the store as it is now.
 func (s *Store) Snapshot() *View {
 	s.forgetValues()
-	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup} {
+	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim} {
 		x.share()
 	}
 	v := s.View // copies the handles, not the pages
@@ -99,16 +95,17 @@ func (v *View) Fork() *Store {
 	s := &Store{View: *v, token: newToken(), forked: true}
 	s.branch = v.Position().fork()
 	s.of = s
-	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup} {
+	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim} {
 		x.own = false
 	}
 	s.log = nil
+	s.dims = slices.Clip(s.dims)
 	return s
 }
 
 // Shown returns v, or an empty view for one that nobody took.
 func (v *View) Shown() *View {
-	if v == nil || v.dims == nil {
+	if v == nil || v.branch == nil {
 		return New().Snapshot()
 	}
 	return v

@@ -13,8 +13,8 @@ import (
 
 func (s *Store) testNode(id, zone string, cpu int64) *Node {
 	d := s.Dim("cpu")
-	n := &Node{ID: id, Capacity: make([]int64, d+1), Devices: []int64{1000}}
-	n.Capacity[d] = cpu
+	n := &Node{ID: id, Devices: []int64{1000}}
+	n.SetCapacity(d, cpu)
 	if zone != "" {
 		n.Attrs = []Attr{{s.Attrs().ID("zone"), s.Value(zone)}}
 	}
@@ -236,8 +236,8 @@ func TestDimensionsGrowUnderViews(t *testing.T) {
 	for i := range 20 {
 		assert.Equal(t, int32(i+1), s.Dim(fmt.Sprint("d", i)))
 	}
-	n := &Node{ID: "n", Capacity: make([]int64, 21)}
-	n.Capacity[20] = 7
+	n := &Node{ID: "n"}
+	n.SetCapacity(20, 7)
 	s.SetNode(row, n)
 	assert.Equal(t, []string{"cpu"}, v.Dims())
 	assert.Equal(t, int64(5), v.Free(row)[0])
