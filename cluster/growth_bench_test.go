@@ -19,7 +19,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"nodes-rolling", 150_000, growNodesRolling},
 		{"nodes-at-once", 150_000, growNodesAtOnce},
 		{"tasks-at-once", 150_000, growTasksAtOnce},
-		{"resources-rolling", 10_000, growResourcesRolling},
+		{"resources-rolling", 80_000, growResourcesRolling},
 	}
 	for _, row := range rows {
 		for _, n := range []int{row.n, 2 * row.n} {

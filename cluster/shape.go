@@ -13,7 +13,8 @@ import (
 // shape is what a group's requests are in terms of one store.
 type shape struct {
 	group   *berth.Group
-	dims    int // how many dimensions there were
+	dims    int    // how many dimensions there were
+	naming  uint64 // under which names
 	id      uint32
 	known   bool
 	needs   []store.Need
@@ -29,6 +30,9 @@ func (f *Fork) shape(g *berth.Group) *shape {
 		f.shapes[i] = shape{group: g, dims: -1}
 	}
 	sh := &f.shapes[i]
+	if naming := f.s.Naming(); sh.naming != naming {
+		sh.naming, sh.dims = naming, -1
+	}
 	if !sh.known || f.s.SpecOf(sh.id) != g {
 		if sh.id, sh.known = f.s.FindGroup(g.Name()); sh.known {
 			if known := f.s.Group(sh.id); known.Spec == g {

@@ -144,6 +144,12 @@ func TestExactWithManyResources(t *testing.T) {
 					Request: berth.Resources{"cpu": 100, name(): 1, name(): 1},
 				}))
 			}
+			for i := range 70 { // resources that come and go, so that others take their places
+				n := h.node("passes")
+				n.Capacity[fmt.Sprint("passes", round, i)] = 1
+				require.NoError(t, h.fork.AddNodes(n))
+				require.NoError(t, h.fork.RemoveNodes(n.ID))
+			}
 			ops, _, err := pickBoth(engine, reference, h.fork.Snapshot(), tasks, 3)
 			require.NoError(t, err, "%v, round %d", s, round)
 			h.commit(ops)

@@ -15,7 +15,7 @@ type Need struct {
 	Amount int64
 }
 
-// Dims returns the names of the dimensions.
+// Dims returns the names of the dimensions; one that nothing has any more has none.
 func (v *View) Dims() []string { return v.dims }
 
 // DimOf returns the dimension of that name.
@@ -38,12 +38,75 @@ func (s *Store) Dim(name string) int32 {
 		return d
 	}
 	d := len(s.dims)
-	s.dims = append(s.dims, name)
+	if k := len(s.freeDims); k > 0 {
+		d = int(s.freeDims[k-1])
+		s.freeDims = s.freeDims[:k-1]
+		s.dims = slices.Clone(s.dims) // views have it
+		s.dims[d] = name
+		s.naming = newIdentity()
+	} else {
+		s.dims = append(s.dims, name)
+	}
+	s.newDims++
 	s.byDim.insert(uint32(d), Hash(name), func(d, hash uint32) bool { return Hash(s.dimName(d)) == hash })
 	if d < denseDims && d >= s.free.width {
 		s.free = s.free.widened(s.token, 2*s.free.width)
 	}
 	return int32(d)
+}
+
+// Naming is another number wherever a dimension has another name: with the same, one view's Dims begin with the other's.
+func (v *View) Naming() uint64 { return v.naming }
+
+// forgetDims makes the dimensions free that nothing in the store has an amount of, to be used again under other names, once there
+// are enough new ones for the walk over the nodes, holds and groups to cost little for each.
+func (s *Store) forgetDims() {
+	if s.newDims < 64 || s.newDims < len(s.dims)/4 || s.newDims < s.nodeN/16 {
+		return
+	}
+	s.newDims = 0
+	used := make([]bool, len(s.dims))
+	note := func(needs []Need) {
+		for _, n := range needs {
+			used[n.Dim] = true
+		}
+	}
+	noteDense := func(amounts []int64) {
+		for d, q := range amounts {
+			if q != 0 {
+				used[d] = true
+			}
+		}
+	}
+	for row := range uint32(s.Rows()) {
+		if ns := s.Node(row); ns.Node != nil {
+			noteDense(ns.Node.capacity.dense)
+			noteDense(s.free.Row(int(row)))
+			note(ns.Node.capacity.rare)
+			note(ns.rare)
+		}
+	}
+	for id := range s.groups.Len() {
+		note(s.Group(uint32(id)).Request)
+	}
+	for slot := range s.Members(Holds) {
+		if x := s.Record(slot).Extra; x != nil {
+			note(x.Needs)
+		}
+	}
+	dims := slices.Clone(s.dims)
+	s.freeDims = s.freeDims[:0]
+	for d := len(dims) - 1; d >= 0; d-- { // so that the lowest are the next to be used, for those have columns
+		if used[d] {
+			continue
+		}
+		if dims[d] != "" {
+			s.byDim.remove(uint32(d), Hash(dims[d]))
+			dims[d] = ""
+		}
+		s.freeDims = append(s.freeDims, uint32(d))
+	}
+	s.dims, s.naming = dims, newIdentity()
 }
 
 // Free returns the free amounts of a row by dimension, to be read; they are negative where the node

@@ -106,3 +106,62 @@ func TestFreeOfManyDimensions(t *testing.T) {
 		}
 	}
 }
+
+// Dimensions of what is gone are used again, and neither views nor what is still there take one for another.
+func TestDimensionsAreUsedAgain(t *testing.T) {
+	s := New()
+	keep := s.Dim("of a task")
+	first := s.AddNode(s.testNode("first", "", 1000))
+	held, lost := s.Dim("of a hold"), s.Dim("of a lost task")
+	s.Add("t", Record{Group: s.AddGroup(Group{Name: "g", Request: []Need{{keep, 7}}}), Row: first})
+	s.Add("l", Record{Group: s.AddGroup(Group{Name: "l", Request: []Need{{lost, 7}}}), Row: None})
+	s.Add("h", Record{Group: Holds, Row: first, Extra: &Extra{Needs: []Need{{held, 3}}}})
+	type moment struct {
+		view *View
+		row  uint32
+		name string
+	}
+	var past []moment
+	namings := map[uint64][]string{}
+	for i := range 2000 {
+		n := s.testNode(fmt.Sprint("n", i), "", 5)
+		name := fmt.Sprint("licence ", i)
+		n.SetCapacity(s.Dim(name), int64(i+1))
+		row := s.AddNode(n)
+		if i%50 == 0 {
+			past = append(past, moment{s.Snapshot(), row, name})
+		}
+		if was, ok := namings[s.Naming()]; ok {
+			require.Equal(t, was, s.Dims()[:len(was)])
+		} else {
+			namings[s.Naming()] = s.Dims()
+		}
+		if i >= 10 {
+			row, _ := s.FindNode(fmt.Sprint("n", i-10))
+			s.RemoveNode(row)
+		}
+		require.LessOrEqual(t, len(s.Dims()), 150)
+	}
+	for d, name := range map[int32]string{keep: "of a task", held: "of a hold", lost: "of a lost task"} {
+		require.Equal(t, name, s.Dims()[d])
+	}
+	require.Equal(t, int64(-7), s.FreeOf(first, keep))
+	require.Equal(t, int64(-3), s.FreeOf(first, held))
+	for i := 1990; i < 2000; i++ {
+		row, _ := s.FindNode(fmt.Sprint("n", i))
+		d, ok := s.DimOf(fmt.Sprint("licence ", i))
+		require.True(t, ok)
+		require.Equal(t, int64(i+1), s.FreeOf(row, d))
+		require.Equal(t, int64(i+1), s.Free(row)[d])
+	}
+	_, ok := s.DimOf("licence 3")
+	require.False(t, ok)
+	for i, m := range past {
+		for _, v := range []*View{m.view, &m.view.Fork().View} {
+			d, ok := v.DimOf(m.name)
+			require.True(t, ok)
+			require.Equal(t, int64(50*i+1), v.FreeOf(m.row, d))
+			require.Equal(t, m.name, v.Dims()[d])
+		}
+	}
+}

@@ -154,6 +154,7 @@ func (s *Store) RemoveNode(row uint32) {
 	s.reorder(row)
 	s.goneNodes++
 	s.forgetValues()
+	s.forgetDims()
 }
 
 func at(v []int64, i int) int64 {

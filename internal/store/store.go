@@ -21,13 +21,16 @@ type Store struct {
 	View
 	token     token
 	forked    bool
-	newValues int // of attributes, since values were last forgotten
-	goneNodes int // since then too
+	newValues int      // of attributes, since values were last forgotten
+	goneNodes int      // since then too
+	newDims   int      // since dimensions were last looked through
+	freeDims  []uint32 // those that nothing has an amount of
 }
 
 // View is an immutable cluster. Any number of goroutines may read it.
 type View struct {
-	dims                         []string // by dimension; only appended to
+	dims                         []string // by dimension; appended to, or replaced
+	naming                       uint64   // another wherever a dimension has another name
 	attrs                        *Interner
 	values                       *values
 	catalog                      *Catalog
@@ -64,6 +67,7 @@ func New() *Store {
 		freeSlot:  None,
 		freeGroup: None,
 	}
+	s.naming = newIdentity()
 	s.lineage, s.branch = newIdentity(), &branch{number: newIdentity()}
 	s.ordering = &ordering{owner: s.token, branch: s.branch.number}
 	s.of = s
