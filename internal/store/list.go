@@ -10,19 +10,34 @@ import (
 // shares as it is. Its parts get shorter from the first to the last, so forks of forks without end have few, and what
 // a fork first appends costs no copy of all.
 type list struct {
-	older  [][]mention // never written
+	older  *parts // nil where all are in last
 	last   []mention
-	n      int
 	sealed bool
+}
+
+// parts is the first mentions of a list. It is immutable.
+type parts struct {
+	list [][]mention
+	n    int // mentions in all
+}
+
+// len returns how many mentions there are.
+func (l *list) len() int {
+	if l.older == nil {
+		return len(l.last)
+	}
+	return l.older.n + len(l.last)
 }
 
 // all yields the mentions.
 func (l *list) all() iter.Seq[mention] {
 	return func(yield func(mention) bool) {
-		for _, part := range l.older {
-			for _, m := range part {
-				if !yield(m) {
-					return
+		if l.older != nil {
+			for _, part := range l.older.list {
+				for _, m := range part {
+					if !yield(m) {
+						return
+					}
 				}
 			}
 		}
@@ -40,7 +55,6 @@ func (l *list) add(m mention) {
 		l.unseal()
 	}
 	l.last = append(l.last, m)
-	l.n++
 }
 
 // unseal makes room at the end that is the list's own.
@@ -51,18 +65,22 @@ func (l *list) unseal() {
 		l.last = append(make([]mention, 0, 2*len(l.last)+1), l.last...)
 		return
 	}
-	part, k := l.last, len(l.older)
-	for k > 0 && len(l.older[k-1]) <= 2*len(part) {
-		k--
-		part = slices.Concat(l.older[k], part)
+	n, part := l.len(), l.last
+	var older [][]mention
+	if l.older != nil {
+		older = l.older.list
 	}
-	l.older = append(slices.Clip(l.older[:k]), part)
-	l.last = nil
+	k := len(older)
+	for k > 0 && len(older[k-1]) <= 2*len(part) {
+		k--
+		part = slices.Concat(older[k], part)
+	}
+	l.older, l.last = &parts{append(slices.Clip(older[:k]), part), n}, nil
 }
 
 // tidy leaves out mentions that are not good, once they are most of the list; live is how many are.
 func (l *list) tidy(live int, good func(mention) bool) {
-	if l.n < 4*live+16 {
+	if l.len() < 4*live+16 {
 		return
 	}
 	kept := make([]mention, 0, live+live/2+1)
@@ -71,5 +89,5 @@ func (l *list) tidy(live int, good func(mention) bool) {
 			kept = append(kept, m)
 		}
 	}
-	*l = list{last: kept, n: len(kept)}
+	*l = list{last: kept}
 }

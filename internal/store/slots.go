@@ -10,14 +10,15 @@ const tableRows = fan * fan * pageRows
 // count notes that a row, which the holder of t has just written, is used now, or with by -1 is no more.
 func (a *Array[T]) count(row, by int) { a.pages.top[row/tableRows].used += by }
 
-// used returns how many rows come before the last tables if those have no row in use and are half of all at least.
+// used returns how many rows come before the last tables if those have no row in use and are most of all: three in four, lest
+// what comes and goes all the time, and is not much, be given up and made anew.
 func (a *Array[T]) used() (rows int, shorter bool) {
 	tables := a.pages.top
 	n := len(tables)
 	for n > 1 && tables[n-1].used == 0 {
 		n--
 	}
-	return n * tableRows, len(tables) > 1 && 2*n <= len(tables)
+	return n * tableRows, 4*n <= len(tables)
 }
 
 // truncate gives up the rows from a multiple of tableRows on.

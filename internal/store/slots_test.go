@@ -95,8 +95,10 @@ func TestListsOfForks(t *testing.T) {
 		if i%100 == 0 {
 			for _, w := range worlds {
 				require.Equal(t, w.want, slices.Collect(w.list.all()))
-				require.Equal(t, len(w.want), w.list.n)
-				require.LessOrEqual(t, len(w.list.older), 10)
+				require.Equal(t, len(w.want), w.list.len())
+				if w.list.older != nil {
+					require.LessOrEqual(t, len(w.list.older.list), 10)
+				}
 			}
 		}
 	}

@@ -29,30 +29,32 @@ type Store struct {
 
 // View is an immutable cluster. Any number of goroutines may read it.
 type View struct {
-	dims                         []string // by dimension; appended to, or replaced
-	naming                       uint64   // another wherever a dimension has another name
-	attrs                        *Interner
-	values                       *values
-	catalog                      *Catalog
-	nodes                        Array[NodeState]
-	free                         Columns
-	recs                         Array[Record]
-	groups                       Array[Group]
-	byNode                       index
-	byTask                       index
-	byHold                       index
-	byGroup                      index
-	byDim                        index
-	ordering                     *ordering
+	nodes  Array[NodeState]
+	free   Columns
+	recs   Array[Record]
+	groups Array[Group]
+	nodeN  int
+	taskN  int
+
+	byNode, byTask, byHold, byGroup, byDim index
+
+	ordering *ordering
+
+	dims    []string // by dimension; appended to, or replaced
+	naming  uint64   // another wherever a dimension has another name
+	attrs   *Interner
+	values  *values
+	catalog *Catalog
+
 	freeRow, freeSlot, freeGroup uint32 // the first of each that is free, or None
-	lives                        uint32 // of records that were given up with their slots, the most that one had
-	nodeN                        int
-	taskN                        int
-	lineage                      uint64   // of all stores that began as forks of one
-	branch                       *branch  // of the store and its views
-	seq                          uint64   // changes since the lineage began
-	log                          []Change // the last of them
-	of                           *Store   // the store that goes on writing the view; nil in a view that Snapshot returned
+
+	lives uint32 // of the records that were given up with their slots, the most that one had
+
+	lineage uint64   // of all stores that began as forks of one
+	branch  *branch  // of the store and its views
+	seq     uint64   // changes since the lineage began
+	log     []Change // the last of them
+	of      *Store   // the store that goes on writing the view; nil in a view that Snapshot returned
 }
 
 // New returns an empty store.

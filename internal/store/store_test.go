@@ -383,6 +383,43 @@ func TestValuesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"))
 }
 
+// Views and forks of them are read while their store goes on. The race detector has the last word.
+func TestViewsAreReadWhileTheStoreGoesOn(t *testing.T) {
+	s := New()
+	g := s.testGroup("g", 1)
+	var wg sync.WaitGroup
+	for i := range 60 {
+		row := s.AddNode(s.testNode(fmt.Sprint("n", i*7%60), fmt.Sprint("zone", i), 5))
+		s.Add(fmt.Sprint("t", i), Record{Group: g, Row: row})
+		s.Dim(fmt.Sprint("d", i))
+		if i%10 == 9 {
+			old, _ := s.FindTask(fmt.Sprint("t", i-5))
+			s.Remove(old)
+			gone := s.AddNode(s.testNode("gone", "", 5))
+			s.RemoveNode(gone)
+		}
+		v, at := s.Snapshot(), s.Position()
+		for range 2 {
+			wg.Go(func() {
+				f := v.Fork()
+				f.Add("of the fork", Record{Group: g, Row: row})
+				f.AddNode(f.testNode("m", "zone of the fork", 1))
+				f.Dim("of the fork")
+				assert.Len(t, f.Order(), i+2)
+				assert.Len(t, v.Order(), i+1)
+				_, ok := v.FindTask(fmt.Sprint("t", i))
+				assert.True(t, ok)
+				_, ok = v.DimOf(fmt.Sprint("d", i))
+				assert.True(t, ok)
+				changes, ok := f.Since(at)
+				assert.True(t, ok)
+				assert.Len(t, changes, 2)
+			})
+		}
+	}
+	wg.Wait()
+}
+
 // Tasks and holds share slots, and a hold may have the ID that a task had in its slot. Forks of forks merge the tables
 // that find them, and must tell the two apart.
 func TestForksOfForksTellTasksFromHolds(t *testing.T) {
