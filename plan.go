@@ -174,13 +174,6 @@ func (h *Hold) Clone() *Hold {
 	return &c
 }
 
-// Offer is a hold as the framework it was made for sees it.
-type Offer struct {
-	Hold
-	Role       Role
-	Attributes Attributes // of the node
-}
-
 // Plan is what a scheduler decided on one snapshot: operations in order, and the tasks that could not
 // be placed. Committing it to the source the snapshot came from carries it out.
 type Plan struct {

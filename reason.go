@@ -28,6 +28,9 @@ const (
 	Unschedulable
 	// Cordoned: the node is cordoned.
 	Cordoned
+	// NotOffered: nothing of the node is offered to who asks, so that nothing is known of the room there. Rules that
+	// keep a task off the node are told besides.
+	NotOffered
 
 	// NoNodes: there are no nodes.
 	NoNodes
@@ -59,7 +62,7 @@ const (
 
 var codeText = [...]string{
 	None: "no reason", Insufficient: "insufficient", NoDevice: "no device for", NoPort: "no port", RuleBroken: "rule", DomainFull: "domain full",
-	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
+	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }

@@ -13,7 +13,7 @@ func TestReasonString(t *testing.T) {
 	want := map[berth.Code]string{
 		berth.None: "no reason x", berth.Insufficient: "insufficient x", berth.NoDevice: "no device for x", berth.NoPort: "no port x",
 		berth.RuleBroken: "x", berth.DomainFull: "x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
-		berth.Cordoned: "cordoned x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
+		berth.Cordoned: "cordoned x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
 		berth.UnknownNode: "unknown node x", berth.UnknownTask: "unknown task x", berth.UnknownHold: "unknown hold x",
 		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x", berth.GroupDiffers: "another group is named x",
 		berth.NotHeld: "not held x", berth.Denied: "denied x", berth.Invalid: "invalid x",
@@ -69,7 +69,7 @@ func TestHelps(t *testing.T) {
 		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
 		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
 		"making n1 schedulable would do":              {Code: berth.Unschedulable},
-		"uncordoning n1 would do":             {Code: berth.Cordoned},
+		"uncordoning n1 would do":                     {Code: berth.Cordoned},
 		"room for 1 gpu on n1 would do":               {Code: berth.NoDevice, Subject: "1 gpu"},
 		"":                                            {Code: berth.RuleBroken, Subject: "zone"},
 	} {

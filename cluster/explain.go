@@ -46,7 +46,26 @@ func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode}}}
 	}
 	_, row := n.at()
-	return f.lacks(nil, f.shape(g), row)
+	return f.offered(f.lacks(nil, f.shape(g), row), row)
+}
+
+// offered returns what a node lacks as its reader may know it: that a node is not offered stands for all that is short
+// there.
+func (f *Fork) offered(lacks []berth.Lack, row uint32) []berth.Lack {
+	if !f.s.Node(row).Withheld {
+		return lacks
+	}
+	all := len(lacks)
+	lacks = slices.DeleteFunc(lacks, func(l berth.Lack) bool { return isRoom(l.Reason.Code) })
+	if len(lacks) < all {
+		lacks = append(lacks, berth.Lack{Reason: berth.Reason{Code: berth.NotOffered}})
+	}
+	return lacks
+}
+
+// isRoom reports whether more room would cure what a reason says.
+func isRoom(c berth.Code) bool {
+	return c == berth.Insufficient || c == berth.NoDevice || c == berth.NoPort
 }
 
 // allowed returns the first reason other than room why a task of the group may not go on a node.
@@ -157,6 +176,8 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	var nearest explain.Miss
 	for _, row := range f.s.Order() {
 		buf = f.lacks(buf[:0], sh, row)
+		near := missOf(sh.group, buf)
+		buf = f.offered(buf, row)
 		for i, l := range buf {
 			if !slices.ContainsFunc(buf[:i], func(o berth.Lack) bool { return o.Reason == l.Reason }) {
 				counts[l.Reason]++
@@ -165,7 +186,7 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 		if len(buf) == 0 {
 			continue
 		}
-		if near := missOf(sh.group, buf); e.Nearest == nil || near.Compare(nearest) < 0 {
+		if e.Nearest == nil || near.Compare(nearest) < 0 {
 			nearest = near
 			e.Nearest = &berth.NearMiss{Node: f.s.Node(row).Node.ID, Lacks: slices.Clone(buf)}
 		}

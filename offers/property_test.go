@@ -206,7 +206,7 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 	for _, mode := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
 		t.Run(fmt.Sprintf("mode=%d", mode), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(3, 3))
-			w := newWorld(t, offers.Config{Mode: mode, Lease: time.Hour}, cell(rng, 12)...)
+			w := newWorld(t, offers.Config{Lease: mode, LeaseFor: time.Hour}, cell(rng, 12)...)
 			roles := map[string]berth.Role{"a": "a", "b": "b", "c": "c"}
 			for name, role := range roles {
 				w.subscribe(offers.Framework{Name: name, Role: role})
@@ -255,7 +255,7 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 						mine = mine[1:]
 					}
 					if name != "global" && rng.IntN(3) == 0 && err == nil {
-						var all []berth.Offer
+						var all []offers.Offer
 						if all, err = w.subs[name].Offers(ctx); err == nil && len(all) > 0 {
 							err = w.subs[name].Decline(ctx, []string{all[0].ID}, offers.Filter{})
 						}

@@ -16,14 +16,14 @@ import (
 type Command struct {
 	Time time.Time // when it was decided, by the State's clock
 
-	Added     []berth.Node
-	Updated   []berth.Node
-	Removed   []string // nodes
+	Added      []berth.Node
+	Updated    []berth.Node
+	Removed    []string // nodes
 	Cordoned   []string // nodes
 	Uncordoned []string // nodes
-	Adopted   []Running
-	Confirmed []string // tasks
-	Stopped   []string // tasks
+	Adopted    []Running
+	Confirmed  []string // tasks
+	Stopped    []string // tasks
 
 	// Ops are operations that were accepted, in order, their grants filled in.
 	Ops []berth.Op

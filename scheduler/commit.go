@@ -66,6 +66,9 @@ func (s *State) commit(p *berth.Plan, picked bool) *berth.Outcome {
 		c.repeat(s.ledger)
 	}
 	if done := c.done(); len(done) > 0 {
+		for _, f := range s.feeds {
+			f.ops(done)
+		}
 		s.done(before)
 		if s.record != nil {
 			s.record(Command{Time: c.now, Ops: done, Deadline: c.expires}.clone())

@@ -236,18 +236,11 @@ func (p *planner) cover(g *berth.Group) {
 		}
 		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: g.On(node), Reason: firstReason(why), Why: why})
 	})
-	// Instances have IDs as other tasks do, which may be taken.
-	instances := p.plan.Ops[from:]
-	for ops := range slices.Chunk(instances, store.Ahead) {
-		var tasks [store.Ahead]berth.Task
-		for i := range ops {
-			tasks[i] = ops[i].Task
-		}
-		p.findExisting(tasks[:len(ops)])
-	}
-	if p.one && p.exists == nil {
+	if p.one {
 		return
 	}
+	// The picker knows which tasks there are, but not which the plan tried to place in vain.
+	instances := p.plan.Ops[from:]
 	p.plan.Ops = p.plan.Ops[:from]
 	for _, op := range instances {
 		if where, known := p.known(op.Task); known {

@@ -66,6 +66,8 @@ type State struct {
 	snap    *cluster.Snapshot // of the present state, if somebody asked since it changed
 	changed chan struct{}     // closed at the next change, if somebody waits for it
 	ended   store.Set         // what a call of end has named so far; empty between calls
+	feeds   []*feed           // of the Runs that work on it
+	owners  map[string]*feed  // whose task is, of those that a Run has
 }
 
 // NewState returns a cluster of the nodes. It fails with every fault of the configuration and of every
@@ -259,6 +261,9 @@ func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold) {
 		t, _ := s.ledger.fork.Task(e.id)
 		tasks = append(tasks, t)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Release, ID: e.id})
+		for _, f := range s.feeds {
+			f.ended = append(f.ended, ending{task: e.id, how: endExpired}) // before it is told that it was released
+		}
 	}
 	for e := range s.ledger.holds.passed(now) {
 		h, _ := s.ledger.fork.Hold(e.id)
@@ -328,9 +333,11 @@ func (s *State) change(n int, c Command) error {
 // apply carries out a command and makes it known.
 func (s *State) apply(c Command) error {
 	before := s.ledger.fork.Version()
+	lost := s.on(c.Removed)
 	if err := s.ledger.apply(&c); err != nil {
 		return wrap(err)
 	}
+	s.tell(&c, lost)
 	s.done(before)
 	if s.record != nil {
 		s.record(c.clone())
@@ -360,6 +367,9 @@ func (s *State) Replay(commands ...Command) error {
 		}
 	}
 	before := s.ledger.fork.Version()
+	for _, f := range s.feeds {
+		f.unsure = true
+	}
 	for i := range commands {
 		if err := s.ledger.apply(&commands[i]); err != nil {
 			s.done(before)

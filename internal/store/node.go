@@ -52,6 +52,9 @@ type NodeState struct {
 	*Parts            // nil where the row is free
 	live     uint32   // members that are there
 	Cordoned bool
+	// Withheld says that what is free of the node is not the reader's to see: all of it is held by others, and an
+	// explanation says so instead of naming what is short.
+	Withheld bool
 }
 
 // Parts is what only some nodes have to give. It is immutable: a change replaces it.
@@ -145,8 +148,26 @@ func (s *Store) SetCordoned(row uint32, cordoned bool) {
 	s.changed(row, NoGroup)
 }
 
+// Withhold marks a node as withheld, or takes the mark away. Like the state of a task, it is in no log: no plan depends
+// on it.
+func (s *Store) Withhold(row uint32, withheld bool) {
+	if s.Node(row).Withheld == withheld {
+		return
+	}
+	s.node(row).Withheld = withheld
+	if withheld {
+		s.hidden++
+	} else {
+		s.hidden--
+	}
+}
+
+// Withheld returns the number of nodes that are withheld.
+func (v *View) Withheld() int { return v.hidden }
+
 // RemoveNode removes a node without members.
 func (s *Store) RemoveNode(row uint32) {
+	s.Withhold(row, false)
 	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
 	s.nodeN--
 	s.changed(row, NoGroup)

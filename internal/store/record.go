@@ -131,6 +131,10 @@ func (s *Store) indexOf(group uint32) *index {
 	return &s.byTask
 }
 
+// Life is which of the records that its slot has had r is: with its slot it tells a record from every other of
+// the branch, one of the same ID included.
+func (r *Record) Life() uint32 { return r.life }
+
 // hasTask and hasHold report whether a slot has a task or a hold of that hash: both kinds share the slots.
 func (s *Store) hasTask(slot, hash uint32) bool {
 	return s.taskID(slot) != "" && s.recs.At(int(slot)).hash == hash

@@ -34,6 +34,7 @@ type View struct {
 	recs   Array[Record]
 	groups Array[Group]
 	nodeN  int
+	hidden int // nodes that are withheld
 	taskN  int
 
 	byNode, byTask, byHold, byGroup, byDim index

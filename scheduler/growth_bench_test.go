@@ -1,0 +1,30 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// BenchmarkGrowth shows how costs grow: each row runs at a size and at twice that, and takes at most 2.5 times as long
+// there. Rows about memory report bytes-left instead, which does not grow: what the heap holds once all is gone again.
+func BenchmarkGrowth(b *testing.B) {
+	rows := []struct {
+		what string
+		n    int
+		run  func(b *testing.B, n int)
+	}{
+		{"run-start", 16_000, growRunStart},
+		{"run-parked", 10_000, growRunParked},
+		{"run-nodes", 5_000, growRunNodes},
+		{"queue-cancel", 20_000, growQueueCancel},
+		{"inventory-watch", 10_000, growInventoryWatch},
+		{"run-failures", 2_000, growRunFailures},
+		{"run-unplaced", 2_000, growRunUnplaced},
+		{"inventory-removed", 20_000, growInventoryRemoved},
+	}
+	for _, row := range rows {
+		for _, n := range []int{row.n, 2 * row.n} {
+			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.run(b, n) })
+		}
+	}
+}
