@@ -136,7 +136,7 @@ type spreadKey struct{ group, attribute string }
 type spread struct {
 	over  *eligibleDomains
 	group uint32
-	at    berth.Version
+	at    store.Position
 	tasks map[uint32]int // by domain, of those that have any
 	sizes map[int]int    // how many domains have so many tasks, of those that have any
 	least int            // tasks in the emptiest domain
@@ -146,16 +146,17 @@ type spread struct {
 func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread {
 	name := spreadKey{sh.group.Name(), key}
 	s := f.spreads[name]
-	now := f.s.Version()
+	now := f.s.Position()
 	id := f.s.Attrs().ID(key)
-	if s != nil && (s.over != eligible || s.group != sh.id || s.at.Branch != now.Branch) {
+	if s != nil && (s.over != eligible || s.group != sh.id) {
 		s = nil
 	}
-	if s != nil && s.at == now {
-		return s
-	}
-	if s != nil && (key == berth.NodeID || slices.Contains(sh.keys, id)) {
-		if changes, ok := f.s.Since(s.at.Seq); ok {
+	if s != nil {
+		changes, ok := f.s.Since(s.at)
+		if ok && len(changes) == 0 {
+			return s
+		}
+		if counted := key == berth.NodeID || slices.Contains(sh.keys, id); ok && counted {
 			for _, c := range changes {
 				if c.Group == sh.id {
 					f.follow(s, sh, c.Row, key, id)

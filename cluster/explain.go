@@ -21,9 +21,8 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 	if len(sh.missing) > 0 || f.differs(sh) {
 		return false
 	}
-	free := f.s.Free(row)
 	for _, need := range sh.needs {
-		if free[need.Dim] < need.Amount {
+		if f.s.FreeOf(row, need.Dim) < need.Amount {
 			return false
 		}
 	}
@@ -136,7 +135,7 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []ber
 	}
 	return appendShortfalls(out, g, node, func(name string) int64 {
 		if d, ok := f.s.DimOf(name); ok {
-			return f.s.Free(row)[d]
+			return f.s.FreeOf(row, d)
 		}
 		return 0
 	}, n.Devices, n.Ports, who)
@@ -162,7 +161,7 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	var buf []berth.Lack
 	var nearest explain.Miss
 	at, found := uint32(0), false
-	for _, row := range f.s.Sorted() {
+	for _, row := range f.s.Order() {
 		buf = f.lacks(buf[:0], sh, row, false)
 		near := missOf(sh.group, buf)
 		buf = f.offered(buf, row)

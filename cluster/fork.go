@@ -74,7 +74,7 @@ func (f *Fork) Len() int { return f.ready().s.Nodes() }
 // go may then be missed or seen.
 func (f *Fork) Nodes() iter.Seq[NodeView] {
 	f = f.ready()
-	return nodesOf(&f.s.View, f.s.Sorted())
+	return nodesOf(&f.s.View, f.s.Order())
 }
 
 // Node returns the node of that ID.
@@ -176,7 +176,7 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 				f.s.Remove(slot)
 				continue
 			}
-			f.s.Unsettle(slot)
+			f.s.Detach(slot)
 			f.s.Mark(slot, uint8(berth.Lost), 0)
 		}
 		f.s.RemoveNode(row)

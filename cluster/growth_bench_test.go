@@ -45,6 +45,24 @@ func BenchmarkGrowth(b *testing.B) {
 			})
 		}
 	}
+	// Rows about memory report bytes-left, which does not grow: what the heap holds once all is gone again.
+	for _, row := range []struct {
+		what string
+		n    int
+		run  func(b *testing.B, n int)
+	}{
+		{"add-nodes-snapshot", 10_000, growAddNodesSnapshot},
+		{"own-resource", 10_000, growOwnResource},
+		{"forks-of-forks", 1_000, growForksOfForks},
+		{"nodes-rolling", 150_000, growNodesRolling},
+		{"nodes-at-once", 150_000, growNodesAtOnce},
+		{"tasks-at-once", 150_000, growTasksAtOnce},
+		{"resources-rolling", 80_000, growResourcesRolling},
+	} {
+		for _, n := range []int{row.n, 2 * row.n} {
+			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.run(b, n) })
+		}
+	}
 }
 
 // evenHosts is n nodes with a task each of a group that is kept even over hosts, and with room for no more.

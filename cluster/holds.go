@@ -66,7 +66,7 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	}
 	extra := f.holdExtra(c, n.Node, finder(n.Node.Spec, len(c.Devices)))
 	for _, need := range extra.Needs { // of classes of devices too: an adopted task may have units of no device in particular
-		if f.s.Free(row)[need.Dim] < need.Amount {
+		if f.s.FreeOf(row, need.Dim) < need.Amount {
 			return berth.Reason{Code: berth.UnitsTaken, Subject: f.s.Dims()[need.Dim]}
 		}
 	}
@@ -78,7 +78,7 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 func (f *Fork) shortOf(row uint32, name string, q int64) berth.Reason {
 	d, ok := f.s.DimOf(name)
 	switch {
-	case q <= 0 || ok && f.s.Free(row)[d] >= q:
+	case q <= 0 || ok && f.s.FreeOf(row, d) >= q:
 		return berth.Reason{}
 	case f.s.Node(row).Node.Spec.Capacity[name] < q:
 		return berth.Reason{Code: berth.TooSmall, Subject: name}
@@ -253,7 +253,7 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 	}
 	slices.Sort(back)
 	for _, need := range sh.needs {
-		if left := free[need.Dim]; left < need.Amount && left-f.s.Free(row)[need.Dim] < need.Amount {
+		if left := free[need.Dim]; left < need.Amount && left-f.s.FreeOf(row, need.Dim) < need.Amount {
 			return false
 		}
 	}
@@ -314,7 +314,7 @@ func (f *Fork) evict(op berth.Op) berth.Reason {
 	}
 	// The hold must fit once the task is gone, and nothing may change if it does not.
 	trial := Over(f.s.Snapshot().Fork())
-	trial.s.Unsettle(slot)
+	trial.s.Detach(slot)
 	if why := trial.take(op.Hold); why.Code != berth.None {
 		return why
 	}

@@ -109,10 +109,10 @@ func (f *Fork) Put(op *berth.Op) berth.Reason {
 // short returns the first resource of which too little is free. Devices speak for the amount of their class,
 // unless they have room and the amount has not: adopted tasks can take it of no device in particular.
 func (f *Fork) short(sh *shape, row uint32) berth.Reason {
-	free, n := f.s.Free(row), f.s.Node(row)
+	n := f.s.Node(row)
 	r := sh.group.Requirements()
 	for _, need := range sh.needs {
-		if free[need.Dim] >= need.Amount {
+		if f.s.FreeOf(row, need.Dim) >= need.Amount {
 			continue
 		}
 		name := f.s.Dims()[need.Dim]
@@ -194,10 +194,7 @@ func (f *Fork) taken(row uint32, name string) int64 {
 	if !ok {
 		return 0
 	}
-	taken := -f.s.Free(row)[d]
-	if capacity := f.s.Node(row).Node.Capacity; int(d) < len(capacity) {
-		taken += capacity[d]
-	}
+	taken := f.s.Node(row).Node.CapacityOf(d) - f.s.FreeOf(row, d)
 	if f.s.Node(row).Stray > 0 { // what is not taken now will be if the devices come back
 		for _, r := range f.s.On(row) {
 			if r.Extra == nil {

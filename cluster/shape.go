@@ -13,7 +13,8 @@ import (
 // shape is what a group's requests are in terms of one store.
 type shape struct {
 	group   *berth.Group
-	dims    int // how many dimensions there were
+	dims    int    // how many dimensions there were
+	naming  uint64 // under which names
 	id      uint32
 	known   bool
 	needs   []store.Need
@@ -29,7 +30,10 @@ func (f *Fork) shape(g *berth.Group) *shape {
 		f.shapes[i] = shape{group: g, dims: -1}
 	}
 	sh := &f.shapes[i]
-	if !sh.known || f.s.Group(sh.id).Spec != g {
+	if naming := f.s.Naming(); sh.naming != naming {
+		sh.naming, sh.dims = naming, -1
+	}
+	if !sh.known || f.s.SpecOf(sh.id) != g {
 		if sh.id, sh.known = f.s.FindGroup(g.Name()); sh.known {
 			if known := f.s.Group(sh.id); known.Spec == g {
 				sh.needs, sh.keys, sh.missing, sh.dims = known.Request, known.Keys, nil, len(f.s.Dims())
@@ -88,17 +92,13 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node {
 		devices[i] = berth.DeviceUnits
 	}
 	out := &store.Node{ID: n.ID, Spec: n, Devices: devices}
-	for name := range capacity.All() {
-		f.s.Dim(name)
-	}
-	out.Capacity = make([]int64, len(f.s.Dims()))
-	for name, q := range capacity {
-		out.Capacity[f.s.Dim(name)] = q
+	for name, q := range capacity.All() {
+		out.SetCapacity(f.s.Dim(name), q)
 	}
 	in := f.s.Attrs()
 	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
 		v, _ := n.Attribute(name)
-		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(internKey(v))})
+		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: f.s.Value(internKey(v))})
 	}
 	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
 	out.Class = store.ClassOf(classText(n))

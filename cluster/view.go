@@ -68,7 +68,7 @@ func (n NodeView) Cordoned() bool { return n.state().Cordoned }
 
 // Capacity returns what the node has in all, each class of its devices included.
 func (n NodeView) Capacity() berth.Resources {
-	return resourcesOf(n.names(), n.state().Node.Capacity)
+	return resourcesOf(n.names(), n.state().Node.Capacity())
 }
 
 // Free returns what is neither taken nor exclusively held, each class of devices included. A quantity

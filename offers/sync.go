@@ -27,17 +27,13 @@ type site struct {
 }
 
 // cursor follows the change log of a source.
-type cursor struct {
-	branch uint64
-	seq    uint64
-}
+type cursor struct{ at store.Position }
 
 // since returns the rows that changed after the cursor, each once and ascending: all of them, and any before
 // known, where the log does not reach back. It tells whether more than holds changed, and where the log now ends.
 func (c cursor) since(v *store.View, known int) (rows []uint32, more bool, end cursor) {
-	changes, ok := v.Since(c.seq)
-	ok = ok && c.branch == v.Version().Branch
-	end = cursor{v.Version().Branch, v.Version().Seq}
+	changes, ok := v.Since(c.at)
+	end = cursor{v.Position()}
 	if !ok {
 		for row := range uint32(max(known, v.Rows())) {
 			rows = append(rows, row)

@@ -382,7 +382,7 @@ func (x *classIndex) classOf(n *store.Node, cordoned bool) int32 {
 		}
 	}
 	c := &nodeClass{tree: tree{pool: x.pool}, kind: n.Class, capacity: make([]int64, x.m.dims), node: n.Spec, cordoned: cordoned}
-	copy(c.capacity, n.Capacity)
+	copy(c.capacity, n.Capacity())
 	for i := range c.node.Devices {
 		c.devices = append(c.devices, int32(x.m.deviceAt[c.node.Devices[i].Class]))
 	}

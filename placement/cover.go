@@ -54,7 +54,7 @@ func (c *covering) run() {
 			}
 		}
 		view := e.rows.view
-		view.WarmTasks(known) // all at once, so that the cache misses of looking them up overlap
+		view.PrefetchTasks(known) // all at once, so that the cache misses of looking them up overlap
 		next := 0
 		for i, row := range rows {
 			if tasks[i].ID == "" {

@@ -8,8 +8,8 @@ import (
 
 // Engine is the Picker that keeps indexes. It picks what [Exhaustive] picks, ties and all, and looks at
 // few nodes to find it. Its indexes outlive a plan: they are caught up from the change log of the
-// snapshots it is given, and brought in line by comparison where the log does not reach, as for a
-// snapshot of the past or of a fork; they never decide. If a strategy or rule of the host panics in a call, the call
+// snapshots it is given, those of forks and of the past included, and brought in line by comparison where the log
+// does not reach; they never decide. If a strategy or rule of the host panics in a call, the call
 // has picked nothing that it has not returned or told of, and the next one makes all indexes anew. The zero value is an
 // engine for BinPack. It is for one goroutine. See ENGINE.md for how it works and what it costs.
 type Engine struct {

@@ -112,7 +112,7 @@ func (e *Exhaustive) score(n cluster.NodeView, t berth.Task) int64 {
 	dims := len(e.cand.names)
 	e.cand.node = n.ID()
 	e.cand.Free = e.store.Free(row)[:dims]
-	e.cand.Capacity = append(e.cand.Capacity[:0], e.store.Node(row).Node.Capacity...)
+	e.cand.Capacity = append(e.cand.Capacity[:0], e.store.Node(row).Node.Capacity()...)
 	for len(e.cand.Capacity) < dims {
 		e.cand.Capacity = append(e.cand.Capacity, 0)
 	}

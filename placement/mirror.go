@@ -14,10 +14,9 @@ import (
 // Engine.catchUp then brings in line the rows that can differ, which stale finds. A snapshot in other numbers than
 // those here, of names or of dimensions, makes all anew.
 type mirror struct {
-	view   *store.View
-	branch uint64 // with seq: what the rows showed before the plan touched any
-	seq    uint64
-	order  []uint32 // rows by node ID; the view of a State goes on changing after the plan, and must not be read then
+	view  *store.View
+	at    store.Position // what the rows showed before the plan touched any
+	order []uint32       // rows by node ID; the view of a State goes on changing after the plan, and must not be read then
 
 	attrs         *store.Interner // whose numbers attributes and values have here and in the index of classes
 	names         []string        // of the dimensions that have one
@@ -67,7 +66,7 @@ func (m *mirror) open(view *store.View) { m.view, m.order = view, view.Order() }
 
 // opened notes that all rows are as in the view.
 func (m *mirror) opened() {
-	m.branch, m.seq = m.view.Version().Branch, m.view.Version().Seq
+	m.at = m.view.Position()
 	m.touched = m.touched[:0]
 	m.nextPass() // from here on the rows that were visited are those touched
 }
@@ -98,8 +97,8 @@ func (m *mirror) stale() []uint32 {
 	m.grow(m.view.Rows())
 	m.nextPass()
 	rows := m.differing[:0]
-	changes, ok := m.view.Since(m.seq)
-	if m.view.Version().Branch != m.branch || !ok || len(changes) > m.view.Rows() {
+	changes, ok := m.view.Since(m.at)
+	if !ok || len(changes) > m.view.Rows() {
 		for row := range uint32(m.view.Rows()) {
 			rows = append(rows, row)
 		}

@@ -162,7 +162,7 @@ func (l *ledger) apply(c *Command) error {
 	deadline := nanos(c.Deadline)
 	var errs []error
 	for i := range c.Ops {
-		l.warm(c.Ops, i)
+		l.prefetch(c.Ops, i)
 		if _, why := l.do(&c.Ops[i], deadline, false); why.Code != berth.None {
 			errs = append(errs, fmt.Errorf("%v: %w", c.Ops[i], why))
 		}
@@ -176,7 +176,7 @@ func (l *ledger) known(ops []berth.Op) error {
 	s := l.store
 	var errs []error
 	for i, op := range ops {
-		l.warm(ops, i)
+		l.prefetch(ops, i)
 		switch op.Kind {
 		case berth.Release:
 			if _, ok := s.FindTask(op.ID); !ok {

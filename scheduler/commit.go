@@ -109,7 +109,7 @@ func (c *commit) divisible() bool {
 // run does the operations.
 func (c *commit) run(l *ledger) {
 	for i := range c.plan.Ops {
-		l.warm(c.plan.Ops, i)
+		l.prefetch(c.plan.Ops, i)
 		if why := c.step(l, i); why.Code != berth.None {
 			c.refuse(i, why)
 		}

@@ -85,8 +85,8 @@ func (l *ledger) do(op *berth.Op, deadline int64, picked bool) (*berth.Grant, be
 	return nil, why
 }
 
-// warm reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
-func (l *ledger) warm(ops []berth.Op, i int) {
+// prefetch reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
+func (l *ledger) prefetch(ops []berth.Op, i int) {
 	if i%store.Ahead != 0 || len(ops) == 1 {
 		return
 	}
@@ -101,8 +101,8 @@ func (l *ledger) warm(ops []berth.Op, i int) {
 			last, groups = g, append(groups, store.Hash(g.Name()))
 		}
 	}
-	s.WarmTasks(hashes[:len(ops)])
-	s.WarmGroups(groups)
+	s.PrefetchTasks(hashes[:len(ops)])
+	s.PrefetchGroups(groups)
 	rows, slots := rowsOf[:0], slotsOf[:0]
 	for i := range ops {
 		switch ops[i].Kind {
@@ -114,8 +114,8 @@ func (l *ledger) warm(ops []berth.Op, i int) {
 			}
 		}
 	}
-	s.WarmRows(rows)
-	s.WarmRecords(slots)
+	s.PrefetchRows(rows)
+	s.PrefetchRecords(slots)
 }
 
 func (l *ledger) place(op *berth.Op, deadline int64, picked bool) (grant *berth.Grant, why berth.Reason) {

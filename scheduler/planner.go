@@ -76,8 +76,8 @@ func (p *planner) findExisting(tasks []berth.Task) {
 				last, groups = g, append(groups, store.Hash(g.Name()))
 			}
 		}
-		p.view.WarmTasks(hashes[:len(part)])
-		p.view.WarmGroups(groups)
+		p.view.PrefetchTasks(hashes[:len(part)])
+		p.view.PrefetchGroups(groups)
 		for i, t := range part {
 			if _, ok := p.view.FindTaskBy(hashes[i], t.ID); !ok {
 				continue
