@@ -10,7 +10,7 @@ import (
 const MaxWeight = 1000
 
 // Constraint is a rule about where a group's tasks may go. Every Constraint is also a [NodeRule], a
-// [DomainRule] or a [Toleration], or several of them, and then holds where all hold; package constraints has
+// [DomainRule] or a [Toleration], or several of them at once, and then counts as each; package constraints has
 // constructors for all three, and a host may write its own. A Constraint is immutable and may be used by many goroutines.
 // Sources ask it under their locks, so it must not call them.
 //

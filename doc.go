@@ -2,6 +2,7 @@
 // wants to run, and carries out the decisions. This package holds the words; the packages beside it each
 // answer one question:
 //
+//	cluster      what is where snapshots of a cluster and what-ifs, what fits where and why not
 //	constraints  where not     rules about attributes, taints and domains
 //	placement    where best    strategies, and the engine that finds the best node
 //	allocator    whose turn    weighted dominant resource fairness over a tree of roles
@@ -12,10 +13,10 @@
 //
 // A [Node] is a machine with a capacity of [Resources], [Attributes], taints, devices and ports. A [Group]
 // is what wants to run: tasks of one kind, their request, rules and preferences, charged to a [Role]. A
-// [Task] is an ID and its group. A [Snapshot] is a cluster at one moment; a [Fork] of it is a what-if.
+// [Task] is an ID and its group. A cluster.Snapshot is a cluster at one moment; a cluster.Fork of it is a what-if.
 // A [Plan] is what a scheduler decided on a snapshot, a list of operations; committing it yields an [Outcome],
 // which says of each whether it was done or why not. A [Hold] is room set aside for an owner until a
-// deadline; an [Offer] is a hold made for a framework. An [Explanation] says why a task fits nowhere.
+// deadline; an offer, of package offers, is a hold made for a framework. An [Explanation] says why a task fits nowhere.
 //
 // What others call them:
 //

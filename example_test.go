@@ -153,5 +153,5 @@ func ExampleUnplaced() {
 	task := berth.NewTask("db", berth.GroupSpec{Request: berth.Resources{"memory": 3 << 30}})
 	why := f.Explain(task.Group)
 	fmt.Println(berth.Unplaced{Task: task, Reason: why.Counts[0].Reason, Why: why})
-	// Output: 0/2 nodes for db: 2 insufficient memory; nearest n1: lacks 1 GiB memory; 1 GiB more memory on n1 would do
+	// Output: 0/2 nodes for db: 2 too little memory in all; nearest n1: lacks 1 GiB memory (it has 2 GiB in all); 1 GiB more memory on n1 would do
 }

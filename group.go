@@ -79,9 +79,14 @@ func (d DeviceRequest) Units() int64 {
 	return d.Share
 }
 
+// formatUnits prints units as a number of devices.
+func formatUnits(units int64) string {
+	return strconv.FormatFloat(float64(units)/DeviceUnits, 'f', -1, 64)
+}
+
 // String prints "2 gpu", "0.3 gpu" or, with models, "1 gpu (A100|T4)".
 func (d DeviceRequest) String() string {
-	s := strconv.FormatFloat(float64(d.Units())/DeviceUnits, 'f', -1, 64) + " " + d.Class
+	s := formatUnits(d.Units()) + " " + d.Class
 	if len(d.Models) > 0 {
 		s += " (" + strings.Join(d.Models, "|") + ")"
 	}
@@ -220,14 +225,16 @@ func (g *Group) check() error {
 	}
 	add(s.Role.Err())
 	add(s.Request.Err())
-	for i, d := range s.Devices {
+	seen := make(map[string]bool, len(s.Devices))
+	for _, d := range s.Devices {
 		add(checkName("device class", d.Class))
 		if _, ok := s.Request[d.Class]; ok {
 			add(fmt.Errorf("resource %q is also a device class", d.Class))
 		}
-		if slices.ContainsFunc(s.Devices[:i], func(o DeviceRequest) bool { return o.Class == d.Class }) {
+		if seen[d.Class] {
 			add(fmt.Errorf("devices %q: requested twice", d.Class))
 		}
+		seen[d.Class] = true
 		switch {
 		case d.Count < 0 || d.Share < 0:
 			add(fmt.Errorf("devices %q: %w", d.Class, ErrNegative))
@@ -301,10 +308,10 @@ type Task struct {
 	Group *Group
 }
 
-// String returns the task's ID; of a demand, the group's name.
+// String returns the task's ID; that of a daemon group's demand, which has none, is "agent on every node".
 func (t Task) String() string {
 	if t.IsDemand() {
-		return t.Group.Name()
+		return t.Group.Name() + " on every node"
 	}
 	return t.ID
 }

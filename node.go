@@ -29,7 +29,7 @@ type Node struct {
 	Attributes Attributes
 	// Taints keep away every group that does not tolerate them.
 	Taints []Taint
-	// Devices are the instances tasks can have shares of. Their place in the slice is their index.
+	// Devices are the instances tasks can have shares of.
 	Devices []Device
 	// Ports are the ports that tasks can have.
 	Ports []PortRange
@@ -139,11 +139,37 @@ func (t Taint) String() string {
 }
 
 // Device is one instance of a class, such as one GPU. It divides into [DeviceUnits] units. The class
-// is also a resource: a node with two devices of class "gpu" has a capacity of 2000 "gpu", which counts in
-// scores, shares and limits.
+// is also a resource: a node with two healthy devices of class "gpu" has a capacity of 2000 "gpu", which
+// counts in scores, shares and limits. On such a node nobody gets "gpu" as a plain resource, for
+// units that are taken of no device in particular would block all of them.
 type Device struct {
 	Class string // "gpu"
 	Model string // "A100"; may be empty
+	// ID names the device among those of its class on the node: tasks keep it, in whatever order the devices are
+	// listed later, and whichever come or go. The default is the device's place among those of its class,
+	// "0" for the first, which names another device once the list changes before it.
+	ID string
+	// Unhealthy devices are granted to nobody and are no capacity. Tasks that have a share of one keep it,
+	// and the node counts as overcommitted until they are released.
+	Unhealthy bool
+}
+
+// DeviceID returns the ID of the device at an index of n.Devices, given or by default; "" if there is none.
+func (n *Node) DeviceID(index int) string {
+	if n == nil || index < 0 || index >= len(n.Devices) {
+		return ""
+	}
+	d := &n.Devices[index]
+	if d.ID != "" {
+		return d.ID
+	}
+	place := 0
+	for i := range index {
+		if n.Devices[i].Class == d.Class {
+			place++
+		}
+	}
+	return strconv.Itoa(place)
 }
 
 // PortRange is the ports from First to Last, both included.
@@ -202,16 +228,39 @@ func (n *Node) Err() error {
 			add(fmt.Errorf("taint %q: unknown effect %d", t.Key, t.Effect))
 		}
 	}
-	clash := map[string]bool{}
-	for i, d := range n.Devices {
-		add(checkName(fmt.Sprintf("class of device %d", i), d.Class))
-		if _, ok := n.Capacity[d.Class]; ok && !clash[d.Class] {
-			clash[d.Class] = true
-			add(fmt.Errorf("resource %q is also a device class", d.Class))
-		}
+	for _, err := range n.deviceFaults() {
+		add(err)
 	}
 	add(checkPorts(n.Ports))
 	return errors.Join(errs...)
+}
+
+func (n *Node) deviceFaults() []error {
+	var errs []error
+	places := map[string]int{} // by class
+	type name struct{ class, id string }
+	first := map[name]int{} // the index of the device of that name
+	for i, d := range n.Devices {
+		if err := checkName(fmt.Sprintf("class of device %d", i), d.Class); err != nil {
+			errs = append(errs, err)
+		}
+		id := d.ID
+		if id == "" {
+			id = strconv.Itoa(places[d.Class])
+		} else if err := checkName(fmt.Sprintf("ID of device %d", i), id); err != nil {
+			errs = append(errs, err)
+		}
+		if _, ok := n.Capacity[d.Class]; ok && places[d.Class] == 0 {
+			errs = append(errs, fmt.Errorf("resource %q is also a device class", d.Class))
+		}
+		places[d.Class]++
+		if k, taken := first[name{d.Class, id}]; taken {
+			errs = append(errs, fmt.Errorf("devices %d and %d are both %s %q", k, i, d.Class, id))
+			continue
+		}
+		first[name{d.Class, id}] = i
+	}
+	return errs
 }
 
 func checkPorts(ranges []PortRange) error {
@@ -232,8 +281,11 @@ func checkPorts(ranges []PortRange) error {
 	return errors.Join(errs...)
 }
 
-// Clone returns a copy of n that shares nothing with it.
+// Clone returns a copy of n that shares nothing with it; nil of nil.
 func (n *Node) Clone() *Node {
+	if n == nil {
+		return nil
+	}
 	c := *n
 	c.Capacity = n.Capacity.Clone()
 	c.Attributes = maps.Clone(n.Attributes)

@@ -3,7 +3,9 @@ package berth
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -69,15 +71,25 @@ type Op struct {
 
 // Grant is the particular devices and ports a task got. It must not be changed.
 type Grant struct {
-	Devices []DeviceShare
-	Ports   []uint16 // those asked for by number first, then the dynamic ones, each ascending
+	Devices []DeviceShare // by class, those of one class in the order of the node's list
+	Ports   []uint16      // those asked for by number first, then the dynamic ones, each ascending
 }
 
-// DeviceShare is units of the device at an index of [Node].Devices.
+// DeviceShare is units of a device, which its class and [Device].ID name on its node. Of a device that the node
+// no longer has it stays, and says what the task was given.
 type DeviceShare struct {
-	Index int
+	Class string
+	ID    string
 	Units int64
 }
+
+// String prints "gpu/0:500".
+func (d DeviceShare) String() string {
+	return d.Class + "/" + d.ID + ":" + strconv.FormatInt(d.Units, 10)
+}
+
+// Device returns the share without its units: equal for shares of one device.
+func (d DeviceShare) Device() DeviceShare { return DeviceShare{Class: d.Class, ID: d.ID} }
 
 // Clone returns a copy of g that shares nothing with it; nil of nil.
 func (g *Grant) Clone() *Grant {
@@ -87,7 +99,16 @@ func (g *Grant) Clone() *Grant {
 	return &Grant{Devices: slices.Clone(g.Devices), Ports: slices.Clone(g.Ports)}
 }
 
-// String prints the devices as "index:units" joined by "|", and the ports.
+// Err returns every fault of the grant joined into one error, or nil; none for no grant.
+func (g *Grant) Err() error {
+	if g == nil {
+		return nil
+	}
+	errs := shareFaults(g.Devices)
+	return errors.Join(errs...)
+}
+
+// String prints the devices as "class/ID:units" joined by "|", and the ports.
 func (g *Grant) String() string {
 	if g == nil {
 		return ""
@@ -97,7 +118,7 @@ func (g *Grant) String() string {
 		if i > 0 {
 			b.WriteByte('|')
 		}
-		fmt.Fprintf(&b, "%d:%d", d.Index, d.Units)
+		b.WriteString(d.String())
 	}
 	if len(g.Ports) > 0 {
 		if b.Len() > 0 {
@@ -147,12 +168,8 @@ func (h *Hold) Err() error {
 	add(h.Role.Err())
 	add(checkName("node", h.Node))
 	add(h.Resources.Err())
-	seen := map[int]bool{}
-	for _, d := range h.Devices {
-		if d.Index < 0 || d.Units <= 0 || d.Units > DeviceUnits || seen[d.Index] {
-			add(fmt.Errorf("device %d: %d units are not a share of a device named once", d.Index, d.Units))
-		}
-		seen[d.Index] = true
+	for _, err := range shareFaults(h.Devices) {
+		add(err)
 	}
 	for p := range faultyPorts(h.Ports) {
 		add(fmt.Errorf("port %d: zero or named twice", p))
@@ -166,19 +183,43 @@ func (h *Hold) Err() error {
 	return errors.Join(errs...)
 }
 
-// Clone returns a copy of h that shares nothing with it.
+// shareFaults returns what is wrong with shares that one hold or task has on one node.
+func shareFaults(shares []DeviceShare) []error {
+	var errs []error
+	seen := make(map[DeviceShare]bool, len(shares))
+	for _, d := range shares {
+		name := d.Device()
+		if d.Class == "" || d.ID == "" || d.Units <= 0 || d.Units > DeviceUnits || seen[name] {
+			errs = append(errs, fmt.Errorf("device %s %q: %d units are not a share of a device named once", d.Class, d.ID, d.Units))
+		}
+		seen[name] = true
+	}
+	return errs
+}
+
+// Cost returns what the hold is of every resource, its devices by their class, as shares and limits count it. A sum
+// that would overflow stays at the largest int64.
+func (h *Hold) Cost() Resources {
+	if h == nil {
+		return Resources{}
+	}
+	cost := h.Resources.Clone()
+	for _, d := range h.Devices {
+		cost[d.Class] = min(cost[d.Class], math.MaxInt64-max(d.Units, 0)) + d.Units
+	}
+	return cost
+}
+
+// Clone returns a copy of h that shares nothing with it; nil of nil.
 func (h *Hold) Clone() *Hold {
+	if h == nil {
+		return nil
+	}
 	c := *h
 	c.Resources = h.Resources.Clone()
 	c.Devices = slices.Clone(h.Devices)
 	c.Ports = slices.Clone(h.Ports)
 	return &c
-}
-
-// Offer is a hold as the framework it was made for sees it.
-type Offer struct {
-	Hold
-	Attributes Attributes // of the node
 }
 
 // Plan is what a scheduler decided on one snapshot: operations in order, and the tasks that could not

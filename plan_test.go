@@ -20,7 +20,7 @@ func TestHoldErr(t *testing.T) {
 	}{
 		"good": {func(*berth.Hold) {}, nil},
 		"all kept": {func(h *berth.Hold) {
-			h.Devices = []berth.DeviceShare{{Index: 0, Units: 1000}}
+			h.Devices = []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}
 			h.Ports = []uint16{1, 65535}
 		}, nil},
 		"names": {func(h *berth.Hold) { h.ID, h.Owner, h.Node = "", "", " " },
@@ -28,9 +28,9 @@ func TestHoldErr(t *testing.T) {
 		"resources": {func(h *berth.Hold) { h.Resources = berth.Resources{"a": -1, "": 2} },
 			[]string{`hold "h": resource: empty name`, `hold "h": resource "a": quantity is negative: -1`}},
 		"devices": {func(h *berth.Hold) {
-			h.Devices = []berth.DeviceShare{{Index: -1, Units: 1}, {Index: 0, Units: 0}, {Index: 1, Units: 1001}, {Index: 2, Units: 1}, {Index: 2, Units: 1}}
-		}, []string{`hold "h": device -1: 1 units are not a share of a device named once`, `hold "h": device 0: 0 units are not a share of a device named once`,
-			`hold "h": device 1: 1001 units are not a share of a device named once`, `hold "h": device 2: 1 units are not a share of a device named once`}},
+			h.Devices = []berth.DeviceShare{{Class: "gpu", Units: 1}, {Class: "gpu", ID: "0", Units: 0}, {Class: "gpu", ID: "1", Units: 1001}, {Class: "gpu", ID: "2", Units: 1}, {Class: "gpu", ID: "2", Units: 1}}
+		}, []string{`hold "h": device gpu "": 1 units are not a share of a device named once`, `hold "h": device gpu "0": 0 units are not a share of a device named once`,
+			`hold "h": device gpu "1": 1001 units are not a share of a device named once`, `hold "h": device gpu "2": 1 units are not a share of a device named once`}},
 		"ports":                  {func(h *berth.Hold) { h.Ports = []uint16{7, 0, 9, 7} }, []string{`hold "h": port 0: zero or named twice`, `hold "h": port 7: zero or named twice`}},
 		"lease":                  {func(h *berth.Hold) { h.Lease = 9 }, []string{`hold "h": unknown lease 9`}},
 		"no deadline":            {func(h *berth.Hold) { h.Deadline = time.Time{} }, []string{`hold "h": no deadline`}},

@@ -12,14 +12,29 @@ type Code uint8
 const (
 	// None is the zero Code: no reason.
 	None Code = iota
-	// Insufficient: not enough of a resource is free; the subject names it.
+	// Insufficient: not enough of a resource is free, though the node has enough in all; the subject names it.
 	Insufficient
-	// NoDevice: no device, or not enough of them, with enough free units; the subject is the request.
+	// TooSmall: the node has less of a resource in all than a task takes; the subject names it.
+	TooSmall
+	// ByDevice: a resource is asked for that the node has as devices only; the subject names it.
+	ByDevice
+	// NoDevice: the node does not have the devices, or not as many; the subject is the request.
 	NoDevice
-	// NoPort: a port is taken or not the node's, or too few are free; the subject is the request.
+	// DeviceUnhealthy: the node has the devices, but too few are healthy; the subject is the request.
+	DeviceUnhealthy
+	// DeviceTaken: of the healthy devices too few are free; the subject is the request.
+	DeviceTaken
+	// UnitsTaken: the devices are free, but adopted tasks take units of their class of no device in particular; the
+	// subject is the class.
+	UnitsTaken
+	// NoPort: a port is not the node's, or the node has too few in all; the subject is the request.
 	NoPort
+	// PortTaken: a port is taken, or too few are free; the subject is the request.
+	PortTaken
 	// RuleBroken: a rule about the node's attributes does not hold; the subject is the rule.
 	RuleBroken
+	// NoDomain: the node lacks the attribute of a rule about domains; the subject is the rule.
+	NoDomain
 	// DomainFull: the node's domain may have no more of the group's tasks; the subject is the rule.
 	DomainFull
 	// Tainted: the node has a taint that is not tolerated; the subject is the taint.
@@ -28,6 +43,9 @@ const (
 	Unschedulable
 	// Cordoned: the node is cordoned.
 	Cordoned
+	// NotOffered: nothing of the node is offered to who asks, so that nothing is known of the room there. Rules that
+	// keep a task off the node are told besides.
+	NotOffered
 
 	// NoNodes: there are no nodes.
 	NoNodes
@@ -58,8 +76,11 @@ const (
 )
 
 var codeText = [...]string{
-	None: "no reason", Insufficient: "insufficient", NoDevice: "no device for", NoPort: "no port", RuleBroken: "rule", DomainFull: "domain full",
-	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
+	None: "no reason", Insufficient: "insufficient", TooSmall: "too little in all of", ByDevice: "only as devices:",
+	NoDevice: "no device for", DeviceUnhealthy: "no healthy device for", DeviceTaken: "no free device for", UnitsTaken: "insufficient units of",
+	NoPort: "no port", PortTaken: "no free port", RuleBroken: "refused by", NoDomain: "no domain of", DomainFull: "domain full",
+	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered",
+	NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }
@@ -83,8 +104,10 @@ func (r Reason) String() string {
 	switch {
 	case r.Subject == "":
 		return r.Code.String()
-	case r.Code == RuleBroken, r.Code == DomainFull:
+	case r.Code == DomainFull:
 		return r.Subject
+	case r.Code == TooSmall:
+		return "too little " + r.Subject + " in all"
 	}
 	return r.Code.String() + " " + r.Subject
 }
@@ -108,30 +131,57 @@ type Explanation struct {
 	Counts []ReasonCount
 	// Nearest is the node that came closest, nil if there is no node.
 	Nearest *NearMiss
+	// Mode is that of the task's group.
+	Mode Mode
+	// Missing is, of a gang, how many of its tasks have no place yet, up to its size: a place for one helps only
+	// where it is the last. It is 0 for other groups and for a gang that is complete.
+	Missing int
 }
 
-// Helps says what would have let the task be placed, if one change on the nearest node would.
+// Helps says what would have let the task be placed, where a change on the nearest node would: all that the node
+// lacks, as far as it can be had there. It is empty where that would not be enough, as for a gang of which more than one
+// task has no place.
 func (e *Explanation) Helps() string {
-	if e == nil || e.Nearest == nil || len(e.Nearest.Lacks) != 1 {
+	if e == nil || e.Nearest == nil || len(e.Nearest.Lacks) == 0 || e.Missing > 1 {
 		return ""
 	}
-	node, l := e.Nearest.Node, e.Nearest.Lacks[0]
-	subject := l.Reason.Subject
-	switch l.Reason.Code {
-	case Insufficient:
-		return fmt.Sprintf("%s more %s on %s would do", formatShortfall(subject, l.Short), subject, node)
-	case DomainFull:
-		return "a node in another domain of " + subject + " would do"
-	case Tainted:
-		return "tolerating " + subject + " would do"
-	case Unschedulable:
-		return "making " + node + " schedulable would do"
-	case Cordoned:
-		return "uncordoning " + node + " would do"
-	case NoDevice:
-		return "room for " + subject + " on " + node + " would do"
+	node, lacks := e.Nearest.Node, e.Nearest.Lacks
+	if lacks[0].Reason.Code == DomainFull && len(lacks) == 1 && e.Mode != Daemon { // a daemon's instance is of its node
+		return "a node in another domain of " + lacks[0].Reason.Subject + " would do"
 	}
-	return ""
+	var changes, room []string
+	for _, l := range lacks {
+		subject := l.Reason.Subject
+		switch l.Reason.Code {
+		case Insufficient, TooSmall, UnitsTaken:
+			room = append(room, l.amount()+" more "+subject)
+		case DeviceTaken:
+			room = append(room, "room for "+subject)
+		case NoDevice:
+			room = append(room, subject)
+		case Tainted:
+			changes = append(changes, "tolerating "+subject)
+		case Unschedulable:
+			changes = append(changes, "making "+node+" schedulable")
+		case Cordoned:
+			changes = append(changes, "uncordoning "+node)
+		default:
+			return ""
+		}
+	}
+	if len(room) > 0 {
+		changes = append(changes, list(room)+" on "+node)
+	}
+	return list(changes) + " would do"
+}
+
+// list joins words as people do: "a", "a and b", "a, b and c".
+func list(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 // NearMiss is the node that came closest to taking a task: the one with the fewest reasons that more
@@ -141,23 +191,35 @@ type NearMiss struct {
 	Lacks []Lack
 }
 
-// Lack is one thing a node lacked. Short is the missing amount for [Insufficient], else 0.
+// Lack is one thing a node lacked.
 type Lack struct {
 	Reason Reason
-	Short  int64
-	Detail string // what stands in the way, such as the tasks in the node's domain
+	// Short is by how much more than what is free a task takes, for [Insufficient] and [TooSmall], and in units for
+	// [UnitsTaken]; else 0.
+	Short int64
+	// Detail is what stands in the way, such as the tasks in the node's domain or on its ports.
+	Detail string
 }
 
 // String prints "lacks 1.2 GiB memory" or the reason with its detail.
 func (l Lack) String() string {
-	if l.Reason.Code == Insufficient {
-		return "lacks " + formatShortfall(l.Reason.Subject, l.Short) + " " + l.Reason.Subject
-	}
 	s := l.Reason.String()
+	switch l.Reason.Code {
+	case Insufficient, TooSmall, UnitsTaken:
+		s = "lacks " + l.amount() + " " + l.Reason.Subject
+	}
 	if l.Detail != "" {
 		s += " (" + l.Detail + ")"
 	}
 	return s
+}
+
+// amount prints what is short.
+func (l Lack) amount() string {
+	if l.Reason.Code == UnitsTaken {
+		return formatUnits(l.Short)
+	}
+	return formatShortfall(l.Reason.Subject, l.Short)
 }
 
 // String prints "3 insufficient cpu, 2 unique(zone); nearest n4: lacks 0.5 cpu".

@@ -12,8 +12,10 @@ import (
 func TestReasonString(t *testing.T) {
 	want := map[berth.Code]string{
 		berth.None: "no reason x", berth.Insufficient: "insufficient x", berth.NoDevice: "no device for x", berth.NoPort: "no port x",
-		berth.RuleBroken: "x", berth.DomainFull: "x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
-		berth.Cordoned: "cordoned x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
+		berth.TooSmall: "too little x in all", berth.ByDevice: "only as devices: x", berth.DeviceUnhealthy: "no healthy device for x",
+		berth.DeviceTaken: "no free device for x", berth.UnitsTaken: "insufficient units of x", berth.PortTaken: "no free port x",
+		berth.RuleBroken: "refused by x", berth.NoDomain: "no domain of x", berth.DomainFull: "x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
+		berth.Cordoned: "cordoned x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
 		berth.UnknownNode: "unknown node x", berth.UnknownTask: "unknown task x", berth.UnknownHold: "unknown hold x",
 		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x", berth.GroupDiffers: "another group is named x",
 		berth.NotHeld: "not held x", berth.Denied: "denied x", berth.Invalid: "invalid x",
@@ -26,7 +28,7 @@ func TestReasonString(t *testing.T) {
 	assert.Equal(t, "cordoned", berth.Reason{Code: berth.Cordoned}.String())
 	assert.Equal(t, "no reason", berth.Reason{}.String())
 	assert.Equal(t, "reason 255 x", berth.Reason{Code: 255, Subject: "x"}.String())
-	assert.Equal(t, "rule", berth.RuleBroken.String())
+	assert.Equal(t, "refused by", berth.RuleBroken.String())
 	assert.Equal(t, "domain full", berth.Reason{Code: berth.DomainFull}.String())
 	assert.Equal(t, "reason 255", berth.Code(255).String())
 	lack := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1<<30 + 1}
@@ -65,17 +67,18 @@ func TestExplanationString(t *testing.T) {
 
 func TestHelps(t *testing.T) {
 	for want, why := range map[string]berth.Reason{
+		"2 gpu on n1 would do":                        {Code: berth.NoDevice, Subject: "2 gpu"},
 		"2 more cpu on n1 would do":                   {Code: berth.Insufficient, Subject: "cpu"},
 		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
 		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
 		"making n1 schedulable would do":              {Code: berth.Unschedulable},
-		"uncordoning n1 would do":             {Code: berth.Cordoned},
-		"room for 1 gpu on n1 would do":               {Code: berth.NoDevice, Subject: "1 gpu"},
+		"uncordoning n1 would do":                     {Code: berth.Cordoned},
+		"room for 1 gpu on n1 would do":               {Code: berth.DeviceTaken, Subject: "1 gpu"},
 		"":                                            {Code: berth.RuleBroken, Subject: "zone"},
 	} {
 		e := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: why, Short: 2000}}}}
 		assert.Equal(t, want, e.Helps())
-		e.Nearest.Lacks = append(e.Nearest.Lacks, e.Nearest.Lacks[0])
+		e.Nearest.Lacks = append(e.Nearest.Lacks, berth.Lack{Reason: berth.Reason{Code: berth.PortTaken, Subject: "80"}})
 		assert.Empty(t, e.Helps(), "one change is not enough")
 	}
 	assert.Empty(t, (*berth.Explanation)(nil).Helps())

@@ -14,8 +14,10 @@ type Requirements struct {
 		Name   string
 		Amount int64
 	}
-	// Devices are the requests for devices.
+	// Devices are the requests for devices, by class.
 	Devices []DeviceRequest
+	// Plain are the resources that are requested as such, not as devices, in name order.
+	Plain []string
 	// Ports are the ports needed by number, in ascending order, and DynamicPorts is how many more.
 	Ports        []PortRange
 	DynamicPorts int
@@ -28,8 +30,7 @@ type Requirements struct {
 	// Prefer are the preferences.
 	Prefer []Preference
 
-	// Eligibility is equal for groups for which the same nodes are eligible and equally preferred. It is empty for
-	// groups without rules about nodes, tolerations and preferences.
+	// Eligibility is equal for groups for which the same nodes are eligible and equally preferred.
 	Eligibility string
 	// Reads are the attributes that the rules about nodes and the preferences look at, sorted. Nodes with equal taints and
 	// equal values of them are answered alike, unless ReadsAll says that a rule may look at any part of a node.
@@ -40,14 +41,34 @@ type Requirements struct {
 // UsesPorts reports whether a task needs ports.
 func (r *Requirements) UsesPorts() bool { return len(r.Ports) > 0 || r.DynamicPorts > 0 }
 
+// DeviceOf returns the index in r.Devices of the request for devices of a class, or -1.
+func (r *Requirements) DeviceOf(class string) int {
+	if len(r.Devices) == 1 { // the common case, asked for every resource of a task
+		if r.Devices[0].Class == class {
+			return 0
+		}
+		return -1
+	}
+	i, ok := slices.BinarySearchFunc(r.Devices, class, func(d DeviceRequest, class string) int { return strings.Compare(d.Class, class) })
+	if !ok {
+		return -1
+	}
+	return i
+}
+
 func (r *Requirements) compile(s *GroupSpec) {
 	r.needs(s)
-	r.Devices, r.Ports, r.DynamicPorts, r.Prefer = s.Devices, sortedPorts(s.Ports), s.DynamicPorts, s.Prefer
+	r.Ports, r.DynamicPorts, r.Prefer = sortedPorts(s.Ports), s.DynamicPorts, s.Prefer
+	r.Devices = s.Devices
+	if byClass := func(a, b DeviceRequest) int { return strings.Compare(a.Class, b.Class) }; !slices.IsSortedFunc(r.Devices, byClass) {
+		r.Devices = slices.SortedFunc(slices.Values(r.Devices), byClass)
+	}
 	r.rules(s)
+	r.Eligibility = strings.Join(r.Plain, "\x00") // a node of such devices does not give them as plain resources
 	if len(r.NodeRules)+len(r.Tolerations)+len(r.Prefer) == 0 {
 		return
 	}
-	r.Eligibility = fmt.Sprintf("%q %q %q", texts(r.NodeRules), texts(r.Tolerations), r.Prefer)
+	r.Eligibility += fmt.Sprintf("\x00%q %q %q", texts(r.NodeRules), texts(r.Tolerations), r.Prefer)
 	for _, rule := range r.NodeRules {
 		r.read(rule)
 	}
@@ -66,9 +87,10 @@ func (r *Requirements) needs(s *GroupSpec) {
 	r.Needs = make([]need, 0, len(s.Request)+len(s.Devices))
 	for name, q := range s.Request {
 		if q > 0 {
-			r.Needs = append(r.Needs, need{name, q})
+			r.Needs, r.Plain = append(r.Needs, need{name, q}), append(r.Plain, name)
 		}
 	}
+	slices.Sort(r.Plain)
 	for _, d := range s.Devices {
 		r.Needs = append(r.Needs, need{d.Class, d.Units()})
 	}
@@ -76,12 +98,14 @@ func (r *Requirements) needs(s *GroupSpec) {
 }
 
 func (r *Requirements) rules(s *GroupSpec) {
-	said := texts(s.Rules)
-	for i, rule := range s.Rules {
-		if slices.Contains(said[:i], said[i]) {
+	said := map[string]bool{}
+	for _, rule := range s.Rules {
+		text := rule.String()
+		if said[text] {
 			continue // said again, a rule adds nothing but the same reason once more
 		}
-		// A rule may be of several kinds: it then must hold as each of them.
+		said[text] = true
+		// A host's rule can be of several kinds, and says something as each.
 		if rule, ok := rule.(NodeRule); ok {
 			r.NodeRules = append(r.NodeRules, rule)
 		}

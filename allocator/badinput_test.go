@@ -1,7 +1,6 @@
 package allocator_test
 
 import (
-	"math"
 	"strings"
 	"testing"
 
@@ -13,7 +12,6 @@ import (
 )
 
 func TestBadInput(t *testing.T) {
-	const most = math.MaxInt64
 	other := newDRF(t, allocator.Config{})
 	foreign, err := other.Vector(res{"cpu": 1})
 	require.NoError(t, err)
@@ -38,9 +36,6 @@ func TestBadInput(t *testing.T) {
 		{"charge unknown, negative and unnamed", func(d *allocator.DRF) error {
 			return d.Charge(client("x@y"), res{"cpu": -1, "": 1})
 		}, allocator.ErrUnknown, []string{`charge "x@y": unknown client`, `resource "cpu"`, "negative", "empty name"}},
-		{"charge two that overflow together", func(d *allocator.DRF) error {
-			return d.Charge(client("a"), res{"cpu": most, "disk": 1, "memory": most})
-		}, berth.ErrOverflow, []string{`charge "a"`, `"cpu"`, `"memory"`}},
 		{"credit more than held, of a known and a new name", func(d *allocator.DRF) error {
 			return d.Credit(client("a"), res{"cpu": 6, "memory": 1, "tape": 1})
 		}, berth.ErrNegative, []string{`credit "a"`, `"cpu": 5 - 6`, `"tape": 0 - 1`}},
@@ -59,7 +54,6 @@ func TestBadInput(t *testing.T) {
 			return err
 		}, berth.ErrNegative, []string{`"cpu"`, `"memory"`}},
 		{"negative capacity", func(d *allocator.DRF) error { return d.SetCapacity(res{"cpu": -1, "gpu": -1}) }, berth.ErrNegative, []string{`"cpu"`, `"gpu"`}},
-		{"capacity overflows", func(d *allocator.DRF) error { return d.AddCapacity(res{"cpu": most, "memory": most, "gpu": most}) }, berth.ErrOverflow, []string{`"cpu"`, `"memory"`}},
 		{"more capacity removed than there is", func(d *allocator.DRF) error { return d.RemoveCapacity(res{"cpu": 101, "gpu": 1}) }, berth.ErrNegative, []string{`"cpu": 100 - 101`, `"gpu": 0 - 1`}},
 		{"weight zero of a malformed role", func(d *allocator.DRF) error { return d.SetWeight("-x", 0) }, nil, []string{`weight of "-x"`, "begins with '-'", "weight 0 is not positive"}},
 		{"negative weight of the root", func(d *allocator.DRF) error { return d.SetWeight("", -1500) }, nil, []string{"root has no siblings", "weight -1.5 is not positive"}},
@@ -110,6 +104,56 @@ func state(t *testing.T, d *allocator.DRF) []string {
 		out = append(out, string(r)+" "+share.String())
 	}
 	return out
+}
+
+// A nil DRF, and so a nil Turns in an interface, and a copy of one in use say so.
+func TestNilAndCopiedDRF(t *testing.T) {
+	original := newDRF(t, allocator.Config{Capacity: res{"cpu": 10}})
+	require.NoError(t, original.Add(client("f@r")))
+	before := order(original)
+	copied := *original
+	for want, d := range map[string]*allocator.DRF{": DRF is nil": nil, ": DRF is a copy of one in use": &copied} {
+		c := client("f@r")
+		_, err := d.Vector(res{"cpu": 1})
+		for what, err := range map[string]error{
+			"vector":           err,
+			"capacity":         d.SetCapacity(res{"cpu": 1}),
+			"add capacity":     d.AddCapacity(nil),
+			"remove capacity":  d.RemoveCapacity(nil),
+			`weight of "r"`:    d.SetWeight("r", 1),
+			"add":              d.Add(c),
+			`remove "f@r"`:     d.Remove(c),
+			`activate "f@r"`:   d.Activate(c),
+			`deactivate "f@r"`: d.Deactivate(c),
+			`charge "f@r"`:     d.Charge(c, res{"cpu": 1}),
+			`credit "f@r"`:     d.CreditVector(c, allocator.Vector{}),
+		} {
+			assert.ErrorContains(t, err, "allocator: "+what+want)
+		}
+		assert.Zero(t, d.Len())
+		assert.Empty(t, d.Capacity())
+		assert.Empty(t, order(d))
+		_, ok := d.Next(nil)
+		assert.False(t, ok)
+		_, ok = d.Charged(c)
+		assert.False(t, ok)
+		_, ok = d.Share(c)
+		assert.False(t, ok)
+		_, ok = d.RoleShare("")
+		assert.False(t, ok)
+
+		assert.ErrorContains(t, d.Turns().SetCapacity(nil), want)
+		for range d.Turns().All() {
+			t.Error("nobody can have a turn")
+		}
+	}
+	assert.Equal(t, before, order(original))
+	assert.Equal(t, res{"cpu": 10}, original.Capacity())
+
+	var unused allocator.DRF
+	mayBeCopied := unused
+	require.NoError(t, mayBeCopied.Add(client("a")))
+	assert.Empty(t, order(&unused))
 }
 
 func TestZeroDRF(t *testing.T) {

@@ -10,15 +10,15 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// Client is who can have a turn: a role as one queue, when Name is empty, or one of the frameworks,
-// users or jobs inside a role. With an empty Role, the client is directly below the root. Clients are
-// compared with ==.
+// Client is who can have a turn: one of the frameworks, users or jobs of a role or, when Name is empty, the
+// role itself as one queue. With an empty Role, the client is directly below the root. Clients compare
+// with ==.
 type Client struct {
 	Role berth.Role
 	Name string
 }
 
-// maxDepth bounds the recursion over the tree, so that no path, however long, exhausts the stack.
+// maxDepth is the most segments of a role. It bounds the recursion over the tree, and what a charge costs.
 const maxDepth = 100
 
 // Err returns every fault of the client joined into one error, or nil: the faults of its role, a role

@@ -2,27 +2,32 @@
 // al., "Dominant Resource Fairness: Fair Allocation of Multiple Resource Types", NSDI 2011).
 //
 // The dominant share of a client is the largest of its fractions of the capacity, over all
-// resources: who holds 2 of 9 CPUs and 8 of 18 GB has 4/9, and memory is its dominant resource. The
-// next grant goes to the client with the lowest dominant share. A [DRF] only keeps that account; the
-// host decides what to grant, and tells it with [DRF.Charge] and [DRF.Credit].
+// resources: a client that holds 2 of 9 CPUs and 8 of 18 GB has 4/9, and memory is its dominant resource.
+// The next grant goes to the client with the lowest dominant share. A [DRF] keeps the account and the
+// order; the host decides what to grant, and reports it with [DRF.Charge] and [DRF.Credit]. A loop of
+// [DRF.Next] and Charge is the paper's progressive filling (its algorithm 1).
 //
 // # Roles
 //
-// Roles form a tree ("eng/search" is below "eng"), and whoever holds something holds it for every
-// role above. Each level is shared out among siblings: the lowest weighted share comes first, and
-// with it all of its subtree, so the order of clients is the tree in pre-order. The clients of one
-// role, and the roles below it, are on different levels: the clients together compete, at
-// [DefaultWeight], with the roles below (Apache Mesos does the same with its virtual leaf "eng/.").
-// A host without roles uses clients with a name alone; a host with one queue per role uses clients
-// with a role alone.
+// Roles form a tree ("eng/search" is below "eng"), and what a client holds is held by every role above it
+// too. The siblings at each level are ordered by weighted share, lowest first, and a role brings everything
+// below it along: the order of clients is the tree in pre-order. The clients of a role stand together as one
+// sibling of the roles below it, at [DefaultWeight] (the virtual leaf "eng/." of Apache Mesos). A host
+// without roles uses clients with a name alone; a host with one queue per role uses clients with a role
+// alone. A role has at most 100 segments.
+//
+// A role's share is that of what everybody below it holds together, as in Mesos. Hierarchical DRF
+// (Bhattacharya et al., "Hierarchical Scheduling for Diverse Datacenter Workloads", SoCC 2013) rescales
+// what children hold before it adds them up, so that a role whose siblings want different resources is not
+// passed over; that is not done here.
 //
 // # Order
 //
-// Siblings are ordered by dominant share over weight; equal shares by the number of charges ever
-// made, fewest first; equal counts by name. The count is never taken back, so clients that return
-// what they are given take turns, as in Mesos, instead of the first name winning for ever. It belongs
-// to the life of a DRF: a host that must rebuild the same order after a restart replays the charges
-// and credits, not only what is held at the end.
+// Siblings are ordered by dominant share over weight (section 4.3 of the paper, with one weight for all
+// resources); equal shares by the number of charges ever made, fewest first; equal counts by name. A credit
+// does not lower the count, so clients that return what they are given take turns, as in Mesos, instead
+// of the first name winning for ever. The count belongs to the life of a DRF: a host that must rebuild the
+// same order after a restart replays the charges and credits, not only what is held at the end.
 //
 // The paper leaves ties open. In its example only the first turn is a tie, which the name decides: the
 // turns are A, B, A, B, A where its table, starting with B, has B, A, A, B, A. Both end alike.
@@ -34,7 +39,12 @@
 // # What counts
 //
 // Everything charged counts against the capacity of the whole cluster, at each level of the tree. A
-// resource of which there is none is not considered, nor is one excluded by [Config]. A share above
-// one is no error: capacity may shrink under what is held. A GPU or another device counts like any
-// resource, by the name and amount the host charges for it.
+// resource without capacity does not count, nor does one that [Config] excludes. A share may exceed
+// one, because capacity may shrink under what is held. A GPU or another device counts like any resource,
+// by the name and amount the host charges for it. Amounts are in the host's units, the same for capacity
+// and charges.
+//
+// Each amount handed in is an int64, but sums are kept in 128 bits: a thousand nodes can each have
+// [math.MaxInt64] of a resource that they do not limit, and clients can together hold more than an int64. No
+// call fails because of how much others hold.
 package allocator

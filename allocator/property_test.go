@@ -202,6 +202,35 @@ func TestChangesDuringWalk(t *testing.T) {
 	}
 }
 
+// Walks within walks each follow the order as it was when they began, whatever the others change.
+func TestWalksWithinWalks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	d := newDRF(t, allocator.Config{Capacity: res{"cpu": 1000}})
+	for i := range 60 {
+		require.NoError(t, d.Add(client(fmt.Sprintf("c%02d", i))))
+	}
+	charge := func() {
+		require.NoError(t, d.Charge(client(fmt.Sprintf("c%02d", rng.IntN(60))), res{"cpu": rng.Int64N(50)}))
+	}
+	outer, before := []string{}, order(d)
+	for c := range d.Order() {
+		outer = append(outer, c.String())
+		charge()
+		inner, before := []string{}, order(d)
+		for c := range d.Order() {
+			inner = append(inner, c.String())
+			if len(inner) == 20 {
+				require.NoError(t, d.AddCapacity(res{"cpu": 1}))
+			}
+			charge()
+			next, _ := d.Next(nil)
+			require.Equal(t, strings.Fields(order(d))[0], next.String())
+		}
+		require.Equal(t, before, strings.Join(inner, " "))
+	}
+	require.Equal(t, before, strings.Join(outer, " "))
+}
+
 func TestCompareIsExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	// Few bits from the top make near-ties and carries in every word of the products.

@@ -1,15 +1,12 @@
 package allocator
 
 import (
-	"cmp"
 	"fmt"
-	"math/bits"
 	"strconv"
 )
 
-// Weight is how much of a level a role deserves relative to its siblings, in thousandths: a role of
-// weight 2000 deserves twice what one of [DefaultWeight] does. It is a whole number so that shares
-// compare exactly.
+// Weight is how much a role deserves relative to its siblings, in thousandths: a role of weight 2000 deserves
+// twice as much as one of [DefaultWeight]. It is a positive whole number, so that shares compare exactly.
 type Weight int64
 
 // DefaultWeight is the weight of a role that was given none, and of the clients in a role.
@@ -23,6 +20,9 @@ func (w Weight) String() string {
 // Share is a dominant share: the part Used out of Total of the resource of which the client or role
 // has the largest part. When two resources tie, the first by name is meant. The zero Share is that of
 // a client that holds nothing that counts.
+//
+// Where Used or Total is beyond an int64, both are divided by the power of two that makes them fit, and
+// rounded up, so that something is never shown as nothing. The order of a [DRF] goes by the exact amounts.
 type Share struct {
 	Used     int64
 	Total    int64
@@ -30,10 +30,11 @@ type Share struct {
 	Weight   Weight // by which Compare divides; DefaultWeight when not positive
 }
 
-// Compare returns -1, 0 or +1 as the share over its weight is less than, equal to or greater than
-// o's. It is exact for any quantities.
+// Compare returns -1, 0 or +1 as the share divided by its weight is less than, equal to or greater than
+// o's. It is exact for whatever the fields hold.
 func (s Share) Compare(o Share) int {
-	return s.ratio().compare(o.ratio())
+	a, b := s.ratio(), o.ratio()
+	return a.compare(&b)
 }
 
 // Fraction returns Used/Total in lowest terms, weight left out: 2, 3 for 6 of 9; 0, 1 for nothing.
@@ -68,45 +69,19 @@ func (s Share) String() string {
 	return fmt.Sprintf("%d/%d of %s at weight %s", num, den, s.Resource, s.Weight)
 }
 
+// fraction returns used and total as int64s: both halved until they fit, which they mostly do.
+func fraction(used, total wide) (int64, int64) {
+	n := max(0, max(used.bits(), total.bits())-63)
+	return used.over(n).int64(), total.over(n).int64()
+}
+
 func (s Share) ratio() ratio {
-	r := ratio{total: 1, weight: uint64(DefaultWeight)}
+	r := ratio{total: wideOf(1), weight: uint64(DefaultWeight)}
 	if s.Used > 0 && s.Total > 0 {
-		r.used, r.total = uint64(s.Used), uint64(s.Total)
+		r.used, r.total = wideOf(s.Used), wideOf(s.Total)
 	}
 	if s.Weight > 0 {
 		r.weight = uint64(s.Weight)
 	}
 	return r
-}
-
-// ratio is the number used/(total*weight). Total and weight are never zero.
-type ratio struct {
-	used, total, weight uint64
-}
-
-// compare cross-multiplies. Three factors of 63 bits need 189, so the products are kept in three
-// words; siblings mostly share a dominant resource and a weight, and then one comparison does.
-func (a ratio) compare(b ratio) int {
-	if a.total == b.total && a.weight == b.weight {
-		return cmp.Compare(a.used, b.used)
-	}
-	a2, a1, a0 := product(a.used, b.total, b.weight)
-	b2, b1, b0 := product(b.used, a.total, a.weight)
-	if c := cmp.Compare(a2, b2); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(a1, b1); c != 0 {
-		return c
-	}
-	return cmp.Compare(a0, b0)
-}
-
-// product returns x*y*z, most significant word first. The highest word cannot overflow: its largest
-// value is that of (2^64-1)^3, below 2^192.
-func product(x, y, z uint64) (w2, w1, w0 uint64) {
-	hi, lo := bits.Mul64(x, y)
-	carry, w0 := bits.Mul64(lo, z)
-	w2, w1 = bits.Mul64(hi, z)
-	w1, c := bits.Add64(w1, carry, 0)
-	return w2 + c, w1, w0
 }

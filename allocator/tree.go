@@ -1,7 +1,6 @@
 package allocator
 
 import (
-	"cmp"
 	"iter"
 	"strings"
 
@@ -25,10 +24,10 @@ type node struct {
 	weight Weight
 	own    *node // of a role: the node of its clients, nil without any
 
-	used    column // by all clients at or below
-	charges uint64 // ever made at or below
-	clients int    // at or below; a role with none is forgotten
-	active  int    // of those clients
+	used    holdings // by all clients at or below
+	charges uint64   // ever made at or below
+	clients int      // at or below; a role with none is forgotten
+	active  int      // of those clients
 
 	// order holds the children that have an active client at or below, and is nil in a leaf. The rest
 	// cost nothing to walk past. Key is what the parent's order has n filed under; it lags behind used
@@ -36,6 +35,11 @@ type node struct {
 	order  *btree.BTreeG[*node]
 	key    key
 	queued bool // n is in the parent's order
+
+	// readers counts the walks that are on the pages of order; renewed counts how often they were left to
+	// their walks, so that a walk knows whether it is still among them.
+	readers int
+	renewed int
 }
 
 type key struct {
@@ -47,10 +51,13 @@ type key struct {
 const ownName = "."
 
 func before(a, b *node) bool {
-	if c := a.key.share.compare(b.key.share); c != 0 {
+	if c := a.key.share.compare(&b.key.share); c != 0 {
 		return c < 0
 	}
-	return cmp.Or(cmp.Compare(a.key.charges, b.key.charges), strings.Compare(a.name, b.name)) < 0
+	if a.key.charges != b.key.charges {
+		return a.key.charges < b.key.charges
+	}
+	return a.name < b.name
 }
 
 // newOrder lets all trees draw on one list of spare pages: in steady state a page that one charge
@@ -65,7 +72,7 @@ func (d *DRF) newOrder() *btree.BTreeG[*node] {
 
 // role returns the node of r, made with all those above it if need be.
 func (d *DRF) role(r berth.Role) *node {
-	if n := d.roles[r]; n != nil {
+	if n := d.roles.get(r); n != nil {
 		return n
 	}
 	n := &node{weight: d.weightOf(r), order: d.newOrder()}
@@ -73,12 +80,12 @@ func (d *DRF) role(r berth.Role) *node {
 		n.parent = d.role(r.Parent())
 		n.name = string(r)[strings.LastIndexByte(string(r), '/')+1:]
 	}
-	d.roles[r] = n
+	d.roles.set(r, n)
 	return n
 }
 
 func (d *DRF) weightOf(r berth.Role) Weight {
-	if w, ok := d.weights[r]; ok {
+	if w := d.weights.get(r); w != 0 {
 		return w
 	}
 	return DefaultWeight
@@ -95,12 +102,12 @@ func (d *DRF) leaf(c Client) *node {
 
 // prune forgets the nodes above a removed client that have no client left.
 func (d *DRF) prune(c Client) {
-	n := d.roles[c.Role]
+	n := d.roles.get(c.Role)
 	if n.own.clients == 0 {
 		n.own = nil
 	}
-	for r := c.Role; r != "" && d.roles[r].clients == 0; r = r.Parent() {
-		delete(d.roles, r)
+	for r := c.Role; r != "" && d.roles.get(r).clients == 0; r = r.Parent() {
+		d.roles.delete(r)
 	}
 }
 
@@ -126,10 +133,11 @@ func (d *DRF) file(n *node) {
 		n.key = d.keyOf(n) // an only child is in order under any key
 		return
 	}
-	if d.walks > 0 {
-		// Clone makes the tree copy a page before it writes to it, so the walks in progress keep the
-		// pages they are on. The clone itself is of no use.
+	if p.readers > 0 {
+		// Clone makes the tree copy a page before it first writes to it, so the walks in progress keep
+		// the pages they are on. The clone itself is of no use.
 		p.order.Clone()
+		p.leaveReaders()
 	}
 	if n.queued {
 		p.order.Delete(n)
@@ -141,13 +149,18 @@ func (d *DRF) file(n *node) {
 	}
 }
 
+func (n *node) leaveReaders() {
+	n.readers = 0
+	n.renewed++
+}
+
 // refresh makes every order follow the present capacity.
 func (d *DRF) refresh() {
 	if !d.stale {
 		return
 	}
 	d.stale = false
-	if root := d.roles[""]; root != nil {
+	if root := d.roles.get(""); root != nil {
 		d.refile(root)
 	}
 }
@@ -172,6 +185,7 @@ func (d *DRF) refile(n *node) {
 	}
 	old := n.order
 	n.order = d.newOrder()
+	n.leaveReaders()
 	old.Ascend(func(c *node) bool {
 		n.order.ReplaceOrInsert(c)
 		return true
@@ -179,36 +193,20 @@ func (d *DRF) refile(n *node) {
 }
 
 func (d *DRF) keyOf(n *node) key {
-	k := key{share: ratio{total: 1, weight: uint64(n.weight)}, charges: n.charges}
-	if i := d.dominant(n.used); i >= 0 {
-		k.share.used, k.share.total = uint64(n.used[i]), uint64(d.capacity[i])
+	k := key{share: ratio{total: wideOf(1), weight: uint64(n.weight)}, charges: n.charges}
+	if top := n.used.top(d.epoch); top != nil {
+		k.share.used, k.share.total = top.amount, top.resource.capacity
 	}
 	return k
 }
 
-// dominant returns the index of the resource of which used is the largest part of the capacity, the
-// first by name of equals, or -1 if nothing that counts is used.
-func (d *DRF) dominant(used column) int {
-	best, top := -1, ratio{total: 1, weight: 1}
-	for _, i := range d.counted {
-		q := used.at(i)
-		if q == 0 {
-			continue
-		}
-		if r := (ratio{uint64(q), uint64(d.capacity[i]), 1}); r.compare(top) > 0 {
-			best, top = i, r
-		}
-	}
-	return best
-}
-
-// Order yields the active clients, whose turn is first coming first; the package comment tells by
-// what rule. The first client costs one step per level, each next one a step, and inactive ones
-// nothing, however many there are; the first call after a change of capacity visits all clients.
+// Order yields the active clients in the order of their turns, by the rule of the package comment. The
+// first client takes one step per level of the tree, each further one about one step, and inactive ones
+// none, however many there are. The first call after a change of capacity takes a step for every client.
 //
-// The DRF may be changed during the walk, which does not follow the changes: each level of the tree is
-// walked as it was when the walk came to it, leaving out clients removed or deactivated since.
-// To grant in fair order, take the first client, charge it, and call Order again.
+// The DRF may be changed during the walk, but the walk does not follow: each level of the tree is walked as
+// it was when the walk came to it, without the clients that were removed or deactivated since. To grant in
+// fair order, take the first client, charge it, and call Order or [DRF.Next] again.
 func (d *DRF) Order() iter.Seq[Client] {
 	return func(yield func(Client) bool) {
 		d.walk(yield)
@@ -230,13 +228,14 @@ func (d *DRF) Next(fits func(Client) bool) (Client, bool) {
 }
 
 func (d *DRF) walk(yield func(Client) bool) {
-	root := d.roles[""]
+	if d.usable() != nil {
+		return
+	}
+	root := d.roles.get("")
 	if root == nil {
 		return
 	}
 	d.refresh()
-	d.walks++
-	defer func() { d.walks-- }()
 	walk(root, yield)
 }
 
@@ -244,10 +243,15 @@ func walk(n *node, yield func(Client) bool) (more bool) {
 	if n.order == nil {
 		return n.active == 0 || yield(n.client)
 	}
+	n.readers++
+	renewed := n.renewed
 	more = true
 	n.order.Ascend(func(c *node) bool {
 		more = walk(c, yield)
 		return more
 	})
+	if n.renewed == renewed { // where yield panics, n keeps a reader too many: some pages are copied for nothing
+		n.readers--
+	}
 	return more
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// Turns is a [DRF] in the root package's words alone: a client is its role and name. It is the order
-// that an Exchange of package offers asks for. Like a DRF, its zero value is ready to use, and it is for one
-// goroutine at a time.
+// Turns is a [DRF] whose methods take a client as its role and name, so that a package that does not import
+// this one can ask for an interface of them: it is the Order of an Exchange in package offers. Like a DRF,
+// its zero value is ready to use, a nil one returns errors, and it is for one goroutine at a time.
 type Turns DRF
 
 // Turns returns d as an order of roles and names. Both see the same clients and charges.

@@ -3,42 +3,41 @@ package allocator
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/berth-sched/berth"
 )
 
-// Vector is a [berth.Resources] compiled by [DRF.Vector], for charging the same amounts many times.
-// It is immutable and belongs to the DRF that made it.
+// Vector is a [berth.Resources] compiled by [DRF.Vector], for charging the same amounts many times. It is
+// immutable, and can be used with the DRF that made it and no other, as long as that exists.
 type Vector struct {
-	names *names
-	terms []term
+	owner *DRF
+	terms []term // by name
 }
 
-// term is a positive quantity of the resource with that index.
+// term is a positive quantity of a resource.
 type term struct {
-	index    int
+	resource *resource
 	quantity int64
 }
 
-// names gives each resource name an index, in the order in which they are first seen. The index is
-// where a resource lies in dense columns; it decides nothing.
-type names struct {
-	index map[string]int
-	list  []string
+// resource is what is known of a name. It is known to the DRF while there is capacity of it or somebody
+// holds it. A Vector can outlive that: its resource is known again when it is charged, or another of the
+// same name has taken its place by then.
+type resource struct {
+	name     string
+	capacity wide
+	excluded bool
+	counts   bool // in shares: there is capacity of it, and it is not excluded
+	known    bool // it is in DRF.resources
 }
 
-func (n *names) intern(name string) int {
-	i, ok := n.index[name]
-	if !ok {
-		i = len(n.list)
-		n.index[name] = i
-		n.list = append(n.list, name)
-	}
-	return i
+func (r *resource) setCapacity(c wide) {
+	r.capacity = c
+	r.counts = c != wide{} && !r.excluded
 }
 
-// Vector compiles r for [DRF.ChargeVector] and [DRF.CreditVector]. It fails with all faults of r.
+// Vector compiles r for [DRF.ChargeVector] and [DRF.CreditVector]. It changes nothing in d. It fails with all
+// faults of r.
 func (d *DRF) Vector(r berth.Resources) (Vector, error) {
 	v, err := d.compile(r)
 	if err != nil {
@@ -47,91 +46,70 @@ func (d *DRF) Vector(r berth.Resources) (Vector, error) {
 	return v, nil
 }
 
+// compile makes no resource known: a vector alone holds nothing.
 func (d *DRF) compile(r berth.Resources) (Vector, error) {
+	if err := d.usable(); err != nil {
+		return Vector{}, err
+	}
 	if err := r.Err(); err != nil {
 		return Vector{}, err
 	}
-	if d.names == nil {
-		d.names = &names{index: make(map[string]int)}
-	}
-	v := Vector{names: d.names, terms: make([]term, 0, len(r))}
+	v := Vector{owner: d, terms: make([]term, 0, len(r))}
 	for name, q := range r.All() {
-		if q > 0 {
-			v.terms = append(v.terms, term{d.names.intern(name), q})
+		if q == 0 {
+			continue
 		}
+		at := d.resources.get(name)
+		if at == nil {
+			at = &resource{name: name, excluded: d.excluded[name]}
+		}
+		v.terms = append(v.terms, term{at, q})
 	}
 	return v, nil
 }
 
-// column is a dense vector by resource index; what lies beyond its end is zero, so that a name seen
-// late costs nothing to those who never hold it.
-type column []int64
-
-func (c column) at(i int) int64 {
-	if i >= len(c) {
-		return 0
+// present returns the known resource of r's name: r itself but for vectors that outlived it. It is nil if
+// there is none.
+func (d *DRF) present(r *resource) *resource {
+	if r.known {
+		return r
 	}
-	return c[i]
+	return d.resources.get(r.name)
 }
 
-// plus returns c with v added, in place where there is room. The caller has checked that no sum overflows.
-func (c column) plus(v Vector) column {
+// learn makes every resource of v known.
+func (d *DRF) learn(v Vector) {
 	for _, t := range v.terms {
-		for t.index >= len(c) {
-			c = append(c, 0)
+		if d.present(t.resource) == nil {
+			t.resource.known = true
+			d.resources.set(t.resource.name, t.resource)
 		}
-		c[t.index] += t.quantity
-	}
-	return c
-}
-
-// minus subtracts v from c. The caller has checked that c holds all of v.
-func (c column) minus(v Vector) {
-	for _, t := range v.terms {
-		c[t.index] -= t.quantity
 	}
 }
 
-// roomFor returns an error for each sum c+v that overflows.
-func (c column) roomFor(v Vector) error {
+// forget lets go of r if there is no capacity of it and nobody holds it.
+func (d *DRF) forget(r *resource) {
+	if r.capacity != (wide{}) {
+		return
+	}
+	if root := d.roles.get(""); root != nil && root.used.find(r) >= 0 {
+		return
+	}
+	r.known = false
+	d.resources.delete(r.name)
+}
+
+// shortOf returns an error for each term of v of which amount tells less.
+func (d *DRF) shortOf(v Vector, amount func(*resource) wide) error {
 	var errs []error
 	for _, t := range v.terms {
-		if a, b := c.at(t.index), t.quantity; a > math.MaxInt64-b {
-			errs = append(errs, fmt.Errorf("resource %q: %d + %d: %w", v.names.list[t.index], a, b, berth.ErrOverflow))
+		var have wide
+		if r := d.present(t.resource); r != nil {
+			have = amount(r)
+		}
+		if have.compare(wideOf(t.quantity)) < 0 {
+			errs = append(errs, fmt.Errorf("resource %q: %d - %d: %w", t.resource.name, have.int64(), t.quantity, berth.ErrNegative))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// holds returns an error for each difference c-v below zero.
-func (c column) holds(v Vector) error {
-	var errs []error
-	for _, t := range v.terms {
-		if have := c.at(t.index); have < t.quantity {
-			errs = append(errs, fmt.Errorf("resource %q: %d - %d: %w", v.names.list[t.index], have, t.quantity, berth.ErrNegative))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// vector returns what c holds.
-func (c column) vector(n *names) Vector {
-	v := Vector{names: n}
-	for i, q := range c {
-		if q > 0 {
-			v.terms = append(v.terms, term{i, q})
-		}
-	}
-	return v
-}
-
-// resources returns what c holds, by name.
-func (c column) resources(n *names) berth.Resources {
-	r := make(berth.Resources, len(c))
-	for i, q := range c {
-		if q > 0 {
-			r[n.list[i]] = q
-		}
-	}
-	return r
 }

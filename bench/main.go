@@ -17,6 +17,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/berth-sched/berth/examples/openb/trace"
+	"github.com/berth-sched/berth/internal/command"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -46,23 +48,15 @@ func main() {
 
 func run(ctx context.Context, args []string, w io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // main prints errors, in one line
 	short := flags.Bool("short", false, "small cells, and of -data only the default list")
 	data := flags.String("data", "", "`folder` of the openb trace's CSV files")
 	format := flags.String("format", "table", "table or json")
 	seed := flags.Uint64("seed", 1, "of the drawn machines and tasks and of the random strategy")
-	err := flags.Parse(args)
+	err := command.Parse(flags, args, w)
 	if errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(w)
-		flags.Usage()
-	}
-	if err != nil {
 		return err
 	}
-	var faults []error
-	for _, arg := range flags.Args() {
-		faults = append(faults, fmt.Errorf("unexpected argument %q", arg))
-	}
+	faults := []error{err}
 	if *format != "table" && *format != "json" {
 		faults = append(faults, fmt.Errorf("-format %q: neither table nor json", *format))
 	}
@@ -154,7 +148,8 @@ func loaded(c *trace.Cell, thousandths int64, seed uint64) error {
 
 // table prints the rows for people; without speed, what is left is the same on every run.
 func table(w io.Writer, rows []row, speed bool) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var text bytes.Buffer
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	head := "workload\tstrategy\tcpu %\tmemory %\tgpu %\tfirst rejection %\trejected\tsmall\tmedium\tlarge\tnodes\t"
 	if speed {
 		head += "decisions/s\tB/decision\t"
@@ -176,5 +171,7 @@ func table(w io.Writer, rows []row, speed bool) error {
 		}
 		fmt.Fprintln(t)
 	}
-	return t.Flush()
+	t.Flush()
+	_, err := w.Write(text.Bytes())
+	return err
 }

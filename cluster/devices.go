@@ -1,17 +1,20 @@
 package cluster
 
 import (
-	"cmp"
 	"fmt"
+	"iter"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Choose returns the devices and ports that a task of the group would get on n, given the free units of each device
-// and the ports in use, ascending: for a share the device with the least free units that suffice, for
-// whole devices the lowest indexes, for dynamic ports the lowest numbers. It returns nil and no reason
-// for a group that asks for neither, and a reason if there is not enough.
+// of n.Devices and the ports in use, ascending: for a share the device with the least free units that suffice, for
+// whole devices the first ones in the list, for dynamic ports the lowest numbers. Unhealthy devices are passed over. It
+// returns nil and no reason for a group that asks for neither, and a reason if there is not enough.
 func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*berth.Grant, berth.Reason) {
 	if err := g.Err(); err != nil {
 		return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
@@ -25,103 +28,88 @@ func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*ber
 	return choose(g, n, devices, unused(n, used))
 }
 
-func unused(n *berth.Node, used []uint16) func(uint16) bool {
-	return func(p uint16) bool {
-		_, taken := slices.BinarySearch(used, p)
-		return !taken && hasPort(n.Ports, p)
-	}
-}
-
-func choose(g *berth.Group, n *berth.Node, devices []int64, usable func(uint16) bool) (*berth.Grant, berth.Reason) {
+func choose(g *berth.Group, n *berth.Node, devices []int64, ports portRoom) (*berth.Grant, berth.Reason) {
+	r := g.Requirements()
 	out := new(berth.Grant)
-	for i := range g.Requirements().Devices {
-		d := &g.Requirements().Devices[i]
-		shares, ok := chooseDevices(d, n, devices)
-		if !ok {
-			return nil, berth.Reason{Code: berth.NoDevice, Subject: d.String()}
+	if len(r.Devices) > 0 {
+		shares, missing := chooseDevices(r, n, devices)
+		if missing >= 0 {
+			return nil, deviceReason(&r.Devices[missing], n)
 		}
-		out.Devices = append(out.Devices, shares...)
+		out.Devices = shares
 	}
-	if why := choosePorts(g, out, n, usable); why.Code != berth.None {
-		return nil, why
+	if r.UsesPorts() {
+		granted, short := choosePorts(r, n, ports)
+		if len(short) > 0 {
+			return nil, short[0].why
+		}
+		out.Ports = granted
 	}
 	return out, berth.Reason{}
 }
 
-func choosePorts(g *berth.Group, out *berth.Grant, n *berth.Node, usable func(uint16) bool) berth.Reason {
-	for _, r := range sortedPorts(g.Requirements().Ports) {
-		for p := int(r.First); p <= int(r.Last); p++ {
-			if !usable(uint16(p)) {
-				return berth.Reason{Code: berth.NoPort, Subject: r.String()}
+// choice is what was found for one request for devices.
+type choice struct {
+	seen   int                 // devices of the class so far
+	whole  []berth.DeviceShare // for a count
+	best   int                 // for a share: the index of the device with the least that suffices, or -1
+	bestAt int                 // its place among those of its class
+}
+
+// chooseDevices returns the devices that serve the requests from the free units, or the index of a request that cannot be
+// served; else that is -1. It looks at each device once, however many classes there are.
+func chooseDevices(r *berth.Requirements, n *berth.Node, free []int64) (shares []berth.DeviceShare, missing int) {
+	var few [2]choice
+	choices := few[:]
+	if len(r.Devices) > len(few) {
+		choices = make([]choice, len(r.Devices))
+	}
+	choices = choices[:len(r.Devices)]
+	for j := range choices {
+		choices[j].best = -1
+	}
+	for i := range n.Devices {
+		dev := &n.Devices[i]
+		j := r.DeviceOf(dev.Class)
+		if j < 0 {
+			continue
+		}
+		c, d := &choices[j], &r.Devices[j]
+		place := c.seen
+		c.seen++
+		switch {
+		case i >= len(free) || !accepts(d, dev):
+		case d.Count > 0:
+			if free[i] == berth.DeviceUnits && len(c.whole) < d.Count {
+				c.whole = append(c.whole, berth.DeviceShare{Class: dev.Class, ID: deviceID(dev, place), Units: berth.DeviceUnits})
 			}
-			out.Ports = append(out.Ports, uint16(p))
+		case free[i] >= d.Share && (c.best < 0 || free[i] < free[c.best]):
+			c.best, c.bestAt = i, place
 		}
 	}
-	k := g.Requirements().DynamicPorts
-	if k == 0 {
-		return berth.Reason{}
-	}
-	fixed := len(out.Ports)
-	for _, r := range sortedPorts(n.Ports) {
-		for p := int(r.First); p <= int(r.Last) && len(out.Ports) < fixed+k; p++ {
-			if usable(uint16(p)) && !hasPort(g.Requirements().Ports, uint16(p)) {
-				out.Ports = append(out.Ports, uint16(p))
-			}
+	for j := range choices {
+		c, d := &choices[j], &r.Devices[j]
+		switch {
+		case d.Count > 0 && len(c.whole) < d.Count || d.Count == 0 && c.best < 0:
+			return nil, j
+		case d.Count == 0:
+			dev := &n.Devices[c.best]
+			shares = append(shares, berth.DeviceShare{Class: dev.Class, ID: deviceID(dev, c.bestAt), Units: d.Share})
+		case shares == nil:
+			shares = c.whole
+		default:
+			shares = append(shares, c.whole...)
 		}
 	}
-	if len(out.Ports) < fixed+k {
-		return berth.Reason{Code: berth.NoPort, Subject: dynamicPorts(k)}
-	}
-	return berth.Reason{}
+	return shares, -1
 }
 
-func dynamicPorts(k int) string { return fmt.Sprintf("%d of any number", k) }
-
-// grant is Grant on a node of the fork, or, where the caller wants a particular grant, its check. It
-// changes nothing. devices are the free units to choose from.
-func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, usable func(uint16) bool) (*berth.Grant, berth.Reason) {
-	n := f.s.Node(row).Node.Spec
-	if want != nil {
-		return want, checkGrant(g, n, want, devices, usable)
+// deviceID returns the ID of a device, which by default is its place among those of its class.
+func deviceID(dev *berth.Device, place int) string {
+	if dev.ID != "" {
+		return dev.ID
 	}
-	return choose(g, n, devices, usable)
-}
-
-// unusedOn returns which ports of a node are free.
-func (f *Fork) unusedOn(row uint32) func(uint16) bool {
-	n := f.s.Node(row)
-	return unused(n.Node.Spec, n.Ports)
-}
-
-func sortedPorts(ranges []berth.PortRange) []berth.PortRange {
-	return slices.SortedFunc(slices.Values(ranges), func(a, b berth.PortRange) int {
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
-	})
-}
-
-// choose returns the devices that serve the request from the free units, or false.
-func chooseDevices(d *berth.DeviceRequest, n *berth.Node, free []int64) ([]berth.DeviceShare, bool) {
-	if d.Count > 0 {
-		var out []berth.DeviceShare
-		for i, dev := range n.Devices {
-			if i < len(free) && free[i] == berth.DeviceUnits && accepts(d, dev) {
-				if out = append(out, berth.DeviceShare{Index: i, Units: berth.DeviceUnits}); len(out) == d.Count {
-					return out, true
-				}
-			}
-		}
-		return nil, false
-	}
-	best := -1
-	for i, dev := range n.Devices {
-		if i < len(free) && free[i] >= d.Share && accepts(d, dev) && (best < 0 || free[i] < free[best]) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return nil, false
-	}
-	return []berth.DeviceShare{{Index: best, Units: d.Share}}, true
+	return strconv.Itoa(place)
 }
 
 // Serves reports whether the devices of n, with the free units of each, can serve the request.
@@ -131,79 +119,303 @@ func Serves(n *berth.Node, d *berth.DeviceRequest, free []int64) bool {
 	}
 	whole := 0
 	for i, units := range free[:min(len(free), len(n.Devices))] {
-		if d.Count > 0 && units == berth.DeviceUnits && accepts(d, n.Devices[i]) {
+		if d.Count > 0 && units == berth.DeviceUnits && accepts(d, &n.Devices[i]) {
 			if whole++; whole == d.Count {
 				return true
 			}
 		}
-		if d.Share > 0 && units >= d.Share && accepts(d, n.Devices[i]) {
+		if d.Share > 0 && units >= d.Share && accepts(d, &n.Devices[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-// checkGrant says why a grant that the caller wants is not what the group asks for, or not free.
-func checkGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64, usable func(uint16) bool) berth.Reason {
-	units := make([]int64, len(g.Requirements().Devices))
+// accepts reports whether a device can serve a request, if it has room.
+func accepts(d *berth.DeviceRequest, dev *berth.Device) bool {
+	return !dev.Unhealthy && isAskedFor(d, dev)
+}
+
+// isAskedFor reports whether a device is of the class and a model that a request names.
+func isAskedFor(d *berth.DeviceRequest, dev *berth.Device) bool {
+	return dev.Class == d.Class && (len(d.Models) == 0 || slices.Contains(d.Models, dev.Model))
+}
+
+// DeviceReason says why n cannot serve a request, given that too little is free: it does not have the devices, too few of
+// them are healthy, or they are taken. Which of these depends on n alone.
+func DeviceReason(d *berth.DeviceRequest, n *berth.Node) berth.Reason {
+	if d == nil || n == nil {
+		return berth.Reason{Code: berth.NoDevice}
+	}
+	return deviceReason(d, n)
+}
+
+func deviceReason(d *berth.DeviceRequest, n *berth.Node) berth.Reason {
+	var s stock
+	for i := range n.Devices {
+		if dev := &n.Devices[i]; isAskedFor(d, dev) {
+			if s.all++; !dev.Unhealthy {
+				s.healthy++
+			}
+		}
+	}
+	return s.reason(d)
+}
+
+// stock is what a node has for a request for devices.
+type stock struct {
+	seen      int // devices of the class
+	all       int // of them those that are asked for
+	healthy   int
+	whole     int      // healthy ones of which nothing is taken
+	most      int64    // the most that is free of one
+	others    []string // models that are not asked for
+	unhealthy []string
+}
+
+// stocks returns what a node has for each request for devices, of the details only if they are wanted. It looks at each
+// device once.
+func stocks(r *berth.Requirements, n *berth.Node, free []int64, detail bool) []stock {
+	out := make([]stock, len(r.Devices))
+	for i := range n.Devices {
+		dev := &n.Devices[i]
+		j := r.DeviceOf(dev.Class)
+		if j < 0 {
+			continue
+		}
+		s := &out[j]
+		place := s.seen
+		s.seen++
+		if !isAskedFor(&r.Devices[j], dev) {
+			if detail && !slices.Contains(s.others, dev.Model) {
+				s.others = append(s.others, dev.Model)
+			}
+			continue
+		}
+		s.all++
+		switch {
+		case !dev.Unhealthy:
+			s.healthy++
+		case detail:
+			s.unhealthy = append(s.unhealthy, dev.Class+"/"+deviceID(dev, place))
+		}
+		if i < len(free) && !dev.Unhealthy {
+			if s.most = max(s.most, free[i]); free[i] == berth.DeviceUnits {
+				s.whole++
+			}
+		}
+	}
+	return out
+}
+
+// serves reports whether there is enough for a request.
+func (s *stock) serves(d *berth.DeviceRequest) bool {
+	return d.Count > 0 && s.whole >= d.Count || d.Count == 0 && d.Share > 0 && s.most >= d.Share
+}
+
+// reason says why there is not.
+func (s *stock) reason(d *berth.DeviceRequest) berth.Reason {
+	why := berth.Reason{Code: berth.DeviceTaken, Subject: d.String()}
+	switch want := max(d.Count, 1); {
+	case s.all < want:
+		why.Code = berth.NoDevice
+	case s.healthy < want:
+		why.Code = berth.DeviceUnhealthy
+	}
+	return why
+}
+
+// lack is reason with what there is instead.
+func (s *stock) lack(d *berth.DeviceRequest) berth.Lack {
+	l := berth.Lack{Reason: s.reason(d)}
+	switch l.Reason.Code {
+	case berth.NoDevice:
+		l.Detail = fmt.Sprintf("it has %d", s.all)
+		if slices.Sort(s.others); len(s.others) > 0 {
+			l.Detail += " and others: " + short(s.others)
+		}
+	case berth.DeviceUnhealthy:
+		l.Detail = "unhealthy: " + short(s.unhealthy)
+	default:
+		if l.Detail = fmt.Sprintf("%d of %d free", s.whole, s.all); d.Share > 0 {
+			l.Detail = "at most " + berth.DeviceRequest{Class: d.Class, Share: s.most}.String() + " free"
+		}
+		if len(s.unhealthy) > 0 {
+			l.Detail += ", unhealthy: " + short(s.unhealthy)
+		}
+	}
+	return l
+}
+
+// short joins the first few of a list.
+func short(list []string) string {
+	const most = 3
+	if more := len(list) - most; more > 0 {
+		return strings.Join(list[:most], ", ") + fmt.Sprintf(", %d more", more)
+	}
+	return strings.Join(list, ", ")
+}
+
+// DevicesOf yields for each share the index of its device in n.Devices, or -1 if n has none of that class and ID, and its
+// units.
+func DevicesOf(n *berth.Node, shares []berth.DeviceShare) iter.Seq2[int, int64] {
+	return func(yield func(int, int64) bool) {
+		if n == nil {
+			n = new(berth.Node)
+		}
+		find := finder(n, len(shares))
+		for k := range shares {
+			if !yield(find(&shares[k]), shares[k].Units) {
+				return
+			}
+		}
+	}
+}
+
+// findDevice returns the index of the device that a share is of, or -1.
+type findDevice func(*berth.DeviceShare) int
+
+// finder returns a way to find devices of a node that is good for about so many shares: one by one, or by an index.
+func finder(n *berth.Node, shares int) findDevice {
+	if shares <= 4 || len(n.Devices) <= 16 {
+		return func(s *berth.DeviceShare) int {
+			place := 0
+			for i := range n.Devices {
+				dev := &n.Devices[i]
+				if dev.Class != s.Class {
+					continue
+				}
+				if deviceID(dev, place) == s.ID {
+					return i
+				}
+				place++
+			}
+			return -1
+		}
+	}
+	type name struct{ class, id string }
+	places, index := map[string]int{}, make(map[name]int, len(n.Devices))
+	for i := range n.Devices {
+		dev := &n.Devices[i]
+		index[name{dev.Class, deviceID(dev, places[dev.Class])}] = i
+		places[dev.Class]++
+	}
+	return func(s *berth.DeviceShare) int {
+		if i, ok := index[name{s.Class, s.ID}]; ok {
+			return i
+		}
+		return -1
+	}
+}
+
+// checkDevices says why devices that the caller wants are not what the group asks for, or not free.
+func checkDevices(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64) berth.Reason {
+	r := g.Requirements()
+	units := make([]int64, len(r.Devices))
 	seen := make(map[int]bool, len(want.Devices))
-	for _, share := range want.Devices {
-		if share.Index < 0 || share.Index >= len(n.Devices) || seen[share.Index] {
+	k := -1
+	for i, amount := range DevicesOf(n, want.Devices) {
+		k++
+		if i < 0 || seen[i] {
 			return berth.Reason{Code: berth.Invalid, Subject: "grant of a device the node does not have, or twice of one"}
 		}
-		seen[share.Index] = true
-		i := slices.IndexFunc(g.Requirements().Devices, func(d berth.DeviceRequest) bool { return accepts(&d, n.Devices[share.Index]) })
-		if i < 0 || share.Units != min(g.Requirements().Devices[i].Units(), berth.DeviceUnits) {
+		seen[i] = true
+		j := r.DeviceOf(want.Devices[k].Class)
+		if j < 0 || !isAskedFor(&r.Devices[j], &n.Devices[i]) || amount != min(r.Devices[j].Units(), berth.DeviceUnits) {
 			return berth.Reason{Code: berth.Invalid, Subject: "grant of devices the group did not ask for"}
 		}
-		if share.Index >= len(devices) || devices[share.Index] < share.Units {
-			return berth.Reason{Code: berth.NoDevice, Subject: g.Requirements().Devices[i].String()}
-		}
-		units[i] += share.Units
-	}
-	for i, d := range g.Requirements().Devices {
-		if units[i] != d.Units() {
-			return berth.Reason{Code: berth.Invalid, Subject: "grant of devices the group did not ask for"}
-		}
-	}
-	ports := slices.Sorted(slices.Values(want.Ports)) // there can be 65,535 good ones
-	for i, p := range ports {
-		if p == 0 || i > 0 && p == ports[i-1] {
-			return berth.Reason{Code: berth.Invalid, Subject: "grant of port 0, or of one port twice"}
-		}
-	}
-	fixed, dynamic := 0, 0
-	for _, p := range want.Ports {
 		switch {
-		case !usable(p):
-			return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
-		case hasPort(g.Requirements().Ports, p):
-			fixed++
-		default:
-			dynamic++
+		case n.Devices[i].Unhealthy:
+			return berth.Reason{Code: berth.DeviceUnhealthy, Subject: r.Devices[j].String()}
+		case i >= len(devices) || devices[i] < amount:
+			return berth.Reason{Code: berth.DeviceTaken, Subject: r.Devices[j].String()}
 		}
+		units[j] += amount
 	}
-	asked := 0
-	for _, r := range g.Requirements().Ports {
-		asked += int(r.Last-r.First) + 1
-	}
-	if fixed != asked || dynamic != g.Requirements().DynamicPorts {
-		return berth.Reason{Code: berth.Invalid, Subject: "grant of ports the group did not ask for"}
+	for j, d := range r.Devices {
+		if units[j] != d.Units() {
+			return berth.Reason{Code: berth.Invalid, Subject: "grant of devices the group did not ask for"}
+		}
 	}
 	return berth.Reason{}
 }
 
-// accepts reports whether a device can serve a request, if it has room.
-func accepts(d *berth.DeviceRequest, dev berth.Device) bool {
-	return dev.Class == d.Class && (len(d.Models) == 0 || slices.Contains(d.Models, dev.Model))
+// checkGrant says why a grant that the caller wants is not what the group asks for, or not free.
+func checkGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64, ports portRoom) berth.Reason {
+	if why := checkDevices(g, n, want, devices); why.Code != berth.None {
+		return why
+	}
+	return checkPorts(g, want, ports)
 }
 
-func hasPort(ranges []berth.PortRange, p uint16) bool {
-	return slices.ContainsFunc(ranges, func(r berth.PortRange) bool { return r.Contains(p) })
+// grant is Choose on a node of the fork, or, where the caller wants a particular grant, its check. It
+// changes nothing. devices are the free units to choose from.
+func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, ports portRoom) (*berth.Grant, berth.Reason) {
+	n := f.s.Node(row).Node.Spec
+	if want != nil {
+		return want, checkGrant(g, n, want, devices, ports)
+	}
+	return choose(g, n, devices, ports)
 }
 
 // grants reports whether a task of the group gets particular devices or ports.
 func grants(g *berth.Group) bool {
 	r := g.Requirements()
 	return len(r.Devices) > 0 || r.UsesPorts()
+}
+
+// taskExtra returns what a task with a grant has on a node beside its group's request; nil without one. Shares of devices
+// that the node does not have, or that are unhealthy, are no part of its capacity, so that neither is the group's request of
+// their class taken of it. find may be nil.
+func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node, find findDevice) *store.Extra {
+	if grant == nil {
+		return nil
+	}
+	x := &store.Extra{Grant: grant}
+	switch len(grant.Ports) {
+	case 0:
+	case 1:
+		x.Ports = grant.Ports
+	default:
+		x.Ports = slices.Sorted(slices.Values(grant.Ports))
+	}
+	if len(grant.Devices) == 0 {
+		return x
+	}
+	x.Devices = make([]store.DeviceShare, 0, len(grant.Devices))
+	var stray map[string]int64 // by class
+	if find == nil {
+		find = finder(n.Spec, len(grant.Devices))
+	}
+	for k := range grant.Devices {
+		i, units := find(&grant.Devices[k]), grant.Devices[k].Units
+		if i >= 0 {
+			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: units})
+		}
+		if i < 0 || n.Spec.Devices[i].Unhealthy {
+			if stray == nil {
+				stray = map[string]int64{}
+			}
+			stray[grant.Devices[k].Class] += units
+			x.Stray += units
+		}
+	}
+	for class, units := range stray {
+		i := g.Requirements().DeviceOf(class)
+		if d, ok := f.s.DimOf(class); ok && i >= 0 {
+			x.Spare = append(x.Spare, store.Need{Dim: d, Amount: min(units, g.Requirements().Devices[i].Units())})
+		}
+	}
+	return x
+}
+
+// redescribed returns what a task or a hold takes on a node with another description.
+func (f *Fork) redescribed(r *store.Record, n *store.Node, find findDevice) *store.Extra {
+	switch x := r.Extra; {
+	case x.Hold != nil && len(x.Hold.Devices) > 0:
+		return f.holdExtra(x.Hold, n, find)
+	case x.Grant != nil && len(x.Grant.Devices) > 0:
+		return f.taskExtra(f.s.Group(r.Group).Spec, x.Grant, n, find)
+	}
+	return r.Extra
 }

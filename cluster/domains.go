@@ -3,7 +3,6 @@ package cluster
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
@@ -13,18 +12,16 @@ import (
 func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool) (berth.Lack, bool) {
 	key := r.Domain()
 	count := 0
-	var value uint32
 	if key == berth.NodeID {
 		if sh.known {
 			count = f.s.CountOn(sh.id, row)
 		}
 	} else {
 		id := f.s.Attrs().ID(key)
-		v, ok := f.s.Node(row).Node.Attr(id)
+		value, ok := f.s.Node(row).Node.Attr(id)
 		if !ok {
-			return berth.Lack{Reason: berth.Reason{Code: berth.RuleBroken, Subject: r.String()}, Detail: "no " + key}, true
+			return berth.Lack{Reason: berth.Reason{Code: berth.NoDomain, Subject: r.String()}, Detail: "no " + key}, true
 		}
-		value = v
 		if sh.known {
 			count = f.s.CountAt(sh.id, id, value)
 		}
@@ -45,34 +42,42 @@ func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool
 
 // domainTasks says which tasks of the group are in the domain of a node: "zone=a has web-1".
 func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
-	const most = 3
 	here := viewOf(&f.s.View, row)
 	at, _ := here.Attribute(key)
-	var names []string
-	if sh.known {
-		for slot := range f.s.Members(sh.id) {
-			if r := f.s.Record(slot); r.Row != store.None {
-				if v, ok := viewOf(&f.s.View, r.Row).Attribute(key); ok && v == at {
-					names = append(names, f.s.ID(slot))
-				}
-			}
-		}
-	}
-	slices.Sort(names)
-	if n := len(names); n > most {
-		names = append(names[:most], fmt.Sprintf("%d more", n-most))
-	}
 	label := key + "="
 	if key == berth.NodeID {
 		label = ""
 	}
-	return fmt.Sprintf("%s%v has %s", label, at, strings.Join(names, ", "))
+	var names []string
+	if sh.known {
+		id := f.s.Attrs().ID(key)
+		value, _ := f.s.Node(row).Node.Attr(id)
+		for slot := range f.s.Members(sh.id) {
+			r := f.s.Record(slot)
+			if r.Row == store.None {
+				continue
+			}
+			in := r.Row == row
+			if key != berth.NodeID {
+				v, ok := f.s.Node(r.Row).Node.Attr(id)
+				in = ok && v == value
+			}
+			if in {
+				names = append(names, f.s.ID(slot))
+			}
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("%s%v has none", label, at)
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("%s%v has %s", label, at, short(names))
 }
 
 // Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
 // and not cordoned.
 func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
-	f.ready()
+	f = f.ready()
 	if g.Err() != nil {
 		return berth.Domains{}
 	}
@@ -80,59 +85,35 @@ func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
 }
 
 func (f *Fork) domains(sh *shape, key string) berth.Domains {
-	a := f.area(sh.group, key)
-	d := berth.Domains{Number: len(a.values)}
-	if !sh.known || d.Number == 0 {
-		return d
-	}
-	d.Least = -1
-	id := f.s.Attrs().ID(key)
-	for v := range a.values {
-		n := 0
-		if key == berth.NodeID {
-			n = f.s.CountOn(sh.id, v)
-		} else {
-			n = f.countAt(sh, id, v)
-		}
-		if d.Least < 0 || n < d.Least {
-			d.Least = n
-		}
+	eligible := f.eligibleDomains(sh.group, key)
+	d := berth.Domains{Number: len(eligible.nodes)}
+	if sh.known && d.Number > 0 {
+		d.Least = f.spread(sh, key, eligible).least
 	}
 	return d
 }
 
-// countAt is the store's count where it keeps one, and counts where the group's rules do not name the
-// attribute.
-func (f *Fork) countAt(sh *shape, key, value uint32) int {
-	if slices.Contains(sh.keys, key) {
-		return f.s.CountAt(sh.id, key, value)
-	}
-	n := 0
-	for slot := range f.s.Members(sh.id) {
-		if r := f.s.Record(slot); r.Row != store.None {
-			if v, ok := f.s.Node(r.Row).Node.Attr(key); ok && v == value {
-				n++
-			}
-		}
-	}
-	return n
+// maxRemembered bounds what a fork remembers of domains; beyond it starts anew.
+const maxRemembered = 4096
+
+// eligibleDomains are the domains of the nodes that are eligible for a group and not cordoned, under one attribute. It is
+// the same for all groups for which the same nodes are eligible.
+type eligibleDomains struct {
+	at    uint64         // Fork.nodes when it was made
+	nodes map[uint32]int // eligible nodes by interned value, for [berth.NodeID] by row
 }
 
-// maxAreas bounds what a fork remembers of eligible nodes; beyond it starts anew.
-const maxAreas = 4096
-
-// area returns the eligible nodes by domain; under [berth.NodeID] the domains are the rows.
-func (f *Fork) area(g *berth.Group, key string) *area {
+func (f *Fork) eligibleDomains(g *berth.Group, key string) *eligibleDomains {
 	name := g.Requirements().Eligibility + "\x00" + key
-	a := f.areas[name]
-	if a != nil && a.at == f.nodes {
-		return a
+	e := f.domainsOf[name]
+	if e != nil && e.at == f.nodes {
+		return e
 	}
-	a = &area{at: f.nodes, values: map[uint32]int{}}
-	if f.areas == nil || len(f.areas) >= maxAreas {
-		f.areas = map[string]*area{}
+	e = &eligibleDomains{at: f.nodes, nodes: map[uint32]int{}}
+	if f.domainsOf == nil || len(f.domainsOf) >= maxRemembered {
+		f.domainsOf = map[string]*eligibleDomains{}
 	}
-	f.areas[name] = a
+	f.domainsOf[name] = e
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
@@ -140,16 +121,119 @@ func (f *Fork) area(g *berth.Group, key string) *area {
 			continue
 		}
 		if key == berth.NodeID {
-			a.values[row]++
+			e.nodes[row]++
 		} else if v, ok := n.Node.Attr(id); ok {
-			a.values[v]++
+			e.nodes[v]++
 		}
 	}
-	return a
+	return e
 }
 
-// area is the nodes that are eligible for a group, by domain.
-type area struct {
-	at     uint64 // the fork's nodes when it was made
-	values map[uint32]int
+type spreadKey struct{ group, attribute string }
+
+// spread is how a group's tasks are spread over its eligible domains under one attribute. It follows the store's log, so
+// that asking for the emptiest domain costs what has changed since it was last asked, not the number of domains.
+type spread struct {
+	over  *eligibleDomains
+	group uint32
+	at    store.Position
+	tasks map[uint32]int // by domain, of those that have any
+	sizes map[int]int    // how many domains have so many tasks, of those that have any
+	least int            // tasks in the emptiest domain
+}
+
+// spread returns how a group that the store knows is spread at the moment.
+func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread {
+	name := spreadKey{sh.group.Name(), key}
+	s := f.spreads[name]
+	now := f.s.Position()
+	id := f.s.Attrs().ID(key)
+	if s != nil && (s.over != eligible || s.group != sh.id) {
+		s = nil
+	}
+	if s != nil {
+		changes, ok := f.s.Since(s.at)
+		if ok && len(changes) == 0 {
+			return s
+		}
+		if counted := key == berth.NodeID || slices.Contains(sh.keys, id); ok && counted {
+			for _, c := range changes {
+				if c.Group == sh.id {
+					f.follow(s, sh, c.Row, key, id)
+				}
+			}
+			s.at = now
+			s.settle()
+			return s
+		}
+	}
+	s = &spread{over: eligible, group: sh.id, at: now, tasks: map[uint32]int{}, sizes: map[int]int{}}
+	if f.spreads == nil || len(f.spreads) >= maxRemembered {
+		f.spreads = map[spreadKey]*spread{}
+	}
+	f.spreads[name] = s
+	for slot := range f.s.Members(sh.id) {
+		if r := f.s.Record(slot); r.Row != store.None {
+			if domain, ok := f.domainOf(r.Row, key, id); ok {
+				s.set(domain, s.tasks[domain]+1)
+			}
+		}
+	}
+	s.settle()
+	return s
+}
+
+// follow sets the count of the domain of a row on which the group's tasks have changed.
+func (f *Fork) follow(s *spread, sh *shape, row uint32, key string, id uint32) {
+	domain, ok := f.domainOf(row, key, id)
+	switch {
+	case !ok:
+	case key == berth.NodeID:
+		s.set(domain, f.s.CountOn(sh.id, row))
+	default:
+		s.set(domain, f.s.CountAt(sh.id, id, domain))
+	}
+}
+
+// domainOf returns which domain a row is in.
+func (f *Fork) domainOf(row uint32, key string, id uint32) (uint32, bool) {
+	if key == berth.NodeID {
+		return row, true
+	}
+	n := f.s.Node(row).Node
+	if n == nil {
+		return 0, false
+	}
+	return n.Attr(id)
+}
+
+// set sets the number of tasks in a domain.
+func (s *spread) set(domain uint32, tasks int) {
+	was := s.tasks[domain]
+	if s.over.nodes[domain] == 0 || was == tasks {
+		return
+	}
+	if was > 0 {
+		if s.sizes[was]--; s.sizes[was] == 0 {
+			delete(s.sizes, was)
+		}
+	}
+	if tasks == 0 {
+		delete(s.tasks, domain)
+	} else {
+		s.tasks[domain] = tasks
+		s.sizes[tasks]++
+	}
+	s.least = min(s.least, tasks)
+}
+
+// settle raises least to what the emptiest domain has.
+func (s *spread) settle() {
+	if len(s.tasks) < len(s.over.nodes) {
+		s.least = 0
+		return
+	}
+	for s.sizes[s.least] == 0 {
+		s.least++
+	}
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Eligible reports whether the tasks of a group may ever go on n: n takes new tasks, every taint is
-// tolerated and every rule about the node's attributes holds. It does not look at room. A group with
-// faults may go nowhere.
+// tolerated, every rule about the node's attributes holds, and no resource is asked for that n has as devices, which are
+// only granted one by one. It does not look at room. A group with faults may go nowhere.
 func Eligible(g *berth.Group, n *berth.Node) bool {
 	if g.Err() != nil || n == nil || n.Unschedulable {
 		return false
@@ -19,12 +19,36 @@ func Eligible(g *berth.Group, n *berth.Node) bool {
 			return false
 		}
 	}
+	for range byDevice(g, n) {
+		return false
+	}
 	for _, r := range g.Requirements().NodeRules {
 		if !r.Allows(n) {
 			return false
 		}
 	}
 	return true
+}
+
+// byDevice yields the resources that a group asks for as such and a node has as devices, in name order.
+func byDevice(g *berth.Group, n *berth.Node) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		plain := g.Requirements().Plain
+		if len(n.Devices) == 0 || len(plain) == 0 {
+			return
+		}
+		found := make([]bool, len(plain))
+		for i := range n.Devices {
+			if at, ok := slices.BinarySearch(plain, n.Devices[i].Class); ok {
+				found[at] = true
+			}
+		}
+		for i, name := range plain {
+			if found[i] && !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // Ineligible returns every reason why the tasks of a group may not go on n; none if they may.
@@ -36,23 +60,36 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason {
 		return []berth.Reason{{Code: berth.UnknownNode}}
 	}
 	var out []berth.Reason
-	for why := range objections(g, n) {
-		if !slices.Contains(out, why) {
-			out = append(out, why)
-		}
+	for why := range ineligible(g, n) {
+		out = append(out, why)
 	}
 	return out
 }
 
-// objections yields every reason why the tasks of a group may not go on a node, and the rule that it is of, if it is of one. Each
-// rule is asked once: one that contradicts itself has said what it said first.
-func objections(g *berth.Group, n *berth.Node) iter.Seq2[berth.Reason, berth.NodeRule] {
+// ineligible yields the reasons why the tasks of a group may not go on a node, and with each rule that is broken the rule.
+// No two are alike.
+func ineligible(g *berth.Group, n *berth.Node) iter.Seq2[berth.Reason, berth.NodeRule] {
 	return func(yield func(berth.Reason, berth.NodeRule) bool) {
 		if n.Unschedulable && !yield(berth.Reason{Code: berth.Unschedulable}, nil) {
 			return
 		}
+		var said map[string]bool // taints print alike with a "=" in the key or before the value
 		for _, t := range n.Taints {
-			if t.Effect == berth.NoSchedule && !tolerates(g, t) && !yield(berth.Reason{Code: berth.Tainted, Subject: t.String()}, nil) {
+			if t.Effect != berth.NoSchedule || tolerates(g, t) || said[t.String()] {
+				continue
+			}
+			if len(n.Taints) > 1 {
+				if said == nil {
+					said = map[string]bool{}
+				}
+				said[t.String()] = true
+			}
+			if !yield(berth.Reason{Code: berth.Tainted, Subject: t.String()}, nil) {
+				return
+			}
+		}
+		for name := range byDevice(g, n) {
+			if !yield(berth.Reason{Code: berth.ByDevice, Subject: name}, nil) {
 				return
 			}
 		}

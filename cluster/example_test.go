@@ -52,7 +52,7 @@ func ExampleFork() {
 	// Output:
 	// web-1 true
 	// web-2 unique(zone)
-	// 2 insufficient cpu, 1 unique(zone); nearest n2: lacks 0.5 cpu; 0.5 more cpu on n2 would do
+	// 1 insufficient cpu, 1 too little cpu in all, 1 unique(zone); nearest n2: lacks 0.5 cpu (it has 1 in all); 0.5 more cpu on n2 would do
 	// place web-1 on n1
 	// cpu 2
 }
@@ -69,7 +69,7 @@ func ExampleFork_Lacks() {
 	// Output:
 	// false
 	// untolerated taint dedicated=db
-	// lacks 0.5 cpu
+	// lacks 0.5 cpu (it has 1 in all)
 }
 
 func ExampleFork_Adopt() {
@@ -105,6 +105,6 @@ func ExampleChoose() {
 	_, why := cluster.Choose(g, &n, []int64{300, 300}, nil)
 	fmt.Println(why)
 	// Output:
-	// 1:400 ports [8001 8002]
-	// no device for 0.4 gpu
+	// gpu/1:400 ports [8001 8002]
+	// no free device for 0.4 gpu
 }

@@ -2,15 +2,17 @@ package cluster
 
 import (
 	"slices"
+	"sort"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Fits reports whether a task of the group could be placed on n now: n is a node of the fork, and this
 // is what [Fork.Apply] checks of it.
 func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
-	f.ready()
+	f = f.ready()
 	if g.Err() != nil || !f.has(n) {
 		return false
 	}
@@ -19,9 +21,8 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 	if len(sh.missing) > 0 || f.differs(sh) {
 		return false
 	}
-	free := f.s.Free(row)
 	for _, need := range sh.needs {
-		if free[need.Dim] < need.Amount {
+		if f.s.FreeOf(row, need.Dim) < need.Amount {
 			return false
 		}
 	}
@@ -38,7 +39,7 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 // Lacks returns every reason why a task of the group cannot be placed on n now, with what is missing;
 // none if it can be.
 func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
-	f.ready()
+	f = f.ready()
 	if err := g.Err(); err != nil {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}}}
 	}
@@ -46,7 +47,36 @@ func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode}}}
 	}
 	_, row := n.at()
-	return f.lacks(nil, f.shape(g), row)
+	return f.offered(f.lacks(nil, f.shape(g), row, true), row)
+}
+
+// offered returns what a node lacks as its reader may know it.
+func (f *Fork) offered(lacks []berth.Lack, row uint32) []berth.Lack {
+	if f.s.Node(row).Withheld {
+		return Withheld(lacks)
+	}
+	return lacks
+}
+
+// Withheld returns what a node lacks of which a reader may not see what is free: that it is not offered stands for all that
+// is taken there. What the node never had stays. lacks is used up.
+func Withheld(lacks []berth.Lack) []berth.Lack {
+	short := slices.ContainsFunc(lacks, func(l berth.Lack) bool { return isRoom(l.Reason.Code) })
+	lacks = slices.DeleteFunc(lacks, func(l berth.Lack) bool { return isTaken(l.Reason.Code) })
+	if short {
+		lacks = append(lacks, berth.Lack{Reason: berth.Reason{Code: berth.NotOffered}})
+	}
+	return lacks
+}
+
+// isTaken reports whether a reason says that the node's room is taken.
+func isTaken(c berth.Code) bool {
+	return c == berth.Insufficient || c == berth.UnitsTaken || c == berth.DeviceTaken || c == berth.PortTaken
+}
+
+// isRoom reports whether more room would cure what a reason says.
+func isRoom(c berth.Code) bool {
+	return isTaken(c) || c == berth.TooSmall || c == berth.NoDevice || c == berth.DeviceUnhealthy || c == berth.NoPort
 }
 
 // allowed returns the first reason other than room why a task of the group may not go on a node.
@@ -56,7 +86,7 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 		return berth.Reason{Code: berth.Cordoned}
 	}
 	g := sh.group
-	for why := range objections(g, n.Node.Spec) {
+	for why := range ineligible(g, n.Node.Spec) {
 		return why
 	}
 	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
@@ -70,8 +100,9 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 	return berth.Reason{}
 }
 
-// lacks appends every reason why a task of the group cannot be placed on a node.
-func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
+// lacks appends every reason why a task of the group cannot be placed on a node. No two are alike. Details cost the number
+// of the group's tasks, and are left out where many nodes are asked about.
+func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []berth.Lack {
 	n := f.s.Node(row)
 	node := n.Node.Spec
 	g := sh.group
@@ -81,29 +112,31 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32) []berth.Lack {
 	if n.Cordoned {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}})
 	}
-	for why, rule := range objections(g, node) {
+	for why, rule := range ineligible(g, node) {
 		l := berth.Lack{Reason: why}
-		if rule != nil {
+		if detail && rule != nil {
 			l.Detail = rule.Why(node)
 		}
-		if !slices.Contains(out, l) {
-			out = append(out, l)
-		}
+		out = append(out, l)
 	}
 	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Covered}})
 	}
 	for _, r := range g.Requirements().DomainRules {
-		if l, full := f.domainLack(sh, row, r, true); full {
+		if l, full := f.domainLack(sh, row, r, detail); full {
 			out = append(out, l)
 		}
 	}
-	return append(out, Shortfalls(g, node, func(name string) int64 {
+	var who *onNode
+	if detail {
+		who = &onNode{f: f, row: row}
+	}
+	return appendShortfalls(out, g, node, func(name string) int64 {
 		if d, ok := f.s.DimOf(name); ok {
-			return f.s.Free(row)[d]
+			return f.s.FreeOf(row, d)
 		}
 		return 0
-	}, n.Devices, n.Ports)...)
+	}, n.Devices, n.Ports, who)
 }
 
 func (f *Fork) has(n NodeView) bool {
@@ -111,65 +144,37 @@ func (f *Fork) has(n NodeView) bool {
 	return v == &f.s.View && n.exists()
 }
 
-// Shortfalls returns what a node lacks of the room that a task of a group takes, given what is free of
-// each resource, the free units of each device, and the ports in use, ascending.
-func Shortfalls(g *berth.Group, n *berth.Node, free func(resource string) int64, devices []int64, used []uint16) []berth.Lack {
-	if n == nil || free == nil || g.Err() != nil {
-		return nil
-	}
-	var out []berth.Lack
-	for _, need := range g.Requirements().Needs {
-		have := free(need.Name)
-		if have >= need.Amount {
-			continue
-		}
-		if i := deviceRequest(g, need.Name); i >= 0 && !Serves(n, &g.Requirements().Devices[i], devices) {
-			continue // said of the devices below
-		}
-		out = append(out, berth.Lack{
-			Reason: berth.Reason{Code: berth.Insufficient, Subject: need.Name},
-			Short:  explain.Shortfall(need.Amount, have),
-		})
-	}
-	for i := range g.Requirements().Devices {
-		if d := &g.Requirements().Devices[i]; !Serves(n, d, devices) {
-			out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.NoDevice, Subject: d.String()}})
-		}
-	}
-	if g.Requirements().UsesPorts() {
-		if why := choosePorts(g, new(berth.Grant), n, unused(n, used)); why.Code != berth.None {
-			out = append(out, berth.Lack{Reason: why})
-		}
-	}
-	return out
-}
-
 // Explain says why no node can take a task of the group now; for a group that some node can take it
 // tells the same of the other nodes. It looks at every node.
 func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
-	e := &berth.Explanation{Nodes: f.ready().s.Nodes()}
+	f = f.ready()
+	e := &berth.Explanation{Nodes: f.s.Nodes(), Mode: g.Mode()}
 	if err := g.Err(); err != nil {
 		e.Counts = []berth.ReasonCount{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}, Nodes: e.Nodes}}
 		return e
 	}
+	e.Missing = Missing(&f.s.View, g, 0)
 	sh := f.shape(g)
 	counts := map[berth.Reason]int{}
 	var buf []berth.Lack
 	var nearest explain.Miss
-	for _, row := range f.s.Sorted() {
-		buf = f.lacks(buf[:0], sh, row)
-		for i, l := range buf {
-			if !slices.ContainsFunc(buf[:i], func(o berth.Lack) bool { return o.Reason == l.Reason }) {
-				counts[l.Reason]++
-			}
+	at, found := uint32(0), false
+	for _, row := range f.s.Order() {
+		buf = f.lacks(buf[:0], sh, row, false)
+		near := missOf(sh.group, buf)
+		buf = f.offered(buf, row)
+		for _, l := range buf {
+			counts[l.Reason]++
 		}
 		if len(buf) == 0 {
 			continue
 		}
-		if near := missOf(sh.group, buf); e.Nearest == nil || near.Compare(nearest) < 0 {
-			nearest = near
-			e.Nearest = &berth.NearMiss{Node: f.s.Node(row).Node.ID, Lacks: slices.Clone(buf)}
+		if !found || near.Compare(nearest) < 0 {
+			at, nearest, found = row, near, true
 		}
+	}
+	if found {
+		e.Nearest = &berth.NearMiss{Node: f.s.Node(at).Node.ID, Lacks: f.offered(f.lacks(nil, sh, at, true), at)}
 	}
 	for r, n := range counts {
 		e.Counts = append(e.Counts, berth.ReasonCount{Reason: r, Nodes: n})
@@ -178,16 +183,34 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	return e
 }
 
+// Missing returns how many tasks of a gang have no place yet, up to its size, if so many more than the view shows have been
+// picked; 0 for other groups. Tasks that stop do not count. It is for berth's own packages: no other has a view.
+func Missing(v *store.View, g *berth.Group, picked int) int {
+	if g.Mode() != berth.Gang {
+		return 0
+	}
+	if id, ok := v.FindGroup(g.Name()); ok {
+		for slot := range v.Members(id) {
+			if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {
+				picked++
+			}
+		}
+	}
+	return max(0, g.GangSize()-picked)
+}
+
 func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
 	m := explain.NoMiss
 	for _, l := range lacks {
 		switch l.Reason.Code {
-		case berth.Insufficient:
+		case berth.Insufficient, berth.TooSmall, berth.UnitsTaken:
 			m.LackBy(amount(g, l.Reason.Subject), l.Short)
-		case berth.NoDevice, berth.NoPort:
-			m.Rooms++
 		default:
-			m.Rules++
+			if isRoom(l.Reason.Code) {
+				m.Rooms++
+			} else {
+				m.Rules++
+			}
 		}
 	}
 	return m
@@ -195,10 +218,10 @@ func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
 
 // amount returns what one task of the group takes of a resource that it needs.
 func amount(g *berth.Group, resource string) int64 {
-	for _, n := range g.Requirements().Needs {
-		if n.Name == resource {
-			return n.Amount
-		}
+	needs := g.Requirements().Needs
+	i := sort.Search(len(needs), func(i int) bool { return needs[i].Name >= resource })
+	if i == len(needs) || needs[i].Name != resource {
+		return 0
 	}
-	return 0
+	return needs[i].Amount
 }

@@ -21,8 +21,11 @@ type Fork struct {
 
 	shapes [4]shape // of groups that were asked about last
 	oldest int      // of shapes
-	areas  map[string]*area
-	nodes  uint64 // how often the set of nodes or their descriptions changed
+	nodes  uint64   // how often the set of nodes or their descriptions changed
+	undone uint64   // how often the store had taken changes back when shapes, domainsOf and spreads were right
+
+	domainsOf map[string]*eligibleDomains
+	spreads   map[spreadKey]*spread
 }
 
 // NewFork returns a cluster without nodes, the beginning of a lineage of its own.
@@ -39,8 +42,11 @@ func Over(s *store.Store) *Fork {
 	return &Fork{s: s, base: s.Version()}
 }
 
-// ready returns f with what a zero Fork lacks.
+// ready returns f with what a zero Fork lacks, and an empty cluster for no fork at all.
 func (f *Fork) ready() *Fork {
+	if f == nil {
+		return NewFork()
+	}
 	if f.s == nil {
 		*f = *NewFork()
 	}
@@ -58,7 +64,8 @@ func (f *Fork) Version() berth.Version {
 // Plan returns what was applied since the fork was made of a snapshot, as a plan for the source the
 // snapshot came from. Operations on nodes that only the fork has will be refused there.
 func (f *Fork) Plan() *berth.Plan {
-	return &berth.Plan{Version: f.ready().base, Ops: slices.Clone(f.ops)}
+	f = f.ready()
+	return &berth.Plan{Version: f.base, Ops: slices.Clone(f.ops)}
 }
 
 // Len returns the number of nodes.
@@ -66,7 +73,10 @@ func (f *Fork) Len() int { return f.ready().s.Nodes() }
 
 // Nodes yields the nodes in the order of their IDs. The fork may change meanwhile; nodes that come or
 // go may then be missed or seen.
-func (f *Fork) Nodes() iter.Seq[NodeView] { return nodesOf(&f.ready().s.View, f.s.Sorted()) }
+func (f *Fork) Nodes() iter.Seq[NodeView] {
+	f = f.ready()
+	return nodesOf(&f.s.View, f.s.Order())
+}
 
 // Node returns the node of that ID.
 func (f *Fork) Node(id string) (NodeView, bool) {
@@ -84,7 +94,8 @@ func (f *Fork) Group(name string) iter.Seq[TaskView] {
 
 // Hold returns the hold of that ID.
 func (f *Fork) Hold(id string) (berth.Hold, bool) {
-	slot, ok := f.ready().s.FindHold(id)
+	f = f.ready()
+	slot, ok := f.s.FindHold(id)
 	if !ok {
 		return berth.Hold{}, false
 	}
@@ -96,7 +107,7 @@ func (f *Fork) Holds() iter.Seq[berth.Hold] { return settled(holdsOf(&f.ready().
 
 // AddNodes adds nodes that were not there. It adds all of them or, with every fault of every one, none.
 func (f *Fork) AddNodes(nodes ...berth.Node) error {
-	f.ready()
+	f = f.ready()
 	var errs []error
 	seen := make(map[string]bool, len(nodes))
 	for i := range nodes {
@@ -120,10 +131,12 @@ func (f *Fork) AddNodes(nodes ...berth.Node) error {
 }
 
 // UpdateNodes replaces the descriptions of nodes. Their tasks stay, even where the node no longer has
-// room for them or breaks a rule of theirs: that is for the host to heal. It updates all of them or,
+// room for them or breaks a rule of theirs: that is for the host to heal. Tasks and holds keep their devices by ID, in
+// whatever order the devices are now; a share of one that is gone or unhealthy blocks no other, and the node counts as
+// overcommitted while a task has it. It updates all of them or,
 // with every fault of every one, none.
 func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
-	f.ready()
+	f = f.ready()
 	var errs []error
 	for i := range nodes {
 		n := &nodes[i]
@@ -139,7 +152,9 @@ func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 	}
 	for i := range nodes {
 		row, _ := f.s.FindNode(nodes[i].ID)
-		f.s.SetNode(row, f.compileNode(&nodes[i]))
+		n := f.compileNode(&nodes[i])
+		find := finder(n.Spec, len(n.Devices))
+		f.s.SetNode(row, n, func(r *store.Record) *store.Extra { return f.redescribed(r, n, find) })
 	}
 	f.nodes++
 	return nil
@@ -148,6 +163,7 @@ func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 // RemoveNodes removes nodes. Their tasks become [berth.Lost] and their holds end. It removes all of them or,
 // naming each that is unknown, none.
 func (f *Fork) RemoveNodes(ids ...string) error {
+	f = f.ready()
 	rows, err := f.rows(ids)
 	if err != nil {
 		return err
@@ -161,7 +177,7 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 				f.s.Remove(slot)
 				continue
 			}
-			f.s.Unsettle(slot)
+			f.s.Detach(slot)
 			f.s.Mark(slot, uint8(berth.Lost), 0)
 		}
 		f.s.RemoveNode(row)
@@ -173,6 +189,7 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 // Cordon makes nodes take no new task, or, with cordon false, take them again. It does so to all of them
 // or, naming each that is unknown, to none. Moving the tasks away is the host's to do.
 func (f *Fork) Cordon(cordon bool, ids ...string) error {
+	f = f.ready()
 	rows, err := f.rows(ids)
 	if err != nil {
 		return err
@@ -185,7 +202,6 @@ func (f *Fork) Cordon(cordon bool, ids ...string) error {
 }
 
 func (f *Fork) rows(ids []string) ([]uint32, error) {
-	f.ready()
 	var errs []error
 	rows := make([]uint32, 0, len(ids))
 	for _, id := range ids {
@@ -201,7 +217,7 @@ func (f *Fork) rows(ids []string) ([]uint32, error) {
 // Apply does one operation if it can be done, and returns it with its grant filled in and no reason;
 // else it returns the first reason why not and changes nothing.
 func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
-	f.ready()
+	f = f.ready()
 	var why berth.Reason
 	switch op.Kind {
 	case berth.Place:

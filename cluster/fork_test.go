@@ -19,13 +19,13 @@ func TestTwoHoldsOfOneDevice(t *testing.T) {
 	require.NoError(t, err)
 	f := s.Fork()
 	for _, id := range []string{"h1", "h2"} {
-		_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: id, Owner: "fw", Node: "n", Lease: berth.Optimistic, Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Index: 0, Units: 1000}}}})
+		_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: id, Owner: "fw", Node: "n", Lease: berth.Optimistic, Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}}})
 		require.Equal(t, berth.None, why.Code)
 	}
 	g := berth.NewGroup("g", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}})
 	op, why := f.Apply(berth.Op{Task: g.Task("t1"), Node: "n", From: "fw"})
 	require.Equal(t, berth.None, why.Code, "%v", why)
-	assert.Equal(t, "0:1000", op.Grant.String())
+	assert.Equal(t, "gpu/0:1000", op.Grant.String())
 	_, why = f.Apply(berth.Op{Task: g.Task("t2"), Node: "n", From: "fw"})
 	assert.NotEqual(t, berth.None, why.Code, "the second hold has nothing behind it")
 }
@@ -135,13 +135,13 @@ func TestScalarsOfDevicesAreNotOvercommitted(t *testing.T) {
 	require.NoError(t, f.Adopt(g.Task("adopted"), "n", nil, berth.Running))
 	n, _ := f.Node("n")
 	require.Equal(t, []int64{1000}, n.FreeDevices())
-	short := berth.Reason{Code: berth.Insufficient, Subject: "gpu"}
+	short := berth.Reason{Code: berth.UnitsTaken, Subject: "gpu"}
 
 	_, why := f.Apply(berth.Op{Task: g.Task("t"), Node: "n"})
 	assert.Equal(t, short, why)
-	assert.Equal(t, []berth.Lack{{Reason: short, Short: 1000}}, f.Lacks(g, n))
+	assert.Equal(t, []berth.Lack{{Reason: short, Short: 1000, Detail: "taken by tasks without a device"}}, f.Lacks(g, n))
 	assert.False(t, f.Fits(g, n))
-	_, why = f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Index: 0, Units: 1}}}})
+	_, why = f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1}}}})
 	assert.Equal(t, short, why)
 	assert.False(t, n.Overcommitted())
 }

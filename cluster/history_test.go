@@ -136,7 +136,17 @@ func (h *history) node() berth.Node {
 		n.Taints = append(n.Taints, berth.Taint{Key: of(h, "old", "new"), Effect: of(h, berth.NoSchedule, berth.PreferNoSchedule)})
 	}
 	for range h.pick(4) {
-		n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: of(h, "A", "B")})
+		n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: of(h, "A", "B"), Unhealthy: h.one(6)})
+	}
+	if h.one(2) { // by name, in any order
+		for i := range n.Devices {
+			n.Devices[i].ID = []string{"a", "b", "c", "1", "a", "b"}[i+h.pick(2)*len(n.Devices)%3]
+		}
+		if n.Err() != nil {
+			for i := range n.Devices {
+				n.Devices[i].ID = ""
+			}
+		}
 	}
 	if h.one(6) {
 		n.Devices = append(n.Devices, berth.Device{Class: "tpu"})
@@ -151,13 +161,21 @@ func (h *history) node() berth.Node {
 	return n
 }
 
+func (h *history) share() berth.DeviceShare {
+	s := berth.DeviceShare{Class: "gpu", ID: of(h, "0", "1", "2", "a", "b"), Units: of(h, int64(300), 500, 1000)}
+	if h.one(8) {
+		s.Class = of(h, "tpu", "fpga", "")
+	}
+	return s
+}
+
 func (h *history) grant() *berth.Grant {
 	if h.one(2) {
 		return nil
 	}
 	g := new(berth.Grant)
 	for range h.pick(3) {
-		g.Devices = append(g.Devices, berth.DeviceShare{Index: h.pick(4) - h.pick(2), Units: of(h, int64(300), 500, 1000)})
+		g.Devices = append(g.Devices, h.share())
 	}
 	for range h.pick(3) {
 		g.Ports = append(g.Ports, uint16(80+h.pick(6)))
@@ -172,7 +190,8 @@ func (h *history) hold() *berth.Hold {
 		c.Resources["memory"] = of(h, int64(1<<30), 1<<30+1, math.MaxInt64)
 	}
 	if h.one(2) {
-		c.Devices = append(c.Devices, berth.DeviceShare{Index: h.pick(4), Units: of(h, int64(300), 500, 1000)})
+		c.Devices = append(c.Devices, h.share())
+		c.Devices[0].Class = "gpu"
 	}
 	if h.one(2) {
 		first := uint16(80 + h.pick(4))
@@ -486,12 +505,15 @@ func (h *history) adopt(l *line) {
 	n := m.nodes[node]
 	ok := n != nil && m.tasks[id] == nil && !m.differs(k) && state != berth.Lost && state <= berth.Orphan
 	if ok && grant != nil {
-		for _, s := range grant.Devices {
-			ok = ok && 0 <= s.Index && s.Index < len(n.Devices)
+		seen := map[string]bool{}
+		for _, s := range grant.Devices { // of devices that the node does not have too: they may have gone
+			name := s.Class + "/" + s.ID
+			ok = ok && s.Class != "" && !seen[name]
+			seen[name] = true
 		}
 	}
 	if ok {
-		taken := m.taken(node)
+		taken := m.taken(node, true)
 		for name, q := range k.needs() {
 			ok = ok && !overflows(taken[name], q)
 		}
@@ -542,7 +564,8 @@ func (h *history) explain(l *line) {
 		got := reasons{}
 		for _, lack := range l.fork.Lacks(k.group, n) {
 			got[lack.Reason] = true
-			require.Equal(h.t, lack.Reason.Code == berth.Insufficient, lack.Short > 0, "%v", lack)
+			amount := slices.Contains([]berth.Code{berth.Insufficient, berth.TooSmall, berth.UnitsTaken}, lack.Reason.Code)
+			require.Equal(h.t, amount, lack.Short > 0, "%v", lack)
 		}
 		require.Equal(h.t, want, got, "%s on %s", k.group, n.ID())
 		require.Equal(h.t, len(want) == 0, l.fork.Fits(k.group, n), "%s on %s: %v", k.group, n.ID(), want)
@@ -602,8 +625,8 @@ func (h *history) garbage(l *line) {
 		{Task: bad.Task("x"), Node: "n0"},
 		{Task: good.Task(""), Node: "n0"},
 		{Task: good.Task("x"), Node: "nowhere", Row: math.MaxUint32},
-		{Task: good.Task("x"), Node: "n0", From: "nobody", Grant: &berth.Grant{Devices: []berth.DeviceShare{{Index: math.MinInt, Units: math.MinInt64}}}},
-		{Kind: berth.Take, Hold: &berth.Hold{ID: "x", Owner: "x", Node: "n0", Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Index: math.MaxInt, Units: 1}}}},
+		{Task: good.Task("x"), Node: "n0", From: "nobody", Grant: &berth.Grant{Devices: []berth.DeviceShare{{ID: "\x00", Units: math.MinInt64}}}},
+		{Kind: berth.Take, Hold: &berth.Hold{ID: "x", Owner: "x", Node: "n0", Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Class: "gpu", ID: "999", Units: 1}}}},
 		{Kind: berth.Take, Hold: &berth.Hold{ID: "x", Owner: "x", Node: "n0", Deadline: time.Unix(1, 0), Resources: berth.Resources{"none": math.MaxInt64}}},
 	}
 	_, reason := l.fork.Apply(of(h, ops...))

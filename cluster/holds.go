@@ -1,7 +1,7 @@
 package cluster
 
 import (
-	"math"
+	"cmp"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -20,10 +20,9 @@ func (f *Fork) holdable(h *berth.Hold) berth.Reason {
 	if !ok {
 		return berth.Reason{Code: berth.UnknownNode, Subject: h.Node}
 	}
-	n := f.s.Node(row).Node.Spec
-	for name := range h.Resources.All() {
-		if slices.ContainsFunc(n.Devices, func(d berth.Device) bool { return d.Class == name }) {
-			return berth.Reason{Code: berth.Invalid, Subject: "hold of resource " + name + ": it is a device class, and held by device"}
+	for _, d := range f.s.Node(row).Node.Spec.Devices {
+		if _, ok := h.Resources[d.Class]; ok {
+			return berth.Reason{Code: berth.ByDevice, Subject: d.Class}
 		}
 	}
 	return berth.Reason{}
@@ -39,65 +38,96 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	slices.Sort(c.Ports)
 	n := f.s.Node(row)
 	for name, q := range c.Resources.All() {
-		if d, ok := f.s.DimOf(name); q > 0 && (!ok || f.s.Free(row)[d] < q) {
-			return berth.Reason{Code: berth.Insufficient, Subject: name}
+		if why := f.shortOf(row, name, q); why.Code != berth.None {
+			return why
 		}
 	}
-	for _, d := range c.Devices {
-		if d.Index >= len(n.Devices) || n.Devices[d.Index] < d.Units {
-			return berth.Reason{Code: berth.NoDevice, Subject: "held device"}
+	k := -1
+	for i, units := range DevicesOf(n.Node.Spec, c.Devices) {
+		k++
+		why := berth.Reason{Subject: c.Devices[k].Class + "/" + c.Devices[k].ID}
+		switch {
+		case i < 0:
+			why.Code = berth.NoDevice
+		case n.Node.Spec.Devices[i].Unhealthy:
+			why.Code = berth.DeviceUnhealthy
+		case n.Devices[i] < units:
+			why.Code = berth.DeviceTaken
+		default:
+			continue
 		}
+		return why
 	}
+	free := f.unusedOn(row)
 	for _, p := range c.Ports {
-		if _, used := slices.BinarySearch(n.Ports, p); used || !hasPort(n.Node.Spec.Ports, p) {
-			return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
+		if code := free.why(p); code != berth.None {
+			return berth.Reason{Code: code, Subject: onePort(p)}
 		}
 	}
-	extra := f.holdExtra(c, row)
-	for _, n := range extra.Needs { // the scalars of devices too: an adopted task may have them without a device
-		if f.s.Free(row)[n.Dim] < n.Amount {
-			return berth.Reason{Code: berth.Insufficient, Subject: f.s.Dims()[n.Dim]}
+	extra := f.holdExtra(c, n.Node, finder(n.Node.Spec, len(c.Devices)))
+	for _, need := range extra.Needs { // of classes of devices too: an adopted task may have units of no device in particular
+		if f.s.FreeOf(row, need.Dim) < need.Amount {
+			return berth.Reason{Code: berth.UnitsTaken, Subject: f.s.Dims()[need.Dim]}
 		}
 	}
 	f.s.Add(c.ID, store.Record{Group: store.Holds, Row: row, Deadline: store.DeadlineOf(c.Deadline), Extra: extra})
 	return berth.Reason{}
 }
 
-// holdExtra returns what a hold takes on its node: nothing if it is optimistic.
-func (f *Fork) holdExtra(h *berth.Hold, row uint32) *store.Extra {
+// shortOf says why a node cannot give so much of a resource.
+func (f *Fork) shortOf(row uint32, name string, q int64) berth.Reason {
+	d, ok := f.s.DimOf(name)
+	switch {
+	case q <= 0 || ok && f.s.FreeOf(row, d) >= q:
+		return berth.Reason{}
+	case f.s.Node(row).Node.Spec.Capacity[name] < q:
+		return berth.Reason{Code: berth.TooSmall, Subject: name}
+	}
+	return berth.Reason{Code: berth.Insufficient, Subject: name}
+}
+
+// holdExtra returns what a hold takes on its node: nothing if it is optimistic, and nothing of devices that the node does
+// not have or that are unhealthy, which nobody else can have either.
+func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find findDevice) *store.Extra {
 	x := &store.Extra{Hold: h}
 	if h.Lease == berth.Optimistic {
 		return x
 	}
-	scalars := h.Resources.Clone()
-	n := f.s.Node(row).Node.Spec
-	for _, d := range h.Devices {
-		if d.Index < len(n.Devices) {
-			// A class can be named like a resource held earlier: a sum beyond int64 is more than any node has.
-			class := n.Devices[d.Index].Class
-			scalars[class] = min(scalars[class], math.MaxInt64-d.Units) + d.Units
+	there := berth.Hold{Resources: h.Resources}
+	for k := range h.Devices {
+		if i := find(&h.Devices[k]); i >= 0 && !n.Spec.Devices[i].Unhealthy {
+			there.Devices = append(there.Devices, h.Devices[k])
+			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: h.Devices[k].Units})
 		}
-		x.Devices = append(x.Devices, store.DeviceShare(d))
 	}
-	for name, q := range scalars.All() {
+	for name, q := range there.Cost() {
 		if d, ok := f.s.DimOf(name); ok && q > 0 {
 			x.Needs = append(x.Needs, store.Need{Dim: d, Amount: q})
 		}
 	}
+	slices.SortFunc(x.Needs, func(a, b store.Need) int { return cmp.Compare(a.Dim, b.Dim) })
 	x.Ports = h.Ports
 	return x
 }
 
-// draft is what a task draws from one hold.
-type draft struct {
+// drawn is a hold that a task draws on.
+type drawn struct {
 	slot uint32
-	rest *berth.Hold // nil if nothing is left of it
+	hold *berth.Hold // as it is
+	rest *berth.Hold // what the task leaves of it; nil as long as it takes nothing
+}
+
+// left returns what the task leaves of the hold, to be changed.
+func (d *drawn) left() *berth.Hold {
+	if d.rest == nil {
+		d.rest = d.hold.Clone()
+	}
+	return d.rest
 }
 
 // draw finds what a task takes from the owner's holds on a node, in the order of their IDs, and which
 // devices and ports it gets. It changes nothing.
-func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]draft, *berth.Grant, berth.Reason) {
-	n := f.s.Node(row)
+func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]drawn, *berth.Grant, berth.Reason) {
 	var slots []uint32
 	for slot, r := range f.s.On(row) {
 		if r.Group == store.Holds && r.Extra.Hold.Owner == owner {
@@ -107,52 +137,25 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 	if len(slots) == 0 {
 		return nil, nil, berth.Reason{Code: berth.UnknownHold, Subject: owner}
 	}
-	holds := make([]berth.Hold, len(slots))
-	devices := make([]int64, len(n.Devices))
-	ports := []uint16{}
+	holds := make([]drawn, len(slots))
 	for i, slot := range byID(&f.s.View, slots) {
-		holds[i] = holdView(&f.s.View, slot)
-		for _, d := range holds[i].Devices {
-			if d.Index < len(devices) {
-				devices[d.Index] += d.Units
-			}
-		}
-		ports = append(ports, holds[i].Ports...)
+		holds[i] = drawn{slot: slot, hold: f.s.Record(slot).Extra.Hold}
 	}
-	for i, units := range devices {
-		devices[i] = min(units, berth.DeviceUnits) // optimistic holds can share a device
-	}
-
 	var grant *berth.Grant
 	if grants(sh.group) {
-		node := n.Node.Spec
-		slices.Sort(ports)
 		var why berth.Reason
-		if grant, why = f.grant(sh.group, row, want, devices, func(p uint16) bool {
-			_, held := slices.BinarySearch(ports, p)
-			return held && hasPort(node.Ports, p)
-		}); why.Code != berth.None {
+		if grant, why = f.drawParts(sh, row, holds, want); why.Code != berth.None {
 			return nil, nil, why
-		}
-		for _, d := range grant.Devices {
-			drawDevice(holds, d)
-		}
-		granted := slices.Sorted(slices.Values(grant.Ports))
-		for i := range holds {
-			holds[i].Ports = slices.DeleteFunc(holds[i].Ports, func(p uint16) bool {
-				_, drawn := slices.BinarySearch(granted, p)
-				return drawn
-			})
 		}
 	}
 	for _, need := range sh.group.Requirements().Needs {
-		if slices.ContainsFunc(sh.group.Requirements().Devices, func(d berth.DeviceRequest) bool { return d.Class == need.Name }) {
-			continue // the scalar of devices, drawn above
+		if sh.group.Requirements().DeviceOf(need.Name) >= 0 {
+			continue // drawn as devices
 		}
 		rest := need.Amount
-		for i := range holds {
-			if part := min(rest, holds[i].Resources[need.Name]); part > 0 {
-				holds[i].Resources[need.Name] -= part
+		for i := 0; i < len(holds) && rest > 0; i++ {
+			if part := min(rest, holds[i].hold.Resources[need.Name]); part > 0 {
+				holds[i].left().Resources[need.Name] -= part
 				rest -= part
 			}
 		}
@@ -160,31 +163,62 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 			return nil, nil, berth.Reason{Code: berth.NotHeld, Subject: need.Name}
 		}
 	}
-	drafts := make([]draft, 0, len(slots))
-	for i, slot := range slots {
-		d := draft{slot: slot}
-		if !nothingIn(&holds[i]) {
-			d.rest = &holds[i]
-		}
-		drafts = append(drafts, d)
-	}
-	if !f.roomAfter(sh, row, drafts, grant) {
+	holds = slices.DeleteFunc(holds, func(d drawn) bool { return d.rest == nil && !nothingIn(d.hold) })
+	if !f.roomAfter(sh, row, holds, grant) {
 		return nil, nil, berth.Reason{Code: berth.NotHeld, Subject: "taken by another"}
 	}
-	return drafts, grant, berth.Reason{}
+	return holds, grant, berth.Reason{}
 }
 
-func drawDevice(holds []berth.Hold, share berth.DeviceShare) {
-	for i := range holds {
-		for j := range holds[i].Devices {
-			if d := &holds[i].Devices[j]; d.Index == share.Index {
-				part := min(share.Units, d.Units)
-				d.Units -= part
-				share.Units -= part
+// drawParts finds the devices and ports that a task takes from holds.
+func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant) (*berth.Grant, berth.Reason) {
+	node := f.s.Node(row).Node.Spec
+	devices := make([]int64, len(node.Devices))
+	ports := []uint16{}
+	find := finder(node, len(holds))
+	for _, d := range holds {
+		for k := range d.hold.Devices {
+			if i := find(&d.hold.Devices[k]); i >= 0 {
+				devices[i] = min(devices[i]+d.hold.Devices[k].Units, berth.DeviceUnits) // optimistic holds can share a device
 			}
 		}
-		holds[i].Devices = slices.DeleteFunc(holds[i].Devices, func(d berth.DeviceShare) bool { return d.Units == 0 })
+		ports = append(ports, d.hold.Ports...)
 	}
+	slices.Sort(ports)
+	grant, why := f.grant(sh.group, row, want, devices, portRoom{node: node.Ports, held: ports})
+	switch why.Code {
+	case berth.None:
+	case berth.DeviceTaken: // all that is held was free for it
+		return nil, berth.Reason{Code: berth.NotHeld, Subject: why.Subject}
+	default:
+		return nil, why
+	}
+	units := make(map[berth.DeviceShare]int64, len(grant.Devices)) // still to be drawn, by the device's name
+	for _, d := range grant.Devices {
+		units[d.Device()] = d.Units
+	}
+	granted := slices.Sorted(slices.Values(grant.Ports))
+	isGranted := func(p uint16) bool {
+		_, ok := slices.BinarySearch(granted, p)
+		return ok
+	}
+	for i := range holds {
+		d := &holds[i]
+		for j, share := range d.hold.Devices {
+			name := share.Device()
+			if part := min(units[name], share.Units); part > 0 {
+				d.left().Devices[j].Units -= part
+				units[name] -= part
+			}
+		}
+		if slices.ContainsFunc(d.hold.Ports, isGranted) {
+			d.left().Ports = slices.DeleteFunc(d.left().Ports, isGranted)
+		}
+		if d.rest != nil {
+			d.rest.Devices = slices.DeleteFunc(d.rest.Devices, func(s berth.DeviceShare) bool { return s.Units == 0 })
+		}
+	}
+	return grant, berth.Reason{}
 }
 
 func nothingIn(h *berth.Hold) bool {
@@ -199,15 +233,16 @@ func nothingIn(h *berth.Hold) bool {
 // roomAfter reports whether a task fits once what it draws of exclusive holds is given back, so that it
 // creates and worsens no overcommitment. Optimistic holds set nothing aside, so another may have come
 // first; and a node that changed under an exclusive hold can have less than the hold says.
-func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *berth.Grant) bool {
+func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Grant) bool {
 	n := f.s.Node(row)
 	free, devices := slices.Clone(f.s.Free(row)), slices.Clone(n.Devices)
 	var back []uint16
-	for _, d := range drafts {
-		before, after := f.s.Record(d.slot).Extra, new(store.Extra)
-		if d.rest != nil {
-			after = f.holdExtra(d.rest, row)
+	find := finder(n.Node.Spec, len(holds))
+	for _, d := range holds {
+		if d.rest == nil {
+			continue
 		}
+		before, after := f.s.Record(d.slot).Extra, f.holdExtra(d.rest, n.Node, find)
 		move(free, devices, before, 1)
 		move(free, devices, after, -1)
 		for _, p := range before.Ports {
@@ -217,21 +252,16 @@ func (f *Fork) roomAfter(sh *shape, row uint32, drafts []draft, grant *berth.Gra
 		}
 	}
 	slices.Sort(back)
-	for d, left := range free { // a device whose class changed is held as what it is now
-		if left < 0 && left < f.s.Free(row)[d] {
-			return false
-		}
-	}
 	for _, need := range sh.needs {
-		if left := free[need.Dim]; left < need.Amount && left-f.s.Free(row)[need.Dim] < need.Amount {
+		if left := free[need.Dim]; left < need.Amount && left-f.s.FreeOf(row, need.Dim) < need.Amount {
 			return false
 		}
 	}
 	if grant == nil {
 		return true
 	}
-	for _, d := range grant.Devices {
-		if left := devices[d.Index]; left < d.Units && left-n.Devices[d.Index] < d.Units {
+	for i, units := range DevicesOf(n.Node.Spec, grant.Devices) {
+		if left := devices[i]; left < units && left-n.Devices[i] < units {
 			return false
 		}
 	}
@@ -250,19 +280,24 @@ func move(free, devices []int64, x *store.Extra, sign int64) {
 		free[n.Dim] += sign * n.Amount
 	}
 	for _, d := range x.Devices {
-		if d.Index < len(devices) {
-			devices[d.Index] += sign * d.Units
-		}
+		devices[d.Index] += sign * d.Units
 	}
 }
 
-// shrink leaves of a hold what a task did not draw.
-func (f *Fork) shrink(d draft) {
-	if d.rest == nil {
-		f.s.Remove(d.slot)
-		return
+// shrink leaves of holds on a node what a task did not draw.
+func (f *Fork) shrink(holds []drawn, row uint32) {
+	n := f.s.Node(row).Node
+	slots, extras := make([]uint32, len(holds)), make([]*store.Extra, len(holds))
+	for i := range holds {
+		d := &holds[i]
+		slots[i], extras[i] = d.slot, f.holdExtra(d.left(), n, finder(n.Spec, len(d.left().Devices)))
 	}
-	f.s.Resize(d.slot, f.holdExtra(d.rest, f.s.Record(d.slot).Row))
+	f.s.Resize(slots, extras)
+	for i := range holds {
+		if nothingIn(holds[i].rest) {
+			f.s.Remove(holds[i].slot)
+		}
+	}
 }
 
 func (f *Fork) evict(op berth.Op) berth.Reason {
@@ -279,7 +314,7 @@ func (f *Fork) evict(op berth.Op) berth.Reason {
 	}
 	// The hold must fit once the task is gone, and nothing may change if it does not.
 	trial := Over(f.s.Snapshot().Fork())
-	trial.s.Unsettle(slot)
+	trial.s.Detach(slot)
 	if why := trial.take(op.Hold); why.Code != berth.None {
 		return why
 	}

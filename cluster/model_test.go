@@ -3,16 +3,12 @@ package cluster_test
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"maps"
 	"math"
 	"math/big"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 )
 
@@ -41,8 +37,7 @@ type modelTask struct {
 
 type modelHold struct {
 	berth.Hold
-	charged map[string]int64 // the scalars of its devices, by the class they had when it was made or drawn upon
-	age     int
+	age int
 }
 
 // kind is a group and what it was made of, in the model's terms.
@@ -97,7 +92,6 @@ func (m *model) clone() *model {
 	for id, h := range m.holds {
 		h := *h
 		h.Resources, h.Devices, h.Ports = h.Resources.Clone(), slices.Clone(h.Devices), slices.Clone(h.Ports)
-		h.charged = maps.Clone(h.charged)
 		c.holds[id] = &h
 	}
 	return c
@@ -110,9 +104,49 @@ func (n *modelNode) capacity() map[string]int64 {
 	c := map[string]int64{}
 	maps.Copy(c, n.Capacity)
 	for _, d := range n.Devices {
-		c[d.Class] += 1000
+		if !d.Unhealthy {
+			c[d.Class] += 1000
+		}
 	}
 	return c
+}
+
+// find returns the index of the device that a share is of, and whether it is there and healthy.
+func (n *modelNode) find(s berth.DeviceShare) (index int, healthy bool) {
+	place := 0
+	for i, d := range n.Devices {
+		if d.Class != s.Class {
+			continue
+		}
+		if d.ID == s.ID || d.ID == "" && s.ID == fmt.Sprint(place) {
+			return i, !d.Unhealthy
+		}
+		place++
+	}
+	return -1, false
+}
+
+// hasDevices reports whether the kind asks for devices of a class.
+func (k *kind) hasDevices(class string) bool {
+	return slices.ContainsFunc(k.spec.Devices, func(d berth.DeviceRequest) bool { return d.Class == class })
+}
+
+// stray returns the units that a task has of devices that are gone or unhealthy, by class.
+func (n *modelNode) stray(g *berth.Grant) map[string]int64 {
+	out := map[string]int64{}
+	if g != nil {
+		for _, s := range g.Devices {
+			if _, healthy := n.find(s); !healthy {
+				out[s.Class] += s.Units
+			}
+		}
+	}
+	return out
+}
+
+// asDevices reports whether a node has a resource as devices.
+func (n *modelNode) asDevices(name string) bool {
+	return slices.ContainsFunc(n.Devices, func(d berth.Device) bool { return d.Class == name })
 }
 
 // needs is what a task of the kind takes of every resource.
@@ -129,7 +163,8 @@ func (k *kind) needs() map[string]int64 {
 	return out
 }
 
-func (m *model) taken(node string) map[string]*big.Int {
+// taken is what tasks and holds take of a node; with all, also what they will take of devices that are away.
+func (m *model) taken(node string, all bool) map[string]*big.Int {
 	sum := map[string]*big.Int{}
 	add := func(needs map[string]int64) {
 		for name, q := range needs {
@@ -141,13 +176,23 @@ func (m *model) taken(node string) map[string]*big.Int {
 	}
 	for _, t := range m.tasks {
 		if t.node == node {
-			add(t.needs())
+			needs, n := t.needs(), m.nodes[node]
+			for class, q := range n.stray(t.grant) {
+				if !all && t.hasDevices(class) {
+					needs[class] -= min(q, needs[class])
+				}
+			}
+			add(needs)
 		}
 	}
 	for _, h := range m.holds {
 		if h.Node == node && h.Lease == berth.Exclusive {
 			add(h.Resources)
-			add(h.charged)
+			for _, s := range h.Devices {
+				if _, healthy := m.nodes[node].find(s); healthy {
+					add(map[string]int64{s.Class: s.Units})
+				}
+			}
 		}
 	}
 	return sum
@@ -158,7 +203,7 @@ func (m *model) free(node string) map[string]*big.Int {
 	for name, q := range m.nodes[node].capacity() {
 		free[name] = big.NewInt(q)
 	}
-	for name, q := range m.taken(node) {
+	for name, q := range m.taken(node, false) {
 		if free[name] == nil {
 			free[name] = new(big.Int)
 		}
@@ -174,27 +219,43 @@ func enough(free map[string]*big.Int, name string, q int64) bool {
 
 func (m *model) devices(node string) []int64 {
 	units := make([]int64, len(m.nodes[node].Devices))
-	for i := range units {
-		units[i] = 1000
+	for i, d := range m.nodes[node].Devices {
+		if !d.Unhealthy {
+			units[i] = 1000
+		}
 	}
-	take := func(shares []berth.DeviceShare) {
+	take := func(shares []berth.DeviceShare, broken bool) {
 		for _, s := range shares {
-			if s.Index < len(units) {
-				units[s.Index] -= s.Units
+			if i, healthy := m.nodes[node].find(s); i >= 0 && (healthy || broken) {
+				units[i] -= s.Units
 			}
 		}
 	}
 	for _, t := range m.tasks {
 		if t.node == node && t.grant != nil {
-			take(t.grant.Devices)
+			take(t.grant.Devices, true)
 		}
 	}
 	for _, h := range m.holds {
 		if h.Node == node && h.Lease == berth.Exclusive {
-			take(h.Devices)
+			take(h.Devices, false)
 		}
 	}
 	return units
+}
+
+func (m *model) overcommitted(node string) bool {
+	for _, t := range m.tasks {
+		if t.node == node && len(m.nodes[node].stray(t.grant)) > 0 {
+			return true
+		}
+	}
+	for _, q := range m.free(node) {
+		if q.Sign() < 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.devices(node), func(q int64) bool { return q < 0 })
 }
 
 func (m *model) ports(node string) map[uint16]int {
@@ -247,7 +308,18 @@ func zoneOf(n *modelNode) string { z, _ := n.Attributes["zone"].(string); return
 
 func (k *kind) eligible(n *modelNode) bool {
 	bad := slices.ContainsFunc(n.Taints, func(t berth.Taint) bool { return t.Effect == berth.NoSchedule && t.Key != k.bears })
-	return !n.Unschedulable && !bad && (k.zone == "" || zoneOf(n) == k.zone)
+	return !n.Unschedulable && !bad && (k.zone == "" || zoneOf(n) == k.zone) && len(k.byDevice(n)) == 0
+}
+
+// byDevice returns what the kind asks for by amount and a node has as devices.
+func (k *kind) byDevice(n *modelNode) []string {
+	var out []string
+	for name, q := range k.spec.Request {
+		if q > 0 && n.asDevices(name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 type reasons map[berth.Reason]bool
@@ -278,6 +350,9 @@ func (m *model) kept(k *kind, node string) reasons {
 			out[berth.Reason{Code: berth.Tainted, Subject: t.String()}] = true
 		}
 	}
+	for _, name := range k.byDevice(n) {
+		out[berth.Reason{Code: berth.ByDevice, Subject: name}] = true
+	}
 	if k.zone != "" && zoneOf(n) != k.zone {
 		out[berth.Reason{Code: berth.RuleBroken, Subject: constraints.Eq("zone", k.zone).String()}] = true
 	}
@@ -289,7 +364,7 @@ func (m *model) kept(k *kind, node string) reasons {
 	domain := func(rule fmt.Stringer, limit int) {
 		switch {
 		case zoneOf(n) == "":
-			out[berth.Reason{Code: berth.RuleBroken, Subject: rule.String()}] = true
+			out[berth.Reason{Code: berth.NoDomain, Subject: rule.String()}] = true
 		case m.tasksIn(name, sameZone) >= limit:
 			out[berth.Reason{Code: berth.DomainFull, Subject: rule.String()}] = true
 		}
@@ -314,7 +389,9 @@ func (m *model) kept(k *kind, node string) reasons {
 	return out
 }
 
-func (d *wish) accepts(dev berth.Device) bool {
+func (d *wish) accepts(dev berth.Device) bool { return !dev.Unhealthy && d.wants(dev) }
+
+func (d *wish) wants(dev berth.Device) bool {
 	return dev.Class == d.Class && (len(d.Models) == 0 || slices.Contains(d.Models, dev.Model))
 }
 
@@ -327,49 +404,84 @@ func (k *kind) choose(n *modelNode, units []int64, ports map[uint16]bool) (*bert
 	for _, r := range k.spec.Devices {
 		d := wish{r}
 		var fit []int
+		all, healthy := 0, 0
 		for i, dev := range n.Devices {
+			if d.wants(dev) {
+				all++
+			}
+			if d.accepts(dev) {
+				healthy++
+			}
 			if d.accepts(dev) && (d.Count > 0 && units[i] == 1000 || d.Share > 0 && units[i] >= d.Share) {
 				fit = append(fit, i)
 			}
 		}
 		if len(fit) < max(d.Count, 1) {
-			why[berth.Reason{Code: berth.NoDevice, Subject: r.String()}] = true
+			code := berth.DeviceTaken
+			if all < max(d.Count, 1) {
+				code = berth.NoDevice
+			} else if healthy < max(d.Count, 1) {
+				code = berth.DeviceUnhealthy
+			}
+			why[berth.Reason{Code: code, Subject: r.String()}] = true
 			continue
 		}
 		if d.Share > 0 {
 			slices.SortStableFunc(fit, func(a, b int) int { return cmp.Compare(units[a], units[b]) })
-			out.Devices = append(out.Devices, berth.DeviceShare{Index: fit[0], Units: d.Share})
+			out.Devices = append(out.Devices, n.share(fit[0], d.Share))
 			continue
 		}
 		for _, i := range fit[:d.Count] {
-			out.Devices = append(out.Devices, berth.DeviceShare{Index: i, Units: 1000})
+			out.Devices = append(out.Devices, n.share(i, 1000))
 		}
 	}
 	fixed := slices.Sorted(maps.Keys(numbers(k.spec.Ports)))
-	for _, p := range fixed {
-		if ports[p] {
-			out.Ports = append(out.Ports, p)
-			continue
-		}
-		for _, r := range k.spec.Ports {
-			if r.First <= p && p <= r.Last {
-				why[berth.Reason{Code: berth.NoPort, Subject: r.String()}] = true
+	has := numbers(n.Ports)
+	for _, r := range k.spec.Ports {
+		code := berth.None
+		for p := r.First; p <= r.Last; p++ {
+			switch {
+			case !has[p]:
+				code = berth.NoPort
+			case !ports[p] && code == berth.None:
+				code = berth.PortTaken
 			}
 		}
-		return nil, why // the first port that is missing is the one that is told
-	}
-	for _, p := range slices.Sorted(maps.Keys(ports)) {
-		if !slices.Contains(fixed, p) && len(out.Ports) < len(fixed)+k.spec.DynamicPorts {
-			out.Ports = append(out.Ports, p)
+		if code != berth.None {
+			why[berth.Reason{Code: code, Subject: r.String()}] = true
 		}
 	}
-	if len(out.Ports) < len(fixed)+k.spec.DynamicPorts {
-		why[berth.Reason{Code: berth.NoPort, Subject: fmt.Sprintf("%d of any number", k.spec.DynamicPorts)}] = true
+	out.Ports = append(out.Ports, fixed...)
+	dynamic := 0
+	for _, p := range slices.Sorted(maps.Keys(ports)) {
+		if !slices.Contains(fixed, p) && dynamic < k.spec.DynamicPorts {
+			out.Ports = append(out.Ports, p)
+			dynamic++
+		}
+	}
+	if dynamic < k.spec.DynamicPorts {
+		code := berth.PortTaken
+		maps.DeleteFunc(has, func(p uint16, _ bool) bool { return slices.Contains(fixed, p) })
+		if len(has) < k.spec.DynamicPorts {
+			code = berth.NoPort
+		}
+		why[berth.Reason{Code: code, Subject: fmt.Sprintf("%d of any number", k.spec.DynamicPorts)}] = true
 	}
 	if len(why) > 0 {
 		return nil, why
 	}
 	return out, nil
+}
+
+// share is units of the device at an index.
+func (n *modelNode) share(index int, units int64) berth.DeviceShare {
+	d, place := n.Devices[index], 0
+	for _, o := range n.Devices[:index] {
+		if o.Class == d.Class {
+			place++
+		}
+	}
+	return berth.DeviceShare{Class: d.Class, ID: cmp.Or(d.ID, fmt.Sprint(place)), Units: units}
 }
 
 func (k *kind) grants() bool {
@@ -381,11 +493,12 @@ func (k *kind) valid(n *modelNode, g *berth.Grant, units []int64, ports map[uint
 	byClass := map[string][]berth.DeviceShare{}
 	seen := map[int]bool{}
 	for _, s := range g.Devices {
-		if s.Index < 0 || s.Index >= len(n.Devices) || seen[s.Index] || s.Units <= 0 || s.Units > units[s.Index] {
+		i, healthy := n.find(s)
+		if !healthy || seen[i] || s.Units <= 0 || s.Units > units[i] {
 			return false
 		}
-		seen[s.Index] = true
-		byClass[n.Devices[s.Index].Class] = append(byClass[n.Devices[s.Index].Class], s)
+		seen[i] = true
+		byClass[s.Class] = append(byClass[s.Class], s)
 	}
 	for _, r := range k.spec.Devices {
 		d, shares := wish{r}, byClass[r.Class]
@@ -394,7 +507,7 @@ func (k *kind) valid(n *modelNode, g *berth.Grant, units []int64, ports map[uint
 			return false
 		}
 		for _, s := range shares {
-			if !d.accepts(n.Devices[s.Index]) || s.Units != cmp.Or(d.Share, 1000) {
+			if i, _ := n.find(s); !d.accepts(n.Devices[i]) || s.Units != cmp.Or(d.Share, 1000) {
 				return false
 			}
 		}
@@ -418,12 +531,25 @@ func (k *kind) valid(n *modelNode, g *berth.Grant, units []int64, ports map[uint
 // scalars returns which resources a kind finds too little of on a node; where its devices are missing,
 // that is the reason, and not their scalar.
 func (m *model) scalars(k *kind, node string, noDevice reasons) reasons {
-	out, free := reasons{}, m.free(node)
+	out, free, n := reasons{}, m.free(node), m.nodes[node]
 	for name, q := range k.needs() {
-		said := slices.ContainsFunc(k.spec.Devices, func(d berth.DeviceRequest) bool {
-			return d.Class == name && noDevice[berth.Reason{Code: berth.NoDevice, Subject: d.String()}]
-		})
-		if !said && !enough(free, name, q) {
+		device, said := false, false
+		for _, d := range k.spec.Devices {
+			if d.Class == name {
+				device = true
+				for why := range noDevice {
+					said = said || why.Subject == d.String()
+				}
+			}
+		}
+		switch {
+		case enough(free, name, q) || said:
+		case device:
+			out[berth.Reason{Code: berth.UnitsTaken, Subject: name}] = true
+		case n.asDevices(name): // not a matter of room
+		case n.Capacity[name] < q:
+			out[berth.Reason{Code: berth.TooSmall, Subject: name}] = true
+		default:
 			out[berth.Reason{Code: berth.Insufficient, Subject: name}] = true
 		}
 	}
@@ -464,8 +590,8 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 		units, ports := make([]int64, len(n.Devices)), map[uint16]bool{}
 		for _, id := range ids {
 			for _, s := range m.holds[id].Devices {
-				if s.Index < len(units) {
-					units[s.Index] = min(1000, units[s.Index]+s.Units)
+				if i, healthy := n.find(s); healthy {
+					units[i] = min(1000, units[i]+s.Units)
 				}
 			}
 			for _, p := range m.holds[id].Ports {
@@ -488,7 +614,7 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 			for _, id := range ids {
 				h := after.holds[id]
 				for i := range h.Devices {
-					if h.Devices[i].Index == s.Index {
+					if h.Devices[i].Class == s.Class && h.Devices[i].ID == s.ID {
 						part := min(s.Units, h.Devices[i].Units)
 						h.Devices[i].Units -= part
 						s.Units -= part
@@ -520,7 +646,7 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 		for _, q := range h.Resources {
 			left += int(min(q, 1))
 		}
-		if h.charge(n); left == 0 {
+		if left == 0 {
 			delete(after.holds, id)
 		}
 	}
@@ -553,15 +679,6 @@ func (m *model) worse(after *model, node string) bool {
 	return false
 }
 
-func (h *modelHold) charge(n *modelNode) {
-	h.charged = map[string]int64{}
-	for _, s := range h.Devices {
-		if s.Index < len(n.Devices) {
-			h.charged[n.Devices[s.Index].Class] += s.Units
-		}
-	}
-}
-
 func (m *model) add(k *kind, task, node string, grant *berth.Grant, state berth.TaskState) {
 	m.made++
 	m.tasks[task] = &modelTask{kind: k, node: node, state: state, grant: grant, age: m.made}
@@ -582,32 +699,41 @@ func (m *model) take(h *berth.Hold) reasons {
 	}
 	for _, d := range n.Devices {
 		if _, ok := h.Resources[d.Class]; ok {
-			return code(berth.Invalid)
+			return code(berth.ByDevice)
 		}
 	}
 	c := modelHold{Hold: *h}
 	c.Resources, c.Devices, c.Ports = h.Resources.Clone(), slices.Clone(h.Devices), slices.Sorted(slices.Values(h.Ports))
-	c.charge(n)
 	out, free := reasons{}, m.free(h.Node)
 	for name, q := range h.Resources {
-		if q > 0 && !enough(free, name, q) {
+		switch {
+		case q == 0 || enough(free, name, q):
+		case n.Capacity[name] < q:
+			out[berth.Reason{Code: berth.TooSmall}] = true
+		default:
 			out[berth.Reason{Code: berth.Insufficient}] = true
 		}
 	}
-	units, ports := m.devices(h.Node), m.freePorts(h.Node)
+	units, ports, has := m.devices(h.Node), m.freePorts(h.Node), numbers(n.Ports)
 	for _, s := range h.Devices {
-		if s.Index >= len(units) || units[s.Index] < s.Units {
+		switch i, healthy := n.find(s); {
+		case i < 0:
 			out[berth.Reason{Code: berth.NoDevice}] = true
+		case !healthy:
+			out[berth.Reason{Code: berth.DeviceUnhealthy}] = true
+		case units[i] < s.Units:
+			out[berth.Reason{Code: berth.DeviceTaken}] = true
 		}
-	}
-	for class, q := range c.charged {
-		if h.Lease == berth.Exclusive && !enough(free, class, q) {
-			out[berth.Reason{Code: berth.Insufficient}] = true
+		if h.Lease == berth.Exclusive && !enough(free, s.Class, s.Units) {
+			out[berth.Reason{Code: berth.UnitsTaken}] = true
 		}
 	}
 	for _, p := range h.Ports {
-		if !ports[p] {
+		switch {
+		case !has[p]:
 			out[berth.Reason{Code: berth.NoPort}] = true
+		case !ports[p]:
+			out[berth.Reason{Code: berth.PortTaken}] = true
 		}
 	}
 	if len(out) == 0 {
@@ -619,94 +745,6 @@ func (m *model) take(h *berth.Hold) reasons {
 }
 
 const most = math.MaxInt64
-
-// readable is what Snapshot and Fork have in common.
-type readable interface {
-	Len() int
-	Nodes() iter.Seq[cluster.NodeView]
-	Node(string) (cluster.NodeView, bool)
-	Task(string) (cluster.TaskView, bool)
-	Group(string) iter.Seq[cluster.TaskView]
-	Holds() iter.Seq[berth.Hold]
-}
-
-// dump prints all that can be read of a cluster.
-func dump(c readable) string {
-	var b strings.Builder
-	fmt.Fprintln(&b, c.Len(), "nodes")
-	for n := range c.Nodes() {
-		node := n.Node()
-		fmt.Fprintf(&b, "%s cordoned %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", n.ID(), n.Cordoned(), node.Unschedulable,
-			map[string]any(node.Attributes), node.Taints, node.Devices, node.Ports, plain(n.Capacity()), plain(n.Free()), n.FreeDevices())
-		for t := range n.Tasks() {
-			fmt.Fprintf(&b, "  %s %s %v at %q grant %v until %d\n", t.ID, t.Group, t.State, t.Node, t.Grant, micros(t.Deadline))
-		}
-	}
-	for _, g := range kindNames {
-		fmt.Fprintf(&b, "group %s:", g)
-		for t := range c.Group(g) {
-			fmt.Fprintf(&b, " %s@%s", t.ID, t.Node)
-		}
-		fmt.Fprintln(&b)
-	}
-	for h := range c.Holds() {
-		fmt.Fprintf(&b, "hold %s %s %s %v %v %v %d\n", h.ID, h.Owner, h.Node, plain(h.Resources), h.Devices, h.Ports, h.Lease)
-	}
-	return b.String()
-}
-
-func (m *model) dump() string {
-	var b strings.Builder
-	fmt.Fprintln(&b, len(m.nodes), "nodes")
-	byAge := func(a, b string) int { return cmp.Compare(m.tasks[a].age, m.tasks[b].age) }
-	for _, id := range sorted(m.nodes) {
-		n, free := m.nodes[id], map[string]string{}
-		for name, q := range m.free(id) {
-			if q.Sign() != 0 {
-				free[name] = q.String()
-			}
-		}
-		fmt.Fprintf(&b, "%s cordoned %t unschedulable %t %v %v %v %v capacity %v free %v devices %v\n", id, n.cordoned, n.Unschedulable,
-			map[string]any(n.Attributes), n.Taints, n.Devices, n.Ports, plain(n.capacity()), free, m.devices(id))
-		for _, task := range sorted(m.tasks) {
-			if t := m.tasks[task]; t.node == id {
-				fmt.Fprintf(&b, "  %s %s %v at %q grant %v until %d\n", task, t.group, t.state, t.node, t.grant, t.deadline)
-			}
-		}
-	}
-	for _, g := range kindNames {
-		fmt.Fprintf(&b, "group %s:", g)
-		for _, id := range slices.SortedFunc(maps.Keys(m.tasks), byAge) {
-			if t := m.tasks[id]; t.group.Name() == g {
-				fmt.Fprintf(&b, " %s@%s", id, t.node)
-			}
-		}
-		fmt.Fprintln(&b)
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(m.holds), func(a, b string) int { return cmp.Compare(m.holds[a].age, m.holds[b].age) }) {
-		h := m.holds[id]
-		fmt.Fprintf(&b, "hold %s %s %s %v %v %v %d\n", h.ID, h.Owner, h.Node, plain(h.Resources), h.Devices, h.Ports, h.Lease)
-	}
-	return b.String()
-}
-
-// plain is a map that prints sorted and exactly, without its zeros.
-func plain[M ~map[string]int64](r M) map[string]string {
-	out := map[string]string{}
-	for name, q := range r {
-		if q != 0 {
-			out[name] = fmt.Sprint(q)
-		}
-	}
-	return out
-}
-
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
 
 func overflows(taken *big.Int, q int64) bool {
 	return new(big.Int).Add(cmp.Or(taken, new(big.Int)), big.NewInt(q)).Cmp(big.NewInt(math.MaxInt64)) > 0

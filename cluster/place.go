@@ -51,9 +51,7 @@ func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 		if why.Code != berth.None {
 			return nil, why
 		}
-		for _, d := range draw {
-			f.shrink(d)
-		}
+		f.shrink(draw, row)
 		f.add(sh, row, op.Task.ID, grant)
 		return grant, berth.Reason{}
 	}
@@ -80,14 +78,15 @@ func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 // stillFree returns the first device or port of a grant that is not free on a node.
 func (f *Fork) stillFree(g *berth.Grant, row uint32) berth.Reason {
 	n := f.s.Node(row)
-	for _, d := range g.Devices {
-		if d.Index < 0 || d.Index >= len(n.Devices) || n.Devices[d.Index] < d.Units {
-			return berth.Reason{Code: berth.NoDevice, Subject: fmt.Sprintf("device %d", d.Index)}
+	k := -1
+	for i, units := range DevicesOf(n.Node.Spec, g.Devices) {
+		if k++; i < 0 || n.Devices[i] < units {
+			return berth.Reason{Code: berth.DeviceTaken, Subject: g.Devices[k].String()}
 		}
 	}
 	for _, p := range g.Ports {
 		if _, taken := slices.BinarySearch(n.Ports, p); taken {
-			return berth.Reason{Code: berth.NoPort, Subject: berth.PortRange{First: p, Last: p}.String()}
+			return berth.Reason{Code: berth.PortTaken, Subject: onePort(p)}
 		}
 	}
 	return berth.Reason{}
@@ -111,32 +110,49 @@ func elsewhere(t berth.Task, node string) error {
 }
 
 func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
-	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extraOf(grant)})
+	extra := f.taskExtra(sh.group, grant, f.s.Node(row).Node, nil)
+	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extra})
 }
 
 // Put does a placement and returns what the task got of devices and ports. One that the caller has just picked on the fork as it
 // is now, with the grant that [Choose] returned, is not asked again what was asked then, but for the room. So not even a
 // wrong pick overcommits a node, but it can break a rule. The operation is not written to, and not told to [Fork.Plan].
 func (f *Fork) Put(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
-	return f.ready().place(op, picked)
+	f = f.ready()
+	if op == nil {
+		return nil, berth.Reason{Code: berth.Invalid, Subject: "no operation"}
+	}
+	if picked { // else place asks more closely
+		if err := op.Task.Group.Err(); err != nil {
+			return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
+		}
+		if op.Task.ID == "" {
+			return nil, berth.Reason{Code: berth.Invalid, Subject: "operation without a task"}
+		}
+	}
+	return f.place(op, picked)
 }
 
-// short returns the first resource of which too little is free. Devices speak for their own scalar,
-// unless they have room and the scalar has not: others can take it without a device.
+// short returns the first resource of which too little is free. Devices speak for the amount of their class,
+// unless they have room and the amount has not: adopted tasks can take it of no device in particular.
 func (f *Fork) short(sh *shape, row uint32) berth.Reason {
-	free, n := f.s.Free(row), f.s.Node(row)
+	n := f.s.Node(row)
+	r := sh.group.Requirements()
 	for _, need := range sh.needs {
-		if free[need.Dim] >= need.Amount {
+		if f.s.FreeOf(row, need.Dim) >= need.Amount {
 			continue
 		}
 		name := f.s.Dims()[need.Dim]
-		if i := deviceRequest(sh.group, name); i < 0 || Serves(n.Node.Spec, &sh.group.Requirements().Devices[i], n.Devices) {
-			return berth.Reason{Code: berth.Insufficient, Subject: name}
+		switch i := r.DeviceOf(name); {
+		case i < 0:
+			return f.shortOf(row, name, need.Amount)
+		case Serves(n.Node.Spec, &r.Devices[i], n.Devices):
+			return berth.Reason{Code: berth.UnitsTaken, Subject: name}
 		}
 	}
 	for _, name := range sh.missing {
-		if deviceRequest(sh.group, name) < 0 {
-			return berth.Reason{Code: berth.Insufficient, Subject: name}
+		if r.DeviceOf(name) < 0 {
+			return berth.Reason{Code: berth.TooSmall, Subject: name}
 		}
 	}
 	return berth.Reason{}
@@ -152,22 +168,12 @@ func (f *Fork) find(hint uint32, id string) (uint32, bool) {
 	return f.s.FindNode(id)
 }
 
-func extraOf(g *berth.Grant) *store.Extra {
-	if g == nil {
-		return nil
-	}
-	x := &store.Extra{Grant: g, Ports: slices.Sorted(slices.Values(g.Ports))}
-	for _, d := range g.Devices {
-		x.Devices = append(x.Devices, store.DeviceShare(d))
-	}
-	return x
-}
-
-// Adopt records a task that runs already, wherever it fits or not, in the state it is in. It fails, and
-// changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
+// Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the
+// node does not have, or not any more, is kept, and the node counts as overcommitted until the task is released. Adopt
+// fails, and changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
 // if what the node's tasks and holds take together would not fit in an int64.
 func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
-	f.ready()
+	f = f.ready()
 	errs := []error{checkTask(t), elsewhere(t, node)}
 	row, ok := f.s.FindNode(node)
 	if !ok {
@@ -179,13 +185,8 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if _, known := f.s.FindTask(t.ID); known {
 		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, berth.ErrTaskExists))
 	}
-	if ok && grant != nil {
-		n := f.s.Node(row).Node.Spec
-		for _, d := range grant.Devices {
-			if d.Index < 0 || d.Index >= len(n.Devices) || d.Units <= 0 || d.Units > berth.DeviceUnits {
-				errs = append(errs, fmt.Errorf("task %q: %d units of device %d: no such share on node %q", t.ID, d.Units, d.Index, node))
-			}
-		}
+	if err := grant.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("task %q: grant: %w", t.ID, err))
 	}
 	if ok && t.Group.Err() == nil {
 		for _, need := range t.Group.Requirements().Needs {
@@ -204,7 +205,8 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if f.differs(sh) {
 		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
 	}
-	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extraOf(grant.Clone())})
+	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node, nil)
+	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra})
 	return nil
 }
 
@@ -216,9 +218,18 @@ func (f *Fork) taken(row uint32, name string) int64 {
 	if !ok {
 		return 0
 	}
-	taken := -f.s.Free(row)[d]
-	if capacity := f.s.Node(row).Node.Capacity; int(d) < len(capacity) {
-		taken += capacity[d]
+	taken := f.s.Node(row).Node.CapacityOf(d) - f.s.FreeOf(row, d)
+	if f.s.Node(row).Stray > 0 { // what is not taken now will be if the devices come back
+		for _, r := range f.s.On(row) {
+			if r.Extra == nil {
+				continue
+			}
+			for _, n := range r.Extra.Spare {
+				if n.Dim == d {
+					taken += n.Amount
+				}
+			}
+		}
 	}
 	return taken
 }
@@ -227,7 +238,8 @@ func (f *Fork) taken(row uint32, name string) int64 {
 // are kept to the microsecond, rounded up. It does not move the version: no plan depends on it. A task on a node
 // cannot be marked Lost, nor a lost one anything else.
 func (f *Fork) Mark(id string, state berth.TaskState, deadline time.Time) error {
-	slot, ok := f.ready().s.FindTask(id)
+	f = f.ready()
+	slot, ok := f.s.FindTask(id)
 	if !ok {
 		return fmt.Errorf("task %q: %w", id, berth.ErrUnknownTask)
 	}

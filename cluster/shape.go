@@ -13,7 +13,8 @@ import (
 // shape is what a group's requests are in terms of one store.
 type shape struct {
 	group   *berth.Group
-	dims    int // how many dimensions there were
+	dims    int    // how many dimensions there were
+	naming  uint64 // under which names
 	id      uint32
 	known   bool
 	needs   []store.Need
@@ -23,13 +24,19 @@ type shape struct {
 
 // shape returns what a group is in terms of the fork's store. It is good for a few more calls.
 func (f *Fork) shape(g *berth.Group) *shape {
+	if undone := f.s.Undone(); undone != f.undone { // what these followed may never have been
+		f.undone, f.shapes, f.domainsOf, f.spreads = undone, [len(f.shapes)]shape{}, nil, nil
+	}
 	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
 	if i < 0 {
 		i, f.oldest = f.oldest, (f.oldest+1)%len(f.shapes)
 		f.shapes[i] = shape{group: g, dims: -1}
 	}
 	sh := &f.shapes[i]
-	if !sh.known || f.s.Group(sh.id).Spec != g {
+	if naming := f.s.Naming(); sh.naming != naming {
+		sh.naming, sh.dims = naming, -1
+	}
+	if !sh.known || f.s.SpecOf(sh.id) != g {
 		if sh.id, sh.known = f.s.FindGroup(g.Name()); sh.known {
 			if known := f.s.Group(sh.id); known.Spec == g {
 				sh.needs, sh.keys, sh.missing, sh.dims = known.Request, known.Keys, nil, len(f.s.Dims())
@@ -78,32 +85,27 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node {
 	n = n.Clone()
 	capacity := n.Capacity.Clone()
 	devices := make([]int64, len(n.Devices))
+	classes := make(map[string]bool)
 	for i, d := range n.Devices {
+		if classes[d.Class] = true; d.Unhealthy {
+			capacity[d.Class] += 0 // the class is known, though nobody gets of it
+			continue
+		}
 		capacity[d.Class] += berth.DeviceUnits
 		devices[i] = berth.DeviceUnits
 	}
 	out := &store.Node{ID: n.ID, Spec: n, Devices: devices}
-	for name := range capacity.All() {
-		f.s.Dim(name)
-	}
-	out.Capacity = make([]int64, len(f.s.Dims()))
-	for name, q := range capacity {
-		out.Capacity[f.s.Dim(name)] = q
+	for name, q := range capacity.All() {
+		out.SetCapacity(f.s.Dim(name), q)
 	}
 	in := f.s.Attrs()
 	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
 		v, _ := n.Attribute(name)
-		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: in.ID(internKey(v))})
+		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: f.s.Value(internKey(v))})
 	}
 	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
-	var classes []string
-	for _, d := range n.Devices {
-		if !slices.Contains(classes, d.Class) {
-			classes = append(classes, d.Class)
-		}
-	}
 	out.Class = store.ClassOf(classText(n))
-	f.s.Catalog().Note(out.Attrs, classes)
+	f.s.Catalog().Note(out.Attrs, slices.Sorted(maps.Keys(classes)))
 	return out
 }
 
@@ -117,7 +119,8 @@ func internKey(v berth.Value) string {
 	return text
 }
 
-// classText is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes.
+// classText is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes, those of
+// their devices included.
 func classText(n *berth.Node) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%t", n.Unschedulable)
@@ -130,12 +133,7 @@ func classText(n *berth.Node) string {
 		fmt.Fprintf(&b, " taint %q %q %d", t.Key, t.Value, t.Effect)
 	}
 	for _, d := range n.Devices {
-		fmt.Fprintf(&b, " device %q %q", d.Class, d.Model)
+		fmt.Fprintf(&b, " device %q %q %t", d.Class, d.Model, d.Unhealthy)
 	}
 	return b.String()
-}
-
-// deviceRequest returns the index of the group's request for devices of a class, or -1.
-func deviceRequest(g *berth.Group, class string) int {
-	return slices.IndexFunc(g.Requirements().Devices, func(d berth.DeviceRequest) bool { return d.Class == class })
 }

@@ -75,7 +75,7 @@ func TestRepeatedRulesAreOneReason(t *testing.T) {
 		rule berth.Constraint
 		want string
 	}{
-		{"node rule", full, constraints.Eq("zone", "b"), `1 zone = "b"; nearest n1: zone = "b" (zone is "a")`},
+		{"node rule", full, constraints.Eq("zone", "b"), `1 refused by zone = "b"; nearest n1: refused by zone = "b" (zone is "a")`},
 		{"domain rule", full, constraints.MaxPer("zone", 1), `1 unique(zone); nearest n1: unique(zone) (zone=a has web-0); a node in another domain of unique(zone) would do`},
 		{"taint", tainted, constraints.Exists("zone"), `1 untolerated taint k=v; nearest n1: untolerated taint k=v; tolerating k=v would do`},
 	} {

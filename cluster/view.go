@@ -68,21 +68,22 @@ func (n NodeView) Cordoned() bool { return n.state().Cordoned }
 
 // Capacity returns what the node has in all, each class of its devices included.
 func (n NodeView) Capacity() berth.Resources {
-	return resourcesOf(n.names(), n.state().Node.Capacity)
+	return resourcesOf(n.names(), n.state().Node.Capacity())
 }
 
 // Free returns what is neither taken nor exclusively held, each class of devices included. A quantity
 // is negative where the node is overcommitted.
 func (n NodeView) Free() berth.Resources { return resourcesOf(n.names(), n.free()) }
 
-// FreeDevices returns the free units of each device, by index.
+// FreeDevices returns the free units of each device, in the order of [berth.Node].Devices. They are 0 or less for an
+// unhealthy one.
 func (n NodeView) FreeDevices() []int64 { return slices.Clone(n.state().Devices) }
 
-// Overcommitted reports whether the node's tasks take more than it has. Commits never make it so; a
-// node that shrank or a task adopted as it ran may.
+// Overcommitted reports whether the node's tasks take more than it has, a share of a device that is gone or unhealthy
+// included. Commits never make it so; a node that shrank, a device that broke or a task adopted as it ran may.
 func (n NodeView) Overcommitted() bool {
 	negative := func(q int64) bool { return q < 0 }
-	return slices.ContainsFunc(n.free(), negative) || slices.ContainsFunc(n.state().Devices, negative)
+	return slices.ContainsFunc(n.free(), negative) || slices.ContainsFunc(n.state().Devices, negative) || n.state().Stray > 0
 }
 
 // Tasks yields the node's tasks, in order of their IDs, as they were when the walk began.

@@ -3,7 +3,9 @@ package constraints
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 )
@@ -33,8 +35,26 @@ func Not(rule berth.NodeRule) Combination { return combine(not, rule, nil) }
 
 func combine(op string, a, b berth.NodeRule) Combination {
 	c := Combination{op: op, a: a, b: b}
-	c.sound = c.Err() == nil
+	c.sound = true
+	for _, part := range c.parts() {
+		c.sound = c.sound && sound(part)
+	}
 	return c
+}
+
+// sound reports whether a part has no fault. Of a combination that is known, so that making one of a deep one costs the same
+// as of a flat one.
+func sound(part berth.NodeRule) bool {
+	if c, ok := part.(Combination); ok {
+		return c.sound
+	}
+	return !isNil(part) && part.Err() == nil
+}
+
+// isNil reports whether there is no rule, be it behind a pointer.
+func isNil(part berth.NodeRule) bool {
+	v := reflect.ValueOf(part)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // Allows combines the verdicts of the parts. A combination with a faulty part refuses every node.
@@ -56,57 +76,138 @@ func (c Combination) Why(n *berth.Node) string {
 	if !c.sound {
 		return "the rule has a fault"
 	}
+	_, blamed := c.verdict(n, nil)
+	why := make([]string, len(blamed))
+	for i, b := range blamed {
+		if b.holds {
+			why[i] = fmt.Sprintf("%v holds", b.rule)
+		} else {
+			why[i] = b.rule.Why(n)
+		}
+	}
+	return strings.Join(why, ", ")
+}
+
+// blame is a part because of which a node is refused: it refuses the node or, within Not, it holds.
+type blame struct {
+	rule  berth.NodeRule
+	holds bool
+}
+
+// verdict reports whether c allows the node, and appends which parts are to blame if it does not. It asks each part once,
+// however deep it is.
+func (c Combination) verdict(n *berth.Node, blamed []blame) (bool, []blame) {
+	before := len(blamed)
+	a, blamed := ask(c.a, n, blamed)
 	if c.op == not {
-		return fmt.Sprintf("%v holds", c.a)
+		blamed = blamed[:before]
+		if a {
+			blamed = append(blamed, blame{c.a, true})
+		}
+		return !a, blamed
 	}
-	if c.a.Allows(n) {
-		return c.b.Why(n)
+	b, blamed := ask(c.b, n, blamed)
+	if c.op == and && a && b || c.op == or && (a || b) {
+		return true, blamed[:before]
 	}
-	if c.b.Allows(n) {
-		return c.a.Why(n)
+	return false, blamed
+}
+
+// ask is verdict for any part.
+func ask(part berth.NodeRule, n *berth.Node, blamed []blame) (bool, []blame) {
+	if c, ok := part.(Combination); ok {
+		return c.verdict(n, blamed)
 	}
-	return c.a.Why(n) + ", " + c.b.Why(n)
+	if part.Allows(n) {
+		return true, blamed
+	}
+	return false, append(blamed, blame{part, false})
 }
 
 // Reads returns the attributes that the parts read, or nothing if one of them may read any.
 func (c Combination) Reads() []string {
-	var names []string
-	for _, part := range c.parts() {
-		if part == nil {
-			continue
-		}
-		reads := part.Reads()
-		if len(reads) == 0 {
-			return nil
-		}
-		names = append(names, reads...)
+	names, ok := c.reads(nil)
+	if !ok {
+		return nil
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
+// reads appends what the parts read, or returns false if one of them may read any attribute.
+func (c Combination) reads(names []string) ([]string, bool) {
+	for _, part := range c.parts() {
+		if inner, ok := part.(Combination); ok {
+			if names, ok = inner.reads(names); !ok {
+				return nil, false
+			}
+		} else if !isNil(part) {
+			reads := part.Reads()
+			if len(reads) == 0 {
+				return nil, false
+			}
+			names = append(names, reads...)
+		}
+	}
+	return names, true
+}
+
 // String prints (a and b), (a or b) or not (a).
 func (c Combination) String() string {
-	if c.op == not {
-		return fmt.Sprintf("not (%v)", c.a)
+	var b strings.Builder
+	c.write(&b)
+	return b.String()
+}
+
+func (c Combination) write(b *strings.Builder) {
+	part := func(r berth.NodeRule) {
+		if isNil(r) {
+			b.WriteString("<nil>")
+			return
+		}
+		if c, ok := r.(Combination); ok {
+			c.write(b)
+		} else {
+			fmt.Fprintf(b, "%v", r)
+		}
 	}
-	return fmt.Sprintf("(%v %s %v)", c.a, c.op, c.b)
+	if c.op == not {
+		b.WriteString("not (")
+		part(c.a)
+		b.WriteByte(')')
+		return
+	}
+	b.WriteByte('(')
+	part(c.a)
+	b.WriteString(" " + c.op + " ")
+	part(c.b)
+	b.WriteByte(')')
 }
 
 // Err returns every fault of the parts joined into one error, or nil.
 func (c Combination) Err() error {
+	if c.sound {
+		return nil
+	}
+	return errors.Join(c.faults(nil)...)
+}
+
+func (c Combination) faults(errs []error) []error {
 	if c.op == "" {
-		return errors.New("constraint: combination without an operator")
+		return append(errs, errors.New("constraint: combination without an operator"))
 	}
-	var errs []error
 	for _, part := range c.parts() {
-		if part == nil {
+		if inner, ok := part.(Combination); ok {
+			if !inner.sound {
+				errs = inner.faults(errs)
+			}
+		} else if isNil(part) {
 			errs = append(errs, fmt.Errorf("constraint %v: a part is missing", c))
-			continue
+		} else if err := part.Err(); err != nil {
+			errs = append(errs, err)
 		}
-		errs = append(errs, part.Err())
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 func (c Combination) parts() []berth.NodeRule {

@@ -2,333 +2,447 @@ package offers
 
 import (
 	"cmp"
-	"container/heap"
-	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"maps"
+	"math"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// place is what the Exchange knows of one row of the source.
-type place struct {
-	node   *store.Node // the description, to notice that it was replaced
-	stakes []stake     // what was charged, by client
-	tasks  []string    // those that a framework placed
-	offers []*offer    // outstanding, the earliest first
-	fresh  bool
+// client is how the order knows a framework, or a role by itself.
+type client struct {
+	role berth.Role
+	name string
 }
 
-// stake is what one client has on one row, by dimension of the source.
-type stake struct {
-	who     client
-	amounts []int64
+func compareClients(a, b client) int {
+	return cmp.Or(cmp.Compare(a.role, b.role), cmp.Compare(a.name, b.name))
 }
 
-// cursor follows the change log of a source.
-type cursor struct {
-	branch uint64
-	seq    uint64
+func (c client) String() string {
+	if c.name == "" {
+		return fmt.Sprintf("role %q", string(c.role))
+	}
+	return fmt.Sprintf("framework %q", c.name)
 }
 
-// advance returns the rows that changed since it was last called, each once and ascending: all of them,
-// and any before known, where the log does not reach back. It tells whether more than holds changed.
-func (c *cursor) advance(v *store.View, known int) (rows []uint32, more bool) {
-	changes, ok := v.Since(c.seq)
-	ok = ok && c.branch == v.Version().Branch
-	c.branch, c.seq = v.Version().Branch, v.Version().Seq
-	if !ok {
-		for row := range uint32(max(known, v.Rows())) {
-			rows = append(rows, row)
-		}
-		return rows, true
-	}
-	for _, change := range changes {
-		rows = append(rows, change.Row)
-		more = more || change.Group != store.Holds
-	}
-	slices.Sort(rows)
-	return slices.Compact(rows), more
+// balance is what one client has on one node, and how much of it the order was told: all of it, unless the order refused.
+type balance struct {
+	who         client
+	owed, paid  berth.Resources
+	outstanding bool // the order has refused some of it
 }
 
-// look brings the Exchange up to date with its source: charges, credits, and offers that are gone, for
-// which unanswered tells whether they ended or were used up. O(rows that changed).
-func (x *Exchange) look(ctx context.Context, unanswered bool) error {
-	snapshot, err := x.source.Snapshot(ctx)
-	if err != nil {
-		return err
+// account is what the order was told.
+type account struct {
+	order  Order
+	unsure bool                      // it panicked while it was told something
+	sized  bool                      // it knows the capacity
+	known  map[client]bool           // that the order may know
+	roles  map[berth.Role]int        // clients without a name, by the nodes on which they have something
+	payers map[berth.Role]berth.Role // of roles that the order refused
+	debts  map[*site]struct{}        // with an outstanding balance
+	eased  bool                      // since the debts were last tried the order has refused one, or was given something back
+	faults []error                   // since a pass last told of them
+}
+
+func newAccount(order Order) account {
+	return account{
+		order:  order,
+		known:  map[client]bool{},
+		roles:  map[berth.Role]int{},
+		payers: map[berth.Role]berth.Role{},
+		debts:  map[*site]struct{}{},
 	}
-	x.snapshot, x.view = snapshot, (*store.View)(snapshot).Shown()
-	rows, more := x.seen.advance(x.view, len(x.places))
-	for n := x.view.Rows(); len(x.places) < n; {
-		x.places = append(x.places, place{})
+}
+
+// tell tells the order something. If it panics, it is not known whether it took it in.
+func (a *account) tell(f func(Order) error) error {
+	a.unsure = true
+	err := f(a.order)
+	a.unsure = false
+	return err
+}
+
+// fault notes that the order refused something, which the next pass tells. It is no reason to stop: it is about
+// one client, and is tried again.
+func (a *account) fault(err error) {
+	const most = 16 // of one kind mostly
+	if len(a.faults) < most {
+		a.faults = append(a.faults, err)
 	}
-	resized := false
-	for _, row := range rows {
-		p := &x.places[row]
-		if node := x.nodeAt(row); node != p.node {
-			for _, s := range x.names {
-				delete(s.filters, row) // what was refused is no longer what it was
+	a.eased = true
+}
+
+func (a *account) takeFaults() error {
+	err := errors.Join(a.faults...)
+	a.faults = nil
+	return err
+}
+
+// setCapacity tells the order what there is to share out.
+func (x *Exchange) setCapacity() {
+	err := x.account.tell(func(o Order) error { return o.SetCapacity(x.snapshot.Total()) })
+	if x.account.sized = err == nil; err != nil {
+		x.account.fault(fmt.Errorf("capacity: %w", err))
+	}
+}
+
+// reconcile makes the order's account of a node what the source shows: it charges and credits the difference
+// between what clients have there and what they were charged for it. Whatever changed the source, and however
+// often, the account is right afterwards.
+func (x *Exchange) reconcile(s *site) {
+	balances, claims, others := x.tally(s)
+	for _, c := range s.claims {
+		if x.stands(c) {
+			if slot, _ := x.view.FindTask(c.task.ID); x.view.Record(slot).Row == store.None {
+				x.lost = append(x.lost, c)
 			}
-			p.node, resized = node, true
-		}
-		for _, o := range slices.Clone(p.offers) {
-			if _, ok := x.view.FindHold(o.id); !ok {
-				x.finish(o, unanswered)
-			}
-		}
-		x.freshen(row)
-	}
-	if resized {
-		if err := x.cfg.Order.SetCapacity(snapshot.Total()); err != nil {
-			x.seen = cursor{}
-			return fmt.Errorf("capacity: %w", err)
+		} else {
+			x.forget(c)
 		}
 	}
-	for _, row := range rows {
-		if err := x.settle(row); err != nil {
-			x.seen = cursor{} // all rows are settled anew the next time
-			return err
+	for _, owner := range s.others {
+		if x.others[owner]--; x.others[owner] == 0 {
+			delete(x.others, owner)
 		}
 	}
-	if more {
-		for _, s := range x.names {
-			s.book.wake()
-		}
+	for _, owner := range others {
+		x.others[owner]++
 	}
-	return nil
+	s.claims, s.others = claims, others
+	for _, was := range s.balances {
+		x.account.balanceOf(&balances, was.who).paid = was.paid
+		x.account.leave(was.who) // both lists have counted it
+	}
+	s.balances = balances
+	x.account.correct(s)
 }
 
-// catchUp looks at the source after a commit that was done. An error would hide what was done, such as
-// tasks that must be launched, so there is none: the next call looks again, and tells.
-func (x *Exchange) catchUp(ctx context.Context) {
-	_ = x.look(context.WithoutCancel(ctx), false)
-}
-
-func (x *Exchange) nodeAt(row uint32) *store.Node {
-	if int(row) >= x.view.Rows() {
-		return nil
+// payDebts tries again to charge what could not be charged.
+func (x *Exchange) payDebts() {
+	a := &x.account
+	if !a.eased || len(a.debts) == 0 {
+		a.eased = false
+		return
 	}
-	return x.view.Node(row).Node
-}
-
-// freshen makes the next pass look at a row.
-func (x *Exchange) freshen(row uint32) {
-	if p := &x.places[row]; !p.fresh {
-		p.fresh = true
-		x.fresh = append(x.fresh, row)
+	a.eased = false
+	sites := make([]*site, 0, len(a.debts))
+	for s := range a.debts {
+		sites = append(sites, s)
+	}
+	slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(a.id, b.id) })
+	for _, s := range sites {
+		a.correct(s)
 	}
 }
 
-// freshenAll makes the next pass look at all rows.
-func (x *Exchange) freshenAll() {
-	for row := range x.places {
-		x.freshen(uint32(row))
-	}
-}
-
-// settle charges and credits the difference between what clients have on a row and what they were
-// charged for it. Whatever changed the source, and however often, the account is right afterwards.
-func (x *Exchange) settle(row uint32) error {
-	p := &x.places[row]
-	now, tasks := x.stakesAt(row)
-	for _, id := range p.tasks {
-		if _, ok := x.view.FindTask(id); !ok {
-			delete(x.tasks, id)
+// correct charges and credits the clients on a node with what they owe and have paid, and drops those that have
+// nothing there.
+func (a *account) correct(s *site) {
+	delete(a.debts, s)
+	for i := range s.balances {
+		if a.credit(&s.balances[i]); s.balances[i].outstanding {
+			a.debts[s] = struct{}{}
 		}
 	}
-	p.tasks = tasks
-	was := p.stakes
-	for i := range was {
-		if j := slices.IndexFunc(now, func(s stake) bool { return s.who == was[i].who }); j < 0 {
-			now = append(now, stake{who: was[i].who})
+	for i := range s.balances {
+		if a.charge(&s.balances[i]); s.balances[i].outstanding {
+			a.debts[s] = struct{}{}
 		}
 	}
-	slices.SortFunc(now, func(a, b stake) int {
-		return cmp.Or(cmp.Compare(a.who.role, b.who.role), cmp.Compare(a.who.name, b.who.name))
+	s.balances = slices.DeleteFunc(s.balances, func(b balance) bool {
+		if len(b.owed) > 0 || len(b.paid) > 0 {
+			return false
+		}
+		a.leave(b.who)
+		return true
 	})
-	p.stakes = make([]stake, 0, len(now))
-	var errs []error
-	for _, s := range now {
-		var before []int64
-		if i := slices.IndexFunc(was, func(o stake) bool { return o.who == s.who }); i >= 0 {
-			before = was[i].amounts
-		}
-		if err := x.correct(s.who, before, s.amounts); err != nil {
-			errs = append(errs, err)
-			s.amounts = before // nothing was charged
-		}
-		if s.amounts != nil {
-			p.stakes = append(p.stakes, s)
-		}
-	}
-	return errors.Join(errs...)
 }
 
-// correct charges and credits a client with the difference of two vectors, or does nothing.
-func (x *Exchange) correct(who client, before, now []int64) error {
-	var up, down berth.Resources
-	for d, name := range x.view.Dims() {
-		switch by := at(now, d) - at(before, d); {
-		case by > 0:
-			up = with(up, name, by)
-		case by < 0:
-			down = with(down, name, -by)
+// credit gives back what a client has paid beyond what it owes.
+func (a *account) credit(b *balance) {
+	b.outstanding = false
+	var back berth.Resources
+	for name, paid := range b.paid {
+		if over := paid - b.owed[name]; over > 0 {
+			back = with(back, name, over)
 		}
 	}
-	if who.name == "" && !x.roles[who.role] && up != nil {
-		// A role by itself has tasks and no turns.
-		if err := x.cfg.Order.Add(who.role, ""); err != nil {
-			return fmt.Errorf("role %q: %w", string(who.role), err)
-		}
-		if err := x.cfg.Order.Deactivate(who.role, ""); err != nil {
-			return fmt.Errorf("role %q: %w", string(who.role), err)
-		}
-		x.roles[who.role] = true
+	if back == nil {
+		return
 	}
-	if up != nil {
-		if err := x.cfg.Order.Charge(who.role, who.name, up); err != nil {
-			return fmt.Errorf("charge: %w", err)
-		}
+	if err := a.tell(func(o Order) error { return o.Credit(b.who.role, b.who.name, back) }); err != nil {
+		b.outstanding = true
+		a.fault(fmt.Errorf("%v: credit: %w", b.who, err))
+		return
 	}
-	if down != nil {
-		if err := x.cfg.Order.Credit(who.role, who.name, down); err != nil {
-			return fmt.Errorf("credit: %w", err)
+	a.eased = true
+	for name, q := range back {
+		if b.paid[name] -= q; b.paid[name] == 0 {
+			delete(b.paid, name)
 		}
 	}
-	return nil
+}
+
+// charge charges a client with what it owes and has not paid.
+func (a *account) charge(b *balance) {
+	var more berth.Resources
+	for name, owed := range b.owed {
+		if lack := owed - b.paid[name]; lack > 0 {
+			more = with(more, name, lack)
+		}
+	}
+	if more == nil {
+		return
+	}
+	if err := a.tell(func(o Order) error { return o.Charge(b.who.role, b.who.name, more) }); err != nil {
+		b.outstanding = true
+		a.fault(fmt.Errorf("%v: charge: %w", b.who, err))
+		return
+	}
+	for name, q := range more {
+		b.paid = with(b.paid, name, q)
+	}
 }
 
 func with(r berth.Resources, name string, q int64) berth.Resources {
 	if r == nil {
 		r = berth.Resources{}
 	}
-	r[name] += q
+	r[name] = saturated(r[name], q)
 	return r
 }
 
-func at(v []int64, i int) int64 {
-	if i < len(v) {
-		return v[i]
+// saturated is a+b, for quantities, or the most that an int64 holds.
+func saturated(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
 	}
-	return 0
+	return a + b
 }
 
-// stakesAt returns what clients have on a row as the source shows it, and the tasks there that
-// frameworks placed.
-func (x *Exchange) stakesAt(row uint32) (stakes []stake, tasks []string) {
-	if x.nodeAt(row) == nil {
-		return nil, nil
+// tally returns what clients have on a node as the source shows it, the claims of frameworks to tasks there, and
+// the owners of holds that are no offers.
+func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others []string) {
+	if s.node == nil {
+		return nil, nil, nil
 	}
-	for slot, r := range x.view.On(row) {
+	for slot, r := range x.view.On(s.row) {
 		if r.Group == store.Holds {
-			extra := r.Extra
-			hold := extra.Hold
-			s := x.names[hold.Owner]
-			if s == nil {
+			hold := r.Extra.Hold
+			o, ok := x.offerOf(hold)
+			if !ok {
+				others = append(others, hold.Owner)
 				continue // made by others for others
 			}
-			v := x.stakeOf(&stakes, s.client)
-			for name, q := range x.amounts(hold, row) {
-				if d, ok := x.view.DimOf(name); ok {
-					v[d] += q
+			b := x.account.balanceOf(&balances, o.sub.client)
+			for name, q := range x.amounts(hold, s) {
+				if q > 0 {
+					b.owed = with(b.owed, name, q)
 				}
 			}
 			continue
 		}
 		group := x.view.Group(r.Group)
-		id := x.view.ID(slot)
-		who := client{role: group.Spec.Role()}
-		if s := x.tasks[id]; s != nil {
-			who = s.client
-			tasks = append(tasks, id)
+		c, claimed := x.claimOn(slot, r)
+		if claimed {
+			claims = append(claims, c)
 		}
-		v := x.stakeOf(&stakes, who)
+		if len(group.Request) == 0 {
+			continue
+		}
+		var who client
+		if claimed {
+			who = c.sub.client
+		} else if payer, ok := x.account.payer(group.Spec.Role()); ok {
+			who = payer
+		} else {
+			continue
+		}
+		b := x.account.balanceOf(&balances, who)
 		for _, need := range group.Request {
-			v[need.Dim] += need.Amount
+			b.owed = with(b.owed, x.view.Dims()[need.Dim], need.Amount)
 		}
 	}
-	return stakes, tasks
+	return balances, claims, others
 }
 
-func (x *Exchange) stakeOf(stakes *[]stake, who client) []int64 {
-	dims := len(x.view.Dims())
-	for i := range *stakes {
-		if s := &(*stakes)[i]; s.who == who {
-			if n := dims - len(s.amounts); n > 0 {
-				s.amounts = append(s.amounts, make([]int64, n)...)
-			}
-			return s.amounts
+// balanceOf returns a client's balance in a list in the order of clients, a new one if it has none.
+func (a *account) balanceOf(list *[]balance, who client) *balance {
+	i, found := slices.BinarySearchFunc(*list, who, func(b balance, who client) int { return compareClients(b.who, who) })
+	if !found {
+		*list = slices.Insert(*list, i, balance{who: who})
+		if who.name == "" {
+			a.roles[who.role]++
 		}
 	}
-	v := make([]int64, dims)
-	*stakes = append(*stakes, stake{who, v})
-	return v
+	return &(*list)[i]
+}
+
+// leave tells that a client has nothing on a node any more. A role that has nothing anywhere is no client.
+func (a *account) leave(who client) {
+	if who.name != "" {
+		return
+	}
+	if a.roles[who.role]--; a.roles[who.role] > 0 {
+		return
+	}
+	delete(a.roles, who.role)
+	if err := a.remove(who); err != nil {
+		a.fault(fmt.Errorf("%v: %w", who, err))
+	}
+}
+
+// add makes a client known to the order.
+func (a *account) add(who client) error {
+	a.known[who] = true // whatever becomes of the call
+	err := a.tell(func(o Order) error { return o.Add(who.role, who.name) })
+	if err != nil {
+		delete(a.known, who)
+	}
+	return err
+}
+
+func (a *account) remove(who client) error {
+	err := a.tell(func(o Order) error { return o.Remove(who.role, who.name) })
+	delete(a.known, who)
+	return err
+}
+
+// activate lets a client have turns, or not.
+func (a *account) activate(who client, active bool) error {
+	return a.tell(func(o Order) error {
+		if active {
+			return o.Activate(who.role, who.name)
+		}
+		return o.Deactivate(who.role, who.name)
+	})
+}
+
+// payer returns the client that is charged for the tasks of a role that no framework placed: the role or, where
+// the order does not take one so deep, its deepest ancestor that the order takes. It returns false where the order
+// takes not even the root.
+func (a *account) payer(role berth.Role) (client, bool) {
+	if a.known[client{role: role}] {
+		return client{role: role}, true
+	}
+	if payer, ok := a.payers[role]; ok {
+		return client{role: payer}, a.enroll(payer)
+	}
+	if a.enroll(role) {
+		return client{role: role}, true
+	}
+	var ends []int // of the ancestors' paths: the root, then those with a slash behind them
+	ends = append(ends, 0)
+	for i := range len(role) {
+		if role[i] == '/' {
+			ends = append(ends, i)
+		}
+	}
+	// An order that takes a role takes those above it, so half of the ancestors are tried at a time.
+	low, high := 0, len(ends) // the deepest that is taken is at low or behind it, and before high
+	for low+1 < high {
+		middle := low + (high-low)/2
+		at := role[:ends[middle]]
+		if !a.enroll(at) {
+			high = middle
+			continue
+		}
+		low = middle
+		a.dismiss(at)
+	}
+	payer := role[:ends[low]]
+	const most = 1024
+	if len(a.payers) >= most {
+		clear(a.payers)
+	}
+	a.payers[berth.Role(strings.Clone(string(role)))] = berth.Role(strings.Clone(string(payer)))
+	return client{role: payer}, a.enroll(payer)
+}
+
+// enroll makes a role by itself a client, which has tasks and no turns.
+func (a *account) enroll(role berth.Role) bool {
+	who := client{role: role}
+	if a.known[who] {
+		return true
+	}
+	if a.add(who) != nil {
+		return false
+	}
+	if err := a.activate(who, false); err != nil {
+		a.fault(fmt.Errorf("%v: %w", who, err))
+	}
+	return true
+}
+
+// dismiss forgets a role that was made a client and has nothing.
+func (a *account) dismiss(role berth.Role) {
+	if who := (client{role: role}); a.roles[role] == 0 {
+		_ = a.remove(who)
+	}
+}
+
+// restate tells the order everything anew, where it is not known what it was told last.
+func (x *Exchange) restate() {
+	a := &x.account
+	for _, who := range slices.SortedFunc(maps.Keys(a.known), compareClients) {
+		_ = a.remove(who) // it may have gone already
+	}
+	a.sized, a.debts = false, map[*site]struct{}{}
+	a.known, a.roles = map[client]bool{}, map[berth.Role]int{}
+	for _, s := range x.sites.m {
+		s.balances = nil
+	}
+	for _, s := range x.inOrder() {
+		if err := a.add(s.client); err != nil {
+			a.fault(fmt.Errorf("%v: %w", s.client, err))
+			continue
+		}
+		if s.suppressed {
+			if err := a.activate(s.client, false); err != nil {
+				a.fault(fmt.Errorf("%v: %w", s.client, err))
+			}
+		}
+	}
+}
+
+// strike forgets what a client has, once the order has forgotten the client.
+func (x *Exchange) strike(who client) {
+	for _, s := range x.sites.m {
+		s.balances = slices.DeleteFunc(s.balances, func(b balance) bool { return b.who == who })
+	}
 }
 
 // amounts returns what a hold is of every resource, devices by their class.
-func (x *Exchange) amounts(h *berth.Hold, row uint32) berth.Resources {
-	if len(h.Devices) == 0 {
+func (x *Exchange) amounts(h *berth.Hold, s *site) berth.Resources {
+	if len(h.Devices) == 0 || s.node == nil {
 		return h.Resources
 	}
-	r := h.Resources.Clone()
-	devices := x.view.Node(row).Node.Spec.Devices
-	for _, d := range h.Devices {
-		if d.Index < len(devices) {
-			r[devices[d.Index].Class] += d.Units
-		}
-	}
-	return r
+	return h.Cost()
 }
 
-// charge charges a client at once for what a pass means to offer it on a row; settle corrects it should
-// the commit refuse.
-func (x *Exchange) charge(row uint32, who client, r berth.Resources) error {
-	if err := x.cfg.Order.Charge(who.role, who.name, r); err != nil {
-		return err
-	}
-	v := x.stakeOf(&x.places[row].stakes, who)
+// advance charges a client at once for what a pass means to offer it on a node; reconcile corrects it should
+// the source refuse. It returns false, and has charged nothing, if the order refuses.
+func (x *Exchange) advance(s *site, who client, r berth.Resources) bool {
+	a := &x.account
+	var more berth.Resources
 	for name, q := range r {
-		if d, ok := x.view.DimOf(name); ok {
-			v[d] += q
+		if q > 0 {
+			more = with(more, name, q)
 		}
 	}
-	return nil
-}
-
-// alarm is a time at which an offer ends, or a filter of a row.
-type alarm struct {
-	at    time.Time
-	offer *offer
-	row   uint32
-}
-
-// alarms are ordered by time, with container/heap.
-type alarms []alarm
-
-func (a alarms) Len() int           { return len(a) }
-func (a alarms) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
-func (a alarms) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *alarms) Push(v any)        { *a = append(*a, v.(alarm)) }
-func (a *alarms) Pop() any {
-	last := (*a)[len(*a)-1]
-	*a = (*a)[:len(*a)-1]
-	return last
-}
-
-func (a *alarms) set(at alarm) { heap.Push(a, at) }
-
-// until takes out and yields the alarms that are due.
-func (a *alarms) until(now time.Time) iter.Seq[alarm] {
-	return func(yield func(alarm) bool) {
-		for len(*a) > 0 && !now.Before((*a)[0].at) {
-			if !yield(heap.Pop(a).(alarm)) {
-				return
-			}
-		}
+	if err := a.tell(func(o Order) error { return o.Charge(who.role, who.name, more) }); err != nil {
+		a.fault(fmt.Errorf("%v: charge: %w", who, err))
+		return false
 	}
+	b := a.balanceOf(&s.balances, who)
+	for name, q := range more {
+		b.owed, b.paid = with(b.owed, name, q), with(b.paid, name, q)
+	}
+	return true
 }

@@ -15,7 +15,17 @@
 // optimistic one sets nothing aside, and whoever commits first has the room. Room that is offered or
 // used is charged to the framework in the [Order]; a task that came into the source by another door is
 // charged to its role. Both are credited when the room is free again, however that came about: the
-// account follows the source.
+// account follows the source. Offers, tasks and nodes are known by their IDs, and a task also by when it
+// came: what returns under an ID is not what had it before.
+//
+// # One fault, one client
+//
+// What is odd about one tenant stops no other. A role too deep for the Order is charged to its deepest ancestor that
+// is not. All clients together are charged at most an int64 of a resource: what is beyond it is charged once there are
+// numbers for it, and meanwhile an offer is made as long as one of its resources can be charged in full. A rule that
+// panics keeps its own demand out of the pass. [Exchange.Offer] tells of all this but the first two in its error, and
+// makes everybody else's offers. If the Order, the clock or the source panics, the next call begins by comparing all
+// that is known with the source.
 //
 // # Demand
 //

@@ -212,7 +212,7 @@ func ExampleExchange_Expire() {
 		log.Fatal(err)
 	}
 	pass(exchange)
-	*now = now.Add(offers.DefaultLease)
+	*now = now.Add(offers.DefaultLeaseFor)
 	if _, err := exchange.Expire(ctx); err != nil {
 		log.Fatal(err)
 	}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
+	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,26 +17,28 @@ import (
 )
 
 // Source is where an Exchange takes capacity from: a scheduler.State, or whatever else is a Source of
-// package scheduler. It must commit one plan at a time.
+// package scheduler and lets holds be made. It must commit one plan at a time. A [Book] is none: what a framework
+// was offered is for its own tasks.
 type Source interface {
 	Snapshot(ctx context.Context) (*cluster.Snapshot, error)
 	Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error)
 }
 
 // Order says whose turn it is, by what everybody was charged. The Turns of an allocator.DRF are one. An
-// Exchange knows its clients by role and name: each framework by both, and each role, with an empty name,
-// for the tasks in it that no framework placed.
+// Exchange knows its clients by role and name: each framework by both, and each role that has such tasks, with
+// an empty name, for the tasks in it that no framework placed.
 type Order interface {
 	// SetCapacity replaces what there is to share out.
 	SetCapacity(total berth.Resources) error
 	// Add makes a client known and active.
 	Add(role berth.Role, name string) error
-	// Remove forgets a client.
+	// Remove forgets a client and what it was charged.
 	Remove(role berth.Role, name string) error
 	// Activate and Deactivate let a client have turns or not; what it holds counts either way.
 	Activate(role berth.Role, name string) error
 	Deactivate(role berth.Role, name string) error
-	// Charge and Credit change what a client holds.
+	// Charge and Credit change what a client holds. What clients hold together may be more than an int64 of a resource, where
+	// nodes have as good as no end of it. What is refused is told by the next pass and tried again.
 	Charge(role berth.Role, name string, r berth.Resources) error
 	Credit(role berth.Role, name string, r berth.Resources) error
 	// All yields the active clients, whose turn is first coming first. Clients may be charged during the
@@ -59,44 +59,50 @@ var (
 	ErrSubscribed = errors.New("a framework of that name has subscribed")
 	// ErrUnsubscribed is wrapped by every call for a framework that has unsubscribed.
 	ErrUnsubscribed = errors.New("the framework has unsubscribed")
+	// ErrNotMade is wrapped by every call of an Exchange that NewExchange did not make, of a Subscription that
+	// Subscribe did not make, and of the Book of such a Subscription.
+	ErrNotMade = errors.New("not made by NewExchange and Subscribe")
 )
 
-// DefaultLease is how long an offer lasts unless Config.Lease says otherwise.
-const DefaultLease = 30 * time.Second
+// DefaultLeaseFor is how long an offer lasts unless Config.LeaseFor says otherwise.
+const DefaultLeaseFor = 30 * time.Second
 
 // Config says how an Exchange makes offers. Order must be set; for the rest, the zero value is good.
 type Config struct {
 	// Order is asked whose turn it is. The Exchange has it for itself: others may read or change it, such
 	// as to set a weight, only while no method of the Exchange, its Subscriptions and its Books runs.
 	Order Order
-	// Lease is how long an offer lasts. The default is DefaultLease. Too long, and a framework that has
+	// Lease is how firmly the offers keep others out: Exclusive (the default) or Optimistic.
+	Lease berth.Lease
+	// LeaseFor is how long an offer lasts. The default is DefaultLeaseFor. Too long, and a framework that has
 	// died keeps room idle; too short, and slow frameworks answer in vain.
-	Lease time.Duration
-	// Clock tells the time; with one that the host turns, the same calls give the same offers. It must not
-	// lag behind the source's, or offers end as they are made. The default is the source's own clock, where
-	// the source has a method Now() time.Time as scheduler.State does, else time.Now.
+	LeaseFor time.Duration
+	// Clock tells the time; with one that the host turns, the same calls give the same offers. It is read once
+	// at the beginning of each call. It must not lag behind the source's, or offers end as they are made. The
+	// default is the source's own clock, where the source has a method Now() time.Time as scheduler.State does,
+	// else time.Now.
 	Clock func() time.Time
-	// Mode is Exclusive (the default) or Optimistic, for all offers.
-	Mode berth.Lease
 	// MaxOutstanding is how many offers a framework may have that it has not answered. The default, 0, is
 	// any number.
 	MaxOutstanding int
-	// Prefix begins the IDs of offers, which a number ends. The default is "offer-". Exchanges on one source
-	// should have different ones; numbers that are taken are passed over.
+	// Prefix begins the IDs of offers, which a number ends, and the owners of their holds, which the framework's
+	// name ends. The default is "offer-" for the IDs and nothing for the owners. Exchanges on one source should
+	// have different ones, so that a reader can tell their holds apart. They may have the same: numbers
+	// that are taken are passed over, and an owner whose name others use gets a number of its own.
 	Prefix string
 }
 
 // Err returns every fault of the configuration joined into one error, or nil.
 func (c Config) Err() error {
 	var errs []error
-	if c.Order == nil {
+	if isNil(c.Order) {
 		errs = append(errs, errors.New("offers: config: no order"))
 	}
-	if c.Lease < 0 {
-		errs = append(errs, fmt.Errorf("offers: config: lease of %v: negative", c.Lease))
+	if c.LeaseFor < 0 {
+		errs = append(errs, fmt.Errorf("offers: config: lease of %v: negative", c.LeaseFor))
 	}
-	if c.Mode > berth.Optimistic {
-		errs = append(errs, fmt.Errorf("offers: config: mode %d: neither exclusive nor optimistic", c.Mode))
+	if c.Lease > berth.Optimistic {
+		errs = append(errs, fmt.Errorf("offers: config: lease %d: neither exclusive nor optimistic", c.Lease))
 	}
 	if c.MaxOutstanding < 0 {
 		errs = append(errs, fmt.Errorf("offers: config: max outstanding of %d: negative", c.MaxOutstanding))
@@ -110,199 +116,206 @@ func (c Config) Err() error {
 
 const defaultPrefix = "offer-"
 
+// isNil reports whether there is nothing behind an interface: no value, or a nil pointer.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Slice, reflect.Chan:
+		return r.IsNil()
+	}
+	return false
+}
+
 // Exchange makes offers out of a source for the frameworks that subscribe. It may be used by any number
-// of goroutines.
+// of goroutines. Order, clock and source are code of the host's: if they panic, the panic is the caller's, and
+// the next call begins by bringing the account and the offers in line with the source. An order that panicked while it
+// was told something is told everything anew, for which its clients are removed and added. The zero Exchange
+// fails every call.
 type Exchange struct {
 	source Source
 	cfg    Config
 
 	mu       sync.Mutex // guards all below, and Config.Order
+	torn     bool       // a call has begun and not ended: set while one is at work
+	unsure   bool       // host code panicked, and the call goes on
+	now      time.Time  // when the call at work began
 	snapshot *cluster.Snapshot
 	view     *store.View // behind the snapshot
+	branch   uint64      // that claims were last identified on
 	seen     cursor
-	places   []place  // by row of the source
-	fresh    []uint32 // rows that changed since a pass looked at them
-	subs     map[client]*Subscription
-	names    map[string]*Subscription
-	roles    map[berth.Role]bool      // that the order knows as clients of their own
-	offers   map[string]*offer        // outstanding ones
-	ended    memory                   // offers that ended unanswered
-	tasks    map[string]*Subscription // who placed a task
+	rows     []*site // by row of the view, which alone they are good for
+	sites    table[string, *site]
+	fresh    []*site // that changed since a pass looked at them
+	journal  journal // of sites that changed, for the Books
+
+	subs   map[client]*Subscription
+	names  map[string]*Subscription
+	owners map[string]*Subscription // of the holds that offers are
+	others map[string]int           // how many holds that are no offers have an owner
+
+	offers   table[string, *offer]
+	proposed []*offer
+	ended    memory // offers that ended unanswered
 	alarms   alarms
 	made     uint64 // numbers offers
 	lapsed   int    // leases that have run out so far
-	asked    uint64 // numbers the occasions on which a node was put to frameworks
-}
 
-// client is how the order knows a framework, or a role by itself.
-type client struct {
-	role berth.Role
-	name string
-}
+	claims table[string, *claim] // tasks that frameworks placed
+	placed []*claim              // of them, those that were not seen in the source yet
+	lost   []*claim              // of them, those that are on no node
 
-// offer is an outstanding offer. What is left of it is what the source has left of its hold.
-type offer struct {
-	id       string
-	number   uint64
-	sub      *Subscription
-	row      uint32
-	group    *berth.Group // the demand it was cut to; nil for all that was free
-	deadline time.Time
-	over     bool
+	account account
+
+	passes uint64 // that were made
+	asked  uint64 // numbers the occasions on which a node was put to frameworks
 }
 
 // NewExchange returns an exchange that makes offers out of a source. It fails with every fault of the
-// configuration.
+// configuration, and if there is no source or it is a [Book].
 func NewExchange(source Source, cfg Config) (*Exchange, error) {
 	err := cfg.Err()
-	if source == nil {
+	if isNil(source) {
 		err = errors.Join(errors.New("offers: no source"), err)
+	} else if _, ok := source.(interface{ isBook() }); ok {
+		err = errors.Join(errors.New("offers: the source is a Book: what a framework was offered cannot be offered on"), err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Lease == 0 {
-		cfg.Lease = DefaultLease
-	}
+	cfg.LeaseFor = cmp.Or(cfg.LeaseFor, DefaultLeaseFor)
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 		if s, ok := source.(interface{ Now() time.Time }); ok {
 			cfg.Clock = s.Now
 		}
 	}
-	cfg.Prefix = cmp.Or(cfg.Prefix, defaultPrefix)
 	return &Exchange{
-		source: source,
-		cfg:    cfg,
-		subs:   map[client]*Subscription{},
-		names:  map[string]*Subscription{},
-		roles:  map[berth.Role]bool{},
-		offers: map[string]*offer{},
-		tasks:  map[string]*Subscription{},
+		source:  source,
+		cfg:     cfg,
+		subs:    map[client]*Subscription{},
+		names:   map[string]*Subscription{},
+		owners:  map[string]*Subscription{},
+		others:  map[string]int{},
+		account: newAccount(cfg.Order),
 	}, nil
+}
+
+// call runs f as one call of the Exchange: alone, at one time by the clock, and on what the call before left
+// whole. What f does before host code panics is found out, and put right, when the next call begins.
+func (x *Exchange) call(what string, f func() error) error {
+	if x == nil || x.source == nil {
+		return fmt.Errorf("offers: %s: exchange: %w", what, ErrNotMade)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.now = x.cfg.Clock()
+	if x.torn {
+		x.mend()
+	}
+	x.torn = true
+	err := f()
+	x.torn, x.unsure = x.unsure, false
+	if err != nil {
+		return fmt.Errorf("offers: %s: %w", what, err)
+	}
+	return nil
+}
+
+// mend makes anew whatever a panic may have left half-done.
+func (x *Exchange) mend() {
+	x.seen = cursor{} // all that the source shows is compared
+	x.fresh = nil
+	for _, s := range x.sites.m {
+		s.fresh = false
+	}
+	x.freshenAll()
+	if x.account.unsure {
+		x.restate()
+	}
+	for _, s := range x.names {
+		s.book.synced = false
+		s.book.wake()
+	}
 }
 
 // Snapshot returns all of the source as the Exchange sees it, for reports. Room that is offered is not free in
 // it; what a framework can count on as well as on what is free is in [Subscription.Snapshot].
 func (x *Exchange) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if _, err := x.expire(ctx); err != nil {
-		return nil, fmt.Errorf("offers: snapshot: %w", err)
+	var snapshot *cluster.Snapshot
+	err := x.call("snapshot", func() error {
+		_, err := x.expire(ctx)
+		snapshot = x.snapshot
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return x.snapshot, nil
+	return snapshot, nil
 }
 
 // Expire ends the leases that have run out by the clock and returns how many there were since the last call
-// of the Exchange: the offers leave their Books, and the source has the room again. Every other call does so first, so a host needs
-// Expire only to have the room back while nobody calls.
+// of the Exchange: the offers leave their Books, and the source has the room again. Every other call does so
+// first, so a host needs Expire only to have the room back while nobody calls.
 func (x *Exchange) Expire(ctx context.Context) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	n, err := x.expire(ctx)
-	if err != nil {
-		return n, fmt.Errorf("offers: expire: %w", err)
-	}
-	return n, nil
+	n := 0
+	err := x.call("expire", func() (err error) {
+		n, err = x.expire(ctx)
+		return err
+	})
+	return n, err
 }
 
-// expire also looks at the source, so that what follows decides on what is true now.
+// expire also brings the Exchange up to date with the source, so that what follows decides on what is true now.
 func (x *Exchange) expire(ctx context.Context) (int, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, context.Cause(ctx)
+	if err := contextErr(ctx); err != nil {
+		return 0, err
 	}
 	before := x.lapsed // a source that keeps time has ended the leases itself
-	if err := x.look(ctx, true); err != nil {
+	if err := x.sync(ctx); err != nil {
 		return x.lapsed - before, err
 	}
 	var due []*offer
-	plan := &berth.Plan{Version: x.snapshot.Version()}
-	for a := range x.alarms.until(x.cfg.Clock()) {
-		if a.offer == nil {
-			x.freshen(a.row)
-		} else if !a.offer.over {
+	for _, a := range x.alarms.due(x.now) {
+		if a.filter != nil {
+			x.freshen(a.filter.site)
+			x.alarms.remove(a)
+		} else {
 			due = append(due, a.offer)
-			plan.Drop(a.offer.id)
 		}
 	}
 	if len(due) == 0 {
 		return x.lapsed - before, nil
 	}
-	if _, err := x.source.Commit(ctx, plan); err != nil {
-		for _, o := range due {
-			x.alarms.set(alarm{at: o.deadline, offer: o})
-		}
+	slices.SortFunc(due, byNumber)
+	plan := &berth.Plan{Version: x.snapshot.Version()}
+	for _, o := range due {
+		plan.Drop(o.id)
+	}
+	if _, err := x.commit(ctx, plan); err != nil {
 		return x.lapsed - before, err
 	}
-	err := x.look(context.WithoutCancel(ctx), true)
+	err := x.sync(context.WithoutCancel(ctx))
 	return x.lapsed - before, err
 }
 
-// finish tells that an offer is over and wakes its framework.
-func (x *Exchange) finish(o *offer, unanswered bool) {
-	if o.over {
-		return
+// commit commits a plan to the source.
+func (x *Exchange) commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+	out, err := x.source.Commit(ctx, p)
+	if err == nil && out == nil {
+		err = errors.New("the source has no word of what became of the plan")
 	}
-	o.over = true
-	delete(x.offers, o.id)
-	delete(o.sub.offers, o.id)
-	p := &x.places[o.row]
-	p.offers = slices.DeleteFunc(p.offers, func(other *offer) bool { return other == o })
-	if unanswered {
-		x.ended.add(o.id)
-		if !x.cfg.Clock().Before(o.deadline) {
-			x.lapsed++
-		}
-	}
-	o.sub.book.wake()
+	return out, err
 }
 
-// hold returns what the source has of an offer.
-func (x *Exchange) hold(o *offer) (*berth.Hold, bool) {
-	slot, ok := x.view.FindHold(o.id)
-	if !ok {
-		return nil, false
+// contextErr returns why nothing can be done in a context, or nil.
+func contextErr(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("no context")
 	}
-	return x.view.Record(slot).Extra.Hold, true
-}
-
-// nextID numbers an offer, passing over IDs that the source knows already.
-func (x *Exchange) nextID() (string, uint64) {
-	for {
-		x.made++
-		id := x.cfg.Prefix + strconv.FormatUint(x.made, 10)
-		if _, taken := x.view.FindHold(id); !taken {
-			return id, x.made
-		}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
+	return nil
 }
-
-// inOrder returns the frameworks by name, where all of them are meant and no turn is.
-func (x *Exchange) inOrder() []*Subscription {
-	return slices.SortedFunc(maps.Values(x.names), func(a, b *Subscription) int { return strings.Compare(a.client.name, b.client.name) })
-}
-
-// memory keeps the last IDs it was given.
-type memory struct {
-	ids  map[string]bool
-	ring []string
-	next int
-}
-
-const remembered = 4096
-
-func (m *memory) add(id string) {
-	if m.ids == nil {
-		m.ids = make(map[string]bool)
-	}
-	if len(m.ring) < remembered {
-		m.ring = append(m.ring, id)
-	} else {
-		delete(m.ids, m.ring[m.next])
-		m.ring[m.next] = id
-		m.next = (m.next + 1) % remembered
-	}
-	m.ids[id] = true
-}
-
-func (m *memory) has(id string) bool { return m.ids[id] }

@@ -147,11 +147,9 @@ func (w *world) check(frameworks map[string]berth.Role, placedBy map[string]stri
 		require.NoError(w.t, err)
 		want[c] = sum
 	}
-	devices := map[string][]berth.Device{}
 	for n := range snapshot.Nodes() {
 		require.False(w.t, n.Overcommitted(), "%s is overcommitted", n.ID())
 		used := berth.Resources{}
-		devices[n.ID()] = n.Node().Devices
 		for t := range n.Tasks() {
 			c := allocator.Client{Role: t.Group.Role()}
 			if by, ok := placedBy[t.ID]; ok {
@@ -164,7 +162,7 @@ func (w *world) check(frameworks map[string]berth.Role, placedBy map[string]stri
 		}
 		for h := range snapshot.Holds() {
 			if h.Node == n.ID() && h.Lease == berth.Exclusive {
-				sum, err := used.Plus(costOf(h, devices[h.Node]))
+				sum, err := used.Plus(h.Cost())
 				require.NoError(w.t, err)
 				used = sum
 			}
@@ -173,7 +171,7 @@ func (w *world) check(frameworks map[string]berth.Role, placedBy map[string]stri
 	}
 	for h := range snapshot.Holds() {
 		if role, ok := frameworks[h.Owner]; ok {
-			owe(allocator.Client{Role: role, Name: h.Owner}, costOf(h, devices[h.Node]))
+			owe(allocator.Client{Role: role, Name: h.Owner}, h.Cost())
 		}
 	}
 	for c := range w.drf.Order() {
@@ -184,12 +182,4 @@ func (w *world) check(frameworks map[string]berth.Role, placedBy map[string]stri
 		got, _ := w.drf.Charged(c)
 		require.True(w.t, got.Equal(r), "%v was charged %v and has %v", c, got, r)
 	}
-}
-
-func costOf(h berth.Hold, devices []berth.Device) berth.Resources {
-	r := h.Resources.Clone()
-	for _, d := range h.Devices {
-		r[devices[d.Index].Class] += d.Units
-	}
-	return r
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
@@ -21,7 +22,7 @@ func TestHistories(t *testing.T) {
 			t.Run(fmt.Sprintf("mode=%d/seed=%d", mode, seed), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 77))
 				h := &history{
-					world:    newWorld(t, offers.Config{Mode: mode, MaxOutstanding: rng.IntN(4)}, cell(rng, 6)...),
+					world:    newWorld(t, offers.Config{Lease: mode, MaxOutstanding: rng.IntN(4)}, cell(rng, 6)...),
 					rng:      rng,
 					roles:    map[string]berth.Role{"a": "r1", "b": "r1/x", "c": "r2", "d": "r1"},
 					placedBy: map[string]string{},
@@ -165,5 +166,190 @@ func (h *history) release(n cluster.NodeView, oneIn int) {
 			require.NoError(h.t, h.state.Release(task.ID))
 			delete(h.placedBy, task.ID)
 		}
+	}
+}
+
+// The same while nodes leave, return on other rows and change in the middle of every call.
+func TestHistoriesBetween(t *testing.T) {
+	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+		for seed := range uint64(16) {
+			t.Run(fmt.Sprintf("lease=%d/seed=%d", lease, seed), func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(seed, 78))
+				w, src := newBetween(t, offers.Config{Lease: lease, MaxOutstanding: rng.IntN(4)}, cell(rng, 6)...)
+				src.forks = seed%4 == 3
+				h := &history{
+					world:    w,
+					rng:      rng,
+					roles:    map[string]berth.Role{"a": "r1", "b": "r1/x", "c": "r2", "d": "r1"},
+					placedBy: map[string]string{},
+					daemons:  map[string]*berth.Group{},
+				}
+				for _, name := range []string{"a", "b", "c", "d"} {
+					h.join(name)
+				}
+				for step := range 60 {
+					if rng.IntN(2) == 0 {
+						src.f = h.flap
+					}
+					h.framework([]string{"a", "b", "c", "d"}[rng.IntN(4)], fmt.Sprintf("t%d", step))
+					if rng.IntN(2) == 0 {
+						src.f = h.flap
+					}
+					h.cluster(fmt.Sprintf("g%d", step))
+					src.f = nil
+					_, err := h.x.Expire(ctx)
+					require.NoError(t, err)
+					h.check(h.roles, h.placedBy)
+					if lease == berth.Exclusive {
+						checkBooks(t, h.world, h.roles)
+					}
+					for _, s := range h.subs {
+						checkOffers(t, h.world, s)
+					}
+				}
+			})
+		}
+	}
+}
+
+// flap takes some nodes away and brings some of them back, in another order, with other capacities and a new one among
+// them; some of their tasks are released.
+func (h *history) flap() {
+	var back []berth.Node
+	for n := range snapshotOf(h.t, h.state).Nodes() {
+		if h.rng.IntN(3) > 0 {
+			continue
+		}
+		m := n.Node()
+		m.Capacity = res{"cpu": 3 + h.rng.Int64N(7), "memory": 8}
+		m.Attributes = berth.Attributes{"made": h.rng.IntN(100)}
+		back = append(back, m)
+		require.NoError(h.t, h.state.RemoveNodes(n.ID()))
+		h.release(n, 1+h.rng.IntN(2))
+	}
+	h.rng.Shuffle(len(back), func(i, j int) { back[i], back[j] = back[j], back[i] })
+	for i, m := range back {
+		if i%3 == 2 {
+			require.NoError(h.t, h.state.AddNodes(node(fmt.Sprintf("x%d", h.rng.Int64()), 5, 5)))
+		}
+		if h.rng.IntN(4) > 0 {
+			require.NoError(h.t, h.state.AddNodes(m))
+		}
+	}
+}
+
+// Two Exchanges of one prefix on one State, whose frameworks have the same names: each framework has what it was
+// offered and what it has placed, and nothing of its namesake's.
+func TestHistoriesOfTwoExchanges(t *testing.T) {
+	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+		for seed := range uint64(10) {
+			t.Run(fmt.Sprintf("lease=%d/seed=%d", lease, seed), func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(seed, 79))
+				one := newWorld(t, offers.Config{Lease: lease, MaxOutstanding: 3}, cell(rng, 6)...)
+				two := &world{t: t, state: one.state, drf: new(allocator.DRF), subs: map[string]*offers.Subscription{}}
+				var err error
+				two.x, err = offers.NewExchange(one.state, offers.Config{Lease: lease, Order: two.drf.Turns()})
+				require.NoError(t, err)
+				worlds := []*world{one, two}
+				roles := map[string]berth.Role{"a": "r1", "b": "r2"}
+				placedBy := []map[string]string{{}, {}}
+				for _, w := range worlds {
+					for _, name := range []string{"a", "b"} {
+						w.subscribe(offers.Framework{Name: name, Role: roles[name]})
+					}
+				}
+				for step := range 80 {
+					k := rng.IntN(2)
+					w, name, task := worlds[k], []string{"a", "b"}[rng.IntN(2)], fmt.Sprintf("t%d", step)
+					s := w.subs[name]
+					switch rng.IntN(6) {
+					case 0, 1:
+						w.offer()
+					case 2:
+						for _, op := range schedule(t, s.Book(), randomGroup(rng, task, roles[name]).Tasks(2)...).Placed {
+							placedBy[k][op.Task.ID] = name
+						}
+					case 3:
+						if some := ids(t, s); len(some) > 0 {
+							o, err := s.Offers(ctx)
+							require.NoError(t, err)
+							out, err := s.Accept(ctx, some[:1], placeOn(randomGroup(rng, task, roles[name]).Task(task), o[0].Node), offers.Filter{})
+							require.NoError(t, err)
+							for _, op := range out.Placed {
+								placedBy[k][op.Task.ID] = name
+							}
+						}
+					case 4:
+						declineAll(t, s, offers.Filter{For: time.Second})
+					case 5:
+						one.now = one.now.Add(time.Duration(rng.IntN(20)) * time.Second)
+						for n := range snapshotOf(t, one.state).Nodes() {
+							for task := range n.Tasks() {
+								if rng.IntN(4) == 0 {
+									require.NoError(t, one.state.Release(task.ID))
+									delete(placedBy[0], task.ID)
+									delete(placedBy[1], task.ID)
+								}
+							}
+						}
+					}
+					for k, w := range worlds {
+						checkAccount(t, w, roles, placedBy[k])
+					}
+				}
+			})
+		}
+	}
+}
+
+// checkAccount holds the account and the Books of one of several Exchanges against its offers and the State.
+func checkAccount(t *testing.T, w *world, roles map[string]berth.Role, placedBy map[string]string) {
+	t.Helper()
+	want := map[allocator.Client]berth.Resources{}
+	owe := func(c allocator.Client, r berth.Resources) {
+		sum, err := want[c].Plus(r)
+		require.NoError(t, err)
+		want[c] = sum
+	}
+	truth := snapshotOf(t, w.state)
+	for name, s := range w.subs {
+		all, err := s.Offers(ctx)
+		require.NoError(t, err)
+		free := map[string]berth.Resources{}
+		for _, o := range all {
+			_, ok := truth.Node(o.Node)
+			require.True(t, ok)
+			cost := o.Cost()
+			owe(allocator.Client{Role: roles[name], Name: name}, cost)
+			sum, err := free[o.Node].Plus(cost)
+			require.NoError(t, err)
+			free[o.Node] = sum
+			if o.Lease == berth.Optimistic {
+				delete(free, o.Node)
+			}
+		}
+		for n := range snapshotOf(t, s.Book()).Nodes() {
+			require.False(t, n.Overcommitted(), "%s in %s's Book", n.ID(), name)
+			if len(all) == 0 || all[0].Lease == berth.Exclusive {
+				require.True(t, n.Free().Equal(free[n.ID()]), "%s's Book has %v free on %s and was offered %v", name, n.Free(), n.ID(), free[n.ID()])
+			}
+		}
+	}
+	for n := range truth.Nodes() {
+		require.False(t, n.Overcommitted(), n.ID())
+		for task := range n.Tasks() {
+			c := allocator.Client{Role: task.Group.Role()}
+			if by, ok := placedBy[task.ID]; ok {
+				c = allocator.Client{Role: roles[by], Name: by}
+			}
+			owe(c, task.Group.Cost())
+		}
+	}
+	for _, role := range roles {
+		want[allocator.Client{Role: role}] = want[allocator.Client{Role: role}].Clone()
+	}
+	for c, r := range want {
+		got, _ := w.drf.Charged(c)
+		require.True(t, got.Equal(r), "%v was charged %v and has %v", c, got, r)
 	}
 }

@@ -20,7 +20,7 @@ func TestBookIsASource(t *testing.T) {
 	}{{"exclusive", berth.Exclusive, false}, {"optimistic", berth.Optimistic, false}, {"blind", berth.Exclusive, true}} {
 		t.Run(tc.name, func(t *testing.T) {
 			schedulertest.Run(t, func(t testing.TB, nodes []berth.Node) schedulertest.Fixture {
-				w := newWorld(t, offers.Config{Mode: tc.mode}, nodes...)
+				w := newWorld(t, offers.Config{Lease: tc.mode}, nodes...)
 				s := w.subscribe(offers.Framework{Name: "kit", Blind: tc.blind})
 				return schedulertest.Fixture{
 					Source: s.Book(),

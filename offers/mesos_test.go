@@ -19,7 +19,7 @@ import (
 
 // UnreservedDRF: roles first, frameworks within a role second, all by dominant share.
 func TestMesosUnreservedDRF(t *testing.T) {
-	w := newWorld(t, offers.Config{Lease: time.Hour})
+	w := newWorld(t, offers.Config{LeaseFor: time.Hour})
 	join := func(name string, role berth.Role) { w.subscribe(offers.Framework{Name: name, Role: role}) }
 	gets := func(n berth.Node, want string) {
 		t.Helper()
@@ -44,7 +44,7 @@ func TestMesosUnreservedDRF(t *testing.T) {
 
 // NestedRoleDRF: a framework with nothing waits while its parent role has more than another.
 func TestMesosNestedRoleDRF(t *testing.T) {
-	w := newWorld(t, offers.Config{Lease: time.Hour})
+	w := newWorld(t, offers.Config{LeaseFor: time.Hour})
 	f1 := w.subscribe(offers.Framework{Name: "F1", Role: "a/b"})
 	require.NoError(t, w.state.AddNodes(node("A1", 2, 1024)))
 	w.offer()

@@ -1,14 +1,12 @@
 package offers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -27,16 +25,20 @@ type Demand struct {
 	Count int
 }
 
-// pass is one round of offers, worked out on forks and committed in one plan.
+// pass is one round of offers, worked out on forks of one snapshot and committed in one plan. The rows of sites are
+// good until then.
 type pass struct {
 	x      *Exchange
-	now    time.Time
+	ctx    context.Context
 	forks  map[*Subscription]*cluster.Fork // exclusive: all one fork, under nil
 	wants  map[*Subscription][]want
 	drafts []*draft
-	free   free // what was last found free
+	here   map[demandOf]*draft // on the node that is being put
+	free   free                // what was last found free
 	units  int
-	keep   []uint32 // rows that the next pass must look at again
+	turns  int
+	keep   []*site // that the next pass must look at again
+	faults []error // of rules, which concern one demand each
 }
 
 // want is what is still open of a demand.
@@ -47,20 +49,25 @@ type want struct {
 	left    int
 }
 
-// free is all that is free on a row of a fork, kept while one framework after another does not want it.
+// demandOf is a framework, and the group that it wants offers for; no group for all that is free.
+type demandOf struct {
+	sub   *Subscription
+	group *berth.Group
+}
+
+// free is all that is free on a node of a fork, kept while one framework after another does not want it.
 type free struct {
 	fork *cluster.Fork
-	row  uint32
+	site *site
 	hold berth.Hold
 	all  berth.Resources // devices by class
 }
 
-// draft is an offer that the pass means to make.
+// draft is an offer that the pass means to make, and the hold that it is to be.
 type draft struct {
-	sub   *Subscription
-	group *berth.Group
-	row   uint32
-	hold  berth.Hold
+	*offer
+	hold    berth.Hold
+	devices map[berth.DeviceShare]int // where in the hold a device is, by its name
 }
 
 // Offer makes one pass: it offers what is free to whoever wants it, node by node in the order of IDs. On
@@ -70,57 +77,81 @@ type draft struct {
 //
 // A pass looks at the nodes that changed since the last one, or whose filters have expired; at all of
 // them if a declared demand is open.
+//
+// It fails, having offered nothing, if the source fails or the context ends; if it is after the commit that the source
+// fails, the offers are made, and known once the source is seen again. What is wrong with one client, such as a rule
+// that panics or a charge that the order refuses, is told in the error as well, but keeps nobody else's offers from
+// being made.
 func (x *Exchange) Offer(ctx context.Context) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	n, err := x.offer(ctx)
-	if err != nil {
-		return n, fmt.Errorf("offers: offer: %w", err)
-	}
-	return n, nil
+	n := 0
+	err := x.call("offer", func() (err error) {
+		n, err = x.offer(ctx)
+		return errors.Join(err, x.account.takeFaults())
+	})
+	return n, err
 }
 
 func (x *Exchange) offer(ctx context.Context) (int, error) {
 	if _, err := x.expire(ctx); err != nil {
 		return 0, err
 	}
-	p := &pass{x: x, now: x.cfg.Clock(), forks: map[*Subscription]*cluster.Fork{}, wants: map[*Subscription][]want{}}
-	open, daemons := p.open()
-	if daemons {
-		for _, row := range x.view.Order() {
-			p.put(row, true)
+	p := &pass{x: x, ctx: ctx, forks: map[*Subscription]*cluster.Fork{}, wants: map[*Subscription][]want{}, here: map[demandOf]*draft{}}
+	looked := x.fresh
+	err := p.draw()
+	for _, s := range looked {
+		s.fresh = false
+	}
+	x.fresh = nil
+	n := 0
+	if err == nil {
+		for _, s := range p.keep {
+			x.freshen(s)
+		}
+		n, err = p.commit()
+	}
+	if err != nil && n == 0 {
+		for _, s := range looked {
+			x.freshen(s)
 		}
 	}
-	if open {
-		for _, row := range x.view.Order() {
-			p.put(row, false)
-		}
-	} else {
-		for _, row := range x.freshInOrder() {
-			p.put(row, false)
-		}
-	}
-	for _, row := range x.fresh {
-		x.places[row].fresh = false
-	}
-	x.fresh = x.fresh[:0]
-	for _, row := range p.keep {
-		x.freshen(row)
-	}
-	return p.commit(ctx)
+	return n, errors.Join(append(p.faults, err)...)
 }
 
-// freshInOrder returns the rows that changed and have a node, in the order of node IDs.
-func (x *Exchange) freshInOrder() []uint32 {
-	rows := make([]uint32, 0, len(x.fresh))
-	for _, row := range x.fresh {
-		if x.nodeAt(row) != nil {
-			rows = append(rows, row)
+// draw drafts the offers. It fails if the context ends, and takes them back.
+func (p *pass) draw() error {
+	some, daemons := p.open()
+	for _, round := range []struct{ daemons, all bool }{{true, daemons}, {false, some}} {
+		if round.daemons && !daemons {
+			continue
+		}
+		for _, s := range p.sites(round.all) {
+			if err := p.put(s, round.daemons); err != nil {
+				p.takeBack()
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sites returns all nodes or those that changed, in the order of their IDs.
+func (p *pass) sites(all bool) []*site {
+	x := p.x
+	var sites []*site
+	if all {
+		for _, row := range x.view.Order() {
+			sites = append(sites, x.rows[row])
+		}
+		return sites
+	}
+	for _, s := range x.fresh {
+		if s.node != nil {
+			sites = append(sites, s)
 		}
 	}
 	rank := x.view.Rank()
-	slices.SortFunc(rows, func(a, b uint32) int { return cmp.Compare(rank[a], rank[b]) })
-	return rows
+	slices.SortFunc(sites, func(a, b *site) int { return int(rank[a.row]) - int(rank[b.row]) })
+	return sites
 }
 
 // open works out what is still open of each framework's demand, and whether there is any, daemons apart.
@@ -129,6 +160,12 @@ func (p *pass) open() (some, daemons bool) {
 		s.planned = 0
 		if s.suppressed {
 			continue
+		}
+		made := map[string][]*offer{} // by the name of the group that they were made for
+		for o := range s.offers {
+			if o.group != nil {
+				made[o.group.Name()] = append(made[o.group.Name()], o)
+			}
 		}
 		var wants []want
 		for _, d := range s.demand {
@@ -140,7 +177,7 @@ func (p *pass) open() (some, daemons bool) {
 				daemons = true
 			} else {
 				if d.Count > 0 {
-					w.left = d.Count - p.x.running(d.Group) - p.x.offered(s, d.Group, w.cost)
+					w.left = d.Count - p.x.running(d.Group) - p.x.offered(made[d.Group.Name()], d.Group, w.cost)
 				}
 				if w.left <= 0 {
 					continue
@@ -164,14 +201,14 @@ func (x *Exchange) running(g *berth.Group) int {
 }
 
 // offered counts the tasks of a group that the offers made for it still have room for.
-func (x *Exchange) offered(s *Subscription, g *berth.Group, cost berth.Resources) int {
+func (x *Exchange) offered(made []*offer, g *berth.Group, cost berth.Resources) int {
 	n := 0
-	for _, o := range s.offers {
-		if o.group == nil || !o.group.Equal(g) {
+	for _, o := range made {
+		if !o.group.Equal(g) {
 			continue
 		}
 		if hold, ok := x.hold(o); ok {
-			n += times(x.amounts(hold, o.row), cost)
+			n += times(x.amounts(hold, o.site), cost)
 		}
 	}
 	return n
@@ -179,38 +216,50 @@ func (x *Exchange) offered(s *Subscription, g *berth.Group, cost berth.Resources
 
 // times returns how many times r covers cost. Where only ports are asked for, it says once.
 func times(r, cost berth.Resources) int {
-	if len(cost) == 0 {
-		return 1
-	}
 	n := int64(math.MaxInt64)
 	for name, q := range cost {
-		n = min(n, r[name]/q)
+		if q > 0 {
+			n = min(n, r[name]/q)
+		}
+	}
+	if n == math.MaxInt64 {
+		return 1
 	}
 	return int(n)
 }
 
 // takesNothing reports whether the tasks of a group need no room at all, and hence no offer.
 func takesNothing(g *berth.Group) bool {
-	c := g.Requirements()
-	return len(c.Needs) == 0 && !c.UsesPorts()
+	r := g.Requirements()
+	return len(r.Needs) == 0 && !r.UsesPorts()
 }
 
 // put puts a node to the frameworks in their order, for their daemons or for the rest.
-func (p *pass) put(row uint32, daemons bool) {
+func (p *pass) put(s *site, daemons bool) error {
 	p.x.asked++
-	for p.turn(row, daemons) {
+	clear(p.here)
+	p.free = free{}
+	for p.turn(s, daemons) {
+		const often = 64
+		if p.turns++; p.turns%often == 0 && p.ctx.Err() != nil {
+			return context.Cause(p.ctx)
+		}
 	}
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	return nil
 }
 
 // turn gives the first framework in the order that wants something of a node a piece of it.
-func (p *pass) turn(row uint32, daemons bool) bool {
+func (p *pass) turn(at *site, daemons bool) bool {
 	p.free = free{}
-	for role, name := range p.x.cfg.Order.All() {
+	for role, name := range p.x.account.order.All() {
 		s := p.x.subs[client{role, name}]
 		if s == nil || s.passed == p.x.asked {
 			continue
 		}
-		if p.give(s, row, daemons) {
+		if p.give(s, at, daemons) {
 			return true
 		}
 		s.passed = p.x.asked
@@ -218,13 +267,17 @@ func (p *pass) turn(row uint32, daemons bool) bool {
 	return false
 }
 
-func (p *pass) give(s *Subscription, row uint32, daemons bool) bool {
+func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
+	if len(s.offers) > 0 && p.x.others[s.owner] > 0 {
+		p.keep = append(p.keep, at) // once its offers are over it gets another owner: see own
+		return false
+	}
 	if !s.declared {
-		return !daemons && p.x.places[row].fresh && p.whole(s, row)
+		return !daemons && at.fresh && p.whole(s, at)
 	}
 	wants := p.wants[s]
 	for i := range wants {
-		if w := &wants[i]; (w.group.Mode() == berth.Daemon) == daemons && w.left > 0 && p.piece(s, w, row) {
+		if w := &wants[i]; (w.group.Mode() == berth.Daemon) == daemons && w.left > 0 && p.piece(s, w, at) {
 			return true
 		}
 	}
@@ -232,65 +285,80 @@ func (p *pass) give(s *Subscription, row uint32, daemons bool) bool {
 }
 
 // whole offers all that is free on a node.
-func (p *pass) whole(s *Subscription, row uint32) bool {
-	state := p.x.view.Node(row)
-	node := state.Node.Spec
-	if state.Cordoned || node.Unschedulable || p.draft(s, row, nil) != nil {
+func (p *pass) whole(s *Subscription, at *site) bool {
+	state := p.x.view.Node(at.row)
+	if state.Cordoned || at.node.Spec.Unschedulable || p.here[demandOf{s, nil}] != nil {
 		return false
 	}
 	fork := p.fork(s)
-	if p.free.fork != fork || p.free.row != row {
-		p.free = free{fork: fork, row: row, hold: freeOf(fork, state.Node.ID)}
-		p.free.all = p.x.amounts(&p.free.hold, row)
+	if p.free.fork != fork {
+		p.free = free{fork: fork, site: at, hold: freeOn(behind(fork, at.node.ID))}
+		p.free.all = p.x.amounts(&p.free.hold, at)
 	}
 	hold, all := p.free.hold, p.free.all
-	if len(all) == 0 || s.refuses(row, all, p.now) || p.full(s, row) {
+	if len(all) == 0 || p.refuses(s, at, false, all) || p.full(s, at) {
 		return false
 	}
 	hold.ID, hold.Owner, hold.Deadline = p.unit(), s.client.name, always
 	if _, why := fork.Apply(berth.Op{Kind: berth.Take, Hold: &hold}); why.Code != berth.None {
 		return false
 	}
-	if err := p.x.charge(row, s.client, all); err != nil {
+	if !p.x.advance(at, s.client, all) {
 		fork.Apply(berth.Op{Kind: berth.Drop, ID: hold.ID})
 		return false
 	}
-	p.add(&draft{sub: s, row: row, hold: hold})
+	p.add(s, at, nil).hold = hold
 	return true
 }
 
 // piece offers the room of one more task on a node, if it can run there.
-func (p *pass) piece(s *Subscription, w *want, row uint32) bool {
+func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 	daemon := w.group.Mode() == berth.Daemon
-	d := p.draft(s, row, w.group)
-	if daemon && (d != nil || p.x.awaits(s, w.group, row)) {
+	d := p.here[demandOf{s, w.group}]
+	if daemon && (d != nil || at.awaits(s, w.group)) {
 		return false // one is all
 	}
 	fork := p.fork(s)
-	node, _ := fork.Node(p.x.view.Node(row).Node.ID)
-	if !fork.Fits(w.group, node) {
-		return false
-	}
 	if d == nil {
-		if s.hasFilter(row) && s.refuses(row, most(w, node), p.now) || p.full(s, row) {
+		node, _ := fork.Node(at.id)
+		if !p.guard(s, w, func() bool { return fork.Fits(w.group, node) }) { // on most nodes that is the answer
+			return false
+		}
+		if len(at.filters[s]) > 0 && p.refuses(s, at, daemon, most(w, node)) || p.full(s, at) {
 			return false
 		}
 	}
-	op, why := fork.Apply(berth.Op{Kind: berth.Place, Task: w.group.Task(p.unit()), Node: node.ID()})
-	if why.Code != berth.None {
+	var op berth.Op
+	if !p.guard(s, w, func() bool {
+		var why berth.Reason
+		op, why = fork.Apply(berth.Op{Kind: berth.Place, Task: w.group.Task(p.unit()), Node: at.id})
+		return why.Code == berth.None
+	}) {
 		return false
 	}
-	if err := p.x.charge(row, s.client, w.cost); err != nil {
+	if !p.x.advance(at, s.client, w.cost) {
 		fork.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
 		return false
 	}
 	if d == nil {
-		d = &draft{sub: s, group: w.group, row: row, hold: berth.Hold{Owner: s.client.name, Node: node.ID(), Resources: berth.Resources{}}}
-		p.add(d)
+		d = p.add(s, at, w.group)
+		d.hold = berth.Hold{Resources: berth.Resources{}}
 	}
 	d.grow(w, op.Grant)
 	w.left--
 	return true
+}
+
+// guard asks whether a task of a demand can run somewhere, which asks the rules of its group. If one panics, the
+// demand is out of this pass, and nobody else is.
+func (p *pass) guard(s *Subscription, w *want, fits func() bool) (ok bool) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			w.left, ok = 0, false
+			p.faults = append(p.faults, fmt.Errorf("%v: demand %q: a rule panicked: %v", s.client, w.group.Name(), fault))
+		}
+	}()
+	return fits()
 }
 
 // most returns the most that a node could now give towards a want.
@@ -315,59 +383,73 @@ func (d *draft) grow(w *want, grant *berth.Grant) {
 		return
 	}
 	for _, share := range grant.Devices {
-		if i := slices.IndexFunc(d.hold.Devices, func(o berth.DeviceShare) bool { return o.Index == share.Index }); i >= 0 {
+		name := share.Device()
+		if i, ok := d.devices[name]; ok {
 			d.hold.Devices[i].Units += share.Units
-		} else {
-			d.hold.Devices = append(d.hold.Devices, share)
+			continue
 		}
+		if d.devices == nil {
+			d.devices = map[berth.DeviceShare]int{}
+		}
+		d.devices[name] = len(d.hold.Devices)
+		d.hold.Devices = append(d.hold.Devices, share)
 	}
 	d.hold.Ports = append(d.hold.Ports, grant.Ports...)
 }
 
-func (p *pass) add(d *draft) {
+// add drafts an offer of a node that is being put.
+func (p *pass) add(s *Subscription, at *site, g *berth.Group) *draft {
+	d := &draft{offer: &offer{
+		sub:      s,
+		site:     at,
+		group:    g,
+		owner:    p.x.own(s),
+		deadline: p.x.now.Add(p.x.cfg.LeaseFor),
+		stage:    drafted,
+	}}
 	p.drafts = append(p.drafts, d)
-	d.sub.planned++
-}
-
-// draft returns what a framework was already given for a group on the node that is being put.
-func (p *pass) draft(s *Subscription, row uint32, g *berth.Group) *draft {
-	for _, d := range slices.Backward(p.drafts) {
-		if d.row != row {
-			return nil
-		}
-		if d.sub == s && d.group == g {
-			return d
-		}
-	}
-	return nil
+	p.here[demandOf{s, g}] = d
+	s.planned++
+	return d
 }
 
 // awaits reports whether a framework has an offer for a group on a node that it has not answered.
-func (x *Exchange) awaits(s *Subscription, g *berth.Group, row uint32) bool {
-	return slices.ContainsFunc(x.places[row].offers, func(o *offer) bool { return o.sub == s && o.group != nil && o.group.Equal(g) })
+func (at *site) awaits(s *Subscription, g *berth.Group) bool {
+	for o := range at.offers {
+		if o.sub == s && o.group != nil && o.group.Equal(g) {
+			return true
+		}
+	}
+	return false
 }
 
 // full reports whether a framework may have no more offers; the next pass then looks at the node again.
-func (p *pass) full(s *Subscription, row uint32) bool {
+func (p *pass) full(s *Subscription, at *site) bool {
 	limit := p.x.cfg.MaxOutstanding
 	if limit == 0 || len(s.offers)+s.planned < limit {
 		return false
 	}
-	p.keep = append(p.keep, row)
+	p.keep = append(p.keep, at)
 	return true
 }
 
-// unit names one piece on a fork, where nothing else may be named so.
+// unit names one piece on a fork, where nothing else may be named so, whatever tenants name their tasks.
 func (p *pass) unit() string {
-	p.units++
-	return "piece " + strconv.Itoa(p.units) + " of an offer"
+	for {
+		p.units++
+		id := "piece " + strconv.Itoa(p.units) + " of an offer"
+		_, task := p.x.view.FindTask(id)
+		if _, hold := p.x.view.FindHold(id); !task && !hold {
+			return id
+		}
+	}
 }
 
 // fork returns the cluster as one framework could have it, less what the pass has given. Exclusive
 // offers come out of one cluster; an optimistic one leaves all but its own framework's view as it is.
 func (p *pass) fork(s *Subscription) *cluster.Fork {
 	key := s
-	if p.x.cfg.Mode == berth.Exclusive {
+	if p.x.cfg.Lease == berth.Exclusive {
 		key = nil
 	}
 	f := p.forks[key]
@@ -388,33 +470,42 @@ func (p *pass) fork(s *Subscription) *cluster.Fork {
 	return f
 }
 
-// freeOf returns all that is free on a node as a hold without a name.
-func freeOf(fork *cluster.Fork, id string) berth.Hold {
-	n, ok := fork.Node(id)
-	if !ok {
-		return berth.Hold{Node: id}
-	}
-	v, row := store.Ref(n).At()
+// behind returns where a node of a fork is.
+func behind(f *cluster.Fork, node string) (*store.View, uint32) {
+	n, _ := f.Node(node)
+	return store.Ref(n).At()
+}
+
+// freeOn returns all that is free on a node as a hold without a name: as much of its devices as is free of their
+// class, of which a task that came by another door can have more than it has devices.
+func freeOn(v *store.View, row uint32) berth.Hold {
 	state := v.Node(row)
 	node := state.Node.Spec
 	h := berth.Hold{Node: node.ID, Resources: berth.Resources{}}
+	classes := map[string]int64{}
+	for _, d := range node.Devices {
+		classes[d.Class] = 0
+	}
 	free := v.Free(row)
 	for d, name := range v.Dims() {
-		if free[d] > 0 && !hasClass(node, name) {
+		if free[d] <= 0 {
+			continue
+		}
+		if _, class := classes[name]; class {
+			classes[name] = free[d]
+		} else {
 			h.Resources[name] = free[d]
 		}
 	}
 	for i, units := range state.Devices {
-		if units > 0 {
-			h.Devices = append(h.Devices, berth.DeviceShare{Index: i, Units: units})
+		class := node.Devices[i].Class
+		if units = min(units, classes[class]); units > 0 {
+			classes[class] -= units
+			h.Devices = append(h.Devices, berth.DeviceShare{Class: class, ID: node.DeviceID(i), Units: units})
 		}
 	}
 	h.Ports = freePorts(node, state.Ports)
 	return h
-}
-
-func hasClass(n *berth.Node, class string) bool {
-	return slices.ContainsFunc(n.Devices, func(d berth.Device) bool { return d.Class == class })
 }
 
 // freePorts returns a node's ports without the taken ones, which ascend.
@@ -430,57 +521,61 @@ func freePorts(n *berth.Node, taken []uint16) []uint16 {
 	return free
 }
 
+// takeBack drops the drafts, and credits what they were charged.
+func (p *pass) takeBack() {
+	for _, d := range p.drafts {
+		p.x.freshen(d.site)
+		p.x.reconcile(d.site)
+	}
+}
+
 // commit makes the drafts offers, all in one plan.
-func (p *pass) commit(ctx context.Context) (int, error) {
+func (p *pass) commit() (int, error) {
+	x := p.x
 	if len(p.drafts) == 0 {
+		x.passes++
 		return 0, nil
 	}
-	x := p.x
 	plan := &berth.Plan{Version: x.snapshot.Version()}
-	byID := make(map[string]*offer, len(p.drafts))
 	for _, d := range p.drafts {
-		o := &offer{sub: d.sub, row: d.row, group: d.group, deadline: p.now.Add(x.cfg.Lease)}
-		o.id, o.number = x.nextID()
-		d.hold.ID, d.hold.Role, d.hold.Lease, d.hold.Deadline = o.id, d.sub.client.role, x.cfg.Mode, o.deadline
+		d.id, d.number = x.nextID()
+		d.hold.ID, d.hold.Owner, d.hold.Role, d.hold.Node = d.id, d.owner, d.sub.client.role, d.site.id
+		d.hold.Lease, d.hold.Deadline = x.cfg.Lease, d.deadline
 		slices.Sort(d.hold.Ports)
-		byID[o.id] = o
 		plan.Take(d.hold)
+		x.propose(d.offer)
 	}
-	out, err := x.source.Commit(ctx, plan)
+	out, err := x.commit(p.ctx, plan)
 	if err != nil {
 		for _, d := range p.drafts {
-			x.freshen(d.row)
-			if err := x.settle(d.row); err != nil {
-				x.seen = cursor{}
-			}
+			x.withdraw(d.offer)
 		}
+		p.takeBack()
 		return 0, err
 	}
+	x.passes++
+	made := len(p.drafts)
 	var errs []error
+	var refused []*offer
 	for _, r := range out.Refused {
 		if r.Op.Hold == nil {
 			continue
 		}
-		delete(byID, r.Op.Hold.ID)
+		o, ok := x.offers.get(r.Op.Hold.ID)
+		if !ok || o.stage != proposed {
+			continue
+		}
+		made--
+		x.withdraw(o)
+		refused = append(refused, o)
 		if r.Reason.Code == berth.Invalid { // such as a lease beyond the end of time
 			errs = append(errs, fmt.Errorf("%v: %w", r.Op, r.Reason))
 		}
 	}
-	for _, op := range plan.Ops {
-		if o := byID[op.Hold.ID]; o != nil {
-			x.offers[o.id] = o
-			o.sub.offers[o.id] = o
-			x.places[o.row].offers = append(x.places[o.row].offers, o)
-			x.alarms.set(alarm{at: o.deadline, offer: o})
-			o.sub.book.wake()
-		}
+	errs = append(errs, x.sync(context.WithoutCancel(p.ctx)))
+	for _, o := range refused {
+		x.freshen(o.site)
+		x.reconcile(o.site)
 	}
-	errs = append(errs, x.look(context.WithoutCancel(ctx), true))
-	for _, d := range p.drafts {
-		if byID[d.hold.ID] == nil { // refused
-			x.freshen(d.row)
-			errs = append(errs, x.settle(d.row))
-		}
-	}
-	return len(byID), errors.Join(errs...)
+	return made, errors.Join(errs...)
 }

@@ -141,8 +141,7 @@ func checkBooks(t *testing.T, w *world, roles map[string]berth.Role) {
 		}
 		for h := range truth.Holds() {
 			if h.Owner == name {
-				n, _ := truth.Node(h.Node)
-				sum, err := want[h.Node].Plus(costOf(h, n.Node().Devices))
+				sum, err := want[h.Node].Plus(h.Cost())
 				require.NoError(t, err)
 				want[h.Node] = sum
 			}
@@ -206,7 +205,7 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 	for _, mode := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
 		t.Run(fmt.Sprintf("mode=%d", mode), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(3, 3))
-			w := newWorld(t, offers.Config{Mode: mode, Lease: time.Hour}, cell(rng, 12)...)
+			w := newWorld(t, offers.Config{Lease: mode, LeaseFor: time.Hour}, cell(rng, 12)...)
 			roles := map[string]berth.Role{"a": "a", "b": "b", "c": "c"}
 			for name, role := range roles {
 				w.subscribe(offers.Framework{Name: name, Role: role})
@@ -255,7 +254,7 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 						mine = mine[1:]
 					}
 					if name != "global" && rng.IntN(3) == 0 && err == nil {
-						var all []berth.Offer
+						var all []offers.Offer
 						if all, err = w.subs[name].Offers(ctx); err == nil && len(all) > 0 {
 							err = w.subs[name].Decline(ctx, []string{all[0].ID}, offers.Filter{})
 						}

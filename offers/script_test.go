@@ -92,7 +92,7 @@ func (s *story) do(cmd script.Command) string {
 	}
 	switch cmd.Name {
 	case "optimistic":
-		s.world = newWorld(w.t, offers.Config{Mode: berth.Optimistic})
+		s.world = newWorld(w.t, offers.Config{Lease: berth.Optimistic})
 		return "ok"
 	case "node":
 		n := node(one(0), s.number(cmd, "cpu")*1000, 0)

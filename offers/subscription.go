@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -16,7 +15,7 @@ import (
 
 // Framework is who offers are made to: a scheduler of its own, with a role that pays.
 type Framework struct {
-	// Name is unique in the Exchange. It owns the framework's holds.
+	// Name is unique in the Exchange. It is in the owner of the framework's holds: see Config.Prefix.
 	Name string
 	// Role is the tenant that is charged. The framework's tasks are of this role or of one below it; those of
 	// other frameworks in the role are in its Book too. The default is the root role, below which everything is.
@@ -29,32 +28,8 @@ type Framework struct {
 	Blind bool
 }
 
-// Filter says how a framework wants to be spared what it did not take. Until it expires by the
-// clock, the node is not offered to the framework again, unless it has more of something than was declined.
-// Filters go when the framework revives or the node is described anew.
-type Filter struct {
-	// For is how long. 0 is no filter.
-	For time.Duration
-}
-
-// DefaultFilter is how long Mesos filters for a framework that does not say: 5 seconds.
-const DefaultFilter = 5 * time.Second
-
-// Err returns what is wrong with the filter, or nil.
-func (f Filter) Err() error {
-	if f.For < 0 {
-		return fmt.Errorf("filter for %v: negative", f.For)
-	}
-	return nil
-}
-
-// refusal is a filter of one node: what was declined, until when.
-type refusal struct {
-	what  berth.Resources
-	until time.Time
-}
-
-// Subscription is a framework's side of an Exchange. It may be used by any number of goroutines.
+// Subscription is a framework's side of an Exchange. It may be used by any number of goroutines. Every call of one
+// that Subscribe did not make fails.
 type Subscription struct {
 	x      *Exchange
 	client client
@@ -65,40 +40,42 @@ type Subscription struct {
 	suppressed bool
 	declared   bool
 	demand     []Demand
-	filters    map[uint32][]refusal // by row of the source
-	offers     map[string]*offer
-	planned    int    // offers that the pass at work means to make
-	passed     uint64 // the last occasion on which nothing more of a node was wanted
+	owner      string              // of its offers' holds
+	offers     map[*offer]struct{} // proposed and open ones
+	planned    int                 // offers that the pass at work means to make
+	passed     uint64              // the last occasion on which nothing more of a node was wanted
 }
 
 // Subscribe makes a framework known, which takes part from the next pass on. It fails with every fault of
 // the framework, or if one of its name has subscribed.
 func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
-	probe := berth.Hold{ID: "x", Owner: f.Name, Node: "x", Deadline: time.Unix(1, 0)}
+	probe := berth.Hold{ID: "x", Owner: f.Name, Node: "x", Deadline: always}
 	errs := []error{probe.Err(), f.Role.Err(), checkDemand(f.Demand, f.Role)}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.names[f.Name] != nil {
-		errs = append(errs, ErrSubscribed)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("offers: subscribe %q: %w", f.Name, err)
-	}
-	s := &Subscription{
-		x:        x,
-		client:   client{f.Role, f.Name},
-		declared: len(f.Demand) > 0,
-		demand:   slices.Clone(f.Demand),
-		filters:  map[uint32][]refusal{},
-		offers:   map[string]*offer{},
-	}
-	s.book = newBook(s, f.Blind)
-	if err := x.cfg.Order.Add(f.Role, f.Name); err != nil {
-		return nil, fmt.Errorf("offers: subscribe %q: %w", f.Name, err)
-	}
-	x.names[f.Name], x.subs[s.client] = s, s
-	x.freshenAll()
-	return s, nil
+	var s *Subscription
+	err := x.call(fmt.Sprintf("subscribe %q", f.Name), func() error {
+		if x.names[f.Name] != nil {
+			errs = append(errs, ErrSubscribed)
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		made := &Subscription{
+			x:        x,
+			client:   client{f.Role, f.Name},
+			declared: len(f.Demand) > 0,
+			demand:   slices.Clone(f.Demand),
+			offers:   map[*offer]struct{}{},
+		}
+		made.book = newBook(made, f.Blind)
+		if err := x.account.add(made.client); err != nil {
+			return err
+		}
+		s = made
+		x.names[f.Name], x.subs[s.client] = s, s
+		x.freshenAll()
+		return nil
+	})
+	return s, err
 }
 
 // checkDemand returns every fault of what a framework of a role wants, joined, or nil.
@@ -139,55 +116,70 @@ func within(r, role berth.Role) bool {
 }
 
 // Book returns what the framework was offered as a source of capacity; always the same Book.
-func (s *Subscription) Book() *Book { return s.book }
-
-// do runs f under the mutex of the Exchange, once leases that ended are gone.
-func (s *Subscription) do(ctx context.Context, what string, f func() error) error {
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
-	err := s.err()
-	if err == nil {
-		_, err = s.x.expire(ctx)
+func (s *Subscription) Book() *Book {
+	if s == nil {
+		return nil
 	}
-	if err == nil {
-		err = f()
-	}
-	if err != nil {
-		return fmt.Errorf("offers: %s: framework %q: %w", what, s.client.name, err)
-	}
-	return nil
+	return s.book
 }
 
-func (s *Subscription) err() error {
-	if s.gone {
-		return ErrUnsubscribed
+// call runs f as one call of the Exchange for the framework.
+func (s *Subscription) call(what string, f func() error) error {
+	if s == nil || s.x == nil {
+		return fmt.Errorf("offers: %s: framework: %w", what, ErrNotMade)
 	}
-	return nil
+	return s.x.call(fmt.Sprintf("%s: framework %q", what, s.client.name), func() error {
+		if s.gone {
+			return ErrUnsubscribed
+		}
+		return f()
+	})
+}
+
+// do is call on what the source shows now, once leases that ended are gone.
+func (s *Subscription) do(ctx context.Context, what string, f func() error) error {
+	return s.call(what, func() error {
+		if _, err := s.x.expire(ctx); err != nil {
+			return err
+		}
+		return f()
+	})
 }
 
 // Want declares what the framework wants to run from now on, instead of what it declared before. With
 // no demand it wants nothing, and is offered nothing; that is for frameworks to say when they are idle. Offers
 // already made stay. It fails with every fault of the demand.
 func (s *Subscription) Want(demand ...Demand) error {
-	faults := checkDemand(demand, s.client.role)
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
-	if err := errors.Join(faults, s.err()); err != nil {
-		return fmt.Errorf("offers: want: framework %q: %w", s.client.name, err)
+	var faults error
+	if s != nil {
+		faults = checkDemand(demand, s.client.role)
 	}
-	s.declared, s.demand = true, slices.Clone(demand)
-	return nil
+	return s.call("want", func() error {
+		if faults != nil {
+			return faults
+		}
+		s.declared, s.demand = true, slices.Clone(demand)
+		return nil
+	})
 }
 
 // Snapshot returns all of the source as if the framework's offers were free, for reports: scheduler.CoverageOf
 // tells from it where the framework's daemon stands, with the nodes pending on which its room is offered
-// and not used yet. O(nodes that changed) and O(offers).
+// and not used yet. Of a node that is offered to others alone it says, as the Book does, that it is not offered.
+// O(nodes that changed) and O(offers) of all frameworks.
 func (s *Subscription) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	var snapshot *cluster.Snapshot
 	err := s.do(ctx, "snapshot", func() error {
-		fork := s.x.snapshot.Fork()
+		v := s.x.view.Fork()
+		fork := cluster.Over(v)
 		for _, o := range s.inOrder() {
 			fork.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
+		}
+		for _, o := range s.x.offers.m {
+			if o.sub != s && s.x.cfg.Lease == berth.Exclusive {
+				free := freeOn(&v.View, o.site.row)
+				v.Withhold(o.site.row, isNothing(&free))
+			}
 		}
 		snapshot = fork.Snapshot()
 		return nil
@@ -197,16 +189,15 @@ func (s *Subscription) Snapshot(ctx context.Context) (*cluster.Snapshot, error) 
 
 // Offers returns the offers that the framework has and has not answered, the earliest made first, each with
 // what is left of it.
-func (s *Subscription) Offers(ctx context.Context) ([]berth.Offer, error) {
-	var out []berth.Offer
+func (s *Subscription) Offers(ctx context.Context) ([]Offer, error) {
+	var out []Offer
 	err := s.do(ctx, "list", func() error {
 		for _, o := range s.inOrder() {
 			hold, ok := s.x.hold(o)
 			if !ok {
 				continue
 			}
-			node := s.x.view.Node(o.row).Node.Spec
-			offer := berth.Offer{Hold: *hold, Attributes: maps.Clone(node.Attributes)}
+			offer := Offer{Hold: *hold, Attributes: maps.Clone(o.site.node.Spec.Attributes)}
 			offer.Resources = hold.Resources.Clone()
 			offer.Devices = slices.Clone(hold.Devices)
 			offer.Ports = slices.Clone(hold.Ports)
@@ -217,31 +208,35 @@ func (s *Subscription) Offers(ctx context.Context) ([]berth.Offer, error) {
 	return out, err
 }
 
-// owner returns whose holds the tasks of a group draw on.
-func (s *Subscription) owner(g *berth.Group) string {
+// from returns whose holds the tasks of a group draw on.
+func (s *Subscription) from(g *berth.Group) string {
 	if takesNothing(g) {
 		return ""
 	}
-	return s.client.name
+	return s.x.own(s)
 }
 
+// inOrder returns the framework's offers, the earliest made first.
 func (s *Subscription) inOrder() []*offer {
-	return slices.SortedFunc(maps.Values(s.offers), func(a, b *offer) int {
-		if a.number < b.number {
-			return -1
-		}
-		return 1
-	})
+	return slices.SortedFunc(maps.Keys(s.offers), byNumber)
+}
+
+// inOrder returns the frameworks by name, where all of them are meant and no turn is.
+func (x *Exchange) inOrder() []*Subscription {
+	return slices.SortedFunc(maps.Values(x.names), func(a, b *Subscription) int { return strings.Compare(a.client.name, b.client.name) })
 }
 
 // find returns the named offers, or an error that names each which cannot be answered.
 func (s *Subscription) find(ids []string) ([]*offer, error) {
 	var errs []error
 	var found []*offer
-	for i, id := range ids {
-		o := s.x.offers[id]
+	named := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		o, _ := s.x.offers.get(id)
+		again := named[id]
+		named[id] = true
 		switch {
-		case slices.Contains(ids[:i], id):
+		case again:
 			errs = append(errs, fmt.Errorf("offer %q: named twice", id))
 		case o == nil && s.x.ended.has(id):
 			errs = append(errs, fmt.Errorf("offer %q: %w", id, ErrExpired))
@@ -267,48 +262,24 @@ func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) erro
 		for i, o := range offers {
 			plan.Drop(o.id)
 			if hold, ok := s.x.hold(o); ok {
-				rests[i] = s.x.amounts(hold, o.row).Clone()
+				rests[i] = s.x.amounts(hold, o.site).Clone()
 			}
 		}
-		if _, err := s.x.source.Commit(ctx, plan); err != nil {
+		if _, err := s.x.commit(ctx, plan); err != nil {
 			return err
 		}
-		s.answered(ctx, offers, rests, f)
+		s.answered(offers, rests, f)
+		s.x.afterwards(ctx, nil)
 		return nil
 	})
 }
 
-// answered ends offers and filters what was left of them.
-func (s *Subscription) answered(ctx context.Context, offers []*offer, rests []berth.Resources, f Filter) {
-	for _, o := range offers {
-		s.x.finish(o, false)
-	}
-	s.x.catchUp(ctx)
-	until := s.x.cfg.Clock().Add(f.For)
+// answered tells that the source was made to end offers, and filters what was left of them.
+func (s *Subscription) answered(offers []*offer, rests []berth.Resources, f Filter) {
 	for i, o := range offers {
-		if f.For > 0 && rests[i] != nil {
-			s.filters[o.row] = append(s.filters[o.row], refusal{rests[i], until})
-			s.x.alarms.set(alarm{at: until, row: o.row})
-		}
+		s.x.answer(o)
+		s.x.filter(s, o.site, rests[i], f)
 	}
-}
-
-func (s *Subscription) hasFilter(row uint32) bool { return len(s.filters[row]) > 0 }
-
-// refuses reports whether a filter covers all of what a node could be offered with. It forgets those
-// that have expired.
-func (s *Subscription) refuses(row uint32, what berth.Resources, now time.Time) bool {
-	filters := s.filters[row]
-	if len(filters) == 0 {
-		return false
-	}
-	filters = slices.DeleteFunc(filters, func(r refusal) bool { return !now.Before(r.until) })
-	if len(filters) == 0 {
-		delete(s.filters, row)
-		return false
-	}
-	s.filters[row] = filters
-	return slices.ContainsFunc(filters, func(r refusal) bool { return r.what.Covers(what) })
 }
 
 // Accept answers offers with the Place operations of a plan, which draw on these offers and nothing else:
@@ -327,15 +298,18 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 			return err
 		}
 		plan, rests, refused := s.try(offers, p)
-		if out, err = s.x.source.Commit(ctx, plan); err != nil {
+		s.x.claim(s, plan)
+		done, err := s.x.commit(ctx, plan)
+		if err != nil {
 			return err
 		}
-		out = &berth.Outcome{Placed: slices.Clone(out.Placed), Refused: append(refused, places(out.Refused)...), Unplaced: out.Unplaced}
-		for _, op := range out.Placed {
-			s.x.tasks[op.Task.ID] = s
+		s.x.confirm(s, done)
+		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: append(refused, places(done.Refused)...), Unplaced: done.Unplaced}
+		for i := range out.Placed {
+			out.Placed[i].Row, out.Placed[i].From = 0, ""
 		}
-		s.answered(ctx, offers, rests, f)
-		_ = s.book.sync() // the next snapshot tells
+		s.answered(offers, rests, f)
+		s.x.afterwards(ctx, s.book.catchUp)
 		out.Version = s.book.fork.Version()
 		return nil
 	})
@@ -362,29 +336,40 @@ func (s *Subscription) checkPlaces(p *berth.Plan) error {
 	return errors.Join(errs...)
 }
 
-// try finds out which places the offers have room for. The plan it returns drops the offers and places
-// those on the room that is free then, with the devices and ports they were found to get; so they can use
-// nothing but what these offers held, though the framework may have other offers on the same nodes.
+// try finds out which places the offers have room for. The plan it returns draws those on the offers, with the devices
+// and ports they were found to get, and drops what is left of the offers. Where the framework has other offers of a
+// node, which it could draw on as well, the plan drops the named ones first and places on the room that is free then.
 func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, rests []berth.Resources, refused []berth.Refusal) {
 	trial := s.x.snapshot.Fork()
 	named := map[string]bool{}
 	plan = &berth.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together}
 	for _, o := range offers {
 		named[o.id] = true
-		plan.Drop(o.id)
 	}
+	shared := map[string]bool{} // nodes, by whether there are other offers of them
 	for _, op := range p.Ops {
+		if _, known := shared[op.Node]; known {
+			continue
+		}
+		shared[op.Node] = false
 		for _, id := range s.holdsOn(op.Node) {
 			if !named[id] {
 				trial.Apply(berth.Op{Kind: berth.Drop, ID: id})
+				shared[op.Node] = true
 			}
 		}
 	}
+	for _, o := range offers {
+		if shared[o.site.id] {
+			plan.Drop(o.id)
+		}
+	}
+	together := setOf(p.Together)
 	broken := map[string]bool{} // groups of which a task was refused
 	var done []berth.Op
 	for _, op := range p.Ops {
-		op.Row, op.From = 0, s.owner(op.Task.Group)
-		got, why := trial.Apply(op)
+		op.Row, op.From = 0, s.from(op.Task.Group)
+		got, why := apply(trial, op)
 		got.Row, got.From, op.From = 0, "", ""
 		if why.Code != berth.None {
 			refused = append(refused, berth.Refusal{Op: op, Reason: why})
@@ -394,34 +379,49 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 		done = append(done, got)
 	}
 	for _, op := range done {
-		if g := op.Task.Group; broken[g.Name()] && slices.Contains(p.Together, g.Name()) {
+		if g := op.Task.Group; broken[g.Name()] && together[g.Name()] {
 			trial.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
 			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "not all of " + g.Name()}})
 			continue
 		}
+		if !shared[op.Node] {
+			op.From = s.from(op.Task.Group)
+		}
 		plan.Ops = append(plan.Ops, op)
 	}
 	for _, o := range offers {
+		if !shared[o.site.id] {
+			plan.Drop(o.id)
+		}
 		rest := berth.Resources{}
 		if h, ok := trial.Hold(o.id); ok {
-			rest = s.x.amounts(&h, o.row)
+			rest = s.x.amounts(&h, o.site)
 		}
 		rests = append(rests, rest)
 	}
 	return plan, rests, refused
 }
 
+// apply does an operation on a fork. A rule that panics is the fault of the task's group, and of nobody else.
+func apply(f *cluster.Fork, op berth.Op) (got berth.Op, why berth.Reason) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			got, why = op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("a rule panicked: %v", fault)}
+		}
+	}()
+	return f.Apply(op)
+}
+
 // holdsOn returns the IDs of all that is held for the framework on a node.
 func (s *Subscription) holdsOn(node string) []string {
-	view := s.x.view
-	row, ok := view.FindNode(node)
+	at, ok := s.x.sites.get(node)
 	if !ok {
 		return nil
 	}
 	var ids []string
-	for slot, r := range view.On(row) {
-		if r.Group == store.Holds && r.Extra.Hold.Owner == s.client.name {
-			ids = append(ids, view.ID(slot))
+	for slot, r := range s.x.view.On(at.row) {
+		if r.Group == store.Holds && r.Extra.Hold.Owner == s.owner {
+			ids = append(ids, s.x.view.ID(slot))
 		}
 	}
 	return ids
@@ -432,6 +432,7 @@ func places(refused []berth.Refusal) []berth.Refusal {
 	var out []berth.Refusal
 	for _, r := range refused {
 		if r.Op.Kind == berth.Place {
+			r.Op.From = ""
 			out = append(out, r)
 		}
 	}
@@ -439,66 +440,57 @@ func places(refused []berth.Refusal) []berth.Refusal {
 }
 
 // Suppress keeps new offers away until Revive. Offers already made stay. It does nothing if it is so already.
-func (s *Subscription) Suppress() error { return s.suppress("suppress", true) }
-
-// Revive lets offers come again and forgets all filters of the framework.
-func (s *Subscription) Revive() error { return s.suppress("revive", false) }
-
-func (s *Subscription) suppress(what string, suppressed bool) error {
-	x := s.x
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	err := s.err()
-	switch {
-	case err != nil:
-	case suppressed:
-		err = x.cfg.Order.Deactivate(s.client.role, s.client.name)
-	default:
-		err = x.cfg.Order.Activate(s.client.role, s.client.name)
-	}
-	if err != nil {
-		return fmt.Errorf("offers: %s: framework %q: %w", what, s.client.name, err)
-	}
-	s.suppressed = suppressed
-	if !suppressed {
-		clear(s.filters)
-		x.freshenAll()
-	}
-	return nil
+func (s *Subscription) Suppress() error {
+	return s.call("suppress", func() error {
+		if err := s.x.account.activate(s.client, false); err != nil {
+			return err
+		}
+		s.suppressed = true
+		return nil
+	})
 }
 
-// Unsubscribe gives the framework's offers back and ends its part. Its tasks stay, charged to their roles.
+// Revive lets offers come again and forgets all filters of the framework.
+func (s *Subscription) Revive() error {
+	return s.call("revive", func() error {
+		if err := s.x.account.activate(s.client, true); err != nil {
+			return err
+		}
+		s.suppressed = false
+		s.x.forgetFiltersOf(s)
+		s.x.freshenAll()
+		return nil
+	})
+}
+
+// Unsubscribe gives the framework's offers back and ends its part. Its tasks stay, charged to their roles, and the host
+// ends them: a framework that subscribes later under the name has not placed them.
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
-	x := s.x
 	return s.do(ctx, "unsubscribe", func() error {
+		x := s.x
 		plan := &berth.Plan{Version: x.snapshot.Version()}
 		offers := s.inOrder()
 		for _, o := range offers {
 			plan.Drop(o.id)
 		}
 		if len(offers) > 0 {
-			if _, err := x.source.Commit(ctx, plan); err != nil {
+			if _, err := x.commit(ctx, plan); err != nil {
 				return err
 			}
 		}
 		for _, o := range offers {
-			x.finish(o, false)
+			x.answer(o)
 		}
 		s.gone = true
 		delete(x.names, s.client.name)
 		delete(x.subs, s.client)
-		for id, by := range x.tasks {
-			if by == s {
-				delete(x.tasks, id)
-			}
-		}
-		var errs []error
-		for row := range x.places { // the tasks are their roles' to pay now
-			errs = append(errs, x.settle(uint32(row)))
-		}
-		errs = append(errs, x.cfg.Order.Remove(s.client.role, s.client.name))
-		x.catchUp(ctx)
+		delete(x.owners, s.owner)
+		x.forgetFiltersOf(s)
+		x.disown(s)
 		s.book.wake()
-		return errors.Join(errs...)
+		err := x.account.remove(s.client)
+		x.strike(s.client)
+		x.afterwards(ctx, nil)
+		return err
 	})
 }

@@ -220,10 +220,10 @@ func BenchmarkSpreadWide(b *testing.B) {
 	})
 }
 
-// BenchmarkManyLanes packs nodes of as many kinds as there are lanes.
-func BenchmarkManyLanes(b *testing.B) {
+// BenchmarkManyClasses packs nodes of as many classes as there are.
+func BenchmarkManyClasses(b *testing.B) {
 	for _, kinds := range []int{8, 16, 32, 64, 128, 256, 500} {
-		b.Run(fmt.Sprintf("lanes=%d", kinds), func(b *testing.B) {
+		b.Run(fmt.Sprintf("classes=%d", kinds), func(b *testing.B) {
 			nodes := benchNodes(10_000)
 			for i := range nodes {
 				nodes[i].Capacity = berth.Resources{"cpu": 32000 + int64(i%kinds), "memory": 128 << 30}

@@ -259,7 +259,24 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 		reference.Undo(ops[i])
 		ops = append(ops[:i], ops[i+1:]...)
 	}
+	nodes, calls := 0, 0
+	for range s.Nodes() {
+		nodes++
+	}
+	check := func() error { // of all parts of the engine, after every step where nodes are few
+		const few = 40
+		if calls++; nodes > few && calls%(nodes/few) != 0 {
+			return nil
+		}
+		return partsOf(engine)
+	}
+	if err := check(); err != nil {
+		return nil, 0, fmt.Errorf("start: %w", err)
+	}
 	for _, t := range tasks {
+		if err := check(); err != nil {
+			return nil, decisions, fmt.Errorf("before %v: %w", t, err)
+		}
 		if t.ID == "" {
 			covered, got := cover(engine, t.Group)
 			_, want := cover(reference, t.Group)
@@ -296,7 +313,15 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 			}
 		}
 	}
-	return ops, decisions, nil
+	return ops, decisions, partsOf(engine)
+}
+
+// partsOf returns what is wrong with the parts of an engine, or nil for another picker.
+func partsOf(p placement.Picker) error {
+	if e, ok := p.(*placement.Engine); ok {
+		return e.Check()
+	}
+	return nil
 }
 
 // cover returns the instances that were placed, and all it was told, one line each.
@@ -355,7 +380,7 @@ func (h host) Score(c *placement.Candidate) int64 {
 }
 
 // hump likes nodes the better the nearer they are to half full, so that a node rises and falls in the order
-// as it is filled, and rates requests by the node's capacity in a way that turns the order of lanes about.
+// as it is filled, and rates requests by the node's capacity in a way that turns the order of classes about.
 // Node plus Group is between -1,000 and 1,000, less than a task in a domain weighs in host.Score.
 type hump struct{}
 

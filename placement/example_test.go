@@ -136,7 +136,7 @@ func ExampleEngine() {
 	fmt.Println(again)
 	// Output:
 	// place first on n3
-	// false 3 insufficient cpu; nearest n1: lacks 8 cpu; 8 more cpu on n1 would do
+	// false 2 too little cpu in all, 1 insufficient cpu; nearest n1: lacks 8 cpu (it has 8 in all); 8 more cpu on n1 would do
 	// place second on n3
 	// place first on n3
 }

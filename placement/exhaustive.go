@@ -15,7 +15,9 @@ type Picker interface {
 	// task is valid, has an ID and is not in the snapshot or picked already.
 	Place(t berth.Task) (berth.Op, bool)
 	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
-	// for each instance that has room, and missed for each that has not, in the order of node IDs.
+	// for each instance that has room, and missed for each that has not, in the order of node IDs. An instance whose ID
+	// another task has, such as one that was lost with the node before it came back, is missed for TaskExists. Either
+	// function may be nil, and may call the picker.
 	Cover(g *berth.Group, placed func(berth.Op), missed func(node string, lacks []berth.Lack))
 	// Undo gives back what was picked by an operation of this plan, as it was returned.
 	Undo(op berth.Op)
@@ -24,33 +26,43 @@ type Picker interface {
 }
 
 // Exhaustive is the reference Picker: it asks about every node for every task, through the public words
-// and nothing else. It is as slow as that sounds and stays as the measure of what is right.
+// and nothing else. It is as slow as that sounds and stays as the measure of what is right. The zero value is one for
+// BinPack.
 type Exhaustive struct {
-	strategy Strategy
-	depends  Dependence
-	fork     *cluster.Fork
-	store    *store.Store
-	cand     Candidate
-	picked   map[string]bool // tasks placed by this plan
+	policy *policy // nil in the zero value
+	fork   *cluster.Fork
+	store  *store.Store
+	cand   Candidate
+	picked map[string]bool // tasks placed by this plan
 }
 
 // NewExhaustive returns a reference picker for a strategy; nil is BinPack.
 func NewExhaustive(s Strategy) *Exhaustive {
-	s = orBinPack(s)
-	e := &Exhaustive{strategy: s, depends: s.Depends()}
+	e := &Exhaustive{policy: policyOf(s)}
 	e.Start(nil)
 	return e
 }
 
 // Start begins a plan on a snapshot.
 func (e *Exhaustive) Start(s *cluster.Snapshot) {
+	if e.policy == nil {
+		e.policy = policyOf(nil)
+	}
 	e.store = (*store.View)(orEmpty(s)).Shown().Fork()
 	e.fork = cluster.Over(e.store)
 	e.picked = map[string]bool{}
 }
 
+// ready begins a plan without nodes where none was begun.
+func (e *Exhaustive) ready() {
+	if e.fork == nil {
+		e.Start(nil)
+	}
+}
+
 // Place picks the best node for a task: O(nodes).
 func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
+	e.ready()
 	var best cluster.NodeView
 	var bestPreferred, bestScore int64
 	found := false
@@ -100,15 +112,15 @@ func (e *Exhaustive) score(n cluster.NodeView, t berth.Task) int64 {
 	dims := len(e.cand.names)
 	e.cand.node = n.ID()
 	e.cand.Free = e.store.Free(row)[:dims]
-	e.cand.Capacity = append(e.cand.Capacity[:0], e.store.Node(row).Node.Capacity...)
+	e.cand.Capacity = append(e.cand.Capacity[:0], e.store.Node(row).Node.Capacity()...)
 	for len(e.cand.Capacity) < dims {
 		e.cand.Capacity = append(e.cand.Capacity, 0)
 	}
 	e.cand.Tasks = e.cand.Tasks[:0]
-	for _, key := range e.depends.Domains {
+	for _, key := range e.policy.depends.Domains {
 		e.cand.Tasks = append(e.cand.Tasks, e.tasksIn(n, t.Group, key))
 	}
-	return e.strategy.Score(&e.cand)
+	return e.policy.strategy.Score(&e.cand)
 }
 
 // tasksIn counts the group's tasks in a node's domain by walking them all.
@@ -132,22 +144,39 @@ func (e *Exhaustive) tasksIn(n cluster.NodeView, g *berth.Group, key string) int
 
 // Cover picks every eligible node that lacks the daemon group's instance: O(nodes).
 func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
-	if g.Err() != nil {
+	if e.ready(); g.Err() != nil {
 		return
 	}
+	placed, missed = orNobody(placed, missed)
 	for n := range e.fork.Nodes() {
 		node := n.Node()
 		if n.Cordoned() || !cluster.Eligible(g, &node) || e.covered(g, n) {
 			continue
 		}
-		if e.fork.Fits(g, n) {
-			if op, ok := e.take(g.On(node.ID), node.ID); ok {
+		instance := g.On(node.ID)
+		var lacks []berth.Lack
+		if slot, ok := e.store.FindTask(instance.ID); ok {
+			lacks = append(lacks, existing(&e.store.View, slot))
+		}
+		if lacks == nil && e.fork.Fits(g, n) {
+			if op, ok := e.take(instance, node.ID); ok {
 				placed(op)
 				continue
 			}
 		}
-		missed(node.ID, e.fork.Lacks(g, n))
+		missed(node.ID, append(lacks, e.fork.Lacks(g, n)...))
 	}
+}
+
+// orNobody returns functions that may be called where there are none.
+func orNobody(placed func(berth.Op), missed func(string, []berth.Lack)) (func(berth.Op), func(string, []berth.Lack)) {
+	if placed == nil {
+		placed = func(berth.Op) {}
+	}
+	if missed == nil {
+		missed = func(string, []berth.Lack) {}
+	}
+	return placed, missed
 }
 
 func (e *Exhaustive) covered(g *berth.Group, n cluster.NodeView) bool {
@@ -168,4 +197,7 @@ func (e *Exhaustive) Undo(op berth.Op) {
 }
 
 // Explain says why no node can take a task of the group now: O(nodes).
-func (e *Exhaustive) Explain(g *berth.Group) *berth.Explanation { return e.fork.Explain(g) }
+func (e *Exhaustive) Explain(g *berth.Group) *berth.Explanation {
+	e.ready()
+	return e.fork.Explain(g)
+}

@@ -108,7 +108,7 @@ func TestRowsAreUsedAgain(t *testing.T) {
 
 // One more value of an attribute than an engine keeps apart, in the middle of its life, must change
 // nothing, nor must the values that come after, nor the way back.
-func TestAttributeBecomesWide(t *testing.T) {
+func TestAttributeOfManyValues(t *testing.T) {
 	rules := [][]berth.Constraint{
 		nil,
 		{constraints.Eq("zone", "z3")},
@@ -136,7 +136,7 @@ func TestAttributeBecomesWide(t *testing.T) {
 
 // More kinds of nodes than an engine keeps apart: by attributes, which it can look away from, and by
 // capacities, which it cannot.
-func TestManyProfiles(t *testing.T) {
+func TestManyClasses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the reference is slow where nodes are many; run without -short")
 	}

@@ -113,7 +113,7 @@ func TestBestOfAllParts(t *testing.T) {
 // engine that was recovered from one works on.
 func TestPanicsAreTheCallers(t *testing.T) {
 	s := snapshotOf(t, func() (nodes []berth.Node) {
-		for i := range manyRows { // one lane, in the order of IDs
+		for i := range manyRows { // one class, in the order of IDs
 			nodes = append(nodes, plain(fmt.Sprintf("node-%06d", i), 1000, 1<<30))
 		}
 		return nodes

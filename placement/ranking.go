@@ -8,179 +8,159 @@ import (
 	"github.com/berth-sched/berth/cluster"
 )
 
-// A ranking is every row's score for one shape, in a tournament: the winner of each pair goes up, and the
-// best row stands at the top. It serves strategies of Shape whose order no lane keeps. It is kept from plan to
-// plan, and before it is asked it is told the rows that have changed since.
+// rankings serve strategies of Shape for which no order of a class serves: of each shape that was asked for, every
+// row's score, kept from plan to plan.
+//
+// A ranking becomes invalid row by row, as rows change: it is told of those when it is next asked for. When the rows
+// are made anew, or too many have changed, rankings are thrown away.
+type rankings struct {
+	m       *mirror
+	byShape map[string]*ranking
+	key     []byte   // of the last shape; kept for its room
+	asked   uint64   // how often a ranking was
+	changes []uint32 // rows that changed, in order, for rankings to be told
+}
+
+// ranking is the scores for one shape, and the best row.
 type ranking struct {
-	told   int    // how many of the engine's changes it knows
-	used   uint64 // when it was last asked
-	leaves int    // a power of two
-	winner []uint32
-	score  []int64 // by row
+	m      *mirror
+	told   int    // how many of the changes it knows; -1 if nothing was rated yet
+	used   uint64 // when it was last asked for
+	tree   winnerTree
+	score  []int64 // by row, of those that stand in the tree
 	prefer []int64
 }
 
 const (
-	noRow       = ^uint32(0)
-	maxRankings = 32 // shapes kept; beyond it the one not asked for longest goes
+	maxRankings = 32      // shapes kept; beyond it the one not asked for longest goes
+	maxChanges  = 1 << 20 // changes kept; beyond it all rankings go
 )
 
-// rankingOf returns the ranking of the run's shape, brought up to date.
-func (e *Engine) rankingOf(r *run, t berth.Task) *ranking {
-	key := binary.AppendUvarint(e.shapeKey[:0], uint64(len(r.needs)))
-	for _, n := range r.needs {
+// forget throws all rankings away.
+func (k *rankings) forget() {
+	k.changes = k.changes[:0]
+	clear(k.byShape)
+}
+
+// changed notes that a row has changed.
+func (k *rankings) changed(row uint32) {
+	if len(k.byShape) == 0 {
+		return
+	}
+	if len(k.changes) > maxChanges {
+		k.forget()
+	}
+	k.changes = append(k.changes, row)
+}
+
+// best returns the best row for a task.
+func (k *rankings) best(s *search, t berth.Task) (uint32, bool) {
+	row := k.of(s, t).tree.top()
+	return uint32(row), row != nobody
+}
+
+// of returns the ranking of the search's shape, brought up to date.
+func (k *rankings) of(s *search, t berth.Task) *ranking {
+	key := binary.AppendUvarint(k.key[:0], uint64(len(s.needs)))
+	for _, n := range s.needs {
 		key = binary.AppendUvarint(key, uint64(n.Dim))
 		key = binary.AppendVarint(key, n.Amount)
 	}
-	for i := range r.devices {
-		d := &r.devices[i]
+	for i := range s.devices {
+		d := &s.devices[i]
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
 		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
 	}
-	eligibility := r.group.Requirements().Eligibility
-	key = append(key, eligibility...)
-	e.shapeKey = key
+	rules := s.group.Requirements().Eligibility
+	key = append(key, rules...)
+	k.key = key
 
-	k := e.rankings[string(key)]
-	if k == nil {
-		if e.rankings == nil {
-			e.rankings = map[string]*ranking{}
+	r := k.byShape[string(key)]
+	if r == nil {
+		if len(k.byShape) >= maxRankings {
+			k.dropOne()
 		}
-		if len(e.rankings) >= maxRankings {
-			e.dropRanking()
-		}
-		k = &ranking{told: -1}
-		e.rankings[string(key)] = k
+		r = &ranking{m: k.m, told: -1}
+		k.byShape[string(key)] = r
 	}
-	e.asked++
-	k.used = e.asked
-	rows := len(e.rows)
-	if k.told < 0 || len(e.changes)-k.told > rows/4 || len(k.score) != rows {
-		e.rankAll(k, r, t)
+	k.asked++
+	r.used = k.asked
+	rows := len(k.m.rows)
+	if r.told < 0 || len(k.changes)-r.told > rows/4 || len(r.score) != rows {
+		r.rateAll(s, t)
 	} else {
-		e.aim(1, r, t)
-		for _, row := range e.changes[k.told:] {
-			e.rerank(k, r, row)
+		s.scores.aim(1, s, t)
+		for _, row := range k.changes[r.told:] {
+			r.rateAgain(s, row)
 		}
 	}
-	k.told = len(e.changes)
-	return k
+	r.told = len(k.changes)
+	return r
 }
 
-func (e *Engine) dropRanking() {
-	oldest, key := e.asked+1, ""
-	for name, k := range e.rankings { // used is unique, so the order of the map does not matter
-		if k.used < oldest {
-			oldest, key = k.used, name
+func (k *rankings) dropOne() {
+	oldest, key := k.asked+1, ""
+	for name, r := range k.byShape { // used is unique, so the order of the map does not matter
+		if r.used < oldest {
+			oldest, key = r.used, name
 		}
 	}
-	delete(e.rankings, key)
+	delete(k.byShape, key)
 }
 
-// changed notes that a row has changed, for sorted columns and rankings to be told.
-func (e *Engine) changed(row uint32) {
-	e.sorted.note(row)
-	if len(e.rankings) == 0 {
-		return
-	}
-	if len(e.changes) > maxChanges {
-		e.changes = e.changes[:0]
-		clear(e.rankings)
-	}
-	e.changes = append(e.changes, row)
-}
-
-const maxChanges = 1 << 20
-
-// rankAll makes a ranking anew: O(rows), which are rated in parts.
-func (e *Engine) rankAll(k *ranking, r *run, t berth.Task) {
-	rows := len(e.rows)
-	k.leaves = 1
-	for k.leaves < rows {
-		k.leaves *= 2
-	}
-	k.winner = make([]uint32, 2*k.leaves)
-	k.score, k.prefer = make([]int64, rows), make([]int64, rows)
-	for i := range k.leaves {
-		k.winner[k.leaves+i] = noRow
-	}
+// rateAll makes a ranking anew: O(rows), which are rated in parts.
+func (r *ranking) rateAll(s *search, t berth.Task) {
+	rows := len(r.m.rows)
+	r.tree.reset(rows)
+	r.score, r.prefer = make([]int64, rows), make([]int64, rows)
 	parts, workers := split(rows)
-	e.aim(workers, r, t)
-	if workers == 1 {
-		e.rankPart(k, r, e.cands[0], 0, rows)
-	} else {
-		inParts(parts, workers, func(worker, part int) {
-			e.rankPart(k, r, e.cands[worker], part*rows/parts, (part+1)*rows/parts)
-		})
-	}
-	for i := k.leaves - 1; i > 0; i-- {
-		k.winner[i] = e.win(k, k.winner[2*i], k.winner[2*i+1])
-	}
-}
-
-// rankPart rates the rows from one on to before another.
-func (e *Engine) rankPart(k *ranking, r *run, c *Candidate, from, to int) {
-	for row := from; row < to; row++ {
-		if e.rateRow(k, r, c, uint32(row)) {
-			k.winner[k.leaves+row] = uint32(row)
+	s.scores.aim(workers, s, t)
+	inParts(parts, workers, func(worker, part int) {
+		for row := part * rows / parts; row < (part+1)*rows/parts; row++ {
+			if r.rate(s, s.scores.candidates[worker], uint32(row)) {
+				r.tree.set(row, int32(row))
+			}
 		}
-	}
+	})
+	r.tree.play(r)
 }
 
-// rerank puts a row that has changed where it belongs: O(log rows).
-func (e *Engine) rerank(k *ranking, r *run, row uint32) {
-	i := k.leaves + int(row)
-	k.winner[i] = noRow
-	if e.rateRow(k, r, e.cands[0], row) {
-		k.winner[i] = row
+// rateAgain puts a row that has changed where it belongs: O(log rows).
+func (r *ranking) rateAgain(s *search, row uint32) {
+	who := nobody
+	if r.rate(s, s.scores.candidates[0], row) {
+		who = int32(row)
 	}
-	for i /= 2; i > 0; i /= 2 {
-		k.winner[i] = e.win(k, k.winner[2*i], k.winner[2*i+1])
-	}
+	r.tree.set(int(row), who)
+	r.tree.replay(r, int(row))
 }
 
-// rateRow scores a row; false means that it cannot be used.
-func (e *Engine) rateRow(k *ranking, r *run, c *Candidate, row uint32) bool {
-	if e.rows[row].lane < 0 {
+// rate scores a row; false means that it cannot be used.
+func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
+	st := &r.m.rows[row]
+	if st.class < 0 {
 		return false
 	}
-	lr := r.laneOf(e.rows[row].lane)
-	if lr == nil || !e.fits(r, row) || r.picky && !e.usable(r, row) {
+	i, ok := s.contenderOf(st.class)
+	if !ok || !s.fits(row) || s.picky && !s.usable(row) {
 		return false
 	}
-	k.prefer[row] = lr.preferred
-	if r.escaped {
-		k.prefer[row] = cluster.Preferred(r.group, e.rows[row].node.Spec)
+	r.prefer[row] = s.contenders[i].preferred
+	if s.byRow {
+		r.prefer[row] = cluster.Preferred(s.group, st.node.Spec)
 	}
-	c.Capacity = e.lanes[lr.lane].profile.capacity
-	k.score[row] = e.score(c, r, row)
+	c.Capacity = s.x.classes[st.class].capacity
+	r.score[row] = s.scores.of(s, c, row)
 	return true
 }
 
-func (e *Engine) win(k *ranking, a, b uint32) uint32 {
+// better is the judge of rows.
+func (r *ranking) better(a, b int32) bool {
 	switch {
-	case b == noRow:
-		return a
-	case a == noRow:
-		return b
-	case k.prefer[a] != k.prefer[b]:
-		if k.prefer[a] > k.prefer[b] {
-			return a
-		}
-		return b
-	case k.score[a] != k.score[b]:
-		if k.score[a] > k.score[b] {
-			return a
-		}
-		return b
-	case e.rows[a].rank < e.rows[b].rank:
-		return a
+	case r.prefer[a] != r.prefer[b]:
+		return r.prefer[a] > r.prefer[b]
+	case r.score[a] != r.score[b]:
+		return r.score[a] > r.score[b]
 	}
-	return b
-}
-
-// ranked picks a task's row by the ranking of its shape.
-func (e *Engine) ranked(r *run, t berth.Task) (uint32, bool) {
-	row := e.rankingOf(r, t).winner[1]
-	return row, row != noRow
+	return r.m.rows[a].rank < r.m.rows[b].rank
 }

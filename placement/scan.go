@@ -5,39 +5,40 @@ import (
 	"github.com/berth-sched/berth/cluster"
 )
 
-// scan picks the best row by asking about every row of the run's lanes, for strategies and preferences
-// whose order no lane keeps: O(nodes), over dense columns, in parts.
-func (e *Engine) scan(r *run, t berth.Task) (uint32, bool) {
-	e.build()
-	rows, chunks := 0, 0
-	for i := range r.lanes {
-		l := e.lanes[r.lanes[i].lane]
-		rows, chunks = rows+l.size, chunks+len(l.chunks)
-	}
-	parts, workers := split(rows)
-	e.aim(workers, r, t)
-	if workers == 1 {
-		var best choice
-		e.scanPart(r, e.cands[0], &best, 0, chunks)
-		return best.row, best.found
-	}
-	return e.scanParts(r, parts, workers, chunks)
+// scores asks the strategy for the scores of rows. It has a candidate for each goroutine that does.
+type scores struct {
+	p          *policy
+	candidates []*Candidate
 }
 
-func (e *Engine) scanParts(r *run, parts, workers, chunks int) (uint32, bool) {
-	bests := make([]choice, workers)
-	inParts(parts, workers, func(worker, part int) {
-		best := bests[worker]
-		e.scanPart(r, e.cands[worker], &best, part*chunks/parts, (part+1)*chunks/parts)
-		bests[worker] = best
-	})
-	best := bests[0]
-	for _, b := range bests[1:] {
-		if b.found && (!best.found || e.beats(&b, &best)) {
-			best = b
+// aim makes candidates for some workers, and sets what those of a task have in common.
+func (k *scores) aim(workers int, s *search, t berth.Task) {
+	for len(k.candidates) < workers {
+		k.candidates = append(k.candidates, new(Candidate))
+	}
+	for _, c := range k.candidates[:workers] {
+		c.names, c.task, c.Request = s.m.names, t, s.request
+	}
+}
+
+// of returns the score of a row whose class has the candidate's capacity.
+func (k *scores) of(s *search, c *Candidate, row uint32) int64 {
+	c.node = s.m.rows[row].id
+	c.Free = s.m.resourcesOf(row)
+	c.Tasks = c.Tasks[:0]
+	for _, attribute := range k.p.counted {
+		if attribute == onNode {
+			c.Tasks = append(c.Tasks, s.c.on(row))
+			continue
+		}
+		d := s.counts.domains[attribute]
+		if slot := d.values.rows[row]; slot >= 0 {
+			c.Tasks = append(c.Tasks, d.in(slot))
+		} else {
+			c.Tasks = append(c.Tasks, -1)
 		}
 	}
-	return best.row, best.found
+	return k.p.strategy.Score(c)
 }
 
 // choice is the best row so far.
@@ -47,69 +48,76 @@ type choice struct {
 	found            bool
 }
 
-// scanPart makes a choice the best of itself and of the rows in the chunks of the run's lanes, from one place on to
-// before another. It changes nothing else but the candidate.
-func (e *Engine) scanPart(r *run, c *Candidate, best *choice, from, to int) {
-	for i := range r.lanes {
-		lr := &r.lanes[i]
-		l := e.lanes[lr.lane]
-		chunks := l.chunks[min(max(from, 0), len(l.chunks)):min(max(to, 0), len(l.chunks))]
-		from, to = from-len(l.chunks), to-len(l.chunks)
-		if len(chunks) == 0 || e.full(r, lr) {
+// rateAll picks the best row by rating every row of the contenders, for strategies and preferences for which no order
+// of a class serves: O(nodes), over dense columns, in parts.
+func (s *search) rateAll(t berth.Task) (uint32, bool) {
+	s.x.build()
+	rows, chunks := 0, 0
+	for i := range s.contenders {
+		k := s.x.classes[s.contenders[i].class]
+		rows, chunks = rows+k.members, chunks+len(k.chunks)
+	}
+	parts, workers := split(rows)
+	s.scores.aim(workers, s, t)
+	if workers == 1 {
+		var best choice
+		s.ratePart(s.scores.candidates[0], &best, 0, chunks)
+		return best.row, best.found
+	}
+	return s.rateParts(parts, workers, chunks)
+}
+
+func (s *search) rateParts(parts, workers, chunks int) (uint32, bool) {
+	bests := make([]choice, workers)
+	inParts(parts, workers, func(worker, part int) {
+		best := bests[worker]
+		s.ratePart(s.scores.candidates[worker], &best, part*chunks/parts, (part+1)*chunks/parts)
+		bests[worker] = best
+	})
+	best := bests[0]
+	for _, b := range bests[1:] {
+		if b.found && (!best.found || s.beats(&b, &best)) {
+			best = b
+		}
+	}
+	return best.row, best.found
+}
+
+// ratePart makes a choice the best of itself and of the rows in some chunks of the contenders, from one on to before
+// another. It changes nothing else but the candidate.
+func (s *search) ratePart(c *Candidate, best *choice, from, to int) {
+	for i := range s.contenders {
+		k := &s.contenders[i]
+		class := s.x.classes[k.class]
+		n := len(class.chunks)
+		chunks := class.chunks[min(max(from, 0), n):min(max(to, 0), n)]
+		from, to = from-n, to-n
+		if len(chunks) == 0 || s.full(k) {
 			continue
 		}
-		c.Capacity = l.profile.capacity
+		c.Capacity = class.capacity
 		for row := range rowsOf(chunks) {
-			if !e.fits(r, row) || r.picky && !e.usable(r, row) || r.even && e.held(r, row) {
+			if !s.fits(row) || s.picky && !s.usable(row) || s.even && s.isOverLimit(row) {
 				continue
 			}
-			cand := choice{preferred: lr.preferred, score: e.score(c, r, row), row: row, found: true}
-			if r.escaped {
-				cand.preferred = cluster.Preferred(r.group, e.rows[row].node.Spec)
+			next := choice{preferred: k.preferred, score: s.scores.of(s, c, row), row: row, found: true}
+			if s.byRow {
+				next.preferred = cluster.Preferred(s.group, s.m.rows[row].node.Spec)
 			}
-			if !best.found || e.beats(&cand, best) {
-				*best = cand
+			if !best.found || s.beats(&next, best) {
+				*best = next
 			}
 		}
 	}
 }
 
 // beats reports whether a is a better choice than b, where scores say all that a strategy has to say.
-func (e *Engine) beats(a, b *choice) bool {
+func (s *search) beats(a, b *choice) bool {
 	if a.preferred != b.preferred {
 		return a.preferred > b.preferred
 	}
 	if a.score != b.score {
 		return a.score > b.score
 	}
-	return e.rows[a.row].rank < e.rows[b.row].rank
-}
-
-// aim makes a candidate for each worker, and sets what all candidates for a task have in common.
-func (e *Engine) aim(workers int, r *run, t berth.Task) {
-	for len(e.cands) < workers {
-		e.cands = append(e.cands, new(Candidate))
-	}
-	for _, c := range e.cands[:workers] {
-		c.names, c.task, c.Request = e.view.Dims(), t, r.request
-	}
-}
-
-func (e *Engine) score(c *Candidate, r *run, row uint32) int64 {
-	c.node = e.rows[row].id
-	c.Free = e.freeOf(row)[:e.dims]
-	c.Tasks = c.Tasks[:0]
-	for _, zone := range e.zoneOf {
-		if zone == onNode {
-			c.Tasks = append(c.Tasks, e.hostCount(row))
-			continue
-		}
-		d := r.tally.domains[zone]
-		if slot := d.values.rows[row]; slot >= 0 {
-			c.Tasks = append(c.Tasks, d.at(slot))
-		} else {
-			c.Tasks = append(c.Tasks, -1)
-		}
-	}
-	return e.strategy.Score(c)
+	return s.m.rows[a.row].rank < s.m.rows[b.row].rank
 }

@@ -37,19 +37,7 @@ func (a Admission) Cost() berth.Resources {
 	case a.Op.Hold == nil:
 		return berth.Resources{}
 	}
-	cost := a.Op.Hold.Resources.Clone()
-	if a.ledger == nil {
-		return cost
-	}
-	if n, ok := a.ledger.fork.Node(a.Op.Hold.Node); ok {
-		devices := n.Node().Devices
-		for _, d := range a.Op.Hold.Devices {
-			if d.Index >= 0 && d.Index < len(devices) {
-				cost[devices[d.Index].Class] += d.Units
-			}
-		}
-	}
-	return cost
+	return a.Op.Hold.Cost()
 }
 
 // Used returns what the tasks of a role, and of the roles below it, have of every resource on their nodes,

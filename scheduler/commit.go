@@ -73,7 +73,7 @@ func (s *State) commit(c *commit) *berth.Outcome {
 	before := s.ledger.fork.Version()
 	c.run(s.ledger)
 	if done := c.done(); len(done) > 0 {
-		s.keep(before, Command{Time: c.now, Ops: done, Deadline: c.expires})
+		s.keep(before, Command{Time: c.now, Ops: done, Deadline: c.expires}, nil)
 	}
 	return &berth.Outcome{
 		Version:  s.ledger.fork.Version(),

@@ -274,7 +274,7 @@ func TestFault16DaemonsThatSuitNoNode(t *testing.T) {
 		assert.Equal(t, berth.Reason{Code: berth.RuleBroken, Subject: `zone = "a"`}, u.Reason)
 		require.NotNil(t, u.Why)
 		assert.Equal(t, 2, u.Why.Nodes)
-		assert.Contains(t, u.String(), "0/2 nodes for agent: 2 ")
+		assert.Contains(t, u.String(), "0/2 nodes for agent on every node: 2 ")
 		c, err := sched.Coverage(t.Context(), agent)
 		require.NoError(t, err)
 		assert.False(t, c.Complete())
@@ -302,7 +302,7 @@ func TestFault16DaemonsThatSuitNoNode(t *testing.T) {
 
 		out, err = newScheduler(t, through(newState(t, scheduler.StateConfig{})), cfg).Schedule(t.Context(), agent.Everywhere())
 		require.NoError(t, err)
-		assert.Equal(t, []string{"agent: no nodes"}, whys(out.Unplaced))
+		assert.Equal(t, []string{"agent on every node: no nodes"}, whys(out.Unplaced))
 	})
 }
 
@@ -320,7 +320,7 @@ func TestFault17LostInstances(t *testing.T) {
 		for range 2 {
 			out, err = sched.Schedule(t.Context(), agent.Everywhere(), core1("web").tasks("a")[0])
 			require.NoError(t, err)
-			require.Equal(t, []string{"agent@n1: task exists lost", "agent@n2: insufficient cpu", "agent@n3: task exists lost"}, whys(out.Unplaced)[:3])
+			require.Equal(t, []string{"agent@n1: task exists lost", "agent@n2: too little cpu in all", "agent@n3: task exists lost"}, whys(out.Unplaced)[:3])
 			require.NotEmpty(t, out.Unplaced[0].Why.Nearest.Lacks)
 		}
 		assert.Equal(t, []string{"a: task exists on n1"}, whys(out.Unplaced)[3:], "the room of an instance that is not placed is free")

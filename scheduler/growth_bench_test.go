@@ -22,6 +22,14 @@ func BenchmarkGrowth(b *testing.B) {
 		{"adopt", 10_000, growAdopt},
 		{"release", 20_000, growRelease},
 		{"expire", 20_000, growExpire},
+		{"run-start", 16_000, growRunStart},
+		{"run-parked", 10_000, growRunParked},
+		{"run-nodes", 5_000, growRunNodes},
+		{"queue-cancel", 20_000, growQueueCancel},
+		{"inventory-watch", 10_000, growInventoryWatch},
+		{"run-failures", 2_000, growRunFailures},
+		{"run-unplaced", 2_000, growRunUnplaced},
+		{"inventory-removed", 20_000, growInventoryRemoved},
 	}
 	for _, row := range rows {
 		for _, n := range []int{row.n, 2 * row.n} {

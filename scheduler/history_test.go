@@ -151,7 +151,7 @@ func (h *history) hold() *berth.Hold {
 		hold.Resources = h.groups[b/5].Spec().Request
 	}
 	if b%4 == 0 {
-		hold.Devices = []berth.DeviceShare{{Index: 0, Units: int64(h.byte(5)) * 250}}
+		hold.Devices = []berth.DeviceShare{{Class: "gpu", ID: "0", Units: int64(h.byte(5)) * 250}}
 		hold.Ports = []uint16{uint16(80 + h.byte(4))}
 	}
 	return hold
@@ -525,9 +525,10 @@ func (h *history) sane() {
 			for name, q := range cost {
 				free[name] -= q
 			}
-			for _, d := range shares {
-				if d.Index < len(devices) {
-					devices[d.Index] -= d.Units
+			node := n.Node()
+			for i, units := range cluster.DevicesOf(&node, shares) {
+				if i >= 0 {
+					devices[i] -= units
 				}
 			}
 			for _, p := range taken {
@@ -547,7 +548,13 @@ func (h *history) sane() {
 			if grant == nil {
 				grant = &berth.Grant{}
 			}
-			take(t.ID, t.Group.Cost(), grant.Devices, grant.Ports)
+			cost, node := t.Group.Cost(), n.Node()
+			for i, units := range cluster.DevicesOf(&node, grant.Devices) {
+				if i < 0 { // what the node does not have is not taken of it
+					cost["gpu"] -= units
+				}
+			}
+			take(t.ID, cost, grant.Devices, grant.Ports)
 			if !t.Deadline.IsZero() {
 				deadlines[expiry{store.DeadlineOf(t.Deadline), "task " + t.ID}] = true
 				if t.State != berth.Assumed {
@@ -583,15 +590,15 @@ func (h *history) sane() {
 			if hold.Node != n.ID() || hold.Lease == berth.Optimistic {
 				continue
 			}
-			cost := hold.Resources.Clone()
-			for _, d := range hold.Devices {
-				if d.Index < len(n.Node().Devices) {
-					cost[n.Node().Devices[d.Index].Class] += d.Units
+			cost, node := hold.Resources.Clone(), n.Node()
+			for i, units := range cluster.DevicesOf(&node, hold.Devices) {
+				if i >= 0 {
+					cost["gpu"] += units
 				}
 			}
 			take(hold.ID, cost, hold.Devices, hold.Ports)
 		}
-		if !n.Free().Equal(free) && !h.shrunk(n) {
+		if !n.Free().Equal(free) {
 			h.fail("%s has %v free, its tasks and holds leave %v", n.ID(), n.Free(), free)
 		}
 		if !slices.Equal(n.FreeDevices(), devices) {
@@ -618,17 +625,6 @@ func (h *history) sane() {
 		h.fail("%d tasks, but %d are counted", tasks, s.Tasks())
 	}
 	h.saneLedger(l, deadlines, used)
-}
-
-// shrunk reports whether devices that tasks or holds have shares of are gone from the node: then its
-// scalars and its devices cannot both add up.
-func (h *history) shrunk(n cluster.NodeView) bool {
-	for hold := range h.state.ledger.fork.Holds() {
-		if hold.Node == n.ID() && slices.ContainsFunc(hold.Devices, func(d berth.DeviceShare) bool { return d.Index >= len(n.Node().Devices) }) {
-			return true
-		}
-	}
-	return false
 }
 
 func (h *history) saneLedger(l *ledger, want map[expiry]bool, used map[berth.Role]map[string]*big.Int) {

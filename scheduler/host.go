@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/berth-sched/berth"
@@ -10,19 +11,32 @@ import (
 // Inventory tells [Run] which nodes there are. [MemoryInventory] is one.
 type Inventory interface {
 	// Watch tells of every node there is, in one call of tell, and then of every change, until the context
-	// ends. Nothing is placed before the first call, so that not all goes to the nodes told first; where
-	// there is no node, tell is called without one. Run calls Watch once, in a goroutine of its own; an
-	// error ends Run, unless the context has ended. tell may be called by any number of goroutines. It
-	// returns what is wrong with each event that is at fault, and passes those over.
+	// ends. The first call is the whole truth: nodes that the State has and that it does not name are removed
+	// from the State, and nothing is placed before it, so that not all goes to the nodes told first. Where there
+	// is no node, tell is called without one.
+	//
+	// tell returns what is wrong with each event that is at fault, and passes those over. It may be called by
+	// any number of goroutines once the first call has returned, but not from [RunConfig].Report. After Run's
+	// context has ended it returns the cause and changes nothing.
+	//
+	// Run calls Watch once, in a goroutine of its own, and waits for it before it returns: Watch returns soon
+	// after the context ends. An error or a panic ends Run; what it returns after the context has ended is
+	// passed over. One that returns nil before has nothing more to tell.
 	Watch(ctx context.Context, tell func(...NodeEvent) error) error
 }
 
-// NodeEvent says how a node is now. Telling the same twice changes nothing, so an Inventory that
-// is not sure whether it told may tell again.
+// NodeEvent says how a node is now. An event that repeats the last one of its node changes nothing: an Inventory
+// that is not sure whether it told may tell again, and what the host did to the node in the State meanwhile,
+// be it a description, a cordon or a removal, stays. Run keeps a copy.
 type NodeEvent struct {
-	Node    berth.Node // only its ID counts if it is removed
-	Cordoned bool       // the node takes no new tasks
-	Removed bool       // the node is gone
+	// Node describes the node. If it is removed only the ID counts.
+	Node berth.Node
+	// Cordoned says that the node takes no new tasks. Only a change of it matters: false after true ends the
+	// cordon that true began; a cordon that the host began with [State.Cordon] is the host's to end. A node that is
+	// cordoned already when a Run begins counts as cordoned by the host.
+	Cordoned bool
+	// Removed says that the node is gone. Its tasks are lost.
+	Removed bool
 }
 
 // Placement is a task on the node it was placed on.
@@ -30,41 +44,80 @@ type Placement struct {
 	Task  berth.Task
 	Node  string
 	Grant *berth.Grant // nil without devices and ports
+
+	// Attempt tells this run of the task from earlier and later ones of the same ID. [Run] gives each placement
+	// a number greater than those before, whichever task they were of; it is not a count of tries. A Launcher
+	// keeps the number with what it starts and says it in every [TaskEvent] of it. Zero is a run that no Run has
+	// placed, or whose number is not known.
+	Attempt uint64
 }
 
 // String prints "web-1 on n1".
 func (p Placement) String() string { return fmt.Sprintf("%v on %s", p.Task, p.Node) }
 
 // Launcher starts and stops tasks for [Run]. [MemoryLauncher] is one. Run calls Start and Stop from at
-// most [RunConfig].Launches goroutines at once, but never twice at once for one task.
+// most [RunConfig].Launches goroutines at once, but never twice at once for tasks of one ID.
+//
+// A panic in any of the methods ends Run with an error that has the panic's value and stack. A task whose Start
+// panicked stays assumed, as after an error that does not know.
 type Launcher interface {
 	// Start starts a task. It returns nil if the task runs, and an error if it does not and will not. An
 	// error that wraps context.Canceled or context.DeadlineExceeded says that Start gave up without
 	// knowing: the task then stays assumed until it is reported on or expires. Start returns soon after the
-	// context ends.
+	// context ends: Run waits for it.
 	Start(ctx context.Context, p Placement) error
 
-	// Stop stops a task, and returns nil once it runs no longer or if it never did.
+	// Stop stops the run of a task that has the placement's Attempt, and returns nil once it runs no longer or
+	// if it never did. A later run of the same ID is not touched. With an Attempt of zero it stops what runs
+	// under the ID on the node. After an error Run asks again, later, unless the State has the node no longer: what
+	// runs on a node that is gone is nobody's to stop.
 	Stop(ctx context.Context, p Placement) error
 
-	// Watch tells what becomes of tasks, until the context ends. Run calls it once, in a goroutine of its
-	// own; an error ends Run, unless the context has ended. tell may be called by any number of goroutines.
-	// It returns what is wrong with the event, if anything is, and has then changed nothing.
-	Watch(ctx context.Context, tell func(TaskEvent) error) error
+	// Watch tells of everything that runs, in one call of tell, and then what becomes of tasks, until the
+	// context ends. Run places and starts nothing before the first call has returned, lest it start what runs
+	// already. Where nothing runs, tell is called without an event; a Launcher that never calls it is never
+	// asked to start anything.
+	//
+	// The first call names each task that runs as [TaskRunning] or [TaskOrphan], with its node, its grant and
+	// its Attempt where it is known. Such tasks are from then on this Run's to watch and to stop. One that the
+	// State does not have is adopted; if its Task has no Group, that of the task of the same ID in the Queue is
+	// taken. A task of that ID that waits in the Queue waits no longer. A task on a node that the State does not
+	// have yet is adopted when the node comes, and not started elsewhere meanwhile. The first call may also name
+	// tasks that ended while nobody watched, with the node they were on, so that the State gives their room back.
+	//
+	// tell returns what is wrong with each event that is at fault, and has passed those over. It may be called
+	// by any number of goroutines once the first call has returned, from within Start and Stop too, but not from
+	// [RunConfig].Report. After Run's context has ended it returns the cause and changes nothing.
+	//
+	// Run calls Watch once, in a goroutine of its own, and waits for it before it returns: Watch returns soon
+	// after the context ends. An error or a panic ends Run; what it returns after the context has ended is
+	// passed over. One that returns nil before has nothing more to tell.
+	Watch(ctx context.Context, tell func(...TaskEvent) error) error
 }
+
+// ErrOtherAttempt is wrapped by what tell returns for an event of another run of the task than the present one: an
+// earlier one, as a rule. The event has changed nothing, and telling it again will not either.
+var ErrOtherAttempt = errors.New("not the present attempt")
+
+// ErrNotOurs is wrapped by what tell returns for an event of a task that is another [Run]'s, and for the end of one that
+// is nobody's and not on the node that the event names.
+var ErrNotOurs = errors.New("not a task of this Run")
 
 // TaskStatus is what a [Launcher] can say of a task.
 type TaskStatus uint8
 
 const (
-	// TaskRunning: the task runs. Where Start has said so, saying it again changes nothing.
+	// TaskRunning: the task runs. Where Start has said so, saying it again changes nothing. A task that the
+	// State has and that is not this Run's yet becomes so; one that the State does not have is adopted. One that
+	// was lost with its node and runs after all is taken back.
 	TaskRunning TaskStatus = iota
 	// TaskExited: the task ended by itself. Its room is released; an instance of a daemon is started again.
 	TaskExited
 	// TaskLost: nobody knows what became of the task, or it is gone. Its room is released, and whether to
 	// submit it again is the host's to decide.
 	TaskLost
-	// TaskOrphan: a task runs that was not placed by this Run. It is adopted as it is.
+	// TaskOrphan: a task runs that nobody asked for. It is adopted as it is, to hold its room until the host
+	// decides: [State.Confirm] takes it in, [Queue.Cancel] stops it. One that waits in the Queue is no orphan.
 	TaskOrphan
 )
 
@@ -78,7 +131,15 @@ func (s TaskStatus) String() string {
 	return fmt.Sprintf("status %d", s)
 }
 
-// TaskEvent says what became of a task. For an orphan all of the placement counts, else the task's ID.
+// TaskEvent says what became of a task. A Launcher that keeps the [Placement] it was given sends it back as it is:
+// then all below is done.
+//
+// Of a task that is to be adopted all of the placement counts. Of others the task's ID, the Attempt, and the node, if
+// it is set: an event of another attempt than the present one, or of another node, is refused.
+//
+// An Attempt of zero says that the number is not known. Such an event never ends a run that has a number: it might be
+// a late one of an earlier run. A launcher that has lost its numbers, because it restarted, first tells that the task
+// is [TaskRunning] on its node, without a number; from then on events without one are taken to be of that run.
 type TaskEvent struct {
 	Placement
 	Status TaskStatus
@@ -99,30 +160,38 @@ type EventKind uint8
 const (
 	// Started: the task was placed and runs.
 	Started EventKind = iota
-	// Failed: Start or Stop failed. After a failed Start the room is released; both are tried again later.
+	// Failed: Start or Stop failed. After a failed Start the room is released; both are tried again later. Or a
+	// task that was found running on a node that came later could not be adopted.
 	Failed
-	// Uncertain: Start gave up without knowing; the task stays assumed.
+	// Uncertain: Start gave up without knowing, or panicked; the task stays assumed. Or Run has ended before
+	// Stop has stopped the task, which stays stopping.
 	Uncertain
 	// Unplaced: there is no node for the task now; told once for each new reason. It is tried again when
-	// something changes.
+	// something changes that could help: a task or a hold ended, or a node came or changed.
 	Unplaced
-	// Expired: the task was assumed for too long. It is placed again.
+	// Expired: the task was assumed for too long. It is placed again, unless it is not this Run's but nobody's: then
+	// only its room is given back.
 	Expired
 	// Stopped: the task was cancelled, and has stopped.
 	Stopped
 	// Exited: the task ended by itself.
 	Exited
-	// Lost: the task's node went away, or the launcher lost it.
+	// Lost: the launcher lost the task, and its room is released; or its node was removed, by the Inventory or by
+	// the host. In the second case the State keeps the task as lost until it is released, cancelled or
+	// submitted again.
 	Lost
-	// Orphaned: a task was found that nobody placed.
+	// Orphaned: a task was found that nobody asked for.
 	Orphaned
-	// Unknown: a task was cancelled that is not known.
+	// Unknown: a task was cancelled that is not known, or is another Run's.
 	Unknown
+	// Adopted: a task was found running that this Run did not start, and is this Run's from now on.
+	Adopted
 )
 
 var eventText = [...]string{
 	Started: "started", Failed: "failed", Uncertain: "uncertain", Unplaced: "unplaced", Expired: "expired",
 	Stopped: "stopped", Exited: "exited", Lost: "lost", Orphaned: "orphan", Unknown: "unknown",
+	Adopted: "adopted",
 }
 
 // String returns "started", "failed" and so on.

@@ -125,8 +125,8 @@ func (l *ledger) prefetch(ops []berth.Op, i int) {
 			last, groups = g, append(groups, store.Hash(g.Name()))
 		}
 	}
-	s.WarmTasks(hashes[:len(ops)])
-	s.WarmGroups(groups)
+	s.PrefetchTasks(hashes[:len(ops)])
+	s.PrefetchGroups(groups)
 	rows, slots := rowsOf[:0], slotsOf[:0]
 	for i := range ops {
 		switch ops[i].Kind {
@@ -138,8 +138,8 @@ func (l *ledger) prefetch(ops []berth.Op, i int) {
 			}
 		}
 	}
-	s.WarmRows(rows)
-	s.WarmRecords(slots)
+	s.PrefetchRows(rows)
+	s.PrefetchRecords(slots)
 }
 
 func (l *ledger) place(op *berth.Op, deadline time.Time, picked bool) (*berth.Grant, berth.Reason) {

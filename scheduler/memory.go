@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,17 +13,21 @@ import (
 )
 
 // MemoryInventory is an [Inventory] that is told which nodes there are. The zero value has none. It may
-// be used by any number of goroutines.
+// be used by any number of goroutines, and watched by several. It keeps what is there: nodes that were removed are
+// remembered until every watcher was told of it.
 type MemoryInventory struct {
-	mu      sync.Mutex
-	nodes   map[string]*memoryNode
-	changes uint64
-	woken   chan struct{}
+	mu       sync.Mutex
+	nodes    map[string]NodeEvent
+	order    map[string]uint64 // when each was last changed
+	changes  uint64
+	watchers map[*memoryWatcher]bool
 }
 
-type memoryNode struct {
-	NodeEvent
-	at uint64 // the change that made it so
+// memoryWatcher is a call of Watch, and what it has still to tell.
+type memoryWatcher struct {
+	events map[string]NodeEvent // by node
+	order  map[string]uint64    // which of them comes first
+	woken  chan struct{}        // has a token when there are events
 }
 
 // NewMemoryInventory returns an inventory of the nodes.
@@ -37,11 +42,7 @@ func (m *MemoryInventory) Set(nodes ...berth.Node) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, n := range nodes {
-		cordoned := false
-		if old := m.nodes[n.ID]; old != nil && !old.Removed {
-			cordoned = old.Cordoned
-		}
-		m.set(NodeEvent{Node: n, Cordoned: cordoned})
+		m.set(NodeEvent{Node: n, Cordoned: m.nodes[n.ID].Cordoned})
 	}
 }
 
@@ -53,15 +54,14 @@ func (m *MemoryInventory) Cordon(cordon bool, ids ...string) {
 
 // Remove removes nodes. IDs without a node are passed over.
 func (m *MemoryInventory) Remove(ids ...string) {
-	m.change(ids, func(e *NodeEvent) { e.Removed = true })
+	m.change(ids, func(e *NodeEvent) { *e = NodeEvent{Node: berth.Node{ID: e.Node.ID}, Removed: true} })
 }
 
 func (m *MemoryInventory) change(ids []string, f func(*NodeEvent)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		if n := m.nodes[id]; n != nil && !n.Removed {
-			e := n.NodeEvent
+		if e, ok := m.nodes[id]; ok {
 			f(&e)
 			m.set(e)
 		}
@@ -70,63 +70,89 @@ func (m *MemoryInventory) change(ids []string, f func(*NodeEvent)) {
 
 func (m *MemoryInventory) set(e NodeEvent) {
 	if m.nodes == nil {
-		m.nodes = map[string]*memoryNode{}
+		m.nodes, m.order = map[string]NodeEvent{}, map[string]uint64{}
 	}
 	m.changes++
-	m.nodes[e.Node.ID] = &memoryNode{e, m.changes}
-	if m.woken != nil {
-		close(m.woken)
-		m.woken = nil
+	id := e.Node.ID
+	m.nodes[id], m.order[id] = e, m.changes
+	if e.Removed {
+		delete(m.nodes, id)
+		if delete(m.order, id); len(m.nodes) == 0 {
+			m.nodes, m.order = nil, nil // a map keeps the room it once needed
+		}
+	}
+	for w := range m.watchers {
+		w.add(e, m.changes)
 	}
 }
 
-// since returns the nodes that changed after a change, in the order they did, the last change, and a
-// channel that is closed at the next.
-func (m *MemoryInventory) since(at uint64) ([]NodeEvent, uint64, <-chan struct{}) {
+func (w *memoryWatcher) add(e NodeEvent, at uint64) {
+	if w.events == nil {
+		w.events, w.order = map[string]NodeEvent{}, map[string]uint64{}
+	}
+	w.events[e.Node.ID], w.order[e.Node.ID] = e, at
+	select {
+	case w.woken <- struct{}{}:
+	default: // it has a token
+	}
+}
+
+// take returns what a watcher has to tell, in the order of the last changes.
+func (m *MemoryInventory) take(w *memoryWatcher) []NodeEvent {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var nodes []*memoryNode
-	for n := range maps.Values(m.nodes) {
-		if n.at > at {
-			nodes = append(nodes, n)
-		}
-	}
-	slices.SortFunc(nodes, func(a, b *memoryNode) int { return cmp.Compare(a.at, b.at) })
-	events := make([]NodeEvent, len(nodes))
-	for i, n := range nodes {
-		events[i] = n.NodeEvent
-	}
-	if m.woken == nil {
-		m.woken = make(chan struct{})
-	}
-	return events, m.changes, m.woken
+	events := slices.SortedFunc(maps.Values(w.events), func(a, b NodeEvent) int {
+		return cmp.Compare(w.order[a.Node.ID], w.order[b.Node.ID])
+	})
+	w.events, w.order = nil, nil
+	return events
 }
 
 // Watch implements [Inventory]. It ends with an error at a node that is refused.
 func (m *MemoryInventory) Watch(ctx context.Context, tell func(...NodeEvent) error) error {
-	var at uint64
-	for {
-		events, last, woken := m.since(at)
-		if err := tell(events...); err != nil {
-			return err
-		}
-		at = last
+	if isNil(ctx) || tell == nil {
+		return errors.New("scheduler: watch: no context, or nobody to tell")
+	}
+	w := &memoryWatcher{woken: make(chan struct{}, 1)}
+	w.woken <- struct{}{} // the first word is due even if there is no node
+	m.mu.Lock()
+	for id, e := range m.nodes { // in any order: take sorts them
+		w.add(e, m.order[id])
+	}
+	if m.watchers == nil {
+		m.watchers = map[*memoryWatcher]bool{}
+	}
+	m.watchers[w] = true
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.watchers, w)
+	}()
+	for first := true; ; first = false {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-woken:
+		case <-w.woken:
+		}
+		events := m.take(w)
+		if len(events) == 0 && !first {
+			continue // they were told together with those before
+		}
+		if err := tell(events...); err != nil {
+			return err
 		}
 	}
 }
 
 // MemoryLauncher is a [Launcher] whose tasks are entries in a table: what a simulation or a test needs. The
-// zero value is ready. It may be used by any number of goroutines.
+// zero value is ready. It may be used by any number of goroutines, and by one Run at a time.
 type MemoryLauncher struct {
 	// OnStart, if set, is called by Start, which fails if it does. It must not be changed while in use.
 	OnStart func(ctx context.Context, p Placement) error
 
 	mu      sync.Mutex
-	running map[string]Placement
+	running map[string]TaskEvent // what Watch says first of each
 	events  []TaskEvent
 	woken   chan struct{}
 }
@@ -143,37 +169,35 @@ func (m *MemoryLauncher) Start(ctx context.Context, p Placement) error {
 	if at, ok := m.running[p.Task.ID]; ok {
 		return fmt.Errorf("task %q runs on %s", p.Task.ID, at.Node)
 	}
-	if m.running == nil {
-		m.running = map[string]Placement{}
-	}
-	m.running[p.Task.ID] = p
+	m.run(TaskEvent{p, TaskRunning})
 	return nil
+}
+
+func (m *MemoryLauncher) run(e TaskEvent) {
+	if m.running == nil {
+		m.running = map[string]TaskEvent{}
+	}
+	m.running[e.Task.ID] = e
 }
 
 // Stop implements [Launcher].
 func (m *MemoryLauncher) Stop(_ context.Context, p Placement) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.running[p.Task.ID].Node == p.Node {
+	if e := m.running[p.Task.ID]; e.Node == p.Node && (e.Attempt == p.Attempt || p.Attempt == 0) {
 		delete(m.running, p.Task.ID)
 	}
 	return nil
 }
 
 // Watch implements [Launcher]. Events that are refused, for they are no news, are passed over.
-func (m *MemoryLauncher) Watch(ctx context.Context, tell func(TaskEvent) error) error {
-	for {
-		m.mu.Lock()
-		events := m.events
-		m.events = nil
-		if m.woken == nil {
-			m.woken = make(chan struct{})
-		}
-		woken := m.woken
-		m.mu.Unlock()
-		for _, e := range events {
-			_ = tell(e) // the table is right in any case
-		}
+func (m *MemoryLauncher) Watch(ctx context.Context, tell func(...TaskEvent) error) error {
+	if isNil(ctx) || tell == nil {
+		return errors.New("scheduler: watch: no context, or nobody to tell")
+	}
+	for first := true; ; first = false {
+		events, woken := m.take(first)
+		_ = tell(events...) // the table is right in any case
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -182,11 +206,39 @@ func (m *MemoryLauncher) Watch(ctx context.Context, tell func(TaskEvent) error) 
 	}
 }
 
+// take returns what happened since the last call, and a channel that is closed when something happens next. The
+// first time it also returns everything that runs.
+func (m *MemoryLauncher) take(first bool) ([]TaskEvent, <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	events := m.events
+	m.events = nil
+	if first {
+		events = slices.DeleteFunc(events, func(e TaskEvent) bool {
+			_, runs := m.running[e.Task.ID]
+			return runs || e.Status == TaskOrphan
+		})
+		events = append(events, m.sorted()...)
+	}
+	if m.woken == nil {
+		m.woken = make(chan struct{})
+	}
+	return events, m.woken
+}
+
+func (m *MemoryLauncher) sorted() []TaskEvent {
+	return slices.SortedFunc(maps.Values(m.running), func(a, b TaskEvent) int { return cmp.Compare(a.Task.ID, b.Task.ID) })
+}
+
 // Running returns what runs, in order of task IDs.
 func (m *MemoryLauncher) Running() []Placement {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.SortedFunc(maps.Values(m.running), func(a, b Placement) int { return cmp.Compare(a.Task.ID, b.Task.ID) })
+	var out []Placement
+	for _, e := range m.sorted() {
+		out = append(out, e.Placement)
+	}
+	return out
 }
 
 // End ends tasks, as they do by themselves, and reports them with the status: TaskExited or TaskLost. IDs
@@ -195,9 +247,9 @@ func (m *MemoryLauncher) End(status TaskStatus, ids ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		if p, ok := m.running[id]; ok {
+		if e, ok := m.running[id]; ok {
 			delete(m.running, id)
-			m.event(TaskEvent{p, status})
+			m.event(TaskEvent{e.Placement, status})
 		}
 	}
 }
@@ -206,10 +258,7 @@ func (m *MemoryLauncher) End(status TaskStatus, ids ...string) {
 func (m *MemoryLauncher) Appear(p Placement) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.running == nil {
-		m.running = map[string]Placement{}
-	}
-	m.running[p.Task.ID] = p
+	m.run(TaskEvent{p, TaskOrphan})
 	m.event(TaskEvent{p, TaskOrphan})
 }
 

@@ -106,8 +106,8 @@ func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
 				last, groups = g, append(groups, store.Hash(g.Name()))
 			}
 		}
-		p.view.WarmTasks(hashes[:len(part)])
-		p.view.WarmGroups(groups)
+		p.view.PrefetchTasks(hashes[:len(part)])
+		p.view.PrefetchGroups(groups)
 		for i, t := range part {
 			if _, ok := p.view.FindTaskBy(hashes[i], t.ID); !ok {
 				continue
@@ -251,11 +251,10 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		}
 	}
 	placed := p.plan.Ops[ops:]
-	if len(placed) == 0 {
-		return
-	}
 	if running+len(placed) >= g.GangSize() {
-		p.plan.Together = append(p.plan.Together, g.Name())
+		if len(placed) > 0 {
+			p.plan.Together = append(p.plan.Together, g.Name())
+		}
 		return
 	}
 	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), g.GangSize())}
@@ -264,6 +263,9 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		if u := &p.plan.Unplaced[unplaced+i]; u.Why != nil {
 			u.Reason, why = incomplete, u.Why
 		}
+	}
+	if len(placed) == 0 {
+		return
 	}
 	for _, op := range placed {
 		p.undo(op)
@@ -285,22 +287,12 @@ func (p *planner) cover(g *berth.Group) {
 	}, func(node string, lacks []berth.Lack) {
 		p.miss(g.On(node), node, lacks)
 	})
-	// Instances have IDs as other tasks do. One that was lost with its node, and not released, keeps its own.
 	instances := p.plan.Ops[from:]
-	p.plan.Ops = p.plan.Ops[:from]
-	for ops := range slices.Chunk(instances, store.Ahead) {
-		var tasks [store.Ahead]berth.Task
-		var hashes [store.Ahead]uint32
-		for i := range ops {
-			tasks[i] = ops[i].Task
-		}
-		p.findExisting(tasks[:len(ops)], hashes[:])
-		if p.one && p.exists == nil && p.gate == nil {
-			p.plan.Ops = append(p.plan.Ops, ops...)
-			continue
-		}
-		for i, op := range ops {
-			if where, known := p.known(op.Task, hashes[i]); known {
+	if !p.one || p.gate != nil {
+		// The picker knows which tasks there are, but not which the plan tried to place in vain.
+		p.plan.Ops = p.plan.Ops[:from]
+		for _, op := range instances {
+			if where, known := p.known(op.Task, store.Hash(op.Task.ID)); known {
 				p.picker.Undo(op)
 				p.miss(op.Task, op.Node, []berth.Lack{{Reason: berth.Reason{Code: berth.TaskExists, Subject: where}}})
 			} else if p.admit(&op) {
@@ -324,16 +316,9 @@ func (p *planner) placed(g *berth.Group) bool {
 	return ok && p.view.Group(id).Count > 0
 }
 
-// miss notes that a node lacks an instance of a daemon group, and why: first, that its ID is taken, as by an instance that
-// was lost with the node before and not released.
+// miss notes that a node lacks an instance of a daemon group, and why.
 func (p *planner) miss(t berth.Task, node string, lacks []berth.Lack) {
-	if len(lacks) == 0 || lacks[0].Reason.Code != berth.TaskExists {
-		if v, ok := p.snapshot.Task(t.ID); ok {
-			taken := berth.Lack{Reason: berth.Reason{Code: berth.TaskExists, Subject: whereabouts(v)}}
-			lacks = append([]berth.Lack{taken}, lacks...)
-		}
-	}
-	why := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
+	why := &berth.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
 	for _, l := range lacks {
 		why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
 	}

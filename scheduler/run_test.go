@@ -27,6 +27,7 @@ type site struct {
 	launcher  scheduler.MemoryLauncher
 	end       context.CancelCauseFunc
 	result    chan error
+	prepare   func() // if set: does something to the State before Run begins
 
 	mu     sync.Mutex
 	begun  time.Time
@@ -38,20 +39,25 @@ var errHome = errors.New("the host goes home")
 // start runs with what configure changed of the defaults.
 func (s *site) start(t *testing.T, stateCfg scheduler.StateConfig, configure func(*scheduler.RunConfig)) {
 	t.Helper()
-	var err error
-	s.state, err = scheduler.NewState(stateCfg)
-	require.NoError(t, err)
+	if s.state == nil {
+		s.state = newState(t, stateCfg)
+	}
+	if s.prepare != nil {
+		s.prepare()
+	}
 	s.begun = time.Now()
 	cfg := scheduler.RunConfig{
-		State:     s.state,
-		Queue:     &s.queue,
-		Inventory: s.inventory,
-		Launcher:  &s.launcher,
+		State:    s.state,
+		Queue:    &s.queue,
+		Launcher: &s.launcher,
 		Report: func(e scheduler.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.events = append(s.events, fmt.Sprintf("%v %v", time.Since(s.begun), e))
 		},
+	}
+	if s.inventory != nil {
+		cfg.Inventory = s.inventory
 	}
 	if configure != nil {
 		configure(&cfg)
@@ -265,9 +271,9 @@ func TestRunTakesReports(t *testing.T) {
 		}
 		g := webGroup(1000)
 		require.NoError(t, s.queue.Submit(g.Task("web-1")))
-		var tell func(scheduler.TaskEvent) error
+		var tell func(...scheduler.TaskEvent) error
 		s.start(t, scheduler.StateConfig{}, func(c *scheduler.RunConfig) {
-			c.Launcher = watched{&s.launcher, func(f func(scheduler.TaskEvent) error) { tell = f }}
+			c.Launcher = watched{&s.launcher, func(f func(...scheduler.TaskEvent) error) { tell = f }}
 		})
 		assert.Equal(t, "0s uncertain web-1 on n1: asked, no answer: context deadline exceeded", s.after(0))
 
@@ -294,10 +300,10 @@ func TestRunTakesReports(t *testing.T) {
 // watched is a launcher that hands out how to report to Run.
 type watched struct {
 	*scheduler.MemoryLauncher
-	got func(func(scheduler.TaskEvent) error)
+	got func(func(...scheduler.TaskEvent) error)
 }
 
-func (w watched) Watch(ctx context.Context, tell func(scheduler.TaskEvent) error) error {
+func (w watched) Watch(ctx context.Context, tell func(...scheduler.TaskEvent) error) error {
 	w.got(tell)
 	return w.MemoryLauncher.Watch(ctx, tell)
 }

@@ -239,7 +239,7 @@ func TestCoverage(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"n1"}, c.Running)
 	assert.Equal(t, []string{"n2", "n4"}, c.Pending, "one is assumed, one has room")
-	assert.Equal(t, "agent: 1 running, 2 pending, 1 impossible, 2 not eligible; n3: lacks 0.25 cpu", c.String())
+	assert.Equal(t, "agent: 1 running, 2 pending, 1 impossible, 2 not eligible; n3: lacks 0.25 cpu (it has 0.25 in all)", c.String())
 	assert.Equal(t, []berth.Lack{{Reason: berth.Reason{Code: berth.Cordoned}}}, c.Ineligible[0].Lacks)
 	assert.Equal(t, "n6", c.Ineligible[1].Node)
 	assert.False(t, c.Complete())

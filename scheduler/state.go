@@ -70,6 +70,8 @@ type State struct {
 	snap    *cluster.Snapshot // of the present state, if somebody asked since it changed
 	changed chan struct{}     // closed at the next change, if somebody waits for it
 	ended   store.Set         // what a call of end has named so far; empty between calls
+	feeds   []*feed           // of the Runs that work on it
+	owners  map[string]*feed  // whose task is, of those that a Run has
 }
 
 var (
@@ -311,17 +313,21 @@ func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold) {
 	defer s.unlock()
 	now := s.now()
 	c := Command{Time: now}
+	var expired []ending
 	for e := range s.ledger.tasks.passed(now) {
 		t, _ := s.ledger.fork.Task(e.id)
 		tasks = append(tasks, t)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Release, ID: e.id})
+		if len(s.feeds) > 0 {
+			expired = append(expired, ending{task: e.id, how: endExpired})
+		}
 	}
 	for e := range s.ledger.holds.passed(now) {
 		h, _ := s.ledger.fork.Hold(e.id)
 		holds = append(holds, h)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
 	}
-	s.mustApply(c)
+	s.mustApply(c, expired)
 	return tasks, holds
 }
 
@@ -348,15 +354,15 @@ func (s *State) lapse() {
 	for e := range s.ledger.holds.passed(c.Time) {
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
 	}
-	s.mustApply(c)
+	s.mustApply(c, nil)
 }
 
 // mustApply applies operations that the ledger itself named, and that therefore cannot fail.
-func (s *State) mustApply(c Command) {
+func (s *State) mustApply(c Command, expired []ending) {
 	if len(c.Ops) == 0 {
 		return
 	}
-	if err := s.apply(c); err != nil {
+	if err := s.applyTelling(c, expired); err != nil {
 		panic(fmt.Sprintf("scheduler: deadlines and records disagree: %v", err))
 	}
 }
@@ -391,22 +397,27 @@ func (s *State) change(n int, c Command) error {
 }
 
 // apply carries out a command, whole or not at all.
-func (s *State) apply(c Command) error {
+func (s *State) apply(c Command) error { return s.applyTelling(c, s.on(c.Removed)) }
+
+// applyTelling is apply of a command that ends tasks otherwise than by releasing them, which Runs are told first.
+func (s *State) applyTelling(c Command, lost []ending) error {
 	before := s.ledger.fork.Version()
 	if err := s.ledger.apply(&c); err != nil {
 		s.ledger.restore()
 		return wrap(err)
 	}
-	s.keep(before, c)
+	s.keep(before, c, lost)
 	return nil
 }
 
 // keep records a command that has been carried out, and makes it known. Until it was recorded it can be taken back, as
 // it is where Record panics.
-func (s *State) keep(before berth.Version, c Command) {
+// lost are the tasks that ended otherwise than by being released.
+func (s *State) keep(before berth.Version, c Command, lost []ending) {
 	if s.record != nil {
 		s.record(c.clone())
 	}
+	s.tell(&c, lost)
 	s.done(before)
 }
 
@@ -431,6 +442,9 @@ func (s *State) Replay(commands ...Command) error {
 	s.lock()
 	defer s.unlock()
 	before := s.ledger.fork.Version()
+	for _, f := range s.feeds {
+		f.unsure = true
+	}
 	for i := range commands {
 		if err := s.ledger.apply(&commands[i]); err != nil {
 			s.ledger.restore()

@@ -106,9 +106,9 @@ func TestBadInput(t *testing.T) {
 				scheduler.Running{Task: group("neg", berth.GroupSpec{Request: berth.Resources{"cpu": -1}}).Task("neg-1"), Node: "n1"},
 				scheduler.Running{Task: group("role", berth.GroupSpec{Role: "eng//web"}).Task("role-1"), Node: "n1"},
 				scheduler.Running{Task: group("run", berth.GroupSpec{Priority: 7}).Task("run-2"), Node: "n1"},
-				scheduler.Running{Task: plain.Task("dev"), Node: "n1", Grant: &berth.Grant{Devices: []berth.DeviceShare{{Index: 3, Units: 5}}}},
+				scheduler.Running{Task: plain.Task("dev"), Node: "n1", Grant: &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: "3", Units: 5000}}}},
 			)
-		}, berth.ErrUnknownNode, []string{`"run-1"`, `node "x"`, `"groupless"`, `"twice"`, `task "state": a task cannot be adopted as lost`, `"neg-1"`, `role "eng//web": empty segment`, `"run-2"`, `5 units of device 3`}},
+		}, berth.ErrUnknownNode, []string{`"run-1"`, `node "x"`, `"groupless"`, `"twice"`, `task "state": a task cannot be adopted as lost`, `"neg-1"`, `role "eng//web": empty segment`, `"run-2"`, `device gpu "3": 5000 units`}},
 		{"hold without anything", func(s S) error { return s.Hold(berth.Hold{}) }, nil, []string{"hold: empty name", "owner: empty name", "node: empty name", "no deadline"}},
 		{"hold that is over", func(s S) error { return s.Hold(hold("h2", now)) }, nil, []string{`scheduler: hold "h2": its deadline has passed`}},
 		{"hold that is over and more", func(s S) error {
@@ -119,7 +119,7 @@ func TestBadInput(t *testing.T) {
 			h := hold("h2", now.Add(time.Hour))
 			h.Resources["cpu"] = 1 << 62
 			return s.Hold(h)
-		}, berth.Reason{Code: berth.Insufficient, Subject: "cpu"}, []string{"h2"}},
+		}, berth.Reason{Code: berth.TooSmall, Subject: "cpu"}, []string{"h2"}},
 		{"hold of a taken ID", func(s S) error { return s.Hold(hold("h1", now.Add(time.Hour))) }, berth.Reason{Code: berth.HoldExists, Subject: "h1"}, nil},
 		{"no plan", func(s S) error { _, err := s.Commit(context.Background(), nil); return err }, nil, []string{"no plan"}},
 		{"plan of another lineage", func(s S) error {
@@ -233,7 +233,7 @@ func TestAdmission(t *testing.T) {
 	p.Place(a.Task("a-2"), "n1")
 	p.Place(a.Task("a-3"), "n1")
 	p.Release("a-1")
-	p.Take(berth.Hold{ID: "h", Owner: "o", Node: "n1", Devices: []berth.DeviceShare{{Index: 0, Units: 500}}, Deadline: time.Unix(9, 0)})
+	p.Take(berth.Hold{ID: "h", Owner: "o", Node: "n1", Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 500}}, Deadline: time.Unix(9, 0)})
 	p.Place(berth.Task{ID: "groupless"}, "n1")
 	out := commit(t, s, p)
 	assert.Equal(t, []string{

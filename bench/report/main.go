@@ -11,6 +11,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -19,13 +20,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/berth-sched/berth/internal/command"
 )
 
 func main() {
-	if err := report(os.Stdin, os.Stdout); err != nil {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(args []string, r io.Reader, w io.Writer) error {
+	if err := command.Parse(flag.NewFlagSet("report", flag.ContinueOnError), args, w); err != nil {
+		return err
+	}
+	return report(r, w)
 }
 
 const rate = "decisions/s"

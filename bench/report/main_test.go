@@ -99,3 +99,19 @@ func TestBadInput(t *testing.T) {
 	broken := errors.New("broken pipe")
 	assert.ErrorIs(t, report(iotest.ErrReader(broken), &bytes.Buffer{}), broken)
 }
+
+type full struct{}
+
+var errFull = errors.New("no space left")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestFault25WriteErrorIsReturned(t *testing.T) {
+	const result = "BenchmarkFloor/case=binpack/nodes=1/fill=0 1 5 decisions/s\n"
+	assert.ErrorIs(t, run(nil, strings.NewReader(result), full{}), errFull)
+	assert.ErrorIs(t, run([]string{"-h"}, strings.NewReader(result), full{}), errFull)
+}
+
+func TestFault25ArgumentsAllAtOnce(t *testing.T) {
+	assert.EqualError(t, run([]string{"x", "-y"}, strings.NewReader(""), full{}), "unexpected argument \"x\"\nflag provided but not defined: -y")
+}

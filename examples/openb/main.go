@@ -12,7 +12,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,11 +19,10 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/examples/openb/trace"
+	"github.com/berth-sched/berth/internal/command"
 )
 
 type options struct {
@@ -45,14 +43,20 @@ func main() {
 }
 
 func parse(args []string, w io.Writer) (options, error) {
-	o := options{modes: []string{"global", "offers"}}
+	o := options{modes: []string{"global", "offers"}, tasks: 200_000}
 	flags := flag.NewFlagSet("openb", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // main prints errors, in one line
 	flags.StringVar(&o.data, "data", "", "`folder` of the trace's CSV files; without it a cell is generated")
 	flags.StringVar(&o.pods, "pods", trace.PodList, "pod list: a `file` within -data, or a path")
 	flags.StringVar(&o.out, "o", "", "write the final assignments to this CSV `file`")
 	flags.Uint64Var(&o.seed, "seed", 1, "of what is drawn: the generated tasks, the copies of -inflate")
-	flags.IntVar(&o.tasks, "tasks", 200_000, "how many tasks to generate without -data")
+	flags.Func("tasks", "`number` of tasks to generate without -data (default 200000)", func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return errors.New("not a whole number")
+		}
+		o.tasks = n
+		return nil
+	})
 	flags.Func("inflate", "make the tasks ask for this `fraction` of the GPUs (of the cores, without any), such as 1.3", func(s string) error {
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil || !(f >= 0.001 && f <= 10) {
@@ -68,18 +72,11 @@ func parse(args []string, w io.Writer) (options, error) {
 		o.modes = []string{s}
 		return nil
 	})
-	err := flags.Parse(args)
+	err := command.Parse(flags, args, w)
 	if errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(w)
-		flags.Usage()
-	}
-	if err != nil {
 		return o, err
 	}
-	var faults []error
-	for _, arg := range flags.Args() {
-		faults = append(faults, fmt.Errorf("unexpected argument %q", arg))
-	}
+	faults := []error{err}
 	if o.tasks < 1 || o.tasks > 10_000_000 {
 		faults = append(faults, fmt.Errorf("-tasks %d: not within 1 to 10 million", o.tasks))
 	}
@@ -94,21 +91,16 @@ func parse(args []string, w io.Writer) (options, error) {
 	return o, errors.Join(faults...)
 }
 
-func run(ctx context.Context, args []string, w io.Writer) error {
+func run(ctx context.Context, args []string, w io.Writer) (err error) {
 	o, err := parse(args, w)
 	if err != nil {
 		return err
 	}
-	var c *trace.Cell
-	if o.data == "" {
-		c = trace.Google(trace.Machines, o.tasks, o.seed)
-	} else if c, err = trace.Load(o.data, o.pods); err != nil {
+	out, outErr := create(o.out)
+	defer func() { err = errors.Join(err, out.close()) }()
+	c, err := cell(o)
+	if err := errors.Join(outErr, err); err != nil {
 		return err
-	}
-	if o.inflate > 0 {
-		if err := c.Inflate(o.inflate, o.seed); err != nil {
-			return err
-		}
 	}
 	var results []*result
 	for i, mode := range o.modes {
@@ -119,47 +111,32 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 		}
 		r.mode, r.took = mode, time.Since(begin)
 		if i == 0 {
-			describe(w, c, r.capacity)
+			if err := describe(w, c, r.capacity); err != nil {
+				return err
+			}
 		}
-		r.report(w)
+		if err := r.report(w); err != nil {
+			return err
+		}
 		results = append(results, r)
 	}
-	if o.out == "" {
-		return nil
+	return out.write(results)
+}
+
+func cell(o options) (c *trace.Cell, err error) {
+	if o.data == "" {
+		c = trace.Google(trace.Machines, o.tasks, o.seed)
+	} else if c, err = trace.Load(o.data, o.pods); err != nil {
+		return nil, err
 	}
-	file, err := os.Create(o.out)
-	if err != nil {
-		return err
+	if o.inflate > 0 {
+		err = c.Inflate(o.inflate, o.seed)
 	}
-	return errors.Join(assignments(file, results), file.Close())
+	return c, err
 }
 
 // modes are the two ways to schedule a cell.
 var modes = map[string]func(context.Context, *trace.Cell) (*result, error){
 	"global": global,
 	"offers": outOfOffers,
-}
-
-// assignments writes where every task is as CSV, devices as "index:milli" joined by "|".
-func assignments(w io.Writer, results []*result) error {
-	lines := csv.NewWriter(w)
-	lines.Write([]string{"mode", "task", "node", "devices"})
-	for _, r := range results {
-		for _, op := range r.placed {
-			lines.Write([]string{r.mode, op.Task.ID, op.Node, devices(op.Grant)})
-		}
-	}
-	lines.Flush()
-	return lines.Error()
-}
-
-func devices(g *berth.Grant) string {
-	if g == nil {
-		return ""
-	}
-	shares := make([]string, len(g.Devices))
-	for i, d := range g.Devices {
-		shares[i] = fmt.Sprintf("%d:%d", d.Index, d.Units)
-	}
-	return strings.Join(shares, "|")
 }

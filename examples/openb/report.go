@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -34,31 +35,33 @@ func newResult(snapshot *cluster.Snapshot, placed []berth.Op, unplaced []berth.U
 }
 
 // describe prints what is to be scheduled.
-func describe(w io.Writer, c *trace.Cell, capacity berth.Resources) {
+func describe(w io.Writer, c *trace.Cell, capacity berth.Resources) error {
 	scarce := c.Scarce()
-	fmt.Fprintf(w, "%s: %d nodes, %d tasks that ask for %s of the %s\n", c.Name, len(c.Nodes), len(c.Pods),
+	_, err := fmt.Fprintf(w, "%s: %d nodes, %d tasks that ask for %s of the %s\n", c.Name, len(c.Nodes), len(c.Pods),
 		percentage(c.Asks(scarce), capacity[scarce]), scarce)
+	return err
 }
 
-func (r *result) report(w io.Writer) {
+func (r *result) report(w io.Writer) error {
+	var text bytes.Buffer
 	total := len(r.placed) + len(r.unplaced)
-	fmt.Fprintf(w, "\n%s: %d of %d tasks placed, %.0f decisions/s\n", r.mode, len(r.placed), total, float64(total)/r.took.Seconds())
+	fmt.Fprintf(&text, "\n%s: %d of %d tasks placed, %.0f decisions/s\n", r.mode, len(r.placed), total, float64(total)/r.took.Seconds())
 	for name, whole := range r.capacity.All() {
 		used := whole - r.free[name]
-		fmt.Fprintf(w, "  %-8s %10s of %10s allocated, %s\n", name, quantity(name, used), quantity(name, whole), percentage(used, whole))
+		fmt.Fprintf(&text, "  %-8s %10s of %10s allocated, %s\n", name, quantity(name, used), quantity(name, whole), percentage(used, whole))
 	}
 	for i, s := range r.shares {
 		if i == 0 {
-			fmt.Fprintln(w, "  dominant shares while the frameworks compete:")
+			fmt.Fprintln(&text, "  dominant shares while the frameworks compete:")
 		}
-		fmt.Fprintf(w, "  %8d placed", s.placed)
+		fmt.Fprintf(&text, "  %8d placed", s.placed)
 		for i, name := range s.frameworks {
-			fmt.Fprintf(w, "   %s %.4f", name, s.shares[i].Float64())
+			fmt.Fprintf(&text, "   %s %.4f", name, s.shares[i].Float64())
 			if on := s.shares[i].Resource; on != "" { // nobody's nothing is of any
-				fmt.Fprintf(w, " of %s", on)
+				fmt.Fprintf(&text, " of %s", on)
 			}
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(&text)
 	}
 	explained := 0
 	reasons := map[berth.Reason]int{}
@@ -68,7 +71,7 @@ func (r *result) report(w io.Writer) {
 		}
 		reasons[kind(u.Reason)]++
 	}
-	fmt.Fprintf(w, "  %d unplaced, %d explained\n", len(r.unplaced), explained)
+	fmt.Fprintf(&text, "  %d unplaced, %d explained\n", len(r.unplaced), explained)
 	var counts []berth.ReasonCount
 	for reason, n := range reasons {
 		counts = append(counts, berth.ReasonCount{Reason: reason, Nodes: n})
@@ -77,16 +80,19 @@ func (r *result) report(w io.Writer) {
 		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
 	})
 	for _, c := range counts {
-		fmt.Fprintf(w, "  %8d %v\n", c.Nodes, c.Reason)
+		fmt.Fprintf(&text, "  %8d %v\n", c.Nodes, c.Reason)
 	}
 	if len(r.unplaced) > 0 {
-		fmt.Fprintf(w, "  the first: %v\n", r.unplaced[0])
+		fmt.Fprintf(&text, "  the first: %v\n", r.unplaced[0])
 	}
+	_, err := w.Write(text.Bytes())
+	return err
 }
 
 // kind leaves out how much of a GPU was asked for, or there would be as many reasons as shapes.
 func kind(r berth.Reason) berth.Reason {
-	if r.Code == berth.NoDevice {
+	switch r.Code {
+	case berth.NoDevice, berth.DeviceTaken:
 		r.Subject = trace.GPU
 	}
 	return r

@@ -28,7 +28,7 @@ func main() {
 			node("n3", "b", 4000), node("n4", "b", 1750), node("n5", "b", 250)))
 		drf := must(allocator.New(allocator.Config{}))
 		exchange := must(offers.NewExchange(cluster, offers.Config{Order: drf.Turns()}))
-		fmt.Println(mode)
+		must(fmt.Println(mode))
 		for _, g := range []*berth.Group{agent, web, train} {
 			var source scheduler.Source = cluster // everything is in view
 			if mode == "offers" {
@@ -38,16 +38,16 @@ func main() {
 			}
 			outcome := must(must(scheduler.New(source, scheduler.Config{})).Schedule(ctx, tasks[g]...))
 			for _, op := range outcome.Placed {
-				fmt.Printf("  %v on %s\n", op.Task, op.Node) // a host starts it here, and then tells:
+				must(fmt.Printf("  %v on %s\n", op.Task, op.Node)) // a host starts it here, and then tells:
 				must(0, cluster.Confirm(op.Task.ID))
 			}
 			for _, u := range outcome.Unplaced {
-				fmt.Printf("  %v\n", u)
+				must(fmt.Printf("  %v\n", u))
 			}
 		}
-		fmt.Printf("  coverage of %v\n", must(scheduler.CoverageOf(must(exchange.Snapshot(ctx)), agent)))
+		must(fmt.Printf("  coverage of %v\n", must(scheduler.CoverageOf(must(exchange.Snapshot(ctx)), agent))))
 		share := func(r berth.Role) allocator.Share { s, _ := drf.RoleShare(r); return s }
-		fmt.Printf("  dominant shares: ops %v; shop %v; research %v\n", share("ops"), share("shop"), share("research"))
+		must(fmt.Printf("  dominant shares: ops %v; shop %v; research %v\n", share("ops"), share("shop"), share("research")))
 	}
 }
 

@@ -31,17 +31,18 @@ const (
 // fixed levels, because the top table is then a few words up to a hundred thousand rows and a few
 // hundred at a million. A page lies in one piece with its owner: reading one is four loads.
 type pages[P any] struct {
-	top      []*branch[P]
+	top      []*inner[P]
 	topOwner token
 	n        int
 }
 
-type branch[P any] struct {
-	owner token
-	twigs [fan]*twig[P]
+type inner[P any] struct {
+	owner  token
+	used   int // rows in use below it, where they are counted
+	leaves [fan]*leaf[P]
 }
 
-type twig[P any] struct {
+type leaf[P any] struct {
 	owner token
 	pages [fan]*page[P]
 }
@@ -52,7 +53,7 @@ type page[P any] struct {
 }
 
 func (a *pages[P]) at(i int) *page[P] {
-	return a.top[i>>(2*fanBits)].twigs[i>>fanBits&(fan-1)].pages[i&(fan-1)]
+	return a.top[i>>(2*fanBits)].leaves[i>>fanBits&(fan-1)].pages[i&(fan-1)]
 }
 
 // mut returns page i to be written by the holder of t. A page that had to be copied for it is handed to
@@ -76,7 +77,7 @@ func (a *pages[P]) grow(t token, rows P) {
 	a.n++
 	if i>>(2*fanBits) == len(a.top) {
 		a.ownTop(t)
-		a.top = append(a.top, &branch[P]{owner: t})
+		a.top = append(a.top, &inner[P]{owner: t})
 	}
 	*a.hook(t, i) = &page[P]{owner: t, rows: rows}
 }
@@ -87,25 +88,33 @@ func (a *pages[P]) hook(t token, i int) **page[P] {
 	a.ownTop(t)
 	b := a.top[bi]
 	if b.owner != t {
-		b = &branch[P]{owner: t, twigs: b.twigs}
+		b = &inner[P]{owner: t, used: b.used, leaves: b.leaves}
 		a.top[bi] = b
 	}
-	w := b.twigs[ti]
+	w := b.leaves[ti]
 	switch {
 	case w == nil:
-		w = &twig[P]{owner: t}
+		w = &leaf[P]{owner: t}
 	case w.owner != t:
-		w = &twig[P]{owner: t, pages: w.pages}
+		w = &leaf[P]{owner: t, pages: w.pages}
 	}
-	b.twigs[ti] = w
+	b.leaves[ti] = w
 	return &w.pages[i&(fan-1)]
 }
 
 func (a *pages[P]) ownTop(t token) {
 	if a.topOwner != t {
-		a.top = append(make([]*branch[P], 0, len(a.top)+1), a.top...)
+		a.top = append(make([]*inner[P], 0, len(a.top)+1), a.top...)
 		a.topOwner = t
 	}
+}
+
+// truncate keeps the pages below the first tables.
+func (a *pages[P]) truncate(t token, tables int) {
+	a.ownTop(t)
+	clear(a.top[tables:])
+	a.top = a.top[:tables]
+	a.n = tables * fan * fan
 }
 
 // An Array is a copy-on-write sequence of rows.
@@ -169,6 +178,12 @@ func (c *Columns) grow(t token) int {
 		c.pages.grow(t, make([]int64, c.width*pageRows))
 	}
 	return i
+}
+
+// truncate gives up the rows from a multiple of tableRows on.
+func (c *Columns) truncate(t token, rows int) {
+	c.pages.truncate(t, rows/tableRows)
+	c.rows = rows
 }
 
 // widened returns the same rows with more elements in each, the new ones zero.

@@ -204,4 +204,41 @@ func TestIndexForgets(t *testing.T) {
 	}
 	require.Equal(t, 100, x.live)
 	require.LessOrEqual(t, len(x.layers[0].groups), 64)
+	for i := range uint32(100_000) {
+		x.insert(100_000+i, i, func(uint32, uint32) bool { return true })
+	}
+	for i := range uint32(100_000) {
+		x.remove(100_000+i, i)
+	}
+	require.Equal(t, 100, x.live)
+	require.LessOrEqual(t, len(x.layers[0].groups), smallGroups, "and what most have left shrinks")
+}
+
+// Forks of forks without end have few tables, of which each is much larger than the one above.
+func TestIndexOfForksOfForks(t *testing.T) {
+	var x index
+	lives := func(uint32, uint32) bool { return true }
+	for i := range uint32(3000) {
+		x.own = false
+		x.insert(i, Hash(fmt.Sprint(i)), lives)
+		require.LessOrEqual(t, len(x.layers), 6) // 4, 16, 64, 256 and 1,024 groups have room for 3,000
+		for j := range len(x.layers) - 1 {
+			require.GreaterOrEqual(t, len(x.layers[j].groups), layerRatio*len(x.layers[j+1].groups))
+		}
+	}
+	for i := range uint32(3000) {
+		slot, ok := x.find(Hash(fmt.Sprint(i)), fmt.Sprint(i), func(slot uint32) string { return fmt.Sprint(slot) })
+		require.True(t, ok)
+		require.Equal(t, i, slot)
+	}
+}
+
+func pop(stack *[]uint32) (uint32, bool) {
+	k := len(*stack)
+	if k == 0 {
+		return 0, false
+	}
+	top := (*stack)[k-1]
+	*stack = (*stack)[:k-1]
+	return top, true
 }

@@ -35,13 +35,14 @@ type group struct {
 }
 
 const (
-	groupSize  = 7
-	leastGroup = 4 // groups of the smallest table
-	maxLayers  = 8 // beyond it a fork of forks merges them
-	deadBit    = 1 << 31
-	lowBits    = 0x0101010101010101
-	highBits   = 0x8080808080808080
-	padding    = 0xff << 56
+	groupSize   = 7
+	leastGroup  = 4       // groups of the smallest table
+	smallGroups = 1 << 12 // groups of a table that is not worth to be made smaller
+	layerRatio  = 4       // how many times larger a table is than the one above it, at least
+	deadBit     = 1 << 31
+	lowBits     = 0x0101010101010101
+	highBits    = 0x8080808080808080
+	padding     = 0xff << 56
 )
 
 // newTable returns a table with room for some entries, and for more: a quarter of its buckets stay
@@ -163,32 +164,41 @@ func (x *index) find(hash uint32, id string, idOf func(slot uint32) string) (uin
 // kind that the index is of.
 func (x *index) insert(slot, hash uint32, lives func(slot, hash uint32) bool) {
 	x.live++
-	switch last := len(x.layers) - 1; {
-	case !x.own && len(x.layers) < maxLayers:
-		x.layers, x.own = append(slices.Clip(x.layers), newTable(0)), true
-	case !x.own:
-		// What is dead in a store's own eyes may be alive in those of a fork, and the other way round.
+	last := len(x.layers) - 1
+	if !x.own {
+		x.layers, x.own = x.withLayer(lives), true
+	} else if x.layers[last].full() {
+		x.layers = append(slices.Clone(x.layers[:last]), x.layers[last].renewed())
+	}
+	x.layers[len(x.layers)-1].put(slot, hash)
+}
+
+// withLayer returns the layers with another on top. It takes the place of those that are not much larger, with what is alive
+// in them: so forks of forks without end have few layers, and each entry is moved up a few times only.
+func (x *index) withLayer(lives func(slot, hash uint32) bool) []*table {
+	// What is dead in a store's own eyes may be alive in those of a fork, and the other way round.
+	fresh, keep := newTable(1), len(x.layers)
+	for keep > 0 && len(x.layers[keep-1].groups) < layerRatio*len(fresh.groups) {
+		keep--
+		merged := x.layers[keep:]
 		alive := 0
-		for _, t := range x.layers {
+		for _, t := range merged {
 			t.all(func(slot, hash uint32, _ bool) {
 				if lives(slot, hash) {
 					alive++
 				}
 			})
 		}
-		fresh := newTable(alive + 1)
-		for _, t := range x.layers {
+		fresh = newTable(alive + 1)
+		for _, t := range merged {
 			t.all(func(slot, hash uint32, _ bool) {
 				if lives(slot, hash) {
 					fresh.put(slot, hash)
 				}
 			})
 		}
-		x.layers, x.own = []*table{fresh}, true
-	case x.layers[last].full():
-		x.layers = append(slices.Clone(x.layers[:last]), x.layers[last].renewed())
 	}
-	x.layers[len(x.layers)-1].put(slot, hash)
+	return append(slices.Clone(x.layers[:keep]), fresh)
 }
 
 // renewed returns a table of what is alive in t, with room for more.
@@ -211,8 +221,14 @@ func (t *table) renewed() *table {
 // remove takes out the row in a slot.
 func (x *index) remove(slot, hash uint32) {
 	x.live--
-	if x.own {
-		x.layers[len(x.layers)-1].kill(slot, hash)
+	if !x.own {
+		return
+	}
+	last := len(x.layers) - 1
+	t := x.layers[last]
+	t.kill(slot, hash)
+	if len(t.groups) > smallGroups && x.live < len(t.groups)/2 { // it has fourteen buckets and more for each that is alive
+		x.layers = append(slices.Clone(x.layers[:last]), t.renewed())
 	}
 }
 
@@ -259,10 +275,12 @@ func (s *Set) Grow(n int) {
 	}
 }
 
-// Clear forgets all, and keeps room for about as much.
+// Clear forgets all, and keeps room for about as much, or for some thousands if it was more.
 func (s *Set) Clear() {
 	switch t := s.table; {
 	case t == nil || t.used == 0:
+	case len(t.groups) > smallGroups:
+		s.table, s.ids = nil, nil
 	case len(t.groups) > leastGroup && t.used < len(t.groups)/2:
 		s.table, s.ids = newTable(t.used), nil
 	default:

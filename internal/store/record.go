@@ -3,7 +3,44 @@ package store
 import (
 	"iter"
 	"slices"
+
+	"github.com/berth-sched/berth"
 )
+
+// Record is a task or a hold. A task takes what its group requests and, with Extra, devices and ports;
+// a hold takes what its Extra says.
+type Record struct {
+	ID       string // empty where the slot is free
+	Extra    *Extra
+	Deadline int64  // as DeadlineOf counts; 0 is never
+	Group    uint32 // where the slot is free, the next that is
+	Row      uint32 // None when on no node
+	hash     uint32 // of the ID
+	life     uint32 // how many records the slot has had
+	State    uint8
+}
+
+// Extra is what only some records have. It is immutable: a change replaces it.
+type Extra struct {
+	Grant   *berth.Grant // what a task was granted
+	Hold    *berth.Hold  // of a hold
+	Needs   []Need       // what a hold takes
+	Devices []DeviceShare
+	Ports   []uint16 // ascending
+	// Of a task with shares of devices that its node no longer has, or that are unhealthy: their units, and what of the
+	// group's request is therefore not taken of the node.
+	Stray int64
+	Spare []Need
+}
+
+// A DeviceShare is a number of units of the device at an index of its node.
+type DeviceShare struct {
+	Index int
+	Units int64
+}
+
+// Tasks returns the number of tasks, those on no node included.
+func (v *View) Tasks() int { return v.taskN }
 
 // Record returns a record to be read.
 func (v *View) Record(slot uint32) *Record { return v.recs.At(int(slot)) }
@@ -42,8 +79,8 @@ func (v *View) idIf(slot uint32, hold bool) string {
 // Members yields the records of a group, the earliest added first.
 func (v *View) Members(group uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		for _, m := range v.Group(group).members {
-			if v.Record(m.slot).is(m) && !yield(m.slot) {
+		for m := range v.Group(group).members.all() {
+			if v.is(m) && !yield(m.slot) {
 				return
 			}
 		}
@@ -54,7 +91,7 @@ func (v *View) Members(group uint32) iter.Seq[uint32] {
 func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
 	return func(yield func(uint32, *Record) bool) {
 		for _, m := range v.Node(row).members {
-			if r := v.Record(m.slot); r.isOn(m, row) && !yield(m.slot, r) {
+			if v.isOn(m, row) && !yield(m.slot, v.Record(m.slot)) {
 				return
 			}
 		}
@@ -65,8 +102,14 @@ func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
 // which it was mentioned: slots are used again.
 type mention struct{ slot, life uint32 }
 
-// is reports whether a record is the one that was mentioned.
-func (r *Record) is(m mention) bool { return r.life == m.life && r.ID != "" }
+// is reports whether the record that was mentioned is still there.
+func (v *View) is(m mention) bool {
+	if int(m.slot) >= v.recs.Len() {
+		return false
+	}
+	r := v.Record(m.slot)
+	return r.life == m.life && r.ID != ""
+}
 
 // A member is a mention of a record in the list of its node, with its group beside it so that counting a
 // group's members on a node touches no other records. It is good as long as the record is on the node, which it
@@ -76,8 +119,14 @@ type member struct {
 	group uint32
 }
 
-// isOn reports whether a record is the one that was mentioned on a row, and still there.
-func (r *Record) isOn(m member, row uint32) bool { return r.life == m.life && r.Row == row }
+// isOn reports whether the record that was mentioned on a row is still there.
+func (v *View) isOn(m member, row uint32) bool {
+	if int(m.slot) >= v.recs.Len() {
+		return false
+	}
+	r := v.Record(m.slot)
+	return r.life == m.life && r.Row == row
+}
 
 func (s *Store) indexOf(group uint32) *index {
 	if group == Holds {
@@ -85,6 +134,10 @@ func (s *Store) indexOf(group uint32) *index {
 	}
 	return &s.byTask
 }
+
+// Life is which of the records that its slot has had r is: with its slot it tells a record from every other of
+// the branch, one of the same ID included.
+func (r *Record) Life() uint32 { return r.life }
 
 // hasTask and hasHold report whether a slot has a task or a hold of that hash: both kinds share the slots.
 func (s *Store) hasTask(slot, hash uint32) bool {
@@ -97,22 +150,18 @@ func (s *Store) hasHold(slot, hash uint32) bool {
 
 // Add puts a record of an ID that is not there yet on a node, or on none, and takes what it takes.
 func (s *Store) Add(id string, r Record) uint32 {
-	slot, ok := pop(&s.recFree)
-	if !ok {
-		slot = uint32(s.recs.grow(s.token))
-	}
-	at := s.recs.mutAt(s.token, int(slot))
-	r.ID, r.hash, r.life = id, Hash(id), at.life+1
+	slot, at := s.newSlot()
+	r.ID, r.hash, r.life = id, Hash(id), max(at.life, s.lives)+1
 	row := r.Row
 	r.Row = None
 	*at = r
-	s.noteAt(added, slot)
+	s.note(added, slot)
 	s.indexRecord(slot, at)
 	g := s.group(r.Group)
-	g.members = append(g.members, mention{slot, r.life})
+	g.members.add(mention{slot, r.life})
 	g.tasks++
 	if row != None {
-		s.settle(slot, at, g, row)
+		s.attach(slot, at, g, row)
 	}
 	return slot
 }
@@ -142,26 +191,25 @@ func (s *Store) Remove(slot uint32) {
 	if id != Holds {
 		s.taskN--
 	}
-	*r = Record{Row: None, life: r.life}
-	s.recFree = append(s.recFree, slot)
+	s.dropSlot(slot, r)
 	if row != None {
 		ns := s.node(row)
 		ns.live--
-		ns.members = tidy(ns.members, int(ns.live), func(m member) bool { return s.Record(m.slot).isOn(m, row) })
+		ns.members = tidied(ns.members, int(ns.live), func(m member) bool { return s.isOn(m, row) })
 	}
 	if g.tasks--; id != Holds && g.tasks == 0 {
 		s.dropGroup(id)
 		return
 	}
-	g.members = tidy(g.members, g.tasks, func(m mention) bool { return s.Record(m.slot).is(m) })
+	g.members.tidy(g.tasks, s.is)
 }
 
-// tidy returns a list without mentions of what is gone, once they are most of it.
-func tidy[M any](list []M, live int, good func(M) bool) []M {
+// tidied returns the list of a node without mentions of what is gone, once they are most of it.
+func tidied(list []member, live int, good func(member) bool) []member {
 	if len(list) < 4*live+16 {
 		return list
 	}
-	kept := make([]M, 0, live+live/2+1)
+	kept := make([]member, 0, live+live/2+1)
 	for _, m := range list {
 		if good(m) {
 			kept = append(kept, m)
@@ -177,23 +225,39 @@ func (s *Store) Mark(slot uint32, state uint8, deadline int64) {
 	r.State, r.Deadline = state, deadline
 }
 
-// Resize replaces what a hold takes on its node.
-func (s *Store) Resize(slot uint32, extra *Extra) {
-	r := s.recs.mutAt(s.token, int(slot))
-	s.noteResize(slot, r)
-	g := s.group(r.Group)
-	if r.Row == None {
-		r.Extra = extra
+// Resize replaces what holds on one node take there, all at once: lists of the node's ports are copied once, however many
+// the holds are.
+func (s *Store) Resize(slots []uint32, extras []*Extra) {
+	if len(slots) == 0 {
 		return
 	}
-	ns := s.node(r.Row)
-	s.give(r, g, ns)
-	r.Extra = extra
-	s.take(r, g, ns)
+	row := s.Record(slots[0]).Row
+	ns, free := s.node(row), s.free.mutRow(s.token, int(row))
+	s.noteResize(slots, row, ns)
+	devices, rare := slices.Clone(ns.Devices), ns.rare
+	var before, after []uint16
+	for i, slot := range slots {
+		r := s.recs.mutAt(s.token, int(slot))
+		rare = r.Extra.take(free, rare, -1)
+		takeDevices(devices, r.Extra.Devices, -1)
+		before = append(before, r.Extra.Ports...)
+		r.Extra = extras[i]
+		rare = r.Extra.take(free, rare, 1)
+		takeDevices(devices, r.Extra.Devices, 1)
+		after = append(after, r.Extra.Ports...)
+	}
+	ports := ns.Ports
+	if len(before)+len(after) > 0 {
+		slices.Sort(before)
+		slices.Sort(after)
+		ports = mergePorts(withoutPorts(ports, before), after)
+	}
+	ns.Parts = partsOf(devices, ports, ns.Stray, rare)
+	s.changed(row, Holds)
 }
 
-// settle puts a new record on a node.
-func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
+// attach puts a new record on a node.
+func (s *Store) attach(slot uint32, r *Record, g *Group, row uint32) {
 	r.Row = row
 	ns := s.node(row)
 	if ns.members == nil {
@@ -204,13 +268,13 @@ func (s *Store) settle(slot uint32, r *Record, g *Group, row uint32) {
 	s.take(r, g, ns)
 }
 
-// Unsettle takes a record off its node, if it is on one, for good, and gives back what it takes there.
-func (s *Store) Unsettle(slot uint32) {
+// Detach takes a record off its node, if it is on one, for good, and gives back what it takes there.
+func (s *Store) Detach(slot uint32) {
 	if s.recs.At(int(slot)).Row == None {
 		return
 	}
 	r := s.recs.mutAt(s.token, int(slot))
-	s.noteUnsettle(slot, r)
+	s.noteDetach(slot, r)
 	ns := s.node(r.Row)
 	s.give(r, s.group(r.Group), ns)
 	r.Row = None
@@ -223,15 +287,13 @@ func (s *Store) take(r *Record, g *Group, ns *NodeState) { s.move(r, g, ns, 1) }
 func (s *Store) give(r *Record, g *Group, ns *NodeState) { s.move(r, g, ns, -1) }
 
 func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
-	needs := g.Request
-	if r.Group == Holds {
-		needs = r.Extra.Needs
+	free, rare := s.free.mutRow(s.token, int(r.Row)), ns.rare
+	rare = takeNeeds(free, rare, g.Request, sign) // holds have none
+	x := r.Extra
+	if x != nil {
+		rare = x.take(free, rare, sign)
 	}
-	free := s.free.mutRow(s.token, int(r.Row))
-	for _, n := range needs {
-		free[n.Dim] -= sign * n.Amount
-	}
-	if x := r.Extra; x != nil && len(x.Devices)+len(x.Ports) > 0 {
+	if x != nil && (len(x.Devices)+len(x.Ports) > 0 || x.Stray > 0) {
 		devices, ports := ns.Devices, ns.Ports
 		if len(x.Devices) > 0 {
 			devices = slices.Clone(devices)
@@ -244,11 +306,30 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 		default:
 			ports = withoutPorts(ports, x.Ports)
 		}
-		ns.Parts = partsOf(devices, ports)
+		ns.Parts = partsOf(devices, ports, ns.Stray+sign*x.Stray, rare)
+	} else if len(rare) > 0 || len(ns.rare) > 0 {
+		ns.Parts = partsOf(ns.Devices, ns.Ports, ns.Stray, rare)
 	}
 	g.Count += int(sign)
-	s.tally(g, ns.Node, int32(sign))
+	s.count(g, ns.Node, int32(sign))
 	s.changed(r.Row, r.Group)
+}
+
+// take moves free amounts, in columns and rare ones, by what an extra takes of them beside its group's request: sign +1 to
+// take and -1 to give back. It returns the rare ones.
+func (x *Extra) take(free []int64, rare []Need, sign int64) []Need {
+	return takeNeeds(free, takeNeeds(free, rare, x.Needs, sign), x.Spare, -sign)
+}
+
+func takeNeeds(free []int64, rare, needs []Need, sign int64) []Need {
+	for _, n := range needs {
+		if n.Dim < denseDims {
+			free[n.Dim] -= sign * n.Amount
+		} else {
+			rare = changedBy(rare, n.Dim, -sign*n.Amount)
+		}
+	}
+	return rare
 }
 
 // takeDevices moves free units by a share, sign +1 to take and -1 to give back. A device that its
@@ -261,11 +342,15 @@ func takeDevices(free []int64, shares []DeviceShare, sign int64) {
 	}
 }
 
+// mergePorts returns the ports of two ascending lists, ascending.
 func mergePorts(a, b []uint16) []uint16 {
 	out := make([]uint16, 0, len(a)+len(b))
-	out = append(append(out, a...), b...)
-	slices.Sort(out)
-	return out
+	for len(a) > 0 && len(b) > 0 {
+		i, _ := slices.BinarySearch(a, b[0])
+		out = append(append(out, a[:i]...), b[0])
+		a, b = a[i:], b[1:]
+	}
+	return append(append(out, a...), b...)
 }
 
 // withoutPorts returns a less one occurrence of each of b, both ascending: an adopted task may share a

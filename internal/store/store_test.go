@@ -13,10 +13,10 @@ import (
 
 func (s *Store) testNode(id, zone string, cpu int64) *Node {
 	d := s.Dim("cpu")
-	n := &Node{ID: id, Capacity: make([]int64, d+1), Devices: []int64{1000}}
-	n.Capacity[d] = cpu
+	n := &Node{ID: id, Devices: []int64{1000}}
+	n.SetCapacity(d, cpu)
 	if zone != "" {
-		n.Attrs = []Attr{{s.Attrs().ID("zone"), s.Attrs().ID(zone)}}
+		n.Attrs = []Attr{{s.Attrs().ID("zone"), s.Value(zone)}}
 	}
 	return n
 }
@@ -82,7 +82,7 @@ func TestViewsAreReadWhileForksWrite(t *testing.T) {
 				assert.False(t, ok)
 			}
 			assert.Equal(t, 100, f.Group(g).Count)
-			assert.Len(t, f.Sorted(), 100)
+			assert.Len(t, f.Order(), 100)
 		})
 	}
 	for i := range 50 {
@@ -108,14 +108,14 @@ func TestCountsAgainstRecount(t *testing.T) {
 			case 0:
 				n := s.testNode(node, []string{"", "a", "b", "c"}[r.IntN(4)], 100)
 				if isNode {
-					s.SetNode(row, n)
+					s.SetNode(row, n, asBefore)
 				} else {
 					rows[node] = s.AddNode(n)
 				}
 			case 1:
 				if isNode && r.IntN(3) == 0 {
 					for slot := range s.On(row) {
-						s.Unsettle(slot)
+						s.Detach(slot)
 					}
 					s.RemoveNode(row)
 					delete(rows, node)
@@ -135,7 +135,7 @@ func TestCountsAgainstRecount(t *testing.T) {
 				}
 			case 6:
 				if isTask { // lost with its node
-					s.Unsettle(slot)
+					s.Detach(slot)
 				}
 			case 7:
 				s = s.Snapshot().Fork()
@@ -190,18 +190,20 @@ func TestCountsAgainstRecount(t *testing.T) {
 	}
 }
 
+func asBefore(r *Record) *Extra { return r.Extra }
+
 func TestSetNodeMovesCountsAndRoom(t *testing.T) {
 	s := New()
 	row := s.AddNode(s.testNode("n", "a", 10))
 	g := s.testGroup("g", 4)
 	s.Add("t", Record{Group: g, Row: row, Extra: &Extra{Devices: []DeviceShare{{0, 300}}}})
 	zone := s.Attrs().ID("zone")
-	s.SetNode(row, s.testNode("n", "b", 3))
-	assert.Equal(t, 0, s.CountAt(g, zone, s.Attrs().ID("a")))
-	assert.Equal(t, 1, s.CountAt(g, zone, s.Attrs().ID("b")))
+	s.SetNode(row, s.testNode("n", "b", 3), asBefore)
+	assert.Equal(t, 0, s.CountAt(g, zone, s.Value("a")))
+	assert.Equal(t, 1, s.CountAt(g, zone, s.Value("b")))
 	assert.Equal(t, int64(3-4), s.Free(row)[0])
 	assert.Equal(t, []int64{700}, s.Node(row).Devices)
-	s.SetNode(row, &Node{ID: "n"})
+	s.SetNode(row, &Node{ID: "n"}, asBefore)
 	assert.Empty(t, s.Counts(g, zone))
 	assert.Equal(t, int64(-4), s.Free(row)[0])
 	assert.Empty(t, s.Node(row).Devices, "the share is of a device that is gone")
@@ -223,7 +225,7 @@ func TestRowsRecordsAndGroupsAreUsedAgain(t *testing.T) {
 	s.RemoveNode(a)
 	assert.Equal(t, a, s.AddNode(s.testNode("z", "", 9)))
 	assert.Equal(t, int64(9), s.Free(a)[0])
-	assert.Equal(t, []uint32{b, a}, s.Sorted(), "the order is that of the IDs, not of the rows")
+	assert.Equal(t, []uint32{b, a}, s.Order(), "the order is that of the IDs, not of the rows")
 	_, ok = s.FindNode("a")
 	assert.False(t, ok)
 	assert.Equal(t, []string{"u"}, membersOf(&s.View, b))
@@ -236,9 +238,9 @@ func TestDimensionsGrowUnderViews(t *testing.T) {
 	for i := range 20 {
 		assert.Equal(t, int32(i+1), s.Dim(fmt.Sprint("d", i)))
 	}
-	n := &Node{ID: "n", Capacity: make([]int64, 21)}
-	n.Capacity[20] = 7
-	s.SetNode(row, n)
+	n := &Node{ID: "n"}
+	n.SetCapacity(20, 7)
+	s.SetNode(row, n, asBefore)
 	assert.Equal(t, []string{"cpu"}, v.Dims())
 	assert.Equal(t, int64(5), v.Free(row)[0])
 	assert.Equal(t, int64(7), s.Free(row)[20])
@@ -247,7 +249,7 @@ func TestDimensionsGrowUnderViews(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// sortNodes merges what was added into the order it had; sorting all must give the same.
+// The order is worked out from the one before it and what came and went; sorting all must give the same.
 func TestOrderIsSorted(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -268,7 +270,7 @@ func TestOrderIsSorted(t *testing.T) {
 				s = s.Snapshot().Fork()
 			}
 			var got []string
-			for i, row := range s.Sorted() {
+			for i, row := range s.Order() {
 				got = append(got, s.Node(row).Node.ID)
 				require.Equal(t, uint32(i), s.Rank()[row])
 			}
@@ -280,38 +282,6 @@ func TestOrderIsSorted(t *testing.T) {
 			require.Equal(t, want, got, "seed %d", seed)
 		}
 	}
-}
-
-func TestSince(t *testing.T) {
-	s := New()
-	row := s.AddNode(s.testNode("n", "", 5))
-	g := s.testGroup("g", 0)
-	v := s.Snapshot()
-	s.Add("t", Record{Group: g, Row: row})
-	changes, ok := s.Since(v.Version().Seq)
-	require.True(t, ok)
-	assert.Equal(t, []Change{{row, g}}, changes)
-	changes, ok = v.Since(v.Version().Seq)
-	require.True(t, ok)
-	assert.Empty(t, changes)
-	_, ok = v.Since(s.Version().Seq)
-	assert.False(t, ok, "a view cannot tell the future")
-
-	f := v.Fork()
-	assert.NotEqual(t, s.Version().Branch, f.Version().Branch, "a fork is another history")
-	_, ok = f.Since(0)
-	assert.False(t, ok, "a fork's log begins with the fork")
-
-	for range 1 << 17 {
-		s.SetCordoned(row, true)
-		s.SetCordoned(row, false)
-	}
-	_, ok = s.Since(v.Version().Seq)
-	assert.False(t, ok, "the log is bounded")
-	changes, ok = s.Since(s.Version().Seq - 1<<16)
-	require.True(t, ok, "and keeps the last 65,536 changes at the least")
-	assert.Len(t, changes, 1<<16)
-	assert.LessOrEqual(t, len(s.log), 1<<17)
 }
 
 func TestPortsAndDevicesComeBack(t *testing.T) {
@@ -343,7 +313,7 @@ func TestResizeHold(t *testing.T) {
 	_, isTask := s.FindTask("h")
 	assert.False(t, isTask, "the IDs of holds are their own")
 	assert.Zero(t, s.Tasks())
-	s.Resize(slot, needs(2))
+	s.Resize([]uint32{slot}, []*Extra{needs(2)})
 	assert.Equal(t, int64(8), s.Free(row)[0])
 	s.Remove(slot)
 	assert.Equal(t, int64(10), s.Free(row)[0])
@@ -383,6 +353,75 @@ func TestInternerIsSafe(t *testing.T) {
 	assert.Len(t, in.text, 500)
 }
 
+// Values that no node has any more are forgotten, and never confused with others by a view that has them.
+func TestValuesOfNodesThatAreGoneAreForgotten(t *testing.T) {
+	s := New()
+	stays := s.testNode("stays", "a", 1)
+	s.AddNode(stays)
+	old := s.testNode("old", "b", 1)
+	row := s.AddNode(old)
+	past := s.Snapshot()
+	s.RemoveNode(row)
+	for i := range 50_000 {
+		s.RemoveNode(s.AddNode(s.testNode("n", fmt.Sprint("value ", i), 1)))
+	}
+	require.LessOrEqual(t, s.values.len(), 5000)
+	require.LessOrEqual(t, len(s.catalog.values[stays.Attrs[0].Key]), Narrow+1)
+	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"), "a value that a node has keeps its number")
+	assert.NotEqual(t, old.Attrs[0].Value, s.Value("b"))
+
+	f := past.Fork()
+	assert.Equal(t, old.Attrs[0].Value, f.Value("b"), "to a view of the past nothing is gone")
+	assert.Equal(t, stays.Attrs[0].Value, f.Value("a"))
+	assert.NotEqual(t, s.Value("of the store"), f.Value("of the fork"), "numbers are of one lineage")
+	for i := range 50_000 { // forks that add nodes do not fill up what they came from
+		g := past.Fork()
+		g.AddNode(g.testNode("m", fmt.Sprint("what if ", i), 1))
+		if i%1000 == 0 {
+			past = s.Snapshot()
+		}
+	}
+	require.LessOrEqual(t, s.values.len(), 15_000)
+	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"))
+}
+
+// Views and forks of them are read while their store goes on. The race detector has the last word.
+func TestViewsAreReadWhileTheStoreGoesOn(t *testing.T) {
+	s := New()
+	g := s.testGroup("g", 1)
+	var wg sync.WaitGroup
+	for i := range 60 {
+		row := s.AddNode(s.testNode(fmt.Sprint("n", i*7%60), fmt.Sprint("zone", i), 5))
+		s.Add(fmt.Sprint("t", i), Record{Group: g, Row: row})
+		s.Dim(fmt.Sprint("d", i))
+		if i%10 == 9 {
+			old, _ := s.FindTask(fmt.Sprint("t", i-5))
+			s.Remove(old)
+			gone := s.AddNode(s.testNode("gone", "", 5))
+			s.RemoveNode(gone)
+		}
+		v, at := s.Snapshot(), s.Position()
+		for range 2 {
+			wg.Go(func() {
+				f := v.Fork()
+				f.Add("of the fork", Record{Group: g, Row: row})
+				f.AddNode(f.testNode("m", "zone of the fork", 1))
+				f.Dim("of the fork")
+				assert.Len(t, f.Order(), i+2)
+				assert.Len(t, v.Order(), i+1)
+				_, ok := v.FindTask(fmt.Sprint("t", i))
+				assert.True(t, ok)
+				_, ok = v.DimOf(fmt.Sprint("d", i))
+				assert.True(t, ok)
+				changes, ok := f.Since(at)
+				assert.True(t, ok)
+				assert.Len(t, changes, 2)
+			})
+		}
+	}
+	wg.Wait()
+}
+
 // Tasks and holds share slots, and a hold may have the ID that a task had in its slot. Forks of forks merge the tables
 // that find them, and must tell the two apart.
 func TestForksOfForksTellTasksFromHolds(t *testing.T) {
@@ -400,11 +439,12 @@ func TestForksOfForksTellTasksFromHolds(t *testing.T) {
 		f.Remove(slot)
 		require.Equal(t, slot, f.Add(id, Record{Group: Holds, Row: row, Extra: &Extra{}}), "the trap needs the slot again")
 	}
-	for i := range 3 * maxLayers {
+	const forks = 100
+	for i := range forks {
 		f = f.Snapshot().Fork()
 		f.Add(fmt.Sprint("y", i), Record{Group: g, Row: row})
 	}
-	require.Equal(t, 1+3*maxLayers, f.Tasks())
+	require.Equal(t, 1+forks, f.Tasks())
 	for i := range 100 {
 		_, isTask := f.FindTask(fmt.Sprint("x", i))
 		_, isHold := f.FindHold(fmt.Sprint("x", i))

@@ -1,36 +1,47 @@
 package store
 
+import "slices"
+
 // A store that is undoable takes down how to take back each change, in the order of the changes, until Keep says that
-// they stay. Taking back the latest ones leaves the store as it was, version and the order of every list included, so
-// that whoever looked before sees no difference; only the room that its slots and tables take stays. The cost is some
-// nanoseconds for each change, and nothing is copied for what is added.
+// they stay. Taking back the latest ones leaves the store as it was, sequence number, log and the order of every list
+// included, so that whoever looked before sees no difference; only the room that rows, slots and tables take stays, and
+// the names of dimensions and values. The cost is some nanoseconds for each change, and nothing is copied for what is added.
+//
+// What the store gives up when much has gone, which is rows and slots at the end, dimensions and values, it may need to take a
+// change back. So an undoable store gives up nothing while there are changes to take back, and makes up for it in Keep.
 
 // journal is how to take back the changes since the last Keep. What a kind of change needs besides the entry lies on a
 // stack of its own, so that the entries of additions are small.
 type journal struct {
-	on      bool
-	kept    Point // the moment of the last Keep
-	viewed  bool  // while changes are taken back: a view may have been taken since the first of them
+	undoable bool
+	on       bool   // changes are taken down: not while they are taken back
+	late     bool   // something may have been given up, but for changes that could be taken back
+	undone   uint64 // times that changes were taken back
+	kept     Point  // the moment of the last Keep
+
 	entries []entry
 	removed []removal
 	dropped []Group
 	rows    []rowBefore
-	extras  []*Extra
+	parts   []*Parts
+	extras  []extraBefore
 }
 
 type entryKind uint8
 
 const (
-	added       entryKind = iota // a record
-	removed                      // a record; its removal is on a stack
-	marked                       // a record: state and value are what it was marked with before
-	resized                      // a record; its extra is on a stack
-	unsettled                    // a record; value is the row that it was on
-	grouped                      // a group came
-	ungrouped                    // a group went; it is on a stack
-	nodeAdded                    // a row
-	nodeSet                      // a row; what it was is on a stack
-	nodeRemoved                  // a row; what it was is on a stack
+	added        entryKind = iota // a record
+	removed                       // a record; its removal is on a stack
+	marked                        // a record: state and value are what it was marked with before
+	detached                      // a record; value is the row that it was on
+	resized                       // a row; its parts are on a stack, and the extras of so many holds as value says
+	grouped                       // a group came
+	ungrouped                     // a group went; it is on a stack
+	nodeAdded                     // a row
+	nodeSet                       // a row; what it was is on a stack, and so many extras that were replaced as value says
+	nodeRemoved                   // a row; what it was is on a stack
+	nodeCordoned                  // a row; state is 1 if it was cordoned
+	nodeWithheld                  // a row; state is 1 if it was withheld
 )
 
 type entry struct {
@@ -40,34 +51,41 @@ type entry struct {
 	value int64
 }
 
-// removal is a record that was removed, and the lists that mentioned it as they were.
+// removal is a record that was removed, and the lists that mentioned it as they were: they may have been tidied with it.
 type removal struct {
 	record  Record
-	ofGroup []mention
+	ofGroup list
 	onNode  []member
 }
 
 // rowBefore is a row as it was.
 type rowBefore struct {
 	node NodeState
-	free []int64
+	free []int64 // in columns; there was none of those that came since
+}
+
+// extraBefore is what a record had.
+type extraBefore struct {
+	slot  uint32
+	extra *Extra
 }
 
 // Point is a moment to go back to.
 type Point struct {
 	entries int
 	seq     uint64
+	log     []Change
 	token   token
 }
 
 // Undoable makes the store take down how to take back what is done to it from now on.
 func (s *Store) Undoable() {
-	s.journal = journal{on: true}
+	s.journal = journal{undoable: true, on: true, undone: s.journal.undone}
 	s.journal.kept = s.Point()
 }
 
-// Point returns the present moment. It is good until the next Keep.
-func (s *Store) Point() Point { return Point{len(s.journal.entries), s.seq, s.token} }
+// Point returns the present moment. It is good until the next Keep, or until an earlier one is gone back to.
+func (s *Store) Point() Point { return Point{len(s.journal.entries), s.seq, s.log, s.token} }
 
 // Kept returns the moment of the last Keep.
 func (s *Store) Kept() Point { return s.journal.kept }
@@ -75,7 +93,13 @@ func (s *Store) Kept() Point { return s.journal.kept }
 // Pending reports whether anything was changed since the last Keep.
 func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
 
-// Keep says that what was changed stays.
+// Undone returns how often changes have been taken back. Versions, positions and the lives of records since the moment that the
+// store went back to are given again, to what comes then. So whoever remembers any of them, in the store or in a view taken
+// meanwhile, forgets what it remembers when this number is another.
+func (s *Store) Undone() uint64 { return s.journal.undone }
+
+// Keep says that what was changed stays. What waited for that is given up now: rows and slots at the end, dimensions and
+// values that nothing has.
 func (s *Store) Keep() {
 	j := &s.journal
 	if cap(j.entries) > 1<<17 {
@@ -85,8 +109,28 @@ func (s *Store) Keep() {
 	empty(&j.removed)
 	empty(&j.dropped)
 	empty(&j.rows)
+	empty(&j.parts)
 	empty(&j.extras)
-	j.kept = Point{0, s.seq, s.token}
+	if j.late {
+		j.late = false
+		s.shortenRows()
+		s.shortenSlots()
+		s.shortenGroups()
+		s.forgetValues()
+		s.forgetDims()
+	}
+	j.kept = s.Point()
+}
+
+// postponed reports whether the store must give up nothing now, because it may need it to take changes back. Then Keep looks
+// again whether there is something to give up.
+func (s *Store) postponed() bool {
+	j := &s.journal
+	if !j.undoable || j.on && len(j.entries) == 0 {
+		return false
+	}
+	j.late = true
+	return true
 }
 
 // empty takes all off a stack. It keeps room for some more.
@@ -102,67 +146,53 @@ func empty[T any](stack *[]T) {
 }
 
 // Undo takes back what was changed since a point, the latest first. It tells of each record as it was before it is taken back
-// and as it is then; a Record without an ID is none.
+// and as it is then; a Record without an ID is none. Who is told may read the groups of the store, and leaves it as it is.
 func (s *Store) Undo(to Point, tell func(from, to Record)) {
 	j := &s.journal
+	if len(j.entries) == to.entries {
+		return
+	}
+	j.undone++
 	j.on = false // taking back is not to be taken back
-	j.viewed = s.token != to.token
 	defer func() { j.on = true }()
+	viewed := s.token != to.token // a view may have been taken since, with what is taken out of the lists
 	for len(j.entries) > to.entries {
-		e := pull(&j.entries)
-		switch e.kind {
-		case added, removed, marked, resized, unsettled:
-			var was Record
+		switch e := pull(&j.entries); e.kind {
+		case added, removed, marked, detached:
+			var was, is Record
 			if e.kind != removed {
 				was = *s.Record(e.at)
 			}
-			s.undoRecord(e)
-			var is Record
+			s.undoRecord(e, viewed)
 			if e.kind != added {
 				is = *s.Record(e.at)
 			}
 			tell(was, is)
+		case resized:
+			s.undoResize(e, tell)
 		case grouped:
 			s.dropGroup(e.at)
 		case ungrouped:
-			pull(&s.grpFree)
 			g := pull(&j.dropped)
-			*s.group(e.at) = g
+			s.retakeGroup(e.at, g)
 			s.indexGroup(e.at, g.Name)
-		case nodeAdded:
-			s.RemoveNode(e.at)
-		case nodeSet:
-			was := pull(&j.rows).node
-			s.SetNode(e.at, was.Node)
-			ns := s.node(e.at)
-			ns.Parts, ns.Cordoned = was.Parts, was.Cordoned
-		case nodeRemoved:
-			pull(&s.rowFree)
-			was := pull(&j.rows)
-			*s.node(e.at) = was.node
-			copy(s.free.mutRow(s.token, int(e.at)), was.free)
-			s.indexNode(e.at)
+		default:
+			s.undoNode(e, viewed, tell)
 		}
 	}
-	// The log must not tell of changes that never were.
-	gone := min(s.seq-to.seq, uint64(len(s.log)))
-	keep := len(s.log) - int(gone)
-	s.log = shortened(s.log, keep, j.viewed)
-	s.seq = to.seq
-	s.logBase = s.seq - uint64(keep)
+	s.log, s.seq = shortened(to.log, len(to.log), viewed), to.seq // which must not tell of changes that never were
 }
 
-func (s *Store) undoRecord(e entry) {
-	j := &s.journal
-	r := s.recs.mutAt(s.token, int(e.at))
+func (s *Store) undoRecord(e entry, viewed bool) {
 	switch e.kind {
 	case added:
+		r := s.recs.mutAt(s.token, int(e.at))
 		g := s.group(r.Group)
-		g.members = shortened(g.members, len(g.members)-1, j.viewed)
+		g.members.drop(viewed)
 		g.tasks--
 		if r.Row != None {
 			ns := s.node(r.Row)
-			ns.members = shortened(ns.members, len(ns.members)-1, j.viewed)
+			ns.members = shortened(ns.members, len(ns.members)-1, viewed)
 			ns.live--
 			s.give(r, g, ns)
 		}
@@ -170,31 +200,82 @@ func (s *Store) undoRecord(e entry) {
 		if r.Group != Holds {
 			s.taskN--
 		}
-		*r = Record{Row: None, life: r.life}
-		s.recFree = append(s.recFree, e.at)
+		s.dropSlot(e.at, r)
 	case removed:
-		was := pull(&j.removed)
-		pull(&s.recFree)
-		*r = was.record
+		was := pull(&s.journal.removed)
+		r := s.retakeSlot(e.at, was.record)
 		s.indexRecord(e.at, r)
 		g := s.group(r.Group)
 		g.members = was.ofGroup
+		g.members.sealed = g.members.sealed || viewed
 		g.tasks++
 		if r.Row != None {
 			ns := s.node(r.Row)
-			ns.members = was.onNode
+			ns.members = shortened(was.onNode, len(was.onNode), viewed)
 			ns.live++
 			s.take(r, g, ns)
 		}
 	case marked:
+		r := s.recs.mutAt(s.token, int(e.at))
 		r.State, r.Deadline = e.state, e.value
-	case resized:
-		s.Resize(e.at, pull(&j.extras))
-	case unsettled:
+	case detached:
+		r := s.recs.mutAt(s.token, int(e.at))
 		r.Row = uint32(e.value)
 		ns := s.node(r.Row)
 		ns.live++
 		s.take(r, s.group(r.Group), ns)
+	}
+}
+
+func (s *Store) undoResize(e entry, tell func(from, to Record)) {
+	j := &s.journal
+	ns, free := s.node(e.at), s.free.mutRow(s.token, int(e.at))
+	rare := ns.rare
+	for range e.value {
+		was := pull(&j.extras)
+		r := s.recs.mutAt(s.token, int(was.slot))
+		rare = r.Extra.take(free, rare, -1)
+		rare = was.extra.take(free, rare, 1)
+		before := *r
+		r.Extra = was.extra
+		tell(before, *r)
+	}
+	ns.Parts = pull(&j.parts)
+}
+
+func (s *Store) undoNode(e entry, viewed bool, tell func(from, to Record)) {
+	j := &s.journal
+	switch e.kind {
+	case nodeAdded:
+		s.RemoveNode(e.at)
+	case nodeRemoved:
+		was := pull(&j.rows)
+		was.node.members = shortened(was.node.members, len(was.node.members), viewed)
+		s.retakeRow(e.at, was.node)
+		copy(s.free.mutRow(s.token, int(e.at)), was.free)
+		s.indexNode(e.at)
+		s.goneNodes--
+	case nodeSet:
+		was := pull(&j.rows)
+		ns := s.node(e.at)
+		for _, r := range s.On(e.at) {
+			g := s.group(r.Group)
+			s.count(g, ns.Node, -1)
+			s.count(g, was.node.Node, +1)
+		}
+		ns.Node, ns.Parts = was.node.Node, was.node.Parts
+		copy(s.free.mutRow(s.token, int(e.at)), was.free)
+		for range e.value {
+			was := pull(&j.extras)
+			r := s.recs.mutAt(s.token, int(was.slot))
+			before := *r
+			r.Extra = was.extra
+			tell(before, *r)
+		}
+	case nodeCordoned:
+		s.node(e.at).Cordoned = e.state == 1
+	case nodeWithheld:
+		s.Withhold(e.at, e.state == 1)
 	}
 }
 
@@ -216,11 +297,17 @@ func pull[T any](stack *[]T) T {
 	return top
 }
 
-func (s *Store) noteAt(kind entryKind, at uint32) {
+// What follows takes down changes that are about to be made, or with note ones that have just begun. A store that is not undoable
+// pays a look at one flag. What is taken down of a row or a group is the store's own copy of it, in which a fork has given up the
+// room at the end of the lists.
+
+func (s *Store) note(kind entryKind, at uint32) {
 	if s.journal.on {
-		s.journal.entries = append(s.journal.entries, entry{kind: kind, at: at})
+		s.journal.add(entry{kind: kind, at: at})
 	}
 }
+
+func (j *journal) add(e entry) { j.entries = append(j.entries, e) }
 
 func (s *Store) noteRemoval(slot uint32, r *Record, g *Group) {
 	if !s.journal.on {
@@ -228,46 +315,65 @@ func (s *Store) noteRemoval(slot uint32, r *Record, g *Group) {
 	}
 	was := removal{record: *r, ofGroup: g.members}
 	if r.Row != None {
-		was.onNode = s.Node(r.Row).members
+		was.onNode = s.node(r.Row).members
 	}
 	s.journal.removed = append(s.journal.removed, was)
-	s.noteAt(removed, slot)
+	s.journal.add(entry{kind: removed, at: slot})
 }
 
 func (s *Store) noteMark(slot uint32, r *Record) {
 	if s.journal.on {
-		s.journal.entries = append(s.journal.entries, entry{kind: marked, state: r.State, at: slot, value: r.Deadline})
+		s.journal.add(entry{kind: marked, state: r.State, at: slot, value: r.Deadline})
 	}
 }
 
-func (s *Store) noteResize(slot uint32, r *Record) {
+func (s *Store) noteDetach(slot uint32, r *Record) {
 	if s.journal.on {
-		s.journal.extras = append(s.journal.extras, r.Extra)
-		s.noteAt(resized, slot)
+		s.journal.add(entry{kind: detached, at: slot, value: int64(r.Row)})
 	}
 }
 
-func (s *Store) noteUnsettle(slot uint32, r *Record) {
-	if s.journal.on {
-		s.journal.entries = append(s.journal.entries, entry{kind: unsettled, at: slot, value: int64(r.Row)})
+func (s *Store) noteResize(slots []uint32, row uint32, ns *NodeState) {
+	if !s.journal.on {
+		return
 	}
+	j := &s.journal
+	for _, slot := range slots {
+		j.extras = append(j.extras, extraBefore{slot, s.Record(slot).Extra})
+	}
+	j.parts = append(j.parts, ns.Parts)
+	j.add(entry{kind: resized, at: row, value: int64(len(slots))})
 }
 
 func (s *Store) noteDrop(id uint32) {
 	if s.journal.on {
-		s.journal.dropped = append(s.journal.dropped, *s.Group(id))
-		s.noteAt(ungrouped, id)
+		s.journal.dropped = append(s.journal.dropped, *s.group(id))
+		s.journal.add(entry{kind: ungrouped, at: id})
 	}
 }
 
 func (s *Store) noteRow(kind entryKind, row uint32) {
-	if !s.journal.on {
-		return
+	if s.journal.on {
+		was := rowBefore{*s.node(row), slices.Clone(s.free.Row(int(row)))}
+		s.journal.rows = append(s.journal.rows, was)
+		s.journal.add(entry{kind: kind, at: row})
 	}
-	was := rowBefore{node: *s.Node(row)}
-	if kind == nodeRemoved {
-		was.free = append(was.free, s.Free(row)...)
+}
+
+// noteAnew adds an extra that is replaced to the entry before, which is of the node that is set.
+func (s *Store) noteAnew(slot uint32, x *Extra) {
+	if j := &s.journal; j.on {
+		j.extras = append(j.extras, extraBefore{slot, x})
+		j.entries[len(j.entries)-1].value++
 	}
-	s.journal.rows = append(s.journal.rows, was)
-	s.noteAt(kind, row)
+}
+
+func (s *Store) noteFlag(kind entryKind, row uint32, was bool) {
+	if s.journal.on {
+		e := entry{kind: kind, at: row}
+		if was {
+			e.state = 1
+		}
+		s.journal.add(e)
+	}
 }

@@ -306,7 +306,7 @@ func grants(t testing.TB, newSource maker) {
 	ports := map[uint16]bool{}
 	for _, op := range out.Placed {
 		require.NotNil(t, op.Grant, "%v has no grant", op)
-		assert.Equal(t, []berth.DeviceShare{{Index: 0, Units: 400}}, op.Grant.Devices)
+		assert.Equal(t, []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 400}}, op.Grant.Devices)
 		for _, port := range op.Grant.Ports {
 			ports[port] = true
 		}

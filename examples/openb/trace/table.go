@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -19,31 +20,29 @@ const MaxFaults = 20
 // table walks the lines of a CSV file and collects their faults. Its getters return zero values for
 // what is at fault, so that all of a line is looked at.
 type table struct {
-	file   string
-	csv    *csv.Reader
-	column map[string]int // by name, of the columns that are read
-	line   []string
-	names  map[string]int // the line that each name was first on
-	totals map[string]int64
-	faults []error
-	more   int  // faults beyond MaxFaults
-	dead   bool // nothing more can be read
+	lines
+	columns int            // of the header
+	column  map[string]int // by name, of the columns that are read
+	names   map[string]int // the line that each name was first on
+	totals  map[string]int64
+	faults  []error
+	more    int  // faults beyond MaxFaults
+	dead    bool // nothing more can be read
 }
 
 func newTable(file string, r io.Reader, required, optional []string) *table {
-	t := &table{file: file, csv: csv.NewReader(r), column: map[string]int{}, names: map[string]int{}, totals: map[string]int64{}}
-	t.csv.ReuseRecord = true
-	header, err := t.csv.Read()
-	if err != nil {
+	t := &table{lines: lines{file: file, r: bufio.NewReader(r)}, column: map[string]int{}, names: map[string]int{}, totals: map[string]int64{}}
+	if err := t.lines.next(); err != nil {
 		t.dead = true
-		if errors.Is(err, io.EOF) {
-			t.add(fmt.Errorf("%s: empty file, a header line is needed", file))
-		} else {
-			t.add(t.located(err))
+		if err == io.EOF {
+			err = fmt.Errorf("%s: empty file, a header line is needed", file)
 		}
+		t.add(err)
 		return t
 	}
-	for i, name := range header {
+	t.columns = len(t.fields)
+	for i, f := range t.fields {
+		name := f.text
 		if i == 0 {
 			name = strings.TrimPrefix(name, "\ufeff") // a byte order mark, as spreadsheets write it
 		}
@@ -57,7 +56,7 @@ func newTable(file string, r io.Reader, required, optional []string) *table {
 	}
 	for _, name := range required {
 		if _, ok := t.column[name]; !ok {
-			t.add(fmt.Errorf("%s:1: column %s is missing", file, name))
+			t.add(fmt.Errorf("%s:%d: column %s is missing", file, t.line, name))
 		}
 	}
 	t.dead = len(t.faults) > 0 // without its columns, every line would be at fault
@@ -67,32 +66,20 @@ func newTable(file string, r io.Reader, required, optional []string) *table {
 // next moves to the next line that can be read as one, and reports whether there is one.
 func (t *table) next() bool {
 	for !t.dead {
-		line, err := t.csv.Read()
+		err := t.lines.next()
 		switch {
-		case err == nil:
-			t.line = line
+		case err == nil && len(t.fields) == t.columns:
 			return true
-		case errors.Is(err, io.EOF):
+		case err == nil:
+			t.add(fmt.Errorf("%s:%d: not as many fields as the header has columns", t.file, t.line))
+		case err == io.EOF:
 			return false
 		default:
-			t.add(t.located(err))
-			var parse *csv.ParseError
-			t.dead = !errors.As(err, &parse) // the reader goes on after a bad line, not after a failed read
+			t.add(err)
+			t.dead = !errors.Is(err, csv.ErrQuote) && !errors.Is(err, csv.ErrBareQuote)
 		}
 	}
 	return false
-}
-
-// located gives an error of the CSV reader the form of the others.
-func (t *table) located(err error) error {
-	var parse *csv.ParseError
-	switch {
-	case !errors.As(err, &parse):
-		return fmt.Errorf("%s: %w", t.file, err)
-	case errors.Is(err, csv.ErrFieldCount):
-		return fmt.Errorf("%s:%d: not as many fields as the header has columns", t.file, parse.Line)
-	}
-	return fmt.Errorf("%s:%d:%d: %w", t.file, parse.Line, parse.Column, parse.Err)
 }
 
 // text returns a column's text; empty if the file does not have the column.
@@ -101,7 +88,7 @@ func (t *table) text(column string) string {
 	if !ok {
 		return ""
 	}
-	s := t.line[i]
+	s := t.fields[i].text
 	switch {
 	case !utf8.ValidString(s):
 		t.fault(column, "not UTF-8")
@@ -120,12 +107,11 @@ func (t *table) name(column string) string {
 		t.fault(column, "empty")
 		return s
 	}
-	line, _ := t.csv.FieldPos(t.column[column])
 	if first, twice := t.names[s]; twice {
 		t.fault(column, "also on line "+strconv.Itoa(first))
 		return s
 	}
-	t.names[s] = line
+	t.names[s] = t.line
 	return s
 }
 
@@ -146,7 +132,7 @@ func (t *table) quantity(column string, unit int64) int64 {
 
 // number returns a column's whole number from 0 to most, and whether it is one.
 func (t *table) number(column string, most int64) (int64, bool) {
-	s := t.line[t.column[column]]
+	s := t.fields[t.column[column]].text
 	n, err := strconv.ParseInt(s, 10, 64)
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):
@@ -164,11 +150,10 @@ func (t *table) number(column string, most int64) (int64, bool) {
 // fault notes what is wrong with a column of the present line.
 func (t *table) fault(column, what string) {
 	i := t.column[column]
-	t.faultAt(i, column, t.line[i], what)
+	t.faultAt(i, column, t.fields[i].text, what)
 }
 
 func (t *table) faultAt(i int, column, value, what string) {
-	line, at := t.csv.FieldPos(i)
 	if value != "" {
 		const most = 60 // a broken file can have a field of any length
 		if len(value) > most {
@@ -176,7 +161,7 @@ func (t *table) faultAt(i int, column, value, what string) {
 		}
 		column += " " + strconv.Quote(value)
 	}
-	t.add(fmt.Errorf("%s:%d:%d: %s: %s", t.file, line, at, column, what))
+	t.add(fmt.Errorf("%s:%d:%d: %s: %s", t.file, t.line, t.fields[i].column, column, what))
 }
 
 func (t *table) add(err error) {

@@ -2,7 +2,9 @@
 // al., "Beware of Fragmentation", USENIX ATC 2023 ("openb"): one CSV file each, with a header line.
 //
 // A reader reports the faults of a file together, each with its file, line and column, up to
-// [MaxFaults] of them. Columns it does not know are ignored.
+// [MaxFaults] of them. Columns it does not know are ignored. A record is one line, and the last one ends with
+// a line break like the others: without it nobody could tell a file from one that was cut within its last
+// column.
 //
 // A [Cell] is read from those files or, without them, made after the machine table of a cell of Google's.
 package trace

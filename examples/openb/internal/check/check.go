@@ -3,7 +3,9 @@
 package check
 
 import (
+	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -132,7 +134,14 @@ func share(s string) (index int, milli int64, err error) {
 
 // each calls row for every line of a file that has the columns named, at least.
 func each(r io.Reader, columns string, row func(get func(string) string, num func(string) int64)) error {
-	lines, err := csv.NewReader(r).ReadAll()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if !bytes.HasSuffix(text, []byte("\n")) && len(text) > 0 {
+		return errors.New("no line break at the end: the file is cut short")
+	}
+	lines, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestAssignments(t *testing.T) {
 }
 
 func TestUnreadable(t *testing.T) {
-	for name, in := range map[string]string{"empty": "", "column missing": "mode,task,node\n", "ragged": "mode,task,node,devices\na\n"} {
+	for name, in := range map[string]string{"empty": "", "column missing": "mode,task,node\n", "ragged": "mode,task,node,devices\na\n", "cut short": "mode,task,node,devices\na,plain,n"} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := check.Assignments(strings.NewReader(nodes), strings.NewReader(pods), strings.NewReader(in))
 			assert.ErrorContains(t, err, "assignments: ")

@@ -90,8 +90,8 @@ func TestFullDomainsAreLeft(t *testing.T) {
 	}
 }
 
-// TestManyLanesEqualExhaustive has a kind of node for every second node, and rules that close domains and open them again.
-func TestManyLanesEqualExhaustive(t *testing.T) {
+// TestManyClassesEqualExhaustive has a kind of node for every second node, and rules that close domains and open them again.
+func TestManyClassesEqualExhaustive(t *testing.T) {
 	rules := [][]berth.Constraint{
 		nil,
 		{constraints.Unique("rack")},

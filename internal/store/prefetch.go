@@ -6,16 +6,16 @@ import (
 	"sync/atomic"
 )
 
-// Ahead is how many records or rows are best warmed at once: enough for their cache misses to overlap, and few enough
+// Ahead is how many records or rows are best prefetched at once: enough for their cache misses to overlap, and few enough
 // that what was read is still in the cache when it is needed.
 const Ahead = 64
 
 // A cache miss costs as much as a hundred instructions, and most of a look-up or a change is waiting for a few of them,
-// one after another. Whoever is about to look up or to change many things warms them first: reads them in a loop
+// one after another. Whoever is about to look up or to change many things prefetches them: reads them in a loop
 // in which nothing waits for anything, so that the misses overlap.
 
-// WarmTasks reads what looking up tasks with these hashes, at most Ahead, reads, and adding them writes.
-func (v *View) WarmTasks(hashes []uint32) {
+// PrefetchTasks reads what looking up tasks with these hashes, at most Ahead, reads, and adding them writes.
+func (v *View) PrefetchTasks(hashes []uint32) {
 	sum := uint64(0)
 	var slots [Ahead]uint32 // where they are likely to be
 	n := 0
@@ -46,8 +46,8 @@ func (v *View) WarmTasks(hashes []uint32) {
 	runtime.KeepAlive(sum)
 }
 
-// WarmGroups reads what looking up groups with these hashes of their names reads first, and adding them writes.
-func (v *View) WarmGroups(hashes []uint32) {
+// PrefetchGroups reads what looking up groups with these hashes of their names reads first, and adding them writes.
+func (v *View) PrefetchGroups(hashes []uint32) {
 	sum := uint64(0)
 	for _, t := range v.byGroup.layers {
 		mask := len(t.groups) - 1
@@ -58,8 +58,8 @@ func (v *View) WarmGroups(hashes []uint32) {
 	runtime.KeepAlive(sum)
 }
 
-// WarmRecords reads what is written when records, which are there, are taken away.
-func (v *View) WarmRecords(slots []uint32) {
+// PrefetchRecords reads what is written when records, which are there, are taken away.
+func (v *View) PrefetchRecords(slots []uint32) {
 	sum := 0
 	var rows [Ahead]uint32
 	for i, slot := range slots {
@@ -67,13 +67,13 @@ func (v *View) WarmRecords(slots []uint32) {
 		rows[i] = r.Row
 		sum += v.Group(r.Group).Count
 	}
-	v.WarmRows(rows[:len(slots)])
+	v.PrefetchRows(rows[:len(slots)])
 	runtime.KeepAlive(sum)
 }
 
-// WarmRows reads what is written when a record comes to one of the rows or leaves it. A row that is not there is passed
+// PrefetchRows reads what is written when a record comes to one of the rows or leaves it. A row that is not there is passed
 // over.
-func (v *View) WarmRows(rows []uint32) {
+func (v *View) PrefetchRows(rows []uint32) {
 	sum := int64(0)
 	for _, row := range rows {
 		if int(row) < v.nodes.Len() {

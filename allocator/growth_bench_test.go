@@ -1,0 +1,144 @@
+package allocator_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
+)
+
+// BenchmarkGrowth does the same with n and with twice as many of what can be many: the time doubles, and what is
+// left in memory when all of them are gone does not grow.
+func BenchmarkGrowth(b *testing.B) {
+	for _, row := range []struct {
+		what string
+		n    int
+		run  func(b *testing.B, n int) *allocator.DRF
+	}{
+		{"roles", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return everyone(b, n, func(i int) allocator.Client { return client(fmt.Sprintf("r%d", i)) })
+		}},
+		{"clients", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return everyone(b, n, func(i int) allocator.Client { return client(fmt.Sprintf("f%d@r", i)) })
+		}},
+		{"depth", 50, func(b *testing.B, n int) *allocator.DRF { // at most 100 levels
+			role := berth.Role(strings.TrimSuffix(strings.Repeat("s/", n), "/"))
+			return everyone(b, 500, func(i int) allocator.Client { return allocator.Client{Role: role, Name: fmt.Sprint(i)} })
+		}},
+		{"resources", 1000, ownResources},
+		{"grants-in-one-walk", 2000, func(b *testing.B, n int) *allocator.DRF {
+			d := newDRF(b, allocator.Config{Capacity: res{"cpu": 1 << 40}})
+			for i := range n {
+				require.NoError(b, d.Add(client(fmt.Sprintf("f%d@r", i))))
+			}
+			for c := range d.Order() {
+				require.NoError(b, d.Charge(c, res{"cpu": 1}))
+			}
+			return d
+		}},
+		{"gone", 2000, gone},
+	} {
+		for _, n := range []int{row.n, 2 * row.n} {
+			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) {
+				var left float64
+				for b.Loop() {
+					if row.what != "gone" {
+						row.run(b, n)
+						continue
+					}
+					before := heap()
+					d := row.run(b, n)
+					left = float64(max(0, heap()-before))
+					runtime.KeepAlive(d)
+				}
+				if row.what == "gone" {
+					b.ReportMetric(left, "bytes-left")
+				}
+			})
+		}
+	}
+}
+
+// everyone lets n clients come, have a turn and go.
+func everyone(b *testing.B, n int, name func(int) allocator.Client) *allocator.DRF {
+	d := newDRF(b, allocator.Config{Capacity: res{"cpu": 1 << 40, "memory": 1 << 50}})
+	v, err := d.Vector(res{"cpu": 500, "memory": 1 << 20})
+	require.NoError(b, err)
+	for i := range n {
+		require.NoError(b, d.Add(name(i)))
+	}
+	for range n {
+		c, ok := d.Next(nil)
+		if !ok || d.ChargeVector(c, v) != nil {
+			b.Fatal("no turn")
+		}
+	}
+	for i := range n {
+		require.NoError(b, d.Remove(name(i)))
+	}
+	return d
+}
+
+// ownResources lets n nodes join that each bring a resource of their own, of which one client takes a part, and gives
+// it back before they leave. The order is asked for as often.
+func ownResources(b *testing.B, n int) *allocator.DRF {
+	d := newDRF(b, allocator.Config{})
+	require.NoError(b, d.Add(client("f@eng/search")))
+	require.NoError(b, d.Add(client("g@ops")))
+	of := func(i int, q int64) res { return res{"cpu": q, fmt.Sprint("node-", i): int64(i%7)*q + q} }
+	for i := range n {
+		require.NoError(b, d.AddCapacity(of(i, 100)))
+	}
+	for _, do := range []func(allocator.Client, berth.Resources) error{d.Charge, d.Credit} {
+		for i := range n {
+			require.NoError(b, do(client("f@eng/search"), of(i, 10)))
+			if _, ok := d.Next(nil); !ok {
+				b.Fatal("no turn")
+			}
+		}
+	}
+	for i := range n {
+		require.NoError(b, d.RemoveCapacity(of(i, 100)))
+	}
+	return d
+}
+
+// gone lets n clients come at once, each in a role of its own on a node with a resource of its own, and go again.
+func gone(b *testing.B, n int) *allocator.DRF {
+	d := newDRF(b, allocator.Config{})
+	come := func(i int) (allocator.Client, res) {
+		return client(fmt.Sprintf("f@gone/r%d", i)), res{"cpu": 5, fmt.Sprint("node-", i): 1}
+	}
+	require.NoError(b, d.Add(client("stays")))
+	for i := range n {
+		c, r := come(i)
+		require.NoError(b, d.AddCapacity(r))
+		require.NoError(b, d.Add(c))
+		require.NoError(b, d.Charge(c, r))
+		require.NoError(b, d.Charge(client("stays"), r))
+		require.NoError(b, d.SetWeight(c.Role, 2000))
+	}
+	for range d.Order() {
+	}
+	for i := range n {
+		c, r := come(i)
+		require.NoError(b, d.Remove(c))
+		require.NoError(b, d.Credit(client("stays"), r))
+		require.NoError(b, d.RemoveCapacity(r))
+		require.NoError(b, d.SetWeight(c.Role, allocator.DefaultWeight))
+	}
+	return d
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,147 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// portRoom says which ports a task can have: those of the node that are not in use or, where it draws on holds, those that
+// are held for it.
+type portRoom struct {
+	node []berth.PortRange
+	used []uint16 // ascending
+	held []uint16 // ascending; nil where the task draws on no hold
+}
+
+func unused(n *berth.Node, used []uint16) portRoom { return portRoom{node: n.Ports, used: used} }
+
+// unusedOn returns which ports of a node are free.
+func (f *Fork) unusedOn(row uint32) portRoom {
+	n := f.s.Node(row)
+	return unused(n.Node.Spec, n.Ports)
+}
+
+// why says why a task cannot have a port.
+func (r portRoom) why(p uint16) berth.Code {
+	if !hasPort(r.node, p) {
+		return berth.NoPort
+	}
+	return r.whyTaken(p)
+}
+
+// whyTaken is why for a port that is the node's.
+func (r portRoom) whyTaken(p uint16) berth.Code {
+	if r.held != nil {
+		if _, ok := slices.BinarySearch(r.held, p); !ok {
+			return berth.NotHeld
+		}
+		return berth.None
+	}
+	if _, taken := slices.BinarySearch(r.used, p); taken {
+		return berth.PortTaken
+	}
+	return berth.None
+}
+
+// portShort is a request for ports that cannot be served, and the ports that stand in the way.
+type portShort struct {
+	why   berth.Reason
+	ports []uint16
+	free  int // of a request for any ports: how many there are
+}
+
+// choosePorts returns the ports that a task gets, or what is short of them.
+func choosePorts(r *berth.Requirements, n *berth.Node, room portRoom) (granted []uint16, missing []portShort) {
+	for _, asked := range r.Ports {
+		s := portShort{why: berth.Reason{Subject: asked.String()}}
+		for p := int(asked.First); p <= int(asked.Last); p++ {
+			switch code := room.why(uint16(p)); {
+			case code == berth.None:
+				granted = append(granted, uint16(p))
+			case s.why.Code == berth.None:
+				s.why.Code, s.ports = code, append(s.ports, uint16(p))
+			case code == s.why.Code:
+				s.ports = append(s.ports, uint16(p))
+			case code == berth.NoPort: // of a range that is partly taken and partly not the node's the latter is the worse
+				s.why.Code, s.ports = code, []uint16{uint16(p)}
+			}
+		}
+		if s.why.Code != berth.None {
+			missing = append(missing, s)
+		}
+	}
+	fixed := len(granted)
+	if r.DynamicPorts == 0 {
+		return granted, missing
+	}
+	all := 0 // ports that a node without tasks would have to give
+	for _, had := range sortedPorts(n.Ports) {
+		for p := int(had.First); p <= int(had.Last) && len(granted) < fixed+r.DynamicPorts; p++ {
+			if hasPort(r.Ports, uint16(p)) {
+				continue
+			}
+			if all++; room.whyTaken(uint16(p)) == berth.None {
+				granted = append(granted, uint16(p))
+			}
+		}
+	}
+	if free := len(granted) - fixed; free < r.DynamicPorts {
+		s := portShort{why: berth.Reason{Code: berth.PortTaken, Subject: fmt.Sprintf("%d of any number", r.DynamicPorts)}, free: free}
+		switch {
+		case all < r.DynamicPorts:
+			s.why.Code = berth.NoPort
+		case room.held != nil:
+			s.why.Code = berth.NotHeld
+		}
+		missing = append(missing, s)
+	}
+	return granted, missing
+}
+
+// checkPorts says why ports that the caller wants are not what the group asks for, or not free.
+func checkPorts(g *berth.Group, want *berth.Grant, room portRoom) berth.Reason {
+	ports := slices.Sorted(slices.Values(want.Ports)) // there can be 65,535 good ones
+	for i, p := range ports {
+		if p == 0 || i > 0 && p == ports[i-1] {
+			return berth.Reason{Code: berth.Invalid, Subject: "grant of port 0, or of one port twice"}
+		}
+	}
+	fixed, dynamic := 0, 0
+	for _, p := range want.Ports {
+		if code := room.why(p); code != berth.None {
+			return berth.Reason{Code: code, Subject: onePort(p)}
+		}
+		if hasPort(g.Requirements().Ports, p) {
+			fixed++
+		} else {
+			dynamic++
+		}
+	}
+	asked := 0
+	for _, r := range g.Requirements().Ports {
+		asked += int(r.Last-r.First) + 1
+	}
+	if fixed != asked || dynamic != g.Requirements().DynamicPorts {
+		return berth.Reason{Code: berth.Invalid, Subject: "grant of ports the group did not ask for"}
+	}
+	return berth.Reason{}
+}
+
+func onePort(p uint16) string { return berth.PortRange{First: p, Last: p}.String() }
+
+func sortedPorts(ranges []berth.PortRange) []berth.PortRange {
+	byFirst := func(a, b berth.PortRange) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
+	}
+	if slices.IsSortedFunc(ranges, byFirst) {
+		return ranges
+	}
+	return slices.SortedFunc(slices.Values(ranges), byFirst)
+}
+
+func hasPort(ranges []berth.PortRange, p uint16) bool {
+	return slices.ContainsFunc(ranges, func(r berth.PortRange) bool { return r.Contains(p) })
+}

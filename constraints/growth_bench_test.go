@@ -1,0 +1,37 @@
+package constraints_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
+)
+
+// BenchmarkGrowth measures what must not grow faster than the depth of a rule: the time may grow at most 2.5 times over
+// the doubling.
+func BenchmarkGrowth(b *testing.B) {
+	for what, nest := range map[string]func(inner, leaf berth.NodeRule) berth.NodeRule{
+		"nested-and": func(inner, leaf berth.NodeRule) berth.NodeRule { return constraints.And(inner, leaf) },
+		"nested-or":  func(inner, leaf berth.NodeRule) berth.NodeRule { return constraints.Or(leaf, inner) },
+		"nested-not": func(inner, _ berth.NodeRule) berth.NodeRule { return constraints.Not(inner) },
+	} {
+		for _, depth := range []int{16000, 32000} {
+			b.Run(fmt.Sprintf("what=%s/n=%d", what, depth), func(b *testing.B) {
+				leaf := constraints.Exists("zone")
+				n := &berth.Node{ID: "n"}
+				for b.Loop() {
+					var rule berth.NodeRule = leaf
+					for range depth {
+						rule = nest(rule, leaf)
+					}
+					g := berth.NewGroup("g", berth.GroupSpec{Rules: []berth.Constraint{rule}})
+					if g.Err() != nil || rule.Allows(n) { // an even number of Nots is none
+						b.Fatal(g.Err())
+					}
+					_ = rule.Why(n)
+				}
+			})
+		}
+	}
+}

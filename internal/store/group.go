@@ -1,0 +1,150 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// Group is what the tasks of one kind have in common.
+type Group struct {
+	Name    string
+	Spec    *berth.Group
+	Request []Need
+	Keys    []uint32 // attributes whose values the group's tasks are counted by
+	Count   int      // live tasks, those that are on a node
+	tasks   int      // all of them; where the number is free, the next that is
+	members list
+	counts  [][]Count
+	owner   token // who may write counts in place
+}
+
+// Count is how many of a group's tasks are on nodes with one value of an attribute.
+type Count struct {
+	Value uint32
+	Tasks int32
+}
+
+func (s *Store) group(id uint32) *Group {
+	if !s.forked {
+		return s.groups.mutAt(s.token, int(id))
+	}
+	return s.groups.mutAtCopied(s.token, int(id), func(page *[pageRows]Group) {
+		for i := range page {
+			page[i].members.sealed = true
+		}
+	})
+}
+
+// SpecOf returns what the group of a number is, or nil if there is none.
+func (v *View) SpecOf(g uint32) *berth.Group {
+	if int(g) >= v.groups.Len() {
+		return nil
+	}
+	return v.Group(g).Spec
+}
+
+// Group returns a group to be read.
+func (v *View) Group(g uint32) *Group { return v.groups.At(int(g)) }
+
+// FindGroup returns the number of a group. A group is known while it has tasks.
+func (v *View) FindGroup(name string) (uint32, bool) { return v.FindGroupBy(Hash(name), name) }
+
+// FindGroupBy is FindGroup for who has the hash of the name.
+func (v *View) FindGroupBy(hash uint32, name string) (uint32, bool) {
+	return v.byGroup.find(hash, name, v.groupName)
+}
+
+// groupName returns the name of a group, or "" if there is none of that number.
+func (v *View) groupName(g uint32) string {
+	if int(g) >= v.groups.Len() {
+		return ""
+	}
+	return v.Group(g).Name
+}
+
+// AddGroup adds a group of a name that is not there yet and returns its number. The group leaves when
+// its last task does.
+func (s *Store) AddGroup(g Group) uint32 {
+	id := s.newGroup()
+	if len(g.Keys) > 0 {
+		g.counts = make([][]Count, len(g.Keys))
+	}
+	g.owner = s.token
+	*s.group(id) = g
+	s.note(grouped, id)
+	s.indexGroup(id, g.Name)
+	return id
+}
+
+// indexGroup makes a group that has just been given its number be found.
+func (s *Store) indexGroup(id uint32, name string) {
+	s.byGroup.insert(id, Hash(name), func(g, hash uint32) bool { return Hash(s.groupName(g)) == hash })
+}
+
+func (s *Store) dropGroup(id uint32) {
+	s.noteDrop(id)
+	s.byGroup.remove(id, Hash(s.Group(id).Name))
+	s.freeGroupAt(id)
+}
+
+// count moves a group's counts by value.
+func (s *Store) count(g *Group, n *Node, by int32) {
+	if len(g.Keys) == 0 {
+		return
+	}
+	if g.owner != s.token {
+		counts := make([][]Count, len(g.counts))
+		for i := range counts {
+			counts[i] = slices.Clone(g.counts[i])
+		}
+		g.counts, g.owner = counts, s.token
+	}
+	for i, k := range g.Keys {
+		v, ok := n.Attr(k)
+		if !ok {
+			continue
+		}
+		c := g.counts[i]
+		j, found := slices.BinarySearchFunc(c, v, func(c Count, v uint32) int { return cmp.Compare(c.Value, v) })
+		switch {
+		case !found:
+			g.counts[i] = slices.Insert(c, j, Count{v, by})
+		case c[j].Tasks+by == 0:
+			g.counts[i] = slices.Delete(c, j, j+1)
+		default:
+			c[j].Tasks += by
+		}
+	}
+}
+
+// Counts returns how many of the group's tasks are on nodes with each value of an attribute; values
+// without a task are absent. The attribute is one of the group's keys.
+func (v *View) Counts(group, key uint32) []Count {
+	g := v.Group(group)
+	if i := slices.Index(g.Keys, key); i >= 0 {
+		return g.counts[i]
+	}
+	return nil
+}
+
+// CountAt returns how many of the group's tasks are on nodes with one value of an attribute.
+func (v *View) CountAt(group, key, value uint32) int {
+	c := v.Counts(group, key)
+	if i, ok := slices.BinarySearchFunc(c, value, func(c Count, v uint32) int { return cmp.Compare(c.Value, v) }); ok {
+		return int(c[i].Tasks)
+	}
+	return 0
+}
+
+// CountOn returns how many of the group's tasks are on a node.
+func (v *View) CountOn(group, row uint32) int {
+	n := 0
+	for _, m := range v.Node(row).members {
+		if m.group == group && v.isOn(m, row) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,207 @@
+package offers_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/offers"
+)
+
+// growing is a world of n nodes of four cores.
+func growing(b *testing.B, n int) *world {
+	nodes := make([]berth.Node, n)
+	for i := range nodes {
+		nodes[i] = node(fmt.Sprintf("n%06d", i), 4, 4)
+	}
+	return newWorld(b, offers.Config{LeaseFor: 24 * time.Hour}, nodes...)
+}
+
+// heap returns what is in use once nothing is that need not be.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// BenchmarkGrowth measures what must not grow faster than the number n of the things that a row is about: its time or,
+// where it reports bytes-left, the memory that is left when they have gone.
+func BenchmarkGrowth(b *testing.B) {
+	names := 0 // so that what comes was never there before
+	name := func() string {
+		names++
+		return fmt.Sprintf("gone-%d", names)
+	}
+	for _, row := range []struct {
+		what string
+		n    int
+		do   func(b *testing.B, n int)
+	}{
+		{"decline", 4000, func(b *testing.B, n int) {
+			w := growing(b, n)
+			f := w.subscribe(offers.Framework{Name: "f"})
+			for b.Loop() {
+				b.StopTimer()
+				require.Equal(b, n, w.offer())
+				all := ids(b, f)
+				b.StartTimer()
+				if err := f.Decline(ctx, all, offers.Filter{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}},
+		{"decline-offers-of-a-node", 200, func(b *testing.B, n int) {
+			for b.Loop() {
+				b.StopTimer()
+				w := newWorld(b, offers.Config{LeaseFor: 24 * time.Hour}, node("n", 0, 1))
+				f := w.subscribe(offers.Framework{Name: "f"})
+				for i := range n {
+					require.NoError(b, w.state.UpdateNodes(node("n", int64(i)+1, 1)))
+					require.Equal(b, 1, w.offer())
+				}
+				all := ids(b, f)
+				b.StartTimer()
+				if err := f.Decline(ctx, all, offers.Filter{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}},
+		{"pieces", 2000, func(b *testing.B, n int) {
+			w := newWorld(b, offers.Config{}, node("n", int64(n), 0))
+			f := w.subscribe(offers.Framework{Name: "f", Demand: []offers.Demand{{Group: cpus("web", "", 1)}}})
+			for b.Loop() {
+				require.Equal(b, 1, w.offer())
+				b.StopTimer()
+				declineAll(b, f, offers.Filter{})
+				b.StartTimer()
+			}
+		}},
+		{"frameworks-of-a-node", 400, func(b *testing.B, n int) {
+			w := newWorld(b, offers.Config{}, node("n", int64(n), 0))
+			for i := range n {
+				name := fmt.Sprintf("f%04d", i)
+				w.subscribe(offers.Framework{Name: name, Demand: []offers.Demand{{Group: cpus(name, "", 1), Count: 1}}})
+			}
+			for b.Loop() {
+				require.Equal(b, n, w.offer())
+				b.StopTimer()
+				w.now = w.now.Add(time.Hour)
+				_, err := w.x.Expire(ctx)
+				require.NoError(b, err)
+				b.StartTimer()
+			}
+		}},
+		{"book-of-ports", 4000, func(b *testing.B, n int) {
+			m := node("n", 4, 0)
+			m.Ports = []berth.PortRange{{First: 1, Last: uint16(n)}}
+			w := newWorld(b, offers.Config{}, m)
+			f := w.subscribe(offers.Framework{Name: "f"})
+			for b.Loop() {
+				require.Equal(b, 1, w.offer())
+				snapshotOf(b, f.Book())
+				b.StopTimer()
+				declineAll(b, f, offers.Filter{})
+				b.StartTimer()
+			}
+		}},
+		{"filters-after-revive", 1000, left(func(w *world, n int) {
+			f := w.subscribe(offers.Framework{Name: "f"})
+			for range n {
+				w.offer()
+				declineAll(w.t, f, offers.Filter{For: 365 * 24 * time.Hour})
+				require.NoError(w.t, f.Revive())
+			}
+		})},
+		{"filters-of-nodes-gone", 1000, left(func(w *world, n int) {
+			f := w.subscribe(offers.Framework{Name: "f"})
+			for range n {
+				id := name()
+				require.NoError(w.t, w.state.AddNodes(node(id, 1, 1)))
+				w.offer()
+				declineAll(w.t, f, offers.Filter{For: 365 * 24 * time.Hour})
+				require.NoError(w.t, w.state.RemoveNodes(id))
+			}
+		})},
+		{"filters-of-frameworks-gone", 1000, left(func(w *world, n int) {
+			for range n {
+				f := w.subscribe(offers.Framework{Name: name()})
+				w.offer()
+				declineAll(w.t, f, offers.Filter{For: 365 * 24 * time.Hour})
+				require.NoError(w.t, f.Unsubscribe(ctx))
+			}
+			clear(w.subs)
+		})},
+		{"roles-gone", 1000, left(func(w *world, n int) {
+			for range n {
+				role := berth.Role(name())
+				schedule(w.t, w.state, cpus(string(role), role, 1).Task("t"))
+				w.offer()
+				require.NoError(w.t, w.state.Release("t"))
+				w.offer()
+			}
+		})},
+		{"tasks-lost", 1000, left(func(w *world, n int) {
+			f := w.subscribe(offers.Framework{Name: "f"})
+			for range n {
+				require.NoError(w.t, w.state.AddNodes(node("lost", 1, 1)))
+				w.offer()
+				p := &berth.Plan{Version: snapshotOf(w.t, f.Book()).Version()}
+				id := name()
+				p.Place(cpus("web", "", 1).Task(id), "lost")
+				out, err := f.Book().Commit(ctx, p)
+				require.NoError(w.t, err)
+				require.Len(w.t, out.Placed, 1)
+				require.NoError(w.t, w.state.RemoveNodes("lost"))
+				w.offer()
+				require.NoError(w.t, w.state.Release(id))
+			}
+			w.offer()
+			snapshotOf(w.t, f.Book())
+			declineAll(w.t, f, offers.Filter{})
+		})},
+	} {
+		for _, n := range []int{row.n, 2 * row.n} {
+			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.do(b, n) })
+		}
+	}
+}
+
+// left makes a row of what is left in memory after n things have come and gone, once logs and the like are as long as
+// they get.
+func left(do func(w *world, n int)) func(b *testing.B, n int) {
+	return func(b *testing.B, n int) {
+		w := newWorld(b, offers.Config{}, node("n1", 4, 4))
+		const log, remembered = 1 << 17, 4500
+		for range log / 2 {
+			require.NoError(b, w.state.Cordon("n1"))
+			require.NoError(b, w.state.Uncordon("n1"))
+		}
+		do(w, remembered)
+		most := int64(0)
+		for b.Loop() {
+			b.StopTimer()
+			before := heap()
+			b.StartTimer()
+			do(w.again(), n)
+			b.StopTimer()
+			most = max(most, heap()-before)
+			b.StartTimer()
+		}
+		b.ReportMetric(float64(most), "bytes-left")
+	}
+}
+
+// again lets a row that has subscribed do so once more.
+func (w *world) again() *world {
+	for name, f := range w.subs {
+		require.NoError(w.t, f.Unsubscribe(ctx))
+		delete(w.subs, name)
+	}
+	return w
+}

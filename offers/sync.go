@@ -1,0 +1,333 @@
+package offers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// site is what the Exchange knows of one node of the source. It is known by the node's ID: rows are only where
+// one view has the node.
+type site struct {
+	id       string
+	row      uint32      // in the Exchange's view
+	node     *store.Node // the description; nil once the node is gone
+	balances []balance
+	claims   []*claim            // of the tasks there that frameworks placed
+	others   []string            // owners of the holds there that are no offers
+	offers   map[*offer]struct{} // proposed and open ones
+	filters  map[*Subscription][]*filter
+	fresh    bool
+}
+
+// cursor follows the change log of a source.
+type cursor struct{ at store.Position }
+
+// since returns the rows that changed after the cursor, each once and ascending: all of them, and any before
+// known, where the log does not reach back. It tells whether more than holds changed, and where the log now ends.
+func (c cursor) since(v *store.View, known int) (rows []uint32, more bool, end cursor) {
+	changes, ok := v.Since(c.at)
+	end = cursor{v.Position()}
+	if !ok {
+		for row := range uint32(max(known, v.Rows())) {
+			rows = append(rows, row)
+		}
+		return rows, true, end
+	}
+	for _, change := range changes {
+		rows = append(rows, change.Row)
+		more = more || change.Group != store.Holds
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows), more, end
+}
+
+// sync brings the Exchange up to date with its source: nodes, offers that were made and that are gone, and
+// what everybody is charged. It fails only if the source does. O(nodes that changed) and O(tasks of frameworks that
+// are lost and not yet released).
+func (x *Exchange) sync(ctx context.Context) error {
+	snapshot, err := x.source.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if snapshot == nil {
+		return errors.New("the source has no snapshot")
+	}
+	view := (*store.View)(snapshot).Shown()
+	rows, more, end := x.seen.since(view, len(x.rows))
+	x.seen = cursor{} // until all is done: a panic on the way leaves all to be compared
+	x.snapshot, x.view = snapshot, view
+
+	sites, resized := x.follow(rows)
+	x.resolve()
+	x.identify()
+	var gone []*offer
+	for _, s := range sites {
+		for o := range s.offers {
+			if _, left := x.hold(o); !left {
+				gone = append(gone, o)
+			} else {
+				o.drawn = false
+			}
+		}
+		x.journal.add(s.id)
+		x.freshen(s)
+	}
+	slices.SortFunc(gone, byNumber)
+	for _, o := range gone {
+		x.end(o)
+	}
+	x.lost = slices.DeleteFunc(x.lost, func(c *claim) bool { return !x.stands(c) && x.forget(c) })
+	x.journal.trim(len(x.sites.m))
+	if resized || !x.account.sized {
+		x.setCapacity()
+	}
+	for _, s := range sites {
+		x.reconcile(s)
+	}
+	x.payDebts()
+	x.seen = end
+	if more {
+		for _, s := range x.names {
+			s.book.wake()
+		}
+	}
+	return nil
+}
+
+// afterwards brings the Exchange up to date after a commit that was done. Neither an error nor a panic may
+// hide what was done, such as tasks that must be launched: the next call looks again, and tells.
+func (x *Exchange) afterwards(ctx context.Context, then func()) {
+	whole := false
+	defer func() {
+		if !whole {
+			if fault := recover(); fault != nil {
+				x.account.fault(fmt.Errorf("panic after a commit that was done: %v", fault))
+			}
+			x.unsure = true
+		}
+	}()
+	if x.sync(context.WithoutCancel(ctx)) == nil && then != nil {
+		then()
+	}
+	whole = true
+}
+
+// follow finds the nodes of rows that changed. It returns the sites whose node is not what it was, in the order
+// of their IDs, those that are gone first, and whether any came, left or was described anew.
+func (x *Exchange) follow(rows []uint32) (sites []*site, resized bool) {
+	for len(x.rows) < x.view.Rows() {
+		x.rows = append(x.rows, nil)
+	}
+	var gone []*site
+	for _, row := range rows {
+		if s := x.rows[row]; s != nil {
+			if node := x.nodeAt(row); node == nil || node.ID != s.id {
+				x.rows[row] = nil
+				gone = append(gone, s)
+			}
+		}
+	}
+	for _, row := range rows {
+		node := x.nodeAt(row)
+		if node == nil {
+			continue
+		}
+		s, known := x.sites.get(node.ID)
+		if !known {
+			s = &site{id: node.ID, offers: map[*offer]struct{}{}}
+			x.sites.set(s.id, s)
+		}
+		if s.node != node {
+			x.forgetFilters(s) // what was refused is no longer what it was
+			s.node, resized = node, true
+		}
+		s.row, x.rows[row] = row, s
+		sites = append(sites, s)
+	}
+	rank := x.view.Rank()
+	slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(rank[a.row], rank[b.row]) })
+	gone = slices.DeleteFunc(gone, func(s *site) bool { // those that only moved to another row
+		return int(s.row) < len(x.rows) && x.rows[s.row] == s
+	})
+	slices.SortFunc(gone, func(a, b *site) int { return cmp.Compare(a.id, b.id) })
+	for _, s := range gone {
+		x.forgetFilters(s)
+		s.node, resized = nil, true
+		x.sites.delete(s.id)
+	}
+	return append(gone, sites...), resized
+}
+
+// nodeAt returns the node in a row of the view, or nil.
+func (x *Exchange) nodeAt(row uint32) *store.Node {
+	if int(row) >= x.view.Rows() {
+		return nil
+	}
+	return x.view.Node(row).Node
+}
+
+// freshen makes the next pass look at a node.
+func (x *Exchange) freshen(s *site) {
+	if !s.fresh {
+		s.fresh = true
+		x.fresh = append(x.fresh, s)
+	}
+}
+
+// freshenAll makes the next pass look at all nodes.
+func (x *Exchange) freshenAll() {
+	for _, s := range x.sites.m {
+		x.freshen(s)
+	}
+}
+
+// claim is a task that a framework placed, as long as the source has it. That a task has the same ID does not
+// make it the same task: its slot in the source, and which of the slot's lives it is, do.
+type claim struct {
+	sub        *Subscription
+	task       berth.Task
+	node       string
+	slot, life uint32
+}
+
+// claim notes the tasks that a framework is about to place, so that they are its own even if the source does
+// not live to tell. What another has under such an ID stays the other's.
+func (x *Exchange) claim(s *Subscription, p *berth.Plan) {
+	for _, op := range p.Ops {
+		if op.Kind != berth.Place {
+			continue
+		}
+		_, known := x.claims.get(op.Task.ID)
+		if _, taken := x.view.FindTask(op.Task.ID); taken || known {
+			continue
+		}
+		c := &claim{sub: s, task: op.Task, node: op.Node, life: unseen}
+		x.claims.set(op.Task.ID, c)
+		x.placed = append(x.placed, c)
+	}
+}
+
+// unseen is the life of a task that was not seen yet: it would take four billion lives to get there.
+const unseen = ^uint32(0)
+
+// confirm keeps of the claims that wait those whose task the source says that it has placed.
+func (x *Exchange) confirm(s *Subscription, out *berth.Outcome) {
+	done := make(map[string]bool, len(out.Placed))
+	for _, op := range out.Placed {
+		done[op.Task.ID] = true
+		if c, ok := x.claims.get(op.Task.ID); !ok || c.life != unseen { // such as one released earlier in the plan
+			c := &claim{sub: s, task: op.Task, node: op.Node, life: unseen}
+			x.claims.set(op.Task.ID, c)
+			x.placed = append(x.placed, c)
+		}
+	}
+	x.placed = slices.DeleteFunc(x.placed, func(c *claim) bool { return !done[c.task.ID] && x.forget(c) })
+}
+
+// identify finds the tasks that were placed since the source was last seen; all of them anew on another branch of it,
+// which has other slots.
+func (x *Exchange) identify() {
+	if x.branch != x.view.Version().Branch {
+		x.placed = x.placed[:0]
+		for _, c := range x.claims.m {
+			x.placed = append(x.placed, c)
+		}
+	}
+	for _, c := range x.placed {
+		slot, ok := x.view.FindTask(c.task.ID)
+		if ok {
+			r := x.view.Record(slot)
+			c.slot, c.life = slot, r.Life()
+			ok = x.view.Group(r.Group).Spec.Equal(c.task.Group) && (r.Row == store.None || x.view.Node(r.Row).Node.ID == c.node)
+			if ok && r.Row == store.None && !slices.Contains(x.lost, c) {
+				x.lost = append(x.lost, c)
+			}
+		}
+		if !ok {
+			x.forget(c)
+		}
+	}
+	x.placed, x.branch = nil, x.view.Version().Branch
+}
+
+// disown leaves a framework's tasks to their roles.
+func (x *Exchange) disown(s *Subscription) {
+	own := func(c *claim) bool { return c.sub == s }
+	var sites []*site
+	for _, c := range slices.Collect(maps.Values(x.claims.m)) {
+		if !own(c) {
+			continue
+		}
+		x.forget(c)
+		if at, ok := x.sites.get(c.node); ok {
+			at.claims = slices.DeleteFunc(at.claims, own)
+			sites = append(sites, at)
+		}
+	}
+	x.placed, x.lost = slices.DeleteFunc(x.placed, own), slices.DeleteFunc(x.lost, own)
+	slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(a.id, b.id) })
+	for _, at := range slices.Compact(sites) {
+		x.reconcile(at)
+	}
+}
+
+// stands reports whether the source still has a task that a framework placed.
+func (x *Exchange) stands(c *claim) bool {
+	slot, ok := x.view.FindTask(c.task.ID)
+	return ok && slot == c.slot && x.view.Record(slot).Life() == c.life
+}
+
+// claimOn returns the claim to a record of the source.
+func (x *Exchange) claimOn(slot uint32, r *store.Record) (*claim, bool) {
+	c, ok := x.claims.get(r.ID)
+	return c, ok && c.slot == slot && c.life == r.Life()
+}
+
+func (x *Exchange) forget(c *claim) bool {
+	if now, ok := x.claims.get(c.task.ID); ok && now == c {
+		x.claims.delete(c.task.ID)
+	}
+	return true
+}
+
+// journal names the nodes that changed, so that each Book can catch up by itself.
+type journal struct {
+	ids  []string
+	base uint64 // how many were trimmed
+}
+
+func (j *journal) add(id string) { j.ids = append(j.ids, id) }
+
+// trim forgets the older half once there is more than Books can need: those that are farther behind compare
+// everything.
+func (j *journal) trim(nodes int) {
+	most := 4*nodes + 4096
+	if len(j.ids) <= most {
+		return
+	}
+	half := len(j.ids) / 2
+	j.base += uint64(half)
+	if cap(j.ids) > 4*most { // there were once far more nodes
+		j.ids = slices.Clone(j.ids)
+	}
+	j.ids = slices.Delete(j.ids, 0, half)
+}
+
+func (j *journal) end() uint64 { return j.base + uint64(len(j.ids)) }
+
+// since returns the nodes that changed after a position, each once, or false if that is no longer known.
+func (j *journal) since(at uint64) ([]string, bool) {
+	if at < j.base {
+		return nil, false
+	}
+	ids := slices.Clone(j.ids[at-j.base:])
+	slices.Sort(ids)
+	return slices.Compact(ids), true
+}

@@ -1,0 +1,381 @@
+package placement
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// check holds every part of an engine between two calls against what it is made of, and returns all that is wrong.
+func (e *Engine) check() error {
+	if e.parts == nil {
+		return nil
+	}
+	var c checker
+	if e.busy {
+		return nil // torn: the next call makes all anew
+	}
+	c.mirror(e.rows)
+	c.classes(e.classes)
+	c.counts(e)
+	c.search(e.search)
+	c.rankings(e.search.rankings, e.rows)
+	c.columns(&e.explainer.columns)
+	c.steps(e)
+	return errors.Join(c.faults...)
+}
+
+type checker struct{ faults []error }
+
+func (c *checker) that(ok bool, format string, args ...any) {
+	if !ok && len(c.faults) < 20 {
+		c.faults = append(c.faults, fmt.Errorf(format, args...))
+	}
+}
+
+// mirror: rows are those of the view, but for what the plan took from those it touched.
+func (c *checker) mirror(m *mirror) {
+	view := m.view
+	c.that(len(m.rows) == view.Rows() && len(m.free) == len(m.rows)*m.width && m.width == m.dims+1+2*len(m.deviceClasses), "mirror: sizes")
+	touched := map[uint32]bool{}
+	for _, row := range m.touched {
+		c.that(!touched[row], "mirror: row %d is touched twice", row)
+		touched[row] = true
+	}
+	for row := range uint32(len(m.rows)) {
+		st, ns := &m.rows[row], view.Node(row)
+		c.that(st.node == ns.Node && st.cordoned == (ns.Node != nil && ns.Cordoned), "mirror: row %d is another node", row)
+		if st.node == nil {
+			c.that(st.class == -1, "mirror: row %d has a class and no node", row)
+			continue
+		}
+		c.that(st.rank == view.Rank()[row] && m.order[st.rank] == row, "mirror: rank of row %d", row)
+		c.that((st.visited == m.visit) == touched[row], "mirror: row %d is touched or not", row)
+		if !touched[row] {
+			c.that(m.isLoaded(row, ns), "mirror: amounts of row %d", row)
+		}
+	}
+}
+
+// classes: membership, derived amounts, order, bounds.
+func (c *checker) classes(x *classIndex) {
+	if !x.assigned {
+		return
+	}
+	misplaced := map[uint32]bool{}
+	if x.built {
+		for _, row := range x.misplaced {
+			c.that(!misplaced[row], "classes: row %d is misplaced twice", row)
+			misplaced[row] = true
+		}
+	}
+	members := make([]int, len(x.classes))
+	for row := range uint32(len(x.m.rows)) {
+		st := &x.m.rows[row]
+		if st.node == nil {
+			continue
+		}
+		if st.class < 0 || int(st.class) >= len(x.classes) {
+			c.that(false, "classes: row %d has class %d", row, st.class)
+			continue
+		}
+		k := x.classes[st.class]
+		members[st.class]++
+		c.that(x.isOf(st.node, st.cordoned, k), "classes: row %d is of another class", row)
+		c.that(st.id == st.node.ID, "classes: ID of row %d", row)
+		was := slices.Clone(x.m.amountsOf(row))
+		x.m.derive(row, k)
+		c.that(slices.Equal(was, x.m.amountsOf(row)), "classes: derived amounts of row %d", row)
+		c.that(!x.built || st.misplaced == misplaced[row], "classes: row %d is misplaced or not", row)
+		if x.built && !misplaced[row] {
+			c.that(st.key == x.rate(row), "classes: key of row %d", row)
+		}
+	}
+	for i, k := range x.classes {
+		c.that(members[i] == k.members, "classes: class %d has %d members, not %d", i, members[i], k.members)
+		for j, o := range x.classes[:i] {
+			same := o.kind == k.kind && o.cordoned == k.cordoned && slices.Equal(o.attrs, k.attrs)
+			c.that(!same, "classes: %d and %d are alike", j, i)
+		}
+		if !x.built {
+			continue
+		}
+		c.that(k.size == members[i], "classes: tree %d has %d rows", i, k.size)
+		c.tree(&k.tree, func(a entry, amounts []int64) error {
+			if a != x.entryOf(a.row) || x.m.rows[a.row].class != int32(i) {
+				return fmt.Errorf("row %d stands as %v", a.row, a)
+			}
+			for d, f := range x.m.amountsOf(a.row) {
+				if f != amounts[d] && !misplaced[a.row] {
+					return fmt.Errorf("row %d: amount %d", a.row, d)
+				}
+				if d < x.m.dims && f > amounts[d] {
+					return fmt.Errorf("row %d has more of %d than its tree knows", a.row, d)
+				}
+			}
+			return nil
+		})
+	}
+	for _, v := range x.verdicts {
+		for i, k := range v.known {
+			c.that(k || !v.ok[i], "classes: verdict on %d that was not asked", i)
+		}
+	}
+}
+
+// tree: order, counts, and bounds that nothing exceeds; those of blocks are exact.
+func (c *checker) tree(t *tree, good func(entry, []int64) error) {
+	var all []entry
+	c.that(len(t.first) == len(t.chunks), "tree: sizes")
+	bound := slices.Repeat([]int64{-1 << 63}, t.pool.width)
+	for ci, k := range t.chunks {
+		if k.n == 0 || k.n > chunkBlocks {
+			c.that(false, "tree: a chunk of %d blocks", k.n)
+			continue
+		}
+		c.that(t.first[ci] == k.entries[0][0].key, "tree: first of chunk %d", ci)
+		if ci < t.known {
+			c.that(int(t.before[ci]) == len(all), "tree: %d before chunk %d, not %d", len(all), ci, t.before[ci])
+		}
+		from := len(all)
+		most := slices.Repeat([]int64{-1 << 63}, t.pool.width)
+		for b := range k.n {
+			c.that(k.count[b] > 0 && k.count[b] <= blockEntries && k.first[b] == k.entries[b][0].key, "tree: block %d of %d", b, ci)
+			own := slices.Repeat([]int64{-1 << 63}, t.pool.width)
+			for i, a := range k.block(b) {
+				if err := good(a, k.amountsAt(b, i, 1)); err != nil {
+					c.that(false, "tree: %w", err)
+				}
+				raise(own, k.amountsAt(b, i, 1))
+				all = append(all, a)
+			}
+			c.that(slices.Equal(own, k.mostOf(b)), "tree: bounds of block %d of %d", b, ci)
+			raise(most, own)
+		}
+		c.that(k.size == len(all)-from, "tree: chunk %d has %d entries", ci, k.size)
+		c.that(k.slack && within(most, k.bound) || slices.Equal(most, k.bound), "tree: bounds of chunk %d", ci)
+		raise(bound, k.bound)
+	}
+	c.that(t.size == len(all), "tree: %d entries, not %d", len(all), t.size)
+	c.that(slices.IsSortedFunc(all, compareEntries), "tree: order")
+	if len(t.chunks) > 0 {
+		c.that(within(bound, t.bound), "tree: bounds")
+	}
+}
+
+func within(low, high []int64) bool {
+	for d := range low {
+		if low[d] > high[d] {
+			return false
+		}
+	}
+	return true
+}
+
+// counts: against the tasks of the view and of the plan, and histograms against the counts.
+func (c *checker) counts(e *Engine) {
+	k, view := e.counts, e.rows.view
+	for name, t := range k.groups {
+		on := map[uint32]int{}
+		if id, ok := view.FindGroup(name); ok {
+			for slot := range view.Members(id) {
+				if row := view.Record(slot).Row; row != store.None {
+					on[row]++
+				}
+			}
+		}
+		for i := range e.steps.n {
+			switch st := e.steps.at(i); {
+			case st.task.Group.Name() != name:
+			case st.undone:
+				on[st.row]--
+			default:
+				on[st.row]++
+			}
+		}
+		seen := map[uint32]bool{}
+		for i, h := range t.hosts {
+			c.that(!seen[h.row] && h.tasks == on[h.row], "counts of %s: %d on row %d, not %d", name, on[h.row], h.row, h.tasks)
+			seen[h.row] = true
+			if t == k.active {
+				c.that(int(e.rows.rows[h.row].host) == i+1, "counts of %s: host %d", name, h.row)
+			}
+		}
+		for row, n := range on {
+			c.that(n == 0 || seen[row], "counts of %s: row %d is missing", name, row)
+		}
+		c.histogram(t.histogram, func(slot int) int { return on[uint32(slot)] })
+		for _, d := range t.domains {
+			want := map[int]int{}
+			for row, n := range on {
+				if v, ok := e.rows.rows[row].node.Attr(d.key); ok {
+					want[int(d.values.slots[v])] += n
+				}
+			}
+			for slot := range max(len(d.tasks), len(d.values.slots)) {
+				c.that(d.in(int32(slot)) == want[slot], "counts of %s: domain %d of %d", name, slot, d.key)
+			}
+			c.histogram(d.histogram, func(slot int) int { return want[slot] })
+		}
+	}
+	for row := range e.rows.rows {
+		i := e.rows.rows[row].host
+		c.that(i == 0 || k.active != nil && int(i) <= len(k.active.hosts) && k.active.hosts[i-1].row == uint32(row), "counts: host of row %d", row)
+	}
+	for key, v := range k.numberings {
+		if !k.knowsRows(v) {
+			continue
+		}
+		for row, slot := range v.rows {
+			want := int32(-1)
+			if n := e.rows.rows[row].node; n != nil {
+				if value, ok := n.Attr(key); ok {
+					want = v.slots[value]
+				}
+			}
+			c.that(slot == want, "counts: slot of row %d under %d", row, key)
+		}
+	}
+	if l := k.layout; l != nil && l.version == e.classes.version && e.classes.assigned {
+		fresh := k.newLayout()
+		c.that(slices.Equal(l.slots, fresh.slots), "counts: slots of classes")
+	}
+}
+
+func (c *checker) histogram(h *histogram, tasks func(slot int) int) {
+	if h == nil {
+		return
+	}
+	with := make([]int, len(h.with))
+	least, n := -1, 0
+	for slot, in := range h.of.in {
+		if !in {
+			continue
+		}
+		n++
+		if k := tasks(slot); k >= len(with) {
+			c.that(false, "histogram: %d tasks in %d", k, slot)
+		} else {
+			with[k]++
+			if least < 0 || k < least {
+				least = k
+			}
+		}
+	}
+	c.that(n == h.of.n && slices.Equal(with, h.with), "histogram: %v, not %v", with, h.with)
+	c.that(n == 0 || least == h.least, "histogram: least %d, not %d", least, h.least)
+}
+
+// search: what it says of classes holds, and the games are won by who is best.
+func (c *checker) search(s *search) {
+	if s.group == nil || !s.possible || s.every {
+		return
+	}
+	for i := range s.contenders {
+		k := &s.contenders[i]
+		c.that(i == 0 || s.contenders[i-1].class < k.class, "search: order of contenders")
+		if k.found {
+			c.that(s.m.rows[k.row].class == k.class, "search: row %d is not of class %d", k.row, k.class)
+		}
+	}
+	if s.games.on {
+		leaf := func(i int) int32 { return int32(i) }
+		in := map[int32]bool{}
+		for _, i := range s.games.tree.winner[s.games.tree.leaves:] {
+			if i != nobody {
+				c.that(!in[i], "games: contender %d is in twice", i)
+				in[i] = true
+			}
+		}
+		for i := range s.contenders {
+			if in[leaf(i)] {
+				at := s.games.tree.leaves + int(s.games.leafOf[i])
+				c.that(s.games.tree.winner[at] == leaf(i), "games: leaf of contender %d", i)
+			}
+		}
+		c.winners(&s.games.tree, s, "games")
+	}
+}
+
+// winners: every game is won by the better one.
+func (c *checker) winners(w *winnerTree, j judge, of string) {
+	for i := 1; i < w.leaves; i++ {
+		c.that(w.winner[i] == match(j, w.winner[2*i], w.winner[2*i+1]), "%s: winner %d", of, i)
+	}
+}
+
+// rankings: of those that know all changes.
+func (c *checker) rankings(k *rankings, m *mirror) {
+	for _, r := range k.byShape {
+		if r.told == len(k.changes) && len(r.score) == len(m.rows) {
+			c.winners(&r.tree, r, "ranking")
+		}
+		c.that(r.told <= len(k.changes), "ranking: told %d of %d changes", r.told, len(k.changes))
+	}
+	c.that(len(k.byShape) <= maxRankings, "ranking: %d", len(k.byShape))
+}
+
+// columns: against a sort, as far as they were told.
+func (c *checker) columns(k *columns) {
+	if !k.watching || len(k.ranks) == 0 || &k.ranks[0] != &k.m.ranks[0] {
+		return
+	}
+	for _, col := range k.byDim {
+		if col == nil {
+			continue
+		}
+		var want, got []entry
+		for rank, row := range k.m.order {
+			if !k.isChanged[row] {
+				want = append(want, entry{k.m.amountsOf(row)[col.dim], uint32(rank), row})
+			}
+		}
+		slices.SortFunc(want, func(a, b entry) int { return cmp.Or(cmp.Compare(b.key, a.key), cmp.Compare(a.rank, b.rank)) })
+		c.tree(&col.tree, func(a entry, amounts []int64) error {
+			if k.isChanged[a.row] {
+				return nil
+			}
+			got = append(got, a)
+			if !slices.Equal(amounts, k.m.amountsOf(a.row)) {
+				return fmt.Errorf("column %d: amounts of row %d", col.dim, a.row)
+			}
+			return nil
+		})
+		c.that(slices.Equal(want, got), "column %d: order", col.dim)
+	}
+}
+
+// steps: the index of them, and that the rows have what they say.
+func (c *checker) steps(e *Engine) {
+	c.that(e.done == e.steps.n, "steps: %d of %d are known", e.done, e.steps.n)
+	for id, i := range e.steps.last {
+		for j := e.steps.told - 1; j >= 0; j-- {
+			if e.steps.at(j).task.ID == id {
+				c.that(i == j, "steps: last of %s", id)
+				break
+			}
+		}
+	}
+	want := map[uint32][]int64{}
+	for i := range e.steps.n {
+		st := e.steps.at(i)
+		if want[st.row] == nil {
+			want[st.row] = slices.Clone(e.rows.view.Free(st.row)[:e.rows.dims])
+		}
+		for _, need := range st.task.Group.Requirements().Needs {
+			name, q := need.Name, need.Amount
+			if d, ok := e.rows.view.DimOf(name); ok {
+				if st.undone {
+					q = -q
+				}
+				want[st.row][d] -= q
+			}
+		}
+	}
+	for row, free := range want {
+		c.that(slices.Equal(free, e.rows.resourcesOf(row)), "steps: amounts of row %d", row)
+	}
+}

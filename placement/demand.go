@@ -1,0 +1,71 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// demand is what each task of a group takes, in the dimensions of a mirror.
+type demand struct {
+	wanted            // of a node's amounts: first of its resources, in the order of their names, then of its devices
+	resources int     // how many of wanted.needs are of resources; the others are of devices, in their order
+	request   []int64 // by dimension that the snapshot has a name for
+	devices   []berth.DeviceRequest
+	ports     bool
+	possible  bool // whether any node ever had all of it; if none had, the rest may be incomplete
+}
+
+// wanted is amounts that a row must have at least.
+type wanted struct {
+	needs   []store.Need
+	least   int64 // of the dimension at leastAt
+	leastAt int
+}
+
+// within reports whether amounts, of a row or the bounds of many, are enough.
+func (w *wanted) within(amounts []int64) bool {
+	if amounts[w.leastAt] < w.least {
+		return false
+	}
+	for _, n := range w.needs {
+		if amounts[n.Dim] < n.Amount {
+			return false
+		}
+	}
+	return true
+}
+
+// of makes it the demand of a group, in the room of what it was.
+func (d *demand) of(g *berth.Group, m *mirror) {
+	*d = demand{
+		wanted: wanted{needs: d.needs[:0], leastAt: m.dims}, devices: g.Requirements().Devices, ports: g.Requirements().UsesPorts(), possible: true,
+		request: slices.Grow(d.request[:0], m.dims)[:m.dims],
+	}
+	clear(d.request)
+	for _, need := range g.Requirements().Needs {
+		name, q := need.Name, need.Amount
+		dim, ok := m.view.DimOf(name)
+		if !ok {
+			d.possible = false
+			continue
+		}
+		d.request[dim] = q
+		d.needs = append(d.needs, store.Need{Dim: dim, Amount: q})
+	}
+	d.resources = len(d.needs)
+	for i := range d.devices {
+		r := &d.devices[i]
+		c, ok := m.deviceAt[r.Class]
+		if !ok {
+			d.possible = false
+			return
+		}
+		if r.Count > 0 {
+			d.needs = append(d.needs, store.Need{Dim: m.wholeDevices(c), Amount: int64(r.Count)})
+		} else {
+			d.needs = append(d.needs, store.Need{Dim: m.freestDevice(c), Amount: r.Share})
+		}
+	}
+}

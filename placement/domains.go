@@ -1,0 +1,199 @@
+package placement
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// Even rules compare a domain with the one that has the fewest tasks, among the domains in which the group may use a
+// node. Which those are is the same for all groups of equal rules as long as no node changes; how many have how many
+// tasks is a histogram that moves with each of the group's tasks. So a limit costs no more than asking the rule, however
+// many domains there are.
+
+// eligibleDomains is the domains under an attribute that have a node which groups with one set of rules may use.
+type eligibleDomains struct {
+	at uint64 // mirror.described when it was made; it is good as long as that is the same
+	in []bool // by slot, or by row where the attribute is the node's ID
+	n  int
+}
+
+// maxEligible is how many are kept; beyond it they begin anew.
+const maxEligible = 256
+
+func (d *eligibleDomains) add(slot int32) {
+	for int(slot) >= len(d.in) {
+		d.in = append(d.in, false)
+	}
+	if !d.in[slot] {
+		d.in[slot] = true
+		d.n++
+	}
+}
+
+func (d *eligibleDomains) has(slot int32) bool { return int(slot) < len(d.in) && d.in[slot] }
+
+// eligibleDomains returns those of the group that is searched for. The first time since nodes changed it costs
+// O(classes) if classes are told apart by the attribute and by what the group's rules read, and else O(nodes).
+func (s *search) eligibleDomains(name string) *eligibleDomains {
+	c := s.c
+	rules := s.group.Requirements().Eligibility
+	kept := rules + "\x00" + name
+	if d := c.eligible[kept]; d != nil && d.at == s.m.described {
+		return d
+	}
+	d := &eligibleDomains{at: s.m.described}
+	id := s.m.attrs.ID(name)
+	values := c.numbers(id)
+	if !s.byRow && name != berth.NodeID && s.x.isLow(name) {
+		for i, k := range s.x.classes {
+			if v, ok := k.attr(id); ok && k.members > 0 && s.verdict.ok[i] {
+				d.add(values.slot(v))
+			}
+		}
+	} else {
+		var slots []int32
+		if name != berth.NodeID {
+			slots = c.slotsByRow(values, id)
+		}
+		for row := range s.m.rows {
+			slot := int32(row)
+			if slots != nil {
+				slot = slots[row]
+			}
+			class := s.m.rows[row].class
+			if slot < 0 || d.has(slot) || class < 0 {
+				continue
+			}
+			if s.byRow && s.eligible(uint32(row)) || !s.byRow && s.verdict.ok[class] {
+				d.add(slot)
+			}
+		}
+	}
+	if len(c.eligible) >= maxEligible {
+		clear(c.eligible)
+	}
+	c.eligible[kept] = d
+	return d
+}
+
+// histogram is how many of the eligible domains have how many of a group's tasks.
+type histogram struct {
+	of    *eligibleDomains
+	with  []int // by tasks
+	least int   // that a domain has; 0 if there is no domain
+}
+
+// newHistogram is one of domains without tasks.
+func newHistogram(of *eligibleDomains) *histogram { return &histogram{of: of, with: []int{of.n}} }
+
+// move notes that the tasks of a domain were some number and are another. Nobody asked for a histogram of nil.
+func (h *histogram) move(slot int32, was, is int) {
+	if h == nil || !h.of.has(slot) {
+		return
+	}
+	for len(h.with) <= is {
+		h.with = append(h.with, 0)
+	}
+	h.with[was]--
+	h.with[is]++
+	h.least = min(h.least, is)
+	for h.with[h.least] == 0 {
+		h.least++
+	}
+}
+
+func (h *histogram) domains() berth.Domains { return berth.Domains{Number: h.of.n, Least: h.least} }
+
+// histogramOf returns the histogram of a rule's domains, made of the counts if it is the first to ask.
+func (s *search) histogramOf(r *countRule) *histogram {
+	kept := &s.counts.histogram
+	if r.domain != nil {
+		kept = &r.domain.histogram
+	}
+	of := s.eligibleDomains(r.rule.Domain())
+	if *kept != nil && (*kept).of == of {
+		return *kept
+	}
+	h := newHistogram(of)
+	*kept = h
+	if r.domain == nil {
+		for _, on := range s.counts.hosts {
+			h.move(int32(on.row), 0, on.tasks)
+		}
+	} else {
+		for slot, tasks := range r.domain.tasks {
+			h.move(int32(slot), 0, tasks)
+		}
+	}
+	return h
+}
+
+// layout is the classes in such an order that those of one domain under the strategy's attributes stand side by side,
+// as far as they can: by the attribute with the fewest domains first. A winner tree of classes in this order has to
+// play few games again when the tasks of a domain change.
+type layout struct {
+	version uint64     // classIndex.version when it was made; it is good as long as that is the same
+	classes []int32    // in order
+	slots   []int32    // class x attributes: its slots in their domains, -1 for none
+	spans   [][][]span // by attribute and slot: where the classes of the domain stand
+}
+
+type span struct{ from, to int32 }
+
+// layoutOfClasses returns the layout of the classes there are.
+func (c *groupCounts) layoutOfClasses() *layout {
+	if c.layout == nil || c.layout.version != c.x.version {
+		c.layout = c.newLayout()
+	}
+	return c.layout
+}
+
+func (c *groupCounts) newLayout() *layout {
+	n := len(c.keys)
+	l := &layout{version: c.x.version, spans: make([][][]span, n)}
+	order := make([]int, n)
+	for a := range order {
+		order[a] = a
+	}
+	for i, k := range c.x.classes {
+		l.classes = append(l.classes, int32(i))
+		for _, key := range c.keys {
+			slot := int32(-1)
+			if v, ok := k.attr(key); ok {
+				slot = c.numbers(key).slot(v)
+			}
+			l.slots = append(l.slots, slot)
+		}
+	}
+	domains := func(a int) int { return len(c.numbers(c.keys[a]).slots) }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(domains(a), domains(b)) })
+	slotsOf := func(class int32) []int32 { return l.slots[int(class)*n : int(class+1)*n] }
+	slices.SortStableFunc(l.classes, func(a, b int32) int {
+		for _, i := range order {
+			if c := cmp.Compare(slotsOf(a)[i], slotsOf(b)[i]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	for a := range n {
+		for at, class := range l.classes {
+			slot := slotsOf(class)[a]
+			if slot < 0 {
+				continue
+			}
+			for int(slot) >= len(l.spans[a]) {
+				l.spans[a] = append(l.spans[a], nil)
+			}
+			spans := l.spans[a][slot]
+			if k := len(spans); k > 0 && int(spans[k-1].to) == at {
+				spans[k-1].to++
+			} else {
+				l.spans[a][slot] = append(spans, span{int32(at), int32(at + 1)})
+			}
+		}
+	}
+	return l
+}

@@ -1,0 +1,169 @@
+package placement
+
+import (
+	"cmp"
+	"math/bits"
+)
+
+// Where classes are many, as they are if a strategy spreads over racks, a search does not look at each for each task: it
+// keeps a winner tree of them. Each class is in it with its best row, or with a row that does not exist and is at least
+// as good as any it has; such a class, if it wins, is searched, and plays again. What a task changes is the class it
+// went to, and how the classes of its domains compare with others. In the tree the classes of one domain stand side by
+// side, so that only the games at the ends of their span are played again: those between classes of one domain end as
+// before.
+
+// manyContenders is how many there are before a winner tree is cheaper than looking at each.
+const manyContenders = 16
+
+// games is the winner tree of a search's contenders.
+type games struct {
+	on     bool // whether there is one and it is up to date; nothing below means anything if not
+	tree   winnerTree
+	leafOf []int32 // by contender
+	before []int32 // by place in the layout of classes, and one more: how many of the contenders stand before it
+	shut   bool    // whether contenders are out because a domain of theirs is full
+}
+
+// playAll makes the winner tree anew: O(contenders).
+func (s *search) playAll() {
+	s.x.settle() // what a class is in with must not be worse than a row that is misplaced
+	s.x.build()
+	layout, k := s.c.layoutOfClasses(), &s.games
+	k.on, k.shut = true, false
+	k.tree.reset(len(s.contenders))
+	k.leafOf = append(k.leafOf[:0], make([]int32, len(s.contenders))...)
+	k.before = k.before[:0]
+	at := make([]int32, len(s.x.classes)) // of a class among the contenders, plus one
+	for i := range s.contenders {
+		at[s.contenders[i].class] = int32(i + 1)
+	}
+	n := int32(0)
+	for _, class := range layout.classes {
+		k.before = append(k.before, n)
+		i := at[class] - 1
+		if i < 0 {
+			continue
+		}
+		c := &s.contenders[i]
+		k.leafOf[i] = n
+		if s.full(c) {
+			k.shut = true
+		} else if c.found || c.from != treeEnd {
+			if c.from == treeStart {
+				c.from = s.x.classes[class].head()
+			}
+			if !c.found {
+				c.expect()
+			}
+			k.tree.set(int(n), i)
+		}
+		n++
+	}
+	k.before = append(k.before, n)
+	k.tree.play(s)
+}
+
+// better is the judge of the games.
+func (s *search) better(i, j int32) bool {
+	a, b := &s.contenders[i], &s.contenders[j]
+	c := s.outranks(a, b)
+	if c == 0 {
+		if c = cmp.Compare(a.score, b.score); c == 0 {
+			c = cmp.Compare(s.rankOf(b), s.rankOf(a))
+		}
+	}
+	return c >= 0
+}
+
+// rankOf returns the rank of the row that a contender is in with.
+func (s *search) rankOf(c *contender) uint32 {
+	if c.found {
+		return s.m.rows[c.row].rank
+	}
+	return c.from.rank
+}
+
+// replay plays again after a contender has another row, or none any more.
+func (s *search) replay(i int32) {
+	if c := &s.contenders[i]; !c.found && c.from == treeEnd {
+		s.takeOut(i)
+	} else {
+		s.games.tree.replay(s, int(s.games.leafOf[i]))
+	}
+}
+
+// takeOut takes a contender out of the games.
+func (s *search) takeOut(i int32) {
+	leaf := int(s.games.leafOf[i])
+	s.games.tree.set(leaf, nobody)
+	s.games.tree.replay(s, leaf)
+}
+
+// winner returns the contender with the best row of all, or nil if there is no row.
+func (s *search) winner() *contender {
+	const few = 8
+	k := &s.games
+	if !k.on {
+		s.playAll()
+	}
+	for shut := 0; ; {
+		i := k.tree.top()
+		if i == nobody {
+			return nil
+		}
+		c := &s.contenders[i]
+		if len(s.ofClass) > 0 && s.full(c) {
+			k.shut = true
+			if shut++; shut > few { // a domain of many classes: take them all out at once
+				s.playAll()
+			} else {
+				s.takeOut(i)
+			}
+			continue
+		}
+		if c.found {
+			row := c.row
+			if len(s.ofRow) > 0 {
+				s.checkAgain(c)
+			}
+			if c.found && c.row == row {
+				return c
+			}
+		} else {
+			var second *contender
+			if j := k.tree.second(s, int(k.leafOf[i])); j != nobody {
+				second = &s.contenders[j]
+			}
+			s.find(c, second)
+		}
+		s.replay(i)
+	}
+}
+
+// played plays again what a task on the row of a contender has changed.
+func (s *search) played(c *contender) {
+	k := &s.games
+	if !k.on {
+		return
+	}
+	height := bits.Len(uint(k.tree.leaves))
+	for a, spans := range s.c.layout.spans {
+		slot := s.slots[int(c.slots)+a]
+		if slot < 0 {
+			continue
+		}
+		if 2*height*len(spans[slot]) > k.tree.leaves {
+			k.on = false // as many games as there are: all anew
+			return
+		}
+		for _, sp := range spans[slot] {
+			if from, to := k.before[sp.from], k.before[sp.to]; from < to {
+				k.tree.replay(s, int(from))
+				k.tree.replay(s, int(to-1))
+			}
+		}
+	}
+	if i, ok := s.contenderOf(c.class); ok {
+		s.replay(int32(i))
+	}
+}

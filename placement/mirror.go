@@ -1,0 +1,339 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// mirror is the rows of a snapshot with what a plan has taken of them, in dense columns.
+//
+// It becomes invalid with every plan: the next snapshot is another, and what the plan took may not have been committed.
+// Engine.catchUp then brings in line the rows that can differ, which stale finds. A snapshot in other numbers than
+// those here, of names or of dimensions, makes all anew.
+type mirror struct {
+	view  *store.View
+	at    store.Position // what the rows showed before the plan touched any
+	order []uint32       // rows by node ID; the view of a State goes on changing after the plan, and must not be read then
+
+	attrs         *store.Interner // whose numbers attributes and values have here and in the index of classes
+	names         []string        // of the dimensions that have one
+	dims          int             // how many those are
+	width         int             // and the others: the least part free, then two for each device class
+	deviceClasses []string
+	deviceAt      map[string]int // the place of each device class
+
+	free      []int64    // row x width: what is free; the dimensions without a name are right where the row has a class
+	rows      []rowState // by row
+	ranks     []uint32   // by row: its place in order; the view's own, which rows have copies of
+	devices   [][]int64  // by row: the free units of each device; nil if no node has devices
+	ports     [][]uint16 // by row: the ports in use, ascending; nil if no node has any
+	described uint64     // how often a node came, went or was described anew
+	visit     uint32     // the number of the present pass over rows, see firstVisit
+	touched   []uint32   // rows that the plan has changed, each once
+	differing []uint32   // what stale returned; kept for its room
+}
+
+// rowState is what is known of a row besides its amounts, all in one place, since a pick reads most of it. The mirror
+// sets what describes the node; what the other parts set is theirs to change, for others to read.
+type rowState struct {
+	node    *store.Node // nil if there is none
+	id      string      // of the node, once it has a class
+	rank    uint32      // its place in the order of node IDs
+	visited uint32      // the last pass that visited the row
+
+	// Of the index of classes.
+	key   int64 // under which the row stands in the tree of its class
+	class int32 // -1 where there is no node, and before rows have classes
+
+	// Of the group counts.
+	host int32 // its place in the active counts' hosts, plus one; 0 if it is in none
+
+	// Together, since they are small.
+	misplaced bool // of the index: whether key or the amounts in the tree are out of date
+	cordoned  bool // of the mirror
+}
+
+// covers reports whether a view can be told by comparison and not only by making all anew.
+func (m *mirror) covers(view *store.View) bool {
+	return view.Attrs() == m.attrs && slices.Equal(view.Dims(), m.names) && view.Rows() >= len(m.rows)
+}
+
+// open turns to a view, before rows are brought in line with it.
+func (m *mirror) open(view *store.View) { m.view, m.order = view, view.Order() }
+
+// opened notes that all rows are as in the view.
+func (m *mirror) opened() {
+	m.at = m.view.Position()
+	m.touched = m.touched[:0]
+	m.nextPass() // from here on the rows that were visited are those touched
+}
+
+// nextPass begins another pass over rows, in which none was visited.
+func (m *mirror) nextPass() {
+	m.visit++
+	if m.visit == 0 {
+		for i := range m.rows {
+			m.rows[i].visited = 0
+		}
+		m.visit = 1
+	}
+}
+
+// firstVisit reports whether a row is visited for the first time in this pass.
+func (m *mirror) firstVisit(row uint32) bool {
+	if m.rows[row].visited == m.visit {
+		return false
+	}
+	m.rows[row].visited = m.visit
+	return true
+}
+
+// stale returns the rows that can differ from those of the view: those that the last plan touched and those that the
+// change log names, or all if the log does not reach from what was shown to the view.
+func (m *mirror) stale() []uint32 {
+	m.grow(m.view.Rows())
+	m.nextPass()
+	rows := m.differing[:0]
+	changes, ok := m.view.Since(m.at)
+	if !ok || len(changes) > m.view.Rows() {
+		for row := range uint32(m.view.Rows()) {
+			rows = append(rows, row)
+		}
+	} else {
+		for _, row := range m.touched {
+			if m.firstVisit(row) {
+				rows = append(rows, row)
+			}
+		}
+		for _, c := range changes {
+			if m.firstVisit(c.Row) {
+				rows = append(rows, c.Row)
+			}
+		}
+	}
+	m.differing = rows
+	return rows
+}
+
+// grow makes rows up to a number.
+func (m *mirror) grow(rows int) {
+	n := rows - len(m.rows)
+	if n <= 0 {
+		return
+	}
+	m.free = append(m.free, make([]int64, n*m.width)...)
+	m.rows = append(m.rows, make([]rowState, n)...)
+	for i := rows - n; i < rows; i++ {
+		m.rows[i].class = -1
+	}
+	if m.devices != nil {
+		m.devices = append(m.devices, make([][]int64, n)...)
+	}
+	if m.ports != nil {
+		m.ports = append(m.ports, make([][]uint16, n)...)
+	}
+}
+
+// rankAll gives every row its rank, and reports whether any has changed.
+func (m *mirror) rankAll() bool {
+	ranks := m.view.Rank()
+	if len(ranks) == len(m.ranks) && (len(ranks) == 0 || &ranks[0] == &m.ranks[0]) {
+		return false
+	}
+	m.ranks = ranks
+	for row, rank := range ranks {
+		m.rows[row].rank = rank
+	}
+	return true
+}
+
+// rebuild makes all rows anew: O(nodes).
+func (m *mirror) rebuild() {
+	m.attrs, m.names = m.view.Attrs(), m.view.Dims()
+	m.dims = len(m.names)
+	m.deviceClasses = m.view.Catalog().Devices()
+	m.deviceAt = make(map[string]int, len(m.deviceClasses))
+	for i, c := range m.deviceClasses {
+		m.deviceAt[c] = i
+	}
+	m.free, m.rows, m.ranks, m.devices, m.ports = nil, nil, nil, nil, nil
+	m.visit = 0
+	m.described++
+	m.width = m.dims + 1 + 2*len(m.deviceClasses)
+	m.grow(m.view.Rows())
+	m.rankAll()
+	for _, row := range m.order {
+		ns := m.view.Node(row)
+		m.describe(row, ns)
+		m.load(row, ns)
+	}
+}
+
+// amountsOf returns all amounts of a row.
+func (m *mirror) amountsOf(row uint32) []int64 {
+	return m.free[int(row)*m.width : (int(row)+1)*m.width]
+}
+
+// resourcesOf returns the free amounts of a row's resources.
+func (m *mirror) resourcesOf(row uint32) []int64 { return m.amountsOf(row)[:m.dims] }
+
+// freestDevice and wholeDevices return the dimensions of a device class.
+func (m *mirror) freestDevice(class int) int32 { return int32(m.dims + 1 + 2*class) }
+func (m *mirror) wholeDevices(class int) int32 { return int32(m.dims + 2 + 2*class) }
+
+func (m *mirror) devicesOf(row uint32) []int64 {
+	if m.devices == nil {
+		return nil
+	}
+	return m.devices[row]
+}
+
+func (m *mirror) setDevices(row uint32, units []int64) {
+	if m.devices == nil {
+		if len(units) == 0 {
+			return
+		}
+		m.devices = make([][]int64, len(m.rows))
+	}
+	m.devices[row] = units
+}
+
+func (m *mirror) portsOf(row uint32) []uint16 {
+	if m.ports == nil {
+		return nil
+	}
+	return m.ports[row]
+}
+
+func (m *mirror) setPorts(row uint32, used []uint16) {
+	if m.ports == nil {
+		if len(used) == 0 {
+			return
+		}
+		m.ports = make([][]uint16, len(m.rows))
+	}
+	m.ports[row] = used
+}
+
+// isDescribed reports whether a row's node is described as in the view, where the row is ns.
+func (m *mirror) isDescribed(row uint32, ns *store.NodeState) bool {
+	return ns.Node == m.rows[row].node && ns.Cordoned == m.rows[row].cordoned
+}
+
+// isLoaded reports whether a row, which has a node as in the view, has as much free as there.
+func (m *mirror) isLoaded(row uint32, ns *store.NodeState) bool {
+	return slices.Equal(m.resourcesOf(row), m.view.Free(row)[:m.dims]) &&
+		slices.Equal(m.devicesOf(row), ns.Devices) && slices.Equal(m.portsOf(row), ns.Ports)
+}
+
+// describe makes a row that of the view's node, if there is one. It has no class yet.
+func (m *mirror) describe(row uint32, ns *store.NodeState) {
+	st := &m.rows[row]
+	st.node, st.cordoned, st.class = ns.Node, ns.Cordoned, -1
+	m.described++
+}
+
+// load reads what is free in a row.
+func (m *mirror) load(row uint32, ns *store.NodeState) {
+	copy(m.resourcesOf(row), m.view.Free(row))
+	m.setDevices(row, ns.Devices)
+	m.setPorts(row, ns.Ports)
+}
+
+// strays reports whether tasks on a row have devices that the node no longer has. Which, only the reference knows.
+func (m *mirror) strays(row uint32) bool { return m.view.Node(row).Stray > 0 }
+
+// hasAsDevices reports whether a group asks by amount for what some node has as devices.
+func (m *mirror) hasAsDevices(g *berth.Group) bool {
+	return slices.ContainsFunc(g.Requirements().Plain, func(name string) bool { return slices.Contains(m.deviceClasses, name) })
+}
+
+// shortfalls returns what an eligible row lacks of the room for a task of a group, as its reader may know it.
+func (m *mirror) shortfalls(g *berth.Group, row uint32) []berth.Lack {
+	lacks := cluster.Shortfalls(g, m.rows[row].node.Spec, func(name string) int64 {
+		if d, ok := m.view.DimOf(name); ok {
+			return m.amountsOf(row)[d]
+		}
+		return 0
+	}, m.devicesOf(row), m.portsOf(row))
+	if m.view.Node(row).Withheld {
+		return cluster.Withheld(lacks)
+	}
+	return lacks
+}
+
+// derive sets the dimensions that follow from others, for a row of a class. The least part free is that of the resource
+// the node is shortest of: without it, a block in which one node has the cores and another the memory looks as if it
+// had room for both. Of each device class there are the most units free of one device, and how many devices are whole,
+// which make devices amounts like others; which model, and which device, is seen at the node.
+func (m *mirror) derive(row uint32, c *nodeClass) {
+	free := m.amountsOf(row)
+	least := int64(Resolution)
+	for d, all := range c.capacity {
+		if all > 0 {
+			least = min(least, fraction(free[d], all))
+		}
+	}
+	free[m.dims] = least
+	if len(m.deviceClasses) == 0 {
+		return
+	}
+	sums := free[m.dims+1:]
+	clear(sums)
+	for i, units := range m.devicesOf(row) {
+		d := c.devices[i]
+		sums[2*d] = max(sums[2*d], units)
+		if units == berth.DeviceUnits {
+			sums[2*d+1]++
+		}
+	}
+}
+
+// take takes from a row what a task takes, or with a sign of -1 gives it back. What is derived is left as it is.
+func (m *mirror) take(row uint32, request []int64, g *berth.Grant, sign int64) {
+	free := m.amountsOf(row)
+	for d, q := range request {
+		free[d] -= sign * q
+	}
+	if m.firstVisit(row) {
+		m.touched = append(m.touched, row)
+	}
+	if g == nil {
+		return
+	}
+	if len(g.Devices) > 0 { // lists are replaced and not written, for they may be those of the view
+		units := slices.Clone(m.devicesOf(row))
+		for i, share := range cluster.DevicesOf(m.rows[row].node.Spec, g.Devices) {
+			units[i] -= sign * share
+		}
+		m.setDevices(row, units)
+	}
+	switch used := m.portsOf(row); {
+	case len(g.Ports) == 0:
+	case sign > 0:
+		m.setPorts(row, withPorts(used, g.Ports))
+	default:
+		gone := slices.Sorted(slices.Values(g.Ports))
+		m.setPorts(row, slices.DeleteFunc(slices.Clone(used), func(p uint16) bool {
+			_, is := slices.BinarySearch(gone, p)
+			return is
+		}))
+	}
+}
+
+// withPorts merges ports, in any order, into others that ascend.
+func withPorts(used, more []uint16) []uint16 {
+	out := append(make([]uint16, 0, len(used)+len(more)), used...)
+	for _, p := range slices.Sorted(slices.Values(more)) {
+		if n := len(out); n == 0 || out[n-1] < p {
+			out = append(out, p)
+			continue
+		}
+		at, _ := slices.BinarySearch(out, p)
+		out = slices.Insert(out, at, p)
+	}
+	return out
+}

@@ -1,0 +1,94 @@
+package placement
+
+import "cmp"
+
+// Where a strategy counts tasks by node, the nodes of a class that have tasks of the group, the occupied ones, come
+// after those that have none. So searches pass them by, and when one has found that no other is left, they are kept in a
+// heap: the one with the fewest tasks first, and of those the one with the highest score. Only a task that goes to a
+// node moves it there, and then it is the first.
+
+type occupiedRow struct {
+	tasks int // of the group, as far as MostTasks
+	score int64
+	row   uint32
+}
+
+func (s *search) compareOccupied(a, b occupiedRow) int {
+	return cmp.Or(cmp.Compare(a.tasks, b.tasks), cmp.Compare(b.score, a.score), cmp.Compare(s.m.rows[a.row].rank, s.m.rows[b.row].rank))
+}
+
+func (s *search) occupiedRow(c *contender, row uint32) occupiedRow {
+	return occupiedRow{min(s.c.on(row), MostTasks), s.x.rate(row) + c.term, row}
+}
+
+// useOccupied turns to the occupied nodes of a class in which no other can be used: O(its nodes), or O(all that are
+// occupied) if those are fewer.
+func (s *search) useOccupied(c *contender) {
+	c.hosts, c.occupied = c.hosts[:0], true
+	if k := s.x.classes[c.class]; k.members < len(s.counts.hosts) {
+		for row := range k.all() {
+			if s.c.on(row) > 0 {
+				c.hosts = append(c.hosts, s.occupiedRow(c, row))
+			}
+		}
+	} else {
+		for _, h := range s.counts.hosts {
+			if h.tasks > 0 && s.m.rows[h.row].class == c.class {
+				c.hosts = append(c.hosts, s.occupiedRow(c, h.row))
+			}
+		}
+	}
+	for i := len(c.hosts)/2 - 1; i >= 0; i-- {
+		s.sift(c.hosts, i)
+	}
+	s.firstOccupied(c)
+}
+
+// placedOnOccupied notes that the first of the occupied nodes has one more task.
+func (s *search) placedOnOccupied(c *contender) {
+	c.hosts[0] = s.occupiedRow(c, c.row)
+	s.sift(c.hosts, 0)
+	s.firstOccupied(c)
+}
+
+// firstOccupied makes the first occupied node that can be used the best of its class, and drops those before it. Where an
+// even rule holds some of them off at its present limit, all come back with the next.
+func (s *search) firstOccupied(c *contender) {
+	for len(c.hosts) > 0 {
+		if h := c.hosts[0]; s.fits(h.row) && s.usable(h.row) && !(s.even && s.isOverLimit(h.row)) {
+			c.found, c.row, c.score = true, h.row, h.score
+			return
+		}
+		last := len(c.hosts) - 1
+		c.hosts[0] = c.hosts[last]
+		c.hosts = c.hosts[:last]
+		s.sift(c.hosts, 0)
+	}
+	c.found = false
+}
+
+// sift puts the node at i where it belongs among those below it.
+func (s *search) sift(hosts []occupiedRow, i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(hosts) {
+			return
+		}
+		if next := child + 1; next < len(hosts) && s.compareOccupied(hosts[next], hosts[child]) < 0 {
+			child = next
+		}
+		if s.compareOccupied(hosts[i], hosts[child]) <= 0 {
+			return
+		}
+		hosts[i], hosts[child] = hosts[child], hosts[i]
+		i = child
+	}
+}
+
+// tasksOnRow counts the group's tasks on the node that a class would take: none unless only occupied ones are left.
+func (c *contender) tasksOnRow() int {
+	if !c.occupied || !c.found {
+		return 0
+	}
+	return c.hosts[0].tasks
+}

@@ -1,0 +1,457 @@
+package placement
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+)
+
+// search finds the best row for one task of a group after another. It keeps what it has found out for as long as no
+// other group is searched for: nothing before the position where a class's search stands can be used, for room only
+// shrinks while a plan is made. What can make room, which is Undo and Start, ends it.
+type search struct {
+	p        *policy
+	m        *mirror
+	x        *classIndex
+	c        *groupCounts
+	rankings *rankings
+	scores   *scores
+
+	group   *berth.Group // nil if there is none that anything is kept of
+	serial  uint64       // how often a group was begun
+	demand               // of the group
+	counts  *counts      // of the group's tasks; nil if nobody asks for them
+	byRow   bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
+	picky   bool         // whether a row that has the amounts may still be refused
+	every   bool         // whether every row is rated, because no order of a class serves
+	ranked  bool         // whether a ranking of them is kept, so that not every row is rated again
+	even    bool         // whether rules compare domains
+	verdict *verdict     // of the group's rules; of no use if they are asked row by row
+
+	hostLimit int         // how many of the group's tasks a node may have
+	ofClass   []countRule // about attributes that all nodes of a class share
+	ofRow     []countRule // about others, and even ones about hosts: they are asked row by row
+
+	contenders []contender // ascending by class: those that the group may use
+	slots      []int32     // of each contender: its slots in the domains of the strategy, then of ofClass
+	games      games       // among contenders, if they are many
+
+	overLimit   bool     // whether the last walk of a tree met a row that an even rule holds off
+	overLimitAt position // where the first of them stands
+}
+
+// countRule is a domain rule, and where the tasks are counted that it asks for.
+type countRule struct {
+	rule      berth.DomainRule
+	domain    *domainCounts // nil for hosts
+	slots     []int32       // by row, of rules that are asked row by row
+	histogram *histogram    // nil unless the rule is even
+	limit     int           // how many tasks a domain must have for no more to go there; for even rules, at the moment
+}
+
+// contender is a class that the group may use, and what is known of its best row.
+type contender struct {
+	class     int32
+	slots     int32 // where its slots begin
+	preferred int64
+	term      int64 // the strategy's Additive.Group
+	least     int64 // the least part that the request takes of a node, if it takes of all the node has
+	found     bool  // whether row is the best of the class
+	row       uint32
+	score     int64    // of row; if none is found, what no row of the class exceeds
+	from      position // no row before it can be used, but those that an even rule holds off
+	deferred  bool     // whether an even rule holds a row off
+	resume    position // where the first of those stands
+	occupied  bool     // whether only rows that have tasks of the group are left, of which row is hosts[0]
+	hosts     []occupiedRow
+}
+
+// begin makes it the search for tasks of a group.
+func (s *search) begin(g *berth.Group) {
+	r := g.Requirements()
+	s.x.want(r.Reads...)
+	for _, rule := range r.DomainRules {
+		s.x.want(rule.Domain())
+	}
+	s.x.assign()
+	*s = search{
+		p: s.p, m: s.m, x: s.x, c: s.c, rankings: s.rankings, scores: s.scores, serial: s.serial + 1,
+		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
+		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
+		every: !s.p.ordered, hostLimit: math.MaxInt,
+	}
+	s.demand.of(g, s.m)
+	s.group = g
+	s.byRow = r.ReadsAll && r.Eligibility != ""
+	for _, name := range r.Reads {
+		s.byRow = s.byRow || name == berth.NodeID || !s.x.isLow(name)
+	}
+	if g.Mode() == berth.Daemon {
+		s.hostLimit = 1
+	}
+	if s.c.needed(g) {
+		s.counts = s.c.of(g)
+	}
+	for _, rule := range r.DomainRules {
+		s.addRule(rule)
+	}
+	for _, key := range s.c.keys {
+		s.every = s.every || !s.x.isLowKey(key)
+	}
+	s.every = s.every || s.byRow && len(r.Prefer) > 0
+	if s.every {
+		for i, key := range s.c.keys {
+			s.c.slotsByRow(s.counts.domains[i].values, key)
+		}
+	}
+	s.ranked = s.every && s.p.depends.Shape && s.counts == nil && !s.ports
+	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.p.byNode
+	if s.possible {
+		s.enter(r.Eligibility)
+		s.takeHistograms()
+		s.setLimits()
+	}
+}
+
+// end forgets what is kept of the group.
+func (s *search) end() { s.group = nil }
+
+func (s *search) addRule(rule berth.DomainRule) {
+	name := rule.Domain()
+	switch {
+	case name == berth.NodeID && rule.Even():
+		s.ofRow = append(s.ofRow, countRule{rule: rule})
+		return
+	case name == berth.NodeID:
+		s.hostLimit = min(s.hostLimit, rule.Limit(berth.Domains{}))
+		return
+	}
+	r := countRule{rule: rule, domain: s.c.domain(s.counts, s.m.attrs.ID(name))}
+	if !rule.Even() {
+		r.limit = rule.Limit(berth.Domains{})
+	}
+	if s.x.isLow(name) {
+		s.ofClass = append(s.ofClass, r)
+	} else {
+		r.slots = s.c.slotsByRow(r.domain.values, r.domain.key)
+		s.ofRow = append(s.ofRow, r)
+	}
+}
+
+// enter finds the classes that the group may use.
+func (s *search) enter(rules string) {
+	s.verdict = s.x.verdictOf(rules)
+	s.c.layoutOfClasses()
+	for i := range s.c.keys {
+		s.counts.domains[i].grow()
+	}
+	for i, k := range s.x.classes {
+		if k.members == 0 {
+			continue
+		}
+		c := contender{class: int32(i), slots: int32(len(s.slots)), from: treeStart}
+		if s.byRow {
+			// What attributes of high cardinality say is asked row by row, and the rest of Eligible with it.
+			if k.cordoned || k.node.Unschedulable {
+				continue
+			}
+			c.preferred = cluster.Preferred(s.group, k.node) // of taints only, or else every row is rated
+		} else {
+			var ok bool
+			if ok, c.preferred = s.verdict.ask(i, s.group, k); !ok {
+				continue
+			}
+		}
+		if !s.slotsOf(i) {
+			s.slots = s.slots[:c.slots]
+			continue
+		}
+		if !s.every {
+			c.term = s.p.depends.Additive.Group(s.request, k.capacity)
+			c.least = leastPart(s.request, k.capacity)
+		}
+		s.contenders = append(s.contenders, c)
+	}
+}
+
+// leastPart returns the least part that a request takes of the resources of a node; nothing if there is one that it
+// does not take of.
+func leastPart(request, capacity []int64) int64 {
+	least := int64(Resolution)
+	for d, c := range capacity {
+		if c > 0 {
+			least = min(least, fraction(request[d], c))
+		}
+	}
+	return least
+}
+
+// slotsOf appends a class's slots in the domains that are counted; false means that it has none in those of a rule.
+func (s *search) slotsOf(class int) bool {
+	n := len(s.c.keys)
+	s.slots = append(s.slots, s.c.layout.slots[class*n:(class+1)*n]...)
+	for i := range s.ofClass {
+		d := s.ofClass[i].domain
+		v, ok := s.x.classes[class].attr(d.key)
+		if !ok {
+			return false
+		}
+		s.slots = append(s.slots, d.slot(v))
+	}
+	return true
+}
+
+// accepts says of a row that has the amounts by what its tree knows whether the group may be placed there now. For a
+// strategy that counts tasks by node, rows that have some come later. It notes the first row that an even rule holds
+// off.
+func (s *search) accepts(row uint32) bool {
+	if !s.within(s.m.free[int(row)*s.m.width:]) {
+		return false
+	}
+	return !s.picky || s.acceptsPicky(row)
+}
+
+func (s *search) acceptsPicky(row uint32) bool {
+	if s.p.byNode && s.c.on(row) > 0 || !s.usable(row) {
+		return false
+	}
+	if s.even && s.isOverLimit(row) {
+		if !s.overLimit {
+			s.overLimitAt, s.overLimit = s.x.positionOf(row), true
+		}
+		return false
+	}
+	return true
+}
+
+// fits reports whether a row has the amounts.
+func (s *search) fits(row uint32) bool { return s.within(s.m.free[int(row)*s.m.width:]) }
+
+// usable says of a row of a class that may be used whether the group may be placed there, amounts and even rules aside.
+// What it refuses stays refused for as long as tasks are only placed. It changes nothing, so that many goroutines may
+// ask.
+func (s *search) usable(row uint32) bool {
+	n := s.m.rows[row].node
+	if s.counts != nil && s.c.on(row) >= s.hostLimit {
+		return false
+	}
+	if s.byRow && !cluster.Eligible(s.group, n.Spec) {
+		return false
+	}
+	for i := range s.ofRow {
+		r := &s.ofRow[i]
+		if r.domain != nil && r.slots[row] < 0 || r.histogram == nil && s.tasksAt(r, row) >= r.limit {
+			return false
+		}
+	}
+	for i := range s.devices {
+		if !cluster.Serves(n.Spec, &s.devices[i], s.m.devicesOf(row)) {
+			return false
+		}
+	}
+	if s.ports {
+		if _, why := cluster.Choose(s.group, n.Spec, s.m.devicesOf(row), s.m.portsOf(row)); why.Code != berth.None {
+			return false
+		}
+	}
+	return true
+}
+
+// eligible reports whether the group may use a row, room and domains aside.
+func (s *search) eligible(row uint32) bool {
+	st := &s.m.rows[row]
+	return !st.cordoned && cluster.Eligible(s.group, st.node.Spec)
+}
+
+// full reports whether a domain of a contender can take no more tasks of the group.
+func (s *search) full(c *contender) bool {
+	for i := range s.ofClass {
+		r := &s.ofClass[i]
+		if r.domain.tasks[s.slots[int(c.slots)+len(s.c.keys)+i]] >= r.limit {
+			return true
+		}
+	}
+	return false
+}
+
+// best finds the best row for a task of the group. The contender that it is of is nil where every row was rated.
+func (s *search) best(t berth.Task) (row uint32, from *contender, found bool) {
+	if !s.possible {
+		return 0, nil, false
+	}
+	if s.even {
+		s.setLimits()
+	}
+	switch {
+	case s.ranked:
+		row, found = s.rankings.best(s, t)
+		return row, nil, found
+	case s.every:
+		row, found = s.rateAll(t)
+		return row, nil, found
+	}
+	if from = s.bestContender(); from == nil {
+		return 0, nil, false
+	}
+	return from.row, from, true
+}
+
+// bestContender finds the class with the best row, nil if there is no row. Those whose best row is known come first:
+// the others are searched only as far as they could have a better one.
+func (s *search) bestContender() (best *contender) {
+	if len(s.contenders) >= manyContenders {
+		return s.winner()
+	}
+	for i := range s.contenders {
+		c := &s.contenders[i]
+		if len(s.ofClass) > 0 && s.full(c) {
+			continue
+		}
+		if c.found && len(s.ofRow) > 0 {
+			s.checkAgain(c)
+		}
+		if c.found && (best == nil || s.isBetter(c, best)) {
+			best = c
+		}
+	}
+	for i := range s.contenders {
+		c := &s.contenders[i]
+		if c.found || len(s.ofClass) > 0 && s.full(c) {
+			continue
+		}
+		if s.find(c, best); c.found && (best == nil || s.isBetter(c, best)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// find finds the best row of a contender, unless it is no better than the best of another.
+func (s *search) find(c *contender, best *contender) {
+	if c.from == treeEnd {
+		return
+	}
+	floor := int64(math.MinInt64)
+	if best != nil {
+		switch s.outranks(c, best) {
+		case -1:
+			return
+		case 0:
+			floor = best.score - c.term
+			if c.from.key < floor {
+				return
+			}
+		}
+	}
+	s.x.settle()
+	s.x.build()
+	var end position
+	s.least, s.overLimit = c.least, false
+	c.row, c.found, end = s.x.classes[c.class].find(&s.wanted, s, c.from, floor)
+	s.least = 0
+	if s.overLimit {
+		c.deferTo(s.overLimitAt)
+	}
+	if c.found {
+		c.from = s.x.positionOf(c.row)
+		c.score = s.m.rows[c.row].key + c.term
+		return
+	}
+	c.from = end
+	c.expect()
+	if end == treeEnd && s.p.byNode {
+		s.useOccupied(c)
+	}
+}
+
+// expect sets the score that no row from where the search stands exceeds.
+func (c *contender) expect() { c.score = c.from.key + c.term }
+
+// lose notes that the best row of a class cannot be used any more.
+func (c *contender) lose() {
+	c.found = false
+	c.expect()
+}
+
+// checkAgain lets a contender keep its best row if it can be used although other classes have had tasks since.
+func (s *search) checkAgain(c *contender) {
+	if c.occupied {
+		s.firstOccupied(c)
+		return
+	}
+	s.overLimit = false
+	if !s.acceptsPicky(c.row) {
+		if s.overLimit {
+			c.deferTo(s.x.homeOf(c.row))
+		}
+		c.lose()
+	}
+}
+
+// outranks compares what comes before scores, of the rows that classes are known to have, or may have yet: 1 if that of
+// a is more preferred or has fewer tasks in its domains, -1 if that of b does.
+func (s *search) outranks(a, b *contender) int {
+	if c := cmp.Compare(a.preferred, b.preferred); c != 0 {
+		return c
+	}
+	for _, attribute := range s.p.counted {
+		var c int
+		if attribute == onNode {
+			c = cmp.Compare(b.tasksOnRow(), a.tasksOnRow())
+		} else {
+			c = cmp.Compare(s.tasksIn(b, attribute), s.tasksIn(a, attribute))
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// isBetter reports whether a, which has a row, is a better choice than b, which has one: more preferred, with fewer
+// tasks in its domains, of a higher score, or of a lower node ID.
+func (s *search) isBetter(a, b *contender) bool {
+	if c := s.outranks(a, b); c != 0 {
+		return c > 0
+	}
+	if a.score != b.score {
+		return a.score > b.score
+	}
+	return s.m.rows[a.row].rank < s.m.rows[b.row].rank
+}
+
+// tasksIn counts the group's tasks in a contender's domain under an attribute of the strategy.
+func (s *search) tasksIn(c *contender, attribute int) int {
+	slot := s.slots[int(c.slots)+attribute]
+	if slot < 0 {
+		return MostTasks
+	}
+	return min(s.counts.domains[attribute].tasks[slot], MostTasks)
+}
+
+// contenderOf returns the place of a class among the contenders, if it is one.
+func (s *search) contenderOf(class int32) (int, bool) {
+	return slices.BinarySearchFunc(s.contenders, class, func(c contender, k int32) int { return cmp.Compare(c.class, k) })
+}
+
+// placed notes that a task of the group has gone to the best row of a contender.
+func (s *search) placed(c *contender) {
+	if c.occupied {
+		s.placedOnOccupied(c)
+		s.played(c)
+		return
+	}
+	// Nothing before the row can be used, so it is still the best of its class if it became no worse.
+	row := c.row
+	if now := s.x.rate(row); now >= s.m.rows[row].key && s.accepts(row) {
+		c.score = now + c.term
+	} else {
+		// It may stand before where the search was: it rose, was moved, and has fallen again.
+		c.from = earlier(c.from, position{now, s.m.rows[row].rank})
+		c.lose()
+	}
+	s.played(c)
+}

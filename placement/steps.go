@@ -1,0 +1,151 @@
+package placement
+
+import (
+	"strings"
+
+	"github.com/berth-sched/berth"
+)
+
+// steps is what a plan picked and undid, in order. It is kept in parts, so that a first plan of many tasks does not
+// copy what it has grown.
+type steps struct {
+	parts [][]step
+	n     int
+	last  map[string]int // the last step of each task; knows the first told steps
+	told  int
+	gangs map[string]int // by name, how many tasks of a gang are picked and not undone; knows the first count steps
+	count int
+	spans []span // of steps that are instances of daemon groups with plain names, each made by one call, in order
+}
+
+// step is a pick, or its undoing.
+type step struct {
+	task   berth.Task
+	grant  *berth.Grant
+	row    uint32
+	undone bool
+}
+
+const stepsAPart = 1 << 10
+
+// add adds a step, which is empty yet.
+func (s *steps) add() *step {
+	if s.n == len(s.parts)*stepsAPart {
+		s.parts = append(s.parts, make([]step, stepsAPart))
+	}
+	s.n++
+	return s.at(s.n - 1)
+}
+
+func (s *steps) at(i int) *step { return &s.parts[i/stepsAPart][i%stepsAPart] }
+
+// truncate forgets all but the first n steps.
+func (s *steps) truncate(n int) {
+	for s.n > n {
+		s.n--
+		*s.at(s.n) = step{}
+	}
+	s.last, s.told, s.spans = nil, 0, s.spans[:0]
+	s.gangs, s.count = nil, 0
+}
+
+// reset forgets all, and keeps room for a plan as large as the last.
+func (s *steps) reset() {
+	s.parts = s.parts[:(s.n+stepsAPart-1)/stepsAPart]
+	for _, part := range s.parts {
+		used := min(s.n, stepsAPart)
+		clear(part[:used])
+		s.n -= used
+	}
+	s.last, s.told, s.spans = nil, 0, s.spans[:0]
+	s.gangs, s.count = nil, 0
+}
+
+// picked returns how many tasks of a gang are picked and not undone; 0 for other groups.
+func (s *steps) picked(g *berth.Group) int {
+	if g.Mode() != berth.Gang {
+		return 0
+	}
+	if s.gangs == nil {
+		s.gangs = map[string]int{}
+	}
+	for ; s.count < s.n; s.count++ {
+		switch st := s.at(s.count); {
+		case st.task.Group.Mode() != berth.Gang:
+		case st.undone:
+			s.gangs[st.task.Group.Name()]--
+		default:
+			s.gangs[st.task.Group.Name()]++
+		}
+	}
+	return s.gangs[g.Name()]
+}
+
+// pickOf returns the step that picked a task, or nil if there is none or it was undone. What was picked lately is found
+// by looking back; where that fails all steps are indexed, once each.
+func (s *steps) pickOf(task string) *step {
+	const back = 32
+	for i := s.n - 1; i >= max(s.n-back, s.told); i-- {
+		if st := s.at(i); st.task.ID == task {
+			return st.pick()
+		}
+	}
+	if s.told == 0 && s.n <= back {
+		return nil
+	}
+	if s.last == nil {
+		s.last = make(map[string]int, s.n)
+	}
+	for ; s.told < s.n; s.told++ {
+		s.last[s.at(s.told).task.ID] = s.told
+	}
+	if i, ok := s.last[task]; ok {
+		return s.at(i).pick()
+	}
+	return nil
+}
+
+// isPlain reports whether the IDs of a daemon group's instances cannot be those of another such group's: an ID is the
+// name, an "@" and the node's ID.
+func isPlain(g *berth.Group) bool { return !strings.Contains(g.Name(), "@") }
+
+// covered notes that all steps from one on are instances of a daemon group.
+func (s *steps) covered(g *berth.Group, from int) {
+	if from < s.n && isPlain(g) {
+		s.spans = append(s.spans, span{int32(from), int32(s.n)})
+	}
+}
+
+// picksLike returns the tasks picked by IDs that instances of a daemon group can have, other than as its instances. It
+// passes by the instances of other groups where it can. It tells the row of each.
+func (s *steps) picksLike(g *berth.Group) (picked map[string]uint32) {
+	prefix, spans := g.On("").ID, s.spans
+	if !isPlain(g) {
+		spans = nil
+	}
+	for i := 0; i < s.n; i++ {
+		if len(spans) > 0 && int(spans[0].from) == i {
+			i, spans = int(spans[0].to)-1, spans[1:]
+			continue
+		}
+		switch st := s.at(i); {
+		case !strings.HasPrefix(st.task.ID, prefix):
+		case st.undone:
+			delete(picked, st.task.ID)
+		default:
+			if picked == nil {
+				picked = map[string]uint32{}
+			}
+			picked[st.task.ID] = st.row
+		}
+	}
+	return picked
+}
+
+// pick returns a step that is a pick, and nil for one that undoes.
+func (st *step) pick() *step {
+	if st.undone {
+		return nil
+	}
+	return st
+}

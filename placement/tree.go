@@ -1,0 +1,544 @@
+package placement
+
+import (
+	"cmp"
+	"iter"
+	"math"
+	"slices"
+)
+
+// tree keeps rows in order, the greatest key first and the lowest rank among equal keys, with the amounts that each had
+// when it was put there. It is a B-tree of fixed height: chunks of blocks of entries. Beside each block, each chunk and
+// the whole stands a bound, the greatest amount of each dimension in it, so that a search for room reads little memory
+// and passes by all in which a request cannot fit. Neither finding an entry nor passing one by looks at anything but
+// the tree.
+//
+// A tree becomes invalid in one way: the keys, ranks or amounts of its rows change. Who changes them tells it, by
+// insert and remove, update, renumber or fill. Amounts that have only shrunk may be told later: a bound is then too
+// high, which costs a look and never an answer.
+type tree struct {
+	pool   *chunkPool
+	chunks []*chunk // none is empty
+	first  []int64  // the key of the first entry of each chunk
+	size   int      // entries
+	bound  []int64  // no entry has more of a dimension; meaningless while there are no chunks
+	slack  bool     // whether bound may be higher than it need be
+	before []int32  // entries in the chunks before each; right for those before counted
+	known  int      // how many of before are right
+}
+
+const (
+	blockEntries = 8
+	chunkBlocks  = 32
+)
+
+// chunk is up to chunkBlocks blocks. Its lists are as long as the blocks it has room for, and grow when it needs it:
+// where trees are many, most are of a few rows.
+type chunk struct {
+	n       int                   // blocks, none of them empty
+	size    int                   // entries
+	count   []uint8               // entries of each block
+	first   []int64               // the key of the first entry of each block
+	entries [][blockEntries]entry // in order
+	amounts []int64               // of each entry, by dimension
+	most    []int64               // the bounds of each block, by dimension; as low as can be
+	bound   []int64               // no entry has more of a dimension
+	slack   bool                  // whether bound may be higher than it need be
+}
+
+// entry is a row where it stands in a tree.
+type entry struct {
+	key  int64
+	rank uint32
+	row  uint32
+}
+
+func (a entry) position() position { return position{a.key, a.rank} }
+
+// position is where in a tree: before the entry with this key and rank, if there is one.
+type position struct {
+	key  int64
+	rank uint32
+}
+
+var (
+	treeStart = position{key: math.MaxInt64}
+	treeEnd   = position{key: math.MinInt64, rank: math.MaxUint32}
+)
+
+func (p position) before(q position) bool { return p.key > q.key || p.key == q.key && p.rank < q.rank }
+
+// next is the position right behind the entry at p.
+func (p position) next() position { return position{p.key, p.rank + 1} }
+
+// earlier returns the one of two positions that stands before the other.
+func earlier(p, q position) position {
+	if q.before(p) {
+		return q
+	}
+	return p
+}
+
+func compareEntries(a, b entry) int {
+	if a.key != b.key {
+		return cmp.Compare(b.key, a.key)
+	}
+	return cmp.Compare(a.rank, b.rank)
+}
+
+// chunkPool is chunks to be used again, all of one width.
+type chunkPool struct {
+	width int // amounts of an entry
+	free  []*chunk
+}
+
+// get returns a chunk without blocks.
+func (p *chunkPool) get() *chunk {
+	var c *chunk
+	if n := len(p.free); n > 0 {
+		c, p.free = p.free[n-1], p.free[:n-1]
+		c.n, c.size, c.slack = 0, 0, false
+	} else {
+		c = &chunk{bound: make([]int64, p.width)}
+	}
+	for d := range c.bound {
+		c.bound[d] = math.MinInt64
+	}
+	return c
+}
+
+// reserve makes room for so many blocks.
+func (c *chunk) reserve(blocks int) {
+	if blocks <= len(c.count) {
+		return
+	}
+	blocks = min(max(blocks, 2*len(c.count)), chunkBlocks)
+	w := len(c.bound)
+	was := *c
+	all := make([]int64, blocks*(1+(1+blockEntries)*w))
+	c.count, c.entries = make([]uint8, blocks), make([][blockEntries]entry, blocks)
+	c.first, all = all[:blocks], all[blocks:]
+	c.most, c.amounts = all[:blocks*w], all[blocks*w:]
+	copy(c.count, was.count)
+	copy(c.entries, was.entries)
+	copy(c.first, was.first)
+	copy(c.most, was.most)
+	copy(c.amounts, was.amounts)
+}
+
+// block returns the entries of a block.
+func (c *chunk) block(b int) []entry { return c.entries[b][:c.count[b]] }
+
+// mostOf returns the bounds of a block.
+func (c *chunk) mostOf(b int) []int64 {
+	w := len(c.bound)
+	return c.most[b*w : (b+1)*w]
+}
+
+// amountsAt returns the amounts of n entries of a block, from the ith on.
+func (c *chunk) amountsAt(b, i, n int) []int64 {
+	w := len(c.bound)
+	at := (b*blockEntries + i) * w
+	return c.amounts[at : at+n*w]
+}
+
+// lowest returns the lowest rank in a block.
+func (c *chunk) lowest(b int) uint32 {
+	low := uint32(math.MaxUint32)
+	for _, a := range c.block(b) {
+		low = min(low, a.rank)
+	}
+	return low
+}
+
+// all yields the rows in order.
+func (t *tree) all() iter.Seq[uint32] { return rowsOf(t.chunks) }
+
+func rowsOf(chunks []*chunk) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for _, c := range chunks {
+			for b := range c.n {
+				for _, a := range c.block(b) {
+					if !yield(a.row) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// head returns the position of the first entry, of which there must be one.
+func (t *tree) head() position { return t.chunks[0].entries[0][0].position() }
+
+// chunkAt returns the last chunk that begins before p, or the first.
+func (t *tree) chunkAt(p position) int {
+	lo, hi := 1, len(t.chunks)
+	for lo < hi {
+		m := (lo + hi) / 2
+		if k := t.first[m]; k > p.key || k == p.key && t.chunks[m].entries[0][0].rank < p.rank {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo - 1
+}
+
+// blockAt returns the last block that begins before p, or the first.
+func (c *chunk) blockAt(p position) int {
+	lo, hi := 1, c.n
+	for lo < hi {
+		if m := (lo + hi) / 2; c.beginsBefore(m, p) {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo - 1
+}
+
+func (c *chunk) beginsBefore(b int, p position) bool {
+	if k := c.first[b]; k != p.key {
+		return k > p.key
+	}
+	return c.entries[b][0].rank < p.rank
+}
+
+// entryAt returns the first entry of a block that does not stand before p.
+func (c *chunk) entryAt(b int, p position) int {
+	entries := c.block(b)
+	i := 0
+	for i < len(entries) && entries[i].position().before(p) {
+		i++
+	}
+	return i
+}
+
+// seek returns where the entries begin that do not stand before p: the ith of a block of a chunk, or the end of that
+// block. There must be an entry.
+func (t *tree) seek(p position) (ci, b, i int) {
+	ci = t.chunkAt(p)
+	c := t.chunks[ci]
+	b = c.blockAt(p)
+	return ci, b, c.entryAt(b, p)
+}
+
+// countBefore returns how many entries stand before p. It costs as much as there are chunks behind the first that has
+// changed since it was last asked.
+func (t *tree) countBefore(p position) int {
+	if len(t.chunks) == 0 {
+		return 0
+	}
+	if n := len(t.chunks); t.known < n {
+		t.before = slices.Grow(t.before[:t.known], n-t.known)[:n]
+		for i := t.known; i < n; i++ {
+			if t.before[i] = 0; i > 0 {
+				t.before[i] = t.before[i-1] + int32(t.chunks[i-1].size)
+			}
+		}
+		t.known = n
+	}
+	ci, b, i := t.seek(p)
+	n := int(t.before[ci]) + i
+	for _, k := range t.chunks[ci].count[:b] {
+		n += int(k)
+	}
+	return n
+}
+
+// changedAt notes that a chunk has more or fewer entries.
+func (t *tree) changedAt(ci int) { t.known = min(t.known, ci+1) }
+
+// clear takes all entries out.
+func (t *tree) clear() {
+	t.pool.free = append(t.pool.free, t.chunks...)
+	t.chunks, t.first, t.size, t.known = t.chunks[:0], t.first[:0], 0, 0
+}
+
+// fill makes the tree one of these entries, in whatever order they are, which it sorts. The amounts of a row stand at
+// row x width of the column.
+func (t *tree) fill(entries []entry, column []int64) {
+	if !slices.IsSortedFunc(entries, compareEntries) {
+		slices.SortFunc(entries, compareEntries)
+	}
+	t.clear()
+	const entriesAtFirst, blocksAtFirst = blockEntries * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
+	blocks := (len(entries) + entriesAtFirst - 1) / entriesAtFirst
+	w := t.pool.width
+	for part := range slices.Chunk(entries, entriesAtFirst) {
+		if k := len(t.chunks); k == 0 || t.chunks[k-1].n == blocksAtFirst {
+			c := t.pool.get()
+			c.reserve(min(blocks, chunkBlocks))
+			blocks -= blocksAtFirst
+			t.chunks = append(t.chunks, c)
+		}
+		c := t.chunks[len(t.chunks)-1]
+		b := c.open(len(part))
+		for i, a := range part {
+			c.entries[b][i] = a
+			copy(c.amountsAt(b, i, 1), column[int(a.row)*w:])
+		}
+		c.close(b)
+	}
+	for _, c := range t.chunks {
+		t.first = append(t.first, c.first[0])
+	}
+	t.size = len(entries)
+	if len(t.chunks) > 0 {
+		t.tighten()
+	}
+}
+
+// open adds a block at the end of a chunk that has room for it, for n entries, which the caller sets before close.
+func (c *chunk) open(n int) (b int) {
+	b = c.n
+	c.n++
+	c.size += n
+	c.reserve(c.n)
+	c.count[b] = uint8(n)
+	return b
+}
+
+func (c *chunk) close(b int) {
+	c.first[b] = c.entries[b][0].key
+	c.tightenBlock(b)
+	raise(c.bound, c.mostOf(b))
+}
+
+// insert puts an entry where its key and rank say. There is none of that key and rank.
+func (t *tree) insert(a entry, amounts []int64) {
+	t.size++
+	if len(t.chunks) == 0 {
+		c := t.pool.get()
+		b := c.open(1)
+		c.entries[b][0] = a
+		copy(c.amountsAt(b, 0, 1), amounts)
+		c.close(b)
+		t.add(0, c)
+		t.bound = append(t.bound[:0], c.bound...)
+		return
+	}
+	p := a.position()
+	ci := t.chunkAt(p)
+	c := t.chunks[ci]
+	b := c.blockAt(p)
+	if c.count[b] == blockEntries {
+		if c.n == chunkBlocks {
+			t.split(ci)
+			if next := t.chunks[ci+1]; next.beginsBefore(0, p) {
+				ci, c = ci+1, next
+			}
+			b = c.blockAt(p)
+		}
+		c.split(b)
+		if c.beginsBefore(b+1, p) {
+			b++
+		}
+	}
+	i, n := c.entryAt(b, p), int(c.count[b])
+	copy(c.entries[b][i+1:], c.entries[b][i:n])
+	copy(c.amountsAt(b, i+1, n-i), c.amountsAt(b, i, n-i))
+	c.entries[b][i] = a
+	copy(c.amountsAt(b, i, 1), amounts)
+	c.count[b]++
+	c.size++
+	c.first[b] = c.entries[b][0].key
+	t.first[ci] = c.first[0]
+	t.changedAt(ci)
+	raise(c.mostOf(b), amounts)
+	raise(c.bound, amounts)
+	raise(t.bound, amounts)
+}
+
+// add puts a chunk among the others.
+func (t *tree) add(ci int, c *chunk) {
+	t.chunks = slices.Insert(t.chunks, ci, c)
+	t.first = slices.Insert(t.first, ci, c.first[0])
+	t.changedAt(ci)
+}
+
+// raise lifts bounds to let amounts in.
+func raise(most, amounts []int64) {
+	for d, a := range amounts {
+		most[d] = max(most[d], a)
+	}
+}
+
+// split moves the second half of a full block into a new one after it; the chunk has room for it.
+func (c *chunk) split(b int) {
+	c.reserve(c.n + 1)
+	moveBlocks(c, b+1, c, b, c.n-b)
+	c.n++
+	const half = blockEntries / 2
+	copy(c.entries[b+1][:], c.entries[b][half:])
+	copy(c.amountsAt(b+1, 0, blockEntries-half), c.amountsAt(b, half, blockEntries-half))
+	c.count[b], c.count[b+1] = half, blockEntries-half
+	c.first[b+1] = c.entries[b+1][0].key
+	c.tightenBlock(b)
+	c.tightenBlock(b + 1)
+}
+
+// moveBlocks copies n blocks of one chunk, from the bth on, to where they shall stand in another or the same.
+func moveBlocks(to *chunk, at int, from *chunk, b, n int) {
+	copy(to.count[at:at+n], from.count[b:b+n])
+	copy(to.first[at:at+n], from.first[b:b+n])
+	copy(to.entries[at:at+n], from.entries[b:b+n])
+	copy(to.amountsAt(at, 0, n*blockEntries), from.amountsAt(b, 0, n*blockEntries))
+	w := len(to.bound)
+	copy(to.most[at*w:(at+n)*w], from.most[b*w:(b+n)*w])
+}
+
+// split moves the second half of a full chunk into a new one after it.
+func (t *tree) split(ci int) {
+	c, next := t.chunks[ci], t.pool.get()
+	const half = chunkBlocks / 2
+	next.reserve(chunkBlocks)
+	moveBlocks(next, 0, c, half, chunkBlocks-half)
+	c.n, next.n = half, chunkBlocks-half
+	for _, k := range next.count[:next.n] {
+		next.size += int(k)
+	}
+	c.size -= next.size
+	c.tighten()
+	next.tighten()
+	t.changedAt(ci)
+	t.add(ci+1, next)
+}
+
+// remove takes out the entry at p, which must be there.
+func (t *tree) remove(p position) {
+	after := p.next() // a chunk or block that begins with the entry begins before this
+	ci := t.chunkAt(after)
+	c := t.chunks[ci]
+	b := c.blockAt(after)
+	i, n := c.entryAt(b, p), int(c.count[b])
+	copy(c.entries[b][i:], c.entries[b][i+1:n])
+	copy(c.amountsAt(b, i, n-i-1), c.amountsAt(b, i+1, n-i-1))
+	c.count[b]--
+	c.size--
+	t.size--
+	t.changedAt(ci)
+	c.slack, t.slack = true, true
+	switch {
+	case c.count[b] > 0:
+		c.first[b] = c.entries[b][0].key
+		c.tightenBlock(b)
+	case c.n > 1:
+		moveBlocks(c, b, c, b+1, c.n-b-1)
+		c.n--
+	default:
+		t.pool.free = append(t.pool.free, c)
+		t.chunks, t.first = slices.Delete(t.chunks, ci, ci+1), slices.Delete(t.first, ci, ci+1)
+		t.known = min(t.known, ci)
+		return
+	}
+	t.first[ci] = c.first[0]
+}
+
+// update gives the entry at p, which must be there, other amounts.
+func (t *tree) update(p position, amounts []int64) {
+	after := p.next()
+	c := t.chunks[t.chunkAt(after)]
+	b := c.blockAt(after)
+	copy(c.amountsAt(b, c.entryAt(b, p), 1), amounts)
+	c.tightenBlock(b)
+	c.slack, t.slack = true, true
+	raise(c.bound, amounts)
+	raise(t.bound, amounts)
+}
+
+// renumber gives every entry the rank of its row; the order of the rows has not changed.
+func (t *tree) renumber(ranks []uint32) {
+	for _, c := range t.chunks {
+		for b := range c.n {
+			entries := c.block(b)
+			for i := range entries {
+				entries[i].rank = ranks[entries[i].row]
+			}
+		}
+	}
+}
+
+// tightenBlock makes the bounds of a block those of its entries.
+func (c *chunk) tightenBlock(b int) {
+	most := c.mostOf(b)
+	copy(most, c.amountsAt(b, 0, 1))
+	for i := 1; i < int(c.count[b]); i++ {
+		raise(most, c.amountsAt(b, i, 1))
+	}
+}
+
+// tighten makes the bounds of a chunk those of its blocks.
+func (c *chunk) tighten() {
+	copy(c.bound, c.mostOf(0))
+	for b := 1; b < c.n; b++ {
+		raise(c.bound, c.mostOf(b))
+	}
+	c.slack = false
+}
+
+// tighten makes the bounds of a tree those of its chunks.
+func (t *tree) tighten() {
+	t.bound = append(t.bound[:0], t.chunks[0].bound...)
+	for _, c := range t.chunks[1:] {
+		raise(t.bound, c.bound)
+	}
+	t.slack = false
+}
+
+// accepter says whether a row will do that has, by what the tree knows, the amounts that are wanted.
+type accepter interface{ accepts(row uint32) bool }
+
+// find returns the first row from p on that has what is wanted, will do, and stands under at least a key. If there is
+// none it returns where it ended: at an entry with a lesser key, or at the tree's end.
+func (t *tree) find(w *wanted, will accepter, p position, floor int64) (row uint32, found bool, end position) {
+	if len(t.chunks) == 0 || !w.within(t.bound) {
+		return 0, false, treeEnd
+	}
+	ci, b, skip := 0, 0, false
+	if p != treeStart {
+		ci = t.chunkAt(p)
+		b, skip = t.chunks[ci].blockAt(p), true // of the first block, skip the entries before p
+	}
+	for ; ci < len(t.chunks); ci++ {
+		c := t.chunks[ci]
+		if !w.within(c.bound) {
+			b, skip = 0, false
+			continue
+		}
+		whole := b == 0
+		for ; b < c.n; b++ {
+			if c.first[b] < floor && !skip {
+				return 0, false, c.entries[b][0].position()
+			}
+			if !w.within(c.mostOf(b)) {
+				skip = false
+				continue
+			}
+			i := 0
+			if skip {
+				i, skip = c.entryAt(b, p), false
+			}
+			for ; i < int(c.count[b]); i++ {
+				if !w.within(c.amountsAt(b, i, 1)) {
+					continue
+				}
+				if a := c.entries[b][i]; will.accepts(a.row) {
+					if a.key < floor {
+						return 0, false, a.position()
+					}
+					return a.row, true, position{}
+				}
+			}
+		}
+		if whole && c.slack {
+			c.tighten()
+		}
+		b = 0
+	}
+	if p == treeStart && t.slack {
+		t.tighten()
+	}
+	return 0, false, treeEnd
+}

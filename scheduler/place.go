@@ -1,0 +1,242 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// schedule stops what was cancelled, and places what waits and may be tried now: all of it if something changed that
+// could help, else what is new and what has waited after a failure.
+func (r *runner) schedule(ctx context.Context) error {
+	if !r.ready() {
+		return nil
+	}
+	now := r.State.Now()
+	all := r.all
+	seen := r.Queue.look(all, r.after, r.backoff.ripe(now))
+	r.all, r.after = false, seen.turn
+	r.cancel(seen.cancels)
+	if all {
+		r.State.unplaced(r.feed, nil, true, berth.Version{}) // what is unplaced again is named below
+	}
+	round := make(map[string]*waiting, len(seen.waits))
+	tasks := make([]berth.Task, 0, len(seen.waits))
+	for _, w := range seen.waits {
+		if w.task.ID != "" && (r.backoff.at(w.task.ID).After(now) || r.taken(w)) {
+			continue
+		}
+		round[w.name()] = w
+		tasks = append(tasks, w.task)
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	return r.place(ctx, tasks, round)
+}
+
+// taken reports whether a task cannot be placed because its ID is taken by an own one. It either waits until that is
+// gone, or waits no longer.
+func (r *runner) taken(w *waiting) bool {
+	id := w.task.ID
+	if _, ok := r.own.stranded[id]; ok {
+		return true
+	}
+	t := r.own.tasks[id]
+	switch {
+	case t == nil:
+		return false
+	case t.lost:
+		r.release(t) // the host wants it to run again
+		return false
+	case t.stopping:
+		return true // its release is a change that has all looked at again
+	case !r.Queue.take(w):
+		return true // cancelled in this very moment
+	case t.turn == 0:
+		t.turn = w.turn // it is the one that was found running
+		return true
+	}
+	r.tell(Event{Kind: Unplaced, Placement: Placement{Task: w.task}, Reason: berth.Reason{Code: berth.TaskExists, Subject: "on " + t.Node}})
+	return true
+}
+
+// place plans and commits. The tasks of a group that failed on a node of late go to other nodes if they can: they are
+// planned on a fork on which those nodes take no tasks, in their turn, and the rest of them as usual.
+func (r *runner) place(ctx context.Context, tasks []berth.Task, round map[string]*waiting) error {
+	if len(r.backoff.shunned) > 0 {
+		tasks = inTurn(tasks)
+	}
+	for len(tasks) > 0 {
+		g := tasks[0].Group
+		shuns := r.backoff.shuns(g.Name())
+		n := 1
+		for n < len(tasks) {
+			if next := tasks[n].Group; len(shuns) > 0 && next.Name() != g.Name() || len(shuns) == 0 && r.backoff.shunned[next.Name()] != nil {
+				break
+			}
+			n++
+		}
+		part := tasks[:n]
+		tasks = tasks[n:]
+		if len(shuns) > 0 {
+			var err error
+			if part, err = r.placeElsewhere(ctx, part, shuns, round); err != nil {
+				return err
+			}
+		}
+		if len(part) == 0 {
+			continue
+		}
+		out, err := r.Scheduler.Schedule(ctx, part...)
+		if out != nil {
+			r.placed(out, part, round) // also what was placed before an error
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inTurn returns the tasks in the order they are planned in, those of each gang together.
+func inTurn(tasks []berth.Task) []berth.Task {
+	gangs := map[string]int{}
+	at := make(map[string]int, len(tasks))
+	for i, t := range tasks {
+		at[nameOf(t)] = i
+		if t.Group.Mode() == berth.Gang {
+			if first, ok := gangs[t.Group.Name()]; ok {
+				at[nameOf(t)] = first
+			} else {
+				gangs[t.Group.Name()] = i
+			}
+		}
+	}
+	tasks = slices.Clone(tasks)
+	slices.SortStableFunc(tasks, func(a, b berth.Task) int {
+		return cmp.Or(cmp.Compare(b.Group.Priority(), a.Group.Priority()), cmp.Compare(at[nameOf(a)], at[nameOf(b)]))
+	})
+	return tasks
+}
+
+// placeElsewhere places tasks on other nodes than those to shun, and returns the tasks for which there is none.
+func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns []string, round map[string]*waiting) ([]berth.Task, error) {
+	source := r.Scheduler.source
+	now, err := source.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: snapshot: %w", err)
+	}
+	fork := now.Fork()
+	shuns = slices.DeleteFunc(shuns, func(node string) bool {
+		_, there := fork.Node(node)
+		return !there
+	})
+	if err := fork.Cordon(true, shuns...); err != nil {
+		return nil, err
+	}
+	plan, err := r.Scheduler.Plan(ctx, fork.Snapshot(), tasks...)
+	if err != nil {
+		return nil, err
+	}
+	plan.Unplaced = nil
+	out, err := source.Commit(ctx, plan)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: commit: %w", err)
+	}
+	done := make(map[string]bool, len(out.Placed))
+	for i := range out.Placed {
+		done[out.Placed[i].Task.ID] = true
+	}
+	out.Refused = nil // it is planned again, as usual
+	r.placed(out, nil, round)
+	return slices.DeleteFunc(slices.Clone(tasks), func(t berth.Task) bool { return done[t.ID] }), nil
+}
+
+// placed takes in what became of the tasks that were planned.
+func (r *runner) placed(out *berth.Outcome, planned []berth.Task, round map[string]*waiting) {
+	at := r.State.Now()
+	for i := range out.Placed {
+		op := &out.Placed[i]
+		w := round[demandOf(op.Task)]
+		r.own.attempt++
+		t := &ownTask{Placement: Placement{op.Task, op.Node, op.Grant, r.own.attempt}, turn: w.turn}
+		r.own.add(t)
+		if !r.Queue.take(w) { // it was cancelled while it was being placed
+			r.release(t)
+			r.report(Stopped, t.Placement, nil)
+			continue
+		}
+		j := &launch{Placement: t.Placement, turn: w.turn, at: at}
+		if later := r.backoff.at(op.Task.ID); later.After(at) {
+			j.at = later // the instance of a daemon waits on its node
+		}
+		r.launches.add(j)
+	}
+	r.unplaced(out, planned, round)
+}
+
+// demandOf returns the name under which a task that was placed waited.
+func demandOf(t berth.Task) string {
+	if t.Group.Mode() == berth.Daemon {
+		return t.Group.Name()
+	}
+	return t.ID
+}
+
+// unplaced tells of what was not placed, unless it was told before.
+func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[string]*waiting) {
+	before := map[*waiting]map[string]berth.Reason{}
+	for _, t := range planned {
+		if t.ID == "" { // reasons of instances that are no longer unplaced go
+			w := round[nameOf(t)]
+			before[w], w.whys = w.whys, map[string]berth.Reason{}
+		}
+	}
+	var opens []string
+	var last *berth.Group
+	note := func(t berth.Task, why berth.Reason, u *berth.Unplaced) {
+		w := round[demandOf(t)]
+		if t.Group != last && w.mayOpen() {
+			opens = append(opens, t.Group.Name())
+		}
+		last = t.Group
+		if why.Code == berth.TaskExists {
+			if now, ok := r.State.Task(t.ID); ok && now.State == berth.Lost && !r.State.ownedByOther(r.feed, t.ID) {
+				if r.State.Release(t.ID) == nil { // it is this Run's or nobody's, and the host wants it to run again
+					r.all = true
+					return
+				}
+			}
+		}
+		var told bool
+		if w.task.ID == "" {
+			was, known := before[w][t.ID]
+			told = known && was == why
+			w.whys[t.ID] = why
+		} else {
+			told = w.told && w.why == why
+			w.told, w.why = true, why
+		}
+		if !told {
+			r.tell(Event{Kind: Unplaced, Placement: Placement{Task: t}, Reason: why, Unplaced: u})
+		}
+	}
+	for i := range out.Unplaced {
+		u := &out.Unplaced[i]
+		note(u.Task, u.Reason, u)
+	}
+	now := r.State.Now()
+	for _, ref := range out.Refused {
+		note(ref.Op.Task, ref.Reason, nil)
+		if mayPass(ref) {
+			r.backoff.again(demandOf(ref.Op.Task), now) // others were faster, and may have left room elsewhere
+		}
+	}
+	if len(opens) > 0 {
+		r.State.unplaced(r.feed, opens, false, out.Version)
+	}
+}

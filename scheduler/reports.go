@@ -1,0 +1,262 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+)
+
+// taskEvents takes in what the Launcher says, the first time everything that runs.
+func (r *runner) taskEvents(events []TaskEvent) error {
+	r.observe()
+	var errs []error
+	for _, e := range events {
+		r.own.attempt = max(r.own.attempt, e.Attempt)
+		if err := r.taskEvent(e); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if !r.tasksTold {
+		r.tasksTold, r.own.found = true, r.own.attempt
+	}
+	return errors.Join(errs...)
+}
+
+func (r *runner) taskEvent(e TaskEvent) error {
+	id := e.Task.ID
+	switch {
+	case id == "":
+		return errors.New("scheduler: event: no task")
+	case e.Status > TaskOrphan:
+		return fmt.Errorf("scheduler: task %q: unknown %v", id, e.Status)
+	}
+	if e.Status == TaskExited || e.Status == TaskLost {
+		return r.taskEnded(e)
+	}
+	now, known := r.State.Task(id)
+	t := r.own.tasks[id]
+	switch {
+	case known && r.State.ownedByOther(r.feed, id):
+		return fmt.Errorf("scheduler: task %q: %w", id, ErrNotOurs)
+	case !known:
+		return r.adopt(e, false)
+	case now.State == berth.Lost:
+		if t != nil && !t.is(e) && e.Attempt != 0 {
+			return otherAttempt(e, t)
+		}
+		return r.adopt(e, true)
+	case e.Node != "" && e.Node != now.Node:
+		return fmt.Errorf("scheduler: task %q: it is on node %q, not %q", id, now.Node, e.Node)
+	case t == nil:
+		return r.claim(e, now)
+	case e.Status == TaskOrphan:
+		return fmt.Errorf("scheduler: task %q: %w", id, berth.ErrTaskExists)
+	}
+	return r.taskRuns(e, t, now)
+}
+
+// is reports whether an event is of the present attempt of the task.
+func (t *ownTask) is(e TaskEvent) bool {
+	return e.Attempt == t.Attempt || e.Attempt == 0 && t.unnumbered
+}
+
+// run notes that the task runs.
+func (t *ownTask) run(now time.Time) {
+	if !t.runs {
+		t.runs, t.began = true, now
+	}
+}
+
+func otherAttempt(e TaskEvent, t *ownTask) error {
+	return fmt.Errorf("scheduler: task %q: %w: %d, not %d", e.Task.ID, ErrOtherAttempt, e.Attempt, t.Attempt)
+}
+
+// taskRuns takes in that an own task runs.
+func (r *runner) taskRuns(e TaskEvent, t *ownTask, now cluster.TaskView) error {
+	if e.Attempt != t.Attempt && e.Attempt != 0 {
+		return otherAttempt(e, t)
+	}
+	start := r.launches.find(t.Placement, false)
+	if start != nil && start.begun {
+		if err := r.State.Confirm(t.Task.ID); err != nil { // it is told of when Start returns
+			return err
+		}
+		t.unnumbered = t.unnumbered || e.Attempt != t.Attempt
+		return nil
+	}
+	if err := r.State.Confirm(t.Task.ID); err != nil {
+		return err
+	}
+	t.unnumbered = t.unnumbered || e.Attempt != t.Attempt
+	r.launches.remove(start) // it runs where it was to be started
+	t.run(r.State.Now())
+	if now.State == berth.Assumed {
+		r.report(Started, t.Placement, nil)
+	}
+	return nil
+}
+
+// claim makes a task that the State has, and that runs by the Launcher's word, this Run's own.
+func (r *runner) claim(e TaskEvent, now cluster.TaskView) error {
+	p := placementOf(now)
+	p.Attempt = e.Attempt
+	if e.Status == TaskRunning || now.State == berth.Assumed {
+		if err := r.State.Confirm(p.Task.ID); err != nil {
+			return err
+		}
+	}
+	t := &ownTask{Placement: p, runs: true, began: r.State.Now(), stopping: now.State == berth.Stopping}
+	r.take(t)
+	if t.stopping {
+		r.launches.add(&launch{Placement: p, stop: true, at: r.State.Now()})
+	}
+	r.report(Adopted, p, nil)
+	return nil
+}
+
+// take makes a task that was found running an own one. What waits under its ID is that task, unless it is to follow
+// one that was cancelled.
+func (r *runner) take(t *ownTask) {
+	if w := r.Queue.find(t.Task.ID); w != nil && w.task.ID != "" && !t.stopping && !r.Queue.cancelling()[t.Task.ID] && r.Queue.take(w) {
+		t.turn = w.turn
+	}
+	r.own.add(t)
+}
+
+// adopt takes in a task that the State does not have, or has as lost.
+func (r *runner) adopt(e TaskEvent, lost bool) error {
+	id := e.Task.ID
+	w := r.Queue.find(id)
+	if w != nil && w.task.ID == "" {
+		w = nil // the demand of a daemon of that name
+	}
+	if e.Task.Group == nil {
+		if old, ok := r.State.Task(id); ok {
+			e.Task.Group = old.Group
+		} else if w != nil {
+			e.Task.Group = w.task.Group
+		}
+	}
+	if err := e.Task.Err(); err != nil {
+		return fmt.Errorf("scheduler: %w", err)
+	}
+	if e.Node == "" {
+		return fmt.Errorf("scheduler: task %q: runs, but no node is named", id)
+	}
+	if !r.State.hasNode(e.Node) {
+		if r.tasksTold && e.Attempt > r.own.found {
+			return fmt.Errorf("scheduler: task %q: node %q: %w", id, e.Node, berth.ErrUnknownNode) // it was lost with it
+		}
+		r.own.strand(e)
+		return nil
+	}
+	running := Running{Task: e.Task, Node: e.Node, Grant: e.Grant, State: berth.Running}
+	kind := Adopted
+	if e.Status == TaskOrphan && w == nil {
+		running.State, kind = berth.Orphan, Orphaned
+	}
+	if lost {
+		if t := r.own.tasks[id]; t != nil {
+			r.own.remove(t)
+		}
+		_ = r.State.Release(id) // it fails only if the host released it in this very moment
+	}
+	if err := r.State.Adopt(running); err != nil {
+		return err
+	}
+	r.own.unstrand(r.own.stranded[id].Placement)
+	p := e.Placement
+	if now, ok := r.State.Task(id); ok {
+		p.Grant = now.Grant
+	}
+	r.take(&ownTask{Placement: p, runs: true, began: r.State.Now()})
+	r.report(kind, p, nil)
+	return nil
+}
+
+// arrived adopts the tasks that were found running on a node before it came.
+func (r *runner) arrived(node string) {
+	if len(r.own.awaited[node]) == 0 || !r.State.hasNode(node) {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.own.awaited[node])) {
+		e := r.own.stranded[id]
+		r.own.unstrand(e.Placement)
+		if j := r.launches.find(e.Placement, true); j != nil {
+			continue // it was cancelled, and is being stopped
+		}
+		if err := r.taskEvent(e); err != nil {
+			r.report(Failed, e.Placement, err)
+		}
+	}
+}
+
+// taskEnded takes in that a task ended, or is lost.
+func (r *runner) taskEnded(e TaskEvent) error {
+	id := e.Task.ID
+	if s, ok := r.own.stranded[id]; ok && s.Attempt == e.Attempt && (e.Node == "" || e.Node == s.Node) {
+		r.own.unstrand(s.Placement)
+		if j := r.launches.find(s.Placement, true); !r.launches.remove(j) && j != nil {
+			j.over = true
+		}
+		r.all = true
+		r.report(endKind(e, false), s.Placement, nil)
+		return nil
+	}
+	now, known := r.State.Task(id)
+	t := r.own.tasks[id]
+	switch {
+	case !known:
+		return fmt.Errorf("scheduler: task %q: %w", id, berth.ErrUnknownTask)
+	case t == nil && (e.Node != now.Node || r.State.ownedByOther(r.feed, id)):
+		return fmt.Errorf("scheduler: task %q: %w", id, ErrNotOurs)
+	case t == nil: // it was that of a Run that has ended
+		t = &ownTask{Placement: placementOf(now), stopping: now.State == berth.Stopping}
+		t.Attempt = e.Attempt
+	case t.lost:
+		if !t.is(e) {
+			return otherAttempt(e, t)
+		}
+		r.release(t) // it was reported as lost
+		return nil
+	case e.Node != "" && e.Node != t.Node:
+		return fmt.Errorf("scheduler: task %q: it is on node %q, not %q", id, t.Node, e.Node)
+	case !t.is(e):
+		return otherAttempt(e, t)
+	}
+	for _, stop := range []bool{false, true} {
+		if j := r.launches.find(t.Placement, stop); !r.launches.remove(j) && j != nil {
+			j.over = true
+		}
+	}
+	r.release(t)
+	at := r.State.Now()
+	settled := t.runs && at.Sub(t.began) >= r.RetryAtMost
+	if settled || t.stopping {
+		r.backoff.clear(id)
+	}
+	if t.Task.Group.Mode() == berth.Daemon || !settled && !t.stopping {
+		r.backoff.fail(id, at) // a daemon's instance is placed again at once, and started again in time
+	}
+	r.report(endKind(e, t.stopping), t.Placement, nil)
+	return nil
+}
+
+func placementOf(t cluster.TaskView) Placement {
+	return Placement{Task: t.Task, Node: t.Node, Grant: t.Grant}
+}
+
+func endKind(e TaskEvent, stopping bool) EventKind {
+	switch {
+	case stopping:
+		return Stopped
+	case e.Status == TaskLost:
+		return Lost
+	}
+	return Exited
+}
