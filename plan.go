@@ -60,7 +60,6 @@ func (k OpKind) String() string {
 //	Evict    ID of the task; Hold, if the room is to be held at once
 type Op struct {
 	Kind  OpKind
-	Row   uint32 // a hint where Node is stored, checked before use; zero is fine
 	Task  Task
 	Node  string
 	ID    string

@@ -21,6 +21,7 @@ type Fork struct {
 
 	shapes [4]shape // of groups that were asked about last
 	oldest int      // of shapes
+	found  uint32   // the row in which a node was last found
 	nodes  uint64   // how often the set of nodes or their descriptions changed
 	undone uint64   // how often the store had taken changes back when shapes, domainsOf and spreads were right
 
@@ -221,9 +222,7 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
 	var why berth.Reason
 	switch op.Kind {
 	case berth.Place:
-		if op.Grant, why = f.place(&op, false); why.Code == berth.None {
-			op.Row, _ = f.find(op.Row, op.Node)
-		}
+		op.Grant, why = f.place(&op, false)
 	case berth.Take:
 		why = f.take(op.Hold)
 	case berth.Drop:

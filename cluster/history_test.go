@@ -336,7 +336,7 @@ func (h *history) cordon(l *line) {
 
 func (h *history) place(l *line) {
 	m, k := l.model, h.kinds[h.pick(len(h.kinds))]
-	op := berth.Op{Kind: berth.Place, Task: k.group.Task(h.taskID()), Node: h.nodeID(), Row: uint32(h.pick(8))}
+	op := berth.Op{Kind: berth.Place, Task: k.group.Task(h.taskID()), Node: h.nodeID()}
 	n := m.nodes[op.Node]
 	if h.one(2) {
 		op.From = h.owner()
@@ -624,7 +624,7 @@ func (h *history) garbage(l *line) {
 		{Task: berth.Task{ID: "x"}, Node: "n0"},
 		{Task: bad.Task("x"), Node: "n0"},
 		{Task: good.Task(""), Node: "n0"},
-		{Task: good.Task("x"), Node: "nowhere", Row: math.MaxUint32},
+		{Task: good.Task("x"), Node: "nowhere"},
 		{Task: good.Task("x"), Node: "n0", From: "nobody", Grant: &berth.Grant{Devices: []berth.DeviceShare{{ID: "\x00", Units: math.MinInt64}}}},
 		{Kind: berth.Take, Hold: &berth.Hold{ID: "x", Owner: "x", Node: "n0", Deadline: time.Unix(1, 0), Devices: []berth.DeviceShare{{Class: "gpu", ID: "999", Units: 1}}}},
 		{Kind: berth.Take, Hold: &berth.Hold{ID: "x", Owner: "x", Node: "n0", Deadline: time.Unix(1, 0), Resources: berth.Resources{"none": math.MaxInt64}}},

@@ -30,7 +30,7 @@ func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 			return nil, berth.Reason{Code: berth.TaskExists, Subject: at}
 		}
 	}
-	row, ok := f.find(op.Row, op.Node)
+	row, ok := f.find(op.Node)
 	if !ok {
 		return nil, berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
 	}
@@ -158,14 +158,18 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 	return berth.Reason{}
 }
 
-// find returns the row of a node, trying the hint first.
-func (f *Fork) find(hint uint32, id string) (uint32, bool) {
-	if int(hint) < f.s.Rows() {
-		if n := f.s.Node(hint).Node; n != nil && n.ID == id {
-			return hint, true
+// find returns the row of a node. Packing places many tasks on one node in succession, so it looks where the last one was first.
+func (f *Fork) find(node string) (uint32, bool) {
+	if int(f.found) < f.s.Rows() {
+		if n := f.s.Node(f.found).Node; n != nil && n.ID == node {
+			return f.found, true
 		}
 	}
-	return f.s.FindNode(id)
+	row, ok := f.s.FindNode(node)
+	if ok {
+		f.found = row
+	}
+	return row, ok
 }
 
 // Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the

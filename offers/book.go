@@ -120,7 +120,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: refusals.inOrder(), Unplaced: p.Unplaced}
 		for i := range out.Placed {
 			op := &out.Placed[i]
-			op.Row, op.From = 0, ""
+			op.From = ""
 		}
 		x.afterwards(ctx, b.catchUp)
 		out.Version = b.fork.Version()
@@ -177,7 +177,7 @@ func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
 				r.why[i] = berth.Reason{Code: berth.GangIncomplete, Subject: name}
 				continue
 			}
-			op.Row, op.From = 0, b.sub.from(op.Task.Group)
+			op.From = b.sub.from(op.Task.Group)
 		}
 		key := keyOf(op)
 		r.at[key] = append(r.at[key], i)

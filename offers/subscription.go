@@ -306,7 +306,7 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 		s.x.confirm(s, done)
 		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: append(refused, places(done.Refused)...), Unplaced: done.Unplaced}
 		for i := range out.Placed {
-			out.Placed[i].Row, out.Placed[i].From = 0, ""
+			out.Placed[i].From = ""
 		}
 		s.answered(offers, rests, f)
 		s.x.afterwards(ctx, s.book.catchUp)
@@ -368,9 +368,9 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 	broken := map[string]bool{} // groups of which a task was refused
 	var done []berth.Op
 	for _, op := range p.Ops {
-		op.Row, op.From = 0, s.from(op.Task.Group)
+		op.From = s.from(op.Task.Group)
 		got, why := apply(trial, op)
-		got.Row, got.From, op.From = 0, "", ""
+		got.From, op.From = "", ""
 		if why.Code != berth.None {
 			refused = append(refused, berth.Refusal{Op: op, Reason: why})
 			broken[op.Task.Group.Name()] = true

@@ -176,7 +176,8 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 	})
 	for _, op := range ops {
 		st := e.steps.add()
-		st.task, st.grant, st.row = op.Task, op.Grant, op.Row
+		st.task, st.grant = op.Task, op.Grant
+		st.row, _ = e.rows.view.FindNode(op.Node)
 		e.move(st, 1)
 	}
 	r.told = e.steps.n

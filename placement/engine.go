@@ -261,7 +261,7 @@ func (e *Engine) op(st *step) berth.Op {
 	if st.undone {
 		return berth.Op{Kind: berth.Release, ID: st.task.ID}
 	}
-	return berth.Op{Kind: berth.Place, Row: st.row, Task: st.task, Node: e.rows.rows[st.row].id, Grant: st.grant}
+	return berth.Op{Kind: berth.Place, Task: st.task, Node: e.rows.rows[st.row].id, Grant: st.grant}
 }
 
 // Undo gives back what was picked by an operation of this plan; any other is passed over.

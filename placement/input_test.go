@@ -2,7 +2,6 @@ package placement_test
 
 import (
 	"fmt"
-	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -128,7 +127,7 @@ func TestUndoOfTheUnknown(t *testing.T) {
 				p.Undo(op)
 			},
 			"a node that is not there": func(p placement.Picker, _ berth.Op) {
-				p.Undo(berth.Op{Kind: berth.Place, Row: math.MaxUint32, Node: "c", Task: g.Task("other")})
+				p.Undo(berth.Op{Kind: berth.Place, Node: "c", Task: g.Task("other")})
 			},
 			"another kind": func(p placement.Picker, _ berth.Op) { p.Undo(berth.Op{Kind: berth.Release, ID: "g-1"}) },
 		} {

@@ -177,7 +177,7 @@ func (h *history) op() berth.Op {
 		}
 		return op
 	}
-	op := berth.Op{Kind: berth.Place, Task: h.task(), Node: h.nodeID(), Row: uint32(h.byte(8))}
+	op := berth.Op{Kind: berth.Place, Task: h.task(), Node: h.nodeID()}
 	if _, node, daemon := strings.Cut(op.Task.ID, "@"); daemon && h.byte(8) > 0 {
 		op.Node = node // else it is not its instance
 	}
@@ -327,7 +327,7 @@ func (h *history) commit() {
 	for _, r := range out.Refused {
 		h.log("  refused %v", r)
 	}
-	if !slices.EqualFunc(written, p.Ops, func(a, b berth.Op) bool { return a.Grant == b.Grant && a.Row == b.Row && a.Task == b.Task }) {
+	if !slices.EqualFunc(written, p.Ops, func(a, b berth.Op) bool { return a.Grant == b.Grant && a.Task == b.Task }) {
 		h.fail("the commit wrote to the plan")
 	}
 	after, err := h.state.Snapshot(context.Background())

@@ -116,7 +116,7 @@ func (l *ledger) prefetch(ops []berth.Op, i int) {
 	}
 	ops = ops[i:min(i+store.Ahead, len(ops))]
 	s := l.store
-	var hashes, names, rowsOf, slotsOf [store.Ahead]uint32
+	var hashes, names, nodesOf, slotsOf [store.Ahead]uint32
 	groups := names[:0]
 	var last *berth.Group
 	for i := range ops {
@@ -127,18 +127,20 @@ func (l *ledger) prefetch(ops []berth.Op, i int) {
 	}
 	s.PrefetchTasks(hashes[:len(ops)])
 	s.PrefetchGroups(groups)
-	rows, slots := rowsOf[:0], slotsOf[:0]
+	nodes, slots := nodesOf[:0], slotsOf[:0]
 	for i := range ops {
 		switch ops[i].Kind {
 		case berth.Place:
-			rows = append(rows, ops[i].Row)
+			if i == 0 || ops[i].Node != ops[i-1].Node {
+				nodes = append(nodes, store.Hash(ops[i].Node))
+			}
 		case berth.Release, berth.Evict:
 			if slot, ok := s.FindTaskBy(hashes[i], ops[i].ID); ok {
 				slots = append(slots, slot)
 			}
 		}
 	}
-	s.PrefetchRows(rows)
+	s.PrefetchNodes(nodes)
 	s.PrefetchRecords(slots)
 }
 

@@ -68,7 +68,7 @@ func BenchmarkWords(b *testing.B) {
 		perTask(b, batch)
 	})
 
-	place := func(b *testing.B, fork *cluster.Fork, hint, pages bool) {
+	place := func(b *testing.B, fork *cluster.Fork, pages bool) {
 		b.ReportAllocs()
 		g := berth.NewGroup("placed", berth.GroupSpec{Request: berth.Resources{"cpu": 1}})
 		tasks := g.Tasks(batch)
@@ -79,9 +79,6 @@ func BenchmarkWords(b *testing.B) {
 				continue // full
 			}
 			fork.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
-			if !hint {
-				op.Row = 0
-			}
 			ops = append(ops, op)
 		}
 		for b.Loop() {
@@ -99,9 +96,8 @@ func BenchmarkWords(b *testing.B) {
 		}
 		perTask(b, batch)
 	}
-	b.Run("place/node by name", func(b *testing.B) { place(b, snapshot.Fork(), false, false) })
-	b.Run("place/node by row", func(b *testing.B) { place(b, snapshot.Fork(), true, false) })
-	b.Run("place/after a snapshot each", func(b *testing.B) { place(b, snapshot.Fork(), true, true) })
+	b.Run("place", func(b *testing.B) { place(b, snapshot.Fork(), false) })
+	b.Run("place/after a snapshot each", func(b *testing.B) { place(b, snapshot.Fork(), true) })
 
 	commit := func(b *testing.B, cfg scheduler.StateConfig) {
 		b.ReportAllocs()

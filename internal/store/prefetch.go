@@ -16,34 +16,52 @@ const Ahead = 64
 
 // PrefetchTasks reads what looking up tasks with these hashes, at most Ahead, reads, and adding them writes.
 func (v *View) PrefetchTasks(hashes []uint32) {
-	sum := uint64(0)
-	var slots [Ahead]uint32 // where they are likely to be
-	n := 0
-	for _, t := range v.byTask.layers {
+	var room [Ahead]uint32
+	sum, slots := v.byTask.prefetch(hashes, v.recs.Len(), room[:0])
+	for _, slot := range slots {
+		sum += uint64(v.Record(slot).life)
+	}
+	for _, slot := range slots {
+		if id := v.Record(slot).ID; id != "" {
+			sum += uint64(id[0])
+		}
+	}
+	runtime.KeepAlive(sum)
+}
+
+// PrefetchNodes reads what looking up nodes with these hashes, at most Ahead, reads, and what is written when records come to
+// them.
+func (v *View) PrefetchNodes(hashes []uint32) {
+	var room [Ahead]uint32
+	sum, rows := v.byNode.prefetch(hashes, v.nodes.Len(), room[:0])
+	v.PrefetchRows(rows)
+	for _, row := range rows {
+		if n := v.Node(row).Node; n != nil && n.ID != "" {
+			sum += uint64(n.ID[0])
+		}
+	}
+	runtime.KeepAlive(sum)
+}
+
+// prefetch reads what finding IDs with these hashes reads of a table first. It appends the slots, of so many that there are, in which they
+// are likely to be, as far as the list has room for them.
+func (x *index) prefetch(hashes []uint32, of int, slots []uint32) (sum uint64, likely []uint32) {
+	for _, t := range x.layers {
 		mask := len(t.groups) - 1
 		for _, h := range hashes {
 			sum += atomic.LoadUint64(&t.groups[int(h)&mask].control)
 		}
 		for _, h := range hashes {
 			in := &t.groups[int(h)&mask]
-			for m := matches(atomic.LoadUint64(&in.control), tagOf(h)); m != 0 && n < Ahead; m &= m - 1 {
+			for m := matches(atomic.LoadUint64(&in.control), tagOf(h)); m != 0 && len(slots) < cap(slots); m &= m - 1 {
 				e := atomic.LoadUint64(&in.entries[bits.TrailingZeros64(m)/8])
-				if slot := uint32(e) &^ deadBit; uint32(e>>32) == h && int(slot) < v.recs.Len() {
-					slots[n] = slot
-					n++
+				if slot := uint32(e) &^ deadBit; uint32(e>>32) == h && int(slot) < of {
+					slots = append(slots, slot)
 				}
 			}
 		}
 	}
-	for _, slot := range slots[:n] {
-		sum += uint64(v.Record(slot).life)
-	}
-	for _, slot := range slots[:n] {
-		if id := v.Record(slot).ID; id != "" {
-			sum += uint64(id[0])
-		}
-	}
-	runtime.KeepAlive(sum)
+	return sum, slots
 }
 
 // PrefetchGroups reads what looking up groups with these hashes of their names reads first, and adding them writes.
