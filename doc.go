@@ -2,7 +2,7 @@
 // wants to run, and carries out the decisions. This package holds the words; the packages beside it each
 // answer one question:
 //
-//	cluster      what is where snapshots of a cluster and what-ifs, what fits where and why not
+//	cluster      what is where  snapshots of a cluster and what-ifs, what fits where and why not
 //	constraints  where not     rules about attributes, taints and domains
 //	placement    where best    strategies, and the engine that finds the best node
 //	allocator    whose turn    weighted dominant resource fairness over a tree of roles
@@ -77,8 +77,15 @@
 //		}
 //		for _, u := range outcome.Unplaced {
 //			log.Print(u) // 0/2 nodes for web-3: 2 unique(zone); nearest n1: ...
-//			pending = append(pending, u.Task)
+//			if u.Task.Group.Mode() != berth.Daemon {
+//				pending = append(pending, u.Task)
+//			}
 //		}
+//		for _, r := range outcome.Refused { // by admission, or since others had the room first
+//			log.Print(r)
+//			pending = append(pending, r.Op.Task)
+//		}
+//		pending = append(pending, daemons...) // what their Everywhere returns: for nodes that join, and for instances that ended
 //		select {
 //		case <-changed:
 //		case t := <-arrivals:
@@ -88,12 +95,15 @@
 //		}
 //	}
 //
-// scheduler.Run is this loop for a host that brings an inventory of nodes and a launcher of tasks.
+// A task whose launch failed should wait a little before it is tried again: the Release that gives its room back is a change as
+// well. scheduler.Run is this loop, with that and what else it takes, for a host that brings an inventory of nodes and a
+// launcher of tasks.
 //
 // # What holds
 //
 // Equal inputs give equal plans, on any machine, whatever the order in which nodes were added. No commit
 // creates or worsens an overcommitment or breaks a rule. Every task handed in is placed, refused or
-// unplaced, and the last two with the reason. Faulty input is an error that names the thing and every fault
+// unplaced, and the last two with the reason; a daemon's demand has an entry for each eligible node that lacks its instance, or,
+// where no node suits it, one of its own. Faulty input is an error that names the thing and every fault
 // of it, and leaves the state as it was.
 package berth
