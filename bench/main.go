@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	short := flags.Bool("short", false, "small cells, and of -data only the default list")
 	data := flags.String("data", "", "`folder` of the openb trace's CSV files")
 	format := flags.String("format", "table", "table or json")
-	seed := flags.Uint64("seed", 1, "of the drawn machines and tasks and of the random strategy")
+	seed := flags.Uint64("seed", 1, "the `number` from which machines, tasks and the random strategy are drawn")
 	err := command.Parse(flags, args, w)
 	if errors.Is(err, flag.ErrHelp) {
 		return err

@@ -45,10 +45,10 @@ func main() {
 func parse(args []string, w io.Writer) (options, error) {
 	o := options{modes: []string{"global", "offers"}, tasks: 200_000}
 	flags := flag.NewFlagSet("openb", flag.ContinueOnError)
-	flags.StringVar(&o.data, "data", "", "`folder` of the trace's CSV files; without it a cell is generated")
+	flags.StringVar(&o.data, "data", "", "the `folder` with the trace's CSV files; without it a cell is generated")
 	flags.StringVar(&o.pods, "pods", trace.PodList, "pod list: a `file` within -data, or a path")
 	flags.StringVar(&o.out, "o", "", "write the final assignments to this CSV `file`")
-	flags.Uint64Var(&o.seed, "seed", 1, "of what is drawn: the generated tasks, the copies of -inflate")
+	flags.Uint64Var(&o.seed, "seed", 1, "the `number` from which generated tasks and the copies of -inflate are drawn")
 	flags.Func("tasks", "`number` of tasks to generate without -data (default 200000)", func(s string) error {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -65,7 +65,7 @@ func parse(args []string, w io.Writer) (options, error) {
 		o.inflate = int64(f*1000 + 0.5)
 		return nil
 	})
-	flags.Func("mode", "`one` of global and offers; both without it", func(s string) error {
+	flags.Func("mode", "schedule in this `mode` only: global or offers", func(s string) error {
 		if s != "global" && s != "offers" {
 			return errors.New("neither global nor offers")
 		}
