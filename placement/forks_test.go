@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/store"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -106,17 +107,22 @@ func TestExactOnClustersThatShrink(t *testing.T) {
 		_, _, err := pickBoth(engine, reference, f.Snapshot(), g.Tasks(3), 1)
 		require.NoError(t, err)
 	}
+	rows := func() int { return (*store.View)(f.Snapshot()).Rows() }
+	const many = 30_000 // rows are not given up of a few thousand
 	grow(10)
 	compare()
-	grow(20_000)
+	grow(many)
 	compare()
+	require.Equal(t, 10+many, rows())
 	large := f.Snapshot()
 	require.NoError(t, f.RemoveNodes(ids[10:]...))
+	require.Less(t, rows(), many/2, "rows are given up")
 	compare()
 	grow(5)
 	compare()
-	grow(20_000) // and back, with no plan between
-	require.NoError(t, f.RemoveNodes(ids[len(ids)-20_000:]...))
+	grow(many) // and back, with no plan between
+	require.NoError(t, f.RemoveNodes(ids[len(ids)-many:]...))
+	require.Less(t, rows(), many/2, "rows are given up again")
 	compare()
 	f = large.Fork()
 	compare()
