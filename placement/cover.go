@@ -11,7 +11,15 @@ import (
 
 // Cover picks every eligible node that lacks the daemon group's instance: O(nodes).
 func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
+	if e.inCover {
+		return
+	}
 	e.enter()
+	e.inCover = true
+	defer func() { // also where the caller panics, who has not been told of all that the search is for
+		e.inCover = false
+		e.search.end()
+	}()
 	placed, missed = orNobody(placed, missed)
 	switch {
 	case g.Err() != nil:
@@ -21,7 +29,6 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 		c := covering{e: e, group: g, placed: placed, missed: missed, ids: instances{group: g}}
 		c.run()
 	}
-	e.search.end()
 	e.leave()
 }
 
@@ -34,13 +41,12 @@ type covering struct {
 
 	ids    instances
 	picked map[string]uint32 // the rows of other tasks that this plan picked by the ID of an instance
-	serial uint64            // of the search that is good for the group
 	usable []bool            // by class
 }
 
 func (c *covering) run() {
 	e := c.e
-	snapshot, from := e.snapshot, e.steps.n
+	from := e.steps.n
 	c.picked = e.steps.picksLike(c.group)
 	c.begin()
 	for rows := range slices.Chunk(e.rows.order, store.Ahead) {
@@ -62,23 +68,17 @@ func (c *covering) run() {
 			}
 			slot, exists := view.FindTaskBy(known[next], tasks[i].ID)
 			next++
-			if c.cover(row, tasks[i], slot, exists); e.snapshot != snapshot {
-				return // the caller began another plan
-			}
+			c.cover(row, tasks[i], slot, exists)
 		}
 	}
 	e.steps.covered(c.group, from)
 }
 
-// begin makes the engine's search that of the group, if it is not.
+// begin makes the engine's search that of the group.
 func (c *covering) begin() {
 	s := c.e.search
-	if s.group == c.group && s.serial == c.serial {
-		return
-	}
 	s.begin(c.group)
-	c.serial = s.serial
-	c.usable = append(c.usable[:0], make([]bool, len(c.e.classes.classes))...)
+	c.usable = make([]bool, len(c.e.classes.classes))
 	for i := range s.contenders {
 		c.usable[s.contenders[i].class] = true
 	}
@@ -114,7 +114,6 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
 		e.leave()
 		c.placed(op)
 		e.enter()
-		c.begin()
 		return
 	}
 	switch {
@@ -127,7 +126,6 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
 	e.leave()
 	c.missed(node, lacks)
 	e.enter()
-	c.begin()
 }
 
 // existing says that an instance cannot be placed because a task of a view has its ID.
@@ -164,40 +162,24 @@ func (m *instances) on(node string) berth.Task {
 	return m.group.Task(m.ids.String()[from:])
 }
 
-// coverByReference lets the reference picker cover, and does to the columns what it picked.
+// coverByReference lets the reference picker cover, and does what it picked before the caller is told.
 func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
 	e.search.begin(g) // so that the group's tasks are counted, and rows have classes
 	from := e.steps.n
-	var ops []berth.Op
-	var misses []miss
 	r := e.caughtUp()
-	r.picker.Cover(g, func(op berth.Op) { ops = append(ops, op) }, func(node string, lacks []berth.Lack) {
-		misses = append(misses, miss{len(ops), node, lacks})
-	})
-	for _, op := range ops {
+	r.picker.Cover(g, func(op berth.Op) {
 		st := e.steps.add()
 		st.task, st.grant = op.Task, op.Grant
 		st.row, _ = e.rows.view.FindNode(op.Node)
 		e.move(st, 1)
-	}
-	r.told = e.steps.n
+		r.told = e.steps.n
+		e.leave()
+		placed(op)
+		e.enter()
+	}, func(node string, lacks []berth.Lack) {
+		e.leave()
+		missed(node, lacks)
+		e.enter()
+	})
 	e.steps.covered(g, from)
-	e.leave() // the caller is told when all is done, in the order of nodes
-	for i := range len(ops) + 1 {
-		for len(misses) > 0 && misses[0].after == i {
-			missed(misses[0].node, misses[0].lacks)
-			misses = misses[1:]
-		}
-		if i < len(ops) {
-			placed(ops[i])
-		}
-	}
-	e.enter()
-}
-
-// miss is a node that lacks room for its instance, after so many that were placed.
-type miss struct {
-	after int
-	node  string
-	lacks []berth.Lack
 }

@@ -20,6 +20,7 @@ type Engine struct {
 	steps    steps             // what the plan picked and undid
 	done     int               // how many of the steps the caller knows of
 	busy     bool              // whether a call is under way; where one begins and finds it so, the last did not return
+	inCover  bool              // whether that is Cover, whose caller may not call from within
 }
 
 // parts is what an engine keeps, and makes anew when host code may have torn it.
@@ -55,6 +56,9 @@ func NewEngine(s Strategy) *Engine {
 // Start begins a plan on a snapshot. It costs as much as has changed since the last: nodes that the last
 // plan filled, if it was committed as it was planned, have not.
 func (e *Engine) Start(s *cluster.Snapshot) {
+	if e.inCover {
+		return
+	}
 	if e.policy == nil {
 		e.policy = policyOf(nil)
 	}
@@ -70,7 +74,7 @@ func (e *Engine) Start(s *cluster.Snapshot) {
 }
 
 // enter begins a call, and leave ends one that has not panicked. Around a function of the caller's a call is left and
-// entered, since the caller may call again from there.
+// entered, since what was picked until then is picked if the function panics.
 func (e *Engine) enter() {
 	switch {
 	case e.parts == nil:
@@ -198,6 +202,9 @@ func (e *Engine) changed(row uint32) {
 
 // Place picks the best node for a task. What it costs is in ENGINE.md.
 func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
+	if e.inCover {
+		return berth.Op{}, false
+	}
 	e.enter()
 	row, from, ok := e.find(t)
 	if !ok {
@@ -266,6 +273,9 @@ func (e *Engine) op(st *step) berth.Op {
 
 // Undo gives back what was picked by an operation of this plan; any other is passed over.
 func (e *Engine) Undo(op berth.Op) {
+	if e.inCover {
+		return
+	}
 	e.enter()
 	if pick := e.steps.pickOf(op.Task.ID); pick != nil {
 		e.search.end()
@@ -282,6 +292,9 @@ func (e *Engine) Undo(op berth.Op) {
 // a few searches in sorted columns; else a few nanoseconds a node, or, for a group with ports or with
 // rules about attributes of many values, as much as [Exhaustive.Explain].
 func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
+	if e.inCover {
+		return nil
+	}
 	e.enter()
 	why := e.explain(g)
 	e.leave()

@@ -17,7 +17,8 @@ type Picker interface {
 	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
 	// for each instance that has room, and missed for each that has not, in the order of node IDs. An instance whose ID
 	// another task has, such as one that was lost with the node before it came back, is missed for TaskExists. Either
-	// function may be nil, and may call the picker.
+	// function may be nil. Neither may call the picker: until Cover returns its other methods do nothing, Place returns
+	// false and Explain nil.
 	Cover(g *berth.Group, placed func(berth.Op), missed func(node string, lacks []berth.Lack))
 	// Undo gives back what was picked by an operation of this plan, as it was returned.
 	Undo(op berth.Op)
@@ -25,15 +26,16 @@ type Picker interface {
 	Explain(g *berth.Group) *berth.Explanation
 }
 
-// Exhaustive is the reference Picker: it asks about every node for every task, through the public words
-// and nothing else. It is as slow as that sounds and stays as the measure of what is right. The zero value is one for
-// BinPack.
+// Exhaustive is the reference Picker: it asks about every node for every task. It places on a [cluster.Fork], by the
+// checks that a commit makes, and reads beneath it only what a [Candidate] shows. It keeps nothing from task to task,
+// so it is slow and stays as the measure of what is right. The zero value is one for BinPack.
 type Exhaustive struct {
-	policy *policy // nil in the zero value
-	fork   *cluster.Fork
-	store  *store.Store
-	cand   Candidate
-	picked map[string]bool // tasks placed by this plan
+	policy  *policy // nil in the zero value
+	fork    *cluster.Fork
+	store   *store.Store
+	cand    Candidate
+	picked  map[string]bool // tasks placed by this plan
+	inCover bool            // whether Cover is under way, whose caller may not call from within
 }
 
 // NewExhaustive returns a reference picker for a strategy; nil is BinPack.
@@ -45,6 +47,9 @@ func NewExhaustive(s Strategy) *Exhaustive {
 
 // Start begins a plan on a snapshot.
 func (e *Exhaustive) Start(s *cluster.Snapshot) {
+	if e.inCover {
+		return
+	}
 	if e.policy == nil {
 		e.policy = policyOf(nil)
 	}
@@ -62,13 +67,12 @@ func (e *Exhaustive) ready() {
 
 // Place picks the best node for a task: O(nodes).
 func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
-	e.ready()
+	if e.ready(); e.inCover || t.Group.Err() != nil {
+		return berth.Op{}, false
+	}
 	var best cluster.NodeView
 	var bestPreferred, bestScore int64
 	found := false
-	if t.Group.Err() != nil {
-		return berth.Op{}, false
-	}
 	e.begin(t)
 	for n := range e.fork.Nodes() {
 		if !e.fork.Fits(t.Group, n) {
@@ -144,9 +148,11 @@ func (e *Exhaustive) tasksIn(n cluster.NodeView, g *berth.Group, key string) int
 
 // Cover picks every eligible node that lacks the daemon group's instance: O(nodes).
 func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
-	if e.ready(); g.Err() != nil {
+	if e.ready(); e.inCover || g.Err() != nil {
 		return
 	}
+	e.inCover = true
+	defer func() { e.inCover = false }()
 	placed, missed = orNobody(placed, missed)
 	for n := range e.fork.Nodes() {
 		node := n.Node()
@@ -190,7 +196,7 @@ func (e *Exhaustive) covered(g *berth.Group, n cluster.NodeView) bool {
 
 // Undo gives back what was picked by an operation of this plan; any other is passed over.
 func (e *Exhaustive) Undo(op berth.Op) {
-	if id := op.Task.ID; e.picked[id] {
+	if id := op.Task.ID; !e.inCover && e.picked[id] {
 		delete(e.picked, id)
 		e.fork.Apply(berth.Op{Kind: berth.Release, ID: id})
 	}
@@ -198,6 +204,8 @@ func (e *Exhaustive) Undo(op berth.Op) {
 
 // Explain says why no node can take a task of the group now: O(nodes).
 func (e *Exhaustive) Explain(g *berth.Group) *berth.Explanation {
-	e.ready()
+	if e.ready(); e.inCover {
+		return nil
+	}
 	return e.fork.Explain(g)
 }

@@ -21,7 +21,6 @@ type search struct {
 	scores   *scores
 
 	group   *berth.Group // nil if there is none that anything is kept of
-	serial  uint64       // how often a group was begun
 	demand               // of the group
 	counts  *counts      // of the group's tasks; nil if nobody asks for them
 	byRow   bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
@@ -78,7 +77,7 @@ func (s *search) begin(g *berth.Group) {
 	}
 	s.x.assign()
 	*s = search{
-		p: s.p, m: s.m, x: s.x, c: s.c, rankings: s.rankings, scores: s.scores, serial: s.serial + 1,
+		p: s.p, m: s.m, x: s.x, c: s.c, rankings: s.rankings, scores: s.scores,
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
 		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
 		every: !s.p.ordered, hostLimit: math.MaxInt,
