@@ -156,7 +156,7 @@ func (c *groupCounts) knowsRows(v *numbering) bool {
 // manyDomains is how many attributes a group's tasks are counted by before they are found by a map.
 const manyDomains = 8
 
-// domain returns the counts under an attribute, which are empty if it is new to the group.
+// domain returns the counts under an attribute.
 func (c *groupCounts) domain(t *counts, key uint32) *domainCounts {
 	if t.at != nil {
 		if i, ok := t.at[key]; ok {
@@ -171,6 +171,12 @@ func (c *groupCounts) domain(t *counts, key uint32) *domainCounts {
 	}
 	d := t.fresh()
 	d.key, d.values = key, c.numbers(key)
+	for _, h := range t.hosts { // none unless another group had the name before
+		if v, ok := c.m.rows[h.row].node.Attr(key); ok {
+			slot := d.slot(v)
+			d.tasks[slot] += h.tasks
+		}
+	}
 	switch {
 	case t.at != nil:
 		t.at[key] = len(t.domains) - 1

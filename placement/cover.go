@@ -23,6 +23,8 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 	placed, missed = orNobody(placed, missed)
 	switch {
 	case g.Err() != nil:
+	case e.differs(g):
+		e.caughtUp().picker.Cover(g, nil, missed)
 	case len(g.Requirements().DomainRules) > 0:
 		e.coverByReference(g, placed, missed)
 	default:

@@ -1,6 +1,8 @@
 package placement
 
 import (
+	"strings"
+
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
@@ -219,16 +221,43 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	return e.op(st), true
 }
 
-// find finds the best row for a task, and the contender that it is of.
+// find finds the best row for a task, and the contender that it is of. It refuses what the reference does.
 func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 	s := e.search
+	if t.ID == "" { // the demand of a daemon group, which is none to be placed
+		return 0, nil, false
+	}
 	if s.group != t.Group || t.Group == nil {
-		if t.Group.Err() != nil {
+		if t.Group.Err() != nil || e.differs(t.Group) {
 			return 0, nil, false
 		}
 		s.begin(t.Group)
 	}
-	return s.best(t)
+	row, from, ok = s.best(t)
+	if ok && t.Group.Mode() == berth.Daemon && strings.Contains(t.ID, "@") && t.ID != t.Group.On(e.rows.rows[row].id).ID {
+		return 0, nil, false // of another node
+	}
+	return row, from, ok
+}
+
+// differs reports whether a group's name is that of another group, in the snapshot or among those that the plan picked
+// tasks of. What no call in between can change is asked once: only Undo takes a pick back, and a search ends with it.
+func (e *Engine) differs(g *berth.Group) bool {
+	name := g.Name()
+	hash := store.Hash(name)
+	if id, ok := e.rows.view.FindGroupBy(hash, name); ok {
+		return !e.rows.view.Group(id).Spec.Equal(g)
+	}
+	known := e.steps.picked(hash, name)
+	return known.tasks > 0 && !known.spec.Equal(g)
+}
+
+// missing returns how many tasks of a gang are neither in the snapshot nor picked.
+func (e *Engine) missing(g *berth.Group) int {
+	if g.Mode() != berth.Gang {
+		return 0
+	}
+	return cluster.Missing(e.rows.view, g, e.steps.picked(store.Hash(g.Name()), g.Name()).tasks)
 }
 
 // occupy takes the room of a task of the group that is searched for.
@@ -303,12 +332,12 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	s := e.search
-	if g.Err() == nil {
+	if g.Err() == nil && !e.differs(g) {
 		s.begin(g)
 		defer s.end()
 		if !s.byRow && len(s.ofRow) == 0 && !s.ports && s.possible && g.Mode() != berth.Daemon && e.rows.view.Nodes() > 0 && !e.rows.hasAsDevices(g) {
 			why, partly := e.explainer.explain(s)
-			why.Missing = cluster.Missing(e.rows.view, g, e.steps.picked(g))
+			why.Missing = e.missing(g)
 			if partly {
 				why.Nearest.Lacks = e.caughtUp().lacks(g, why.Nearest.Node)
 			}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // steps is what a plan picked and undid, in order. It is kept in parts, so that a first plan of many tasks does not
@@ -13,8 +14,11 @@ type steps struct {
 	n     int
 	last  map[string]int // the last step of each task; knows the first told steps
 	told  int
-	gangs map[string]int // by name, how many tasks of a gang are picked and not undone; knows the first count steps
-	count int
+
+	names   store.Set     // of the groups of the first counted steps, and of those that were asked about
+	groups  []pickedGroup // as names has them
+	counted int
+
 	spans []span // of steps that are instances of daemon groups with plain names, each made by one call, in order
 }
 
@@ -24,6 +28,12 @@ type step struct {
 	grant  *berth.Grant
 	row    uint32
 	undone bool
+}
+
+// pickedGroup is what the name of a group stands for in a plan: nothing where no task is picked.
+type pickedGroup struct {
+	spec  *berth.Group // of the first of the tasks
+	tasks int          // picked and not undone
 }
 
 const stepsAPart = 1 << 10
@@ -46,7 +56,8 @@ func (s *steps) truncate(n int) {
 		*s.at(s.n) = step{}
 	}
 	s.last, s.told, s.spans = nil, 0, s.spans[:0]
-	s.gangs, s.count = nil, 0
+	s.names.Clear()
+	s.groups, s.counted = s.groups[:0], 0
 }
 
 // reset forgets all, and keeps room for a plan as large as the last.
@@ -58,27 +69,38 @@ func (s *steps) reset() {
 		s.n -= used
 	}
 	s.last, s.told, s.spans = nil, 0, s.spans[:0]
-	s.gangs, s.count = nil, 0
+	s.names.Clear()
+	s.groups, s.counted = s.groups[:0], 0
 }
 
-// picked returns how many tasks of a gang are picked and not undone; 0 for other groups.
-func (s *steps) picked(g *berth.Group) int {
-	if g.Mode() != berth.Gang {
-		return 0
-	}
-	if s.gangs == nil {
-		s.gangs = map[string]int{}
-	}
-	for ; s.count < s.n; s.count++ {
-		switch st := s.at(s.count); {
-		case st.task.Group.Mode() != berth.Gang:
+// picked returns the tasks of a group's name that are picked and not undone, and which group that is.
+func (s *steps) picked(hash uint32, name string) pickedGroup {
+	at := -1
+	for ; s.counted < s.n; s.counted++ {
+		st := s.at(s.counted)
+		if at < 0 || s.groups[at].spec != st.task.Group { // the next step is likely to be of the same group
+			name := st.task.Group.Name()
+			at = s.placeOf(store.Hash(name), name)
+		}
+		switch g := &s.groups[at]; {
 		case st.undone:
-			s.gangs[st.task.Group.Name()]--
+			g.tasks--
 		default:
-			s.gangs[st.task.Group.Name()]++
+			if g.tasks == 0 {
+				g.spec = st.task.Group
+			}
+			g.tasks++
 		}
 	}
-	return s.gangs[g.Name()]
+	return s.groups[s.placeOf(hash, name)]
+}
+
+func (s *steps) placeOf(hash uint32, name string) int {
+	at, added := s.names.Add(hash, name)
+	if added {
+		s.groups = append(s.groups, pickedGroup{})
+	}
+	return at
 }
 
 // pickOf returns the step that picked a task, or nil if there is none or it was undone. What was picked lately is found
