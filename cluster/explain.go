@@ -200,7 +200,7 @@ func Missing(v *store.View, g *berth.Group, picked int) int {
 }
 
 func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
-	m := explain.NoMiss
+	m := explain.Miss{}
 	for _, l := range lacks {
 		switch l.Reason.Code {
 		case berth.Insufficient, berth.TooSmall, berth.UnitsTaken:

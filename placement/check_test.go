@@ -22,7 +22,7 @@ func (e *Engine) check() error {
 	c.classes(e.classes)
 	c.counts(e)
 	c.search(e.search)
-	c.rankings(e.search.rankings, e.rows)
+	c.rankings(e.search)
 	c.columns(&e.explainer.columns)
 	c.steps(e)
 	return errors.Join(c.faults...)
@@ -279,6 +279,37 @@ func (c *checker) search(s *search) {
 		c.that(i == 0 || s.contenders[i-1].class < k.class, "search: order of contenders")
 		if k.found {
 			c.that(s.m.rows[k.row].class == k.class, "search: row %d is not of class %d", k.row, k.class)
+			c.that(s.fits(k.row) && (len(s.ofRow) > 0 || s.usable(k.row)), "search: row %d cannot be used", k.row)
+			c.that(k.score == s.x.rate(k.row)+k.term, "search: score of row %d", k.row)
+		}
+		if k.occupied {
+			c.that(k.from == treeEnd && (!k.found || k.hosts[0].row == k.row), "search: occupied rows of class %d", k.class)
+		}
+	}
+	for row := range uint32(len(s.m.rows)) {
+		if s.m.rows[row].node == nil {
+			continue
+		}
+		i, ok := s.contenderOf(s.m.rows[row].class)
+		if !ok || s.contenders[i].found && s.contenders[i].row == row {
+			continue
+		}
+		k := &s.contenders[i]
+		// A row that is misplaced is moved home before its class is searched again.
+		if s.x.homeOf(row).before(k.from) && s.fits(row) && s.usable(row) {
+			held := s.even && s.isOverLimit(row)
+			c.that(held && k.deferred || s.p.byNode && s.c.on(row) > 0, "search: row %d is before where class %d stands", row, k.class)
+		}
+	}
+	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
+		for i := range rules {
+			if h := rules[i].histogram; h != nil {
+				fresh := s.findDomains(rules[i].rule.Domain())
+				c.that(h.of.at == fresh.at && h.of.n == fresh.n, "search: %d domains of %v, not %d", h.of.n, rules[i].rule, fresh.n)
+				for slot := range max(len(h.of.in), len(fresh.in)) {
+					c.that(h.of.has(int32(slot)) == fresh.has(int32(slot)), "search: domain %d of %v", slot, rules[i].rule)
+				}
+			}
 		}
 	}
 	if s.games.on {
@@ -307,8 +338,28 @@ func (c *checker) winners(w *winnerTree, j judge, of string) {
 	}
 }
 
-// rankings: of those that know all changes.
-func (c *checker) rankings(k *rankings, m *mirror) {
+// rankings: the games of those that know all changes, and the scores of the one that is searched in, but of rows that it is
+// to be told of.
+func (c *checker) rankings(s *search) {
+	k, m := s.rankings, s.m
+	if s.group != nil && s.possible && s.ranked {
+		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && len(r.score) == len(m.rows) {
+			fresh := &ranking{m: m}
+			fresh.rateAll(s, s.group.Task("check"))
+			changed := map[uint32]bool{}
+			for _, row := range k.changes[r.told:] {
+				changed[row] = true
+			}
+			for row := range m.rows {
+				if changed[uint32(row)] {
+					continue
+				}
+				is, want := r.tree.winner[r.tree.leaves+row], fresh.tree.winner[fresh.tree.leaves+row]
+				same := is == want && (is == nobody || r.score[row] == fresh.score[row] && r.prefer[row] == fresh.prefer[row])
+				c.that(same, "ranking: row %d", row)
+			}
+		}
+	}
 	for _, r := range k.byShape {
 		if r.told == len(k.changes) && len(r.score) == len(m.rows) {
 			c.winners(&r.tree, r, "ranking")

@@ -43,7 +43,17 @@ func (s *search) eligibleDomains(name string) *eligibleDomains {
 	if d := c.eligible[kept]; d != nil && d.at == s.m.described {
 		return d
 	}
-	d := &eligibleDomains{at: s.m.described}
+	d := s.findDomains(name)
+	if len(c.eligible) >= maxEligible {
+		clear(c.eligible)
+	}
+	c.eligible[kept] = d
+	return d
+}
+
+// findDomains finds the eligible domains.
+func (s *search) findDomains(name string) *eligibleDomains {
+	c, d := s.c, &eligibleDomains{at: s.m.described}
 	id := s.m.attrs.ID(name)
 	values := c.numbers(id)
 	if !s.byRow && name != berth.NodeID && s.x.isLow(name) {
@@ -71,18 +81,15 @@ func (s *search) eligibleDomains(name string) *eligibleDomains {
 			}
 		}
 	}
-	if len(c.eligible) >= maxEligible {
-		clear(c.eligible)
-	}
-	c.eligible[kept] = d
 	return d
 }
 
-// histogram is how many of the eligible domains have how many of a group's tasks.
+// histogram is how many of the eligible domains have how many of a group's tasks. The sum of with is of.n, and with[least]
+// is not 0 while of.n is not.
 type histogram struct {
-	of    *eligibleDomains
-	with  []int // by tasks
-	least int   // that a domain has; 0 if there is no domain
+	of    *eligibleDomains // which does not change: where others are eligible there is another histogram
+	with  []int            // by tasks, as far as a domain has had any number
+	least int              // that a domain has; 0 if there is no domain
 }
 
 // newHistogram is one of domains without tasks.

@@ -310,7 +310,7 @@ func (x *explainer) has(row uint32, device int) bool {
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.
 func (x *explainer) weigh(row uint32, count bool) {
-	near := explain.Miss{Rules: x.rules[x.m.rows[row].class], Need: 1}
+	near := explain.Miss{Rules: x.rules[x.m.rows[row].class]}
 	if x.s.counts != nil {
 		if tasks := x.s.c.on(row); tasks >= x.s.hostLimit {
 			near.Rules += x.hostRules(tasks)

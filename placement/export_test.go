@@ -10,5 +10,17 @@ func (e *Engine) Sorted() bool {
 	return false
 }
 
+// Kept returns how many attributes tell classes apart, sets of rules have verdicts, and sets of domains are known.
+func (e *Engine) Kept() (wanted, verdicts, eligible int) {
+	return len(e.classes.wanted), len(e.classes.verdicts), len(e.counts.eligible)
+}
+
+// The bounds of Kept.
+const (
+	MaxWanted   = maxWanted
+	MaxVerdicts = maxVerdicts
+	MaxEligible = maxEligible
+)
+
 // Check returns what is wrong with the parts of the engine.
 func (e *Engine) Check() error { return e.check() }

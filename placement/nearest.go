@@ -177,7 +177,7 @@ func (x *explainer) findByBounds() {
 // nearestOf returns how near a miss can be where no more is free than given by dimension. Scalars of devices are left
 // out, since a row that lacks the devices is not said to lack their scalar.
 func (x *explainer) nearestOf(rules int, most []int64) explain.Miss {
-	near := explain.Miss{Rules: rules, Need: 1}
+	near := explain.Miss{Rules: rules}
 	for i, n := range x.s.needs {
 		switch {
 		case most[n.Dim] >= n.Amount:

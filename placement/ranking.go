@@ -23,12 +23,14 @@ type rankings struct {
 
 // ranking is the scores for one shape, and the best row.
 type ranking struct {
-	m      *mirror
-	told   int    // how many of the changes it knows; -1 if nothing was rated yet
-	used   uint64 // when it was last asked for
+	m *mirror
+	// How many of the changes it knows, never more than there are: what was rated stands as it was when there were so
+	// many. -1 until all rows were rated once.
+	told   int
+	used   uint64 // when it was last asked for: rankings.asked then, so no two are alike
 	tree   winnerTree
-	score  []int64 // by row, of those that stand in the tree
-	prefer []int64
+	score  []int64 // by row, right for those that stand in the tree; as many as there were rows when all were rated
+	prefer []int64 // like score
 }
 
 const (
@@ -61,20 +63,7 @@ func (k *rankings) best(s *search, t berth.Task) (uint32, bool) {
 
 // of returns the ranking of the search's shape, brought up to date.
 func (k *rankings) of(s *search, t berth.Task) *ranking {
-	key := binary.AppendUvarint(k.key[:0], uint64(len(s.needs)))
-	for _, n := range s.needs {
-		key = binary.AppendUvarint(key, uint64(n.Dim))
-		key = binary.AppendVarint(key, n.Amount)
-	}
-	for i := range s.devices {
-		d := &s.devices[i]
-		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
-		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
-	}
-	rules := s.group.Requirements().Eligibility
-	key = append(key, rules...)
-	k.key = key
-
+	key := k.keyOf(s)
 	r := k.byShape[string(key)]
 	if r == nil {
 		if len(k.byShape) >= maxRankings {
@@ -96,6 +85,24 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 	}
 	r.told = len(k.changes)
 	return r
+}
+
+// keyOf returns what stands for the search's shape, until it is asked for the next.
+func (k *rankings) keyOf(s *search) []byte {
+	key := binary.AppendUvarint(k.key[:0], uint64(len(s.needs)))
+	for _, n := range s.needs {
+		key = binary.AppendUvarint(key, uint64(n.Dim))
+		key = binary.AppendVarint(key, n.Amount)
+	}
+	for i := range s.devices {
+		d := &s.devices[i]
+		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
+		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
+	}
+	rules := s.group.Requirements().Eligibility
+	key = append(key, rules...)
+	k.key = key
+	return key
 }
 
 func (k *rankings) dropOne() {

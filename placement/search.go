@@ -52,6 +52,9 @@ type countRule struct {
 }
 
 // contender is a class that the group may use, and what is known of its best row.
+//
+// A row that is found can be used, but for rules that are asked row by row, which are asked again, and for domains that are
+// full. Where every row is rated, class, slots and preferred are all that is set.
 type contender struct {
 	class     int32
 	slots     int32 // where its slots begin
@@ -60,12 +63,12 @@ type contender struct {
 	least     int64 // the least part that the request takes of a node, if it takes of all the node has
 	found     bool  // whether row is the best of the class
 	row       uint32
-	score     int64    // of row; if none is found, what no row of the class exceeds
-	from      position // no row before it can be used, but those that an even rule holds off
-	deferred  bool     // whether an even rule holds a row off
-	resume    position // where the first of those stands
-	occupied  bool     // whether only rows that have tasks of the group are left, of which row is hosts[0]
-	hosts     []occupiedRow
+	score     int64         // of row as it is now; if none is found, what no row exceeds, or nothing where from is an end of the tree
+	from      position      // no row before it can be used, but those that an even rule holds off or that have tasks of the group
+	deferred  bool          // whether an even rule holds a row off
+	resume    position      // where the first of those stands
+	occupied  bool          // whether only rows that have tasks of the group are left; from is then the end of the tree
+	hosts     []occupiedRow // those rows, but for some that cannot be used; a heap, with row first if it is found
 }
 
 // begin makes it the search for tasks of a group.
@@ -84,7 +87,7 @@ func (s *search) begin(g *berth.Group) {
 	}
 	s.demand.of(g, s.m)
 	s.group = g
-	s.byRow = r.ReadsAll && r.Eligibility != ""
+	s.byRow = r.ReadsAll
 	for _, name := range r.Reads {
 		s.byRow = s.byRow || name == berth.NodeID || !s.x.isLow(name)
 	}

@@ -12,14 +12,16 @@ import (
 type steps struct {
 	parts [][]step
 	n     int
-	last  map[string]int // the last step of each task; knows the first told steps
-	told  int
+	last  map[string]int // the last step of each task, of the first told steps
+	told  int            // at most n
 
 	names   store.Set     // of the groups of the first counted steps, and of those that were asked about
 	groups  []pickedGroup // as names has them
 	counted int
 
-	spans []span // of steps that are instances of daemon groups with plain names, each made by one call, in order
+	// Of steps that are instances of daemon groups with plain names, each made by one call that returned: ascending, not
+	// empty, without a common step, none beyond n. What a later step undoes is in no span.
+	spans []span
 }
 
 // step is a pick, or its undoing.

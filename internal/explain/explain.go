@@ -24,13 +24,10 @@ func Shortfall(amount, free int64) int64 {
 type Miss struct {
 	Rules int // reasons that more room would not cure
 	Rooms int // reasons that it would
-	// Of the resources that are short, the one of which the greatest part of the request is missing: Short of Need. Without
-	// one, 0 of 1.
+	// Of the resources that are short, the one of which the greatest part of the request is missing: Short of Need. Both
+	// are 0 where none is, so the zero Miss is that of a node that lacks nothing.
 	Short, Need uint64
 }
-
-// NoMiss is the miss of a node that lacks nothing.
-var NoMiss = Miss{Need: 1}
 
 // Lack adds that less than an amount is free.
 func (m *Miss) Lack(amount, free int64) { m.LackBy(amount, Shortfall(amount, free)) }
@@ -51,10 +48,11 @@ func (m Miss) Compare(o Miss) int {
 	if m.Rooms != o.Rooms {
 		return cmp.Compare(m.Rooms, o.Rooms)
 	}
+	need, needed := max(m.Need, 1), max(o.Need, 1) // nothing short is no part
 	switch {
-	case less(m.Short, m.Need, o.Short, o.Need):
+	case less(m.Short, need, o.Short, needed):
 		return -1
-	case less(o.Short, o.Need, m.Short, m.Need):
+	case less(o.Short, needed, m.Short, need):
 		return 1
 	}
 	return 0
