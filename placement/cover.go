@@ -130,18 +130,6 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
 	e.enter()
 }
 
-// existing says that an instance cannot be placed because a task of a view has its ID.
-func existing(view *store.View, slot uint32) berth.Lack {
-	if row := view.Record(slot).Row; row != store.None {
-		return existingOn(view.Node(row).Node.ID)
-	}
-	return berth.Lack{Reason: berth.Reason{Code: berth.TaskExists, Subject: berth.Lost.String()}}
-}
-
-func existingOn(node string) berth.Lack {
-	return berth.Lack{Reason: berth.Reason{Code: berth.TaskExists, Subject: "on " + node}}
-}
-
 // instances makes tasks of a daemon group as [berth.Group.On] does, with many IDs in one piece of memory.
 type instances struct {
 	group  *berth.Group

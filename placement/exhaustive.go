@@ -6,28 +6,6 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// Picker chooses nodes for the tasks of one plan after another. Each choice sees those made before it
-// in the same plan. A Picker is for one goroutine.
-type Picker interface {
-	// Start begins a plan on a snapshot; what was picked before is forgotten.
-	Start(s *cluster.Snapshot)
-	// Place picks the best node for a task and takes the room, or returns false if no node has room. It is false also for
-	// what no node can take: a task of a group with faults, one of a group whose name stands for another group in the
-	// snapshot or among what was picked, a daemon's demand, which has no ID, and a daemon's instance on another node than
-	// the best. Else the task is valid and not in the snapshot or picked already.
-	Place(t berth.Task) (berth.Op, bool)
-	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
-	// for each instance that has room, and missed for each that has not, in the order of node IDs. An instance whose ID
-	// another task has, such as one that was lost with the node before it came back, is missed for TaskExists. Either
-	// function may be nil. Neither may call the picker: until Cover returns its other methods do nothing, Place returns
-	// false and Explain nil.
-	Cover(g *berth.Group, placed func(berth.Op), missed func(node string, lacks []berth.Lack))
-	// Undo gives back what was picked by an operation of this plan, as it was returned.
-	Undo(op berth.Op)
-	// Explain says why no node can take a task of the group now.
-	Explain(g *berth.Group) *berth.Explanation
-}
-
 // Exhaustive is the reference Picker: it asks about every node for every task. It places on a [cluster.Fork], by the
 // checks that a commit makes, and reads beneath it only what a [Candidate] shows. It keeps nothing from task to task,
 // so it is slow and stays as the measure of what is right. The zero value is one for BinPack.
@@ -174,17 +152,6 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 		}
 		missed(node.ID, append(lacks, e.fork.Lacks(g, n)...))
 	}
-}
-
-// orNobody returns functions that may be called where there are none.
-func orNobody(placed func(berth.Op), missed func(string, []berth.Lack)) (func(berth.Op), func(string, []berth.Lack)) {
-	if placed == nil {
-		placed = func(berth.Op) {}
-	}
-	if missed == nil {
-		missed = func(string, []berth.Lack) {}
-	}
-	return placed, missed
 }
 
 func (e *Exhaustive) covered(g *berth.Group, n cluster.NodeView) bool {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
 )
 
 // policy is a strategy and what follows from what it declares. It never changes.
@@ -53,12 +52,4 @@ func isNil(v any) bool {
 		return r.IsNil()
 	}
 	return false
-}
-
-// orEmpty returns a snapshot of no nodes for none.
-func orEmpty(s *cluster.Snapshot) *cluster.Snapshot {
-	if s == nil {
-		s = cluster.NewFork().Snapshot()
-	}
-	return s
 }
