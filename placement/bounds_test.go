@@ -20,7 +20,7 @@ func TestExactBeyondTheBounds(t *testing.T) {
 	for i := range 6 {
 		n := plain(fmt.Sprint("n", i), 1<<40, 1<<40)
 		n.Attributes = berth.Attributes{"zone": fmt.Sprint("z", i%3)}
-		for k := range placement.MaxWanted + more {
+		for k := range placement.MaxReads + more {
 			n.Attributes[fmt.Sprint("a", k)] = fmt.Sprint((i + k) % 3)
 		}
 		nodes = append(nodes, n)
@@ -33,7 +33,7 @@ func TestExactBeyondTheBounds(t *testing.T) {
 	}{
 		"attributes": {
 			func(i int) []berth.Constraint { return []berth.Constraint{constraints.Eq(fmt.Sprint("a", i), "1")} },
-			func(e *placement.Engine) int { n, _, _ := e.Kept(); return n }, placement.MaxWanted,
+			func(e *placement.Engine) int { n, _, _ := e.Kept(); return n }, placement.MaxReads,
 		},
 		"verdicts": {
 			func(i int) []berth.Constraint {

@@ -24,7 +24,7 @@ type classIndex struct {
 	byHash   map[uint64][]int32
 	version  uint64     // how often a class was added, or all were made anew
 	low      []uint32   // the attributes by which classes are told apart, ascending
-	wanted   []string   // attributes that rules and the strategy have read
+	reads    []string   // attributes that rules and the strategy have read
 	dropped  []uint32   // those that would make too many classes
 	crowded  bool       // whether those that the strategy counts by would
 	pool     *chunkPool // of all trees
@@ -34,12 +34,12 @@ type classIndex struct {
 }
 
 const (
-	lowCardinality = store.Narrow // values that an attribute may have for classes to be told apart by it
-	maxClasses     = 512          // beyond it fewer attributes tell them apart
+	lowCardinality = store.LowCardinality // values that an attribute may have for classes to be told apart by it
+	maxClasses     = 512                  // beyond it fewer attributes tell them apart
 	// maxSpread is maxClasses where classes are told apart by the strategy's attributes alone, whatever their cardinality.
 	// If that is high, and there are others that can be left out, there may be a quarter of it.
 	maxSpread   = 1 << 14
-	maxWanted   = 64   // attributes that classes may be told apart by; rules that read more are asked row by row
+	maxReads    = 64   // attributes that classes may be told apart by; rules that read more are asked row by row
 	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
 
 	maxVerdictCells = maxVerdicts * maxClasses // verdicts in all
@@ -79,10 +79,10 @@ type verdict struct {
 }
 
 func newClassIndex(p *policy, m *mirror) *classIndex {
-	return &classIndex{p: p, m: m, wanted: slices.Clone(p.attributes), pool: new(chunkPool)}
+	return &classIndex{p: p, m: m, reads: slices.Clone(p.attributes), pool: new(chunkPool)}
 }
 
-// rebuild forgets everything but which attributes are wanted.
+// rebuild forgets everything but which attributes are read.
 func (x *classIndex) rebuild() {
 	x.unassign()
 	x.classes, x.dropped, x.crowded = nil, nil, false
@@ -94,7 +94,7 @@ func (x *classIndex) rebuild() {
 // unassign forgets the classes.
 func (x *classIndex) unassign() { x.assigned, x.built = false, false }
 
-// assign gives rows their classes, told apart by as many of the wanted attributes as keep the number of classes within
+// assign gives rows their classes, told apart by as many of the attributes that are read as keep the number of classes within
 // bounds. It is O(nodes); until a group asks for what it reads, nothing needs it.
 func (x *classIndex) assign() {
 	if x.assigned {
@@ -138,10 +138,10 @@ func (x *classIndex) derive(row uint32) { x.m.derive(row, x.classes[x.m.rows[row
 // is O(nodes) the first time that one is named, in the middle of a plan too; until then it splits no class.
 func (x *classIndex) want(names ...string) {
 	for _, name := range names {
-		if name == berth.NodeID || len(x.wanted) == maxWanted || slices.Contains(x.wanted, name) {
+		if name == berth.NodeID || len(x.reads) == maxReads || slices.Contains(x.reads, name) {
 			continue
 		}
-		x.wanted = append(x.wanted, name)
+		x.reads = append(x.reads, name)
 		if x.tellsApart(x.m.attrs.ID(name)) {
 			x.unassign()
 		}
@@ -197,7 +197,7 @@ func (x *classIndex) remove(row uint32) {
 // describe gives a row that has been described anew its class, and takes it in. It forgets all classes if they must be
 // told apart otherwise now.
 func (x *classIndex) describe(row uint32) {
-	for _, name := range x.wanted {
+	for _, name := range x.reads {
 		if key := x.m.attrs.ID(name); slices.Contains(x.low, key) != x.tellsApart(key) {
 			x.unassign() // it has got its first value, or one too many
 		}
@@ -231,9 +231,9 @@ func (x *classIndex) misplace(row uint32) {
 	}
 }
 
-// settle moves the rows that are misplaced to where they belong: one by one, or, where they are many, by making the
+// moveMisplaced moves the rows that are misplaced to where they belong: one by one, or, where they are many, by making the
 // order of all anew when one is next searched.
-func (x *classIndex) settle() {
+func (x *classIndex) moveMisplaced() {
 	switch {
 	case !x.built || len(x.misplaced) == 0:
 		return
@@ -309,7 +309,7 @@ func (x *classIndex) cardinality(key uint32) int { return x.m.view.Catalog().Val
 // chooseLow chooses the attributes by which classes are told apart.
 func (x *classIndex) chooseLow() {
 	x.low = x.low[:0]
-	for _, name := range x.wanted {
+	for _, name := range x.reads {
 		if key := x.m.attrs.ID(name); x.tellsApart(key) {
 			x.low = append(x.low, key)
 		}
@@ -317,7 +317,7 @@ func (x *classIndex) chooseLow() {
 	slices.Sort(x.low)
 }
 
-// tellsApart reports whether an attribute that is wanted may tell classes apart.
+// tellsApart reports whether an attribute that is read may tell classes apart.
 func (x *classIndex) tellsApart(key uint32) bool {
 	n := x.cardinality(key)
 	return n > 0 && (n <= lowCardinality || x.spreadsOver(x.m.attrs.Text(key))) && !slices.Contains(x.dropped, key)

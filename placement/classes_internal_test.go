@@ -33,7 +33,7 @@ func TestClassesHaveWhatRowsHave(t *testing.T) {
 				require.Equal(t, berth.None, why.Code)
 			}
 			require.NoError(t, e.check(), "%v, round %d", s, round)
-			e.classes.settle()
+			e.classes.moveMisplaced()
 			e.classes.build()
 			require.Empty(t, e.classes.misplaced)
 			require.NoError(t, e.check(), "%v, round %d", s, round)

@@ -147,6 +147,7 @@ type layout struct {
 	spans   [][][]span // by attribute and slot: where the classes of the domain stand
 }
 
+// span is the places in a layout from one on to before another.
 type span struct{ from, to int32 }
 
 // layoutOfClasses returns the layout of the classes there are.

@@ -110,7 +110,7 @@ func (e *Engine) restore() {
 // start brings all parts in line with the snapshot.
 func (e *Engine) start() {
 	view := (*store.View)(e.snapshot).Shown()
-	e.classes.settle()
+	e.classes.moveMisplaced()
 	e.search.end()
 	e.reference.end()
 	e.counts.start(view)

@@ -11,13 +11,13 @@ func (e *Engine) Sorted() bool {
 }
 
 // Kept returns how many attributes tell classes apart, sets of rules have verdicts, and sets of domains are known.
-func (e *Engine) Kept() (wanted, verdicts, eligible int) {
-	return len(e.classes.wanted), len(e.classes.verdicts), len(e.counts.eligible)
+func (e *Engine) Kept() (reads, verdicts, eligible int) {
+	return len(e.classes.reads), len(e.classes.verdicts), len(e.counts.eligible)
 }
 
 // The bounds of Kept.
 const (
-	MaxWanted   = maxWanted
+	MaxReads    = maxReads
 	MaxVerdicts = maxVerdicts
 	MaxEligible = maxEligible
 )

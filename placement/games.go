@@ -26,7 +26,7 @@ type games struct {
 
 // playAll makes the winner tree anew: O(contenders).
 func (s *search) playAll() {
-	s.x.settle() // what a class is in with must not be worse than a row that is misplaced
+	s.x.moveMisplaced() // what a class is in with must not be worse than a row that is misplaced
 	s.x.build()
 	layout, k := s.c.layoutOfClasses(), &s.games
 	k.on, k.shut = true, false

@@ -348,7 +348,7 @@ func (s *search) find(c *contender, best *contender) {
 			}
 		}
 	}
-	s.x.settle()
+	s.x.moveMisplaced()
 	s.x.build()
 	var end position
 	s.least, s.overLimit = c.least, false

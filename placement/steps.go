@@ -7,10 +7,10 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// steps is what a plan picked and undid, in order. It is kept in parts, so that a first plan of many tasks does not
+// steps is what a plan picked and undid, in order. It is kept in pages, so that a first plan of many tasks does not
 // copy what it has grown.
 type steps struct {
-	parts [][]step
+	pages [][]step
 	n     int
 	last  map[string]int // the last step of each task, of the first told steps
 	told  int            // at most n
@@ -20,9 +20,12 @@ type steps struct {
 	counted int
 
 	// Of steps that are instances of daemon groups with plain names, each made by one call that returned: ascending, not
-	// empty, without a common step, none beyond n. What a later step undoes is in no span.
-	spans []span
+	// empty, with no step in common, none beyond n. The undoing of one is a step of its own, in none of them.
+	covers []stepRange
 }
+
+// stepRange is the steps from one on to before another.
+type stepRange struct{ from, to int }
 
 // step is a pick, or its undoing.
 type step struct {
@@ -38,18 +41,18 @@ type pickedGroup struct {
 	tasks int          // picked and not undone
 }
 
-const stepsAPart = 1 << 10
+const stepsAPage = 1 << 10
 
 // add adds a step, which is empty yet.
 func (s *steps) add() *step {
-	if s.n == len(s.parts)*stepsAPart {
-		s.parts = append(s.parts, make([]step, stepsAPart))
+	if s.n == len(s.pages)*stepsAPage {
+		s.pages = append(s.pages, make([]step, stepsAPage))
 	}
 	s.n++
 	return s.at(s.n - 1)
 }
 
-func (s *steps) at(i int) *step { return &s.parts[i/stepsAPart][i%stepsAPart] }
+func (s *steps) at(i int) *step { return &s.pages[i/stepsAPage][i%stepsAPage] }
 
 // truncate forgets all but the first n steps.
 func (s *steps) truncate(n int) {
@@ -57,20 +60,20 @@ func (s *steps) truncate(n int) {
 		s.n--
 		*s.at(s.n) = step{}
 	}
-	s.last, s.told, s.spans = nil, 0, s.spans[:0]
+	s.last, s.told, s.covers = nil, 0, s.covers[:0]
 	s.names.Clear()
 	s.groups, s.counted = s.groups[:0], 0
 }
 
 // reset forgets all, and keeps room for a plan as large as the last.
 func (s *steps) reset() {
-	s.parts = s.parts[:(s.n+stepsAPart-1)/stepsAPart]
-	for _, part := range s.parts {
-		used := min(s.n, stepsAPart)
-		clear(part[:used])
+	s.pages = s.pages[:(s.n+stepsAPage-1)/stepsAPage]
+	for _, page := range s.pages {
+		used := min(s.n, stepsAPage)
+		clear(page[:used])
 		s.n -= used
 	}
-	s.last, s.told, s.spans = nil, 0, s.spans[:0]
+	s.last, s.told, s.covers = nil, 0, s.covers[:0]
 	s.names.Clear()
 	s.groups, s.counted = s.groups[:0], 0
 }
@@ -136,20 +139,20 @@ func isPlain(g *berth.Group) bool { return !strings.Contains(g.Name(), "@") }
 // covered notes that all steps from one on are instances of a daemon group.
 func (s *steps) covered(g *berth.Group, from int) {
 	if from < s.n && isPlain(g) {
-		s.spans = append(s.spans, span{int32(from), int32(s.n)})
+		s.covers = append(s.covers, stepRange{from, s.n})
 	}
 }
 
 // picksLike returns the tasks picked by IDs that instances of a daemon group can have, other than as its instances. It
 // passes by the instances of other groups where it can. It tells the row of each.
 func (s *steps) picksLike(g *berth.Group) (picked map[string]uint32) {
-	prefix, spans := g.On("").ID, s.spans
+	prefix, covers := g.On("").ID, s.covers
 	if !isPlain(g) {
-		spans = nil
+		covers = nil
 	}
 	for i := 0; i < s.n; i++ {
-		if len(spans) > 0 && int(spans[0].from) == i {
-			i, spans = int(spans[0].to)-1, spans[1:]
+		if len(covers) > 0 && covers[0].from == i {
+			i, covers = covers[0].to-1, covers[1:]
 			continue
 		}
 		switch st := s.at(i); {

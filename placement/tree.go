@@ -15,7 +15,7 @@ import (
 //
 // A tree becomes invalid in one way: the keys, ranks or amounts of its rows change. Who changes them tells it, by
 // insert and remove, update, renumber or fill. Amounts that have only shrunk may be told later: a bound is then too
-// high, which costs a look and never an answer.
+// high, which costs time and never an answer.
 type tree struct {
 	pool   *chunkPool
 	chunks []*chunk // none is empty

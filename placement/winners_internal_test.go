@@ -12,7 +12,7 @@ type byValue []int
 
 func (v byValue) better(a, b int32) bool { return v[a] > v[b] || v[a] == v[b] && a < b }
 
-// TestWinnerTreeAgainstScan changes values and leaves at random and compares with a look at all.
+// TestWinnerTreeAgainstScan changes values and leaves at random and compares with the best of all, one by one.
 func TestWinnerTreeAgainstScan(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var w winnerTree

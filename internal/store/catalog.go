@@ -12,7 +12,7 @@ type Catalog struct {
 	devices *deviceClasses
 
 	mu     sync.Mutex
-	values map[uint32][]uint32 // by attribute, up to one more than Narrow
+	values map[uint32][]uint32 // by attribute, up to one more than LowCardinality
 }
 
 // deviceClasses are those that nodes of a lineage ever had. Indexes go by their places, so none is ever forgotten.
@@ -21,8 +21,8 @@ type deviceClasses struct {
 	list []string
 }
 
-// Narrow is the number of values up to which a Catalog counts them.
-const Narrow = 32
+// LowCardinality is the number of values up to which a Catalog counts them.
+const LowCardinality = 32
 
 func newCatalog() *Catalog {
 	return &Catalog{devices: new(deviceClasses), values: map[uint32][]uint32{}}
@@ -40,7 +40,7 @@ func (v *View) Catalog() *Catalog { return v.catalog }
 func (c *Catalog) Note(attrs []Attr, devices []string) {
 	c.mu.Lock()
 	for _, a := range attrs {
-		if v := c.values[a.Key]; len(v) <= Narrow && !slices.Contains(v, a.Value) {
+		if v := c.values[a.Key]; len(v) <= LowCardinality && !slices.Contains(v, a.Value) {
 			c.values[a.Key] = append(v, a.Value)
 		}
 	}
@@ -60,7 +60,7 @@ func (d *deviceClasses) note(classes []string) {
 	}
 }
 
-// Values returns how many values an attribute has, beyond Narrow one more than it.
+// Values returns how many values an attribute has, beyond LowCardinality one more than it.
 func (c *Catalog) Values(key uint32) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -366,7 +366,7 @@ func TestValuesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 		s.RemoveNode(s.AddNode(s.testNode("n", fmt.Sprint("value ", i), 1)))
 	}
 	require.LessOrEqual(t, s.values.len(), 5000)
-	require.LessOrEqual(t, len(s.catalog.values[stays.Attrs[0].Key]), Narrow+1)
+	require.LessOrEqual(t, len(s.catalog.values[stays.Attrs[0].Key]), LowCardinality+1)
 	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"), "a value that a node has keeps its number")
 	assert.NotEqual(t, old.Attrs[0].Value, s.Value("b"))
 
