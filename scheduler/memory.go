@@ -46,10 +46,14 @@ func (m *MemoryInventory) Set(nodes ...berth.Node) {
 	}
 }
 
-// Cordon makes nodes take no new tasks or, with cordon false, take them again. IDs without a node are
-// passed over.
-func (m *MemoryInventory) Cordon(cordon bool, ids ...string) {
-	m.change(ids, func(e *NodeEvent) { e.Cordoned = cordon })
+// Cordon makes nodes take no new tasks. IDs without a node are passed over.
+func (m *MemoryInventory) Cordon(ids ...string) {
+	m.change(ids, func(e *NodeEvent) { e.Cordoned = true })
+}
+
+// Uncordon makes nodes take tasks again. IDs without a node are passed over.
+func (m *MemoryInventory) Uncordon(ids ...string) {
+	m.change(ids, func(e *NodeEvent) { e.Cordoned = false })
 }
 
 // Remove removes nodes. IDs without a node are passed over.

@@ -135,7 +135,7 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 		_, there := fork.Node(node)
 		return !there
 	})
-	if err := fork.Cordon(true, shuns...); err != nil {
+	if err := fork.Cordon(shuns...); err != nil {
 		return nil, err
 	}
 	plan, err := r.Scheduler.Plan(ctx, fork.Snapshot(), tasks...)

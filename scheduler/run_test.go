@@ -157,12 +157,12 @@ func TestRunFollowsNodesWithDaemons(t *testing.T) {
 		s.inventory.Set(node("n2", 2000))
 		assert.Equal(t, "0s started logs@n2 on n2", s.after(time.Second))
 
-		s.inventory.Cordon(true, "n2")
+		s.inventory.Cordon("n2")
 		s.inventory.Remove("n1")
 		assert.Equal(t, "1s lost logs@n1 on n1", s.after(time.Second))
 		n, _ := snapshotOf(t, s.state).Node("n2")
 		assert.True(t, n.Cordoned())
-		s.inventory.Cordon(false, "n2")
+		s.inventory.Uncordon("n2")
 		assert.Empty(t, s.after(0))
 
 		s.launcher.End(scheduler.TaskExited, "logs@n2")
