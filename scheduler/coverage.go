@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // Coverage says, for a daemon group, where every node of a source stands. Each node is in exactly one
@@ -68,7 +69,7 @@ func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, er
 	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("scheduler: coverage: %w", err)
+		return nil, faults.Of("scheduler: coverage", err)
 	}
 	return CoverageOf(snapshot, g)
 }
@@ -77,7 +78,7 @@ func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, er
 // fault or not a daemon.
 func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 	if err := g.Err(); err != nil {
-		return nil, fmt.Errorf("scheduler: coverage: %w", err)
+		return nil, faults.Of("scheduler: coverage", err)
 	}
 	if g.Mode() != berth.Daemon {
 		return nil, fmt.Errorf("scheduler: coverage: group %q: the mode is %v, not daemon", g.Name(), g.Mode())

@@ -151,6 +151,10 @@ func (m *MemoryInventory) Watch(ctx context.Context, tell func(...NodeEvent) err
 
 // MemoryLauncher is a [Launcher] whose tasks are entries in a table: what a simulation or a test needs. The
 // zero value is ready. It may be used by any number of goroutines, and by one Run at a time.
+//
+// It knows no nodes: when one is removed from the inventory its tasks stay in the table, as the processes of a machine
+// that cannot be reached would, and a task that is submitted again is refused there while the old one stays. So End
+// the tasks of a node that you remove.
 type MemoryLauncher struct {
 	// OnStart, if set, is called by Start, which fails if it does. It must not be changed while in use.
 	OnStart func(ctx context.Context, p Placement) error

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -29,7 +30,7 @@ type ownTasks struct {
 	found   uint64 // numbers up to this one were given before this Run began to place
 	attempt uint64 // the greatest number of a placement that was given or seen
 
-	// Tasks that run on nodes that the State does not have, by ID and by node.
+	// Tasks that run and could not be adopted, as those on nodes that the State does not have, by ID and by node.
 	stranded map[string]TaskEvent
 	awaited  map[string]map[string]bool
 }
@@ -76,7 +77,7 @@ func (o *ownTasks) remove(t *ownTask) {
 	}
 }
 
-// strand keeps a task that runs on a node that is not known until the node is.
+// strand keeps a task that runs and cannot be adopted yet, as on a node that is not known.
 func (o *ownTasks) strand(e TaskEvent) {
 	o.unstrand(o.stranded[e.Task.ID].Placement)
 	o.stranded[e.Task.ID] = e
@@ -208,9 +209,12 @@ func (r *runner) cancel(cancels []cancelled) {
 				r.stop(t)
 			}
 		}
-		if e, ok := r.own.stranded[c.name]; ok {
+		for _, id := range slices.Sorted(maps.Keys(r.own.stranded)) {
+			if group, _, _ := strings.Cut(id, "@"); id != c.name && group != c.name {
+				continue
+			}
 			known = true
-			if r.launches.find(e.Placement, true) == nil {
+			if e := r.own.stranded[id]; r.launches.find(e.Placement, true) == nil {
 				r.launches.add(&launch{Placement: e.Placement, stop: true, at: r.State.Now()})
 			}
 		}

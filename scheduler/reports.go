@@ -1,10 +1,12 @@
 package scheduler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -19,12 +21,25 @@ func (r *runner) taskEvents(events []TaskEvent) error {
 		r.own.attempt = max(r.own.attempt, e.Attempt)
 		if err := r.taskEvent(e); err != nil {
 			errs = append(errs, err)
+			if !r.tasksTold && e.live() && e.Task.ID != "" && !r.knows(e.Task.ID) {
+				r.own.strand(e)
+				r.report(Withheld, e.Placement, err)
+			}
 		}
 	}
 	if !r.tasksTold {
 		r.tasksTold, r.own.found = true, r.own.attempt
 	}
 	return errors.Join(errs...)
+}
+
+// live reports whether the event says that the task runs.
+func (e TaskEvent) live() bool { return e.Status == TaskRunning || e.Status == TaskOrphan }
+
+// knows reports whether the State has a task on a node, so that it is not placed.
+func (r *runner) knows(id string) bool {
+	now, ok := r.State.Task(id)
+	return ok && now.State != berth.Lost
 }
 
 func (r *runner) taskEvent(e TaskEvent) error {
@@ -140,10 +155,12 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 			e.Task.Group = old.Group
 		} else if w != nil {
 			e.Task.Group = w.task.Group
+		} else if demand, node := r.demandFor(id); demand != nil {
+			e.Task.Group, e.Node = demand.task.Group, cmp.Or(e.Node, node)
 		}
 	}
 	if err := e.Task.Err(); err != nil {
-		return fmt.Errorf("scheduler: %w", err)
+		return wrap(err)
 	}
 	if e.Node == "" {
 		return fmt.Errorf("scheduler: task %q: runs, but no node is named", id)
@@ -152,7 +169,10 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 		if r.tasksTold && e.Attempt > r.own.found {
 			return fmt.Errorf("scheduler: task %q: node %q: %w", id, e.Node, berth.ErrUnknownNode) // it was lost with it
 		}
-		r.own.strand(e)
+		_, again := r.own.stranded[id]
+		if r.own.strand(e); !again {
+			r.report(Withheld, e.Placement, fmt.Errorf("scheduler: task %q: node %q: %w", id, e.Node, berth.ErrUnknownNode))
+		}
 		return nil
 	}
 	running := Running{Task: e.Task, Node: e.Node, Grant: e.Grant, State: berth.Running}
@@ -179,6 +199,52 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 	return nil
 }
 
+// demandFor returns what waits for the instances of the daemon group that an ID is one of, and the node of the instance.
+// An '@' is in no other ID, and may be in the node's.
+func (r *runner) demandFor(id string) (demand *waiting, node string) {
+	group, node, ok := strings.Cut(id, "@")
+	if !ok {
+		return nil, ""
+	}
+	if demand = r.Queue.find(group); demand == nil || demand.task.ID != "" {
+		return nil, ""
+	}
+	return demand, node
+}
+
+// adoptWithheld tries again to adopt tasks that were found running without a word of their group, now that what waits
+// may name it.
+func (r *runner) adoptWithheld(waits []*waiting) {
+	groups := map[string]bool{}
+	for _, w := range waits {
+		groups[w.name()] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.own.stranded)) {
+		e := r.own.stranded[id]
+		name, _, _ := strings.Cut(id, "@")
+		if e.Task.Group == nil && groups[name] && r.launches.find(e.Placement, true) == nil {
+			_ = r.taskEvent(e) // it was told of when it was withheld
+		}
+	}
+}
+
+// startWithheld starts the instance of a daemon that was placed while one of its ID ran that could not be adopted.
+func (r *runner) startWithheld(id string) {
+	if t := r.own.tasks[id]; t != nil {
+		if j := r.launches.find(t.Placement, false); r.launches.remove(j) {
+			r.launches.add(&launch{Placement: j.Placement, turn: j.turn, at: later(r.State.Now(), r.backoff.at(id))})
+		}
+	}
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // arrived adopts the tasks that were found running on a node before it came.
 func (r *runner) arrived(node string) {
 	if len(r.own.awaited[node]) == 0 || !r.State.hasNode(node) {
@@ -190,8 +256,12 @@ func (r *runner) arrived(node string) {
 		if j := r.launches.find(e.Placement, true); j != nil {
 			continue // it was cancelled, and is being stopped
 		}
-		if err := r.taskEvent(e); err != nil {
+		switch err := r.taskEvent(e); {
+		case err != nil && r.knows(id):
 			r.report(Failed, e.Placement, err)
+		case err != nil:
+			r.own.strand(e)
+			r.report(Withheld, e.Placement, err)
 		}
 	}
 }
@@ -199,12 +269,13 @@ func (r *runner) arrived(node string) {
 // taskEnded takes in that a task ended, or is lost.
 func (r *runner) taskEnded(e TaskEvent) error {
 	id := e.Task.ID
-	if s, ok := r.own.stranded[id]; ok && s.Attempt == e.Attempt && (e.Node == "" || e.Node == s.Node) {
+	if s, ok := r.own.stranded[id]; ok && s.Attempt == e.Attempt && (e.Node == "" || s.Node == "" || e.Node == s.Node) {
 		r.own.unstrand(s.Placement)
 		if j := r.launches.find(s.Placement, true); !r.launches.remove(j) && j != nil {
 			j.over = true
 		}
 		r.all = true
+		r.startWithheld(id)
 		r.report(endKind(e, false), s.Placement, nil)
 		return nil
 	}

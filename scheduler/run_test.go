@@ -53,7 +53,7 @@ func (s *site) start(t *testing.T, stateCfg scheduler.StateConfig, configure fun
 		Report: func(e scheduler.Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.events = append(s.events, fmt.Sprintf("%v %v", time.Since(s.begun), e))
+			s.events = append(s.events, fmt.Sprintf("%v %v", time.Since(s.begun), brief(e)))
 		},
 	}
 	if s.inventory != nil {
@@ -68,6 +68,12 @@ func (s *site) start(t *testing.T, stateCfg scheduler.StateConfig, configure fun
 	go func() { s.result <- scheduler.Run(ctx, cfg) }()
 	t.Cleanup(func() { cancel(errHome) })
 	synctest.Wait()
+}
+
+// brief is an event without its explanation.
+func brief(e scheduler.Event) scheduler.Event {
+	e.Unplaced = nil
+	return e
 }
 
 // after lets time pass, and returns what happened meanwhile, one event a line.
