@@ -477,6 +477,7 @@ func TestDaemonCoverageComplete(t *testing.T) {
 	w.offer()
 	assert.Equal(t, "n1", nodesOf(t, f))
 	assert.Equal(t, []string{"n1"}, coverage().Pending, "what it is offered is its room")
+	assert.Empty(t, coverage().Blocked)
 	assert.Empty(t, coverage().Impossible)
 	declineAll(t, f, offers.Filter{For: time.Second})
 	w.now = w.now.Add(time.Second)
