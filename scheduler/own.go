@@ -21,6 +21,12 @@ type ownTask struct {
 	unnumbered bool      // the Launcher reported it without its number
 }
 
+// strandedTask is a task that runs and could not be adopted.
+type strandedTask struct {
+	TaskEvent
+	why string // as it was last told; empty if it was not
+}
+
 // ownTasks are those of one Run.
 type ownTasks struct {
 	tasks   map[string]*ownTask
@@ -31,7 +37,7 @@ type ownTasks struct {
 	attempt uint64 // the greatest number of a placement that was given or seen
 
 	// Tasks that run and could not be adopted, as those on nodes that the State does not have, by ID and by node.
-	stranded map[string]TaskEvent
+	stranded map[string]strandedTask
 	awaited  map[string]map[string]bool
 }
 
@@ -41,7 +47,7 @@ func newOwnTasks(s *State, f *feed) ownTasks {
 		feed:     f,
 		tasks:    map[string]*ownTask{},
 		daemons:  map[string]map[string]*ownTask{},
-		stranded: map[string]TaskEvent{},
+		stranded: map[string]strandedTask{},
 		awaited:  map[string]map[string]bool{},
 	}
 }
@@ -79,8 +85,9 @@ func (o *ownTasks) remove(t *ownTask) {
 
 // strand keeps a task that runs and cannot be adopted yet, as on a node that is not known.
 func (o *ownTasks) strand(e TaskEvent) {
+	why := o.stranded[e.Task.ID].why
 	o.unstrand(o.stranded[e.Task.ID].Placement)
-	o.stranded[e.Task.ID] = e
+	o.stranded[e.Task.ID] = strandedTask{e, why}
 	if o.awaited[e.Node] == nil {
 		o.awaited[e.Node] = map[string]bool{}
 	}

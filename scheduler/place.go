@@ -174,10 +174,13 @@ func (r *runner) placed(out *berth.Outcome, planned []berth.Task, round map[stri
 			continue
 		}
 		j := &launch{Placement: t.Placement, turn: w.turn, at: later(at, r.backoff.at(op.Task.ID))} // a daemon's instance waits on its node
-		if _, runs := r.own.stranded[op.Task.ID]; runs {
-			j.at = farAway // see startWithheld
+		e, runs := r.own.stranded[op.Task.ID]
+		if runs {
+			j.at = farAway
 		}
-		r.launches.add(j)
+		if r.launches.add(j); runs {
+			_ = r.taskEvent(e.TaskEvent) // if it runs on another node it is as before: see startWithheld
+		}
 	}
 	r.unplaced(out, planned, round)
 }

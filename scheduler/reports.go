@@ -22,8 +22,7 @@ func (r *runner) taskEvents(events []TaskEvent) error {
 		if err := r.taskEvent(e); err != nil {
 			errs = append(errs, err)
 			if !r.tasksTold && e.live() && e.Task.ID != "" && !r.knows(e.Task.ID) {
-				r.own.strand(e)
-				r.report(Withheld, e.Placement, err)
+				r.withhold(e, err)
 			}
 		}
 	}
@@ -93,6 +92,17 @@ func otherAttempt(e TaskEvent, t *ownTask) error {
 
 // taskRuns takes in that an own task runs.
 func (r *runner) taskRuns(e TaskEvent, t *ownTask, now cluster.TaskView) error {
+	if s, ok := r.own.stranded[t.Task.ID]; ok { // what was placed was not started, and is what runs
+		if err := r.State.Confirm(t.Task.ID); err != nil {
+			return err
+		}
+		r.launches.remove(r.launches.find(t.Placement, false))
+		r.own.unstrand(s.Placement)
+		t.Attempt = e.Attempt
+		t.run(r.State.Now())
+		r.report(Adopted, t.Placement, nil)
+		return nil
+	}
 	if e.Attempt != t.Attempt && e.Attempt != 0 {
 		return otherAttempt(e, t)
 	}
@@ -167,11 +177,11 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 	}
 	if !r.State.hasNode(e.Node) {
 		if r.tasksTold && e.Attempt > r.own.found {
-			return fmt.Errorf("scheduler: task %q: node %q: %w", id, e.Node, berth.ErrUnknownNode) // it was lost with it
+			return noNode(e) // it was lost with it
 		}
-		_, again := r.own.stranded[id]
-		if r.own.strand(e); !again {
-			r.report(Withheld, e.Placement, fmt.Errorf("scheduler: task %q: node %q: %w", id, e.Node, berth.ErrUnknownNode))
+		r.own.strand(e)
+		if r.nodesTold {
+			r.withhold(e, noNode(e))
 		}
 		return nil
 	}
@@ -199,6 +209,23 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 	return nil
 }
 
+// withhold keeps a task that runs and cannot be adopted, and tells why, once.
+func (r *runner) withhold(e TaskEvent, why error) {
+	r.own.strand(e)
+	s := r.own.stranded[e.Task.ID]
+	if s.why == why.Error() {
+		return
+	}
+	s.why = why.Error()
+	r.own.stranded[e.Task.ID] = s
+	r.report(Withheld, e.Placement, why)
+}
+
+// noNode is why a task on a node that is not there cannot be adopted.
+func noNode(e TaskEvent) error {
+	return fmt.Errorf("scheduler: task %q: node %q: %w", e.Task.ID, e.Node, berth.ErrUnknownNode)
+}
+
 // demandFor returns what waits for the instances of the daemon group that an ID is one of, and the node of the instance.
 // An '@' is in no other ID, and may be in the node's.
 func (r *runner) demandFor(id string) (demand *waiting, node string) {
@@ -223,12 +250,14 @@ func (r *runner) adoptWithheld(waits []*waiting) {
 		e := r.own.stranded[id]
 		name, _, _ := strings.Cut(id, "@")
 		if e.Task.Group == nil && groups[name] && r.launches.find(e.Placement, true) == nil {
-			_ = r.taskEvent(e) // it was told of when it was withheld
+			if err := r.taskEvent(e.TaskEvent); err != nil {
+				r.withhold(e.TaskEvent, err)
+			}
 		}
 	}
 }
 
-// startWithheld starts the instance of a daemon that was placed while one of its ID ran that could not be adopted.
+// startWithheld starts the instance of a daemon that was placed while one of its ID ran elsewhere.
 func (r *runner) startWithheld(id string) {
 	if t := r.own.tasks[id]; t != nil {
 		if j := r.launches.find(t.Placement, false); r.launches.remove(j) {
@@ -252,16 +281,17 @@ func (r *runner) arrived(node string) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.own.awaited[node])) {
 		e := r.own.stranded[id]
-		r.own.unstrand(e.Placement)
 		if j := r.launches.find(e.Placement, true); j != nil {
+			r.own.unstrand(e.Placement)
+			r.startWithheld(id)
 			continue // it was cancelled, and is being stopped
 		}
-		switch err := r.taskEvent(e); {
+		switch err := r.taskEvent(e.TaskEvent); {
 		case err != nil && r.knows(id):
+			r.own.unstrand(e.Placement)
 			r.report(Failed, e.Placement, err)
 		case err != nil:
-			r.own.strand(e)
-			r.report(Withheld, e.Placement, err)
+			r.withhold(e.TaskEvent, err)
 		}
 	}
 }

@@ -271,10 +271,10 @@ func TestCoverageTellsBlockedFromImpossible(t *testing.T) {
 		return n
 	}
 	s := newState(t, scheduler.StateConfig{}, port("full", 1000), port("room", 1000), port("small", 400), node("portless", 1000), port("web", 1000))
-	web := berth.NewGroup("web", berth.GroupSpec{Ports: []berth.PortRange{{First: 80, Last: 80}}})
+	www := berth.NewGroup("www", berth.GroupSpec{Ports: []berth.PortRange{{First: 80, Last: 80}}})
 	require.NoError(t, s.Adopt(
 		scheduler.Running{Task: webGroup(501).Task("big"), Node: "full"},
-		scheduler.Running{Task: web.Task("www"), Node: "web", Grant: &berth.Grant{Ports: []uint16{80}}},
+		scheduler.Running{Task: www.Task("www"), Node: "web", Grant: &berth.Grant{Ports: []uint16{80}}},
 	))
 	c, err := scheduler.CoverageOf(snapshotOf(t, s), agent)
 	require.NoError(t, err)

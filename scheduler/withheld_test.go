@@ -65,43 +65,68 @@ func TestRunWithholdsWhatItCannotAdopt(t *testing.T) {
 	})
 }
 
-// An event with a group of its own that is at fault keeps the daemon's instance back until it ends.
+// faulty is the event of a daemon's instance with a group that is at fault.
+func faulty(on string) scheduler.TaskEvent {
+	e := bare("agent@n1", on)
+	e.Attempt = 9
+	e.Task.Group = berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": -1}})
+	return e
+}
+
+// Once the instance is placed the one that runs there is that one.
+func TestRunTakesOverADaemonInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{inventory: scheduler.NewMemoryInventory(node("n1", 1000))}
+		h := &hand{first: []scheduler.TaskEvent{faulty("n1")}}
+		require.NoError(t, s.queue.Submit(agentGroup().Everywhere()))
+		s.start(t, scheduler.StateConfig{}, with(h))
+		require.ErrorContains(t, h.result, "negative")
+		got := s.after(time.Hour)
+		assert.Contains(t, got, "0s withheld agent@n1 on n1")
+		assert.Contains(t, got, "\n0s adopted agent@n1 on n1")
+		assert.Empty(t, h.did(), "it runs")
+		gone := faulty("n1")
+		gone.Status = scheduler.TaskExited
+		require.NoError(t, h.tell(gone))
+		assert.Equal(t, "1h0m0s exited agent@n1 on n1\n1h0m1s started agent@n1 on n1", s.after(time.Minute))
+		s.stop(t)
+	})
+}
+
+// An instance that is said to run on a node that is not its own keeps the other one from being started until it ends.
 func TestRunWithholdsADaemonInstance(t *testing.T) {
-	faulty := bare("agent@n1", "n1")
-	faulty.Task.Group = berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": -1}})
 	withheld := func(t *testing.T, h *hand, then func(s *site)) {
 		synctest.Test(t, func(t *testing.T) {
-			s := &site{inventory: scheduler.NewMemoryInventory(node("n1", 1000))}
+			s := &site{inventory: scheduler.NewMemoryInventory(node("n1", 1000), node("n2", 100))}
 			require.NoError(t, s.queue.Submit(agentGroup().Everywhere()))
 			s.start(t, scheduler.StateConfig{}, with(h))
-			require.ErrorContains(t, h.result, "negative")
-			assert.Contains(t, s.after(time.Hour), "0s withheld agent@n1 on n1")
+			assert.Contains(t, s.after(time.Hour), "0s withheld agent@n1 on n2")
 			assert.Empty(t, h.did(), "it runs")
 			then(s)
 		})
 	}
 	t.Run("ends", func(t *testing.T) {
-		h := &hand{first: []scheduler.TaskEvent{faulty}}
+		h := &hand{first: []scheduler.TaskEvent{faulty("n2")}}
 		withheld(t, h, func(s *site) {
 			gone := bare("agent@n1", "")
-			gone.Status = scheduler.TaskExited
+			gone.Attempt, gone.Status = 9, scheduler.TaskExited
 			require.NoError(t, h.tell(gone))
-			assert.Equal(t, "1h0m0s exited agent@n1 on n1\n1h0m0s started agent@n1 on n1", s.after(0))
+			assert.Equal(t, "1h0m0s exited agent@n1 on n2\n1h0m0s started agent@n1 on n1", s.after(0))
 			s.stop(t)
 		})
 	})
 	t.Run("is cancelled", func(t *testing.T) {
-		h := &hand{first: []scheduler.TaskEvent{faulty}}
+		h := &hand{first: []scheduler.TaskEvent{faulty("n2")}}
 		withheld(t, h, func(s *site) {
 			s.queue.Cancel("agent")
-			assert.Equal(t, "1h0m0s stopped agent@n1 on n1\n1h0m0s stopped agent@n1 on n1", s.after(0), "the one that was placed, and the one that ran")
-			assert.Equal(t, []string{"stop agent@n1 on n1"}, h.did())
+			assert.Equal(t, "1h0m0s stopped agent@n1 on n1\n1h0m0s stopped agent@n1 on n2", s.after(0), "the one that was placed, and the one that ran")
+			assert.Equal(t, []string{"stop agent@n1 on n2"}, h.did())
 			assert.Zero(t, snapshotOf(t, s.state).Tasks())
 			s.stop(t)
 		})
 	})
 	t.Run("Run ends", func(t *testing.T) {
-		h := &hand{first: []scheduler.TaskEvent{faulty}}
+		h := &hand{first: []scheduler.TaskEvent{faulty("n2")}}
 		withheld(t, h, func(s *site) {
 			s.stop(t)
 			assert.Zero(t, snapshotOf(t, s.state).Tasks(), "what was placed and not started is released")
@@ -197,4 +222,37 @@ func TestErrorsNameThePackageOnEveryLine(t *testing.T) {
 	lines(err, "scheduler: task \"")
 	_, err = scheduler.CoverageOf(nil, bad)
 	lines(err, "scheduler: coverage: group \"bad\"")
+}
+
+// The launcher may tell before the inventory: what runs on nodes that are told next is nothing to tell of.
+func TestRunWithholdsOnlyWhereTheNodeIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{}
+		in := &slow{MemoryInventory: scheduler.NewMemoryInventory(node("n1", 1000)), may: make(chan struct{})}
+		web := webGroup(100)
+		on := func(id, node string) scheduler.TaskEvent {
+			return scheduler.TaskEvent{Placement: scheduler.Placement{Task: web.Task(id), Node: node}}
+		}
+		h := &hand{first: []scheduler.TaskEvent{on("a", "n1"), on("b", "n2")}}
+		s.start(t, scheduler.StateConfig{}, func(c *scheduler.RunConfig) { c.Launcher, c.Inventory = h, in })
+		assert.Empty(t, s.after(time.Second))
+		close(in.may)
+		assert.Equal(t, "1s adopted a on n1\n1s withheld b on n2: scheduler: task \"b\": node \"n2\": unknown node", s.after(0))
+		s.stop(t)
+	})
+}
+
+// slow is an inventory that tells when it may.
+type slow struct {
+	*scheduler.MemoryInventory
+	may chan struct{}
+}
+
+func (s *slow) Watch(ctx context.Context, tell func(...scheduler.NodeEvent) error) error {
+	select {
+	case <-s.may:
+		return s.MemoryInventory.Watch(ctx, tell)
+	case <-ctx.Done():
+		return nil
+	}
 }
