@@ -175,6 +175,10 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 		}
 		return out, nil
 	}
+	tasks, denied, err := s.notDenied(tasks)
+	if err != nil {
+		return nil, err
+	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {
 		return nil, faults.Of("scheduler: snapshot", err)
@@ -187,7 +191,43 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 	if err != nil {
 		return nil, faults.Of("scheduler: commit", err)
 	}
+	if len(denied) > 0 {
+		whole := *out
+		whole.Unplaced = slices.Concat(denied, out.Unplaced)
+		out = &whole
+	}
 	return out, nil
+}
+
+// notDenied returns the tasks without those that the source denies, and those as unplaced.
+func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []berth.Unplaced, err error) {
+	source, ok := s.source.(denier)
+	if !ok {
+		return tasks, nil, nil
+	}
+	if err := checkTasks(tasks); err != nil {
+		return nil, nil, err
+	}
+	var last *berth.Group
+	var why berth.Reason
+	for i, t := range tasks {
+		if t.Group != last {
+			last, why = t.Group, source.Denies(t.Group)
+		}
+		switch {
+		case why.Code == berth.None && denied != nil:
+			rest = append(rest, t)
+		case why.Code != berth.None:
+			if denied == nil {
+				rest = slices.Clone(tasks[:i])
+			}
+			denied = append(denied, berth.Unplaced{Task: t, Reason: why})
+		}
+	}
+	if denied == nil {
+		return tasks, nil, nil
+	}
+	return rest, denied, nil
 }
 
 // Schedule takes a snapshot, plans the tasks and commits the plan. Tasks whose placement was refused
