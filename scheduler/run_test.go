@@ -362,7 +362,8 @@ func TestQueueFaults(t *testing.T) {
 	assert.Empty(t, q.Waiting())
 }
 
-func ExampleRun() {
+// What a simulation needs: an inventory and a launcher that are tables.
+func ExampleMemoryLauncher() {
 	state, _ := scheduler.NewState(scheduler.StateConfig{})
 	inventory := scheduler.NewMemoryInventory(
 		berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 2000}},
@@ -383,7 +384,7 @@ func ExampleRun() {
 		State:     state,
 		Queue:     &queue,
 		Inventory: inventory,
-		Launcher:  &scheduler.MemoryLauncher{}, // yours starts processes
+		Launcher:  &scheduler.MemoryLauncher{},
 		Launches:  1,
 		Report: func(e scheduler.Event) {
 			fmt.Println(e)
