@@ -36,9 +36,11 @@ type ownTasks struct {
 	found   uint64 // numbers up to this one were given before this Run began to place
 	attempt uint64 // the greatest number of a placement that was given or seen
 
-	// Tasks that run and could not be adopted, as those on nodes that the State does not have, by ID and by node.
+	// Tasks that run and could not be adopted, as those on nodes that the State does not have: by ID, by node, and those
+	// that are instances of daemons by group.
 	stranded map[string]strandedTask
 	awaited  map[string]map[string]bool
+	instance map[string]map[string]bool
 }
 
 func newOwnTasks(s *State, f *feed) ownTasks {
@@ -49,6 +51,7 @@ func newOwnTasks(s *State, f *feed) ownTasks {
 		daemons:  map[string]map[string]*ownTask{},
 		stranded: map[string]strandedTask{},
 		awaited:  map[string]map[string]bool{},
+		instance: map[string]map[string]bool{},
 	}
 }
 
@@ -92,6 +95,21 @@ func (o *ownTasks) strand(e TaskEvent) {
 		o.awaited[e.Node] = map[string]bool{}
 	}
 	o.awaited[e.Node][e.Task.ID] = true
+	if group, _, ok := strings.Cut(e.Task.ID, "@"); ok {
+		if o.instance[group] == nil {
+			o.instance[group] = map[string]bool{}
+		}
+		o.instance[group][e.Task.ID] = true
+	}
+}
+
+// strandedAs returns the IDs of the stranded tasks of a name: the task itself, and the instances of the daemon group.
+func (o *ownTasks) strandedAs(name string) []string {
+	ids := slices.Sorted(maps.Keys(o.instance[name]))
+	if _, ok := o.stranded[name]; ok {
+		ids = append(ids, name)
+	}
+	return ids
 }
 
 // unstrand drops a stranded task, and reports whether there was one of that ID and attempt.
@@ -103,6 +121,11 @@ func (o *ownTasks) unstrand(p Placement) bool {
 	delete(o.stranded, p.Task.ID)
 	if delete(o.awaited[e.Node], p.Task.ID); len(o.awaited[e.Node]) == 0 {
 		delete(o.awaited, e.Node)
+	}
+	if group, _, ok := strings.Cut(p.Task.ID, "@"); ok {
+		if delete(o.instance[group], p.Task.ID); len(o.instance[group]) == 0 {
+			delete(o.instance, group)
+		}
 	}
 	return true
 }
@@ -216,10 +239,7 @@ func (r *runner) cancel(cancels []cancelled) {
 				r.stop(t)
 			}
 		}
-		for _, id := range slices.Sorted(maps.Keys(r.own.stranded)) {
-			if group, _, _ := strings.Cut(id, "@"); id != c.name && group != c.name {
-				continue
-			}
+		for _, id := range r.own.strandedAs(c.name) {
 			known = true
 			if e := r.own.stranded[id]; r.launches.find(e.Placement, true) == nil {
 				r.launches.add(&launch{Placement: e.Placement, stop: true, at: r.State.Now()})

@@ -242,14 +242,12 @@ func (r *runner) demandFor(id string) (demand *waiting, node string) {
 // adoptWithheld tries again to adopt tasks that were found running without a word of their group, now that what waits
 // may name it.
 func (r *runner) adoptWithheld(waits []*waiting) {
-	groups := map[string]bool{}
 	for _, w := range waits {
-		groups[w.name()] = true
-	}
-	for _, id := range slices.Sorted(maps.Keys(r.own.stranded)) {
-		e := r.own.stranded[id]
-		name, _, _ := strings.Cut(id, "@")
-		if e.Task.Group == nil && groups[name] && r.launches.find(e.Placement, true) == nil {
+		for _, id := range r.own.strandedAs(w.name()) {
+			e := r.own.stranded[id]
+			if e.Task.Group != nil || r.launches.find(e.Placement, true) != nil {
+				continue
+			}
 			if err := r.taskEvent(e.TaskEvent); err != nil {
 				r.withhold(e.TaskEvent, err)
 			}

@@ -52,7 +52,7 @@ func TestRunWithholdsWhatItCannotAdopt(t *testing.T) {
 		assert.Equal(t, int64(4000), n.Free()["cpu"], "their room is not counted")
 
 		require.NoError(t, s.queue.Submit(webGroup(1000).Task("web-1"), agentGroup().Everywhere()))
-		assert.Equal(t, "0s adopted agent@n1 on n1\n0s adopted web-1 on n1", s.after(0), "now their groups are known")
+		assert.Equal(t, "0s adopted web-1 on n1\n0s adopted agent@n1 on n1", s.after(0), "now their groups are known")
 		told := bare("web-2", "n1")
 		told.Task = berth.NewTask("web-2", berth.GroupSpec{Request: berth.Resources{"cpu": 700}})
 		require.NoError(t, h.tell(told))
@@ -168,9 +168,8 @@ func TestRunWarnsOfAHostThatTellsNothing(t *testing.T) {
 			c.Inventory, c.RetryAtMost = mute{}, 2*time.Minute
 			c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Warn})
 		})
-		s.after(2*time.Minute - 1)
-		assert.Empty(t, log.String())
 		s.after(time.Hour)
+		assert.Contains(t, log.String(), ":02:00.", "it is said after two minutes")
 		assert.Contains(t, log.String(), "inventory told=false launcher told=true waited=2m0s")
 		assert.Equal(t, 1, bytes.Count(log.Bytes(), []byte("nothing is placed")), "it is said once")
 		s.stop(t)
