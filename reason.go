@@ -69,7 +69,8 @@ const (
 	GroupDiffers
 	// NotHeld: the owner's holds on the node do not cover the task.
 	NotHeld
-	// Denied: the host's admission hook refused; the subject is its word.
+	// Denied: the host's admission hook refused, and the subject is its word; or the source is not there for tasks of the
+	// role, and the subject says so.
 	Denied
 	// Invalid: the operation itself is at fault; the subject says how.
 	Invalid

@@ -87,9 +87,9 @@ func ExampleFork_Adopt() {
 func ExampleFork_Cordon() {
 	f := cluster.NewFork()
 	_ = f.AddNodes(berth.Node{ID: "n1"}, berth.Node{ID: "n2"})
-	fmt.Println(f.Cordon(true, "n1"))
+	fmt.Println(f.Cordon("n1"))
 	fmt.Println(f.Explain(berth.NewGroup("web", berth.GroupSpec{})))
-	fmt.Println(f.Cordon(true, "n3"))
+	fmt.Println(f.Cordon("n3"))
 	// Output:
 	// <nil>
 	// 1 cordoned; nearest n1: cordoned; uncordoning n1 would do

@@ -228,7 +228,9 @@ func TestFault19HintsAreTrue(t *testing.T) {
 				n.Taints = []berth.Taint{{Key: "k"}}
 			}
 			require.NoError(t, f.AddNodes(n))
-			require.NoError(t, f.Cordon(pick(6) == 0, n.ID))
+			if pick(6) == 0 {
+				require.NoError(t, f.Cordon(n.ID))
+			}
 		}
 		spec := berth.GroupSpec{Request: berth.Resources{"cpu": int64(pick(5)) * 1000, "memory": int64(pick(5)) << 30}}
 		if pick(3) == 0 {
@@ -273,7 +275,7 @@ func TestFault19HintsAreTrue(t *testing.T) {
 			case berth.Unschedulable:
 				n.Unschedulable = false
 			case berth.Cordoned:
-				require.NoError(t, f.Cordon(false, n.ID))
+				require.NoError(t, f.Uncordon(n.ID))
 			case berth.DomainFull:
 				n.ID, n.Attributes = "other", berth.Attributes{"zone": "c"}
 				n.Capacity = berth.Resources{"cpu": 1 << 40, "memory": 1 << 40}

@@ -255,7 +255,7 @@ func TestZeroAndNilArePassedOver(t *testing.T) {
 		assert.Error(t, f.Adopt(berth.Task{}, "", nil, berth.Running))
 		assert.Error(t, f.Mark("", berth.Running, time.Time{}))
 		assert.Error(t, f.RemoveNodes("nowhere"))
-		assert.Error(t, f.Cordon(true, "nowhere"))
+		assert.Error(t, f.Cordon("nowhere"))
 		assert.Error(t, f.UpdateNodes(berth.Node{}))
 		assert.Error(t, f.AddNodes(berth.Node{}))
 		assert.NotNil(t, f.Explain(nil))

@@ -187,16 +187,21 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 	return nil
 }
 
-// Cordon makes nodes take no new task, or, with cordon false, take them again. It does so to all of them
-// or, naming each that is unknown, to none. Moving the tasks away is the host's to do.
-func (f *Fork) Cordon(cordon bool, ids ...string) error {
+// Cordon makes nodes take no new task. It does so to all of them or, naming each that is unknown, to none. Moving
+// the tasks away is the host's to do.
+func (f *Fork) Cordon(ids ...string) error { return f.setCordoned(true, ids) }
+
+// Uncordon makes nodes take tasks again: all of them or, naming each that is unknown, none.
+func (f *Fork) Uncordon(ids ...string) error { return f.setCordoned(false, ids) }
+
+func (f *Fork) setCordoned(cordoned bool, ids []string) error {
 	f = f.ready()
 	rows, err := f.rows(ids)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		f.s.SetCordoned(row, cordon)
+		f.s.SetCordoned(row, cordoned)
 	}
 	f.nodes++
 	return nil

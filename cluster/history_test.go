@@ -326,7 +326,11 @@ func (h *history) removeNodes(l *line) {
 
 func (h *history) cordon(l *line) {
 	id, cordon := h.nodeID(), h.one(2)
-	err := l.fork.Cordon(cordon, id)
+	set := l.fork.Uncordon
+	if cordon {
+		set = l.fork.Cordon
+	}
+	err := set(id)
 	require.Equal(h.t, l.model.nodes[id] != nil, err == nil, "%v", err)
 	if err == nil {
 		l.model.nodes[id].cordoned = cordon

@@ -21,6 +21,9 @@ import (
 // else is held by [Others]. A blind Book shows only the nodes that are offered or have such tasks. A task that
 // was lost with its node is known to the Books that saw it before.
 //
+// Before the first pass, and for a framework that wants nothing, no node is offered: a task that is scheduled is unplaced
+// with [berth.NotOffered] and no word of whether it would fit.
+//
 // What a commit does not use of the offers stays in the Book until it is declined or the lease ends. Every call of a
 // Book that is not a Subscription's fails.
 type Book struct {
@@ -53,6 +56,15 @@ func (b *Book) do(ctx context.Context, what string, f func() error) error {
 		return (*Subscription)(nil).do(ctx, what, f)
 	}
 	return b.sub.do(ctx, what, f)
+}
+
+// Denies says why no task of a group may be placed with the Book, whatever is offered: [berth.Denied], if its role is not
+// the framework's or below it. It returns no reason for others. A Scheduler asks before it looks for room.
+func (b *Book) Denies(g *berth.Group) berth.Reason {
+	if b == nil || b.sub == nil || within(b.sub.client.role, g.Role()) {
+		return berth.Reason{}
+	}
+	return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("role %q is not at or below %q", string(g.Role()), string(b.sub.client.role))}
 }
 
 // Snapshot returns the Book as it is now. O(nodes that changed since it was last called), and, if the
@@ -240,8 +252,8 @@ func (b *Book) forbids(op berth.Op, placed map[string]bool) berth.Reason {
 		if op.From != "" && op.From != b.sub.client.name && op.From != b.sub.owner {
 			return berth.Reason{Code: berth.UnknownHold, Subject: op.From}
 		}
-		if role := op.Task.Group.Role(); !within(b.sub.client.role, role) {
-			return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("role %q is not at or below %q", string(role), string(b.sub.client.role))}
+		if why := b.Denies(op.Task.Group); why.Code != berth.None {
+			return why
 		}
 		if at, ok := x.sites.get(op.Node); ok && x.others[b.sub.owner] > 0 && slices.Contains(at.others, b.sub.owner) {
 			return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("somebody else holds room on %s as %s, too", op.Node, b.sub.owner)}

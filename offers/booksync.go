@@ -166,7 +166,11 @@ func (b *Book) fill(s *site) error {
 	b.nodes[s.id] = s.node
 	n, _ := b.fork.Node(s.id)
 	if cordoned := b.sub.x.view.Node(s.row).Cordoned; cordoned != n.Cordoned() {
-		if err := b.fork.Cordon(cordoned, s.id); err != nil {
+		set := b.fork.Uncordon
+		if cordoned {
+			set = b.fork.Cordon
+		}
+		if err := set(s.id); err != nil {
 			return err
 		}
 	}

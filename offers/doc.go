@@ -21,13 +21,16 @@
 // # One fault, one client
 //
 // What is odd about one tenant stops no other. A role too deep for the Order is charged to its deepest ancestor that
-// is not. All clients together are charged at most an int64 of a resource: what is beyond it is charged once there are
-// numbers for it, and meanwhile an offer is made as long as one of its resources can be charged in full. A rule that
-// panics keeps its own demand out of the pass. [Exchange.Offer] tells of all this but the first two in its error, and
-// makes everybody else's offers. If the Order, the clock or the source panics, the next call begins by comparing all
+// is not. A sum of charges that is more than an int64 holds is not lost: what does not fit is charged as soon as
+// somebody else's charge has ended, and meanwhile an offer is made as long as one of its resources can be charged in full.
+// These two are no errors. A charge that the Order refuses for another reason is tried again, and a rule that panics keeps
+// its own demand out of the pass: these two [Exchange.Offer] tells in its error, and makes everybody else's offers. If the Order, the clock or the source panics, the next call begins by comparing all
 // that is known with the source.
 //
 // # Demand
+//
+// Before the first pass a framework has no offers, and a Book no room: all that a task is told there is that no node is
+// offered to it. So it is for a framework that wants nothing.
 //
 // A framework that declares nothing is offered all that is free on a node, as in Mesos. One that says
 // what it wants with [Subscription.Want] is offered no more than that, from nodes that can run it, in

@@ -320,8 +320,8 @@ func ExampleSubscription_Snapshot() {
 	}
 	round()
 	// Output:
-	// agent: 0 running, 2 pending, 0 impossible, 0 not eligible
-	// agent: 2 running, 0 pending, 0 impossible, 0 not eligible
-	// agent: 2 running, 1 pending, 0 impossible, 0 not eligible
-	// agent: 3 running, 0 pending, 0 impossible, 0 not eligible
+	// agent: 0 running, 2 pending, 0 blocked, 0 impossible, 0 not eligible
+	// agent: 2 running, 0 pending, 0 blocked, 0 impossible, 0 not eligible
+	// agent: 2 running, 1 pending, 0 blocked, 0 impossible, 0 not eligible
+	// agent: 3 running, 0 pending, 0 blocked, 0 impossible, 0 not eligible
 }

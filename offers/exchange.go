@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -68,11 +69,14 @@ var (
 const DefaultLeaseFor = 30 * time.Second
 
 // Config says how an Exchange makes offers. Order must be set; for the rest, the zero value is good.
+//
+// An offer is a lease of its room to a framework, which ends by itself. Lease says of which kind it is, for it is a
+// [berth.Hold] with that kind of [berth.Lease], and LeaseFor how long it lasts; "the lease" without more is the time.
 type Config struct {
 	// Order is asked whose turn it is. The Exchange has it for itself: others may read or change it, such
 	// as to set a weight, only while no method of the Exchange, its Subscriptions and its Books runs.
 	Order Order
-	// Lease is how firmly the offers keep others out: Exclusive (the default) or Optimistic.
+	// Lease is the kind of lease: Exclusive (the default) keeps others out, Optimistic lets who commits first have the room.
 	Lease berth.Lease
 	// LeaseFor is how long an offer lasts. The default is DefaultLeaseFor. Too long, and a framework that has
 	// died keeps room idle; too short, and slow frameworks answer in vain.
@@ -99,17 +103,17 @@ func (c Config) Err() error {
 		errs = append(errs, errors.New("offers: config: no order"))
 	}
 	if c.LeaseFor < 0 {
-		errs = append(errs, fmt.Errorf("offers: config: lease of %v: negative", c.LeaseFor))
+		errs = append(errs, fmt.Errorf("offers: config: LeaseFor is negative (%v)", c.LeaseFor))
 	}
 	if c.Lease > berth.Optimistic {
-		errs = append(errs, fmt.Errorf("offers: config: lease %d: neither exclusive nor optimistic", c.Lease))
+		errs = append(errs, fmt.Errorf("offers: config: Lease %d is neither exclusive nor optimistic", c.Lease))
 	}
 	if c.MaxOutstanding < 0 {
-		errs = append(errs, fmt.Errorf("offers: config: max outstanding of %d: negative", c.MaxOutstanding))
+		errs = append(errs, fmt.Errorf("offers: config: MaxOutstanding is negative (%d)", c.MaxOutstanding))
 	}
 	probe := berth.Hold{ID: cmp.Or(c.Prefix, defaultPrefix) + "1", Owner: "x", Node: "x", Deadline: time.Unix(1, 0)}
 	if err := probe.Err(); err != nil {
-		errs = append(errs, fmt.Errorf("offers: config: prefix: %w", err))
+		errs = append(errs, faults.Of("offers: config: Prefix", err))
 	}
 	return errors.Join(errs...)
 }
@@ -218,7 +222,7 @@ func (x *Exchange) call(what string, f func() error) error {
 	err := f()
 	x.torn, x.unsure = x.unsure, false
 	if err != nil {
-		return fmt.Errorf("offers: %s: %w", what, err)
+		return faults.Of("offers: "+what, err)
 	}
 	return nil
 }

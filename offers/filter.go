@@ -19,13 +19,14 @@ type Filter struct {
 	For time.Duration
 }
 
-// DefaultFilter is how long Mesos filters for a framework that does not say: 5 seconds.
+// DefaultFilter is a time for [Filter].For where a framework has no wish of its own: the 5 seconds that are the default
+// of Mesos. Nothing here takes it unless it is given: the zero Filter is none.
 const DefaultFilter = 5 * time.Second
 
 // Err returns what is wrong with the filter, or nil.
 func (f Filter) Err() error {
 	if f.For < 0 {
-		return fmt.Errorf("filter for %v: negative", f.For)
+		return fmt.Errorf("filter: For is negative (%v)", f.For)
 	}
 	return nil
 }

@@ -477,6 +477,7 @@ func TestDaemonCoverageComplete(t *testing.T) {
 	w.offer()
 	assert.Equal(t, "n1", nodesOf(t, f))
 	assert.Equal(t, []string{"n1"}, coverage().Pending, "what it is offered is its room")
+	assert.Empty(t, coverage().Blocked)
 	assert.Empty(t, coverage().Impossible)
 	declineAll(t, f, offers.Filter{For: time.Second})
 	w.now = w.now.Add(time.Second)
@@ -496,6 +497,16 @@ func TestDemand(t *testing.T) {
 		require.NoError(t, f.Want(offers.Demand{Group: g, Count: 1}))
 		assert.Equal(t, 1, w.offer())
 		assert.Equal(t, []string{"n1: cpu 0.001"}, list(t, f))
+	})
+	t.Run("empty is not nil", func(t *testing.T) {
+		w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+		idle := w.subscribe(offers.Framework{Name: "idle", Demand: []offers.Demand{}})
+		w.subscribe(offers.Framework{Name: "mesos"})
+		assert.Equal(t, 1, w.offer())
+		assert.Empty(t, list(t, idle), "it wants nothing")
+		out := schedule(t, idle.Book(), g.Task("web-1"))
+		require.Len(t, out.Unplaced, 1)
+		assert.Equal(t, berth.Reason{Code: berth.NotOffered}, out.Unplaced[0].Reason)
 	})
 	t.Run("as many as are to run in all", func(t *testing.T) {
 		w := newWorld(t, offers.Config{}, node("n1", 2, 0), node("n2", 2, 0), node("n3", 2, 0))
@@ -644,7 +655,7 @@ func TestChangedFires(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	order := new(allocator.DRF).Turns()
 	_, err := offers.NewExchange(nil, offers.Config{LeaseFor: -1, Lease: 7, MaxOutstanding: -2, Prefix: " x"})
-	for _, want := range []string{"no source", "no order", "lease of -1ns: negative", "lease 7", "max outstanding of -2: negative", `prefix: hold " x1"`} {
+	for _, want := range []string{"no source", "no order", "LeaseFor is negative (-1ns)", "Lease 7 is neither", "MaxOutstanding is negative (-2)", `Prefix: hold " x1"`} {
 		assert.ErrorContains(t, err, want)
 	}
 	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
@@ -652,12 +663,17 @@ func TestBadInput(t *testing.T) {
 	require.NoError(t, err)
 	daemon := berth.NewGroup("agent", berth.GroupSpec{Role: "else", Mode: berth.Daemon})
 	_, err = w.x.Subscribe(offers.Framework{Name: "", Role: "a//b", Demand: []offers.Demand{{}, {Group: daemon, Count: 2}, {Group: cpus("web", "a//b", -1), Count: -1}}})
-	for _, want := range []string{"empty name", "empty segment", "none given", `demand "agent": role "else"`, `demand "agent": count 2 of a daemon`, "quantity is negative"} {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		assert.True(t, strings.HasPrefix(line, "offers: subscribe: "), line)
+	}
+	for _, want := range []string{"offers: subscribe: framework: empty name\n", "empty segment", "none given", `demand "agent": role "else"`, `demand "agent": count 2 of a daemon`, "quantity is negative"} {
 		assert.ErrorContains(t, err, want)
 	}
 	f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
 	_, err = w.x.Subscribe(offers.Framework{Name: "f", Role: "other"})
 	assert.ErrorIs(t, err, offers.ErrSubscribed)
+	_, err = w.x.Subscribe(offers.Framework{Name: "g "})
+	assert.EqualError(t, err, `offers: subscribe "g ": framework "g ": leading or trailing space`)
 	w.offer()
 	version := w.state.Version()
 	id := ids(t, f)[0]
@@ -669,7 +685,10 @@ func TestBadInput(t *testing.T) {
 	assert.ErrorContains(t, err, `demand "app": given twice`)
 
 	err = f.Decline(ctx, []string{id, id, "x"}, offers.Filter{For: -1})
-	for _, want := range []string{`offer "` + id + `": named twice`, `offer "x": no such offer`, "filter for -1ns: negative"} {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		assert.True(t, strings.HasPrefix(line, `offers: decline: framework "f": `), line)
+	}
+	for _, want := range []string{`offer "` + id + `": named twice`, `offer "x": no such offer`, "filter: For is negative (-1ns)"} {
 		assert.ErrorContains(t, err, want)
 	}
 	p := placeOn(cpus("web", "else", 1).Task("web-1"), "n1", cpus("bad", "shop", -1).Task("bad-1"), "n1", berth.Task{}, "n1",
@@ -687,6 +706,39 @@ func TestBadInput(t *testing.T) {
 	assert.ErrorIs(t, err, berth.ErrLineage)
 	assert.Equal(t, version, w.state.Version())
 	assert.Equal(t, []string{id}, ids(t, f))
+}
+
+// A task of a wrong role is told so, whatever is offered and whatever room there is.
+func TestBookDeniesOtherRoles(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4000, 0))
+	f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
+	denied := berth.Reason{Code: berth.Denied, Subject: `role "lab" is not at or below "shop"`}
+	lab, web := cpus("lab", "lab", 1000), cpus("web", "shop/web", 1000)
+	agent := berth.NewGroup("agent", berth.GroupSpec{Role: "lab", Mode: berth.Daemon})
+	tasks := []berth.Task{web.Task("web-1"), lab.Task("lab-1"), agent.Everywhere(), lab.Task("lab-2"), web.Task("web-2")}
+	for _, placed := range []int{0, 2} { // before the first offer, and with one
+		out := schedule(t, f.Book(), tasks...)
+		assert.Len(t, out.Placed, placed)
+		assert.Empty(t, out.Refused)
+		require.Len(t, out.Unplaced, 5-placed)
+		for i, u := range out.Unplaced[:3] {
+			assert.Equal(t, tasks[i+1], u.Task)
+			assert.Equal(t, denied, u.Reason)
+			assert.Equal(t, fmt.Sprintf("%v: denied %s", u.Task, denied.Subject), u.String())
+		}
+		for _, u := range out.Unplaced[3:] {
+			assert.Equal(t, berth.NotOffered, u.Reason.Code)
+		}
+		w.offer()
+	}
+	assert.Equal(t, denied, f.Book().Denies(lab))
+	assert.Zero(t, f.Book().Denies(web))
+	assert.Zero(t, (*offers.Book)(nil).Denies(lab))
+	s, err := scheduler.New(f.Book(), scheduler.Config{})
+	require.NoError(t, err)
+	out, err := s.Schedule(ctx, lab.Task("lab-1"), berth.Task{ID: "x"})
+	assert.ErrorContains(t, err, "group: none given")
+	assert.Empty(t, out.Unplaced, "nothing is done if a task is at fault")
 }
 
 // Nodes with as much as an int64 holds can be offered, and to two frameworks at once: what they are charged

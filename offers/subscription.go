@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -20,8 +21,9 @@ type Framework struct {
 	// Role is the tenant that is charged. The framework's tasks are of this role or of one below it; those of
 	// other frameworks in the role are in its Book too. The default is the root role, below which everything is.
 	Role berth.Role
-	// Demand is what the framework wants, as Subscription.Want would declare it. None is plain Mesos: the
-	// framework declares nothing, and is offered all that is free on a node.
+	// Demand is what the framework wants, as Subscription.Want would declare it. Nil is plain Mesos: the
+	// framework declares nothing, and is offered all that is free on a node. An empty one that is not nil says that
+	// it wants nothing, and it is offered nothing until it calls Want: its tasks are told that no node is offered.
 	Demand []Demand
 	// Blind makes the Book show only the nodes that are offered and those of the role's tasks, as Mesos
 	// does. Rules about domains then know no others.
@@ -49,10 +51,13 @@ type Subscription struct {
 // Subscribe makes a framework known, which takes part from the next pass on. It fails with every fault of
 // the framework, or if one of its name has subscribed.
 func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
-	probe := berth.Hold{ID: "x", Owner: f.Name, Node: "x", Deadline: always}
-	errs := []error{probe.Err(), f.Role.Err(), checkDemand(f.Demand, f.Role)}
+	errs := []error{checkFramework(f.Name), f.Role.Err(), checkDemand(f.Demand, f.Role)}
+	what := "subscribe"
+	if f.Name != "" {
+		what = fmt.Sprintf("subscribe %q", f.Name)
+	}
 	var s *Subscription
-	err := x.call(fmt.Sprintf("subscribe %q", f.Name), func() error {
+	err := x.call(what, func() error {
 		if x.names[f.Name] != nil {
 			errs = append(errs, ErrSubscribed)
 		}
@@ -62,7 +67,7 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 		made := &Subscription{
 			x:        x,
 			client:   client{f.Role, f.Name},
-			declared: len(f.Demand) > 0,
+			declared: f.Demand != nil,
 			demand:   slices.Clone(f.Demand),
 			offers:   map[*offer]struct{}{},
 		}
@@ -78,13 +83,22 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 	return s, err
 }
 
+// checkFramework returns what is wrong with the name of a framework, which must do as the owner of holds, or nil.
+func checkFramework(name string) error {
+	probe := berth.Hold{ID: "x", Owner: name, Node: "x", Deadline: always}
+	if err := probe.Err(); err != nil {
+		return errors.New("framework" + strings.TrimPrefix(err.Error(), `hold "x": owner`))
+	}
+	return nil
+}
+
 // checkDemand returns every fault of what a framework of a role wants, joined, or nil.
 func checkDemand(demand []Demand, role berth.Role) error {
 	var errs []error
 	named := map[string]bool{}
 	for _, d := range demand {
 		if err := d.Group.Err(); err != nil {
-			errs = append(errs, fmt.Errorf("demand: %w", err))
+			errs = append(errs, faults.Of("demand", err))
 			continue
 		}
 		if named[d.Group.Name()] { // each would count the other's tasks as its own
@@ -147,7 +161,8 @@ func (s *Subscription) do(ctx context.Context, what string, f func() error) erro
 }
 
 // Want declares what the framework wants to run from now on, instead of what it declared before. With
-// no demand it wants nothing, and is offered nothing; that is for frameworks to say when they are idle. Offers
+// no demand it wants nothing, and is offered nothing; that is for frameworks to say when they are idle. A framework that has
+// declared something cannot go back to declaring nothing. Offers
 // already made stay. It fails with every fault of the demand.
 func (s *Subscription) Want(demand ...Demand) error {
 	var faults error

@@ -178,7 +178,7 @@ func TestEvenEqualsExhaustive(t *testing.T) {
 						f.Apply(op)
 					}
 				}
-				require.NoError(t, f.Cordon(round == 0, "n0007", "n0008"))
+				require.NoError(t, cordon(f, round == 0, "n0007", "n0008"))
 			}
 		}
 	})

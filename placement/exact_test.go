@@ -197,7 +197,7 @@ func (h *history) change() {
 	case 2:
 		_ = h.fork.UpdateNodes(h.node(some()))
 	case 3:
-		_ = h.fork.Cordon(r.IntN(2) == 0, some())
+		_ = cordon(h.fork, r.IntN(2) == 0, some())
 	case 4:
 		h.nextT++
 		hold := &berth.Hold{
@@ -443,7 +443,7 @@ func compare(t *testing.T, s placement.Strategy, seed uint64) (decisions int) {
 		case 1:
 			f := snapshot.Fork()
 			_ = f.AddNodes(h.node("hypothetical"))
-			_ = f.Cordon(true, h.nodes[0])
+			_ = f.Cordon(h.nodes[0])
 			on = f.Snapshot()
 		}
 		ops, n, err := pickBoth(engine, reference, on, tasks, seed)
@@ -457,4 +457,12 @@ func compare(t *testing.T, s placement.Strategy, seed uint64) (decisions int) {
 		}
 	}
 	return decisions
+}
+
+// cordon makes nodes take no new task, or take them again.
+func cordon(f *cluster.Fork, on bool, nodes ...string) error {
+	if on {
+		return f.Cordon(nodes...)
+	}
+	return f.Uncordon(nodes...)
 }

@@ -167,7 +167,7 @@ func TestSortedColumnsAreForgotten(t *testing.T) {
 	start()
 	x.explain(t, request("big", 5000, 8<<30))
 	ask(2)
-	require.NoError(t, f.Cordon(true, "n500"))
+	require.NoError(t, f.Cordon("n500"))
 	require.NoError(t, f.UpdateNodes(plain("n008", 4500, 9<<30)))
 	start()
 	ask(3)

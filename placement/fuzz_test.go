@@ -85,7 +85,7 @@ func FuzzEngine(f *testing.F) {
 			case 2:
 				_ = fork.UpdateNodes(nodeOf(s, nodes[s.next(len(nodes))])) // refused where devices in use are gone
 			case 3:
-				require.NoError(t, fork.Cordon(s.next(2) == 0, nodes[s.next(len(nodes))]))
+				require.NoError(t, cordon(fork, s.next(2) == 0, nodes[s.next(len(nodes))]))
 			case 4:
 				if len(tasks) > 0 {
 					i := s.next(len(tasks))

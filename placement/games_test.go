@@ -118,7 +118,7 @@ func TestManyClassesEqualExhaustive(t *testing.T) {
 			tasks = append(tasks, g.Task(fmt.Sprint("one", i)), g.Task(fmt.Sprint("more", i)))
 			ops := p.plan(t, f.Snapshot(), tasks)
 			apply(f, ops[len(ops)/3:])
-			require.NoError(t, f.Cordon(i%2 == 0, "n0005"))
+			require.NoError(t, cordon(f, i%2 == 0, "n0005"))
 		}
 	})
 }

@@ -190,7 +190,7 @@ func TestFarBehind(t *testing.T) {
 		}
 	}
 	f.Apply(berth.Op{Kind: berth.Release, ID: "g-7"})
-	require.NoError(t, f.Cordon(true, "n03"))
+	require.NoError(t, f.Cordon("n03"))
 	require.Greater(t, f.Version().Seq-before, uint64(bound), "the log must overflow")
 	p.plan(t, f.Snapshot(), request("h", 700, 1<<30).Tasks(30))
 }
@@ -437,7 +437,7 @@ func TestAlikeButForOneThing(t *testing.T) {
 				n := plain(fmt.Sprintf("n%02d", i), 4000, 8<<30)
 				variants[k/2](&n)
 				require.NoError(t, f.AddNodes(n))
-				require.NoError(t, f.Cordon(k == 1, n.ID)) // one of the two that have nothing special
+				require.NoError(t, cordon(f, k == 1, n.ID)) // one of the two that have nothing special
 			}
 			for i, spec := range specs {
 				spec.Request = berth.Resources{"cpu": 1500}

@@ -111,12 +111,12 @@ func (l *ledger) apply(c *Command) error {
 		}
 	}
 	if len(c.Cordoned) > 0 {
-		if err := l.fork.Cordon(true, c.Cordoned...); err != nil {
+		if err := l.fork.Cordon(c.Cordoned...); err != nil {
 			return err
 		}
 	}
 	if len(c.Uncordoned) > 0 {
-		if err := l.fork.Cordon(false, c.Uncordoned...); err != nil {
+		if err := l.fork.Uncordon(c.Uncordoned...); err != nil {
 			return err
 		}
 	}

@@ -3,10 +3,12 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // Coverage says, for a daemon group, where every node of a source stands. Each node is in exactly one
@@ -15,7 +17,8 @@ type Coverage struct {
 	Group      *berth.Group
 	Running    []string // nodes with an instance that runs
 	Pending    []string // nodes with an instance that is assumed or stopping, or with room for one
-	Impossible []Miss   // eligible nodes without an instance and without room for one
+	Blocked    []Miss   // eligible nodes without an instance, whose room is taken or not offered now
+	Impossible []Miss   // eligible nodes without an instance that could not have one even if they were empty
 	Ineligible []Miss   // nodes that the group may not run on, or that are cordoned
 }
 
@@ -28,22 +31,23 @@ type Miss struct {
 // Complete reports whether every eligible node has an instance that runs. A daemon that suits none of the nodes there are
 // is not complete.
 func (c *Coverage) Complete() bool {
-	return c != nil && len(c.Pending) == 0 && len(c.Impossible) == 0 && (len(c.Running) > 0 || len(c.Ineligible) == 0)
+	return c != nil && len(c.Pending)+len(c.Blocked)+len(c.Impossible) == 0 && (len(c.Running) > 0 || len(c.Ineligible) == 0)
 }
 
 // Suits reports whether there is a node that the group may run on, or runs on.
 func (c *Coverage) Suits() bool {
-	return c != nil && len(c.Running)+len(c.Pending)+len(c.Impossible) > 0
+	return c != nil && len(c.Running)+len(c.Pending)+len(c.Blocked)+len(c.Impossible) > 0
 }
 
-// String prints the numbers, each node where the daemon is impossible, and whether it suits no node.
+// String prints the numbers, why each node is blocked or impossible, and whether the daemon suits no node.
 func (c *Coverage) String() string {
 	if c == nil {
 		return "no coverage"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %d running, %d pending, %d impossible, %d not eligible", c.Group, len(c.Running), len(c.Pending), len(c.Impossible), len(c.Ineligible))
-	for _, m := range c.Impossible {
+	fmt.Fprintf(&b, "%v: %d running, %d pending, %d blocked, %d impossible, %d not eligible",
+		c.Group, len(c.Running), len(c.Pending), len(c.Blocked), len(c.Impossible), len(c.Ineligible))
+	for _, m := range slices.Concat(c.Blocked, c.Impossible) {
 		fmt.Fprintf(&b, "; %s: ", m.Node)
 		for i, l := range m.Lacks {
 			if i > 0 {
@@ -58,7 +62,9 @@ func (c *Coverage) String() string {
 	return b.String()
 }
 
-// Coverage tells where a daemon group stands in the scheduler's source. It looks at every node.
+// Coverage tells where a daemon group stands in the scheduler's source. It looks at every node. On a book of offers it
+// tells what the framework was offered: nodes that are not offered are Blocked, and a blind book does not show them at
+// all. What is true of the whole cluster tells [CoverageOf] the Snapshot of the framework's Subscription.
 func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, error) {
 	if s == nil || s.source == nil {
 		return nil, errNoSource
@@ -68,7 +74,7 @@ func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, er
 	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("scheduler: coverage: %w", err)
+		return nil, faults.Of("scheduler: coverage", err)
 	}
 	return CoverageOf(snapshot, g)
 }
@@ -77,7 +83,7 @@ func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, er
 // fault or not a daemon.
 func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 	if err := g.Err(); err != nil {
-		return nil, fmt.Errorf("scheduler: coverage: %w", err)
+		return nil, faults.Of("scheduler: coverage", err)
 	}
 	if g.Mode() != berth.Daemon {
 		return nil, fmt.Errorf("scheduler: coverage: group %q: the mode is %v, not daemon", g.Name(), g.Mode())
@@ -105,11 +111,22 @@ func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 		switch {
 		case n.Cordoned() || !cluster.Eligible(g, &node):
 			c.Ineligible = append(c.Ineligible, Miss{id, lacks})
-		case len(lacks) > 0:
+		case slices.ContainsFunc(lacks, lasting):
 			c.Impossible = append(c.Impossible, Miss{id, lacks})
+		case len(lacks) > 0:
+			c.Blocked = append(c.Blocked, Miss{id, lacks})
 		default:
 			c.Pending = append(c.Pending, id)
 		}
 	}
 	return c, nil
+}
+
+// lasting reports whether what a node lacks stays as it is, whatever tasks end there or are offered their room.
+func lasting(l berth.Lack) bool {
+	switch l.Reason.Code {
+	case berth.Insufficient, berth.DeviceTaken, berth.UnitsTaken, berth.PortTaken, berth.DomainFull, berth.NotOffered:
+		return false
+	}
+	return true
 }

@@ -141,7 +141,7 @@ func ExampleCoverageOf() {
 	}
 	fmt.Println(coverage)
 	// Output:
-	// agent: 2 running, 0 pending, 1 impossible, 0 not eligible; n3: lacks 0.4 cpu (it has 0.1 in all)
+	// agent: 2 running, 0 pending, 0 blocked, 1 impossible, 0 not eligible; n3: lacks 0.4 cpu (it has 0.1 in all)
 }
 
 // A queue takes each name once, and all that it is given or nothing.

@@ -279,7 +279,7 @@ func TestFault16DaemonsThatSuitNoNode(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, c.Complete())
 		assert.False(t, c.Suits())
-		assert.Equal(t, "agent: 0 running, 0 pending, 0 impossible, 2 not eligible; suits no node", c.String())
+		assert.Equal(t, "agent: 0 running, 0 pending, 0 blocked, 0 impossible, 2 not eligible; suits no node", c.String())
 
 		n3 := node("n3", 100)
 		n3.Attributes = berth.Attributes{"zone": "a"}

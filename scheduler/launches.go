@@ -280,6 +280,8 @@ func (r *runner) stopped(j *launch) {
 		r.release(t)
 		r.backoff.clear(t.Task.ID)
 	}
-	r.own.unstrand(j.Placement)
+	if r.own.unstrand(j.Placement) {
+		r.startWithheld(j.Task.ID)
+	}
 	r.report(Stopped, j.Placement, nil)
 }

@@ -46,10 +46,14 @@ func (m *MemoryInventory) Set(nodes ...berth.Node) {
 	}
 }
 
-// Cordon makes nodes take no new tasks or, with cordon false, take them again. IDs without a node are
-// passed over.
-func (m *MemoryInventory) Cordon(cordon bool, ids ...string) {
-	m.change(ids, func(e *NodeEvent) { e.Cordoned = cordon })
+// Cordon makes nodes take no new tasks. IDs without a node are passed over.
+func (m *MemoryInventory) Cordon(ids ...string) {
+	m.change(ids, func(e *NodeEvent) { e.Cordoned = true })
+}
+
+// Uncordon makes nodes take tasks again. IDs without a node are passed over.
+func (m *MemoryInventory) Uncordon(ids ...string) {
+	m.change(ids, func(e *NodeEvent) { e.Cordoned = false })
 }
 
 // Remove removes nodes. IDs without a node are passed over.
@@ -147,6 +151,10 @@ func (m *MemoryInventory) Watch(ctx context.Context, tell func(...NodeEvent) err
 
 // MemoryLauncher is a [Launcher] whose tasks are entries in a table: what a simulation or a test needs. The
 // zero value is ready. It may be used by any number of goroutines, and by one Run at a time.
+//
+// It knows no nodes: when one is removed from the inventory its tasks stay in the table, as the processes of a machine
+// that cannot be reached would, and a task that is submitted again is refused there while the old one stays. So End
+// the tasks of a node that you remove.
 type MemoryLauncher struct {
 	// OnStart, if set, is called by Start, which fails if it does. It must not be changed while in use.
 	OnStart func(ctx context.Context, p Placement) error

@@ -43,7 +43,7 @@ func TestMemoryInventoryTellsEveryWatcher(t *testing.T) {
 		in.Set(node("n2", 1), node("n1", 1))
 		expect(map[string]string{"n1": "cpu 1, cordoned false", "n2": "cpu 1, cordoned false"})
 		assert.Equal(t, [2]int{2, 2}, calls, "what is set together is told together")
-		in.Cordon(true, "n1", "nobody")
+		in.Cordon("n1", "nobody")
 		in.Set(node("n1", 2))
 		expect(map[string]string{"n1": "cpu 2, cordoned true", "n2": "cpu 1, cordoned false"})
 		in.Remove("n2", "n1", "n2")

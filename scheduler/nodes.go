@@ -3,7 +3,9 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -28,8 +30,16 @@ func (r *runner) nodeEvents(events []NodeEvent) error {
 		errs = append(errs, r.nodeBatch(events[:n])...)
 		events = events[n:]
 	}
+	first := !r.nodesTold
 	r.nodesTold = true
 	r.observe()
+	if first {
+		for _, id := range slices.Sorted(maps.Keys(r.own.stranded)) {
+			if e := r.own.stranded[id]; e.Node != "" && !r.State.hasNode(e.Node) && e.Task.Err() == nil {
+				r.withhold(e.TaskEvent, noNode(e.TaskEvent)) // the Launcher told first
+			}
+		}
+	}
 	return errors.Join(errs...)
 }
 

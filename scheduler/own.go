@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -20,6 +21,12 @@ type ownTask struct {
 	unnumbered bool      // the Launcher reported it without its number
 }
 
+// strandedTask is a task that runs and could not be adopted.
+type strandedTask struct {
+	TaskEvent
+	why string // as it was last told; empty if it was not
+}
+
 // ownTasks are those of one Run.
 type ownTasks struct {
 	tasks   map[string]*ownTask
@@ -29,9 +36,11 @@ type ownTasks struct {
 	found   uint64 // numbers up to this one were given before this Run began to place
 	attempt uint64 // the greatest number of a placement that was given or seen
 
-	// Tasks that run on nodes that the State does not have, by ID and by node.
-	stranded map[string]TaskEvent
+	// Tasks that run and could not be adopted, as those on nodes that the State does not have: by ID, by node, and those
+	// that are instances of daemons by group.
+	stranded map[string]strandedTask
 	awaited  map[string]map[string]bool
+	instance map[string]map[string]bool
 }
 
 func newOwnTasks(s *State, f *feed) ownTasks {
@@ -40,8 +49,9 @@ func newOwnTasks(s *State, f *feed) ownTasks {
 		feed:     f,
 		tasks:    map[string]*ownTask{},
 		daemons:  map[string]map[string]*ownTask{},
-		stranded: map[string]TaskEvent{},
+		stranded: map[string]strandedTask{},
 		awaited:  map[string]map[string]bool{},
+		instance: map[string]map[string]bool{},
 	}
 }
 
@@ -76,14 +86,30 @@ func (o *ownTasks) remove(t *ownTask) {
 	}
 }
 
-// strand keeps a task that runs on a node that is not known until the node is.
+// strand keeps a task that runs and cannot be adopted yet, as on a node that is not known.
 func (o *ownTasks) strand(e TaskEvent) {
+	why := o.stranded[e.Task.ID].why
 	o.unstrand(o.stranded[e.Task.ID].Placement)
-	o.stranded[e.Task.ID] = e
+	o.stranded[e.Task.ID] = strandedTask{e, why}
 	if o.awaited[e.Node] == nil {
 		o.awaited[e.Node] = map[string]bool{}
 	}
 	o.awaited[e.Node][e.Task.ID] = true
+	if group, _, ok := strings.Cut(e.Task.ID, "@"); ok {
+		if o.instance[group] == nil {
+			o.instance[group] = map[string]bool{}
+		}
+		o.instance[group][e.Task.ID] = true
+	}
+}
+
+// strandedAs returns the IDs of the stranded tasks of a name: the task itself, and the instances of the daemon group.
+func (o *ownTasks) strandedAs(name string) []string {
+	ids := slices.Sorted(maps.Keys(o.instance[name]))
+	if _, ok := o.stranded[name]; ok {
+		ids = append(ids, name)
+	}
+	return ids
 }
 
 // unstrand drops a stranded task, and reports whether there was one of that ID and attempt.
@@ -95,6 +121,11 @@ func (o *ownTasks) unstrand(p Placement) bool {
 	delete(o.stranded, p.Task.ID)
 	if delete(o.awaited[e.Node], p.Task.ID); len(o.awaited[e.Node]) == 0 {
 		delete(o.awaited, e.Node)
+	}
+	if group, _, ok := strings.Cut(p.Task.ID, "@"); ok {
+		if delete(o.instance[group], p.Task.ID); len(o.instance[group]) == 0 {
+			delete(o.instance, group)
+		}
 	}
 	return true
 }
@@ -208,9 +239,9 @@ func (r *runner) cancel(cancels []cancelled) {
 				r.stop(t)
 			}
 		}
-		if e, ok := r.own.stranded[c.name]; ok {
+		for _, id := range r.own.strandedAs(c.name) {
 			known = true
-			if r.launches.find(e.Placement, true) == nil {
+			if e := r.own.stranded[id]; r.launches.find(e.Placement, true) == nil {
 				r.launches.add(&launch{Placement: e.Placement, stop: true, at: r.State.Now()})
 			}
 		}

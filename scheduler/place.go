@@ -3,10 +3,10 @@ package scheduler
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // schedule stops what was cancelled, and places what waits and may be tried now: all of it if something changed that
@@ -20,6 +20,9 @@ func (r *runner) schedule(ctx context.Context) error {
 	seen := r.Queue.look(all, r.after, r.backoff.ripe(now))
 	r.all, r.after = false, seen.turn
 	r.cancel(seen.cancels)
+	if len(r.own.stranded) > 0 {
+		r.adoptWithheld(seen.waits)
+	}
 	if all {
 		r.State.unplaced(r.feed, nil, true, berth.Version{}) // what is unplaced again is named below
 	}
@@ -128,14 +131,14 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 	source := r.Scheduler.source
 	now, err := source.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("scheduler: snapshot: %w", err)
+		return nil, faults.Of("scheduler: snapshot", err)
 	}
 	fork := now.Fork()
 	shuns = slices.DeleteFunc(shuns, func(node string) bool {
 		_, there := fork.Node(node)
 		return !there
 	})
-	if err := fork.Cordon(true, shuns...); err != nil {
+	if err := fork.Cordon(shuns...); err != nil {
 		return nil, err
 	}
 	plan, err := r.Scheduler.Plan(ctx, fork.Snapshot(), tasks...)
@@ -145,7 +148,7 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 	plan.Unplaced = nil
 	out, err := source.Commit(ctx, plan)
 	if err != nil {
-		return nil, fmt.Errorf("scheduler: commit: %w", err)
+		return nil, faults.Of("scheduler: commit", err)
 	}
 	done := make(map[string]bool, len(out.Placed))
 	for i := range out.Placed {
@@ -170,11 +173,14 @@ func (r *runner) placed(out *berth.Outcome, planned []berth.Task, round map[stri
 			r.report(Stopped, t.Placement, nil)
 			continue
 		}
-		j := &launch{Placement: t.Placement, turn: w.turn, at: at}
-		if later := r.backoff.at(op.Task.ID); later.After(at) {
-			j.at = later // the instance of a daemon waits on its node
+		j := &launch{Placement: t.Placement, turn: w.turn, at: later(at, r.backoff.at(op.Task.ID))} // a daemon's instance waits on its node
+		e, runs := r.own.stranded[op.Task.ID]
+		if runs {
+			j.at = farAway
 		}
-		r.launches.add(j)
+		if r.launches.add(j); runs {
+			_ = r.taskEvent(e.TaskEvent) // if it runs on another node it is as before: see startWithheld
+		}
 	}
 	r.unplaced(out, planned, round)
 }

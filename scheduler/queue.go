@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // Queue holds what is to run until [Run] has placed it. The zero value is an empty queue. It may be used
@@ -57,7 +58,9 @@ type cancelled struct {
 	waited bool
 }
 
-// Submit adds tasks, which wait in the order they came until there is room for them. The demand of a daemon
+// Submit adds tasks, which wait until there is room for them. Of those that wait together the ones whose group has the
+// higher priority are placed first, of equal priority the daemons first, else in the order they came: see
+// [Scheduler.Plan]. One that does not fit holds up nobody behind it. The demand of a daemon
 // group ([berth.Group.Everywhere]) stays until it is cancelled, under the name of its group. It adds all
 // or, with every fault of every one, none: a task that is at fault or waits already.
 //
@@ -87,7 +90,7 @@ func (q *Queue) Submit(tasks ...berth.Task) error {
 		fresh[name] = true
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("scheduler: submit: %w", err)
+		return faults.Of("scheduler: submit", err)
 	}
 	for _, t := range tasks {
 		q.turn++

@@ -1,10 +1,12 @@
 package scheduler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -19,12 +21,24 @@ func (r *runner) taskEvents(events []TaskEvent) error {
 		r.own.attempt = max(r.own.attempt, e.Attempt)
 		if err := r.taskEvent(e); err != nil {
 			errs = append(errs, err)
+			if !r.tasksTold && e.live() && e.Task.ID != "" && !r.knows(e.Task.ID) {
+				r.withhold(e, err)
+			}
 		}
 	}
 	if !r.tasksTold {
 		r.tasksTold, r.own.found = true, r.own.attempt
 	}
 	return errors.Join(errs...)
+}
+
+// live reports whether the event says that the task runs.
+func (e TaskEvent) live() bool { return e.Status == TaskRunning || e.Status == TaskOrphan }
+
+// knows reports whether the State has a task on a node, so that it is not placed.
+func (r *runner) knows(id string) bool {
+	now, ok := r.State.Task(id)
+	return ok && now.State != berth.Lost
 }
 
 func (r *runner) taskEvent(e TaskEvent) error {
@@ -78,6 +92,17 @@ func otherAttempt(e TaskEvent, t *ownTask) error {
 
 // taskRuns takes in that an own task runs.
 func (r *runner) taskRuns(e TaskEvent, t *ownTask, now cluster.TaskView) error {
+	if s, ok := r.own.stranded[t.Task.ID]; ok { // what was placed was not started, and is what runs
+		if err := r.State.Confirm(t.Task.ID); err != nil {
+			return err
+		}
+		r.launches.remove(r.launches.find(t.Placement, false))
+		r.own.unstrand(s.Placement)
+		t.Attempt = e.Attempt
+		t.run(r.State.Now())
+		r.report(Adopted, t.Placement, nil)
+		return nil
+	}
 	if e.Attempt != t.Attempt && e.Attempt != 0 {
 		return otherAttempt(e, t)
 	}
@@ -140,19 +165,24 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 			e.Task.Group = old.Group
 		} else if w != nil {
 			e.Task.Group = w.task.Group
+		} else if demand, node := r.demandFor(id); demand != nil {
+			e.Task.Group, e.Node = demand.task.Group, cmp.Or(e.Node, node)
 		}
 	}
 	if err := e.Task.Err(); err != nil {
-		return fmt.Errorf("scheduler: %w", err)
+		return wrap(err)
 	}
 	if e.Node == "" {
 		return fmt.Errorf("scheduler: task %q: runs, but no node is named", id)
 	}
 	if !r.State.hasNode(e.Node) {
 		if r.tasksTold && e.Attempt > r.own.found {
-			return fmt.Errorf("scheduler: task %q: node %q: %w", id, e.Node, berth.ErrUnknownNode) // it was lost with it
+			return noNode(e) // it was lost with it
 		}
 		r.own.strand(e)
+		if r.nodesTold {
+			r.withhold(e, noNode(e))
+		}
 		return nil
 	}
 	running := Running{Task: e.Task, Node: e.Node, Grant: e.Grant, State: berth.Running}
@@ -179,6 +209,69 @@ func (r *runner) adopt(e TaskEvent, lost bool) error {
 	return nil
 }
 
+// withhold keeps a task that runs and cannot be adopted, and tells why, once.
+func (r *runner) withhold(e TaskEvent, why error) {
+	r.own.strand(e)
+	s := r.own.stranded[e.Task.ID]
+	if s.why == why.Error() {
+		return
+	}
+	s.why = why.Error()
+	r.own.stranded[e.Task.ID] = s
+	r.report(Withheld, e.Placement, why)
+}
+
+// noNode is why a task on a node that is not there cannot be adopted.
+func noNode(e TaskEvent) error {
+	return fmt.Errorf("scheduler: task %q: node %q: %w", e.Task.ID, e.Node, berth.ErrUnknownNode)
+}
+
+// demandFor returns what waits for the instances of the daemon group that an ID is one of, and the node of the instance.
+// An '@' is in no other ID, and may be in the node's.
+func (r *runner) demandFor(id string) (demand *waiting, node string) {
+	group, node, ok := strings.Cut(id, "@")
+	if !ok {
+		return nil, ""
+	}
+	if demand = r.Queue.find(group); demand == nil || demand.task.ID != "" {
+		return nil, ""
+	}
+	return demand, node
+}
+
+// adoptWithheld tries again to adopt tasks that were found running without a word of their group, now that what waits
+// may name it.
+func (r *runner) adoptWithheld(waits []*waiting) {
+	for _, w := range waits {
+		for _, id := range r.own.strandedAs(w.name()) {
+			e := r.own.stranded[id]
+			if e.Task.Group != nil || r.launches.find(e.Placement, true) != nil {
+				continue
+			}
+			if err := r.taskEvent(e.TaskEvent); err != nil {
+				r.withhold(e.TaskEvent, err)
+			}
+		}
+	}
+}
+
+// startWithheld starts the instance of a daemon that was placed while one of its ID ran elsewhere.
+func (r *runner) startWithheld(id string) {
+	if t := r.own.tasks[id]; t != nil {
+		if j := r.launches.find(t.Placement, false); r.launches.remove(j) {
+			r.launches.add(&launch{Placement: j.Placement, turn: j.turn, at: later(r.State.Now(), r.backoff.at(id))})
+		}
+	}
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // arrived adopts the tasks that were found running on a node before it came.
 func (r *runner) arrived(node string) {
 	if len(r.own.awaited[node]) == 0 || !r.State.hasNode(node) {
@@ -186,12 +279,17 @@ func (r *runner) arrived(node string) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.own.awaited[node])) {
 		e := r.own.stranded[id]
-		r.own.unstrand(e.Placement)
 		if j := r.launches.find(e.Placement, true); j != nil {
+			r.own.unstrand(e.Placement)
+			r.startWithheld(id)
 			continue // it was cancelled, and is being stopped
 		}
-		if err := r.taskEvent(e); err != nil {
+		switch err := r.taskEvent(e.TaskEvent); {
+		case err != nil && r.knows(id):
+			r.own.unstrand(e.Placement)
 			r.report(Failed, e.Placement, err)
+		case err != nil:
+			r.withhold(e.TaskEvent, err)
 		}
 	}
 }
@@ -199,12 +297,13 @@ func (r *runner) arrived(node string) {
 // taskEnded takes in that a task ended, or is lost.
 func (r *runner) taskEnded(e TaskEvent) error {
 	id := e.Task.ID
-	if s, ok := r.own.stranded[id]; ok && s.Attempt == e.Attempt && (e.Node == "" || e.Node == s.Node) {
+	if s, ok := r.own.stranded[id]; ok && s.Attempt == e.Attempt && (e.Node == "" || s.Node == "" || e.Node == s.Node) {
 		r.own.unstrand(s.Placement)
 		if j := r.launches.find(s.Placement, true); !r.launches.remove(j) && j != nil {
 			j.over = true
 		}
 		r.all = true
+		r.startWithheld(id)
 		r.report(endKind(e, false), s.Placement, nil)
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // RunConfig configures [Run]. State, Launcher and Queue are needed.
@@ -35,10 +37,17 @@ type RunConfig struct {
 	//
 	// For RetryAtMost after a failed Start the tasks of its group go to other nodes, if others can take them.
 	RetryAfter, RetryAtMost time.Duration
-	// Report is told of every event, one after another. It may use the Queue and the State, and holds up
-	// Run while it works. A panic in it ends Run. The default tells nobody.
+	// FirstAttempt is the least [Placement].Attempt that is given. On one State numbers only grow, from Run to Run. On a
+	// new State they begin anew, above those that the first call of the Launcher's tell names: a host whose machines may
+	// still send events of an earlier process sets a number above all that went before, such as the Unix time in
+	// nanoseconds at which the process began, or drops such events itself. At most 1<<63. The default is 0: no such number.
+	FirstAttempt uint64
+	// Report is told of every event, one after another, in the goroutine that does all of Run's work: Run does
+	// nothing else until it returns. It may use the Queue and the State, and must not call what the Inventory or the
+	// Launcher was given as tell. A panic in it ends Run. The default tells nobody.
 	Report func(Event)
-	// Logger is told of every event: of failures at level warn, of the rest at debug. The default is silent.
+	// Logger is told of every event: of failures at level warn, of the rest at debug. It is warned once, RetryAtMost after
+	// Run began, if the Inventory or the Launcher has not told by then what there is. The default is silent.
 	Logger hclog.Logger
 }
 
@@ -61,6 +70,9 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 	}
 	if c.RetryAtMost < 0 {
 		errs = append(errs, fmt.Errorf("negative RetryAtMost: %v", c.RetryAtMost))
+	}
+	if c.FirstAttempt > 1<<63 {
+		errs = append(errs, fmt.Errorf("FirstAttempt %d is more than 1<<63", c.FirstAttempt))
 	}
 	if c.Launches == 0 {
 		c.Launches = 16
@@ -101,14 +113,15 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 
 // Run does it all until the context ends: it keeps the State in step with the Inventory, places what the
 // Queue holds, has the Launcher start what was placed, and releases and tries again, later, what did not start.
-// Daemon groups follow the nodes that join. Nothing is placed before the Inventory and the Launcher have told what
+// Daemon groups follow the nodes that join, as far as the Scheduler's source shows them: a [Source] that is a book of
+// offers shows a node's room from the next offer on, and until then [Unplaced] says of the instance "not offered". Nothing is placed before the Inventory and the Launcher have told what
 // there is. A task for which there was no node is planned again when something has changed that could help it.
 //
 // Several Runs may work on one State, each with a Queue and a Launcher of its own. A task is a Run's own from when it
 // placed it, or its Launcher reported that it runs, until it ends or the Run does. What is another Run's a Run does
-// not report, stop, release or place again, and its Launcher's word about it is refused. What is nobody's, because
-// the host placed it or an earlier Run has ended, becomes a Run's own by its Launcher's word: a Run that begins on a
-// State with tasks learns so which are its own. Assumed tasks of all expire when their time has come: each Run
+// not report, stop, release or place again, and its Launcher's word about it is refused. A task of the State that is no
+// running Run's own, because the host placed it or the Run that did has ended, is nobody's. It becomes a Run's own by its
+// Launcher's word: a Run that begins on a State with tasks learns so which are its own. Assumed tasks of all expire when their time has come: each Run
 // places its own again. What is nobody's is only reported when it expires or is lost with its node, by one of the Runs.
 //
 // It returns the cause of the context's end, or what the Inventory, the Launcher's Watch or the Scheduler failed with.
@@ -126,7 +139,7 @@ func Run(ctx context.Context, cfg RunConfig) error {
 		err = cfg.Queue.use()
 	}
 	if err != nil {
-		return wrap(fmt.Errorf("run: %w", err))
+		return faults.Of("scheduler: run", err)
 	}
 	defer cfg.Queue.leave()
 	ctx, end := context.WithCancelCause(ctx)
@@ -173,8 +186,10 @@ type runner struct {
 	work chan func() // from other goroutines
 	feed *feed
 
-	nodesTold bool // the Inventory has told what there is
-	tasksTold bool // the Launcher has told what runs
+	patient   bool      // nobody was warned yet that nothing is placed
+	patience  time.Time // when somebody is to be
+	nodesTold bool      // the Inventory has told what there is
+	tasksTold bool      // the Launcher has told what runs
 
 	nodes    map[string]*told // the Inventory's last word of each node
 	own      ownTasks
@@ -194,6 +209,8 @@ func newRunner(cfg RunConfig, end context.CancelCauseFunc) *runner {
 		end:       end,
 		work:      make(chan func()),
 		feed:      cfg.State.subscribe(),
+		patient:   true,
+		patience:  cfg.State.Now().Add(cfg.RetryAtMost),
 		nodesTold: cfg.Inventory == nil,
 		nodes:     map[string]*told{},
 		launches:  newLaunches(),
@@ -201,7 +218,7 @@ func newRunner(cfg RunConfig, end context.CancelCauseFunc) *runner {
 	}
 	r.own = newOwnTasks(cfg.State, r.feed)
 	// Numbers of an earlier Run on this State are below: each placement was a change of it.
-	r.own.attempt = cfg.State.Version().Seq
+	r.own.attempt = max(cfg.State.Version().Seq, cfg.FirstAttempt-min(cfg.FirstAttempt, 1))
 	return r
 }
 
@@ -209,7 +226,7 @@ func newRunner(cfg RunConfig, end context.CancelCauseFunc) *runner {
 func (r *runner) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.fault = append(r.fault, fmt.Errorf("scheduler: run: %w", err))
+	r.fault = append(r.fault, faults.Of("scheduler: run", err))
 	r.end(err)
 }
 
@@ -270,6 +287,7 @@ func (r *runner) loop(ctx context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		w := r.watch()
+		r.warn()
 		r.expire()
 		r.observe()
 		r.backoff.forget(r.State.Now(), r.keep)
@@ -326,6 +344,23 @@ func (r *runner) sleep(ctx context.Context, w wakers, timer *time.Timer) {
 // ready reports whether it is known what there is, so that something may be placed.
 func (r *runner) ready() bool { return r.nodesTold && r.tasksTold }
 
+// warn tells, once, that nothing is placed because it is not known what there is.
+func (r *runner) warn() {
+	if r.ready() || !r.patient || r.State.Now().Before(r.patience) {
+		return
+	}
+	r.patient = false
+	guard(func() error {
+		r.Logger.Warn("nothing is placed before the Inventory and the Launcher have told what there is",
+			"inventory told", r.nodesTold, "launcher told", r.tasksTold, "waited", r.RetryAtMost)
+		return nil
+	}, func(err error) {
+		if err != nil {
+			r.fail(fmt.Errorf("logger: %w", err))
+		}
+	})
+}
+
 // next returns how long to wait for the next deadline, and whether there is one.
 func (r *runner) next() (wait time.Duration, found bool) {
 	now := r.State.Now()
@@ -334,6 +369,7 @@ func (r *runner) next() (wait time.Duration, found bool) {
 			wait, found = d, true
 		}
 	}
+	soonest(r.patience, r.patient && !r.ready())
 	soonest(r.State.NextExpiry())
 	soonest(r.backoff.next())
 	if at, ok := r.launches.next(); ok && at.After(now) { // otherwise it waits for a launch to end

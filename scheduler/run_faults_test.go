@@ -503,7 +503,11 @@ func TestFault32NodeComesAfterItsTasks(t *testing.T) {
 		require.NoError(t, s.queue.Submit(web.Tasks(3)...))
 		s.start(t, scheduler.StateConfig{}, with(h))
 		require.NoError(t, h.result)
-		assert.Empty(t, s.after(time.Hour))
+		want := ""
+		for i := range 3 {
+			want += fmt.Sprintf("\n0s withheld web-%d on n2: scheduler: task \"web-%d\": node \"n2\": unknown node", i+1, i+1)
+		}
+		assert.Equal(t, want[1:], s.after(time.Hour), "nothing is started")
 		gone := on("web-3", "n2")
 		gone.Status = scheduler.TaskExited
 		require.NoError(t, h.tell(gone))

@@ -222,7 +222,9 @@ func TestRunRefusesEventsAtFault(t *testing.T) {
 		for _, fault := range []string{"no task", `task "x"`, `task "y": runs, but no node is named`} {
 			assert.ErrorContains(t, h.result, fault)
 		}
-		assert.Equal(t, "0s adopted web-1 on n1", s.after(0), "the others are done")
+		assert.Equal(t, "0s withheld x on n1: scheduler: task \"x\": group: none given\n"+
+			"0s withheld y: scheduler: task \"y\": runs, but no node is named\n"+
+			"0s adopted web-1 on n1", s.after(0), "the others are done")
 		s.stop(t)
 	})
 }

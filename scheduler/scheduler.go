@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -40,7 +41,7 @@ func (c Config) Err() error {
 		errs = append(errs, errors.New("scheduler: strategy: a nil pointer"))
 	default:
 		if err := c.Strategy.Err(); err != nil {
-			errs = append(errs, fmt.Errorf("scheduler: strategy: %w", err))
+			errs = append(errs, faults.Of("scheduler: strategy", err))
 		}
 	}
 	if c.Logger != nil && isNil(c.Logger) {
@@ -174,9 +175,13 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 		}
 		return out, nil
 	}
+	tasks, denied, err := s.notDenied(tasks)
+	if err != nil {
+		return nil, err
+	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("scheduler: snapshot: %w", err)
+		return nil, faults.Of("scheduler: snapshot", err)
 	}
 	plan, err := s.Plan(ctx, snapshot, tasks...)
 	if err != nil {
@@ -184,14 +189,50 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 	}
 	out, err := s.source.Commit(ctx, plan)
 	if err != nil {
-		return nil, fmt.Errorf("scheduler: commit: %w", err)
+		return nil, faults.Of("scheduler: commit", err)
+	}
+	if len(denied) > 0 {
+		whole := *out
+		whole.Unplaced = slices.Concat(denied, out.Unplaced)
+		out = &whole
 	}
 	return out, nil
 }
 
+// notDenied returns the tasks without those that the source denies, and those as unplaced.
+func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []berth.Unplaced, err error) {
+	source, ok := s.source.(denier)
+	if !ok {
+		return tasks, nil, nil
+	}
+	if err := checkTasks(tasks); err != nil {
+		return nil, nil, err
+	}
+	var last *berth.Group
+	var why berth.Reason
+	for i, t := range tasks {
+		if t.Group != last {
+			last, why = t.Group, source.Denies(t.Group)
+		}
+		switch {
+		case why.Code == berth.None && denied != nil:
+			rest = append(rest, t)
+		case why.Code != berth.None:
+			if denied == nil {
+				rest = slices.Clone(tasks[:i])
+			}
+			denied = append(denied, berth.Unplaced{Task: t, Reason: why})
+		}
+	}
+	if denied == nil {
+		return tasks, nil, nil
+	}
+	return rest, denied, nil
+}
+
 // Schedule takes a snapshot, plans the tasks and commits the plan. Tasks whose placement was refused
 // because others changed the source meanwhile are planned again on a newer snapshot, Config.Attempts times
-// in all; what is still refused then is in the outcome. It fails, having started nothing, if a task is at
+// in all; what is still refused then is in the outcome. It fails, having committed nothing, if a task is at
 // fault, and otherwise only if the source or the context does; the outcome then tells what was done before. Planning stops
 // soon after the context has ended, and then nothing of the plan is committed.
 //
@@ -305,7 +346,7 @@ func checkTasks(tasks []berth.Task) error {
 	var errs []error
 	for _, t := range tasks {
 		if err := t.Err(); err != nil {
-			errs = append(errs, fmt.Errorf("scheduler: %w", err))
+			errs = append(errs, wrap(err))
 			continue
 		}
 		if t.Group.Mode() == berth.Daemon && !t.IsDemand() {

@@ -239,7 +239,7 @@ func TestCoverage(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"n1"}, c.Running)
 	assert.Equal(t, []string{"n2", "n4"}, c.Pending, "one is assumed, one has room")
-	assert.Equal(t, "agent: 1 running, 2 pending, 1 impossible, 2 not eligible; n3: lacks 0.25 cpu (it has 0.25 in all)", c.String())
+	assert.Equal(t, "agent: 1 running, 2 pending, 0 blocked, 1 impossible, 2 not eligible; n3: lacks 0.25 cpu (it has 0.25 in all)", c.String())
 	assert.Equal(t, []berth.Lack{{Reason: berth.Reason{Code: berth.Cordoned}}}, c.Ineligible[0].Lacks)
 	assert.Equal(t, "n6", c.Ineligible[1].Node)
 	assert.False(t, c.Complete())
@@ -260,6 +260,29 @@ func TestCoverage(t *testing.T) {
 	c, err = scheduler.CoverageOf(nil, agent)
 	require.NoError(t, err)
 	assert.True(t, c.Complete(), "there are no nodes")
+}
+
+// What is full now is told from what could never have an instance.
+func TestCoverageTellsBlockedFromImpossible(t *testing.T) {
+	agent := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": 500}, Ports: []berth.PortRange{{First: 80, Last: 80}}})
+	port := func(id string, cpu int64) berth.Node {
+		n := node(id, cpu)
+		n.Ports = []berth.PortRange{{First: 80, Last: 80}}
+		return n
+	}
+	s := newState(t, scheduler.StateConfig{}, port("full", 1000), port("room", 1000), port("small", 400), node("portless", 1000), port("web", 1000))
+	www := berth.NewGroup("www", berth.GroupSpec{Ports: []berth.PortRange{{First: 80, Last: 80}}})
+	require.NoError(t, s.Adopt(
+		scheduler.Running{Task: webGroup(501).Task("big"), Node: "full"},
+		scheduler.Running{Task: www.Task("www"), Node: "web", Grant: &berth.Grant{Ports: []uint16{80}}},
+	))
+	c, err := scheduler.CoverageOf(snapshotOf(t, s), agent)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"room"}, c.Pending)
+	assert.Equal(t, []string{"full", "web"}, names(c.Blocked))
+	assert.Equal(t, []string{"portless", "small"}, names(c.Impossible))
+	assert.False(t, c.Complete())
+	assert.Contains(t, c.String(), "agent: 0 running, 1 pending, 2 blocked, 2 impossible, 0 not eligible; full: ")
 }
 
 // mixture returns nodes and tasks of every kind: shapes, modes, rules, devices, more than there is room for.
@@ -372,7 +395,7 @@ func TestPlacedOrExplained(t *testing.T) {
 				want++
 				require.Equal(t, 1, fate["all of "+task.Group.Name()], "seed %d: %v suits no node", seed, task.Group)
 			}
-			for _, n := range slices.Concat(c.Pending, names(c.Impossible)) {
+			for _, n := range slices.Concat(c.Pending, names(c.Blocked), names(c.Impossible)) {
 				want++
 				require.Equal(t, 1, fate[task.Group.On(n).ID], "seed %d: %v on %s", seed, task.Group, n)
 			}

@@ -10,6 +10,9 @@ import (
 // Source is where capacity comes from: all of a cluster (a [State]), or what one framework was offered
 // (an offers.Book). It is the one interface behind both scheduling modes. Implementations may be used by
 // any number of goroutines; package schedulertest has the kit that every one must pass.
+//
+// If it also has a method Denies(*berth.Group) berth.Reason, [Scheduler.Schedule] asks that of each group before it plans.
+// Tasks of a group for which there is a reason are unplaced with it, whatever room there is.
 type Source interface {
 	// Snapshot returns the source as it is now.
 	Snapshot(ctx context.Context) (*cluster.Snapshot, error)
@@ -23,4 +26,10 @@ type Source interface {
 	// Changed returns a channel that is closed when something that a plan could use has changed since
 	// the call. Take it before the snapshot it is to guard.
 	Changed() <-chan struct{}
+}
+
+// denier is a Source that is not there for every group, as a book of offers is for one role. It is asked before there
+// is a plan: what it has room for is no matter of a group that it denies.
+type denier interface {
+	Denies(g *berth.Group) berth.Reason
 }

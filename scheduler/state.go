@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -130,12 +131,8 @@ func (s *State) unlock() {
 	s.mu.Unlock()
 }
 
-func wrap(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("scheduler: %w", err)
-}
+// wrap has every fault name the package.
+func wrap(err error) error { return faults.Of("scheduler", err) }
 
 // Snapshot returns the cluster as it is now, without the holds whose deadline has passed. Its cost does
 // not depend on the size of the cluster.

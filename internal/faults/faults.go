@@ -1,0 +1,48 @@
+// Package faults names the thing at fault on every line of an error that joins several.
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Of returns an error behind the name of what is at fault: each fault on a line of its own, and every line with the
+// name. It returns nil for nil.
+func Of(whose string, err error) error {
+	each := split(err)
+	for i := range each {
+		each[i] = fmt.Errorf("%s: %w", whose, each[i])
+	}
+	if len(each) == 1 {
+		return each[0]
+	}
+	return errors.Join(each...)
+}
+
+// split returns the faults that are joined in an error, also behind a name that somebody gave all of them together.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	var out []error
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			out = append(out, split(e)...)
+		}
+		return out
+	}
+	inner := errors.Unwrap(err)
+	each := split(inner)
+	if len(each) < 2 {
+		return []error{err}
+	}
+	whose, behind := strings.CutSuffix(err.Error(), inner.Error())
+	if !behind {
+		return []error{err}
+	}
+	for _, e := range each {
+		out = append(out, fmt.Errorf("%s%w", whose, e))
+	}
+	return out
+}
