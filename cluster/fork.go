@@ -170,9 +170,6 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 		return err
 	}
 	for _, row := range rows {
-		if f.s.Node(row).Node == nil {
-			continue // named twice
-		}
 		for slot, r := range f.s.On(row) { // walks the list as it was
 			if r.Group == store.Holds {
 				f.s.Remove(slot)
@@ -202,10 +199,17 @@ func (f *Fork) Cordon(cordon bool, ids ...string) error {
 	return nil
 }
 
+// rows returns the rows of nodes, in the order in which they are named first. What is done to one may give its row up, so
+// none is there twice.
 func (f *Fork) rows(ids []string) ([]uint32, error) {
 	var errs []error
 	rows := make([]uint32, 0, len(ids))
+	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
 		row, ok := f.s.FindNode(id)
 		if !ok {
 			errs = append(errs, fmt.Errorf("node %q: %w", id, berth.ErrUnknownNode))
