@@ -349,11 +349,11 @@ func checkGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int6
 }
 
 // grant is Choose on a node of the fork, or, where the caller wants a particular grant, its check. It
-// changes nothing. devices are the free units to choose from.
+// changes nothing, and returns a grant that is the fork's to keep. devices are the free units to choose from.
 func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, ports portRoom) (*berth.Grant, berth.Reason) {
 	n := f.s.Node(row).Node.Spec
 	if want != nil {
-		return want, checkGrant(g, n, want, devices, ports)
+		return want.Clone(), checkGrant(g, n, want, devices, ports)
 	}
 	return choose(g, n, devices, ports)
 }

@@ -66,7 +66,11 @@ func (f *Fork) Version() berth.Version {
 // snapshot came from. Operations on nodes that only the fork has will be refused there.
 func (f *Fork) Plan() *berth.Plan {
 	f = f.ready()
-	return &berth.Plan{Version: f.base, Ops: slices.Clone(f.ops)}
+	ops := slices.Clone(f.ops)
+	for i := range ops {
+		ops[i].Hold, ops[i].Grant = ops[i].Hold.Clone(), ops[i].Grant.Clone() // the plan is its receiver's to change
+	}
+	return &berth.Plan{Version: f.base, Ops: ops}
 }
 
 // Len returns the number of nodes.
@@ -248,9 +252,7 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
 	}
 	if why.Code == berth.None && f.journal {
 		kept := op
-		if op.Hold != nil {
-			kept.Hold = op.Hold.Clone()
-		}
+		kept.Hold = op.Hold.Clone()
 		f.ops = append(f.ops, kept)
 	}
 	return op, why
