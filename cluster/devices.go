@@ -230,6 +230,9 @@ func (s *stock) lack(d *berth.DeviceRequest) berth.Lack {
 	l := berth.Lack{Reason: s.reason(d)}
 	switch l.Reason.Code {
 	case berth.NoDevice:
+		if s.all > 0 { // then whole devices are asked for: one would do for a share
+			l.Short = int64(d.Count-s.whole) * berth.DeviceUnits
+		}
 		l.Detail = fmt.Sprintf("it has %d", s.all)
 		if slices.Sort(s.others); len(s.others) > 0 {
 			l.Detail += " and others: " + short(s.others)

@@ -239,7 +239,7 @@ func TestZeroAndNilArePassedOver(t *testing.T) {
 		g := other.group
 		for _, n := range []cluster.NodeView{{}, foreign} {
 			assert.False(t, f.Fits(g, n))
-			assert.Equal(t, []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode}}}, f.Lacks(g, n))
+			assert.Equal(t, []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode, Subject: n.ID()}}}, f.Lacks(g, n))
 			assert.False(t, f.Fits(nil, n))
 			assert.NotEmpty(t, f.Lacks(nil, n))
 			_, _, _, _ = n.Capacity(), n.Free(), n.Node(), slices.Collect(n.Tasks())

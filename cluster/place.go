@@ -192,6 +192,9 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if err := grant.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("task %q: grant: %w", t.ID, err))
 	}
+	if t.Group.Err() == nil && f.differs(f.shape(t.Group)) {
+		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}))
+	}
 	if ok && t.Group.Err() == nil {
 		for _, need := range t.Group.Requirements().Needs {
 			if taken := f.taken(row, need.Name); taken > math.MaxInt64-need.Amount {
@@ -206,9 +209,6 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 		f.s.Dim(need.Name)
 	}
 	sh := f.shape(t.Group)
-	if f.differs(sh) {
-		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
-	}
 	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node, nil)
 	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra})
 	return nil

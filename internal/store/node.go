@@ -161,9 +161,11 @@ func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 
 // SetCordoned marks a node as taking no new tasks, or takes the mark away.
 func (s *Store) SetCordoned(row uint32, cordoned bool) {
-	ns := s.node(row)
-	s.noteFlag(nodeCordoned, row, ns.Cordoned)
-	ns.Cordoned = cordoned
+	if s.Node(row).Cordoned == cordoned {
+		return
+	}
+	s.noteFlag(nodeCordoned, row, !cordoned)
+	s.node(row).Cordoned = cordoned
 	s.changed(row, NoGroup)
 }
 
