@@ -39,7 +39,7 @@ func choose(g *berth.Group, n *berth.Node, devices []int64, ports portRoom) (*be
 		out.Devices = shares
 	}
 	if r.UsesPorts() {
-		granted, short := choosePorts(r, n, ports)
+		granted, short := choosePorts(r, ports)
 		if len(short) > 0 {
 			return nil, short[0].why
 		}

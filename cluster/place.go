@@ -145,7 +145,7 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 		name := f.s.Dims()[need.Dim]
 		switch i := r.DeviceOf(name); {
 		case i < 0:
-			return f.shortOf(row, name, need.Amount)
+			return f.shortOf(row, name, need.Amount, nil)
 		case Serves(n.Node.Spec, &r.Devices[i], n.Devices):
 			return berth.Reason{Code: berth.UnitsTaken, Subject: name}
 		}

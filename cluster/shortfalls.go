@@ -57,7 +57,7 @@ func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func
 		}
 	}
 	if r.UsesPorts() {
-		_, missing := choosePorts(r, n, unused(n, used))
+		_, missing := choosePorts(r, unused(n, used))
 		for _, s := range missing {
 			l := berth.Lack{Reason: s.why}
 			if who != nil {

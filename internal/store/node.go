@@ -129,12 +129,7 @@ func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 		free[d] += at(n.capacity.dense, d) - at(old.capacity.dense, d)
 	}
 	rare := ns.rare
-	for _, has := range n.capacity.rare {
-		rare = changedBy(rare, has.Dim, has.Amount)
-	}
-	for _, had := range old.capacity.rare {
-		rare = changedBy(rare, had.Dim, -had.Amount)
-	}
+	rare = changedByAll(changedByAll(rare, n.capacity.rare, 1), old.capacity.rare, -1)
 	devices, stray := slices.Clone(n.Devices), int64(0)
 	s.changed(row, NoGroup)
 	for slot, r := range s.On(row) {
