@@ -27,6 +27,8 @@ type Fork struct {
 
 	domainsOf map[string]*eligibleDomains
 	spreads   map[spreadKey]*spread
+
+	spreadCells int // entries of spreads
 }
 
 // NewFork returns a cluster without nodes, the beginning of a lineage of its own.
@@ -139,7 +141,8 @@ func (f *Fork) AddNodes(nodes ...berth.Node) error {
 // room for them or breaks a rule of theirs: that is for the host to heal. Tasks and holds keep their devices by ID, in
 // whatever order the devices are now; a share of one that is gone or unhealthy blocks no other, and the node counts as
 // overcommitted while a task has it. It updates all of them or,
-// with every fault of every one, none.
+// with every fault of every one, none. That devices come back of which so much is taken, together with what was placed as a
+// plain resource of their class meanwhile, that it does not fit in an int64 is a fault too.
 func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 	f = f.ready()
 	var errs []error
@@ -148,8 +151,10 @@ func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 		if err := n.Err(); err != nil {
 			errs = append(errs, err)
 		}
-		if _, ok := f.s.FindNode(n.ID); !ok {
+		if row, ok := f.s.FindNode(n.ID); !ok {
 			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, berth.ErrUnknownNode))
+		} else if class, bad := f.wraps(row, n); bad {
+			errs = append(errs, fmt.Errorf("node %q: resource %q: what its tasks and holds take: %w", n.ID, class, berth.ErrOverflow))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
