@@ -101,6 +101,7 @@ type Group struct {
 	spec GroupSpec
 	err  error
 	req  Requirements
+	text string // the fingerprint of the spec
 }
 
 // NewGroup returns a group. A group with faults is never scheduled: every entry point that is handed
@@ -109,6 +110,7 @@ func NewGroup(name string, spec GroupSpec) *Group {
 	g := &Group{name: name, spec: spec.clone()}
 	if g.err = g.check(); g.err == nil {
 		g.req.compile(&g.spec)
+		g.text = g.spec.fingerprint()
 	}
 	return g
 }
@@ -159,7 +161,7 @@ func (g *Group) Priority() int { return g.given().spec.Priority }
 // Equal reports whether two groups have the same name and equal specs. A group with faults equals only
 // itself.
 func (g *Group) Equal(o *Group) bool {
-	return g == o || g.Err() == nil && o.Err() == nil && g.name == o.name && g.spec.fingerprint() == o.spec.fingerprint()
+	return g == o || g.Err() == nil && o.Err() == nil && g.name == o.name && g.text == o.text
 }
 
 // Task returns the task of that ID.

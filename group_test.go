@@ -1,6 +1,7 @@
 package berth_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -118,4 +119,17 @@ func TestGroupKeepsItsSpec(t *testing.T) {
 	assert.Equal(t, berth.GroupSpec{Request: berth.Resources{"cpu": 1}, Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1, Models: []string{"A"}}}, Ports: []berth.PortRange{{First: 1, Last: 1}}}, g.Spec())
 	assert.Equal(t, berth.Resources{"cpu": 1, "gpu": 1000}, g.Cost())
 	assert.Empty(t, g.Tasks(-1))
+}
+
+// Comparing groups costs the same however large their specs are: a source does it for every placement.
+func TestEqualBuildsNothing(t *testing.T) {
+	spec := berth.GroupSpec{Request: berth.Resources{}}
+	for i := range 100 {
+		spec.Request[fmt.Sprint("r", i)] = 1
+	}
+	a, b := berth.NewGroup("g", spec), berth.NewGroup("g", spec)
+	assert.True(t, a.Equal(b))
+	assert.Zero(t, testing.AllocsPerRun(10, func() { a.Equal(b) }))
+	spec.Request["r1"] = 2
+	assert.False(t, a.Equal(berth.NewGroup("g", spec)))
 }

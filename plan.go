@@ -104,6 +104,9 @@ func (g *Grant) Err() error {
 		return nil
 	}
 	errs := shareFaults(g.Devices)
+	for p := range faultyPorts(g.Ports) {
+		errs = append(errs, portFault(p))
+	}
 	return errors.Join(errs...)
 }
 
@@ -171,7 +174,7 @@ func (h *Hold) Err() error {
 		add(err)
 	}
 	for p := range faultyPorts(h.Ports) {
-		add(fmt.Errorf("port %d: zero or named twice", p))
+		add(portFault(p))
 	}
 	if h.Lease > Optimistic {
 		add(fmt.Errorf("unknown lease %d", h.Lease))
@@ -181,6 +184,8 @@ func (h *Hold) Err() error {
 	}
 	return errors.Join(errs...)
 }
+
+func portFault(p uint16) error { return fmt.Errorf("port %d: zero or named twice", p) }
 
 // shareFaults returns what is wrong with shares that one hold or task has on one node.
 func shareFaults(shares []DeviceShare) []error {
@@ -251,8 +256,11 @@ func (p *Plan) Evict(task string, hold *Hold) {
 	p.Ops = append(p.Ops, Op{Kind: Evict, ID: task, Hold: hold})
 }
 
-// String prints the plan one operation a line, then the unplaced tasks. Equal plans print alike.
+// String prints the plan one operation a line, then the unplaced tasks; nothing for no plan. Equal plans print alike.
 func (p *Plan) String() string {
+	if p == nil {
+		return ""
+	}
 	var b strings.Builder
 	for _, op := range p.Ops {
 		fmt.Fprintln(&b, op)

@@ -74,3 +74,13 @@ web-9: denied quota
 `, p.String())
 	assert.Equal(t, "drop h1: unknown hold h1", berth.Refusal{Op: p.Ops[3], Reason: berth.Reason{Code: berth.UnknownHold, Subject: "h1"}}.String())
 }
+
+func TestNoPlanPrintsNothing(t *testing.T) {
+	assert.Empty(t, (*berth.Plan)(nil).String())
+}
+
+// A grant names a port as a hold does: not zero, and once.
+func TestGrantErrAboutPorts(t *testing.T) {
+	assert.NoError(t, (&berth.Grant{Ports: []uint16{81, 80}}).Err())
+	assert.EqualError(t, (&berth.Grant{Ports: []uint16{80, 0, 80}}).Err(), "port 0: zero or named twice\nport 80: zero or named twice")
+}

@@ -55,7 +55,7 @@ const (
 	// Covered: a daemon group already has its instance on the node.
 	Covered
 
-	// UnknownNode: no such node; the subject is its ID.
+	// UnknownNode: no such node; the subject is its ID, empty where no node was given.
 	UnknownNode
 	// UnknownTask: no such task; the subject is its ID.
 	UnknownTask
@@ -159,6 +159,10 @@ func (e *Explanation) Helps() string {
 		case DeviceTaken:
 			room = append(room, "room for "+subject)
 		case NoDevice:
+			if l.Short > 0 { // the node has some, so another number of them would do than is asked for
+				_, what, _ := strings.Cut(subject, " ")
+				subject = formatUnits(l.Short) + " more " + what
+			}
 			room = append(room, subject)
 		case Tainted:
 			changes = append(changes, "tolerating "+subject)
@@ -196,7 +200,8 @@ type NearMiss struct {
 type Lack struct {
 	Reason Reason
 	// Short is by how much more than what is free a task takes, for [Insufficient] and [TooSmall], and in units for
-	// [UnitsTaken]; else 0.
+	// [UnitsTaken]. For [NoDevice], where the node has some of the devices, it is the units of those to be added to
+	// the free ones. Else it is 0.
 	Short int64
 	// Detail is what stands in the way, such as the tasks in the node's domain or on its ports.
 	Detail string

@@ -67,7 +67,7 @@ func TestExplanationString(t *testing.T) {
 
 func TestHelps(t *testing.T) {
 	for want, why := range map[string]berth.Reason{
-		"2 gpu on n1 would do":                        {Code: berth.NoDevice, Subject: "2 gpu"},
+		"2 more gpu on n1 would do":                   {Code: berth.NoDevice, Subject: "2 gpu"},
 		"2 more cpu on n1 would do":                   {Code: berth.Insufficient, Subject: "cpu"},
 		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
 		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
@@ -81,6 +81,8 @@ func TestHelps(t *testing.T) {
 		e.Nearest.Lacks = append(e.Nearest.Lacks, berth.Lack{Reason: berth.Reason{Code: berth.PortTaken, Subject: "80"}})
 		assert.Empty(t, e.Helps(), "one change is not enough")
 	}
+	none := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: berth.Reason{Code: berth.NoDevice, Subject: "2 gpu"}}}}}
+	assert.Equal(t, "2 gpu on n1 would do", none.Helps(), "of devices of which the node has none")
 	assert.Empty(t, (*berth.Explanation)(nil).Helps())
 	assert.Empty(t, new(berth.Explanation).Helps())
 }

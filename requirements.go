@@ -98,14 +98,7 @@ func (r *Requirements) needs(s *GroupSpec) {
 }
 
 func (r *Requirements) rules(s *GroupSpec) {
-	said := map[string]bool{}
-	for _, rule := range s.Rules {
-		text := rule.String()
-		if said[text] {
-			continue // said again, a rule adds nothing but the same reason once more
-		}
-		said[text] = true
-		// A host's rule can be of several kinds, and says something as each.
+	for _, rule := range s.Rules { // a host's rule can be of several kinds, and says something as each
 		if rule, ok := rule.(NodeRule); ok {
 			r.NodeRules = append(r.NodeRules, rule)
 		}
@@ -116,6 +109,22 @@ func (r *Requirements) rules(s *GroupSpec) {
 			r.Tolerations = append(r.Tolerations, rule)
 		}
 	}
+	r.NodeRules, r.DomainRules, r.Tolerations = unlike(r.NodeRules), unlike(r.DomainRules), unlike(r.Tolerations)
+}
+
+// unlike returns rules of one kind without those that print like an earlier one: said again, a rule adds nothing but the
+// same reason once more.
+func unlike[C Constraint](rules []C) []C {
+	if len(rules) < 2 {
+		return rules
+	}
+	said := make(map[string]bool, len(rules))
+	return slices.DeleteFunc(rules, func(rule C) bool {
+		text := rule.String()
+		again := said[text]
+		said[text] = true
+		return again
+	})
 }
 
 func (r *Requirements) read(rule NodeRule) {

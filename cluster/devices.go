@@ -39,7 +39,7 @@ func choose(g *berth.Group, n *berth.Node, devices []int64, ports portRoom) (*be
 		out.Devices = shares
 	}
 	if r.UsesPorts() {
-		granted, short := choosePorts(r, n, ports)
+		granted, short := choosePorts(r, ports)
 		if len(short) > 0 {
 			return nil, short[0].why
 		}
@@ -230,6 +230,9 @@ func (s *stock) lack(d *berth.DeviceRequest) berth.Lack {
 	l := berth.Lack{Reason: s.reason(d)}
 	switch l.Reason.Code {
 	case berth.NoDevice:
+		if s.all > 0 { // then whole devices are asked for: one would do for a share
+			l.Short = int64(d.Count-s.whole) * berth.DeviceUnits
+		}
 		l.Detail = fmt.Sprintf("it has %d", s.all)
 		if slices.Sort(s.others); len(s.others) > 0 {
 			l.Detail += " and others: " + short(s.others)
@@ -349,11 +352,11 @@ func checkGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int6
 }
 
 // grant is Choose on a node of the fork, or, where the caller wants a particular grant, its check. It
-// changes nothing. devices are the free units to choose from.
+// changes nothing, and returns a grant that is the fork's to keep. devices are the free units to choose from.
 func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, ports portRoom) (*berth.Grant, berth.Reason) {
 	n := f.s.Node(row).Node.Spec
 	if want != nil {
-		return want, checkGrant(g, n, want, devices, ports)
+		return want.Clone(), checkGrant(g, n, want, devices, ports)
 	}
 	return choose(g, n, devices, ports)
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -93,14 +94,14 @@ func (f *Fork) domains(sh *shape, key string) berth.Domains {
 	return d
 }
 
-// maxRemembered bounds what a fork remembers of domains; beyond it starts anew.
-const maxRemembered = 4096
+// remembered bounds what a fork remembers of domains, and of spreads: not their number, for one can be of every node.
+func (f *Fork) remembered() int { return max(4096, 4*f.s.Rows()) }
 
 // eligibleDomains are the domains of the nodes that are eligible for a group and not cordoned, under one attribute. It is
 // the same for all groups for which the same nodes are eligible.
 type eligibleDomains struct {
-	at    uint64         // Fork.nodes when it was made
-	nodes map[uint32]int // eligible nodes by interned value, for [berth.NodeID] by row
+	at    uint64              // Fork.nodes when it was made
+	nodes map[uint32]struct{} // by interned value, for [berth.NodeID] by row
 }
 
 func (f *Fork) eligibleDomains(g *berth.Group, key string) *eligibleDomains {
@@ -109,11 +110,7 @@ func (f *Fork) eligibleDomains(g *berth.Group, key string) *eligibleDomains {
 	if e != nil && e.at == f.nodes {
 		return e
 	}
-	e = &eligibleDomains{at: f.nodes, nodes: map[uint32]int{}}
-	if f.domainsOf == nil || len(f.domainsOf) >= maxRemembered {
-		f.domainsOf = map[string]*eligibleDomains{}
-	}
-	f.domainsOf[name] = e
+	e = &eligibleDomains{at: f.nodes, nodes: map[uint32]struct{}{}}
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
@@ -121,12 +118,40 @@ func (f *Fork) eligibleDomains(g *berth.Group, key string) *eligibleDomains {
 			continue
 		}
 		if key == berth.NodeID {
-			e.nodes[row]++
+			e.nodes[row] = struct{}{}
 		} else if v, ok := n.Node.Attr(id); ok {
-			e.nodes[v]++
+			e.nodes[v] = struct{}{}
 		}
 	}
+	f.remember(name, e)
 	return e
+}
+
+// remember keeps domains for the next time. Where there would be too many, those of nodes as they were before go first, then all
+// the others.
+func (f *Fork) remember(name string, e *eligibleDomains) {
+	delete(f.domainsOf, name)
+	size := 1 + len(e.nodes)
+	for _, other := range f.domainsOf {
+		size += 1 + len(other.nodes)
+	}
+	if size > f.remembered() {
+		maps.DeleteFunc(f.domainsOf, func(_ string, other *eligibleDomains) bool {
+			stale := other.at != f.nodes
+			if stale {
+				size -= 1 + len(other.nodes)
+			}
+			return stale
+		})
+		if size > f.remembered() {
+			clear(f.domainsOf)
+		}
+		f.spreads, f.spreadCells = nil, 0 // they know the domains that went
+	}
+	if f.domainsOf == nil {
+		f.domainsOf = map[string]*eligibleDomains{}
+	}
+	f.domainsOf[name] = e
 }
 
 type spreadKey struct{ group, attribute string }
@@ -157,21 +182,23 @@ func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread 
 			return s
 		}
 		if counted := key == berth.NodeID || slices.Contains(sh.keys, id); ok && counted {
+			before := len(s.tasks)
 			for _, c := range changes {
 				if c.Group == sh.id {
 					f.follow(s, sh, c.Row, key, id)
 				}
 			}
+			f.spreadCells += len(s.tasks) - before
 			s.at = now
 			s.settle()
 			return s
 		}
 	}
 	s = &spread{over: eligible, group: sh.id, at: now, tasks: map[uint32]int{}, sizes: map[int]int{}}
-	if f.spreads == nil || len(f.spreads) >= maxRemembered {
-		f.spreads = map[spreadKey]*spread{}
+	if old := f.spreads[name]; old != nil {
+		delete(f.spreads, name)
+		f.spreadCells -= 1 + len(old.tasks)
 	}
-	f.spreads[name] = s
 	for slot := range f.s.Members(sh.id) {
 		if r := f.s.Record(slot); r.Row != store.None {
 			if domain, ok := f.domainOf(r.Row, key, id); ok {
@@ -180,6 +207,12 @@ func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread 
 		}
 	}
 	s.settle()
+	cells := 1 + len(s.tasks)
+	if f.spreads == nil || f.spreadCells+cells > f.remembered() {
+		f.spreads, f.spreadCells = map[spreadKey]*spread{}, 0
+	}
+	f.spreads[name] = s
+	f.spreadCells += cells
 	return s
 }
 
@@ -210,7 +243,7 @@ func (f *Fork) domainOf(row uint32, key string, id uint32) (uint32, bool) {
 // set sets the number of tasks in a domain.
 func (s *spread) set(domain uint32, tasks int) {
 	was := s.tasks[domain]
-	if s.over.nodes[domain] == 0 || was == tasks {
+	if _, eligible := s.over.nodes[domain]; !eligible || was == tasks {
 		return
 	}
 	if was > 0 {

@@ -44,7 +44,7 @@ func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}}}
 	}
 	if !f.has(n) {
-		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode}}}
+		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode, Subject: n.ID()}}}
 	}
 	_, row := n.at()
 	return f.offered(f.lacks(nil, f.shape(g), row, true), row)
@@ -184,11 +184,12 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 }
 
 // Missing returns how many tasks of a gang have no place yet, up to its size, if so many more than the view shows have been
-// picked; 0 for other groups. Tasks that stop do not count. It is for berth's own packages: no other has a view.
+// picked; 0 for other groups. Tasks that stop do not count; no view shows none. It is for berth's own packages: no other has a view.
 func Missing(v *store.View, g *berth.Group, picked int) int {
 	if g.Mode() != berth.Gang {
 		return 0
 	}
+	v = v.Shown()
 	if id, ok := v.FindGroup(g.Name()); ok {
 		for slot := range v.Members(id) {
 			if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {

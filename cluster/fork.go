@@ -27,6 +27,8 @@ type Fork struct {
 
 	domainsOf map[string]*eligibleDomains
 	spreads   map[spreadKey]*spread
+
+	spreadCells int // entries of spreads
 }
 
 // NewFork returns a cluster without nodes, the beginning of a lineage of its own.
@@ -66,7 +68,11 @@ func (f *Fork) Version() berth.Version {
 // snapshot came from. Operations on nodes that only the fork has will be refused there.
 func (f *Fork) Plan() *berth.Plan {
 	f = f.ready()
-	return &berth.Plan{Version: f.base, Ops: slices.Clone(f.ops)}
+	ops := slices.Clone(f.ops)
+	for i := range ops {
+		ops[i].Hold, ops[i].Grant = ops[i].Hold.Clone(), ops[i].Grant.Clone() // the plan is its receiver's to change
+	}
+	return &berth.Plan{Version: f.base, Ops: ops}
 }
 
 // Len returns the number of nodes.
@@ -135,7 +141,8 @@ func (f *Fork) AddNodes(nodes ...berth.Node) error {
 // room for them or breaks a rule of theirs: that is for the host to heal. Tasks and holds keep their devices by ID, in
 // whatever order the devices are now; a share of one that is gone or unhealthy blocks no other, and the node counts as
 // overcommitted while a task has it. It updates all of them or,
-// with every fault of every one, none.
+// with every fault of every one, none. That devices come back of which so much is taken, together with what was placed as a
+// plain resource of their class meanwhile, that it does not fit in an int64 is a fault too.
 func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 	f = f.ready()
 	var errs []error
@@ -144,8 +151,10 @@ func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 		if err := n.Err(); err != nil {
 			errs = append(errs, err)
 		}
-		if _, ok := f.s.FindNode(n.ID); !ok {
+		if row, ok := f.s.FindNode(n.ID); !ok {
 			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, berth.ErrUnknownNode))
+		} else if class, bad := f.wraps(row, n); bad {
+			errs = append(errs, fmt.Errorf("node %q: resource %q: what its tasks and holds take: %w", n.ID, class, berth.ErrOverflow))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -170,9 +179,6 @@ func (f *Fork) RemoveNodes(ids ...string) error {
 		return err
 	}
 	for _, row := range rows {
-		if f.s.Node(row).Node == nil {
-			continue // named twice
-		}
 		for slot, r := range f.s.On(row) { // walks the list as it was
 			if r.Group == store.Holds {
 				f.s.Remove(slot)
@@ -207,10 +213,17 @@ func (f *Fork) setCordoned(cordoned bool, ids []string) error {
 	return nil
 }
 
+// rows returns the rows of nodes, in the order in which they are named first. What is done to one may give its row up, so
+// none is there twice.
 func (f *Fork) rows(ids []string) ([]uint32, error) {
 	var errs []error
 	rows := make([]uint32, 0, len(ids))
+	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
 		row, ok := f.s.FindNode(id)
 		if !ok {
 			errs = append(errs, fmt.Errorf("node %q: %w", id, berth.ErrUnknownNode))
@@ -249,9 +262,7 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
 	}
 	if why.Code == berth.None && f.journal {
 		kept := op
-		if op.Hold != nil {
-			kept.Hold = op.Hold.Clone()
-		}
+		kept.Hold = op.Hold.Clone()
 		f.ops = append(f.ops, kept)
 	}
 	return op, why

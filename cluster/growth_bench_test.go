@@ -33,6 +33,8 @@ func BenchmarkGrowth(b *testing.B) {
 		{"taints", 4000, taints},
 		{"broken-rules", 4000, brokenRules},
 		{"ports-lacks", 4000, portsLack},
+		{"port-ranges-fits", 8000, portRanges},
+		{"device-classes-update", 4000, deviceClassesUpdate},
 		{"devices-update", 2000, updateDevices},
 	} {
 		for _, n := range []int{row.n, 2 * row.n} {
@@ -231,6 +233,26 @@ func portsLack(b *testing.B, n int) func() {
 	g := berth.NewGroup("g", spec)
 	node, _ := f.Node("n")
 	return func() { f.Lacks(g, node) }
+}
+
+// portRanges is a node that has n ports, each a range of its own, and a group that asks for all of them.
+func portRanges(b *testing.B, n int) func() {
+	var ports []berth.PortRange
+	for i := range n {
+		ports = append(ports, berth.PortRange{First: uint16(1 + 2*i), Last: uint16(1 + 2*i)})
+	}
+	f := cluster.NewFork()
+	require.NoError(b, f.AddNodes(berth.Node{ID: "n", Ports: ports}))
+	node, _ := f.Node("n")
+	g := berth.NewGroup("g", berth.GroupSpec{Ports: ports})
+	return func() { require.True(b, f.Fits(g, node)) }
+}
+
+func deviceClassesUpdate(b *testing.B, n int) func() {
+	f, _ := classes(b, n)
+	node, _ := f.Node("n")
+	spec := node.Node()
+	return func() { require.NoError(b, f.UpdateNodes(spec)) }
 }
 
 func updateDevices(b *testing.B, n int) func() {

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -515,6 +516,11 @@ func (h *history) adopt(l *line) {
 			ok = ok && s.Class != "" && !seen[name]
 			seen[name] = true
 		}
+		ports := map[uint16]bool{0: true}
+		for _, p := range grant.Ports {
+			ok = ok && !ports[p]
+			ports[p] = true
+		}
 	}
 	if ok {
 		taken := m.taken(node, true)
@@ -568,7 +574,8 @@ func (h *history) explain(l *line) {
 		got := reasons{}
 		for _, lack := range l.fork.Lacks(k.group, n) {
 			got[lack.Reason] = true
-			amount := slices.Contains([]berth.Code{berth.Insufficient, berth.TooSmall, berth.UnitsTaken}, lack.Reason.Code)
+			amount := slices.Contains([]berth.Code{berth.Insufficient, berth.TooSmall, berth.UnitsTaken}, lack.Reason.Code) ||
+				lack.Reason.Code == berth.NoDevice && !strings.HasPrefix(lack.Detail, "it has 0")
 			require.Equal(h.t, amount, lack.Short > 0, "%v", lack)
 		}
 		require.Equal(h.t, want, got, "%s on %s", k.group, n.ID())

@@ -34,12 +34,45 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 		return why
 	}
 	row, _ := f.s.FindNode(h.Node)
+	extra, why := f.room(h, row, nil)
+	if why.Code == berth.None {
+		f.hold(extra, row)
+	}
+	return why
+}
+
+// hold makes a hold for which there is room.
+func (f *Fork) hold(extra *store.Extra, row uint32) {
+	h := extra.Hold
+	f.s.Add(h.ID, store.Record{Group: store.Holds, Row: row, Deadline: store.DeadlineOf(h.Deadline), Extra: extra})
+}
+
+// room returns what a hold takes on its node, or what is short for it once a task is gone from there, if one is named. It
+// changes nothing.
+func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra, berth.Reason) {
+	n := f.s.Node(row)
+	var back map[int32]int64 // by dimension
+	free, devices := f.unusedOn(row), n.Devices
+	if gone != nil {
+		back = map[int32]int64{}
+		for _, need := range f.s.Group(gone.Group).Request {
+			back[need.Dim] = need.Amount
+		}
+		if x := gone.Extra; x != nil {
+			for _, spare := range x.Spare {
+				back[spare.Dim] -= spare.Amount
+			}
+			devices, free.back = slices.Clone(devices), x.Ports
+			for _, d := range x.Devices {
+				devices[d.Index] += d.Units
+			}
+		}
+	}
 	c := h.Clone()
 	slices.Sort(c.Ports)
-	n := f.s.Node(row)
 	for name, q := range c.Resources.All() {
-		if why := f.shortOf(row, name, q); why.Code != berth.None {
-			return why
+		if why := f.shortOf(row, name, q, back); why.Code != berth.None {
+			return nil, why
 		}
 	}
 	k := -1
@@ -51,34 +84,32 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 			why.Code = berth.NoDevice
 		case n.Node.Spec.Devices[i].Unhealthy:
 			why.Code = berth.DeviceUnhealthy
-		case n.Devices[i] < units:
+		case devices[i] < units:
 			why.Code = berth.DeviceTaken
 		default:
 			continue
 		}
-		return why
+		return nil, why
 	}
-	free := f.unusedOn(row)
 	for _, p := range c.Ports {
 		if code := free.why(p); code != berth.None {
-			return berth.Reason{Code: code, Subject: onePort(p)}
+			return nil, berth.Reason{Code: code, Subject: onePort(p)}
 		}
 	}
 	extra := f.holdExtra(c, n.Node, finder(n.Node.Spec, len(c.Devices)))
 	for _, need := range extra.Needs { // of classes of devices too: an adopted task may have units of no device in particular
-		if f.s.FreeOf(row, need.Dim) < need.Amount {
-			return berth.Reason{Code: berth.UnitsTaken, Subject: f.s.Dims()[need.Dim]}
+		if f.s.FreeOf(row, need.Dim)+back[need.Dim] < need.Amount {
+			return nil, berth.Reason{Code: berth.UnitsTaken, Subject: f.s.Dims()[need.Dim]}
 		}
 	}
-	f.s.Add(c.ID, store.Record{Group: store.Holds, Row: row, Deadline: store.DeadlineOf(c.Deadline), Extra: extra})
-	return berth.Reason{}
+	return extra, berth.Reason{}
 }
 
-// shortOf says why a node cannot give so much of a resource.
-func (f *Fork) shortOf(row uint32, name string, q int64) berth.Reason {
+// shortOf says why a node cannot give so much of a resource, once what comes back of it is free too.
+func (f *Fork) shortOf(row uint32, name string, q int64, back map[int32]int64) berth.Reason {
 	d, ok := f.s.DimOf(name)
 	switch {
-	case q <= 0 || ok && f.s.FreeOf(row, d) >= q:
+	case q <= 0 || ok && f.s.FreeOf(row, d)+back[d] >= q:
 		return berth.Reason{}
 	case f.s.Node(row).Node.Spec.Capacity[name] < q:
 		return berth.Reason{Code: berth.TooSmall, Subject: name}
@@ -185,7 +216,7 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 		ports = append(ports, d.hold.Ports...)
 	}
 	slices.Sort(ports)
-	grant, why := f.grant(sh.group, row, want, devices, portRoom{node: node.Ports, held: ports})
+	grant, why := f.grant(sh.group, row, want, devices, portRoom{node: sortedPorts(node.Ports), held: ports})
 	switch why.Code {
 	case berth.None:
 	case berth.DeviceTaken: // all that is held was free for it
@@ -313,11 +344,16 @@ func (f *Fork) evict(op berth.Op) berth.Reason {
 		return why
 	}
 	// The hold must fit once the task is gone, and nothing may change if it does not.
-	trial := Over(f.s.Snapshot().Fork())
-	trial.s.Detach(slot)
-	if why := trial.take(op.Hold); why.Code != berth.None {
+	row, _ := f.s.FindNode(op.Hold.Node)
+	gone := f.s.Record(slot)
+	if gone.Row != row {
+		gone = nil
+	}
+	extra, why := f.room(op.Hold, row, gone)
+	if why.Code != berth.None {
 		return why
 	}
 	f.s.Remove(slot)
-	return f.take(op.Hold)
+	f.hold(extra, row)
+	return berth.Reason{}
 }

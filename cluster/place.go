@@ -145,7 +145,7 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 		name := f.s.Dims()[need.Dim]
 		switch i := r.DeviceOf(name); {
 		case i < 0:
-			return f.shortOf(row, name, need.Amount)
+			return f.shortOf(row, name, need.Amount, nil)
 		case Serves(n.Node.Spec, &r.Devices[i], n.Devices):
 			return berth.Reason{Code: berth.UnitsTaken, Subject: name}
 		}
@@ -192,9 +192,12 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if err := grant.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("task %q: grant: %w", t.ID, err))
 	}
+	if t.Group.Err() == nil && f.differs(f.shape(t.Group)) {
+		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}))
+	}
 	if ok && t.Group.Err() == nil {
 		for _, need := range t.Group.Requirements().Needs {
-			if taken := f.taken(row, need.Name); taken > math.MaxInt64-need.Amount {
+			if taken := f.taken(row, need.Name, need.Amount); taken > math.MaxInt64-need.Amount {
 				errs = append(errs, fmt.Errorf("task %q: node %q: resource %q: %d + %d: %w", t.ID, node, need.Name, taken, need.Amount, berth.ErrOverflow))
 			}
 		}
@@ -206,36 +209,85 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 		f.s.Dim(need.Name)
 	}
 	sh := f.shape(t.Group)
-	if f.differs(sh) {
-		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
-	}
 	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node, nil)
 	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra})
 	return nil
 }
 
-// taken returns how much of a resource the tasks and holds on a node take. It never exceeds an int64:
-// Adopt sees to that, and nothing else takes more than is free. So no change of capacity can make a
-// free amount wrap.
-func (f *Fork) taken(row uint32, name string) int64 {
+// taken returns how much of a resource the tasks and holds on a node take, what they take of devices that are away
+// included, as far as it matters if so much more is to be taken. An adoption lets it exceed no int64, Place and Take take no more
+// than is free, and no description that UpdateNodes accepts brings back what does not fit. So no free amount wraps.
+func (f *Fork) taken(row uint32, name string, more int64) int64 {
 	d, ok := f.s.DimOf(name)
 	if !ok {
 		return 0
 	}
-	taken := f.s.Node(row).Node.CapacityOf(d) - f.s.FreeOf(row, d)
-	if f.s.Node(row).Stray > 0 { // what is not taken now will be if the devices come back
-		for _, r := range f.s.On(row) {
-			if r.Extra == nil {
-				continue
-			}
-			for _, n := range r.Extra.Spare {
-				if n.Dim == d {
-					taken += n.Amount
+	n := f.s.Node(row).Node
+	taken := n.CapacityOf(d) - f.s.FreeOf(row, d)
+	if more < farBelow && taken < farBelow-more {
+		return taken
+	}
+	if away := f.away(row, n.Spec, name); taken <= math.MaxInt64-away {
+		return taken + away
+	}
+	return math.MaxInt64
+}
+
+// farBelow is so much less than the most there is that no devices can be missing from it: each is a [berth.DeviceUnits] of
+// the difference, and an entry of a list in memory.
+const farBelow = math.MaxInt64 / 2
+
+// away returns what of a class the tasks and holds on a node would take besides if its devices were all there and healthy,
+// given how the node is described.
+func (f *Fork) away(row uint32, n *berth.Node, class string) int64 {
+	find := finder(n, len(n.Devices))
+	units := func(shares []berth.DeviceShare) (sum int64) {
+		for k := range shares {
+			if shares[k].Class == class {
+				if i := find(&shares[k]); i < 0 || n.Devices[i].Unhealthy {
+					sum += shares[k].Units
 				}
 			}
 		}
+		return sum
 	}
-	return taken
+	var away int64
+	for _, r := range f.s.On(row) {
+		switch x := r.Extra; {
+		case x == nil:
+		case x.Hold != nil && x.Hold.Lease != berth.Optimistic:
+			away += units(x.Hold.Devices)
+		case x.Grant != nil:
+			requests := f.s.Group(r.Group).Spec.Requirements()
+			if i := requests.DeviceOf(class); i >= 0 {
+				away += min(units(x.Grant.Devices), requests.Devices[i].Units())
+			}
+		}
+	}
+	return away
+}
+
+// wraps reports of which class of its devices a node would have so much taken that it does not fit in an int64, if it were
+// described as n.
+func (f *Fork) wraps(row uint32, n *berth.Node) (string, bool) {
+	was := f.s.Node(row).Node
+	last := ""
+	for i := range n.Devices {
+		class := n.Devices[i].Class
+		if class == last {
+			continue // said before: devices of a class mostly stand together
+		}
+		last = class
+		d, ok := f.s.DimOf(class)
+		if !ok {
+			continue
+		}
+		taken := was.CapacityOf(d) - f.s.FreeOf(row, d)
+		if taken >= farBelow && f.away(row, was.Spec, class)-f.away(row, n, class) > math.MaxInt64-taken {
+			return class, true
+		}
+	}
+	return "", false
 }
 
 // Mark changes the state of a task, and when it expires if it is [berth.Assumed]; the zero time is never. Deadlines

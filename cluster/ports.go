@@ -11,12 +11,15 @@ import (
 // portRoom says which ports a task can have: those of the node that are not in use or, where it draws on holds, those that
 // are held for it.
 type portRoom struct {
-	node []berth.PortRange
-	used []uint16 // ascending
-	held []uint16 // ascending; nil where the task draws on no hold
+	node []berth.PortRange // ascending
+	used []uint16          // ascending
+	back []uint16          // ascending: what is given back of the used ones
+	held []uint16          // ascending; nil where the task draws on no hold
 }
 
-func unused(n *berth.Node, used []uint16) portRoom { return portRoom{node: n.Ports, used: used} }
+func unused(n *berth.Node, used []uint16) portRoom {
+	return portRoom{node: sortedPorts(n.Ports), used: used}
+}
 
 // unusedOn returns which ports of a node are free.
 func (f *Fork) unusedOn(row uint32) portRoom {
@@ -40,10 +43,14 @@ func (r portRoom) whyTaken(p uint16) berth.Code {
 		}
 		return berth.None
 	}
-	if _, taken := slices.BinarySearch(r.used, p); taken {
-		return berth.PortTaken
+	at, taken := slices.BinarySearch(r.used, p)
+	if !taken {
+		return berth.None
 	}
-	return berth.None
+	if _, given := slices.BinarySearch(r.back, p); given && (at+1 == len(r.used) || r.used[at+1] != p) { // adopted tasks can share a port
+		return berth.None
+	}
+	return berth.PortTaken
 }
 
 // portShort is a request for ports that cannot be served, and the ports that stand in the way.
@@ -54,7 +61,7 @@ type portShort struct {
 }
 
 // choosePorts returns the ports that a task gets, or what is short of them.
-func choosePorts(r *berth.Requirements, n *berth.Node, room portRoom) (granted []uint16, missing []portShort) {
+func choosePorts(r *berth.Requirements, room portRoom) (granted []uint16, missing []portShort) {
 	for _, asked := range r.Ports {
 		s := portShort{why: berth.Reason{Subject: asked.String()}}
 		for p := int(asked.First); p <= int(asked.Last); p++ {
@@ -78,7 +85,7 @@ func choosePorts(r *berth.Requirements, n *berth.Node, room portRoom) (granted [
 		return granted, missing
 	}
 	all := 0 // ports that a node without tasks would have to give
-	for _, had := range sortedPorts(n.Ports) {
+	for _, had := range room.node {
 		for p := int(had.First); p <= int(had.Last) && len(granted) < fixed+r.DynamicPorts; p++ {
 			if hasPort(r.Ports, uint16(p)) {
 				continue
@@ -142,6 +149,8 @@ func sortedPorts(ranges []berth.PortRange) []berth.PortRange {
 	return slices.SortedFunc(slices.Values(ranges), byFirst)
 }
 
+// hasPort reports whether a port is in one of the ranges, which are ascending and overlap nowhere.
 func hasPort(ranges []berth.PortRange, p uint16) bool {
-	return slices.ContainsFunc(ranges, func(r berth.PortRange) bool { return r.Contains(p) })
+	i, found := slices.BinarySearchFunc(ranges, p, func(r berth.PortRange, p uint16) int { return cmp.Compare(r.First, p) })
+	return found || i > 0 && ranges[i-1].Contains(p)
 }

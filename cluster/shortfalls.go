@@ -57,7 +57,7 @@ func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func
 		}
 	}
 	if r.UsesPorts() {
-		_, missing := choosePorts(r, n, unused(n, used))
+		_, missing := choosePorts(r, unused(n, used))
 		for _, s := range missing {
 			l := berth.Lack{Reason: s.why}
 			if who != nil {
@@ -69,14 +69,7 @@ func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func
 	return out
 }
 
-// AmountLack says what n lacks of a resource of which a task takes more than is free.
-func AmountLack(n *berth.Node, resource string, amount, free int64) berth.Lack {
-	if n == nil {
-		n = new(berth.Node)
-	}
-	return amountLack(n, resource, amount, free, true)
-}
-
+// amountLack says what n lacks of a resource of which a task takes more than is free.
 func amountLack(n *berth.Node, resource string, amount, free int64, detail bool) berth.Lack {
 	l := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: resource}, Short: explain.Shortfall(amount, free)}
 	if all := n.Capacity[resource]; all < amount {
@@ -88,23 +81,13 @@ func amountLack(n *berth.Node, resource string, amount, free int64, detail bool)
 	return l
 }
 
-// UnitsLack says that a node has the devices of a class, but short units of it too little, since others take them of no
+// unitsLack says that a node has the devices of a class, but short units of it too little, since others take them of no
 // device in particular.
-func UnitsLack(class string, short int64) berth.Lack { return unitsLack(class, short) }
-
 func unitsLack(class string, short int64) berth.Lack {
 	return berth.Lack{
 		Reason: berth.Reason{Code: berth.UnitsTaken, Subject: class}, Short: short,
 		Detail: "taken by tasks without a device",
 	}
-}
-
-// DeviceLack says what n lacks of the devices that a request asks for and that the free units of each cannot serve.
-func DeviceLack(d *berth.DeviceRequest, n *berth.Node, free []int64) berth.Lack {
-	if d == nil || n == nil {
-		return berth.Lack{Reason: DeviceReason(d, n)}
-	}
-	return stocks(&berth.Requirements{Devices: []berth.DeviceRequest{*d}}, n, free, true)[0].lack(d)
 }
 
 // onNode tells who has what on a node of a fork; of no fork, it tells nothing. It looks at the node's tasks and holds once.

@@ -54,7 +54,7 @@ func (s *Snapshot) Nodes() iter.Seq[NodeView] {
 func nodesOf(v *store.View, order []uint32) iter.Seq[NodeView] {
 	return func(yield func(NodeView) bool) {
 		for _, row := range order {
-			if v.Node(row).Node != nil && !yield(viewOf(v, row)) { // a fork may have removed it meanwhile
+			if n := viewOf(v, row); n.exists() && !yield(n) { // a fork may have removed it meanwhile
 				return
 			}
 		}

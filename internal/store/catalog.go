@@ -17,8 +17,9 @@ type Catalog struct {
 
 // deviceClasses are those that nodes of a lineage ever had. Indexes go by their places, so none is ever forgotten.
 type deviceClasses struct {
-	mu   sync.Mutex
-	list []string
+	mu    sync.Mutex
+	list  []string // appended to; readers have what it was
+	known map[string]bool
 }
 
 // LowCardinality is the number of values up to which a Catalog counts them.
@@ -53,9 +54,13 @@ func (c *Catalog) Note(attrs []Attr, devices []string) {
 func (d *deviceClasses) note(classes []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.known == nil {
+		d.known = map[string]bool{}
+	}
 	for _, c := range classes {
-		if !slices.Contains(d.list, c) {
-			d.list = append(slices.Clip(d.list), c)
+		if !d.known[c] {
+			d.known[c] = true
+			d.list = append(d.list, c)
 		}
 	}
 }

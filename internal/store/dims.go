@@ -143,6 +143,10 @@ type amounts struct {
 // set makes the amount of a dimension what it is to be.
 func (a *amounts) set(d int32, amount int64) {
 	if d >= denseDims {
+		if k := len(a.rare); amount != 0 && (k == 0 || a.rare[k-1].Dim < d) {
+			a.rare = append(a.rare, Need{d, amount}) // a node that is being made shares its amounts with nobody
+			return
+		}
 		a.rare = changedBy(a.rare, d, amount-amountOf(a.rare, d))
 		return
 	}
@@ -187,6 +191,37 @@ func changedBy(list []Need, d int32, by int64) []Need {
 	list = slices.Clone(list)
 	list[i].Amount += by
 	return list
+}
+
+// changedByAll is changedBy for many amounts, in any order and each times by: the list is copied once, not for each of them.
+// Amounts of dimensions that have columns are passed over.
+func changedByAll(list, needs []Need, by int64) []Need {
+	byDim := func(a, b Need) int { return cmp.Compare(a.Dim, b.Dim) }
+	if !slices.IsSortedFunc(needs, byDim) {
+		needs = slices.SortedFunc(slices.Values(needs), byDim)
+	}
+	first, _ := findDim(needs, denseDims)
+	out := make([]Need, 0, len(list)+len(needs)-first)
+	add := func(n Need) {
+		last := len(out) - 1
+		switch {
+		case last < 0 || out[last].Dim != n.Dim:
+			out = append(out, n)
+		default:
+			out[last].Amount += n.Amount
+		}
+		if last = len(out) - 1; out[last].Amount == 0 {
+			out = out[:last]
+		}
+	}
+	for _, n := range needs[first:] {
+		for len(list) > 0 && list[0].Dim <= n.Dim {
+			add(list[0])
+			list = list[1:]
+		}
+		add(Need{n.Dim, by * n.Amount})
+	}
+	return append(out, list...)
 }
 
 func findDim(list []Need, d int32) (int, bool) {

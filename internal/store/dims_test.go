@@ -165,3 +165,30 @@ func TestDimensionsAreUsedAgain(t *testing.T) {
 		}
 	}
 }
+
+// Many amounts at once come to the same as one after the other.
+func TestChangedByAll(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var list, want []Need
+		for d := int32(denseDims); d < denseDims+8; d++ {
+			if q := int64(r.IntN(3)); q > 0 {
+				list = append(list, Need{d, q})
+			}
+		}
+		want = list
+		var needs []Need
+		for _, d := range r.Perm(denseDims + 8)[:r.IntN(denseDims+8)] {
+			n := Need{int32(d), int64(r.IntN(3))}
+			needs = append(needs, n)
+			if n.Dim >= denseDims {
+				want = changedBy(want, n.Dim, -n.Amount)
+			}
+		}
+		got := changedByAll(list, needs, -1)
+		require.Equal(t, len(want), len(got))
+		for i := range want {
+			require.Equal(t, want[i], got[i])
+		}
+	}
+}

@@ -31,15 +31,15 @@ func TestSince(t *testing.T) {
 	assert.False(t, ok, "another lineage")
 	assert.NotEqual(t, s.Version().Branch, v.Fork().Version().Branch, "a fork is another history")
 
-	for range maxLog {
-		s.SetCordoned(row, true)
+	for i := range maxLog {
+		s.SetCordoned(row, i%2 == 0)
 	}
 	_, ok = s.Since(at)
 	assert.False(t, ok, "the log is bounded")
 	assert.LessOrEqual(t, len(s.log), maxLog)
 	kept := s.Snapshot()
-	for range maxLog / 2 {
-		s.SetCordoned(row, false)
+	for i := range maxLog / 2 {
+		s.SetCordoned(row, i%2 == 0)
 	}
 	changes, ok = s.Since(kept.Position())
 	require.True(t, ok, "and keeps the last 65,536 changes at the least")

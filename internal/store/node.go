@@ -129,12 +129,7 @@ func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 		free[d] += at(n.capacity.dense, d) - at(old.capacity.dense, d)
 	}
 	rare := ns.rare
-	for _, has := range n.capacity.rare {
-		rare = changedBy(rare, has.Dim, has.Amount)
-	}
-	for _, had := range old.capacity.rare {
-		rare = changedBy(rare, had.Dim, -had.Amount)
-	}
+	rare = changedByAll(changedByAll(rare, n.capacity.rare, 1), old.capacity.rare, -1)
 	devices, stray := slices.Clone(n.Devices), int64(0)
 	s.changed(row, NoGroup)
 	for slot, r := range s.On(row) {
@@ -161,9 +156,11 @@ func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 
 // SetCordoned marks a node as taking no new tasks, or takes the mark away.
 func (s *Store) SetCordoned(row uint32, cordoned bool) {
-	ns := s.node(row)
-	s.noteFlag(nodeCordoned, row, ns.Cordoned)
-	ns.Cordoned = cordoned
+	if s.Node(row).Cordoned == cordoned {
+		return
+	}
+	s.noteFlag(nodeCordoned, row, !cordoned)
+	s.node(row).Cordoned = cordoned
 	s.changed(row, NoGroup)
 }
 

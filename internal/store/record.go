@@ -322,10 +322,22 @@ func (x *Extra) take(free []int64, rare []Need, sign int64) []Need {
 }
 
 func takeNeeds(free []int64, rare, needs []Need, sign int64) []Need {
+	few := 0
 	for _, n := range needs {
 		if n.Dim < denseDims {
 			free[n.Dim] -= sign * n.Amount
 		} else {
+			few++
+		}
+	}
+	switch {
+	case few == 0:
+		return rare
+	case few > 4:
+		return changedByAll(rare, needs, -sign)
+	}
+	for _, n := range needs {
+		if n.Dim >= denseDims {
 			rare = changedBy(rare, n.Dim, -sign*n.Amount)
 		}
 	}

@@ -472,14 +472,15 @@ func TestUndoableStoreShrinksWhenItIsKept(t *testing.T) {
 func TestUndoBringsBackTheLog(t *testing.T) {
 	s := New()
 	row := s.AddNode(s.testNode("n", "", 5))
+	s.SetCordoned(row, true)
 	s.Undoable()
 	at := s.Snapshot().Position()
-	for range 10 {
-		s.SetCordoned(row, true)
+	for i := range 10 {
+		s.SetCordoned(row, i%2 == 1)
 	}
 	s.Keep()
-	for range 2 * maxLog {
-		s.SetCordoned(row, false)
+	for i := range 2 * maxLog {
+		s.SetCordoned(row, i%2 == 1)
 	}
 	_, ok := s.Since(at)
 	require.False(t, ok)
