@@ -45,12 +45,12 @@ func TestCordoningTwiceMovesNothing(t *testing.T) {
 	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n1"}))
 	version := f.Version()
-	require.NoError(t, f.Cordon(false, "n1"))
+	require.NoError(t, f.Uncordon("n1"))
 	assert.Equal(t, version, f.Version())
-	require.NoError(t, f.Cordon(true, "n1"))
+	require.NoError(t, f.Cordon("n1"))
 	cordoned := f.Version()
 	assert.NotEqual(t, version, cordoned)
-	require.NoError(t, f.Cordon(true, "n1", "n1"))
+	require.NoError(t, f.Cordon("n1", "n1"))
 	assert.Equal(t, cordoned, f.Version())
 }
 
