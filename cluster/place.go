@@ -136,6 +136,18 @@ func (f *Fork) Put(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 // short returns the first resource of which too little is free. Devices speak for the amount of their class,
 // unless they have room and the amount has not: adopted tasks can take it of no device in particular.
 func (f *Fork) short(sh *shape, row uint32) berth.Reason {
+	columns := f.s.Columns(row)
+	enough := len(sh.missing) == 0
+	for _, need := range sh.needs {
+		if int(need.Dim) < len(columns) {
+			enough = enough && columns[need.Dim] >= need.Amount
+		} else {
+			enough = enough && f.s.FreeOf(row, need.Dim) >= need.Amount
+		}
+	}
+	if enough {
+		return berth.Reason{} // which is nearly always so where a picker has looked
+	}
 	n := f.s.Node(row)
 	r := sh.group.Requirements()
 	for _, need := range sh.needs {

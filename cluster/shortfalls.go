@@ -20,6 +20,15 @@ func Shortfalls(g *berth.Group, n *berth.Node, free func(resource string) int64,
 	return appendShortfalls(nil, g, n, free, devices, used, new(onNode))
 }
 
+// AppendShortfalls appends what Shortfalls returns, with texts that were made for other nodes. It is for berth's own
+// packages: no other has texts.
+func AppendShortfalls(out []berth.Lack, texts *explain.Texts, g *berth.Group, n *berth.Node, free func(resource string) int64, devices []int64, used []uint16) []berth.Lack {
+	if n == nil || free == nil || g.Err() != nil {
+		return out
+	}
+	return appendShortfalls(out, g, n, free, devices, used, &onNode{texts: texts})
+}
+
 // appendShortfalls appends what Shortfalls returns, with details if who is there to tell them.
 func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func(string) int64, devices []int64, used []uint16, who *onNode) []berth.Lack {
 	r := g.Requirements()
@@ -41,7 +50,7 @@ func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func
 				out = append(out, unitsLack(need.Name, explain.Shortfall(need.Amount, have)))
 			}
 		} else if _, ok := slices.BinarySearch(asDevices, need.Name); !ok {
-			out = append(out, amountLack(n, need.Name, need.Amount, have, who != nil))
+			out = append(out, amountLack(n, need.Name, need.Amount, have, who))
 		}
 	}
 	for i := range r.Devices {
@@ -69,13 +78,14 @@ func appendShortfalls(out []berth.Lack, g *berth.Group, n *berth.Node, free func
 	return out
 }
 
-// amountLack says what n lacks of a resource of which a task takes more than is free.
-func amountLack(n *berth.Node, resource string, amount, free int64, detail bool) berth.Lack {
+// amountLack says what n lacks of a resource of which a task takes more than is free, and of what it has in all if who is there to
+// tell details.
+func amountLack(n *berth.Node, resource string, amount, free int64, who *onNode) berth.Lack {
 	l := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: resource}, Short: explain.Shortfall(amount, free)}
 	if all := n.Capacity[resource]; all < amount {
 		l.Reason.Code = berth.TooSmall
-		if detail {
-			l.Detail = "it has " + berth.FormatQuantity(resource, all) + " in all"
+		if who != nil {
+			l.Detail = who.texts.InAll(resource, all)
 		}
 	}
 	return l
@@ -93,6 +103,7 @@ func unitsLack(class string, short int64) berth.Lack {
 // onNode tells who has what on a node of a fork; of no fork, it tells nothing. It looks at the node's tasks and holds once.
 type onNode struct {
 	f      *Fork
+	texts  *explain.Texts // nil if none are kept
 	row    uint32
 	gone   map[string][]string // by class: which tasks have devices that the node no longer has
 	owners map[uint16]owner

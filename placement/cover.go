@@ -123,7 +123,7 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
 	case s.ports || e.rows.strays(row): // the reference knows who is in the way
 		lacks = append(lacks, e.caughtUp().lacks(c.group, node)...)
 	default:
-		lacks = append(lacks, e.rows.shortfalls(c.group, row)...)
+		lacks = e.rows.shortfalls(lacks, c.group, row)
 	}
 	e.leave()
 	c.missed(node, lacks)

@@ -37,6 +37,7 @@ type answer struct {
 	berth.Explanation
 	nearest berth.NearMiss
 	counts  [2]berth.ReasonCount
+	lacks   [2]berth.Lack
 }
 
 // zeros returns a list of zeros, in the room of another if it is enough.
@@ -91,7 +92,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	if x.found {
 		a.nearest.Node = x.m.rows[x.nearest].id
 		if partly = x.near.Rules > 0 || x.m.strays(x.nearest); !partly {
-			a.nearest.Lacks = x.m.shortfalls(s.group, x.nearest)
+			a.nearest.Lacks = x.m.shortfalls(a.lacks[:0], s.group, x.nearest)
 		}
 		a.Nearest = &a.nearest
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -34,6 +35,7 @@ type mirror struct {
 	visit     uint32     // the number of the present pass over rows, see firstVisit
 	touched   []uint32   // rows that the plan has changed, each once
 	differing []uint32   // what stale returned; kept for its room
+	texts     explain.Texts
 }
 
 // rowState is what is known of a row besides its amounts, all in one place, since a pick reads most of it. The mirror
@@ -251,9 +253,9 @@ func (m *mirror) hasAsDevices(g *berth.Group) bool {
 	return slices.ContainsFunc(g.Requirements().Plain, func(name string) bool { return slices.Contains(m.deviceClasses, name) })
 }
 
-// shortfalls returns what an eligible row lacks of the room for a task of a group, as its reader may know it.
-func (m *mirror) shortfalls(g *berth.Group, row uint32) []berth.Lack {
-	lacks := cluster.Shortfalls(g, m.rows[row].node.Spec, func(name string) int64 {
+// shortfalls appends what an eligible row lacks of the room for a task of a group, as its reader may know it.
+func (m *mirror) shortfalls(lacks []berth.Lack, g *berth.Group, row uint32) []berth.Lack {
+	lacks = cluster.AppendShortfalls(lacks, &m.texts, g, m.rows[row].node.Spec, func(name string) int64 {
 		if d, ok := m.view.DimOf(name); ok {
 			return m.amountsOf(row)[d]
 		}

@@ -61,7 +61,7 @@ func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []b
 			break
 		}
 		if t.Group != last && !p.enterGroup(t.Group) {
-			p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
+			p.leave(berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
 			last = nil
 			continue
 		}
@@ -153,7 +153,7 @@ func (p *planner) enterGroup(g *berth.Group) bool {
 // place picks a node for a task, or notes why there is none.
 func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
 	if where, known := p.known(t, hash); known {
-		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
+		p.leave(berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
 		return berth.Op{}, false
 	}
 	why := p.groups[p.group].failed
@@ -167,7 +167,7 @@ func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
 		why = p.picker.Explain(t.Group)
 		p.groups[p.group].failed = why
 	}
-	p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
+	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
 	return berth.Op{}, false
 }
 
@@ -189,6 +189,19 @@ func (p *planner) admit(op *berth.Op) bool {
 func (p *planner) undo(op berth.Op) {
 	p.picker.Undo(op)
 	p.gate.pick(&op, false)
+}
+
+// leave adds to what is unplaced. Where nothing fits that is every task, so the list grows by doubling, up to as many as there
+// are tasks: the runtime's own growth would copy a long list of these large elements several times as often.
+func (p *planner) leave(u berth.Unplaced) {
+	if n := len(p.plan.Unplaced); n == cap(p.plan.Unplaced) {
+		more := n + 8
+		if tasks := cap(p.plan.Ops); n < tasks {
+			more = min(more, tasks-n)
+		}
+		p.plan.Unplaced = append(make([]berth.Unplaced, 0, n+more), p.plan.Unplaced...)
+	}
+	p.plan.Unplaced = append(p.plan.Unplaced, u)
 }
 
 func firstReason(e *berth.Explanation) berth.Reason {
@@ -269,7 +282,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	}
 	for _, op := range placed {
 		p.undo(op)
-		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
+		p.leave(berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
 	}
 	p.plan.Ops = p.plan.Ops[:ops]
 	for i := range p.groups {
@@ -305,7 +318,7 @@ func (p *planner) cover(g *berth.Group) {
 		slices.SortFunc(lacking, func(a, b berth.Unplaced) int { return strings.Compare(a.Task.ID, b.Task.ID) }) // as nodes are ordered
 	case len(instances) == 0 && !p.placed(g) && !p.groups[p.group].covered:
 		why := p.picker.Explain(g)
-		p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: g.Everywhere(), Reason: firstReason(why), Why: why})
+		p.leave(berth.Unplaced{Task: g.Everywhere(), Reason: firstReason(why), Why: why})
 	}
 	p.groups[p.group].covered = true
 }
@@ -322,5 +335,5 @@ func (p *planner) miss(t berth.Task, node string, lacks []berth.Lack) {
 	for _, l := range lacks {
 		why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
 	}
-	p.plan.Unplaced = append(p.plan.Unplaced, berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
+	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
 }

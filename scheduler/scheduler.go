@@ -292,9 +292,13 @@ func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.O
 				total.Refused = append(total.Refused, r)
 			}
 		}
-		for _, u := range out.Unplaced {
-			if !again.has(u.Task) {
-				total.Unplaced = append(total.Unplaced, u)
+		if len(total.Unplaced) == 0 && len(again.tasks) == 0 {
+			total.Unplaced = out.Unplaced // all of a large batch, where nothing fits: it is not copied
+		} else {
+			for _, u := range out.Unplaced {
+				if !again.has(u.Task) {
+					total.Unplaced = append(total.Unplaced, u)
+				}
 			}
 		}
 		if tasks = again.tasks; len(tasks) == 0 {

@@ -71,3 +71,31 @@ func Sort(counts []berth.ReasonCount) {
 		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
 	})
 }
+
+// Texts keeps texts that explanations have in common, since nodes come in few sizes and tasks that fail come in many. The zero
+// value is ready, and nil keeps nothing. It is for one goroutine.
+type Texts struct{ inAll map[amount]string }
+
+type amount struct {
+	resource string
+	quantity int64
+}
+
+// InAll says how much of a resource a node has in all.
+func (t *Texts) InAll(resource string, all int64) string {
+	const most = 1 << 10 // texts to keep; beyond it they are made anew
+	key := amount{resource, all}
+	if t != nil {
+		if text, ok := t.inAll[key]; ok {
+			return text
+		}
+	}
+	text := "it has " + berth.FormatQuantity(resource, all) + " in all"
+	if t != nil {
+		if t.inAll == nil || len(t.inAll) == most {
+			t.inAll = map[amount]string{}
+		}
+		t.inAll[key] = text
+	}
+	return text
+}

@@ -126,6 +126,9 @@ func (v *View) Free(row uint32) []int64 {
 	return all
 }
 
+// Columns returns the free amounts of a row in the dimensions that have a column, to be read. The others FreeOf tells.
+func (v *View) Columns(row uint32) []int64 { return v.free.Row(int(row)) }
+
 // FreeOf returns what is free of one dimension in a row that has a node.
 func (v *View) FreeOf(row uint32, d int32) int64 {
 	if d < denseDims {
