@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // cards returns a node with devices of class gpu, "!" before the IDs of unhealthy ones.
@@ -144,7 +145,7 @@ func TestFault23UnhealthyDevices(t *testing.T) {
 	_, why := d.Apply(berth.Op{Task: d.group.Task("t4"), Node: "n", Grant: want})
 	assert.Equal(t, berth.Reason{Code: berth.DeviceUnhealthy, Subject: "1 gpu"}, why)
 	op := berth.Op{Task: d.group.Task("t4"), Node: "n", Grant: want}
-	_, why = d.Put(&op, true)
+	_, why = d.Put(&op, store.PickOf(store.Ref{}, store.Hash("t4")))
 	assert.NotEqual(t, berth.None, why.Code)
 	_, why = d.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "o", Node: "n", Devices: want.Devices, Deadline: time.Unix(1, 0)}})
 	assert.Equal(t, berth.Reason{Code: berth.DeviceUnhealthy, Subject: "gpu/c"}, why)
@@ -249,7 +250,7 @@ func TestZeroAndNilArePassedOver(t *testing.T) {
 			assert.NotEqual(t, berth.None, why.Code)
 		}
 		for _, op := range []*berth.Op{nil, new(berth.Op)} {
-			_, why := f.Put(op, true)
+			_, why := f.Put(op, store.Pick{})
 			assert.Equal(t, berth.Invalid, why.Code)
 		}
 		assert.Error(t, f.Adopt(berth.Task{}, "", nil, berth.Running))

@@ -21,7 +21,6 @@ type Fork struct {
 
 	shapes [4]shape // of groups that were asked about last
 	oldest int      // of shapes
-	found  uint32   // the row in which a node was last found
 	nodes  uint64   // how often the set of nodes or their descriptions changed
 	undone uint64   // how often the store had taken changes back when shapes, domainsOf and spreads were right
 
@@ -240,7 +239,7 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
 	var why berth.Reason
 	switch op.Kind {
 	case berth.Place:
-		op.Grant, why = f.place(&op, false)
+		op.Grant, why = f.place(&op, store.Pick{})
 	case berth.Take:
 		why = f.take(op.Hold)
 	case berth.Drop:

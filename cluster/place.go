@@ -14,9 +14,9 @@ import (
 
 // place puts a task on a node, and returns what it got of devices and ports. One that was picked is not asked again what
 // its picker asked.
-func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
+func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason) {
 	var taken *berth.Grant // the grant that was picked
-	if picked {
+	if pick.Made() {
 		taken = op.Grant
 	} else {
 		if err := checkTask(op.Task); err != nil {
@@ -30,12 +30,12 @@ func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 			return nil, berth.Reason{Code: berth.TaskExists, Subject: at}
 		}
 	}
-	row, ok := f.find(op.Node)
+	row, ok := f.find(op.Node, pick)
 	if !ok {
 		return nil, berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
 	}
 	sh := f.shape(op.Task.Group)
-	if !picked {
+	if !pick.Made() {
 		if why := elsewhere(op.Task, op.Node); why != nil {
 			return nil, berth.Reason{Code: berth.Invalid, Subject: why.Error()}
 		}
@@ -52,7 +52,7 @@ func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 			return nil, why
 		}
 		f.shrink(draw, row)
-		f.add(sh, row, op.Task.ID, grant)
+		f.add(sh, row, op.Task.ID, pick, grant)
 		return grant, berth.Reason{}
 	}
 	if why := f.short(sh, row); why.Code != berth.None {
@@ -71,7 +71,7 @@ func (f *Fork) place(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
 			return nil, why
 		}
 	}
-	f.add(sh, row, op.Task.ID, taken)
+	f.add(sh, row, op.Task.ID, pick, taken)
 	return taken, berth.Reason{}
 }
 
@@ -109,28 +109,24 @@ func elsewhere(t berth.Task, node string) error {
 	return fmt.Errorf("task %q: not the instance on node %q, which is %q", t.ID, node, t.Group.On(node).ID)
 }
 
-func (f *Fork) add(sh *shape, row uint32, task string, grant *berth.Grant) {
+func (f *Fork) add(sh *shape, row uint32, task string, pick store.Pick, grant *berth.Grant) {
+	hash := pick.Hash()
+	if !pick.Made() {
+		hash = store.Hash(task)
+	}
 	extra := f.taskExtra(sh.group, grant, f.s.Node(row).Node, nil)
-	f.s.Add(task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extra})
+	f.s.AddBy(hash, task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extra})
 }
 
-// Put does a placement and returns what the task got of devices and ports. One that the caller has just picked on the fork as it
-// is now, with the grant that [Choose] returned, is not asked again what was asked then, but for the room. So not even a
-// wrong pick overcommits a node, but it can break a rule. The operation is not written to, and not told to [Fork.Plan].
-func (f *Fork) Put(op *berth.Op, picked bool) (*berth.Grant, berth.Reason) {
+// Put does a placement and returns what the task got of devices and ports. What was asked when it was picked on the fork as it
+// is now is not asked again, but for the room, so that not even a wrong pick overcommits a node. The operation is not
+// written to, and not told to [Fork.Plan]. It is for berth's own packages: no other can name a pick.
+func (f *Fork) Put(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason) {
 	f = f.ready()
 	if op == nil {
 		return nil, berth.Reason{Code: berth.Invalid, Subject: "no operation"}
 	}
-	if picked { // else place asks more closely
-		if err := op.Task.Group.Err(); err != nil {
-			return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
-		}
-		if op.Task.ID == "" {
-			return nil, berth.Reason{Code: berth.Invalid, Subject: "operation without a task"}
-		}
-	}
-	return f.place(op, picked)
+	return f.place(op, pick)
 }
 
 // short returns the first resource of which too little is free. Devices speak for the amount of their class,
@@ -170,18 +166,14 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 	return berth.Reason{}
 }
 
-// find returns the row of a node. Packing places many tasks on one node in succession, so it looks where the last one was first.
-func (f *Fork) find(node string) (uint32, bool) {
-	if int(f.found) < f.s.Rows() {
-		if n := f.s.Node(f.found).Node; n != nil && n.ID == node {
-			return f.found, true
+// find returns the row of a node, first where it was picked.
+func (f *Fork) find(node string, pick store.Pick) (uint32, bool) {
+	if row := pick.Row(); int(row) < f.s.Rows() {
+		if n := f.s.Node(row).Node; n != nil && n.ID == node {
+			return row, true
 		}
 	}
-	row, ok := f.s.FindNode(node)
-	if ok {
-		f.found = row
-	}
-	return row, ok
+	return f.s.FindNode(node)
 }
 
 // Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the

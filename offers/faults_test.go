@@ -578,7 +578,6 @@ func TestFault13ExchangeOverABook(t *testing.T) {
 	f := w.subscribe(offers.Framework{Name: "f"})
 	type wrapped struct {
 		*offers.Book
-		more int
 	}
 	for _, source := range []offers.Source{f.Book(), wrapped{Book: f.Book()}, &wrapped{Book: f.Book()}} {
 		_, err := offers.NewExchange(source, offers.Config{Order: new(allocator.DRF).Turns()})

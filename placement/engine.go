@@ -221,6 +221,14 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 	return e.op(st), true
 }
 
+// Picked returns the node of the last pick of the plan, by Place or as the caller of Cover was told; no node before the first.
+func (e *Engine) Picked() cluster.NodeView {
+	if e.parts == nil || e.steps.n == 0 {
+		return cluster.NodeView{}
+	}
+	return cluster.NodeView(store.RefTo(e.rows.view, e.steps.at(e.steps.n-1).row))
+}
+
 // find finds the best row for a task, and the contender that it is of. It refuses what the reference does.
 func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 	s := e.search

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Command is one change of a [State]: what one call decided, with nothing left to decide. Usually one
@@ -137,8 +138,8 @@ func (l *ledger) apply(c *Command) error {
 	}
 	var errs []error
 	for i := range c.Ops {
-		l.prefetch(c.Ops, i)
-		if _, why := l.do(&c.Ops[i], c.Deadline, false); why.Code != berth.None {
+		l.prefetch(c.Ops, nil, i)
+		if _, why := l.do(&c.Ops[i], c.Deadline, store.Pick{}); why.Code != berth.None {
 			errs = append(errs, undone(&c.Ops[i], why))
 		}
 	}

@@ -45,7 +45,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 // decide has a plan made on the present state and commits it, with nothing in between. The snapshot is good
 // during the call of plan only, in which the gate is asked about every placement that is picked. What it refuses is among the
 // refused.
-func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) (*berth.Plan, []berth.Refusal, error)) (*berth.Outcome, error) {
+func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) (*berth.Plan, []berth.Refusal, error), picks func() []store.Pick) (*berth.Outcome, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) 
 	if err != nil {
 		return nil, err
 	}
-	out := s.commit(&commit{plan: p, now: now, picked: true})
+	out := s.commit(&commit{plan: p, now: now, picks: picks()})
 	out.Refused = append(denied, out.Refused...)
 	return out, nil
 }
@@ -86,7 +86,7 @@ func (s *State) commit(c *commit) *berth.Outcome {
 // commit is a plan on its way into a ledger.
 type commit struct {
 	plan    *berth.Plan
-	picked  bool // on the ledger as it is now, and admitted
+	picks   []store.Pick // of the operations, if they were picked on the ledger as it is now, and admitted
 	gate    *gate
 	now     time.Time
 	expires time.Time // when the tasks it places do; zero is never
@@ -105,7 +105,7 @@ func (c *commit) run(l *ledger) {
 		return
 	}
 	for i := range c.plan.Ops {
-		l.prefetch(c.plan.Ops, i)
+		l.prefetch(c.plan.Ops, c.picks, i)
 		if why := c.step(l, i); why.Code != berth.None {
 			c.refuse(i, why)
 		}
@@ -122,7 +122,11 @@ func (c *commit) step(l *ledger, i int) berth.Reason {
 		return why
 	}
 	// An operation was picked with those before it done; where one was refused, that is no longer so.
-	grant, why := l.do(op, c.expires, c.picked && len(c.refused) == 0)
+	var pick store.Pick
+	if c.picks != nil && len(c.refused) == 0 {
+		pick = c.picks[i]
+	}
+	grant, why := l.do(op, c.expires, pick)
 	if why.Code != berth.None {
 		return why
 	}
@@ -215,7 +219,7 @@ func (c *commit) runTogether(l *ledger) {
 		}
 	}
 	for i := 0; i < len(c.plan.Ops); i++ {
-		l.prefetch(c.plan.Ops, i)
+		l.prefetch(c.plan.Ops, c.picks, i)
 		g := of(i)
 		switch {
 		case g == nil:
@@ -263,7 +267,7 @@ func (c *commit) runTogether(l *ledger) {
 
 // tooFew says that a gang, all of whose placements are done, has fewer tasks than its size.
 func (c *commit) tooFew(l *ledger, g *berth.Group) berth.Reason {
-	if g.Mode() != berth.Gang || c.picked && len(c.refused) == 0 {
+	if g.Mode() != berth.Gang || c.picks != nil && len(c.refused) == 0 {
 		return berth.Reason{}
 	}
 	if n := standing(&l.store.View, g.Name()); n < g.GangSize() {

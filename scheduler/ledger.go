@@ -74,10 +74,10 @@ func (l *ledger) count(r *store.Record, add bool) {
 // written to: it comes by reference because it is large, and every placement passes here.
 //
 // A placement that was picked on the ledger as it is now is not asked again what the picker asked.
-func (l *ledger) do(op *berth.Op, deadline time.Time, picked bool) (*berth.Grant, berth.Reason) {
+func (l *ledger) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
 	switch op.Kind {
 	case berth.Place:
-		return l.place(op, deadline, picked)
+		return l.place(op, deadline, pick)
 	case berth.Take:
 		_, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
@@ -110,17 +110,25 @@ func (l *ledger) do(op *berth.Op, deadline time.Time, picked bool) (*berth.Grant
 }
 
 // prefetch reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
-func (l *ledger) prefetch(ops []berth.Op, i int) {
+func (l *ledger) prefetch(ops []berth.Op, picks []store.Pick, i int) {
 	if i%store.Ahead != 0 || len(ops) == 1 {
 		return
 	}
-	ops = ops[i:min(i+store.Ahead, len(ops))]
+	end := min(i+store.Ahead, len(ops))
+	ops = ops[i:end]
+	if picks != nil {
+		picks = picks[i:end]
+	}
 	s := l.store
 	var hashes, names, nodesOf, slotsOf [store.Ahead]uint32
 	groups := names[:0]
 	var last *berth.Group
 	for i := range ops {
-		hashes[i] = store.Hash(cmp.Or(ops[i].Task.ID, ops[i].ID))
+		if picks != nil {
+			hashes[i] = picks[i].Hash()
+		} else {
+			hashes[i] = store.Hash(cmp.Or(ops[i].Task.ID, ops[i].ID))
+		}
 		if g := ops[i].Task.Group; g != last {
 			last, groups = g, append(groups, store.Hash(g.Name()))
 		}
@@ -131,7 +139,9 @@ func (l *ledger) prefetch(ops []berth.Op, i int) {
 	for i := range ops {
 		switch ops[i].Kind {
 		case berth.Place:
-			if i == 0 || ops[i].Node != ops[i-1].Node {
+			if picks != nil {
+				nodes = append(nodes, picks[i].Row())
+			} else if i == 0 || ops[i].Node != ops[i-1].Node {
 				nodes = append(nodes, store.Hash(ops[i].Node))
 			}
 		case berth.Release, berth.Evict:
@@ -140,16 +150,20 @@ func (l *ledger) prefetch(ops []berth.Op, i int) {
 			}
 		}
 	}
-	s.PrefetchNodes(nodes)
+	if picks != nil {
+		s.PrefetchRows(nodes)
+	} else {
+		s.PrefetchNodes(nodes)
+	}
 	s.PrefetchRecords(slots)
 }
 
-func (l *ledger) place(op *berth.Op, deadline time.Time, picked bool) (*berth.Grant, berth.Reason) {
+func (l *ledger) place(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
 	var held []expiry
 	if op.From != "" {
 		held = l.held(op.Node)
 	}
-	grant, why := l.fork.Put(op, picked)
+	grant, why := l.fork.Put(op, pick)
 	if why.Code != berth.None {
 		return nil, why
 	}

@@ -15,9 +15,10 @@ import (
 // planner makes one plan after another, with the same indexes.
 type planner struct {
 	picker placement.Picker
-	slow   bool      // to pick may be to walk over all nodes
-	seen   store.Set // the IDs that the plan has tried to place
-	names  store.Set // of groups
+	engine *placement.Engine // the picker, if it is one
+	slow   bool              // to pick may be to walk over all nodes
+	seen   store.Set         // the IDs that the plan has tried to place
+	names  store.Set         // of groups
 
 	// Of the plan that is being made.
 	ctx      context.Context
@@ -27,6 +28,7 @@ type planner struct {
 	snapshot *cluster.Snapshot
 	view     *store.View
 	plan     *berth.Plan
+	picks    []store.Pick            // of the plan's operations, if they were made by an engine
 	hashes   []uint32                // of the tasks' IDs
 	one      bool                    // there is but one task or demand, so no ID can come twice
 	exists   map[string]string       // where tasks that exist already are
@@ -48,6 +50,7 @@ func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []b
 	p.ctx, p.gate = ctx, gate
 	p.snapshot, p.view = snapshot, (*store.View)(snapshot).Shown()
 	p.plan = &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
+	p.picks = slices.Grow(p.picks[:0], len(tasks))
 	if p.one = len(tasks) == 1; !p.one {
 		p.seen.Grow(len(tasks))
 	}
@@ -73,7 +76,7 @@ func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []b
 			p.cover(t.Group)
 		default:
 			if op, ok := p.place(t, p.hashes[i]); ok {
-				p.plan.Ops = append(p.plan.Ops, op)
+				p.add(op, p.hashes[i])
 			}
 		}
 	}
@@ -171,6 +174,22 @@ func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
 	return berth.Op{}, false
 }
 
+// add adds a placement that the picker has just picked to the plan.
+func (p *planner) add(op berth.Op, hash uint32) {
+	p.plan.Ops = append(p.plan.Ops, op)
+	if p.engine != nil {
+		p.picks = append(p.picks, store.PickOf(store.Ref(p.engine.Picked()), hash))
+	}
+}
+
+// cut takes all operations but the first n off the plan.
+func (p *planner) cut(n int) {
+	p.plan.Ops = p.plan.Ops[:n]
+	if p.engine != nil {
+		p.picks = p.picks[:n]
+	}
+}
+
 // admit asks the gate about a placement that was picked. One that it refuses takes no room from those that come.
 func (p *planner) admit(op *berth.Op) bool {
 	if p.gate == nil {
@@ -259,8 +278,9 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		if p.ended() {
 			return // and there will be no plan
 		}
-		if op, ok := p.place(t, store.Hash(t.ID)); ok {
-			p.plan.Ops = append(p.plan.Ops, op)
+		hash := store.Hash(t.ID)
+		if op, ok := p.place(t, hash); ok {
+			p.add(op, hash)
 		}
 	}
 	placed := p.plan.Ops[ops:]
@@ -284,7 +304,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		p.undo(op)
 		p.leave(berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
 	}
-	p.plan.Ops = p.plan.Ops[:ops]
+	p.cut(ops)
 	for i := range p.groups {
 		p.groups[i].failed = nil // there is room again
 	}
@@ -296,20 +316,24 @@ func (p *planner) cover(g *berth.Group) {
 	p.patience = 0
 	from, missed := len(p.plan.Ops), len(p.plan.Unplaced)
 	p.picker.Cover(g, func(op berth.Op) {
-		p.plan.Ops = append(p.plan.Ops, op)
+		p.add(op, store.Hash(op.Task.ID))
 	}, func(node string, lacks []berth.Lack) {
 		p.miss(g.On(node), node, lacks)
 	})
 	instances := p.plan.Ops[from:]
 	if !p.one || p.gate != nil {
 		// The picker knows which tasks there are, but not which the plan tried to place in vain.
-		p.plan.Ops = p.plan.Ops[:from]
-		for _, op := range instances {
+		picks := p.picks[min(from, len(p.picks)):]
+		p.cut(from)
+		for i, op := range instances {
 			if where, known := p.known(op.Task, store.Hash(op.Task.ID)); known {
 				p.picker.Undo(op)
 				p.miss(op.Task, op.Node, []berth.Lack{{Reason: berth.Reason{Code: berth.TaskExists, Subject: where}}})
 			} else if p.admit(&op) {
 				p.plan.Ops = append(p.plan.Ops, op)
+				if p.engine != nil {
+					p.picks = append(p.picks, picks[i])
+				}
 			}
 		}
 	}

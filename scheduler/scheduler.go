@@ -14,6 +14,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
+	"github.com/berth-sched/berth/internal/store"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -113,7 +114,8 @@ func (s *Scheduler) newPlanner() *planner {
 	if s.cfg.Exhaustive {
 		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow}
 	}
-	return &planner{picker: placement.NewEngine(s.cfg.Strategy), slow: s.slow}
+	engine := placement.NewEngine(s.cfg.Strategy)
+	return &planner{picker: engine, engine: engine, slow: s.slow}
 }
 
 // Plan decides where tasks would go on a snapshot, and changes nothing. It is a function of the snapshot,
@@ -169,7 +171,7 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 		defer s.mu.Unlock()
 		out, err := s.state.decide(ctx, func(now *cluster.Snapshot, gate *gate) (*berth.Plan, []berth.Refusal, error) {
 			return s.plan(ctx, now, tasks, gate)
-		})
+		}, func() []store.Pick { return s.planner.picks })
 		if err != nil {
 			return nil, fmt.Errorf("scheduler: schedule: %w", err)
 		}

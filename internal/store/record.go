@@ -149,9 +149,12 @@ func (s *Store) hasHold(slot, hash uint32) bool {
 }
 
 // Add puts a record of an ID that is not there yet on a node, or on none, and takes what it takes.
-func (s *Store) Add(id string, r Record) uint32 {
+func (s *Store) Add(id string, r Record) uint32 { return s.AddBy(Hash(id), id, r) }
+
+// AddBy is Add for who has the hash of the ID.
+func (s *Store) AddBy(hash uint32, id string, r Record) uint32 {
 	slot, at := s.newSlot()
-	r.ID, r.hash, r.life = id, Hash(id), max(at.life, s.lives)+1
+	r.ID, r.hash, r.life = id, hash, max(at.life, s.lives)+1
 	row := r.Row
 	r.Row = None
 	*at = r
@@ -381,3 +384,20 @@ func withoutPorts(a, b []uint16) []uint16 {
 	}
 	return out
 }
+
+// A Pick is what who picked a placement on the store as it is knows of it besides: the row of its node, and the hash of its task's
+// ID. The zero Pick is none: the placement is yet to be checked.
+type Pick struct {
+	row, hash uint32
+	made      bool
+}
+
+// PickOf returns the pick of a node, for a task whose ID has that hash.
+func PickOf(node Ref, hash uint32) Pick { return Pick{node.row, hash, true} }
+
+// Made reports whether it is one.
+func (p Pick) Made() bool { return p.made }
+
+// Row returns the row of the node, and Hash the hash of the task's ID.
+func (p Pick) Row() uint32  { return p.row }
+func (p Pick) Hash() uint32 { return p.hash }
