@@ -256,7 +256,7 @@ func (m *mirror) hasAsDevices(g *berth.Group) bool {
 // shortfalls appends what an eligible row lacks of the room for a task of a group, as its reader may know it.
 func (m *mirror) shortfalls(lacks []berth.Lack, g *berth.Group, row uint32) []berth.Lack {
 	lacks = cluster.AppendShortfalls(lacks, &m.texts, g, m.rows[row].node.Spec, func(name string) int64 {
-		if d, ok := m.view.DimOf(name); ok {
+		if d := m.dimOf(name); d >= 0 {
 			return m.amountsOf(row)[d]
 		}
 		return 0
@@ -265,6 +265,19 @@ func (m *mirror) shortfalls(lacks []berth.Lack, g *berth.Group, row uint32) []be
 		return cluster.Withheld(lacks)
 	}
 	return lacks
+}
+
+// dimOf returns the dimension of that name, or -1. A cluster has a few resources as a rule, and comparing with all of
+// a few is faster than a look-up by hash.
+func (m *mirror) dimOf(name string) int {
+	const few = 8
+	if len(m.names) <= few {
+		return slices.Index(m.names, name)
+	}
+	if d, ok := m.view.DimOf(name); ok {
+		return int(d)
+	}
+	return -1
 }
 
 // derive sets the dimensions that follow from others, for a row of a class. The least part free is that of the resource
