@@ -152,7 +152,7 @@ func TestRunFirstAttempt(t *testing.T) {
 	assert.ErrorContains(t, scheduler.Run(t.Context(), scheduler.RunConfig{FirstAttempt: 1<<63 + 1}), "FirstAttempt 9223372036854775809 is more than 1<<63")
 }
 
-// mute is an inventory that has nothing to tell for now.
+// mute is an inventory that never tells anything.
 type mute struct{}
 
 func (mute) Watch(ctx context.Context, _ func(...scheduler.NodeEvent) error) error {
