@@ -18,7 +18,7 @@ func (e *Engine) check() error {
 	if e.busy {
 		return nil // torn: the next call makes all anew
 	}
-	c.mirror(e.rows)
+	c.mirror(e.mirror)
 	c.classes(e.classes)
 	c.counts(e)
 	c.search(e.search)
@@ -72,31 +72,31 @@ func (c *checker) classes(x *classIndex) {
 			misplaced[row] = true
 		}
 	}
-	members := make([]int, len(x.classes))
-	for row := range uint32(len(x.m.rows)) {
-		st := &x.m.rows[row]
+	members := make([]int, len(x.all))
+	for row := range uint32(len(x.mirror.rows)) {
+		st := &x.mirror.rows[row]
 		if st.node == nil {
 			continue
 		}
-		if st.class < 0 || int(st.class) >= len(x.classes) {
+		if st.class < 0 || int(st.class) >= len(x.all) {
 			c.that(false, "classes: row %d has class %d", row, st.class)
 			continue
 		}
-		k := x.classes[st.class]
+		k := x.all[st.class]
 		members[st.class]++
 		c.that(x.isOf(st.node, st.cordoned, k), "classes: row %d is of another class", row)
 		c.that(st.id == st.node.ID, "classes: ID of row %d", row)
-		was := slices.Clone(x.m.amountsOf(row))
-		x.m.derive(row, k)
-		c.that(slices.Equal(was, x.m.amountsOf(row)), "classes: derived amounts of row %d", row)
+		was := slices.Clone(x.mirror.amountsOf(row))
+		x.mirror.derive(row, k)
+		c.that(slices.Equal(was, x.mirror.amountsOf(row)), "classes: derived amounts of row %d", row)
 		c.that(!x.built || st.misplaced == misplaced[row], "classes: row %d is misplaced or not", row)
 		if x.built && !misplaced[row] {
 			c.that(st.key == x.rate(row), "classes: key of row %d", row)
 		}
 	}
-	for i, k := range x.classes {
+	for i, k := range x.all {
 		c.that(members[i] == k.members, "classes: class %d has %d members, not %d", i, members[i], k.members)
-		for j, o := range x.classes[:i] {
+		for j, o := range x.all[:i] {
 			same := o.kind == k.kind && o.cordoned == k.cordoned && slices.Equal(o.attrs, k.attrs)
 			c.that(!same, "classes: %d and %d are alike", j, i)
 		}
@@ -105,14 +105,14 @@ func (c *checker) classes(x *classIndex) {
 		}
 		c.that(k.size == members[i], "classes: tree %d has %d rows", i, k.size)
 		c.tree(&k.tree, func(a entry, amounts []int64) error {
-			if a != x.entryOf(a.row) || x.m.rows[a.row].class != int32(i) {
+			if a != x.entryOf(a.row) || x.mirror.rows[a.row].class != int32(i) {
 				return fmt.Errorf("row %d stands as %v", a.row, a)
 			}
-			for d, f := range x.m.amountsOf(a.row) {
+			for d, f := range x.mirror.amountsOf(a.row) {
 				if f != amounts[d] && !misplaced[a.row] {
 					return fmt.Errorf("row %d: amount %d", a.row, d)
 				}
-				if d < x.m.dims && f > amounts[d] {
+				if d < x.mirror.dims && f > amounts[d] {
 					return fmt.Errorf("row %d has more of %d than its tree knows", a.row, d)
 				}
 			}
@@ -132,8 +132,8 @@ func (c *checker) tree(t *tree, good func(entry, []int64) error) {
 	c.that(len(t.first) == len(t.chunks), "tree: sizes")
 	bound := slices.Repeat([]int64{-1 << 63}, t.pool.width)
 	for ci, k := range t.chunks {
-		if k.n == 0 || k.n > chunkBlocks {
-			c.that(false, "tree: a chunk of %d blocks", k.n)
+		if k.filled == 0 || k.filled > chunkBlocks {
+			c.that(false, "tree: a chunk of %d blocks", k.filled)
 			continue
 		}
 		c.that(t.first[ci] == k.entries[0][0].key, "tree: first of chunk %d", ci)
@@ -142,7 +142,7 @@ func (c *checker) tree(t *tree, good func(entry, []int64) error) {
 		}
 		from := len(all)
 		most := slices.Repeat([]int64{-1 << 63}, t.pool.width)
-		for b := range k.n {
+		for b := range k.filled {
 			c.that(k.count[b] > 0 && k.count[b] <= blockEntries && k.first[b] == k.entries[b][0].key, "tree: block %d of %d", b, ci)
 			own := slices.Repeat([]int64{-1 << 63}, t.pool.width)
 			for i, a := range k.block(b) {
@@ -177,7 +177,7 @@ func within(low, high []int64) bool {
 
 // counts: against the tasks of the view and of the plan, and histograms against the counts.
 func (c *checker) counts(e *Engine) {
-	k, view := e.counts, e.rows.view
+	k, view := e.counts, e.mirror.view
 	for name, t := range k.groups {
 		on := map[uint32]int{}
 		if id, ok := view.FindGroup(name); ok {
@@ -187,7 +187,7 @@ func (c *checker) counts(e *Engine) {
 				}
 			}
 		}
-		for i := range e.steps.n {
+		for i := range e.steps.size {
 			switch st := e.steps.at(i); {
 			case st.task.Group.Name() != name:
 			case st.undone:
@@ -201,7 +201,7 @@ func (c *checker) counts(e *Engine) {
 			c.that(!seen[h.row] && h.tasks == on[h.row], "counts of %s: %d on row %d, not %d", name, on[h.row], h.row, h.tasks)
 			seen[h.row] = true
 			if t == k.active {
-				c.that(int(e.rows.rows[h.row].host) == i+1, "counts of %s: host %d", name, h.row)
+				c.that(int(e.mirror.rows[h.row].host) == i+1, "counts of %s: host %d", name, h.row)
 			}
 		}
 		for row, n := range on {
@@ -211,7 +211,7 @@ func (c *checker) counts(e *Engine) {
 		for _, d := range t.domains {
 			want := map[int]int{}
 			for row, n := range on {
-				if v, ok := e.rows.rows[row].node.Attr(d.key); ok {
+				if v, ok := e.mirror.rows[row].node.Attr(d.key); ok {
 					want[int(d.values.slots[v])] += n
 				}
 			}
@@ -221,8 +221,8 @@ func (c *checker) counts(e *Engine) {
 			c.histogram(d.histogram, func(slot int) int { return want[slot] })
 		}
 	}
-	for row := range e.rows.rows {
-		i := e.rows.rows[row].host
+	for row := range e.mirror.rows {
+		i := e.mirror.rows[row].host
 		c.that(i == 0 || k.active != nil && int(i) <= len(k.active.hosts) && k.active.hosts[i-1].row == uint32(row), "counts: host of row %d", row)
 	}
 	for key, v := range k.numberings {
@@ -231,7 +231,7 @@ func (c *checker) counts(e *Engine) {
 		}
 		for row, slot := range v.rows {
 			want := int32(-1)
-			if n := e.rows.rows[row].node; n != nil {
+			if n := e.mirror.rows[row].node; n != nil {
 				if value, ok := n.Attr(key); ok {
 					want = v.slots[value]
 				}
@@ -265,7 +265,7 @@ func (c *checker) histogram(h *histogram, tasks func(slot int) int) {
 			}
 		}
 	}
-	c.that(n == h.of.n && slices.Equal(with, h.with), "histogram: %v, not %v", with, h.with)
+	c.that(n == h.of.size && slices.Equal(with, h.with), "histogram: %v, not %v", with, h.with)
 	c.that(n == 0 || least == h.least, "histogram: least %d, not %d", least, h.least)
 }
 
@@ -278,34 +278,34 @@ func (c *checker) search(s *search) {
 		k := &s.contenders[i]
 		c.that(i == 0 || s.contenders[i-1].class < k.class, "search: order of contenders")
 		if k.found {
-			c.that(s.m.rows[k.row].class == k.class, "search: row %d is not of class %d", k.row, k.class)
+			c.that(s.mirror.rows[k.row].class == k.class, "search: row %d is not of class %d", k.row, k.class)
 			c.that(s.fits(k.row) && (len(s.ofRow) > 0 || s.usable(k.row)), "search: row %d cannot be used", k.row)
-			c.that(k.score == s.x.rate(k.row)+k.term, "search: score of row %d", k.row)
+			c.that(k.score == s.classes.rate(k.row)+k.term, "search: score of row %d", k.row)
 		}
 		if k.occupied {
 			c.that(k.from == treeEnd && (!k.found || k.hosts[0].row == k.row), "search: occupied rows of class %d", k.class)
 		}
 	}
-	for row := range uint32(len(s.m.rows)) {
-		if s.m.rows[row].node == nil {
+	for row := range uint32(len(s.mirror.rows)) {
+		if s.mirror.rows[row].node == nil {
 			continue
 		}
-		i, ok := s.contenderOf(s.m.rows[row].class)
+		i, ok := s.contenderOf(s.mirror.rows[row].class)
 		if !ok || s.contenders[i].found && s.contenders[i].row == row {
 			continue
 		}
 		k := &s.contenders[i]
 		// A row that is misplaced is moved home before its class is searched again.
-		if s.x.homeOf(row).before(k.from) && s.fits(row) && s.usable(row) {
+		if s.classes.homeOf(row).before(k.from) && s.fits(row) && s.usable(row) {
 			held := s.even && s.isOverLimit(row)
-			c.that(held && k.deferred || s.p.byNode && s.c.on(row) > 0, "search: row %d is before where class %d stands", row, k.class)
+			c.that(held && k.deferred || s.policy.byNode && s.counts.on(row) > 0, "search: row %d is before where class %d stands", row, k.class)
 		}
 	}
 	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
 		for i := range rules {
 			if h := rules[i].histogram; h != nil {
 				fresh := s.findDomains(rules[i].rule.Domain())
-				c.that(h.of.at == fresh.at && h.of.n == fresh.n, "search: %d domains of %v, not %d", h.of.n, rules[i].rule, fresh.n)
+				c.that(h.of.at == fresh.at && h.of.size == fresh.size, "search: %d domains of %v, not %d", h.of.size, rules[i].rule, fresh.size)
 				for slot := range max(len(h.of.in), len(fresh.in)) {
 					c.that(h.of.has(int32(slot)) == fresh.has(int32(slot)), "search: domain %d of %v", slot, rules[i].rule)
 				}
@@ -341,10 +341,10 @@ func (c *checker) winners(w *winnerTree, j judge, of string) {
 // rankings: the games of those that know all changes, and the scores of the one that is searched in, but of rows that it is
 // to be told of.
 func (c *checker) rankings(s *search) {
-	k, m := s.rankings, s.m
+	k, m := s.rankings, s.mirror
 	if s.group != nil && s.possible && s.ranked {
 		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && len(r.score) == len(m.rows) {
-			fresh := &ranking{m: m}
+			fresh := &ranking{mirror: m}
 			fresh.rateAll(s, s.group.Task("check"))
 			changed := map[uint32]bool{}
 			for _, row := range k.changes[r.told:] {
@@ -371,7 +371,7 @@ func (c *checker) rankings(s *search) {
 
 // columns: against a sort, as far as they were told.
 func (c *checker) columns(k *columns) {
-	if !k.watching || len(k.ranks) == 0 || &k.ranks[0] != &k.m.ranks[0] {
+	if !k.watching || len(k.ranks) == 0 || &k.ranks[0] != &k.mirror.ranks[0] {
 		return
 	}
 	for _, col := range k.byDim {
@@ -379,9 +379,9 @@ func (c *checker) columns(k *columns) {
 			continue
 		}
 		var want, got []entry
-		for rank, row := range k.m.order {
+		for rank, row := range k.mirror.order {
 			if !k.isChanged[row] {
-				want = append(want, entry{k.m.amountsOf(row)[col.dim], uint32(rank), row})
+				want = append(want, entry{k.mirror.amountsOf(row)[col.dim], uint32(rank), row})
 			}
 		}
 		slices.SortFunc(want, func(a, b entry) int { return cmp.Or(cmp.Compare(b.key, a.key), cmp.Compare(a.rank, b.rank)) })
@@ -390,7 +390,7 @@ func (c *checker) columns(k *columns) {
 				return nil
 			}
 			got = append(got, a)
-			if !slices.Equal(amounts, k.m.amountsOf(a.row)) {
+			if !slices.Equal(amounts, k.mirror.amountsOf(a.row)) {
 				return fmt.Errorf("column %d: amounts of row %d", col.dim, a.row)
 			}
 			return nil
@@ -401,7 +401,7 @@ func (c *checker) columns(k *columns) {
 
 // steps: the index of them, and that the rows have what they say.
 func (c *checker) steps(e *Engine) {
-	c.that(e.done == e.steps.n, "steps: %d of %d are known", e.done, e.steps.n)
+	c.that(e.done == e.steps.size, "steps: %d of %d are known", e.done, e.steps.size)
 	for id, i := range e.steps.last {
 		for j := e.steps.told - 1; j >= 0; j-- {
 			if e.steps.at(j).task.ID == id {
@@ -411,14 +411,14 @@ func (c *checker) steps(e *Engine) {
 		}
 	}
 	want := map[uint32][]int64{}
-	for i := range e.steps.n {
+	for i := range e.steps.size {
 		st := e.steps.at(i)
 		if want[st.row] == nil {
-			want[st.row] = slices.Clone(e.rows.view.Free(st.row)[:e.rows.dims])
+			want[st.row] = slices.Clone(e.mirror.view.Free(st.row)[:e.mirror.dims])
 		}
 		for _, need := range st.task.Group.Requirements().Needs {
 			name, q := need.Name, need.Amount
-			if d, ok := e.rows.view.DimOf(name); ok {
+			if d, ok := e.mirror.view.DimOf(name); ok {
 				if st.undone {
 					q = -q
 				}
@@ -427,6 +427,6 @@ func (c *checker) steps(e *Engine) {
 		}
 	}
 	for row, free := range want {
-		c.that(slices.Equal(free, e.rows.resourcesOf(row)), "steps: amounts of row %d", row)
+		c.that(slices.Equal(free, e.mirror.resourcesOf(row)), "steps: amounts of row %d", row)
 	}
 }

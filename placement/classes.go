@@ -15,12 +15,12 @@ import (
 // apart, or a rule that reads another such attribute, makes all classes anew when one is next asked for (assigned).
 // Many rows that have moved make the order of all anew when one is next searched (built); few are moved one by one.
 type classIndex struct {
-	m *mirror
-	p *policy
+	mirror *mirror
+	policy *policy
 
 	assigned bool // whether every row with a node has its class; if not, nothing below up to version is meant
 	built    bool // whether the trees have the rows of their classes; if not, they may have anything
-	classes  []*nodeClass
+	all      []*nodeClass
 	byHash   map[uint64][]int32
 	version  uint64     // how often a class was added, or all were made anew
 	low      []uint32   // the attributes by which classes are told apart, ascending
@@ -79,14 +79,14 @@ type verdict struct {
 }
 
 func newClassIndex(p *policy, m *mirror) *classIndex {
-	return &classIndex{p: p, m: m, reads: slices.Clone(p.attributes), pool: new(chunkPool)}
+	return &classIndex{policy: p, mirror: m, reads: slices.Clone(p.attributes), pool: new(chunkPool)}
 }
 
 // rebuild forgets everything but which attributes are read.
 func (x *classIndex) rebuild() {
 	x.unassign()
-	x.classes, x.dropped, x.crowded = nil, nil, false
-	x.pool = &chunkPool{width: x.m.width}
+	x.all, x.dropped, x.crowded = nil, nil, false
+	x.pool = &chunkPool{width: x.mirror.width}
 	x.misplaced = x.misplaced[:0]
 	x.version++
 }
@@ -103,23 +103,23 @@ func (x *classIndex) assign() {
 	x.chooseLow()
 	for {
 		most := x.maxClasses() // once: others may see values of attributes meanwhile
-		for _, c := range x.classes {
+		for _, c := range x.all {
 			c.clear()
 		}
-		x.byHash, x.classes, x.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
+		x.byHash, x.all, x.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
 		x.version++
-		for _, row := range x.m.order {
+		for _, row := range x.mirror.order {
 			x.classify(row)
-			if len(x.classes) > most && len(x.low) > 0 {
+			if len(x.all) > most && len(x.low) > 0 {
 				break
 			}
 		}
-		if len(x.classes) <= most || len(x.low) == 0 {
+		if len(x.all) <= most || len(x.low) == 0 {
 			break
 		}
 		x.dropLow()
 	}
-	for _, row := range x.m.order {
+	for _, row := range x.mirror.order {
 		x.derive(row)
 	}
 	x.assigned, x.built = true, false
@@ -127,22 +127,22 @@ func (x *classIndex) assign() {
 
 // classify gives a row its class.
 func (x *classIndex) classify(row uint32) {
-	st := &x.m.rows[row]
+	st := &x.mirror.rows[row]
 	st.id, st.class = st.node.ID, x.classOf(st.node, st.cordoned)
-	x.classes[st.class].members++
+	x.all[st.class].members++
 }
 
-func (x *classIndex) derive(row uint32) { x.m.derive(row, x.classes[x.m.rows[row].class]) }
+func (x *classIndex) derive(row uint32) { x.mirror.derive(row, x.all[x.mirror.rows[row].class]) }
 
-// want lets attributes tell classes apart, if they are of low cardinality, because a rule or the strategy reads them. It
+// tellApart lets attributes tell classes apart, if they are of low cardinality, because a rule or the strategy reads them. It
 // is O(nodes) the first time that one is named, in the middle of a plan too; until then it splits no class.
-func (x *classIndex) want(names ...string) {
+func (x *classIndex) tellApart(names ...string) {
 	for _, name := range names {
 		if name == berth.NodeID || len(x.reads) == maxReads || slices.Contains(x.reads, name) {
 			continue
 		}
 		x.reads = append(x.reads, name)
-		if x.tellsApart(x.m.attrs.ID(name)) {
+		if x.tellsApart(x.mirror.attrs.ID(name)) {
 			x.unassign()
 		}
 	}
@@ -154,43 +154,43 @@ func (x *classIndex) build() {
 		return
 	}
 	x.forgetMisplaced()
-	rows := make([][]entry, len(x.classes))
+	rows := make([][]entry, len(x.all))
 	for i := range rows {
-		rows[i] = make([]entry, 0, x.classes[i].members)
+		rows[i] = make([]entry, 0, x.all[i].members)
 	}
-	for _, row := range x.m.order {
-		st := &x.m.rows[row]
+	for _, row := range x.mirror.order {
+		st := &x.mirror.rows[row]
 		st.key = x.rate(row)
 		rows[st.class] = append(rows[st.class], x.entryOf(row))
 	}
-	for i, c := range x.classes {
-		c.fill(rows[i], x.m.free)
+	for i, c := range x.all {
+		c.fill(rows[i], x.mirror.free)
 	}
 	x.built = true
 }
 
 // enter puts a row in the tree of its class, and leave takes it out.
 func (x *classIndex) enter(row uint32) {
-	x.classes[x.m.rows[row].class].members++
+	x.all[x.mirror.rows[row].class].members++
 	x.insert(row)
 }
 
 func (x *classIndex) leave(row uint32) {
-	x.classes[x.m.rows[row].class].members--
+	x.all[x.mirror.rows[row].class].members--
 	x.remove(row)
 }
 
 func (x *classIndex) insert(row uint32) {
 	if x.built {
-		st := &x.m.rows[row]
+		st := &x.mirror.rows[row]
 		st.key = x.rate(row)
-		x.classes[st.class].insert(x.entryOf(row), x.m.amountsOf(row))
+		x.all[st.class].insert(x.entryOf(row), x.mirror.amountsOf(row))
 	}
 }
 
 func (x *classIndex) remove(row uint32) {
 	if x.built {
-		x.classes[x.m.rows[row].class].remove(x.positionOf(row))
+		x.all[x.mirror.rows[row].class].remove(x.positionOf(row))
 	}
 }
 
@@ -198,7 +198,7 @@ func (x *classIndex) remove(row uint32) {
 // told apart otherwise now.
 func (x *classIndex) describe(row uint32) {
 	for _, name := range x.reads {
-		if key := x.m.attrs.ID(name); slices.Contains(x.low, key) != x.tellsApart(key) {
+		if key := x.mirror.attrs.ID(name); slices.Contains(x.low, key) != x.tellsApart(key) {
 			x.unassign() // it has got its first value, or one too many
 		}
 	}
@@ -206,7 +206,7 @@ func (x *classIndex) describe(row uint32) {
 		return
 	}
 	x.classify(row)
-	if len(x.classes) > x.maxClasses() {
+	if len(x.all) > x.maxClasses() {
 		x.unassign()
 		return
 	}
@@ -217,15 +217,15 @@ func (x *classIndex) describe(row uint32) {
 // renumber tells the trees that rows have other ranks, in the same order.
 func (x *classIndex) renumber() {
 	if x.built {
-		for _, c := range x.classes {
-			c.renumber(x.m.ranks)
+		for _, c := range x.all {
+			c.renumber(x.mirror.ranks)
 		}
 	}
 }
 
 // misplace notes that a row that has a class has other amounts than its tree knows.
 func (x *classIndex) misplace(row uint32) {
-	if st := &x.m.rows[row]; x.built && !st.misplaced {
+	if st := &x.mirror.rows[row]; x.built && !st.misplaced {
 		st.misplaced = true
 		x.misplaced = append(x.misplaced, row)
 	}
@@ -237,13 +237,13 @@ func (x *classIndex) moveMisplaced() {
 	switch {
 	case !x.built || len(x.misplaced) == 0:
 		return
-	case len(x.misplaced) > len(x.m.order)/4:
+	case len(x.misplaced) > len(x.mirror.order)/4:
 		x.built = false
 		return
 	}
 	for _, row := range x.misplaced {
 		x.move(row)
-		x.m.rows[row].misplaced = false
+		x.mirror.rows[row].misplaced = false
 	}
 	x.misplaced = x.misplaced[:0]
 }
@@ -253,47 +253,49 @@ func (x *classIndex) move(row uint32) {
 	if !x.built {
 		return
 	}
-	st := &x.m.rows[row]
-	c, now := x.classes[st.class], x.rate(row)
+	st := &x.mirror.rows[row]
+	c, now := x.all[st.class], x.rate(row)
 	if now == st.key { // what is free may differ
-		c.update(x.positionOf(row), x.m.amountsOf(row))
+		c.update(x.positionOf(row), x.mirror.amountsOf(row))
 		return
 	}
 	c.remove(x.positionOf(row))
 	st.key = now
-	c.insert(x.entryOf(row), x.m.amountsOf(row))
+	c.insert(x.entryOf(row), x.mirror.amountsOf(row))
 }
 
 func (x *classIndex) forgetMisplaced() {
 	for _, row := range x.misplaced {
-		x.m.rows[row].misplaced = false
+		x.mirror.rows[row].misplaced = false
 	}
 	x.misplaced = x.misplaced[:0]
 }
 
 func (x *classIndex) entryOf(row uint32) entry {
-	st := &x.m.rows[row]
+	st := &x.mirror.rows[row]
 	return entry{st.key, st.rank, row}
 }
 
 // positionOf returns where a row stands, and homeOf where it will stand once it is where it belongs.
 func (x *classIndex) positionOf(row uint32) position {
-	st := &x.m.rows[row]
+	st := &x.mirror.rows[row]
 	return position{st.key, st.rank}
 }
 
-func (x *classIndex) homeOf(row uint32) position { return position{x.rate(row), x.m.rows[row].rank} }
+func (x *classIndex) homeOf(row uint32) position {
+	return position{x.rate(row), x.mirror.rows[row].rank}
+}
 
 // rate returns how good a row is as it is, whatever the request.
 func (x *classIndex) rate(row uint32) int64 {
-	if x.p.depends.Additive == nil {
+	if x.policy.depends.Additive == nil {
 		return 0
 	}
-	return x.p.depends.Additive.Node(x.m.resourcesOf(row), x.classes[x.m.rows[row].class].capacity)
+	return x.policy.depends.Additive.Node(x.mirror.resourcesOf(row), x.all[x.mirror.rows[row].class].capacity)
 }
 
 // isLow reports whether all nodes of a class have one value of an attribute, or none.
-func (x *classIndex) isLow(name string) bool { return x.isLowKey(x.m.attrs.ID(name)) }
+func (x *classIndex) isLow(name string) bool { return x.isLowKey(x.mirror.attrs.ID(name)) }
 
 func (x *classIndex) isLowKey(key uint32) bool {
 	if x.cardinality(key) == 0 {
@@ -304,13 +306,13 @@ func (x *classIndex) isLowKey(key uint32) bool {
 }
 
 // cardinality returns how many values an attribute has had, beyond lowCardinality one more than it.
-func (x *classIndex) cardinality(key uint32) int { return x.m.view.Catalog().Values(key) }
+func (x *classIndex) cardinality(key uint32) int { return x.mirror.view.Catalog().Values(key) }
 
 // chooseLow chooses the attributes by which classes are told apart.
 func (x *classIndex) chooseLow() {
 	x.low = x.low[:0]
 	for _, name := range x.reads {
-		if key := x.m.attrs.ID(name); x.tellsApart(key) {
+		if key := x.mirror.attrs.ID(name); x.tellsApart(key) {
 			x.low = append(x.low, key)
 		}
 	}
@@ -320,20 +322,20 @@ func (x *classIndex) chooseLow() {
 // tellsApart reports whether an attribute that is read may tell classes apart.
 func (x *classIndex) tellsApart(key uint32) bool {
 	n := x.cardinality(key)
-	return n > 0 && (n <= lowCardinality || x.spreadsOver(x.m.attrs.Text(key))) && !slices.Contains(x.dropped, key)
+	return n > 0 && (n <= lowCardinality || x.spreadsOver(x.mirror.attrs.Text(key))) && !slices.Contains(x.dropped, key)
 }
 
 // spreadsOver reports whether classes are told apart by an attribute, however many values it has, because the strategy
 // counts tasks by it and finds the best node of each domain in classes of its own.
 func (x *classIndex) spreadsOver(name string) bool {
-	return x.p.ordered && !x.crowded && slices.Contains(x.p.attributes, name)
+	return x.policy.ordered && !x.crowded && slices.Contains(x.policy.attributes, name)
 }
 
 func (x *classIndex) maxClasses() int {
 	counted, high := 0, false
-	for _, name := range x.p.attributes {
+	for _, name := range x.policy.attributes {
 		if x.spreadsOver(name) {
-			n := x.cardinality(x.m.attrs.ID(name))
+			n := x.cardinality(x.mirror.attrs.ID(name))
 			counted, high = counted+min(n, 1), high || n > lowCardinality
 		}
 	}
@@ -349,7 +351,7 @@ func (x *classIndex) maxClasses() int {
 // dropLow lets the attribute with the most values tell no classes apart any more, those that the strategy counts by
 // last and all at once.
 func (x *classIndex) dropLow() {
-	others := slices.DeleteFunc(slices.Clone(x.low), func(k uint32) bool { return x.spreadsOver(x.m.attrs.Text(k)) })
+	others := slices.DeleteFunc(slices.Clone(x.low), func(k uint32) bool { return x.spreadsOver(x.mirror.attrs.Text(k)) })
 	if len(others) == 0 {
 		x.crowded = true
 		x.chooseLow()
@@ -377,22 +379,22 @@ func (x *classIndex) classOf(n *store.Node, cordoned bool) int32 {
 		}
 	}
 	for _, i := range x.byHash[h] {
-		if x.isOf(n, cordoned, x.classes[i]) {
+		if x.isOf(n, cordoned, x.all[i]) {
 			return i
 		}
 	}
-	c := &nodeClass{tree: tree{pool: x.pool}, kind: n.Class, capacity: make([]int64, x.m.dims), node: n.Spec, cordoned: cordoned}
+	c := &nodeClass{tree: tree{pool: x.pool}, kind: n.Class, capacity: make([]int64, x.mirror.dims), node: n.Spec, cordoned: cordoned}
 	copy(c.capacity, n.Capacity())
 	for i := range c.node.Devices {
-		c.devices = append(c.devices, int32(x.m.deviceAt[c.node.Devices[i].Class]))
+		c.devices = append(c.devices, int32(x.mirror.deviceAt[c.node.Devices[i].Class]))
 	}
 	for _, a := range n.Attrs {
 		if slices.Contains(x.low, a.Key) {
 			c.attrs = append(c.attrs, a)
 		}
 	}
-	i := int32(len(x.classes))
-	x.classes = append(x.classes, c)
+	i := int32(len(x.all))
+	x.all = append(x.all, c)
 	x.version++
 	x.byHash[h] = append(x.byHash[h], i)
 	return i
@@ -422,13 +424,13 @@ func (x *classIndex) isOf(n *store.Node, cordoned bool, c *nodeClass) bool {
 func (x *classIndex) verdictOf(rules string) *verdict {
 	v := x.verdicts[rules]
 	if v == nil {
-		if len(x.verdicts) >= maxVerdicts || len(x.verdicts)*len(x.classes) >= maxVerdictCells {
+		if len(x.verdicts) >= maxVerdicts || len(x.verdicts)*len(x.all) >= maxVerdictCells {
 			clear(x.verdicts)
 		}
 		v = new(verdict)
 		x.verdicts[rules] = v
 	}
-	for len(v.known) < len(x.classes) {
+	for len(v.known) < len(x.all) {
 		v.known, v.ok, v.preferred = append(v.known, false), append(v.ok, false), append(v.preferred, 0)
 	}
 	return v

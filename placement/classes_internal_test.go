@@ -38,7 +38,7 @@ func TestClassesHaveWhatRowsHave(t *testing.T) {
 			require.Empty(t, e.classes.misplaced)
 			require.NoError(t, e.check(), "%v, round %d", s, round)
 			seen := 0
-			for _, c := range e.classes.classes {
+			for _, c := range e.classes.all {
 				seen += c.size
 			}
 			require.Equal(t, 700, seen)

@@ -12,7 +12,7 @@ import (
 // nothing while nobody asks: the first question begins to note which rows change, the next, if it comes before much has
 // changed, sorts, and when much has changed, or nodes came or went, all is forgotten.
 type columns struct {
-	m         *mirror
+	mirror    *mirror
 	watching  bool // whether changes are noted; if not, nothing below is meant
 	pool      *chunkPool
 	byDim     []*column // nil where nobody asked
@@ -35,7 +35,7 @@ func (k *columns) forget() {
 			c.clear()
 		}
 	}
-	*k = columns{m: k.m, pool: k.pool}
+	*k = columns{mirror: k.mirror, pool: k.pool}
 }
 
 // changed notes that a row has changed.
@@ -58,7 +58,7 @@ func (k *columns) note(row uint32) {
 // update brings the columns of some dimensions up to date. It returns false if it is better to look at every row, since
 // nobody asked lately. There must be nodes.
 func (k *columns) update(w *wanted) bool {
-	m := k.m
+	m := k.mirror
 	if !k.watching || &k.ranks[0] != &m.ranks[0] {
 		k.forget()
 		if k.pool == nil || k.pool.width != m.width {
@@ -94,7 +94,7 @@ func (k *columns) sort(dim int32, was *column) *column {
 	if was != nil {
 		was.clear()
 	}
-	m := k.m
+	m := k.mirror
 	c := &column{tree: tree{pool: k.pool}, dim: dim, under: make([]int64, len(m.rows))}
 	all := make([]entry, 0, len(m.order))
 	for rank, row := range m.order {

@@ -23,7 +23,7 @@ func TestColumnsAgainstAmounts(t *testing.T) {
 	}
 	e := NewEngine(nil)
 	e.Start(f.Snapshot())
-	k, m := &e.explainer.columns, e.rows
+	k, m := &e.explainer.columns, e.mirror
 	w := &wanted{needs: []store.Need{{Dim: 0, Amount: 1}, {Dim: 1, Amount: 1}}}
 	require.False(t, k.update(w))
 	for round := range 300 {

@@ -13,9 +13,9 @@ import (
 // Counts are of one plan and go with it. What is known of domains becomes invalid when nodes are described anew or
 // classes are made, which it sees by the numbers that the mirror and the index of classes count these by.
 type groupCounts struct {
-	m *mirror
-	x *classIndex
-	p *policy
+	mirror  *mirror
+	classes *classIndex
+	policy  *policy
 
 	keys   []uint32           // the strategy's attributes, in the snapshot's numbers
 	groups map[string]*counts // by the group's name
@@ -32,7 +32,7 @@ type counts struct {
 	hosts     []host
 	histogram *histogram      // of hosts; nil if no even rule looks at it
 	domains   []*domainCounts // those of the strategy's attributes first, in their order
-	at        map[uint32]int  // the place of each attribute in domains, once they are many
+	at        map[uint32]int  // the index of each attribute in domains, once they are many
 }
 
 type host struct {
@@ -87,7 +87,7 @@ func (v *numbering) slot(value uint32) int32 {
 }
 
 func newGroupCounts(p *policy, m *mirror, x *classIndex) *groupCounts {
-	return &groupCounts{p: p, m: m, x: x, groups: map[string]*counts{}, numberings: map[uint32]*numbering{}, eligible: map[string]*eligibleDomains{}}
+	return &groupCounts{policy: p, mirror: m, classes: x, groups: map[string]*counts{}, numberings: map[uint32]*numbering{}, eligible: map[string]*eligibleDomains{}}
 }
 
 // start forgets the counts of the last plan, for one on another view.
@@ -96,7 +96,7 @@ func (c *groupCounts) start(view *store.View) {
 	c.drop()
 	c.forgetValues(view.Nodes())
 	c.keys = c.keys[:0]
-	for _, name := range c.p.attributes {
+	for _, name := range c.policy.attributes {
 		c.keys = append(c.keys, view.Attrs().ID(name))
 	}
 }
@@ -132,7 +132,7 @@ func (c *groupCounts) numbers(key uint32) *numbering {
 // slotsByRow returns the slot of every row's value of an attribute, -1 for none: O(nodes) the first time since nodes
 // changed.
 func (c *groupCounts) slotsByRow(v *numbering, key uint32) []int32 {
-	rows := c.m.rows
+	rows := c.mirror.rows
 	if c.knowsRows(v) {
 		return v.rows
 	}
@@ -145,12 +145,12 @@ func (c *groupCounts) slotsByRow(v *numbering, key uint32) []int32 {
 			}
 		}
 	}
-	v.at = c.m.described
+	v.at = c.mirror.described
 	return v.rows
 }
 
 func (c *groupCounts) knowsRows(v *numbering) bool {
-	return v.at == c.m.described && len(v.rows) == len(c.m.rows)
+	return v.at == c.mirror.described && len(v.rows) == len(c.mirror.rows)
 }
 
 // manyDomains is how many attributes a group's tasks are counted by before they are found by a map.
@@ -172,7 +172,7 @@ func (c *groupCounts) domain(t *counts, key uint32) *domainCounts {
 	d := t.fresh()
 	d.key, d.values = key, c.numbers(key)
 	for _, h := range t.hosts { // none unless another group had the name before
-		if v, ok := c.m.rows[h.row].node.Attr(key); ok {
+		if v, ok := c.mirror.rows[h.row].node.Attr(key); ok {
 			slot := d.slot(v)
 			d.tasks[slot] += h.tasks
 		}
@@ -214,7 +214,7 @@ func (t *counts) room() int {
 // drop forgets what was counted, and keeps the room of some of it for the next plan: as much as a few columns.
 func (c *groupCounts) drop() {
 	const slack = 1 << 12
-	most := 4*len(c.m.rows) + slack
+	most := 4*len(c.mirror.rows) + slack
 	room := 0
 	for _, t := range c.spare {
 		room += t.room()
@@ -234,7 +234,7 @@ func (c *groupCounts) drop() {
 
 // needed reports whether anybody asks how many of a group's tasks are where.
 func (c *groupCounts) needed(g *berth.Group) bool {
-	return g.Mode() == berth.Daemon || len(g.Requirements().DomainRules) > 0 || len(c.p.depends.Domains) > 0
+	return g.Mode() == berth.Daemon || len(g.Requirements().DomainRules) > 0 || len(c.policy.depends.Domains) > 0
 }
 
 // of returns the counts of a group and makes them the active ones. The first time in a plan it counts the tasks in the
@@ -253,11 +253,11 @@ func (c *groupCounts) of(g *berth.Group) *counts {
 	}
 	for _, rule := range g.Requirements().DomainRules {
 		if name := rule.Domain(); name != berth.NodeID {
-			c.domain(t, c.m.attrs.ID(name))
+			c.domain(t, c.mirror.attrs.ID(name))
 		}
 	}
 	c.activate(t)
-	view := c.m.view
+	view := c.mirror.view
 	if id, ok := view.FindGroup(g.Name()); ok {
 		for slot := range view.Members(id) {
 			if row := view.Record(slot).Row; row != store.None {
@@ -274,7 +274,7 @@ func (c *groupCounts) activate(t *counts) {
 	if c.active == t {
 		return
 	}
-	rows := c.m.rows
+	rows := c.mirror.rows
 	if c.active != nil {
 		for _, h := range c.active.hosts {
 			rows[h.row].host = 0
@@ -290,7 +290,7 @@ func (c *groupCounts) activate(t *counts) {
 
 // on returns how many tasks of the active counts' group are on a row.
 func (c *groupCounts) on(row uint32) int {
-	if i := c.m.rows[row].host; i > 0 {
+	if i := c.mirror.rows[row].host; i > 0 {
 		return c.active.hosts[i-1].tasks
 	}
 	return 0
@@ -299,11 +299,11 @@ func (c *groupCounts) on(row uint32) int {
 // add counts tasks of a group that came to a row, or, less than none, left it.
 func (c *groupCounts) add(t *counts, row uint32, by int) {
 	c.activate(t)
-	i := int(c.m.rows[row].host) - 1
+	i := int(c.mirror.rows[row].host) - 1
 	if i < 0 {
 		t.hosts = append(t.hosts, host{row: row})
 		i = len(t.hosts) - 1
-		c.m.rows[row].host = int32(i + 1)
+		c.mirror.rows[row].host = int32(i + 1)
 	}
 	t.hosts[i].tasks += by
 	t.histogram.move(int32(row), t.hosts[i].tasks-by, t.hosts[i].tasks)
@@ -318,15 +318,15 @@ func (c *groupCounts) add(t *counts, row uint32, by int) {
 
 // slotOf returns the slot of a row's value under an attribute, the ith of its counts, or -1.
 func (c *groupCounts) slotOf(d *domainCounts, i int, row uint32) int32 {
-	if n := len(c.keys); i < n && c.x.assigned { // classes may know, and are nearer than the node
-		if slot := c.layoutOfClasses().slots[int(c.m.rows[row].class)*n+i]; slot >= 0 {
+	if n := len(c.keys); i < n && c.classes.assigned { // classes may know, and are nearer than the node
+		if slot := c.layoutOfClasses().slots[int(c.mirror.rows[row].class)*n+i]; slot >= 0 {
 			return slot
 		}
 	}
 	if c.knowsRows(d.values) {
 		return d.values.rows[row]
 	}
-	if v, ok := c.m.rows[row].node.Attr(d.key); ok {
+	if v, ok := c.mirror.rows[row].node.Attr(d.key); ok {
 		return d.values.slot(v)
 	}
 	return -1

@@ -28,7 +28,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 	case len(g.Requirements().DomainRules) > 0:
 		e.coverByReference(g, placed, missed)
 	default:
-		c := covering{e: e, group: g, placed: placed, missed: missed, ids: instances{group: g}}
+		c := covering{engine: e, group: g, placed: placed, missed: missed, ids: instances{group: g}}
 		c.run()
 	}
 	e.leave()
@@ -36,7 +36,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 
 // covering is a call of Cover.
 type covering struct {
-	e      *Engine
+	engine *Engine
 	group  *berth.Group
 	placed func(berth.Op)
 	missed func(string, []berth.Lack)
@@ -47,21 +47,21 @@ type covering struct {
 }
 
 func (c *covering) run() {
-	e := c.e
-	from := e.steps.n
+	e := c.engine
+	from := e.steps.size
 	c.picked = e.steps.picksLike(c.group)
 	c.begin()
-	for rows := range slices.Chunk(e.rows.order, store.Ahead) {
+	for rows := range slices.Chunk(e.mirror.order, store.Ahead) {
 		var tasks [store.Ahead]berth.Task // without an ID where the row is none to cover
 		var hashes [store.Ahead]uint32
 		known := hashes[:0]
 		for i, row := range rows {
 			if c.lacks(row) {
-				tasks[i] = c.ids.on(e.rows.rows[row].id)
+				tasks[i] = c.ids.on(e.mirror.rows[row].id)
 				known = append(known, store.Hash(tasks[i].ID))
 			}
 		}
-		view := e.rows.view
+		view := e.mirror.view
 		view.PrefetchTasks(known) // all at once, so that the cache misses of looking them up overlap
 		next := 0
 		for i, row := range rows {
@@ -78,9 +78,9 @@ func (c *covering) run() {
 
 // begin makes the engine's search that of the group.
 func (c *covering) begin() {
-	s := c.e.search
+	s := c.engine.search
 	s.begin(c.group)
-	c.usable = make([]bool, len(c.e.classes.classes))
+	c.usable = make([]bool, len(c.engine.classes.all))
 	for i := range s.contenders {
 		c.usable[s.contenders[i].class] = true
 	}
@@ -88,9 +88,9 @@ func (c *covering) begin() {
 
 // lacks reports whether a row is eligible and lacks its instance.
 func (c *covering) lacks(row uint32) bool {
-	s, st := c.e.search, &c.e.rows.rows[row]
+	s, st := c.engine.search, &c.engine.mirror.rows[row]
 	switch {
-	case s.c.on(row) > 0:
+	case s.counts.on(row) > 0:
 		return false
 	case !s.possible: // no class was asked, because no node ever had what the group takes
 		return s.eligible(row)
@@ -102,15 +102,15 @@ func (c *covering) lacks(row uint32) bool {
 
 // cover picks an eligible row for an instance, or tells why not. The instance's ID may be that of a task of the snapshot.
 func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
-	e, s := c.e, c.e.search
-	node, room := e.rows.rows[row].id, s.possible && s.fits(row) && (!s.picky || s.usable(row))
+	e, s := c.engine, c.engine.search
+	node, room := e.mirror.rows[row].id, s.possible && s.fits(row) && (!s.picky || s.usable(row))
 	var lacks []berth.Lack
 	at, picked := c.picked[t.ID]
 	switch {
 	case exists:
-		lacks = append(lacks, existing(e.rows.view, slot))
+		lacks = append(lacks, existing(e.mirror.view, slot))
 	case picked:
-		lacks = append(lacks, existingOn(e.rows.rows[at].id))
+		lacks = append(lacks, existingOn(e.mirror.rows[at].id))
 	case room:
 		op := e.op(e.occupy(row, t))
 		e.leave()
@@ -120,10 +120,10 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
 	}
 	switch {
 	case room:
-	case s.ports || e.rows.strays(row): // the reference knows who is in the way
+	case s.ports || e.mirror.strays(row): // the reference knows who is in the way
 		lacks = append(lacks, e.caughtUp().lacks(c.group, node)...)
 	default:
-		lacks = e.rows.shortfalls(lacks, c.group, row)
+		lacks = e.mirror.shortfalls(lacks, c.group, row)
 	}
 	e.leave()
 	c.missed(node, lacks)
@@ -155,14 +155,14 @@ func (m *instances) on(node string) berth.Task {
 // coverByReference lets the reference picker cover, and does what it picked before the caller is told.
 func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
 	e.search.begin(g) // so that the group's tasks are counted, and rows have classes
-	from := e.steps.n
+	from := e.steps.size
 	r := e.caughtUp()
 	r.picker.Cover(g, func(op berth.Op) {
 		st := e.steps.add()
 		st.task, st.grant = op.Task, op.Grant
-		st.row, _ = e.rows.view.FindNode(op.Node)
+		st.row, _ = e.mirror.view.FindNode(op.Node)
 		e.move(st, 1)
-		r.told = e.steps.n
+		r.told = e.steps.size
 		e.leave()
 		placed(op)
 		e.enter()

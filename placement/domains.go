@@ -14,9 +14,9 @@ import (
 
 // eligibleDomains is the domains under an attribute that have a node which groups with one set of rules may use.
 type eligibleDomains struct {
-	at uint64 // mirror.described when it was made; it is good as long as that is the same
-	in []bool // by slot, or by row where the attribute is the node's ID
-	n  int
+	at   uint64 // mirror.described when it was made; it is good as long as that is the same
+	in   []bool // by slot, or by row where the attribute is the node's ID
+	size int
 }
 
 // maxEligible is how many are kept; beyond it they begin anew.
@@ -28,7 +28,7 @@ func (d *eligibleDomains) add(slot int32) {
 	}
 	if !d.in[slot] {
 		d.in[slot] = true
-		d.n++
+		d.size++
 	}
 }
 
@@ -37,10 +37,10 @@ func (d *eligibleDomains) has(slot int32) bool { return int(slot) < len(d.in) &&
 // eligibleDomains returns those of the group that is searched for. The first time since nodes changed it costs
 // O(classes) if classes are told apart by the attribute and by what the group's rules read, and else O(nodes).
 func (s *search) eligibleDomains(name string) *eligibleDomains {
-	c := s.c
+	c := s.counts
 	rules := s.group.Requirements().Eligibility
 	kept := rules + "\x00" + name
-	if d := c.eligible[kept]; d != nil && d.at == s.m.described {
+	if d := c.eligible[kept]; d != nil && d.at == s.mirror.described {
 		return d
 	}
 	d := s.findDomains(name)
@@ -53,11 +53,11 @@ func (s *search) eligibleDomains(name string) *eligibleDomains {
 
 // findDomains finds the eligible domains.
 func (s *search) findDomains(name string) *eligibleDomains {
-	c, d := s.c, &eligibleDomains{at: s.m.described}
-	id := s.m.attrs.ID(name)
+	c, d := s.counts, &eligibleDomains{at: s.mirror.described}
+	id := s.mirror.attrs.ID(name)
 	values := c.numbers(id)
-	if !s.byRow && name != berth.NodeID && s.x.isLow(name) {
-		for i, k := range s.x.classes {
+	if !s.byRow && name != berth.NodeID && s.classes.isLow(name) {
+		for i, k := range s.classes.all {
 			if v, ok := k.attr(id); ok && k.members > 0 && s.verdict.ok[i] {
 				d.add(values.slot(v))
 			}
@@ -67,12 +67,12 @@ func (s *search) findDomains(name string) *eligibleDomains {
 		if name != berth.NodeID {
 			slots = c.slotsByRow(values, id)
 		}
-		for row := range s.m.rows {
+		for row := range s.mirror.rows {
 			slot := int32(row)
 			if slots != nil {
 				slot = slots[row]
 			}
-			class := s.m.rows[row].class
+			class := s.mirror.rows[row].class
 			if slot < 0 || d.has(slot) || class < 0 {
 				continue
 			}
@@ -93,7 +93,7 @@ type histogram struct {
 }
 
 // newHistogram is one of domains without tasks.
-func newHistogram(of *eligibleDomains) *histogram { return &histogram{of: of, with: []int{of.n}} }
+func newHistogram(of *eligibleDomains) *histogram { return &histogram{of: of, with: []int{of.size}} }
 
 // move notes that the tasks of a domain were some number and are another. Nobody asked for a histogram of nil.
 func (h *histogram) move(slot int32, was, is int) {
@@ -111,11 +111,11 @@ func (h *histogram) move(slot int32, was, is int) {
 	}
 }
 
-func (h *histogram) domains() berth.Domains { return berth.Domains{Number: h.of.n, Least: h.least} }
+func (h *histogram) domains() berth.Domains { return berth.Domains{Number: h.of.size, Least: h.least} }
 
 // histogramOf returns the histogram of a rule's domains, made of the counts if it is the first to ask.
 func (s *search) histogramOf(r *countRule) *histogram {
-	kept := &s.counts.histogram
+	kept := &s.own.histogram
 	if r.domain != nil {
 		kept = &r.domain.histogram
 	}
@@ -126,7 +126,7 @@ func (s *search) histogramOf(r *countRule) *histogram {
 	h := newHistogram(of)
 	*kept = h
 	if r.domain == nil {
-		for _, on := range s.counts.hosts {
+		for _, on := range s.own.hosts {
 			h.move(int32(on.row), 0, on.tasks)
 		}
 	} else {
@@ -147,12 +147,12 @@ type layout struct {
 	spans   [][][]span // by attribute and slot: where the classes of the domain stand
 }
 
-// span is the places in a layout from one on to before another.
+// span is the indices in a layout from one on to before another.
 type span struct{ from, to int32 }
 
 // layoutOfClasses returns the layout of the classes there are.
 func (c *groupCounts) layoutOfClasses() *layout {
-	if c.layout == nil || c.layout.version != c.x.version {
+	if c.layout == nil || c.layout.version != c.classes.version {
 		c.layout = c.newLayout()
 	}
 	return c.layout
@@ -160,12 +160,12 @@ func (c *groupCounts) layoutOfClasses() *layout {
 
 func (c *groupCounts) newLayout() *layout {
 	n := len(c.keys)
-	l := &layout{version: c.x.version, spans: make([][][]span, n)}
+	l := &layout{version: c.classes.version, spans: make([][][]span, n)}
 	order := make([]int, n)
 	for a := range order {
 		order[a] = a
 	}
-	for i, k := range c.x.classes {
+	for i, k := range c.classes.all {
 		l.classes = append(l.classes, int32(i))
 		for _, key := range c.keys {
 			slot := int32(-1)

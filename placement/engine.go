@@ -27,7 +27,7 @@ type Engine struct {
 
 // parts is what an engine keeps, and makes anew when host code may have torn it.
 type parts struct {
-	rows      *mirror
+	mirror    *mirror
 	classes   *classIndex
 	counts    *groupCounts
 	search    *search
@@ -36,14 +36,14 @@ type parts struct {
 }
 
 func newParts(p *policy) *parts {
-	e := &parts{rows: new(mirror)}
-	e.classes = newClassIndex(p, e.rows)
-	e.counts = newGroupCounts(p, e.rows, e.classes)
+	e := &parts{mirror: new(mirror)}
+	e.classes = newClassIndex(p, e.mirror)
+	e.counts = newGroupCounts(p, e.mirror, e.classes)
 	e.search = &search{
-		p: p, m: e.rows, x: e.classes, c: e.counts, scores: &scores{p: p},
-		rankings: &rankings{m: e.rows, byShape: map[string]*ranking{}},
+		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scores: &scores{policy: p},
+		rankings: &rankings{mirror: e.mirror, byShape: map[string]*ranking{}},
 	}
-	e.explainer = &explainer{m: e.rows, x: e.classes, columns: columns{m: e.rows}}
+	e.explainer = &explainer{mirror: e.mirror, classes: e.classes, columns: columns{mirror: e.mirror}}
 	e.reference = &reference{picker: &Exhaustive{policy: p}}
 	return e
 }
@@ -87,7 +87,7 @@ func (e *Engine) enter() {
 	e.busy = true
 }
 
-func (e *Engine) leave() { e.busy, e.done = false, e.steps.n }
+func (e *Engine) leave() { e.busy, e.done = false, e.steps.size }
 
 // restore makes all parts anew, with what the plan picked as far as the caller knows.
 func (e *Engine) restore() {
@@ -95,7 +95,7 @@ func (e *Engine) restore() {
 	e.steps.truncate(e.done)
 	e.start()
 	e.classes.assign()
-	for i := range e.steps.n {
+	for i := range e.steps.size {
 		st, sign := e.steps.at(i), int64(1)
 		if st.undone {
 			sign = -1
@@ -114,14 +114,14 @@ func (e *Engine) start() {
 	e.search.end()
 	e.reference.end()
 	e.counts.start(view)
-	e.rows.open(view)
+	e.mirror.open(view)
 	e.catchUp()
-	e.rows.opened()
+	e.mirror.opened()
 }
 
 // catchUp brings the rows, and what is made of them, in line with the view.
 func (e *Engine) catchUp() {
-	m := e.rows
+	m := e.mirror
 	if !m.covers(m.view) {
 		e.rebuild()
 		return
@@ -150,7 +150,7 @@ func (e *Engine) catchUp() {
 
 // rebuild makes everything anew, as far as it does not depend on what rules read: O(nodes).
 func (e *Engine) rebuild() {
-	e.rows.rebuild()
+	e.mirror.rebuild()
 	e.classes.rebuild()
 	e.counts.rebuild()
 	e.search.rankings.forget()
@@ -159,7 +159,7 @@ func (e *Engine) rebuild() {
 
 // refresh brings one row in line with the view. It returns false if everything must be made anew.
 func (e *Engine) refresh(row uint32) bool {
-	m, classed := e.rows, e.classes.assigned
+	m, classed := e.mirror, e.classes.assigned
 	ns := m.view.Node(row)
 	node := ns.Node
 	switch {
@@ -223,10 +223,10 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 
 // Picked returns the node of the last pick of the plan, by Place or as the caller of Cover was told; no node before the first.
 func (e *Engine) Picked() cluster.NodeView {
-	if e.parts == nil || e.steps.n == 0 {
+	if e.parts == nil || e.steps.size == 0 {
 		return cluster.NodeView{}
 	}
-	return cluster.NodeView(store.RefTo(e.rows.view, e.steps.at(e.steps.n-1).row))
+	return cluster.NodeView(store.RefTo(e.mirror.view, e.steps.at(e.steps.size-1).row))
 }
 
 // find finds the best row for a task, and the contender that it is of. It refuses what the reference does.
@@ -242,7 +242,7 @@ func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 		s.begin(t.Group)
 	}
 	row, from, ok = s.best(t)
-	if ok && t.Group.Mode() == berth.Daemon && strings.Contains(t.ID, "@") && t.ID != t.Group.On(e.rows.rows[row].id).ID {
+	if ok && t.Group.Mode() == berth.Daemon && strings.Contains(t.ID, "@") && t.ID != t.Group.On(e.mirror.rows[row].id).ID {
 		return 0, nil, false // of another node
 	}
 	return row, from, ok
@@ -253,8 +253,8 @@ func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 func (e *Engine) differs(g *berth.Group) bool {
 	name := g.Name()
 	hash := store.Hash(name)
-	if id, ok := e.rows.view.FindGroupBy(hash, name); ok {
-		return !e.rows.view.Group(id).Spec.Equal(g)
+	if id, ok := e.mirror.view.FindGroupBy(hash, name); ok {
+		return !e.mirror.view.Group(id).Spec.Equal(g)
 	}
 	known := e.steps.picked(hash, name)
 	return known.tasks > 0 && !known.spec.Equal(g)
@@ -265,7 +265,7 @@ func (e *Engine) missing(g *berth.Group) int {
 	if g.Mode() != berth.Gang {
 		return 0
 	}
-	return cluster.Missing(e.rows.view, g, e.steps.picked(store.Hash(g.Name()), g.Name()).tasks)
+	return cluster.Missing(e.mirror.view, g, e.steps.picked(store.Hash(g.Name()), g.Name()).tasks)
 }
 
 // occupy takes the room of a task of the group that is searched for.
@@ -273,18 +273,18 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	s, st := e.search, e.steps.add()
 	st.task, st.row = t, row
 	if len(s.devices) > 0 || s.ports { // it was found that there is what to grant
-		st.grant, _ = cluster.Choose(s.group, e.rows.rows[row].node.Spec, e.rows.devicesOf(row), e.rows.portsOf(row))
+		st.grant, _ = cluster.Choose(s.group, e.mirror.rows[row].node.Spec, e.mirror.devicesOf(row), e.mirror.portsOf(row))
 	}
 	e.take(row, s.request, st.grant, 1)
-	if s.counts != nil {
-		e.counts.add(s.counts, row, 1)
+	if s.own != nil {
+		e.counts.add(s.own, row, 1)
 	}
 	return st
 }
 
 // take takes what a task takes from a row, or with a sign of -1 gives it back.
 func (e *Engine) take(row uint32, request []int64, g *berth.Grant, sign int64) {
-	e.rows.take(row, request, g, sign)
+	e.mirror.take(row, request, g, sign)
 	e.classes.derive(row)
 	e.classes.misplace(row)
 	e.changed(row)
@@ -293,7 +293,7 @@ func (e *Engine) take(row uint32, request []int64, g *berth.Grant, sign int64) {
 // move does what a step did, or with a sign of -1 undoes it, when the search is not for its group.
 func (e *Engine) move(st *step, sign int64) {
 	var d demand
-	d.of(st.task.Group, e.rows)
+	d.of(st.task.Group, e.mirror)
 	e.take(st.row, d.request, st.grant, sign)
 	if c := e.counts.groups[st.task.Group.Name()]; c != nil {
 		e.counts.add(c, st.row, int(sign))
@@ -305,7 +305,7 @@ func (e *Engine) op(st *step) berth.Op {
 	if st.undone {
 		return berth.Op{Kind: berth.Release, ID: st.task.ID}
 	}
-	return berth.Op{Kind: berth.Place, Task: st.task, Node: e.rows.rows[st.row].id, Grant: st.grant}
+	return berth.Op{Kind: berth.Place, Task: st.task, Node: e.mirror.rows[st.row].id, Grant: st.grant}
 }
 
 // Undo gives back what was picked by an operation of this plan; any other is passed over.
@@ -343,7 +343,7 @@ func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	if g.Err() == nil && !e.differs(g) {
 		s.begin(g)
 		defer s.end()
-		if !s.byRow && len(s.ofRow) == 0 && !s.ports && s.possible && g.Mode() != berth.Daemon && e.rows.view.Nodes() > 0 && !e.rows.hasAsDevices(g) {
+		if !s.byRow && len(s.ofRow) == 0 && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
 			why, partly := e.explainer.explain(s)
 			why.Missing = e.missing(g)
 			if partly {
@@ -359,7 +359,7 @@ func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 func (e *Engine) caughtUp() *reference {
 	r := e.reference
 	r.begin(e.snapshot)
-	for ; r.told < e.steps.n; r.told++ {
+	for ; r.told < e.steps.size; r.told++ {
 		r.picker.fork.Apply(e.op(e.steps.at(r.told)))
 	}
 	return r

@@ -54,7 +54,7 @@ func (s *search) isOverLimit(row uint32) bool {
 // tasksAt counts the group's tasks in a row's domain under a rule that is asked row by row.
 func (s *search) tasksAt(r *countRule, row uint32) int {
 	if r.domain == nil {
-		return s.c.on(row)
+		return s.counts.on(row)
 	}
 	return r.domain.in(r.slots[row])
 }
@@ -73,7 +73,7 @@ func (s *search) release(c *contender) {
 	case c.deferred:
 		c.from = earlier(c.from, c.resume)
 		if c.found && !c.occupied {
-			c.from = earlier(c.from, s.x.homeOf(c.row))
+			c.from = earlier(c.from, s.classes.homeOf(c.row))
 		}
 		c.deferred, c.occupied = false, false
 		c.lose()

@@ -12,20 +12,20 @@ import (
 // explainer says why no node can take a task, by counting and not by asking each node. What it keeps from question to
 // question is columns, which see for themselves when they become invalid; all else is of one question.
 type explainer struct {
-	m       *mirror
-	x       *classIndex
+	mirror  *mirror
+	classes *classIndex
 	columns columns
 
-	s        *search // for the group that is asked about
+	search   *search // for the group that is asked about
 	out      *answer
-	short    []int                // nodes that lack each of the search's needs
+	lacking  []int                // nodes that lack each of the search's needs
 	never    []never              // of those, for each need
 	withheld []int                // by class: nodes that are not offered
 	rules    []int                // by class: the rules that keep the group off all its nodes
 	top      []int64              // by dimension of the needs: the most that is free on any node
 	fewest   int                  // of the rules of any class
 	deviceOf []int32              // by dimension: which of the device requests it is the scalar of, or -1; none without requests
-	at       map[berth.Reason]int // the place of each reason among the counts, once they are many
+	at       map[berth.Reason]int // the index of each reason among the counts, once they are many
 
 	found   bool // whether a row was found that lacks something
 	nearest uint32
@@ -51,15 +51,15 @@ func zeros[T any](s []T, n int) []T {
 // If rules keep the group off the nearest node, or tasks there have devices that are gone, what that node lacks is left to
 // the caller.
 func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
-	x.x.build()
+	x.classes.build()
 	a := new(answer)
-	a.Nodes, a.Mode = len(x.m.order), s.group.Mode()
+	a.Nodes, a.Mode = len(x.mirror.order), s.group.Mode()
 	a.Counts = a.counts[:0]
-	x.s, x.out, x.found, x.near, x.at = s, a, false, explain.Miss{}, nil
-	x.short = zeros(x.short, len(s.needs))
+	x.search, x.out, x.found, x.near, x.at = s, a, false, explain.Miss{}, nil
+	x.lacking = zeros(x.lacking, len(s.needs))
 	x.never = zeros(x.never, len(s.needs))
-	x.rules = zeros(x.rules, len(x.x.classes))
-	x.top = zeros(x.top, x.m.width)
+	x.rules = zeros(x.rules, len(x.classes.all))
+	x.top = zeros(x.top, x.mirror.width)
 	x.nameScalars()
 	x.countRules()
 	if x.columns.update(&s.wanted) {
@@ -69,7 +69,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 		x.lookAtAll()
 	}
 	x.countNever()
-	for i, n := range x.short {
+	for i, n := range x.lacking {
 		never := x.never[i]
 		n -= never.lack + never.unhealthy + never.withheld
 		switch {
@@ -79,10 +79,10 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 			x.countSome(berth.DeviceUnhealthy, request, never.unhealthy)
 			x.countSome(berth.DeviceTaken, request, n)
 		case x.isScalar(s.needs[i].Dim):
-			x.countSome(berth.UnitsTaken, x.m.names[s.needs[i].Dim], n)
+			x.countSome(berth.UnitsTaken, x.mirror.names[s.needs[i].Dim], n)
 		default:
-			x.countSome(berth.TooSmall, x.m.names[s.needs[i].Dim], never.lack)
-			x.countSome(berth.Insufficient, x.m.names[s.needs[i].Dim], n)
+			x.countSome(berth.TooSmall, x.mirror.names[s.needs[i].Dim], never.lack)
+			x.countSome(berth.Insufficient, x.mirror.names[s.needs[i].Dim], n)
 		}
 	}
 	if len(a.Counts) == 0 {
@@ -90,13 +90,13 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	}
 	explain.Sort(a.Counts)
 	if x.found {
-		a.nearest.Node = x.m.rows[x.nearest].id
-		if partly = x.near.Rules > 0 || x.m.strays(x.nearest); !partly {
-			a.nearest.Lacks = x.m.shortfalls(a.lacks[:0], s.group, x.nearest)
+		a.nearest.Node = x.mirror.rows[x.nearest].id
+		if partly = x.near.Rules > 0 || x.mirror.strays(x.nearest); !partly {
+			a.nearest.Lacks = x.mirror.shortfalls(a.lacks[:0], s.group, x.nearest)
 		}
 		a.Nearest = &a.nearest
 	}
-	x.s, x.out, x.at = nil, nil, nil
+	x.search, x.out, x.at = nil, nil, nil
 	return &a.Explanation, partly
 }
 
@@ -116,22 +116,22 @@ type never struct {
 
 // countNever fills never, and counts the nodes that are not offered.
 func (x *explainer) countNever() {
-	x.withheld = zeros(x.withheld, len(x.x.classes))
-	if n := x.m.view.Withheld(); n > 0 {
-		for _, row := range x.m.order {
-			if x.m.view.Node(row).Withheld {
-				x.withheld[x.m.rows[row].class]++
+	x.withheld = zeros(x.withheld, len(x.classes.all))
+	if n := x.mirror.view.Withheld(); n > 0 {
+		for _, row := range x.mirror.order {
+			if x.mirror.view.Node(row).Withheld {
+				x.withheld[x.mirror.rows[row].class]++
 			}
 		}
-		if len(x.s.needs) > 0 {
+		if len(x.search.needs) > 0 {
 			x.count(berth.Reason{Code: berth.NotOffered}, n)
 		}
 	}
-	for i, c := range x.x.classes {
+	for i, c := range x.classes.all {
 		if c.members == 0 {
 			continue
 		}
-		for k, n := range x.s.needs[:x.s.resources] {
+		for k, n := range x.search.needs[:x.search.resources] {
 			switch {
 			case x.isScalar(n.Dim): // said of the devices
 			case int(n.Dim) >= len(c.capacity) || c.capacity[n.Dim] < n.Amount:
@@ -140,8 +140,8 @@ func (x *explainer) countNever() {
 				x.never[k].withheld += x.withheld[i]
 			}
 		}
-		for d := range x.s.devices {
-			switch of := &x.never[x.s.resources+d]; cluster.DeviceReason(&x.s.devices[d], c.node).Code {
+		for d := range x.search.devices {
+			switch of := &x.never[x.search.resources+d]; cluster.DeviceReason(&x.search.devices[d], c.node).Code {
 			case berth.NoDevice:
 				of.lack += c.members
 			case berth.DeviceUnhealthy:
@@ -156,14 +156,14 @@ func (x *explainer) countNever() {
 // nameScalars finds which dimensions are the scalars of devices that are asked for.
 func (x *explainer) nameScalars() {
 	x.deviceOf = x.deviceOf[:0]
-	if len(x.s.devices) == 0 {
+	if len(x.search.devices) == 0 {
 		return
 	}
-	for range x.m.dims {
+	for range x.mirror.dims {
 		x.deviceOf = append(x.deviceOf, -1)
 	}
-	for i := range x.s.devices {
-		if dim, ok := x.m.view.DimOf(x.s.devices[i].Class); ok {
+	for i := range x.search.devices {
+		if dim, ok := x.mirror.view.DimOf(x.search.devices[i].Class); ok {
 			x.deviceOf[dim] = int32(i)
 		}
 	}
@@ -203,21 +203,21 @@ func (x *explainer) count(why berth.Reason, nodes int) {
 // have too many of the group's tasks.
 func (x *explainer) countRules() {
 	x.fewest = math.MaxInt
-	for i, c := range x.x.classes {
+	for i, c := range x.classes.all {
 		if c.members > 0 {
 			x.rules[i] = x.countClass(i, c)
 			x.fewest = min(x.fewest, x.rules[i])
 		}
 	}
-	if x.s.hostLimit == math.MaxInt {
+	if x.search.hostLimit == math.MaxInt {
 		return
 	}
-	for _, rule := range x.s.group.Requirements().DomainRules {
+	for _, rule := range x.search.group.Requirements().DomainRules {
 		if rule.Domain() != berth.NodeID {
 			continue
 		}
 		full, limit := 0, rule.Limit(berth.Domains{})
-		for _, h := range x.s.counts.hosts {
+		for _, h := range x.search.own.hosts {
 			if h.tasks >= limit {
 				full++
 			}
@@ -235,12 +235,12 @@ func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
 		x.count(berth.Reason{Code: berth.Cordoned}, c.members)
 		rules++
 	}
-	for _, why := range x.s.verdict.reasons(i, x.s.group, c.node) {
+	for _, why := range x.search.verdict.reasons(i, x.search.group, c.node) {
 		x.count(why, c.members)
 		rules++
 	}
-	for j := range x.s.ofClass {
-		r := &x.s.ofClass[j]
+	for j := range x.search.ofClass {
+		r := &x.search.ofClass[j]
 		v, ok := c.attr(r.domain.key)
 		switch {
 		case !ok:
@@ -256,7 +256,7 @@ func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
 
 // hostRules returns how many rules about the tasks on a node do not hold where there are so many.
 func (x *explainer) hostRules(tasks int) (broken int) {
-	for _, rule := range x.s.group.Requirements().DomainRules {
+	for _, rule := range x.search.group.Requirements().DomainRules {
 		if rule.Domain() == berth.NodeID && tasks >= rule.Limit(berth.Domains{}) {
 			broken++
 		}
@@ -266,7 +266,7 @@ func (x *explainer) hostRules(tasks int) (broken int) {
 
 // lookAtAll counts what every row lacks, and finds the nearest on the way.
 func (x *explainer) lookAtAll() {
-	for _, c := range x.x.classes {
+	for _, c := range x.classes.all {
 		for row := range c.all() {
 			x.weigh(row, true)
 		}
@@ -275,11 +275,11 @@ func (x *explainer) lookAtAll() {
 
 // countByColumns counts what rows lack by the columns.
 func (x *explainer) countByColumns() {
-	for i, n := range x.s.needs[:x.s.resources] {
+	for i, n := range x.search.needs[:x.search.resources] {
 		if d := x.columns.byDim[n.Dim]; x.isScalar(n.Dim) {
 			x.countDevices(int(x.deviceOf[n.Dim]), i)
 		} else {
-			x.short[i] = x.out.Nodes - d.enough(n.Amount)
+			x.lacking[i] = x.out.Nodes - d.enough(n.Amount)
 		}
 	}
 }
@@ -287,33 +287,33 @@ func (x *explainer) countByColumns() {
 // countDevices counts the rows that lack devices, and of the others those that lack the class's scalar, which is one of
 // the needs, though they have the devices, such as where it is held.
 func (x *explainer) countDevices(device, scalar int) {
-	need, units := x.s.needs[x.s.resources+device], x.s.needs[scalar]
+	need, units := x.search.needs[x.search.resources+device], x.search.needs[scalar]
 	devices := x.columns.byDim[need.Dim]
 	fit := 0
 	for row := range devices.firstRows(devices.enough(need.Amount)) {
 		if !x.has(row, device) {
 			continue // of the class, but not of the models
 		}
-		if fit++; x.m.amountsOf(row)[units.Dim] < units.Amount {
-			x.short[scalar]++
+		if fit++; x.mirror.amountsOf(row)[units.Dim] < units.Amount {
+			x.lacking[scalar]++
 		}
 	}
-	x.short[x.s.resources+device] = x.out.Nodes - fit
+	x.lacking[x.search.resources+device] = x.out.Nodes - fit
 }
 
 // has reports whether a row has what one of the device requests asks for.
 func (x *explainer) has(row uint32, device int) bool {
-	if need := x.s.needs[x.s.resources+device]; x.m.amountsOf(row)[need.Dim] < need.Amount {
+	if need := x.search.needs[x.search.resources+device]; x.mirror.amountsOf(row)[need.Dim] < need.Amount {
 		return false // of any model
 	}
-	return cluster.Serves(x.m.rows[row].node.Spec, &x.s.devices[device], x.m.devicesOf(row))
+	return cluster.Serves(x.mirror.rows[row].node.Spec, &x.search.devices[device], x.mirror.devicesOf(row))
 }
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.
 func (x *explainer) weigh(row uint32, count bool) {
-	near := explain.Miss{Rules: x.rules[x.m.rows[row].class]}
-	if x.s.counts != nil {
-		if tasks := x.s.c.on(row); tasks >= x.s.hostLimit {
+	near := explain.Miss{Rules: x.rules[x.mirror.rows[row].class]}
+	if x.search.own != nil {
+		if tasks := x.search.counts.on(row); tasks >= x.search.hostLimit {
 			near.Rules += x.hostRules(tasks)
 		}
 	}
@@ -325,7 +325,7 @@ func (x *explainer) weigh(row uint32, count bool) {
 		x.nearest, x.near, x.found = row, near, true
 		return
 	}
-	if c := near.Compare(x.near); c < 0 || c == 0 && x.m.rows[row].rank < x.m.rows[x.nearest].rank {
+	if c := near.Compare(x.near); c < 0 || c == 0 && x.mirror.rows[row].rank < x.mirror.rows[x.nearest].rank {
 		x.nearest, x.near = row, near
 	}
 }
@@ -333,19 +333,19 @@ func (x *explainer) weigh(row uint32, count bool) {
 // measure adds what a row lacks of the room, and counts it if that is not done yet. What is missing of the scalar of
 // devices is said of the devices themselves if the row lacks those.
 func (x *explainer) measure(near *explain.Miss, row uint32, count bool) {
-	free := x.m.amountsOf(row)
-	for i, n := range x.s.needs[:x.s.resources] {
+	free := x.mirror.amountsOf(row)
+	for i, n := range x.search.needs[:x.search.resources] {
 		if free[n.Dim] >= n.Amount || x.isScalar(n.Dim) && !x.has(row, int(x.deviceOf[n.Dim])) {
 			continue
 		}
 		if near.Lack(n.Amount, free[n.Dim]); count {
-			x.short[i]++
+			x.lacking[i]++
 		}
 	}
-	for d := range x.s.devices {
+	for d := range x.search.devices {
 		if !x.has(row, d) {
 			if near.Rooms++; count {
-				x.short[x.s.resources+d]++
+				x.lacking[x.search.resources+d]++
 			}
 		}
 	}

@@ -33,54 +33,54 @@ func (b *bomb) tick() {
 // bombStrategy is a strategy, and bombRule and bombLimit rules, that may go off.
 type bombStrategy struct {
 	placement.Strategy
-	b *bomb
+	bomb *bomb
 }
 
 func (s bombStrategy) Score(c *placement.Candidate) int64 {
-	s.b.tick()
+	s.bomb.tick()
 	return s.Strategy.Score(c)
 }
 
 func (s bombStrategy) Depends() placement.Dependence {
 	d := s.Strategy.Depends()
 	if d.Additive != nil {
-		d.Additive = bombAdditive{d.Additive, s.b}
+		d.Additive = bombAdditive{d.Additive, s.bomb}
 	}
 	return d
 }
 
 type bombAdditive struct {
 	placement.Additive
-	b *bomb
+	bomb *bomb
 }
 
 func (a bombAdditive) Node(free, capacity []int64) int64 {
-	a.b.tick()
+	a.bomb.tick()
 	return a.Additive.Node(free, capacity)
 }
 
 func (a bombAdditive) Group(request, capacity []int64) int64 {
-	a.b.tick()
+	a.bomb.tick()
 	return a.Additive.Group(request, capacity)
 }
 
 type bombRule struct {
 	berth.NodeRule
-	b *bomb
+	bomb *bomb
 }
 
 func (r bombRule) Allows(n *berth.Node) bool {
-	r.b.tick()
+	r.bomb.tick()
 	return r.NodeRule.Allows(n)
 }
 
 type bombLimit struct {
 	berth.DomainRule
-	b *bomb
+	bomb *bomb
 }
 
 func (r bombLimit) Limit(d berth.Domains) int {
-	r.b.tick()
+	r.bomb.tick()
 	return r.DomainRule.Limit(d)
 }
 

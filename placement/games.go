@@ -20,20 +20,20 @@ type games struct {
 	on     bool // whether there is one and it is up to date; nothing below means anything if not
 	tree   winnerTree
 	leafOf []int32 // by contender
-	before []int32 // by place in the layout of classes, and one more: how many of the contenders stand before it
+	before []int32 // by index in the layout of classes, and one more: how many of the contenders stand before it
 	shut   bool    // whether contenders are out because a domain of theirs is full
 }
 
 // playAll makes the winner tree anew: O(contenders).
 func (s *search) playAll() {
-	s.x.moveMisplaced() // what a class is in with must not be worse than a row that is misplaced
-	s.x.build()
-	layout, k := s.c.layoutOfClasses(), &s.games
+	s.classes.moveMisplaced() // what a class is in with must not be worse than a row that is misplaced
+	s.classes.build()
+	layout, k := s.counts.layoutOfClasses(), &s.games
 	k.on, k.shut = true, false
 	k.tree.reset(len(s.contenders))
 	k.leafOf = append(k.leafOf[:0], make([]int32, len(s.contenders))...)
 	k.before = k.before[:0]
-	at := make([]int32, len(s.x.classes)) // of a class among the contenders, plus one
+	at := make([]int32, len(s.classes.all)) // of a class among the contenders, plus one
 	for i := range s.contenders {
 		at[s.contenders[i].class] = int32(i + 1)
 	}
@@ -50,7 +50,7 @@ func (s *search) playAll() {
 			k.shut = true
 		} else if c.found || c.from != treeEnd {
 			if c.from == treeStart {
-				c.from = s.x.classes[class].head()
+				c.from = s.classes.all[class].head()
 			}
 			if !c.found {
 				c.expect()
@@ -78,7 +78,7 @@ func (s *search) better(i, j int32) bool {
 // rankOf returns the rank of the row that a contender is in with.
 func (s *search) rankOf(c *contender) uint32 {
 	if c.found {
-		return s.m.rows[c.row].rank
+		return s.mirror.rows[c.row].rank
 	}
 	return c.from.rank
 }
@@ -147,7 +147,7 @@ func (s *search) played(c *contender) {
 		return
 	}
 	height := bits.Len(uint(k.tree.leaves))
-	for a, spans := range s.c.layout.spans {
+	for a, spans := range s.counts.layout.spans {
 		slot := s.slots[int(c.slots)+a]
 		if slot < 0 {
 			continue

@@ -24,11 +24,11 @@ type mirror struct {
 	dims          int             // how many those are
 	width         int             // and the others: the least part free, then two for each device class
 	deviceClasses []string
-	deviceAt      map[string]int // the place of each device class
+	deviceAt      map[string]int // the index of each device class
 
 	free      []int64    // row x width: what is free; the dimensions without a name are right where the row has a class
 	rows      []rowState // by row
-	ranks     []uint32   // by row: its place in order; the view's own, which rows have copies of
+	ranks     []uint32   // by row: its index in order; the view's own, which rows have copies of
 	devices   [][]int64  // by row: the free units of each device; nil if no node has devices
 	ports     [][]uint16 // by row: the ports in use, ascending; nil if no node has any
 	described uint64     // how often a node came, went or was described anew
@@ -38,12 +38,12 @@ type mirror struct {
 	texts     explain.Texts
 }
 
-// rowState is what is known of a row besides its amounts, all in one place, since a pick reads most of it. The mirror
+// rowState is what is known of a row besides its amounts, side by side, since a pick reads most of it. The mirror
 // sets what describes the node; what the other parts set is theirs to change, for others to read.
 type rowState struct {
 	node    *store.Node // nil if there is none
 	id      string      // of the node, once it has a class
-	rank    uint32      // its place in the order of node IDs
+	rank    uint32      // its index in the order of node IDs
 	visited uint32      // the last pass that visited the row
 
 	// Of the index of classes.
@@ -51,7 +51,7 @@ type rowState struct {
 	class int32 // -1 where there is no node, and before rows have classes
 
 	// Of the group counts.
-	host int32 // its place in the active counts' hosts, plus one; 0 if it is in none
+	host int32 // its index in the active counts' hosts, plus one; 0 if it is in none
 
 	// Together, since they are small.
 	misplaced bool // of the index: whether key or the amounts in the tree are out of date

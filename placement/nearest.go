@@ -15,7 +15,7 @@ const walkRows = 512
 
 // findNearest finds the nearest miss, once columns are up to date.
 func (x *explainer) findNearest() {
-	for _, n := range x.s.needs {
+	for _, n := range x.search.needs {
 		x.top[n.Dim] = x.columns.byDim[n.Dim].greatest()
 	}
 	if !x.walk(x.nearestOf(x.fewest, x.top)) {
@@ -26,14 +26,14 @@ func (x *explainer) findNearest() {
 // walk finds the nearest miss in the classes with the fewest rules against the group, by walks along columns or the node
 // IDs. No miss is nearer than least. It returns false if a nearer one may be elsewhere.
 func (x *explainer) walk(least explain.Miss) bool {
-	needs := x.s.needs[:x.s.resources]
+	needs := x.search.needs[:x.search.resources]
 	far := -1 // of the needs that no row has enough of, the one that is the farthest off
 	for k, n := range needs {
 		if top := x.top[n.Dim]; top < n.Amount && uint64(explain.Shortfall(n.Amount, top)) == least.Short && uint64(n.Amount) == least.Need {
 			far = k
 		}
 	}
-	if len(x.s.devices) > 0 || far < 0 && x.fewest > 0 {
+	if len(x.search.devices) > 0 || far < 0 && x.fewest > 0 {
 		// Where only devices are missing, or nothing, the lowest node ID decides.
 		return x.walkNodes(least)
 	}
@@ -58,9 +58,9 @@ func (x *explainer) isAt(rooms int) bool {
 
 // walkNodes walks in the order of node IDs.
 func (x *explainer) walkNodes(least explain.Miss) bool {
-	order := x.m.order
+	order := x.mirror.order
 	for _, row := range order[:min(walkRows, len(order))] {
-		if x.rules[x.m.rows[row].class] > x.fewest {
+		if x.rules[x.mirror.rows[row].class] > x.fewest {
 			continue
 		}
 		if x.weigh(row, false); x.found && x.near.Compare(least) == 0 {
@@ -75,7 +75,7 @@ func (x *explainer) walkNodes(least explain.Miss) bool {
 // few. It returns false where it is given up.
 func (x *explainer) walkColumn(k, rooms int, allElse bool) bool {
 	const few = 64
-	need := x.s.needs[k]
+	need := x.search.needs[k]
 	if c, n := x.scarcest(k); allElse && n <= few {
 		for row := range c.firstRows(n) {
 			x.weigh(row, false)
@@ -93,7 +93,7 @@ func (x *explainer) walkColumn(k, rooms int, allElse bool) bool {
 		if x.tooFar(rooms, c.bound) {
 			continue
 		}
-		for ; b < c.n; b, i = b+1, 0 {
+		for ; b < c.filled; b, i = b+1, 0 {
 			if i == 0 && x.isAt(rooms) && x.isPast(need, c.entries[b][0]) {
 				return true
 			}
@@ -107,7 +107,7 @@ func (x *explainer) walkColumn(k, rooms int, allElse bool) bool {
 				if x.isAt(rooms) && x.isPast(need, here) {
 					return true
 				}
-				if x.rules[x.m.rows[here.row].class] == x.fewest {
+				if x.rules[x.mirror.rows[here.row].class] == x.fewest {
 					x.weigh(here.row, false)
 				}
 			}
@@ -130,7 +130,7 @@ func (x *explainer) tooFar(rooms int, bound []int64) bool {
 // row has enough of; and how many do.
 func (x *explainer) scarcest(k int) (scarce *column, few int) {
 	few = math.MaxInt
-	for i, n := range x.s.needs {
+	for i, n := range x.search.needs {
 		if i != k && x.top[n.Dim] >= n.Amount {
 			if c := x.columns.byDim[n.Dim]; c.enough(n.Amount) < few {
 				scarce, few = c, c.enough(n.Amount)
@@ -146,20 +146,20 @@ func (x *explainer) isPast(need store.Need, here entry) bool {
 	near := x.near
 	near.Short, near.Need = uint64(explain.Shortfall(need.Amount, here.key)), uint64(need.Amount)
 	c := near.Compare(x.near)
-	return c > 0 || c == 0 && near.Short < math.MaxInt64 && here.rank > x.m.rows[x.nearest].rank
+	return c > 0 || c == 0 && near.Short < math.MaxInt64 && here.rank > x.mirror.rows[x.nearest].rank
 }
 
 // findByBounds finds the nearest miss wherever it is, passing by chunks and blocks that cannot have it.
 func (x *explainer) findByBounds() {
-	for i, class := range x.x.classes {
+	for i, class := range x.classes.all {
 		for _, c := range class.chunks {
 			if x.found && x.nearestOf(x.rules[i], c.bound).Compare(x.near) > 0 {
 				continue
 			}
-			for b := range c.n {
+			for b := range c.filled {
 				if x.found {
 					near := x.nearestOf(x.rules[i], c.mostOf(b)).Compare(x.near)
-					if near > 0 || near == 0 && c.lowest(b) >= x.m.rows[x.nearest].rank {
+					if near > 0 || near == 0 && c.lowest(b) >= x.mirror.rows[x.nearest].rank {
 						continue
 					}
 				}
@@ -178,10 +178,10 @@ func (x *explainer) findByBounds() {
 // out, since a row that lacks the devices is not said to lack their scalar.
 func (x *explainer) nearestOf(rules int, most []int64) explain.Miss {
 	near := explain.Miss{Rules: rules}
-	for i, n := range x.s.needs {
+	for i, n := range x.search.needs {
 		switch {
 		case most[n.Dim] >= n.Amount:
-		case i >= x.s.resources:
+		case i >= x.search.resources:
 			near.Rooms++
 		case !x.isScalar(n.Dim):
 			near.Lack(n.Amount, most[n.Dim])

@@ -14,26 +14,26 @@ type occupiedRow struct {
 }
 
 func (s *search) compareOccupied(a, b occupiedRow) int {
-	return cmp.Or(cmp.Compare(a.tasks, b.tasks), cmp.Compare(b.score, a.score), cmp.Compare(s.m.rows[a.row].rank, s.m.rows[b.row].rank))
+	return cmp.Or(cmp.Compare(a.tasks, b.tasks), cmp.Compare(b.score, a.score), cmp.Compare(s.mirror.rows[a.row].rank, s.mirror.rows[b.row].rank))
 }
 
 func (s *search) occupiedRow(c *contender, row uint32) occupiedRow {
-	return occupiedRow{min(s.c.on(row), MostTasks), s.x.rate(row) + c.term, row}
+	return occupiedRow{min(s.counts.on(row), MostTasks), s.classes.rate(row) + c.term, row}
 }
 
 // useOccupied turns to the occupied nodes of a class in which no other can be used: O(its nodes), or O(all that are
 // occupied) if those are fewer.
 func (s *search) useOccupied(c *contender) {
 	c.hosts, c.occupied = c.hosts[:0], true
-	if k := s.x.classes[c.class]; k.members < len(s.counts.hosts) {
+	if k := s.classes.all[c.class]; k.members < len(s.own.hosts) {
 		for row := range k.all() {
-			if s.c.on(row) > 0 {
+			if s.counts.on(row) > 0 {
 				c.hosts = append(c.hosts, s.occupiedRow(c, row))
 			}
 		}
 	} else {
-		for _, h := range s.counts.hosts {
-			if h.tasks > 0 && s.m.rows[h.row].class == c.class {
+		for _, h := range s.own.hosts {
+			if h.tasks > 0 && s.mirror.rows[h.row].class == c.class {
 				c.hosts = append(c.hosts, s.occupiedRow(c, h.row))
 			}
 		}

@@ -14,7 +14,7 @@ type policy struct {
 	ordered    bool     // whether one order of the nodes of a class serves every request
 	byNode     bool     // whether the strategy counts tasks by node
 	attributes []string // the other attributes it counts tasks by, each once
-	counted    []int    // by the strategy's Domains: the place in attributes, or onNode
+	counted    []int    // by the strategy's Domains: the index in attributes, or onNode
 }
 
 // onNode stands for berth.NodeID in policy.counted.

@@ -14,7 +14,7 @@ import (
 // A ranking becomes invalid row by row, as rows change: it is told of those when it is next asked for. When the rows
 // are made anew, or too many have changed, rankings are thrown away.
 type rankings struct {
-	m       *mirror
+	mirror  *mirror
 	byShape map[string]*ranking
 	key     []byte   // of the last shape; kept for its room
 	asked   uint64   // how often a ranking was
@@ -23,7 +23,7 @@ type rankings struct {
 
 // ranking is the scores for one shape, and the best row.
 type ranking struct {
-	m *mirror
+	mirror *mirror
 	// How many of the changes it knows, never more than there are: what was rated stands as it was when there were so
 	// many. -1 until all rows were rated once.
 	told   int
@@ -69,12 +69,12 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 		if len(k.byShape) >= maxRankings {
 			k.dropOne()
 		}
-		r = &ranking{m: k.m, told: -1}
+		r = &ranking{mirror: k.mirror, told: -1}
 		k.byShape[string(key)] = r
 	}
 	k.asked++
 	r.used = k.asked
-	rows := len(k.m.rows)
+	rows := len(k.mirror.rows)
 	if r.told < 0 || len(k.changes)-r.told > rows/4 || len(r.score) != rows {
 		r.rateAll(s, t)
 	} else {
@@ -115,15 +115,15 @@ func (k *rankings) dropOne() {
 	delete(k.byShape, key)
 }
 
-// rateAll makes a ranking anew: O(rows), which are rated in parts.
+// rateAll makes a ranking anew: O(rows), which are rated in batches.
 func (r *ranking) rateAll(s *search, t berth.Task) {
-	rows := len(r.m.rows)
+	rows := len(r.mirror.rows)
 	r.tree.reset(rows)
 	r.score, r.prefer = make([]int64, rows), make([]int64, rows)
-	parts, workers := split(rows)
+	batches, workers := split(rows)
 	s.scores.aim(workers, s, t)
-	inParts(parts, workers, func(worker, part int) {
-		for row := part * rows / parts; row < (part+1)*rows/parts; row++ {
+	inBatches(batches, workers, func(worker, batch int) {
+		for row := batch * rows / batches; row < (batch+1)*rows/batches; row++ {
 			if r.rate(s, s.scores.candidates[worker], uint32(row)) {
 				r.tree.set(row, int32(row))
 			}
@@ -144,7 +144,7 @@ func (r *ranking) rateAgain(s *search, row uint32) {
 
 // rate scores a row; false means that it cannot be used.
 func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
-	st := &r.m.rows[row]
+	st := &r.mirror.rows[row]
 	if st.class < 0 {
 		return false
 	}
@@ -156,7 +156,7 @@ func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
 	if s.byRow {
 		r.prefer[row] = cluster.Preferred(s.group, st.node.Spec)
 	}
-	c.Capacity = s.x.classes[st.class].capacity
+	c.Capacity = s.classes.all[st.class].capacity
 	r.score[row] = s.scores.of(s, c, row)
 	return true
 }
@@ -169,5 +169,5 @@ func (r *ranking) better(a, b int32) bool {
 	case r.score[a] != r.score[b]:
 		return r.score[a] > r.score[b]
 	}
-	return r.m.rows[a].rank < r.m.rows[b].rank
+	return r.mirror.rows[a].rank < r.mirror.rows[b].rank
 }

@@ -7,7 +7,7 @@ import (
 
 // scores asks the strategy for the scores of rows. It has a candidate for each goroutine that does.
 type scores struct {
-	p          *policy
+	policy     *policy
 	candidates []*Candidate
 }
 
@@ -17,28 +17,28 @@ func (k *scores) aim(workers int, s *search, t berth.Task) {
 		k.candidates = append(k.candidates, new(Candidate))
 	}
 	for _, c := range k.candidates[:workers] {
-		c.names, c.task, c.Request = s.m.names, t, s.request
+		c.names, c.task, c.Request = s.mirror.names, t, s.request
 	}
 }
 
 // of returns the score of a row whose class has the candidate's capacity.
 func (k *scores) of(s *search, c *Candidate, row uint32) int64 {
-	c.node = s.m.rows[row].id
-	c.Free = s.m.resourcesOf(row)
+	c.node = s.mirror.rows[row].id
+	c.Free = s.mirror.resourcesOf(row)
 	c.Tasks = c.Tasks[:0]
-	for _, attribute := range k.p.counted {
+	for _, attribute := range k.policy.counted {
 		if attribute == onNode {
-			c.Tasks = append(c.Tasks, s.c.on(row))
+			c.Tasks = append(c.Tasks, s.counts.on(row))
 			continue
 		}
-		d := s.counts.domains[attribute]
+		d := s.own.domains[attribute]
 		if slot := d.values.rows[row]; slot >= 0 {
 			c.Tasks = append(c.Tasks, d.in(slot))
 		} else {
 			c.Tasks = append(c.Tasks, -1)
 		}
 	}
-	return k.p.strategy.Score(c)
+	return k.policy.strategy.Score(c)
 }
 
 // choice is the best row so far.
@@ -49,29 +49,29 @@ type choice struct {
 }
 
 // rateAll picks the best row by rating every row of the contenders, for strategies and preferences for which no order
-// of a class serves: O(nodes), over dense columns, in parts.
+// of a class serves: O(nodes), over dense columns, in batches.
 func (s *search) rateAll(t berth.Task) (uint32, bool) {
-	s.x.build()
+	s.classes.build()
 	rows, chunks := 0, 0
 	for i := range s.contenders {
-		k := s.x.classes[s.contenders[i].class]
+		k := s.classes.all[s.contenders[i].class]
 		rows, chunks = rows+k.members, chunks+len(k.chunks)
 	}
-	parts, workers := split(rows)
+	batches, workers := split(rows)
 	s.scores.aim(workers, s, t)
 	if workers == 1 {
 		var best choice
-		s.ratePart(s.scores.candidates[0], &best, 0, chunks)
+		s.rateBatch(s.scores.candidates[0], &best, 0, chunks)
 		return best.row, best.found
 	}
-	return s.rateParts(parts, workers, chunks)
+	return s.rateBatches(batches, workers, chunks)
 }
 
-func (s *search) rateParts(parts, workers, chunks int) (uint32, bool) {
+func (s *search) rateBatches(batches, workers, chunks int) (uint32, bool) {
 	bests := make([]choice, workers)
-	inParts(parts, workers, func(worker, part int) {
+	inBatches(batches, workers, func(worker, batch int) {
 		best := bests[worker]
-		s.ratePart(s.scores.candidates[worker], &best, part*chunks/parts, (part+1)*chunks/parts)
+		s.rateBatch(s.scores.candidates[worker], &best, batch*chunks/batches, (batch+1)*chunks/batches)
 		bests[worker] = best
 	})
 	best := bests[0]
@@ -83,12 +83,12 @@ func (s *search) rateParts(parts, workers, chunks int) (uint32, bool) {
 	return best.row, best.found
 }
 
-// ratePart makes a choice the best of itself and of the rows in some chunks of the contenders, from one on to before
+// rateBatch makes a choice the best of itself and of the rows in some chunks of the contenders, from one on to before
 // another. It changes nothing else but the candidate.
-func (s *search) ratePart(c *Candidate, best *choice, from, to int) {
+func (s *search) rateBatch(c *Candidate, best *choice, from, to int) {
 	for i := range s.contenders {
 		k := &s.contenders[i]
-		class := s.x.classes[k.class]
+		class := s.classes.all[k.class]
 		n := len(class.chunks)
 		chunks := class.chunks[min(max(from, 0), n):min(max(to, 0), n)]
 		from, to = from-n, to-n
@@ -102,7 +102,7 @@ func (s *search) ratePart(c *Candidate, best *choice, from, to int) {
 			}
 			next := choice{preferred: k.preferred, score: s.scores.of(s, c, row), row: row, found: true}
 			if s.byRow {
-				next.preferred = cluster.Preferred(s.group, s.m.rows[row].node.Spec)
+				next.preferred = cluster.Preferred(s.group, s.mirror.rows[row].node.Spec)
 			}
 			if !best.found || s.beats(&next, best) {
 				*best = next
@@ -119,5 +119,5 @@ func (s *search) beats(a, b *choice) bool {
 	if a.score != b.score {
 		return a.score > b.score
 	}
-	return s.m.rows[a.row].rank < s.m.rows[b.row].rank
+	return s.mirror.rows[a.row].rank < s.mirror.rows[b.row].rank
 }

@@ -13,16 +13,16 @@ import (
 // other group is searched for: nothing before the position where a class's search stands can be used, for room only
 // shrinks while a plan is made. What can make room, which is Undo and Start, ends it.
 type search struct {
-	p        *policy
-	m        *mirror
-	x        *classIndex
-	c        *groupCounts
+	policy   *policy
+	mirror   *mirror
+	classes  *classIndex
+	counts   *groupCounts
 	rankings *rankings
 	scores   *scores
 
 	group   *berth.Group // nil if there is none that anything is kept of
 	demand               // of the group
-	counts  *counts      // of the group's tasks; nil if nobody asks for them
+	own     *counts      // of the group's tasks; nil if nobody asks for them
 	byRow   bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
 	picky   bool         // whether a row that has the amounts may still be refused
 	every   bool         // whether every row is rated, because no order of a class serves
@@ -74,43 +74,43 @@ type contender struct {
 // begin makes it the search for tasks of a group.
 func (s *search) begin(g *berth.Group) {
 	r := g.Requirements()
-	s.x.want(r.Reads...)
+	s.classes.tellApart(r.Reads...)
 	for _, rule := range r.DomainRules {
-		s.x.want(rule.Domain())
+		s.classes.tellApart(rule.Domain())
 	}
-	s.x.assign()
+	s.classes.assign()
 	*s = search{
-		p: s.p, m: s.m, x: s.x, c: s.c, rankings: s.rankings, scores: s.scores,
+		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scores: s.scores,
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
 		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
-		every: !s.p.ordered, hostLimit: math.MaxInt,
+		every: !s.policy.ordered, hostLimit: math.MaxInt,
 	}
-	s.demand.of(g, s.m)
+	s.demand.of(g, s.mirror)
 	s.group = g
 	s.byRow = r.ReadsAll
 	for _, name := range r.Reads {
-		s.byRow = s.byRow || name == berth.NodeID || !s.x.isLow(name)
+		s.byRow = s.byRow || name == berth.NodeID || !s.classes.isLow(name)
 	}
 	if g.Mode() == berth.Daemon {
 		s.hostLimit = 1
 	}
-	if s.c.needed(g) {
-		s.counts = s.c.of(g)
+	if s.counts.needed(g) {
+		s.own = s.counts.of(g)
 	}
 	for _, rule := range r.DomainRules {
 		s.addRule(rule)
 	}
-	for _, key := range s.c.keys {
-		s.every = s.every || !s.x.isLowKey(key)
+	for _, key := range s.counts.keys {
+		s.every = s.every || !s.classes.isLowKey(key)
 	}
 	s.every = s.every || s.byRow && len(r.Prefer) > 0
 	if s.every {
-		for i, key := range s.c.keys {
-			s.c.slotsByRow(s.counts.domains[i].values, key)
+		for i, key := range s.counts.keys {
+			s.counts.slotsByRow(s.own.domains[i].values, key)
 		}
 	}
-	s.ranked = s.every && s.p.depends.Shape && s.counts == nil && !s.ports
-	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.p.byNode
+	s.ranked = s.every && s.policy.depends.Shape && s.own == nil && !s.ports
+	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.byNode
 	if s.possible {
 		s.enter(r.Eligibility)
 		s.takeHistograms()
@@ -131,26 +131,26 @@ func (s *search) addRule(rule berth.DomainRule) {
 		s.hostLimit = min(s.hostLimit, rule.Limit(berth.Domains{}))
 		return
 	}
-	r := countRule{rule: rule, domain: s.c.domain(s.counts, s.m.attrs.ID(name))}
+	r := countRule{rule: rule, domain: s.counts.domain(s.own, s.mirror.attrs.ID(name))}
 	if !rule.Even() {
 		r.limit = rule.Limit(berth.Domains{})
 	}
-	if s.x.isLow(name) {
+	if s.classes.isLow(name) {
 		s.ofClass = append(s.ofClass, r)
 	} else {
-		r.slots = s.c.slotsByRow(r.domain.values, r.domain.key)
+		r.slots = s.counts.slotsByRow(r.domain.values, r.domain.key)
 		s.ofRow = append(s.ofRow, r)
 	}
 }
 
 // enter finds the classes that the group may use.
 func (s *search) enter(rules string) {
-	s.verdict = s.x.verdictOf(rules)
-	s.c.layoutOfClasses()
-	for i := range s.c.keys {
-		s.counts.domains[i].grow()
+	s.verdict = s.classes.verdictOf(rules)
+	s.counts.layoutOfClasses()
+	for i := range s.counts.keys {
+		s.own.domains[i].grow()
 	}
-	for i, k := range s.x.classes {
+	for i, k := range s.classes.all {
 		if k.members == 0 {
 			continue
 		}
@@ -172,7 +172,7 @@ func (s *search) enter(rules string) {
 			continue
 		}
 		if !s.every {
-			c.term = s.p.depends.Additive.Group(s.request, k.capacity)
+			c.term = s.policy.depends.Additive.Group(s.request, k.capacity)
 			c.least = leastPart(s.request, k.capacity)
 		}
 		s.contenders = append(s.contenders, c)
@@ -193,11 +193,11 @@ func leastPart(request, capacity []int64) int64 {
 
 // slotsOf appends a class's slots in the domains that are counted; false means that it has none in those of a rule.
 func (s *search) slotsOf(class int) bool {
-	n := len(s.c.keys)
-	s.slots = append(s.slots, s.c.layout.slots[class*n:(class+1)*n]...)
+	n := len(s.counts.keys)
+	s.slots = append(s.slots, s.counts.layout.slots[class*n:(class+1)*n]...)
 	for i := range s.ofClass {
 		d := s.ofClass[i].domain
-		v, ok := s.x.classes[class].attr(d.key)
+		v, ok := s.classes.all[class].attr(d.key)
 		if !ok {
 			return false
 		}
@@ -210,19 +210,19 @@ func (s *search) slotsOf(class int) bool {
 // strategy that counts tasks by node, rows that have some come later. It notes the first row that an even rule holds
 // off.
 func (s *search) accepts(row uint32) bool {
-	if !s.within(s.m.free[int(row)*s.m.width:]) {
+	if !s.within(s.mirror.free[int(row)*s.mirror.width:]) {
 		return false
 	}
 	return !s.picky || s.acceptsPicky(row)
 }
 
 func (s *search) acceptsPicky(row uint32) bool {
-	if s.p.byNode && s.c.on(row) > 0 || !s.usable(row) {
+	if s.policy.byNode && s.counts.on(row) > 0 || !s.usable(row) {
 		return false
 	}
 	if s.even && s.isOverLimit(row) {
 		if !s.overLimit {
-			s.overLimitAt, s.overLimit = s.x.positionOf(row), true
+			s.overLimitAt, s.overLimit = s.classes.positionOf(row), true
 		}
 		return false
 	}
@@ -230,14 +230,14 @@ func (s *search) acceptsPicky(row uint32) bool {
 }
 
 // fits reports whether a row has the amounts.
-func (s *search) fits(row uint32) bool { return s.within(s.m.free[int(row)*s.m.width:]) }
+func (s *search) fits(row uint32) bool { return s.within(s.mirror.free[int(row)*s.mirror.width:]) }
 
 // usable says of a row of a class that may be used whether the group may be placed there, amounts and even rules aside.
 // What it refuses stays refused for as long as tasks are only placed. It changes nothing, so that many goroutines may
 // ask.
 func (s *search) usable(row uint32) bool {
-	n := s.m.rows[row].node
-	if s.counts != nil && s.c.on(row) >= s.hostLimit {
+	n := s.mirror.rows[row].node
+	if s.own != nil && s.counts.on(row) >= s.hostLimit {
 		return false
 	}
 	if s.byRow && !cluster.Eligible(s.group, n.Spec) {
@@ -250,12 +250,12 @@ func (s *search) usable(row uint32) bool {
 		}
 	}
 	for i := range s.devices {
-		if !cluster.Serves(n.Spec, &s.devices[i], s.m.devicesOf(row)) {
+		if !cluster.Serves(n.Spec, &s.devices[i], s.mirror.devicesOf(row)) {
 			return false
 		}
 	}
 	if s.ports {
-		if _, why := cluster.Choose(s.group, n.Spec, s.m.devicesOf(row), s.m.portsOf(row)); why.Code != berth.None {
+		if _, why := cluster.Choose(s.group, n.Spec, s.mirror.devicesOf(row), s.mirror.portsOf(row)); why.Code != berth.None {
 			return false
 		}
 	}
@@ -264,7 +264,7 @@ func (s *search) usable(row uint32) bool {
 
 // eligible reports whether the group may use a row, room and domains aside.
 func (s *search) eligible(row uint32) bool {
-	st := &s.m.rows[row]
+	st := &s.mirror.rows[row]
 	return !st.cordoned && cluster.Eligible(s.group, st.node.Spec)
 }
 
@@ -272,7 +272,7 @@ func (s *search) eligible(row uint32) bool {
 func (s *search) full(c *contender) bool {
 	for i := range s.ofClass {
 		r := &s.ofClass[i]
-		if r.domain.tasks[s.slots[int(c.slots)+len(s.c.keys)+i]] >= r.limit {
+		if r.domain.tasks[s.slots[int(c.slots)+len(s.counts.keys)+i]] >= r.limit {
 			return true
 		}
 	}
@@ -348,23 +348,23 @@ func (s *search) find(c *contender, best *contender) {
 			}
 		}
 	}
-	s.x.moveMisplaced()
-	s.x.build()
+	s.classes.moveMisplaced()
+	s.classes.build()
 	var end position
 	s.least, s.overLimit = c.least, false
-	c.row, c.found, end = s.x.classes[c.class].find(&s.wanted, s, c.from, floor)
+	c.row, c.found, end = s.classes.all[c.class].find(&s.wanted, s, c.from, floor)
 	s.least = 0
 	if s.overLimit {
 		c.deferTo(s.overLimitAt)
 	}
 	if c.found {
-		c.from = s.x.positionOf(c.row)
-		c.score = s.m.rows[c.row].key + c.term
+		c.from = s.classes.positionOf(c.row)
+		c.score = s.mirror.rows[c.row].key + c.term
 		return
 	}
 	c.from = end
 	c.expect()
-	if end == treeEnd && s.p.byNode {
+	if end == treeEnd && s.policy.byNode {
 		s.useOccupied(c)
 	}
 }
@@ -387,7 +387,7 @@ func (s *search) checkAgain(c *contender) {
 	s.overLimit = false
 	if !s.acceptsPicky(c.row) {
 		if s.overLimit {
-			c.deferTo(s.x.homeOf(c.row))
+			c.deferTo(s.classes.homeOf(c.row))
 		}
 		c.lose()
 	}
@@ -399,7 +399,7 @@ func (s *search) outranks(a, b *contender) int {
 	if c := cmp.Compare(a.preferred, b.preferred); c != 0 {
 		return c
 	}
-	for _, attribute := range s.p.counted {
+	for _, attribute := range s.policy.counted {
 		var c int
 		if attribute == onNode {
 			c = cmp.Compare(b.tasksOnRow(), a.tasksOnRow())
@@ -422,7 +422,7 @@ func (s *search) isBetter(a, b *contender) bool {
 	if a.score != b.score {
 		return a.score > b.score
 	}
-	return s.m.rows[a.row].rank < s.m.rows[b.row].rank
+	return s.mirror.rows[a.row].rank < s.mirror.rows[b.row].rank
 }
 
 // tasksIn counts the group's tasks in a contender's domain under an attribute of the strategy.
@@ -431,10 +431,10 @@ func (s *search) tasksIn(c *contender, attribute int) int {
 	if slot < 0 {
 		return MostTasks
 	}
-	return min(s.counts.domains[attribute].tasks[slot], MostTasks)
+	return min(s.own.domains[attribute].tasks[slot], MostTasks)
 }
 
-// contenderOf returns the place of a class among the contenders, if it is one.
+// contenderOf returns the index of a class among the contenders, if it is one.
 func (s *search) contenderOf(class int32) (int, bool) {
 	return slices.BinarySearchFunc(s.contenders, class, func(c contender, k int32) int { return cmp.Compare(c.class, k) })
 }
@@ -448,11 +448,11 @@ func (s *search) placed(c *contender) {
 	}
 	// Nothing before the row can be used, so it is still the best of its class if it became no worse.
 	row := c.row
-	if now := s.x.rate(row); now >= s.m.rows[row].key && s.accepts(row) {
+	if now := s.classes.rate(row); now >= s.mirror.rows[row].key && s.accepts(row) {
 		c.score = now + c.term
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.
-		c.from = earlier(c.from, position{now, s.m.rows[row].rank})
+		c.from = earlier(c.from, position{now, s.mirror.rows[row].rank})
 		c.lose()
 	}
 	s.played(c)

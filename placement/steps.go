@@ -11,7 +11,7 @@ import (
 // copy what it has grown.
 type steps struct {
 	pages [][]step
-	n     int
+	size  int
 	last  map[string]int // the last step of each task, of the first told steps
 	told  int            // at most n
 
@@ -45,20 +45,20 @@ const stepsAPage = 1 << 10
 
 // add adds a step, which is empty yet.
 func (s *steps) add() *step {
-	if s.n == len(s.pages)*stepsAPage {
+	if s.size == len(s.pages)*stepsAPage {
 		s.pages = append(s.pages, make([]step, stepsAPage))
 	}
-	s.n++
-	return s.at(s.n - 1)
+	s.size++
+	return s.at(s.size - 1)
 }
 
 func (s *steps) at(i int) *step { return &s.pages[i/stepsAPage][i%stepsAPage] }
 
 // truncate forgets all but the first n steps.
 func (s *steps) truncate(n int) {
-	for s.n > n {
-		s.n--
-		*s.at(s.n) = step{}
+	for s.size > n {
+		s.size--
+		*s.at(s.size) = step{}
 	}
 	s.last, s.told, s.covers = nil, 0, s.covers[:0]
 	s.names.Clear()
@@ -67,11 +67,11 @@ func (s *steps) truncate(n int) {
 
 // reset forgets all, and keeps room for a plan as large as the last.
 func (s *steps) reset() {
-	s.pages = s.pages[:(s.n+stepsAPage-1)/stepsAPage]
+	s.pages = s.pages[:(s.size+stepsAPage-1)/stepsAPage]
 	for _, page := range s.pages {
-		used := min(s.n, stepsAPage)
+		used := min(s.size, stepsAPage)
 		clear(page[:used])
-		s.n -= used
+		s.size -= used
 	}
 	s.last, s.told, s.covers = nil, 0, s.covers[:0]
 	s.names.Clear()
@@ -81,11 +81,11 @@ func (s *steps) reset() {
 // picked returns the tasks of a group's name that are picked and not undone, and which group that is.
 func (s *steps) picked(hash uint32, name string) pickedGroup {
 	at := -1
-	for ; s.counted < s.n; s.counted++ {
+	for ; s.counted < s.size; s.counted++ {
 		st := s.at(s.counted)
 		if at < 0 || s.groups[at].spec != st.task.Group { // the next step is likely to be of the same group
 			name := st.task.Group.Name()
-			at = s.placeOf(store.Hash(name), name)
+			at = s.indexOf(store.Hash(name), name)
 		}
 		switch g := &s.groups[at]; {
 		case st.undone:
@@ -97,10 +97,10 @@ func (s *steps) picked(hash uint32, name string) pickedGroup {
 			g.tasks++
 		}
 	}
-	return s.groups[s.placeOf(hash, name)]
+	return s.groups[s.indexOf(hash, name)]
 }
 
-func (s *steps) placeOf(hash uint32, name string) int {
+func (s *steps) indexOf(hash uint32, name string) int {
 	at, added := s.names.Add(hash, name)
 	if added {
 		s.groups = append(s.groups, pickedGroup{})
@@ -112,18 +112,18 @@ func (s *steps) placeOf(hash uint32, name string) int {
 // by looking back; where that fails all steps are indexed, once each.
 func (s *steps) pickOf(task string) *step {
 	const back = 32
-	for i := s.n - 1; i >= max(s.n-back, s.told); i-- {
+	for i := s.size - 1; i >= max(s.size-back, s.told); i-- {
 		if st := s.at(i); st.task.ID == task {
 			return st.pick()
 		}
 	}
-	if s.told == 0 && s.n <= back {
+	if s.told == 0 && s.size <= back {
 		return nil
 	}
 	if s.last == nil {
-		s.last = make(map[string]int, s.n)
+		s.last = make(map[string]int, s.size)
 	}
-	for ; s.told < s.n; s.told++ {
+	for ; s.told < s.size; s.told++ {
 		s.last[s.at(s.told).task.ID] = s.told
 	}
 	if i, ok := s.last[task]; ok {
@@ -138,8 +138,8 @@ func isPlain(g *berth.Group) bool { return !strings.Contains(g.Name(), "@") }
 
 // covered notes that all steps from one on are instances of a daemon group.
 func (s *steps) covered(g *berth.Group, from int) {
-	if from < s.n && isPlain(g) {
-		s.covers = append(s.covers, stepRange{from, s.n})
+	if from < s.size && isPlain(g) {
+		s.covers = append(s.covers, stepRange{from, s.size})
 	}
 }
 
@@ -150,7 +150,7 @@ func (s *steps) picksLike(g *berth.Group) (picked map[string]uint32) {
 	if !isPlain(g) {
 		covers = nil
 	}
-	for i := 0; i < s.n; i++ {
+	for i := 0; i < s.size; i++ {
 		if len(covers) > 0 && covers[0].from == i {
 			i, covers = covers[0].to-1, covers[1:]
 			continue

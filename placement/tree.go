@@ -35,7 +35,7 @@ const (
 // chunk is up to chunkBlocks blocks. Its lists are as long as the blocks it has room for, and grow when it needs it:
 // where trees are many, most are of a few rows.
 type chunk struct {
-	n       int                   // blocks, none of them empty
+	filled  int                   // blocks, none of them empty
 	size    int                   // entries
 	count   []uint8               // entries of each block
 	first   []int64               // the key of the first entry of each block
@@ -97,7 +97,7 @@ func (p *chunkPool) get() *chunk {
 	var c *chunk
 	if n := len(p.free); n > 0 {
 		c, p.free = p.free[n-1], p.free[:n-1]
-		c.n, c.size, c.slack = 0, 0, false
+		c.filled, c.size, c.slack = 0, 0, false
 	} else {
 		c = &chunk{bound: make([]int64, p.width)}
 	}
@@ -157,7 +157,7 @@ func (t *tree) all() iter.Seq[uint32] { return rowsOf(t.chunks) }
 func rowsOf(chunks []*chunk) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		for _, c := range chunks {
-			for b := range c.n {
+			for b := range c.filled {
 				for _, a := range c.block(b) {
 					if !yield(a.row) {
 						return
@@ -187,7 +187,7 @@ func (t *tree) chunkAt(p position) int {
 
 // blockAt returns the last block that begins before p, or the first.
 func (c *chunk) blockAt(p position) int {
-	lo, hi := 1, c.n
+	lo, hi := 1, c.filled
 	for lo < hi {
 		if m := (lo + hi) / 2; c.beginsBefore(m, p) {
 			lo = m + 1
@@ -267,7 +267,7 @@ func (t *tree) fill(entries []entry, column []int64) {
 	blocks := (len(entries) + entriesAtFirst - 1) / entriesAtFirst
 	w := t.pool.width
 	for part := range slices.Chunk(entries, entriesAtFirst) {
-		if k := len(t.chunks); k == 0 || t.chunks[k-1].n == blocksAtFirst {
+		if k := len(t.chunks); k == 0 || t.chunks[k-1].filled == blocksAtFirst {
 			c := t.pool.get()
 			c.reserve(min(blocks, chunkBlocks))
 			blocks -= blocksAtFirst
@@ -292,10 +292,10 @@ func (t *tree) fill(entries []entry, column []int64) {
 
 // open adds a block at the end of a chunk that has room for it, for n entries, which the caller sets before close.
 func (c *chunk) open(n int) (b int) {
-	b = c.n
-	c.n++
+	b = c.filled
+	c.filled++
 	c.size += n
-	c.reserve(c.n)
+	c.reserve(c.filled)
 	c.count[b] = uint8(n)
 	return b
 }
@@ -324,7 +324,7 @@ func (t *tree) insert(a entry, amounts []int64) {
 	c := t.chunks[ci]
 	b := c.blockAt(p)
 	if c.count[b] == blockEntries {
-		if c.n == chunkBlocks {
+		if c.filled == chunkBlocks {
 			t.split(ci)
 			if next := t.chunks[ci+1]; next.beginsBefore(0, p) {
 				ci, c = ci+1, next
@@ -367,9 +367,9 @@ func raise(most, amounts []int64) {
 
 // split moves the second half of a full block into a new one after it; the chunk has room for it.
 func (c *chunk) split(b int) {
-	c.reserve(c.n + 1)
-	moveBlocks(c, b+1, c, b, c.n-b)
-	c.n++
+	c.reserve(c.filled + 1)
+	moveBlocks(c, b+1, c, b, c.filled-b)
+	c.filled++
 	const half = blockEntries / 2
 	copy(c.entries[b+1][:], c.entries[b][half:])
 	copy(c.amountsAt(b+1, 0, blockEntries-half), c.amountsAt(b, half, blockEntries-half))
@@ -395,8 +395,8 @@ func (t *tree) split(ci int) {
 	const half = chunkBlocks / 2
 	next.reserve(chunkBlocks)
 	moveBlocks(next, 0, c, half, chunkBlocks-half)
-	c.n, next.n = half, chunkBlocks-half
-	for _, k := range next.count[:next.n] {
+	c.filled, next.filled = half, chunkBlocks-half
+	for _, k := range next.count[:next.filled] {
 		next.size += int(k)
 	}
 	c.size -= next.size
@@ -424,9 +424,9 @@ func (t *tree) remove(p position) {
 	case c.count[b] > 0:
 		c.first[b] = c.entries[b][0].key
 		c.tightenBlock(b)
-	case c.n > 1:
-		moveBlocks(c, b, c, b+1, c.n-b-1)
-		c.n--
+	case c.filled > 1:
+		moveBlocks(c, b, c, b+1, c.filled-b-1)
+		c.filled--
 	default:
 		t.pool.free = append(t.pool.free, c)
 		t.chunks, t.first = slices.Delete(t.chunks, ci, ci+1), slices.Delete(t.first, ci, ci+1)
@@ -451,7 +451,7 @@ func (t *tree) update(p position, amounts []int64) {
 // renumber gives every entry the rank of its row; the order of the rows has not changed.
 func (t *tree) renumber(ranks []uint32) {
 	for _, c := range t.chunks {
-		for b := range c.n {
+		for b := range c.filled {
 			entries := c.block(b)
 			for i := range entries {
 				entries[i].rank = ranks[entries[i].row]
@@ -472,7 +472,7 @@ func (c *chunk) tightenBlock(b int) {
 // tighten makes the bounds of a chunk those of its blocks.
 func (c *chunk) tighten() {
 	copy(c.bound, c.mostOf(0))
-	for b := 1; b < c.n; b++ {
+	for b := 1; b < c.filled; b++ {
 		raise(c.bound, c.mostOf(b))
 	}
 	c.slack = false
@@ -508,7 +508,7 @@ func (t *tree) find(w *wanted, will accepter, p position, floor int64) (row uint
 			continue
 		}
 		whole := b == 0
-		for ; b < c.n; b++ {
+		for ; b < c.filled; b++ {
 			if c.first[b] < floor && !skip {
 				return 0, false, c.entries[b][0].position()
 			}
