@@ -93,11 +93,8 @@ func (l *list) unseal() {
 	l.older, l.last = &parts{append(slices.Clip(older[:k]), part), n}, nil
 }
 
-// tidy leaves out mentions that are not good, once they are most of the list; live is how many are.
+// tidy leaves out mentions that are not good; live is how many are.
 func (l *list) tidy(live int, good func(mention) bool) {
-	if l.len() < 4*live+16 {
-		return
-	}
 	kept := make([]mention, 0, live+live/2+1)
 	for m := range l.all() {
 		if good(m) {

@@ -186,7 +186,7 @@ func (s *Store) Remove(slot uint32) {
 	id := r.Group
 	g := s.group(id)
 	row := r.Row
-	s.noteRemoval(slot, r, g)
+	s.noteRemoval(slot, r)
 	if row != None {
 		s.give(r, g, s.node(row))
 	}
@@ -197,21 +197,26 @@ func (s *Store) Remove(slot uint32) {
 	s.dropSlot(slot, r)
 	if row != None {
 		ns := s.node(row)
-		ns.live--
-		ns.members = tidied(ns.members, int(ns.live), func(m member) bool { return s.isOn(m, row) })
+		if ns.live--; untidy(len(ns.members), int(ns.live)) {
+			s.noteTidyNode(ns.members)
+			ns.members = tidied(ns.members, int(ns.live), func(m member) bool { return s.isOn(m, row) })
+		}
 	}
 	if g.tasks--; id != Holds && g.tasks == 0 {
 		s.dropGroup(id)
 		return
 	}
-	g.members.tidy(g.tasks, s.is)
+	if untidy(g.members.len(), g.tasks) {
+		s.noteTidyGroup(g.members)
+		g.members.tidy(g.tasks, s.is)
+	}
 }
 
-// tidied returns the list of a node without mentions of what is gone, once they are most of it.
+// untidy reports whether most of a list's mentions, of which live are good, are of what is gone.
+func untidy(mentions, live int) bool { return mentions >= 4*live+16 }
+
+// tidied returns the list of a node without mentions of what is gone.
 func tidied(list []member, live int, good func(member) bool) []member {
-	if len(list) < 4*live+16 {
-		return list
-	}
 	kept := make([]member, 0, live+live/2+1)
 	for _, m := range list {
 		if good(m) {

@@ -20,7 +20,10 @@ type journal struct {
 	kept     Point  // the moment of the last Keep
 
 	entries []entry
-	removed []removal
+	values  []int64
+	removed []Record
+	onGroup []list     // lists of groups that were tidied, as they were
+	onNode  [][]member // and those of nodes
 	dropped []Group
 	rows    []rowBefore
 	parts   []*Parts
@@ -31,32 +34,32 @@ type entryKind uint8
 
 const (
 	added        entryKind = iota // a record
-	removed                       // a record; its removal is on a stack
-	marked                        // a record: state and value are what it was marked with before
-	detached                      // a record; value is the row that it was on
-	resized                       // a row; its parts are on a stack, and the extras of so many holds as value says
+	removed                       // a record; it is on a stack, and the lists that state says were tidied
+	marked                        // a record; state is what it was marked with before, and so is the value, its deadline
+	detached                      // a record; the value is the row that it was on
+	resized                       // a row; its parts are on a stack, and the extras of so many holds as the value says
 	grouped                       // a group came
 	ungrouped                     // a group went; it is on a stack
 	nodeAdded                     // a row
-	nodeSet                       // a row; what it was is on a stack, and so many extras that were replaced as value says
+	nodeSet                       // a row; what it was is on a stack, and so many extras that were replaced as the value says
 	nodeRemoved                   // a row; what it was is on a stack
 	nodeCordoned                  // a row; state is 1 if it was cordoned
 	nodeWithheld                  // a row; state is 1 if it was withheld
 )
 
+// entry is one change. It is small, since most changes are of tasks that come and go in great numbers; a value, where its kind
+// has one, is on a stack.
 type entry struct {
+	at    uint32 // the slot, group or row
 	kind  entryKind
 	state uint8
-	at    uint32 // the slot, group or row
-	value int64
 }
 
-// removal is a record that was removed, and the lists that mentioned it as they were: they may have been tidied with it.
-type removal struct {
-	record  Record
-	ofGroup list
-	onNode  []member
-}
+// The lists that were tidied when a record was removed. Others still have its mention, which is good again once the record is back.
+const (
+	tidiedGroup uint8 = 1 << iota
+	tidiedNode
+)
 
 // rowBefore is a row as it was.
 type rowBefore struct {
@@ -106,7 +109,10 @@ func (s *Store) Keep() {
 		j.entries = nil
 	}
 	j.entries = j.entries[:0]
+	empty(&j.values)
 	empty(&j.removed)
+	empty(&j.onGroup)
+	empty(&j.onNode)
 	empty(&j.dropped)
 	empty(&j.rows)
 	empty(&j.parts)
@@ -202,25 +208,29 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 		}
 		s.dropSlot(e.at, r)
 	case removed:
-		was := pull(&s.journal.removed)
-		r := s.retakeSlot(e.at, was.record)
+		r := s.retakeSlot(e.at, pull(&s.journal.removed))
 		s.indexRecord(e.at, r)
 		g := s.group(r.Group)
-		g.members = was.ofGroup
-		g.members.sealed = g.members.sealed || viewed
+		if e.state&tidiedGroup != 0 {
+			g.members = pull(&s.journal.onGroup)
+			g.members.sealed = g.members.sealed || viewed
+		}
 		g.tasks++
 		if r.Row != None {
 			ns := s.node(r.Row)
-			ns.members = shortened(was.onNode, len(was.onNode), viewed)
+			if e.state&tidiedNode != 0 {
+				was := pull(&s.journal.onNode)
+				ns.members = shortened(was, len(was), viewed)
+			}
 			ns.live++
 			s.take(r, g, ns)
 		}
 	case marked:
 		r := s.recs.mutAt(s.token, int(e.at))
-		r.State, r.Deadline = e.state, e.value
+		r.State, r.Deadline = e.state, pull(&s.journal.values)
 	case detached:
 		r := s.recs.mutAt(s.token, int(e.at))
-		r.Row = uint32(e.value)
+		r.Row = uint32(pull(&s.journal.values))
 		ns := s.node(r.Row)
 		ns.live++
 		s.take(r, s.group(r.Group), ns)
@@ -231,7 +241,7 @@ func (s *Store) undoResize(e entry, tell func(from, to Record)) {
 	j := &s.journal
 	ns, free := s.node(e.at), s.free.mutRow(s.token, int(e.at))
 	rare := ns.rare
-	for range e.value {
+	for range pull(&j.values) {
 		was := pull(&j.extras)
 		r := s.recs.mutAt(s.token, int(was.slot))
 		rare = r.Extra.take(free, rare, -1)
@@ -265,7 +275,7 @@ func (s *Store) undoNode(e entry, viewed bool, tell func(from, to Record)) {
 		}
 		ns.Node, ns.Parts = was.node.Node, was.node.Parts
 		copy(s.free.mutRow(s.token, int(e.at)), was.free)
-		for range e.value {
+		for range pull(&j.values) {
 			was := pull(&j.extras)
 			r := s.recs.mutAt(s.token, int(was.slot))
 			before := *r
@@ -309,27 +319,42 @@ func (s *Store) note(kind entryKind, at uint32) {
 
 func (j *journal) add(e entry) { j.entries = append(j.entries, e) }
 
-func (s *Store) noteRemoval(slot uint32, r *Record, g *Group) {
-	if !s.journal.on {
-		return
+func (j *journal) addWith(value int64, e entry) {
+	j.values = append(j.values, value)
+	j.add(e)
+}
+
+func (s *Store) noteRemoval(slot uint32, r *Record) {
+	if s.journal.on {
+		s.journal.removed = append(s.journal.removed, *r)
+		s.journal.add(entry{kind: removed, at: slot})
 	}
-	was := removal{record: *r, ofGroup: g.members}
-	if r.Row != None {
-		was.onNode = s.node(r.Row).members
+}
+
+// noteTidyGroup and noteTidyNode add a list that is about to be tidied to the entry before, which is of the record removed.
+func (s *Store) noteTidyGroup(was list) {
+	if j := &s.journal; j.on {
+		j.onGroup = append(j.onGroup, was)
+		j.entries[len(j.entries)-1].state |= tidiedGroup
 	}
-	s.journal.removed = append(s.journal.removed, was)
-	s.journal.add(entry{kind: removed, at: slot})
+}
+
+func (s *Store) noteTidyNode(was []member) {
+	if j := &s.journal; j.on {
+		j.onNode = append(j.onNode, was)
+		j.entries[len(j.entries)-1].state |= tidiedNode
+	}
 }
 
 func (s *Store) noteMark(slot uint32, r *Record) {
 	if s.journal.on {
-		s.journal.add(entry{kind: marked, state: r.State, at: slot, value: r.Deadline})
+		s.journal.addWith(r.Deadline, entry{kind: marked, state: r.State, at: slot})
 	}
 }
 
 func (s *Store) noteDetach(slot uint32, r *Record) {
 	if s.journal.on {
-		s.journal.add(entry{kind: detached, at: slot, value: int64(r.Row)})
+		s.journal.addWith(int64(r.Row), entry{kind: detached, at: slot})
 	}
 }
 
@@ -342,7 +367,7 @@ func (s *Store) noteResize(slots []uint32, row uint32, ns *NodeState) {
 		j.extras = append(j.extras, extraBefore{slot, s.Record(slot).Extra})
 	}
 	j.parts = append(j.parts, ns.Parts)
-	j.add(entry{kind: resized, at: row, value: int64(len(slots))})
+	j.addWith(int64(len(slots)), entry{kind: resized, at: row})
 }
 
 func (s *Store) noteDrop(id uint32) {
@@ -356,6 +381,9 @@ func (s *Store) noteRow(kind entryKind, row uint32) {
 	if s.journal.on {
 		was := rowBefore{*s.node(row), slices.Clone(s.free.Row(int(row)))}
 		s.journal.rows = append(s.journal.rows, was)
+		if kind == nodeSet {
+			s.journal.values = append(s.journal.values, 0)
+		}
 		s.journal.add(entry{kind: kind, at: row})
 	}
 }
@@ -364,7 +392,7 @@ func (s *Store) noteRow(kind entryKind, row uint32) {
 func (s *Store) noteAnew(slot uint32, x *Extra) {
 	if j := &s.journal; j.on {
 		j.extras = append(j.extras, extraBefore{slot, x})
-		j.entries[len(j.entries)-1].value++
+		j.values[len(j.values)-1]++
 	}
 }
 
