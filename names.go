@@ -11,11 +11,7 @@ import (
 // checkName says what is wrong with a name that a person or another program must be able to print
 // and type again: empty, not UTF-8, spaces at its ends, or control characters.
 func checkName(kind, name string) error {
-	plain := name != ""
-	for i := 0; i < len(name) && plain; i++ {
-		plain = '!' <= name[i] && name[i] <= '~'
-	}
-	if plain {
+	if isPlain(name) {
 		return nil // nearly all names: every placement checks one
 	}
 	switch {
@@ -29,6 +25,32 @@ func checkName(kind, name string) error {
 		return fmt.Errorf("%s %q: control character", kind, name)
 	}
 	return nil
+}
+
+// isPlain reports whether a name is of printable ASCII characters, without spaces, and not empty. It looks at eight
+// characters at a time, since every placement asks.
+func isPlain(name string) bool {
+	if len(name) < 8 {
+		plain := name != ""
+		for i := 0; i < len(name); i++ {
+			plain = plain && '!' <= name[i] && name[i] <= '~'
+		}
+		return plain
+	}
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	odd := uint64(0) // has the high bit of a byte outside '!' to '~', and perhaps of those above it
+	for i := 0; i < len(name); i += 8 {
+		w := eightOf(name[min(i, len(name)-8):])
+		odd |= w | (w - '!'*each) | (w + each)
+	}
+	return odd&high == 0
+}
+
+// eightOf returns the first eight bytes of s as a number. The compiler makes one load of it.
+func eightOf(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // appendFaults appends err to errs behind the name of what is at fault, fault by fault where several are

@@ -1,6 +1,7 @@
 package berth
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,6 +23,20 @@ func TestCheckName(t *testing.T) {
 			assert.NoError(t, err, "%q", name)
 		} else {
 			assert.EqualError(t, err, want)
+		}
+	}
+}
+
+func TestIsPlainWhereverTheOddCharacterIs(t *testing.T) {
+	for n := 1; n <= 25; n++ {
+		name := []byte(strings.Repeat("a", n))
+		assert.True(t, isPlain(string(name)), n)
+		for at := range name {
+			for c := range 256 {
+				name[at] = byte(c)
+				assert.Equal(t, '!' <= c && c <= '~', isPlain(string(name)), "%q", name)
+			}
+			name[at] = 'z'
 		}
 	}
 }

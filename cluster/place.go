@@ -166,12 +166,10 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 	return berth.Reason{}
 }
 
-// find returns the row of a node, first where it was picked.
+// find returns the row of a node. That of a pick is the one of the node that was picked.
 func (f *Fork) find(node string, pick store.Pick) (uint32, bool) {
-	if row := pick.Row(); int(row) < f.s.Rows() {
-		if n := f.s.Node(row).Node; n != nil && n.ID == node {
-			return row, true
-		}
+	if pick.Made() {
+		return pick.Row(), true
 	}
 	return f.s.FindNode(node)
 }

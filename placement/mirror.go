@@ -227,8 +227,16 @@ func (m *mirror) isDescribed(row uint32, ns *store.NodeState) bool {
 
 // isLoaded reports whether a row, which has a node as in the view, has as much free as there.
 func (m *mirror) isLoaded(row uint32, ns *store.NodeState) bool {
-	return slices.Equal(m.resourcesOf(row), m.view.Free(row)[:m.dims]) &&
+	return slices.Equal(m.resourcesOf(row), m.viewed(row)) &&
 		slices.Equal(m.devicesOf(row), ns.Devices) && slices.Equal(m.portsOf(row), ns.Ports)
+}
+
+// viewed returns the free amounts of a row's resources in the view. Nearly always they are columns, which cost no call.
+func (m *mirror) viewed(row uint32) []int64 {
+	if free := m.view.Columns(row); len(free) >= m.dims {
+		return free[:m.dims]
+	}
+	return m.view.Free(row)[:m.dims]
 }
 
 // describe makes a row that of the view's node, if there is one. It has no class yet.

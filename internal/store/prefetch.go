@@ -95,7 +95,7 @@ func (v *View) PrefetchRows(rows []uint32) {
 	sum := int64(0)
 	for _, row := range rows {
 		if int(row) < v.nodes.Len() {
-			sum += v.Free(row)[0]
+			sum += v.Columns(row)[0]
 		}
 	}
 	for _, row := range rows {
