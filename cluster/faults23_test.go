@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -145,7 +146,7 @@ func TestFault23UnhealthyDevices(t *testing.T) {
 	_, why := d.Apply(berth.Op{Task: d.group.Task("t4"), Node: "n", Grant: want})
 	assert.Equal(t, berth.Reason{Code: berth.DeviceUnhealthy, Subject: "1 gpu"}, why)
 	op := berth.Op{Task: d.group.Task("t4"), Node: "n", Grant: want}
-	_, why = d.Put(&op, store.PickOf(store.Ref{}, store.Hash("t4")))
+	_, why = (*checked.Fork)(d.Fork).Put(&op, store.PickOf(store.Ref{}, store.Hash("t4")))
 	assert.NotEqual(t, berth.None, why.Code)
 	_, why = d.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "o", Node: "n", Devices: want.Devices, Deadline: time.Unix(1, 0)}})
 	assert.Equal(t, berth.Reason{Code: berth.DeviceUnhealthy, Subject: "gpu/c"}, why)
@@ -249,10 +250,6 @@ func TestZeroAndNilArePassedOver(t *testing.T) {
 			_, why := f.Apply(berth.Op{Kind: kind})
 			assert.NotEqual(t, berth.None, why.Code)
 		}
-		for _, op := range []*berth.Op{nil, new(berth.Op)} {
-			_, why := f.Put(op, store.Pick{})
-			assert.Equal(t, berth.Invalid, why.Code)
-		}
 		assert.Error(t, f.Adopt(berth.Task{}, "", nil, berth.Running))
 		assert.Error(t, f.Mark("", berth.Running, time.Time{}))
 		assert.Error(t, f.RemoveNodes("nowhere"))
@@ -268,11 +265,6 @@ func TestZeroAndNilArePassedOver(t *testing.T) {
 		_, _ = f.Task("")
 		_, _ = f.Hold("")
 		_, _ = f.Node("")
-	}
-	assert.False(t, cluster.Serves(nil, nil, nil))
-	assert.Nil(t, cluster.Shortfalls(nil, nil, nil, nil, nil))
-	for i, units := range cluster.DevicesOf(nil, []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 7}}) {
-		assert.Equal(t, []int64{-1, 7}, []int64{int64(i), units})
 	}
 	assert.Nil(t, (*berth.Node)(nil).Clone())
 	assert.Nil(t, (*berth.Hold)(nil).Clone())

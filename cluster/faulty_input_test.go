@@ -10,13 +10,6 @@ import (
 	"github.com/berth-sched/berth/cluster"
 )
 
-func TestMissingWithoutAView(t *testing.T) {
-	gang := berth.NewGroup("g", berth.GroupSpec{Mode: berth.Gang, GangSize: 3})
-	assert.Equal(t, 3, cluster.Missing(nil, gang, 0))
-	assert.Equal(t, 1, cluster.Missing(nil, gang, 2))
-	assert.Zero(t, cluster.Missing(nil, nil, 0))
-}
-
 // Every fault is told at once, and nothing has happened: neither the version nor what the fork knows of resources moves.
 func TestAdoptTellsEveryFault(t *testing.T) {
 	f := cluster.NewFork()

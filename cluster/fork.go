@@ -1,140 +1,73 @@
 package cluster
 
 import (
-	"errors"
-	"fmt"
 	"iter"
-	"slices"
+	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 )
 
 // Fork is a cluster that can be changed, by one goroutine: a what-if, or the truth behind a State. It
 // checks what it is told to do, so that nothing done to it creates an overcommitment or breaks a rule.
 // The zero Fork is an empty cluster, as that of [NewFork].
-type Fork struct {
-	s       *store.Store
-	base    berth.Version
-	journal bool // whether ops records what was applied
-	ops     []berth.Op
-
-	shapes [4]shape // of groups that were asked about last
-	oldest int      // of shapes
-	nodes  uint64   // how often the set of nodes or their descriptions changed
-	undone uint64   // how often the store had taken changes back when shapes, domainsOf and spreads were right
-
-	domainsOf map[string]*eligibleDomains
-	spreads   map[spreadKey]*spread
-
-	spreadCells int // entries of spreads
-}
+type Fork checked.Fork
 
 // NewFork returns a cluster without nodes, the beginning of a lineage of its own.
-func NewFork() *Fork {
-	return Over(store.New())
-}
+func NewFork() *Fork { return (*Fork)(new(checked.Fork).Ready()) }
 
-// Over returns a fork that works on a store and takes down nothing for Plan. It is for berth's own packages: no other
-// has a store.
-func Over(s *store.Store) *Fork {
-	if s == nil {
-		s = store.New()
-	}
-	return &Fork{s: s, base: s.Version()}
-}
+// checked returns what does the work; for no fork, that of an empty cluster.
+func (f *Fork) checked() *checked.Fork { return (*checked.Fork)(f).Ready() }
 
-// ready returns f with what a zero Fork lacks, and an empty cluster for no fork at all.
-func (f *Fork) ready() *Fork {
-	if f == nil {
-		return NewFork()
-	}
-	if f.s == nil {
-		*f = *NewFork()
-	}
-	return f
-}
+// view returns the cluster as it is, and goes on being.
+func (f *Fork) view() *store.View { return &f.checked().Store().View }
 
 // Snapshot returns the cluster as it is now.
-func (f *Fork) Snapshot() *Snapshot { return (*Snapshot)(f.ready().s.Snapshot()) }
+func (f *Fork) Snapshot() *Snapshot { return (*Snapshot)(f.checked().Store().Snapshot()) }
 
 // Version says which state the fork is in.
-func (f *Fork) Version() berth.Version {
-	return f.ready().s.Version()
-}
+func (f *Fork) Version() berth.Version { return f.view().Version() }
 
 // Plan returns what was applied since the fork was made of a snapshot, as a plan for the source the
 // snapshot came from. Operations on nodes that only the fork has will be refused there.
-func (f *Fork) Plan() *berth.Plan {
-	f = f.ready()
-	ops := slices.Clone(f.ops)
-	for i := range ops {
-		ops[i].Hold, ops[i].Grant = ops[i].Hold.Clone(), ops[i].Grant.Clone() // the plan is its receiver's to change
-	}
-	return &berth.Plan{Version: f.base, Ops: ops}
-}
+func (f *Fork) Plan() *berth.Plan { return f.checked().Plan() }
 
 // Len returns the number of nodes.
-func (f *Fork) Len() int { return f.ready().s.Nodes() }
+func (f *Fork) Len() int { return f.view().Nodes() }
 
 // Nodes yields the nodes in the order of their IDs. The fork may change meanwhile; nodes that come or
 // go may then be missed or seen.
 func (f *Fork) Nodes() iter.Seq[NodeView] {
-	f = f.ready()
-	return nodesOf(&f.s.View, f.s.Order())
+	v := f.view()
+	return nodesOf(v, v.Order())
 }
 
 // Node returns the node of that ID.
-func (f *Fork) Node(id string) (NodeView, bool) {
-	return nodeOf(&f.ready().s.View, id)
-}
+func (f *Fork) Node(id string) (NodeView, bool) { return nodeOf(f.view(), id) }
 
 // Task returns the task of that ID.
-func (f *Fork) Task(id string) (TaskView, bool) { return taskOf(&f.ready().s.View, id) }
+func (f *Fork) Task(id string) (TaskView, bool) { return taskOf(f.view(), id) }
 
 // Group yields the tasks of the group of that name, the earliest placed first, as they were when the
 // walk began.
-func (f *Fork) Group(name string) iter.Seq[TaskView] {
-	return settled(groupOf(&f.ready().s.View, name))
-}
+func (f *Fork) Group(name string) iter.Seq[TaskView] { return settled(groupOf(f.view(), name)) }
 
 // Hold returns the hold of that ID.
 func (f *Fork) Hold(id string) (berth.Hold, bool) {
-	f = f.ready()
-	slot, ok := f.s.FindHold(id)
+	v := f.view()
+	slot, ok := v.FindHold(id)
 	if !ok {
 		return berth.Hold{}, false
 	}
-	return holdView(&f.s.View, slot), true
+	return holdView(v, slot), true
 }
 
 // Holds yields the holds, the earliest made first, as they were when the walk began.
-func (f *Fork) Holds() iter.Seq[berth.Hold] { return settled(holdsOf(&f.ready().s.View)) }
+func (f *Fork) Holds() iter.Seq[berth.Hold] { return settled(holdsOf(f.view())) }
 
 // AddNodes adds nodes that were not there. It adds all of them or, with every fault of every one, none.
-func (f *Fork) AddNodes(nodes ...berth.Node) error {
-	f = f.ready()
-	var errs []error
-	seen := make(map[string]bool, len(nodes))
-	for i := range nodes {
-		n := &nodes[i]
-		if err := n.Err(); err != nil {
-			errs = append(errs, err)
-		}
-		if _, ok := f.s.FindNode(n.ID); ok || seen[n.ID] {
-			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, berth.ErrNodeExists))
-		}
-		seen[n.ID] = true
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for i := range nodes {
-		f.s.AddNode(f.compileNode(&nodes[i]))
-	}
-	f.nodes++
-	return nil
-}
+func (f *Fork) AddNodes(nodes ...berth.Node) error { return f.checked().AddNodes(nodes...) }
 
 // UpdateNodes replaces the descriptions of nodes. Their tasks stay, even where the node no longer has
 // room for them or breaks a rule of theirs: that is for the host to heal. Tasks and holds keep their devices by ID, in
@@ -142,127 +75,68 @@ func (f *Fork) AddNodes(nodes ...berth.Node) error {
 // overcommitted while a task has it. It updates all of them or,
 // with every fault of every one, none. That devices come back of which so much is taken, together with what was placed as a
 // plain resource of their class meanwhile, that it does not fit in an int64 is a fault too.
-func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
-	f = f.ready()
-	var errs []error
-	for i := range nodes {
-		n := &nodes[i]
-		if err := n.Err(); err != nil {
-			errs = append(errs, err)
-		}
-		if row, ok := f.s.FindNode(n.ID); !ok {
-			errs = append(errs, fmt.Errorf("node %q: %w", n.ID, berth.ErrUnknownNode))
-		} else if class, bad := f.wraps(row, n); bad {
-			errs = append(errs, fmt.Errorf("node %q: resource %q: what its tasks and holds take: %w", n.ID, class, berth.ErrOverflow))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for i := range nodes {
-		row, _ := f.s.FindNode(nodes[i].ID)
-		n := f.compileNode(&nodes[i])
-		find := finder(n.Spec, len(n.Devices))
-		f.s.SetNode(row, n, func(r *store.Record) *store.Extra { return f.redescribed(r, n, find) })
-	}
-	f.nodes++
-	return nil
-}
+func (f *Fork) UpdateNodes(nodes ...berth.Node) error { return f.checked().UpdateNodes(nodes...) }
 
 // RemoveNodes removes nodes. Their tasks become [berth.Lost] and their holds end. It removes all of them or,
 // naming each that is unknown, none.
-func (f *Fork) RemoveNodes(ids ...string) error {
-	f = f.ready()
-	rows, err := f.rows(ids)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		for slot, r := range f.s.On(row) { // walks the list as it was
-			if r.Group == store.Holds {
-				f.s.Remove(slot)
-				continue
-			}
-			f.s.Detach(slot)
-			f.s.Mark(slot, uint8(berth.Lost), 0)
-		}
-		f.s.RemoveNode(row)
-	}
-	f.nodes++
-	return nil
-}
+func (f *Fork) RemoveNodes(ids ...string) error { return f.checked().RemoveNodes(ids...) }
 
 // Cordon makes nodes take no new task. It does so to all of them or, naming each that is unknown, to none. Moving
 // the tasks away is the host's to do.
-func (f *Fork) Cordon(ids ...string) error { return f.setCordoned(true, ids) }
+func (f *Fork) Cordon(ids ...string) error { return f.checked().SetCordoned(true, ids) }
 
 // Uncordon makes nodes take tasks again: all of them or, naming each that is unknown, none.
-func (f *Fork) Uncordon(ids ...string) error { return f.setCordoned(false, ids) }
-
-func (f *Fork) setCordoned(cordoned bool, ids []string) error {
-	f = f.ready()
-	rows, err := f.rows(ids)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		f.s.SetCordoned(row, cordoned)
-	}
-	f.nodes++
-	return nil
-}
-
-// rows returns the rows of nodes, in the order in which they are named first. What is done to one may give its row up, so
-// none is there twice.
-func (f *Fork) rows(ids []string) ([]uint32, error) {
-	var errs []error
-	rows := make([]uint32, 0, len(ids))
-	seen := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		row, ok := f.s.FindNode(id)
-		if !ok {
-			errs = append(errs, fmt.Errorf("node %q: %w", id, berth.ErrUnknownNode))
-		}
-		rows = append(rows, row)
-	}
-	return rows, errors.Join(errs...)
-}
+func (f *Fork) Uncordon(ids ...string) error { return f.checked().SetCordoned(false, ids) }
 
 // Apply does one operation if it can be done, and returns it with its grant filled in and no reason;
 // else it returns the first reason why not and changes nothing.
-func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
-	f = f.ready()
-	var why berth.Reason
-	switch op.Kind {
-	case berth.Place:
-		op.Grant, why = f.place(&op, store.Pick{})
-	case berth.Take:
-		why = f.take(op.Hold)
-	case berth.Drop:
-		slot, ok := f.s.FindHold(op.ID)
-		if !ok {
-			return op, berth.Reason{Code: berth.UnknownHold, Subject: op.ID}
-		}
-		f.s.Remove(slot)
-	case berth.Release:
-		slot, ok := f.s.FindTask(op.ID)
-		if !ok {
-			return op, berth.Reason{Code: berth.UnknownTask, Subject: op.ID}
-		}
-		f.s.Remove(slot)
-	case berth.Evict:
-		why = f.evict(op)
-	default:
-		why = berth.Reason{Code: berth.Invalid, Subject: op.Kind.String()}
-	}
-	if why.Code == berth.None && f.journal {
-		kept := op
-		kept.Hold = op.Hold.Clone()
-		f.ops = append(f.ops, kept)
-	}
-	return op, why
+func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) { return f.checked().Apply(op) }
+
+// Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the
+// node does not have, or not any more, is kept, and the node counts as overcommitted until the task is released. Adopt
+// fails, and changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
+// if what the node's tasks and holds take together would not fit in an int64.
+func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
+	return f.checked().Adopt(t, node, grant, state)
 }
+
+// Mark changes the state of a task, and when it expires if it is [berth.Assumed]; the zero time is never. Deadlines
+// are kept to the microsecond, rounded up. It does not move the version: no plan depends on it. A task on a node
+// cannot be marked Lost, nor a lost one anything else.
+func (f *Fork) Mark(id string, state berth.TaskState, deadline time.Time) error {
+	return f.checked().Mark(id, state, deadline)
+}
+
+// Fits reports whether a task of the group could be placed on n now: n is a node of the fork, and this
+// is what [Fork.Apply] checks of it.
+func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
+	row, has := f.row(n)
+	return has && f.checked().Fits(g, row)
+}
+
+// Lacks returns every reason why a task of the group cannot be placed on n now, with what is missing;
+// none if it can be.
+func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
+	if err := g.Err(); err != nil {
+		return []berth.Lack{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}}}
+	}
+	row, has := f.row(n)
+	if !has {
+		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode, Subject: n.ID()}}}
+	}
+	return f.checked().Lacks(g, row)
+}
+
+// row returns the row of a node that the fork has.
+func (f *Fork) row(n NodeView) (uint32, bool) {
+	v, row := n.at()
+	return row, v == f.view() && n.exists()
+}
+
+// Explain says why no node can take a task of the group now; for a group that some node can take it
+// tells the same of the other nodes. It looks at every node.
+func (f *Fork) Explain(g *berth.Group) *berth.Explanation { return f.checked().Explain(g) }
+
+// Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
+// and not cordoned.
+func (f *Fork) Domains(g *berth.Group, key string) berth.Domains { return f.checked().Domains(g, key) }

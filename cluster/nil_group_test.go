@@ -26,7 +26,7 @@ func TestNilGroup(t *testing.T) {
 		assert.False(t, cluster.Eligible(none, node))
 		assert.NotEmpty(t, cluster.Ineligible(none, node))
 		assert.Zero(t, cluster.Preferred(none, node))
-		assert.Empty(t, cluster.Shortfalls(none, node, nil, nil, nil))
+		assert.NotEmpty(t, cluster.NewFork().Lacks(none, cluster.NodeView{}))
 		_, why := cluster.Choose(none, node, nil, nil)
 		assert.Equal(t, berth.Invalid, why.Code)
 		assert.False(t, none.Equal(berth.NewGroup("g", berth.GroupSpec{})))

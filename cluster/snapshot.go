@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -36,11 +37,7 @@ func (s *Snapshot) Version() berth.Version {
 
 // Fork returns a cluster that begins as s and can be changed. It costs the same whatever the size of
 // the cluster, and what is done to it is never seen in s or in another fork.
-func (s *Snapshot) Fork() *Fork {
-	f := Over(s.view().Fork())
-	f.base, f.journal = s.Version(), true
-	return f
-}
+func (s *Snapshot) Fork() *Fork { return (*Fork)(checked.Of(s.view(), s.Version())) }
 
 // Len returns the number of nodes.
 func (s *Snapshot) Len() int { return s.view().Nodes() }

@@ -99,7 +99,7 @@ func (n NodeView) Tasks() iter.Seq[TaskView] {
 				slots = append(slots, slot)
 			}
 		}
-		for _, slot := range byID(v, slots) {
+		for _, slot := range v.ByID(slots) {
 			if !yield(taskView(v, slot)) {
 				return
 			}
@@ -158,17 +158,4 @@ func taskView(v *store.View, slot uint32) TaskView {
 
 func holdView(v *store.View, slot uint32) berth.Hold {
 	return *v.Record(slot).Extra.Hold.Clone()
-}
-
-func byID(v *store.View, slots []uint32) []uint32 {
-	slices.SortFunc(slots, func(a, b uint32) int {
-		switch x, y := v.ID(a), v.ID(b); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
-	return slots
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -44,7 +45,7 @@ type Book struct {
 
 func newBook(s *Subscription, blind bool) *Book {
 	kept := store.New()
-	return &Book{sub: s, blind: blind, store: kept, fork: cluster.Over(kept), nodes: map[string]*store.Node{}, states: map[string]berth.TaskState{}}
+	return &Book{sub: s, blind: blind, store: kept, fork: (*cluster.Fork)(checked.Over(kept)), nodes: map[string]*store.Node{}, states: map[string]berth.TaskState{}}
 }
 
 // isBook lets an Exchange refuse a Book as its source, one that is part of something else included.

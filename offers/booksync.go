@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -261,7 +262,7 @@ func (b *Book) leftOf(h *berth.Hold, s *site) berth.Hold {
 		}
 	}
 	k := -1
-	for i, units := range cluster.DevicesOf(state.Node.Spec, h.Devices) {
+	for i, units := range fit.DevicesOf(state.Node.Spec, h.Devices) {
 		if k++; i < 0 {
 			continue
 		}

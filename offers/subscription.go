@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
 )
@@ -186,7 +187,7 @@ func (s *Subscription) Snapshot(ctx context.Context) (*cluster.Snapshot, error) 
 	var snapshot *cluster.Snapshot
 	err := s.do(ctx, "snapshot", func() error {
 		v := s.x.view.Fork()
-		fork := cluster.Over(v)
+		fork := (*cluster.Fork)(checked.Over(v))
 		for _, o := range s.inOrder() {
 			fork.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
 		}

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -439,8 +439,8 @@ func (x *classIndex) verdictOf(rules string) *verdict {
 // ask asks the rules about a class, once.
 func (v *verdict) ask(class int, g *berth.Group, c *nodeClass) (ok bool, preferred int64) {
 	if !v.known[class] {
-		v.ok[class] = !c.cordoned && cluster.Eligible(g, c.node)
-		v.preferred[class] = cluster.Preferred(g, c.node)
+		v.ok[class] = !c.cordoned && fit.Eligible(g, c.node)
+		v.preferred[class] = fit.Preferred(g, c.node)
 		v.known[class] = true
 	}
 	return v.ok[class], v.preferred[class]
@@ -455,7 +455,7 @@ func (v *verdict) reasons(class int, g *berth.Group, node *berth.Node) []berth.R
 		v.why = append(v.why, nil)
 	}
 	if v.why[class] == nil {
-		v.why[class] = cluster.Ineligible(g, node)
+		v.why[class] = fit.Ineligible(g, node)
 	}
 	return v.why[class]
 }

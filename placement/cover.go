@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -97,7 +97,7 @@ func (c *covering) lacks(row uint32) bool {
 	case !c.usable[st.class]:
 		return false
 	}
-	return !s.byRow || cluster.Eligible(s.group, st.node.Spec)
+	return !s.byRow || fit.Eligible(s.group, st.node.Spec)
 }
 
 // cover picks an eligible row for an instance, or tells why not. The instance's ID may be that of a task of the snapshot.

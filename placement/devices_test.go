@@ -12,6 +12,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 	"github.com/berth-sched/berth/placement"
 )
@@ -71,7 +72,7 @@ func TestDevicesAndReasonsAsTheReference(t *testing.T) {
 			return berth.NewGroup(name, spec)
 		}
 		st := store.New()
-		f := cluster.Over(st)
+		f := (*cluster.Fork)(checked.Over(st))
 		// withhold makes all that is free of a node others', and the node one that is not offered, as a Book does.
 		withhold := func(i int) {
 			n, _ := f.Node(fmt.Sprintf("n%02d", i))

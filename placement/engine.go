@@ -5,6 +5,8 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -36,7 +38,7 @@ type parts struct {
 }
 
 func newParts(p *policy) *parts {
-	e := &parts{mirror: new(mirror)}
+	e := &parts{mirror: &mirror{details: fit.CommonDetails()}}
 	e.classes = newClassIndex(p, e.mirror)
 	e.counts = newGroupCounts(p, e.mirror, e.classes)
 	e.search = &search{
@@ -265,7 +267,7 @@ func (e *Engine) missing(g *berth.Group) int {
 	if g.Mode() != berth.Gang {
 		return 0
 	}
-	return cluster.Missing(e.mirror.view, g, e.steps.picked(store.Hash(g.Name()), g.Name()).tasks)
+	return checked.Missing(e.mirror.view, g, e.steps.picked(store.Hash(g.Name()), g.Name()).tasks)
 }
 
 // occupy takes the room of a task of the group that is searched for.
@@ -273,7 +275,7 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	s, st := e.search, e.steps.add()
 	st.task, st.row = t, row
 	if len(s.devices) > 0 || s.ports { // it was found that there is what to grant
-		st.grant, _ = cluster.Choose(s.group, e.mirror.rows[row].node.Spec, e.mirror.devicesOf(row), e.mirror.portsOf(row))
+		st.grant, _ = fit.Choose(s.group, e.mirror.rows[row].node.Spec, e.mirror.devicesOf(row), e.mirror.portsOf(row))
 	}
 	e.take(row, s.request, st.grant, 1)
 	if s.own != nil {

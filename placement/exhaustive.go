@@ -3,6 +3,8 @@ package placement
 import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -34,7 +36,7 @@ func (e *Exhaustive) Start(s *cluster.Snapshot) {
 		e.policy = policyOf(nil)
 	}
 	e.store = (*store.View)(orEmpty(s)).Shown().Fork()
-	e.fork = cluster.Over(e.store)
+	e.fork = (*cluster.Fork)(checked.Over(e.store))
 	e.picked = map[string]bool{}
 }
 
@@ -59,7 +61,7 @@ func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 			continue
 		}
 		node := n.Node()
-		preferred := cluster.Preferred(t.Group, &node)
+		preferred := fit.Preferred(t.Group, &node)
 		score := e.score(n, t)
 		if !found || preferred > bestPreferred || preferred == bestPreferred && score > bestScore {
 			best, bestPreferred, bestScore, found = n, preferred, score, true
@@ -136,7 +138,7 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 	placed, missed = orNobody(placed, missed)
 	for n := range e.fork.Nodes() {
 		node := n.Node()
-		if n.Cordoned() || !cluster.Eligible(g, &node) || e.covered(g, n) {
+		if n.Cordoned() || !fit.Eligible(g, &node) || e.covered(g, n) {
 			continue
 		}
 		instance := g.On(node.ID)

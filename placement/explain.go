@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // explainer says why no node can take a task, by counting and not by asking each node. What it keeps from question to
@@ -141,7 +141,7 @@ func (x *explainer) countNever() {
 			}
 		}
 		for d := range x.search.devices {
-			switch of := &x.never[x.search.resources+d]; cluster.DeviceReason(&x.search.devices[d], c.node).Code {
+			switch of := &x.never[x.search.resources+d]; fit.DeviceReason(&x.search.devices[d], c.node).Code {
 			case berth.NoDevice:
 				of.lack += c.members
 			case berth.DeviceUnhealthy:
@@ -306,7 +306,7 @@ func (x *explainer) has(row uint32, device int) bool {
 	if need := x.search.needs[x.search.resources+device]; x.mirror.amountsOf(row)[need.Dim] < need.Amount {
 		return false // of any model
 	}
-	return cluster.Serves(x.mirror.rows[row].node.Spec, &x.search.devices[device], x.mirror.devicesOf(row))
+	return fit.Serves(x.mirror.rows[row].node.Spec, &x.search.devices[device], x.mirror.devicesOf(row))
 }
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.

@@ -4,8 +4,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -35,7 +34,7 @@ type mirror struct {
 	visit     uint32     // the number of the present pass over rows, see firstVisit
 	touched   []uint32   // rows that the plan has changed, each once
 	differing []uint32   // what stale returned; kept for its room
-	texts     explain.Texts
+	details   *fit.Details
 }
 
 // rowState is what is known of a row besides its amounts, side by side, since a pick reads most of it. The mirror
@@ -263,14 +262,14 @@ func (m *mirror) hasAsDevices(g *berth.Group) bool {
 
 // shortfalls appends what an eligible row lacks of the room for a task of a group, as its reader may know it.
 func (m *mirror) shortfalls(lacks []berth.Lack, g *berth.Group, row uint32) []berth.Lack {
-	lacks = cluster.AppendShortfalls(lacks, &m.texts, g, m.rows[row].node.Spec, func(name string) int64 {
+	lacks = fit.AppendLacks(lacks, g, m.rows[row].node.Spec, fit.Room{Amount: func(name string) int64 {
 		if d := m.dimOf(name); d >= 0 {
 			return m.amountsOf(row)[d]
 		}
 		return 0
-	}, m.devicesOf(row), m.portsOf(row))
+	}, Devices: m.devicesOf(row), Ports: m.portsOf(row)}, m.details)
 	if m.view.Node(row).Withheld {
-		return cluster.Withheld(lacks)
+		return fit.Withheld(lacks)
 	}
 	return lacks
 }
@@ -329,7 +328,7 @@ func (m *mirror) take(row uint32, request []int64, g *berth.Grant, sign int64) {
 	}
 	if len(g.Devices) > 0 { // lists are replaced and not written, for they may be those of the view
 		units := slices.Clone(m.devicesOf(row))
-		for i, share := range cluster.DevicesOf(m.rows[row].node.Spec, g.Devices) {
+		for i, share := range fit.DevicesOf(m.rows[row].node.Spec, g.Devices) {
 			units[i] -= sign * share
 		}
 		m.setDevices(row, units)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // rankings serve strategies of Shape for which no order of a class serves: of each shape that was asked for, every
@@ -154,7 +154,7 @@ func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
 	}
 	r.prefer[row] = s.contenders[i].preferred
 	if s.byRow {
-		r.prefer[row] = cluster.Preferred(s.group, st.node.Spec)
+		r.prefer[row] = fit.Preferred(s.group, st.node.Spec)
 	}
 	c.Capacity = s.classes.all[st.class].capacity
 	r.score[row] = s.scores.of(s, c, row)

@@ -2,7 +2,7 @@ package placement
 
 import (
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // scores asks the strategy for the scores of rows. It has a candidate for each goroutine that does.
@@ -102,7 +102,7 @@ func (s *search) rateBatch(c *Candidate, best *choice, from, to int) {
 			}
 			next := choice{preferred: k.preferred, score: s.scores.of(s, c, row), row: row, found: true}
 			if s.byRow {
-				next.preferred = cluster.Preferred(s.group, s.mirror.rows[row].node.Spec)
+				next.preferred = fit.Preferred(s.group, s.mirror.rows[row].node.Spec)
 			}
 			if !best.found || s.beats(&next, best) {
 				*best = next

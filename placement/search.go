@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // search finds the best row for one task of a group after another. It keeps what it has found out for as long as no
@@ -160,7 +160,7 @@ func (s *search) enter(rules string) {
 			if k.cordoned || k.node.Unschedulable {
 				continue
 			}
-			c.preferred = cluster.Preferred(s.group, k.node) // of taints only, or else every row is rated
+			c.preferred = fit.Preferred(s.group, k.node) // of taints only, or else every row is rated
 		} else {
 			var ok bool
 			if ok, c.preferred = s.verdict.ask(i, s.group, k); !ok {
@@ -240,7 +240,7 @@ func (s *search) usable(row uint32) bool {
 	if s.own != nil && s.counts.on(row) >= s.hostLimit {
 		return false
 	}
-	if s.byRow && !cluster.Eligible(s.group, n.Spec) {
+	if s.byRow && !fit.Eligible(s.group, n.Spec) {
 		return false
 	}
 	for i := range s.ofRow {
@@ -250,12 +250,12 @@ func (s *search) usable(row uint32) bool {
 		}
 	}
 	for i := range s.devices {
-		if !cluster.Serves(n.Spec, &s.devices[i], s.mirror.devicesOf(row)) {
+		if !fit.Serves(n.Spec, &s.devices[i], s.mirror.devicesOf(row)) {
 			return false
 		}
 	}
 	if s.ports {
-		if _, why := cluster.Choose(s.group, n.Spec, s.mirror.devicesOf(row), s.mirror.portsOf(row)); why.Code != berth.None {
+		if _, why := fit.Choose(s.group, n.Spec, s.mirror.devicesOf(row), s.mirror.portsOf(row)); why.Code != berth.None {
 			return false
 		}
 	}
@@ -265,7 +265,7 @@ func (s *search) usable(row uint32) bool {
 // eligible reports whether the group may use a row, room and domains aside.
 func (s *search) eligible(row uint32) bool {
 	st := &s.mirror.rows[row]
-	return !st.cordoned && cluster.Eligible(s.group, st.node.Spec)
+	return !st.cordoned && fit.Eligible(s.group, st.node.Spec)
 }
 
 // full reports whether a domain of a contender can take no more tasks of the group.

@@ -9,6 +9,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // Coverage says, for a daemon group, where every node of a source stands. Each node is in exactly one
@@ -109,7 +110,7 @@ func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 		node := n.Node()
 		lacks := fork.Lacks(g, n)
 		switch {
-		case n.Cordoned() || !cluster.Eligible(g, &node):
+		case n.Cordoned() || !fit.Eligible(g, &node):
 			c.Ineligible = append(c.Ineligible, Miss{id, lacks})
 		case slices.ContainsFunc(lacks, lasting):
 			c.Impossible = append(c.Impossible, Miss{id, lacks})

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -526,7 +527,7 @@ func (h *history) sane() {
 				free[name] -= q
 			}
 			node := n.Node()
-			for i, units := range cluster.DevicesOf(&node, shares) {
+			for i, units := range fit.DevicesOf(&node, shares) {
 				if i >= 0 {
 					devices[i] -= units
 				}
@@ -549,7 +550,7 @@ func (h *history) sane() {
 				grant = &berth.Grant{}
 			}
 			cost, node := t.Group.Cost(), n.Node()
-			for i, units := range cluster.DevicesOf(&node, grant.Devices) {
+			for i, units := range fit.DevicesOf(&node, grant.Devices) {
 				if i < 0 { // what the node does not have is not taken of it
 					cost["gpu"] -= units
 				}
@@ -591,7 +592,7 @@ func (h *history) sane() {
 				continue
 			}
 			cost, node := hold.Resources.Clone(), n.Node()
-			for i, units := range cluster.DevicesOf(&node, hold.Devices) {
+			for i, units := range fit.DevicesOf(&node, hold.Devices) {
 				if i >= 0 {
 					cost["gpu"] += units
 				}

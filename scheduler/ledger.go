@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -30,7 +31,7 @@ type ledger struct {
 func newLedger(admission bool) *ledger {
 	s := store.New()
 	s.Undoable()
-	l := &ledger{store: s, fork: cluster.Over(s), tasks: newDeadlines(), holds: newDeadlines()}
+	l := &ledger{store: s, fork: (*cluster.Fork)(checked.Over(s)), tasks: newDeadlines(), holds: newDeadlines()}
 	if admission {
 		l.used = usage{}
 	}
@@ -49,7 +50,7 @@ func (l *ledger) undo(to store.Point) {
 func (l *ledger) restore() {
 	if l.store.Pending() {
 		l.undo(l.store.Kept())
-		l.fork = cluster.Over(l.store)
+		l.fork = (*cluster.Fork)(checked.Over(l.store))
 	}
 }
 
@@ -163,7 +164,7 @@ func (l *ledger) place(op *berth.Op, deadline time.Time, pick store.Pick) (*bert
 	if op.From != "" {
 		held = l.held(op.Node)
 	}
-	grant, why := l.fork.Put(op, pick)
+	grant, why := (*checked.Fork)(l.fork).Put(op, pick)
 	if why.Code != berth.None {
 		return nil, why
 	}

@@ -43,7 +43,9 @@ const policy = `
 
 	# How things are kept and checked.
 	std < internal/...;
-	berth < internal/explain, internal/store;
+	berth < internal/explain, internal/store, internal/fit, internal/checked;
+	internal/explain, internal/store < internal/fit, internal/checked;
+	internal/fit < internal/checked;
 
 	# What is where.
 	std, berth, internal/... < cluster;

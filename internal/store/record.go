@@ -3,6 +3,7 @@ package store
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 )
@@ -74,6 +75,12 @@ func (v *View) idIf(slot uint32, hold bool) string {
 		return r.ID
 	}
 	return ""
+}
+
+// ByID sorts records by their IDs, in place.
+func (v *View) ByID(slots []uint32) []uint32 {
+	slices.SortFunc(slots, func(a, b uint32) int { return strings.Compare(v.ID(a), v.ID(b)) })
+	return slots
 }
 
 // Members yields the records of a group, the earliest added first.

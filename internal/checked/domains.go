@@ -1,4 +1,4 @@
-package cluster
+package checked
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -43,8 +44,7 @@ func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool
 
 // domainTasks says which tasks of the group are in the domain of a node: "zone=a has web-1".
 func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
-	here := viewOf(&f.s.View, row)
-	at, _ := here.Attribute(key)
+	at, _ := f.s.Node(row).Node.Spec.Attribute(key)
 	label := key + "="
 	if key == berth.NodeID {
 		label = ""
@@ -72,13 +72,13 @@ func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
 		return fmt.Sprintf("%s%v has none", label, at)
 	}
 	slices.Sort(names)
-	return fmt.Sprintf("%s%v has %s", label, at, short(names))
+	return fmt.Sprintf("%s%v has %s", label, at, fit.Few(names))
 }
 
 // Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
 // and not cordoned.
 func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
-	f = f.ready()
+	f = f.Ready()
 	if g.Err() != nil {
 		return berth.Domains{}
 	}
@@ -114,7 +114,7 @@ func (f *Fork) eligibleDomains(g *berth.Group, key string) *eligibleDomains {
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
-		if n.Node == nil || n.Cordoned || !Eligible(g, n.Node.Spec) {
+		if n.Node == nil || n.Cordoned || !fit.Eligible(g, n.Node.Spec) {
 			continue
 		}
 		if key == berth.NodeID {

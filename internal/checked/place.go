@@ -1,4 +1,4 @@
-package cluster
+package checked
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -60,7 +61,7 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 	}
 	var why berth.Reason
 	switch {
-	case !grants(sh.group):
+	case !fit.Grants(sh.group):
 		taken = nil
 	case taken == nil:
 		if taken, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, f.unusedOn(row)); why.Code != berth.None {
@@ -79,14 +80,14 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 func (f *Fork) stillFree(g *berth.Grant, row uint32) berth.Reason {
 	n := f.s.Node(row)
 	k := -1
-	for i, units := range DevicesOf(n.Node.Spec, g.Devices) {
+	for i, units := range fit.DevicesOf(n.Node.Spec, g.Devices) {
 		if k++; i < 0 || n.Devices[i] < units {
 			return berth.Reason{Code: berth.DeviceTaken, Subject: g.Devices[k].String()}
 		}
 	}
 	for _, p := range g.Ports {
 		if _, taken := slices.BinarySearch(n.Ports, p); taken {
-			return berth.Reason{Code: berth.PortTaken, Subject: onePort(p)}
+			return berth.Reason{Code: berth.PortTaken, Subject: fit.OnePort(p)}
 		}
 	}
 	return berth.Reason{}
@@ -120,13 +121,9 @@ func (f *Fork) add(sh *shape, row uint32, task string, pick store.Pick, grant *b
 
 // Put does a placement and returns what the task got of devices and ports. What was asked when it was picked on the fork as it
 // is now is not asked again, but for the room, so that not even a wrong pick overcommits a node. The operation is not
-// written to, and not told to [Fork.Plan]. It is for berth's own packages: no other can name a pick.
+// written to, and not told to Plan.
 func (f *Fork) Put(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason) {
-	f = f.ready()
-	if op == nil {
-		return nil, berth.Reason{Code: berth.Invalid, Subject: "no operation"}
-	}
-	return f.place(op, pick)
+	return f.Ready().place(op, pick)
 }
 
 // short returns the first resource of which too little is free. Devices speak for the amount of their class,
@@ -154,7 +151,7 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 		switch i := r.DeviceOf(name); {
 		case i < 0:
 			return f.shortOf(row, name, need.Amount, nil)
-		case Serves(n.Node.Spec, &r.Devices[i], n.Devices):
+		case fit.Serves(n.Node.Spec, &r.Devices[i], n.Devices):
 			return berth.Reason{Code: berth.UnitsTaken, Subject: name}
 		}
 	}
@@ -179,7 +176,7 @@ func (f *Fork) find(node string, pick store.Pick) (uint32, bool) {
 // fails, and changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
 // if what the node's tasks and holds take together would not fit in an int64.
 func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
-	f = f.ready()
+	f = f.Ready()
 	errs := []error{checkTask(t), elsewhere(t, node)}
 	row, ok := f.s.FindNode(node)
 	if !ok {
@@ -242,7 +239,7 @@ const farBelow = math.MaxInt64 / 2
 // away returns what of a class the tasks and holds on a node would take besides if its devices were all there and healthy,
 // given how the node is described.
 func (f *Fork) away(row uint32, n *berth.Node, class string) int64 {
-	find := finder(n, len(n.Devices))
+	find := fit.Finder(n, len(n.Devices))
 	units := func(shares []berth.DeviceShare) (sum int64) {
 		for k := range shares {
 			if shares[k].Class == class {
@@ -296,7 +293,7 @@ func (f *Fork) wraps(row uint32, n *berth.Node) (string, bool) {
 // are kept to the microsecond, rounded up. It does not move the version: no plan depends on it. A task on a node
 // cannot be marked Lost, nor a lost one anything else.
 func (f *Fork) Mark(id string, state berth.TaskState, deadline time.Time) error {
-	f = f.ready()
+	f = f.Ready()
 	slot, ok := f.s.FindTask(id)
 	if !ok {
 		return fmt.Errorf("task %q: %w", id, berth.ErrUnknownTask)

@@ -1,4 +1,4 @@
-package cluster
+package fit
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/store"
 )
 
 // Choose returns the devices and ports that a task of the group would get on n, given the free units of each device
@@ -22,19 +21,20 @@ func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*ber
 	if n == nil {
 		return nil, berth.Reason{Code: berth.UnknownNode}
 	}
-	if !grants(g) {
+	if !Grants(g) {
 		return nil, berth.Reason{}
 	}
-	return choose(g, n, devices, unused(n, used))
+	return ChooseIn(g, n, devices, Unused(n, used))
 }
 
-func choose(g *berth.Group, n *berth.Node, devices []int64, ports portRoom) (*berth.Grant, berth.Reason) {
+// ChooseIn is Choose for a group that asks for devices or ports, out of such room for ports.
+func ChooseIn(g *berth.Group, n *berth.Node, devices []int64, ports PortRoom) (*berth.Grant, berth.Reason) {
 	r := g.Requirements()
 	out := new(berth.Grant)
 	if len(r.Devices) > 0 {
 		shares, missing := chooseDevices(r, n, devices)
 		if missing >= 0 {
-			return nil, deviceReason(&r.Devices[missing], n)
+			return nil, DeviceReason(&r.Devices[missing], n)
 		}
 		out.Devices = shares
 	}
@@ -114,7 +114,7 @@ func deviceID(dev *berth.Device, place int) string {
 
 // Serves reports whether the devices of n, with the free units of each, can serve the request.
 func Serves(n *berth.Node, d *berth.DeviceRequest, free []int64) bool {
-	if n == nil || d == nil || d.Count > len(n.Devices) {
+	if d.Count > len(n.Devices) {
 		return false
 	}
 	whole := 0
@@ -144,13 +144,6 @@ func isAskedFor(d *berth.DeviceRequest, dev *berth.Device) bool {
 // DeviceReason says why n cannot serve a request, given that too little is free: it does not have the devices, too few of
 // them are healthy, or they are taken. Which of these depends on n alone.
 func DeviceReason(d *berth.DeviceRequest, n *berth.Node) berth.Reason {
-	if d == nil || n == nil {
-		return berth.Reason{Code: berth.NoDevice}
-	}
-	return deviceReason(d, n)
-}
-
-func deviceReason(d *berth.DeviceRequest, n *berth.Node) berth.Reason {
 	var s stock
 	for i := range n.Devices {
 		if dev := &n.Devices[i]; isAskedFor(d, dev) {
@@ -235,23 +228,23 @@ func (s *stock) lack(d *berth.DeviceRequest) berth.Lack {
 		}
 		l.Detail = fmt.Sprintf("it has %d", s.all)
 		if slices.Sort(s.others); len(s.others) > 0 {
-			l.Detail += " and others: " + short(s.others)
+			l.Detail += " and others: " + Few(s.others)
 		}
 	case berth.DeviceUnhealthy:
-		l.Detail = "unhealthy: " + short(s.unhealthy)
+		l.Detail = "unhealthy: " + Few(s.unhealthy)
 	default:
 		if l.Detail = fmt.Sprintf("%d of %d free", s.whole, s.all); d.Share > 0 {
 			l.Detail = "at most " + berth.DeviceRequest{Class: d.Class, Share: s.most}.String() + " free"
 		}
 		if len(s.unhealthy) > 0 {
-			l.Detail += ", unhealthy: " + short(s.unhealthy)
+			l.Detail += ", unhealthy: " + Few(s.unhealthy)
 		}
 	}
 	return l
 }
 
-// short joins the first few of a list.
-func short(list []string) string {
+// Few joins the first few of a list.
+func Few(list []string) string {
 	const most = 3
 	if more := len(list) - most; more > 0 {
 		return strings.Join(list[:most], ", ") + fmt.Sprintf(", %d more", more)
@@ -263,10 +256,7 @@ func short(list []string) string {
 // units.
 func DevicesOf(n *berth.Node, shares []berth.DeviceShare) iter.Seq2[int, int64] {
 	return func(yield func(int, int64) bool) {
-		if n == nil {
-			n = new(berth.Node)
-		}
-		find := finder(n, len(shares))
+		find := Finder(n, len(shares))
 		for k := range shares {
 			if !yield(find(&shares[k]), shares[k].Units) {
 				return
@@ -275,11 +265,11 @@ func DevicesOf(n *berth.Node, shares []berth.DeviceShare) iter.Seq2[int, int64] 
 	}
 }
 
-// findDevice returns the index of the device that a share is of, or -1.
-type findDevice func(*berth.DeviceShare) int
+// FindDevice returns the index of the device that a share is of, or -1.
+type FindDevice func(*berth.DeviceShare) int
 
-// finder returns a way to find devices of a node that is good for about so many shares: one by one, or by an index.
-func finder(n *berth.Node, shares int) findDevice {
+// Finder returns a way to find devices of a node that is good for about so many shares: one by one, or by an index.
+func Finder(n *berth.Node, shares int) FindDevice {
 	if shares <= 4 || len(n.Devices) <= 16 {
 		return func(s *berth.DeviceShare) int {
 			place := 0
@@ -343,82 +333,16 @@ func checkDevices(g *berth.Group, n *berth.Node, want *berth.Grant, devices []in
 	return berth.Reason{}
 }
 
-// checkGrant says why a grant that the caller wants is not what the group asks for, or not free.
-func checkGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64, ports portRoom) berth.Reason {
+// CheckGrant says why a grant that the caller wants is not what the group asks for, or not free.
+func CheckGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64, ports PortRoom) berth.Reason {
 	if why := checkDevices(g, n, want, devices); why.Code != berth.None {
 		return why
 	}
 	return checkPorts(g, want, ports)
 }
 
-// grant is Choose on a node of the fork, or, where the caller wants a particular grant, its check. It
-// changes nothing, and returns a grant that is the fork's to keep. devices are the free units to choose from.
-func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, ports portRoom) (*berth.Grant, berth.Reason) {
-	n := f.s.Node(row).Node.Spec
-	if want != nil {
-		return want.Clone(), checkGrant(g, n, want, devices, ports)
-	}
-	return choose(g, n, devices, ports)
-}
-
-// grants reports whether a task of the group gets particular devices or ports.
-func grants(g *berth.Group) bool {
+// Grants reports whether a task of the group gets particular devices or ports.
+func Grants(g *berth.Group) bool {
 	r := g.Requirements()
 	return len(r.Devices) > 0 || r.UsesPorts()
-}
-
-// taskExtra returns what a task with a grant has on a node beside its group's request; nil without one. Shares of devices
-// that the node does not have, or that are unhealthy, are no part of its capacity, so that neither is the group's request of
-// their class taken of it. find may be nil.
-func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node, find findDevice) *store.Extra {
-	if grant == nil {
-		return nil
-	}
-	x := &store.Extra{Grant: grant}
-	switch len(grant.Ports) {
-	case 0:
-	case 1:
-		x.Ports = grant.Ports
-	default:
-		x.Ports = slices.Sorted(slices.Values(grant.Ports))
-	}
-	if len(grant.Devices) == 0 {
-		return x
-	}
-	x.Devices = make([]store.DeviceShare, 0, len(grant.Devices))
-	var stray map[string]int64 // by class
-	if find == nil {
-		find = finder(n.Spec, len(grant.Devices))
-	}
-	for k := range grant.Devices {
-		i, units := find(&grant.Devices[k]), grant.Devices[k].Units
-		if i >= 0 {
-			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: units})
-		}
-		if i < 0 || n.Spec.Devices[i].Unhealthy {
-			if stray == nil {
-				stray = map[string]int64{}
-			}
-			stray[grant.Devices[k].Class] += units
-			x.Stray += units
-		}
-	}
-	for class, units := range stray {
-		i := g.Requirements().DeviceOf(class)
-		if d, ok := f.s.DimOf(class); ok && i >= 0 {
-			x.Spare = append(x.Spare, store.Need{Dim: d, Amount: min(units, g.Requirements().Devices[i].Units())})
-		}
-	}
-	return x
-}
-
-// redescribed returns what a task or a hold takes on a node with another description.
-func (f *Fork) redescribed(r *store.Record, n *store.Node, find findDevice) *store.Extra {
-	switch x := r.Extra; {
-	case x.Hold != nil && len(x.Hold.Devices) > 0:
-		return f.holdExtra(x.Hold, n, find)
-	case x.Grant != nil && len(x.Grant.Devices) > 0:
-		return f.taskExtra(f.s.Group(r.Group).Spec, x.Grant, n, find)
-	}
-	return r.Extra
 }

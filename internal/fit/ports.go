@@ -1,4 +1,4 @@
-package cluster
+package fit
 
 import (
 	"cmp"
@@ -8,35 +8,39 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// portRoom says which ports a task can have: those of the node that are not in use or, where it draws on holds, those that
+// PortRoom says which ports a task can have: those of the node that are not in use or, where it draws on holds, those that
 // are held for it.
-type portRoom struct {
+type PortRoom struct {
+	Back []uint16 // ascending: what is given back of the used ones
+
 	node []berth.PortRange // ascending
 	used []uint16          // ascending
-	back []uint16          // ascending: what is given back of the used ones
 	held []uint16          // ascending; nil where the task draws on no hold
 }
 
-func unused(n *berth.Node, used []uint16) portRoom {
-	return portRoom{node: sortedPorts(n.Ports), used: used}
+// Unused returns those ports of a node that are not in use; these ascend.
+func Unused(n *berth.Node, used []uint16) PortRoom {
+	return PortRoom{node: sortedPorts(n.Ports), used: used}
 }
 
-// unusedOn returns which ports of a node are free.
-func (f *Fork) unusedOn(row uint32) portRoom {
-	n := f.s.Node(row)
-	return unused(n.Node.Spec, n.Ports)
+// Held returns those ports of a node that are held for a task; these ascend.
+func Held(n *berth.Node, held []uint16) PortRoom {
+	if held == nil {
+		held = []uint16{}
+	}
+	return PortRoom{node: sortedPorts(n.Ports), held: held}
 }
 
-// why says why a task cannot have a port.
-func (r portRoom) why(p uint16) berth.Code {
+// Why says why a task cannot have a port.
+func (r PortRoom) Why(p uint16) berth.Code {
 	if !hasPort(r.node, p) {
 		return berth.NoPort
 	}
 	return r.whyTaken(p)
 }
 
-// whyTaken is why for a port that is the node's.
-func (r portRoom) whyTaken(p uint16) berth.Code {
+// whyTaken is Why for a port that is the node's.
+func (r PortRoom) whyTaken(p uint16) berth.Code {
 	if r.held != nil {
 		if _, ok := slices.BinarySearch(r.held, p); !ok {
 			return berth.NotHeld
@@ -47,7 +51,7 @@ func (r portRoom) whyTaken(p uint16) berth.Code {
 	if !taken {
 		return berth.None
 	}
-	if _, given := slices.BinarySearch(r.back, p); given && (at+1 == len(r.used) || r.used[at+1] != p) { // adopted tasks can share a port
+	if _, given := slices.BinarySearch(r.Back, p); given && (at+1 == len(r.used) || r.used[at+1] != p) { // adopted tasks can share a port
 		return berth.None
 	}
 	return berth.PortTaken
@@ -61,11 +65,11 @@ type portShort struct {
 }
 
 // choosePorts returns the ports that a task gets, or what is short of them.
-func choosePorts(r *berth.Requirements, room portRoom) (granted []uint16, missing []portShort) {
+func choosePorts(r *berth.Requirements, room PortRoom) (granted []uint16, missing []portShort) {
 	for _, asked := range r.Ports {
 		s := portShort{why: berth.Reason{Subject: asked.String()}}
 		for p := int(asked.First); p <= int(asked.Last); p++ {
-			switch code := room.why(uint16(p)); {
+			switch code := room.Why(uint16(p)); {
 			case code == berth.None:
 				granted = append(granted, uint16(p))
 			case s.why.Code == berth.None:
@@ -109,7 +113,7 @@ func choosePorts(r *berth.Requirements, room portRoom) (granted []uint16, missin
 }
 
 // checkPorts says why ports that the caller wants are not what the group asks for, or not free.
-func checkPorts(g *berth.Group, want *berth.Grant, room portRoom) berth.Reason {
+func checkPorts(g *berth.Group, want *berth.Grant, room PortRoom) berth.Reason {
 	ports := slices.Sorted(slices.Values(want.Ports)) // there can be 65,535 good ones
 	for i, p := range ports {
 		if p == 0 || i > 0 && p == ports[i-1] {
@@ -118,8 +122,8 @@ func checkPorts(g *berth.Group, want *berth.Grant, room portRoom) berth.Reason {
 	}
 	fixed, dynamic := 0, 0
 	for _, p := range want.Ports {
-		if code := room.why(p); code != berth.None {
-			return berth.Reason{Code: code, Subject: onePort(p)}
+		if code := room.Why(p); code != berth.None {
+			return berth.Reason{Code: code, Subject: OnePort(p)}
 		}
 		if hasPort(g.Requirements().Ports, p) {
 			fixed++
@@ -137,7 +141,8 @@ func checkPorts(g *berth.Group, want *berth.Grant, room portRoom) berth.Reason {
 	return berth.Reason{}
 }
 
-func onePort(p uint16) string { return berth.PortRange{First: p, Last: p}.String() }
+// OnePort prints a port as a reason names it.
+func OnePort(p uint16) string { return berth.PortRange{First: p, Last: p}.String() }
 
 func sortedPorts(ranges []berth.PortRange) []berth.PortRange {
 	byFirst := func(a, b berth.PortRange) int {

@@ -1,10 +1,11 @@
-package cluster
+package checked
 
 import (
 	"cmp"
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -62,7 +63,7 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 			for _, spare := range x.Spare {
 				back[spare.Dim] -= spare.Amount
 			}
-			devices, free.back = slices.Clone(devices), x.Ports
+			devices, free.Back = slices.Clone(devices), x.Ports
 			for _, d := range x.Devices {
 				devices[d.Index] += d.Units
 			}
@@ -76,7 +77,7 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 		}
 	}
 	k := -1
-	for i, units := range DevicesOf(n.Node.Spec, c.Devices) {
+	for i, units := range fit.DevicesOf(n.Node.Spec, c.Devices) {
 		k++
 		why := berth.Reason{Subject: c.Devices[k].Class + "/" + c.Devices[k].ID}
 		switch {
@@ -92,11 +93,11 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 		return nil, why
 	}
 	for _, p := range c.Ports {
-		if code := free.why(p); code != berth.None {
-			return nil, berth.Reason{Code: code, Subject: onePort(p)}
+		if code := free.Why(p); code != berth.None {
+			return nil, berth.Reason{Code: code, Subject: fit.OnePort(p)}
 		}
 	}
-	extra := f.holdExtra(c, n.Node, finder(n.Node.Spec, len(c.Devices)))
+	extra := f.holdExtra(c, n.Node, fit.Finder(n.Node.Spec, len(c.Devices)))
 	for _, need := range extra.Needs { // of classes of devices too: an adopted task may have units of no device in particular
 		if f.s.FreeOf(row, need.Dim)+back[need.Dim] < need.Amount {
 			return nil, berth.Reason{Code: berth.UnitsTaken, Subject: f.s.Dims()[need.Dim]}
@@ -119,7 +120,7 @@ func (f *Fork) shortOf(row uint32, name string, q int64, back map[int32]int64) b
 
 // holdExtra returns what a hold takes on its node: nothing if it is optimistic, and nothing of devices that the node does
 // not have or that are unhealthy, which nobody else can have either.
-func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find findDevice) *store.Extra {
+func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find fit.FindDevice) *store.Extra {
 	x := &store.Extra{Hold: h}
 	if h.Lease == berth.Optimistic {
 		return x
@@ -169,11 +170,11 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 		return nil, nil, berth.Reason{Code: berth.UnknownHold, Subject: owner}
 	}
 	holds := make([]drawn, len(slots))
-	for i, slot := range byID(&f.s.View, slots) {
+	for i, slot := range f.s.ByID(slots) {
 		holds[i] = drawn{slot: slot, hold: f.s.Record(slot).Extra.Hold}
 	}
 	var grant *berth.Grant
-	if grants(sh.group) {
+	if fit.Grants(sh.group) {
 		var why berth.Reason
 		if grant, why = f.drawParts(sh, row, holds, want); why.Code != berth.None {
 			return nil, nil, why
@@ -205,8 +206,8 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant) (*berth.Grant, berth.Reason) {
 	node := f.s.Node(row).Node.Spec
 	devices := make([]int64, len(node.Devices))
-	ports := []uint16{}
-	find := finder(node, len(holds))
+	var ports []uint16
+	find := fit.Finder(node, len(holds))
 	for _, d := range holds {
 		for k := range d.hold.Devices {
 			if i := find(&d.hold.Devices[k]); i >= 0 {
@@ -216,7 +217,7 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 		ports = append(ports, d.hold.Ports...)
 	}
 	slices.Sort(ports)
-	grant, why := f.grant(sh.group, row, want, devices, portRoom{node: sortedPorts(node.Ports), held: ports})
+	grant, why := f.grant(sh.group, row, want, devices, fit.Held(node, ports))
 	switch why.Code {
 	case berth.None:
 	case berth.DeviceTaken: // all that is held was free for it
@@ -268,7 +269,7 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 	n := f.s.Node(row)
 	free, devices := slices.Clone(f.s.Free(row)), slices.Clone(n.Devices)
 	var back []uint16
-	find := finder(n.Node.Spec, len(holds))
+	find := fit.Finder(n.Node.Spec, len(holds))
 	for _, d := range holds {
 		if d.rest == nil {
 			continue
@@ -291,7 +292,7 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 	if grant == nil {
 		return true
 	}
-	for i, units := range DevicesOf(n.Node.Spec, grant.Devices) {
+	for i, units := range fit.DevicesOf(n.Node.Spec, grant.Devices) {
 		if left := devices[i]; left < units && left-n.Devices[i] < units {
 			return false
 		}
@@ -321,7 +322,7 @@ func (f *Fork) shrink(holds []drawn, row uint32) {
 	slots, extras := make([]uint32, len(holds)), make([]*store.Extra, len(holds))
 	for i := range holds {
 		d := &holds[i]
-		slots[i], extras[i] = d.slot, f.holdExtra(d.left(), n, finder(n.Spec, len(d.left().Devices)))
+		slots[i], extras[i] = d.slot, f.holdExtra(d.left(), n, fit.Finder(n.Spec, len(d.left().Devices)))
 	}
 	f.s.Resize(slots, extras)
 	for i := range holds {

@@ -1,4 +1,4 @@
-package cluster
+package fit
 
 import (
 	"iter"
@@ -60,15 +60,15 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason {
 		return []berth.Reason{{Code: berth.UnknownNode}}
 	}
 	var out []berth.Reason
-	for why := range ineligible(g, n) {
+	for why := range Reasons(g, n) {
 		out = append(out, why)
 	}
 	return out
 }
 
-// ineligible yields the reasons why the tasks of a group may not go on a node, and with each rule that is broken the rule.
+// Reasons yields the reasons why the tasks of a group may not go on a node, and with each rule that is broken the rule.
 // No two are alike.
-func ineligible(g *berth.Group, n *berth.Node) iter.Seq2[berth.Reason, berth.NodeRule] {
+func Reasons(g *berth.Group, n *berth.Node) iter.Seq2[berth.Reason, berth.NodeRule] {
 	return func(yield func(berth.Reason, berth.NodeRule) bool) {
 		if n.Unschedulable && !yield(berth.Reason{Code: berth.Unschedulable}, nil) {
 			return

@@ -1,22 +1,20 @@
-package cluster
+package checked
 
 import (
-	"slices"
 	"sort"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// Fits reports whether a task of the group could be placed on n now: n is a node of the fork, and this
-// is what [Fork.Apply] checks of it.
-func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
-	f = f.ready()
-	if g.Err() != nil || !f.has(n) {
+// Fits reports whether a task of the group could be placed on the node in a row now.
+func (f *Fork) Fits(g *berth.Group, row uint32) bool {
+	f = f.Ready()
+	if g.Err() != nil {
 		return false
 	}
-	_, row := n.at()
 	sh := f.shape(g)
 	if len(sh.missing) > 0 || f.differs(sh) {
 		return false
@@ -29,54 +27,25 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 	if why := f.allowed(sh, row); why.Code != berth.None {
 		return false
 	}
-	if !grants(sh.group) {
+	if !fit.Grants(sh.group) {
 		return true
 	}
 	_, why := f.grant(sh.group, row, nil, f.s.Node(row).Devices, f.unusedOn(row))
 	return why.Code == berth.None
 }
 
-// Lacks returns every reason why a task of the group cannot be placed on n now, with what is missing;
-// none if it can be.
-func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
-	f = f.ready()
-	if err := g.Err(); err != nil {
-		return []berth.Lack{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}}}
-	}
-	if !f.has(n) {
-		return []berth.Lack{{Reason: berth.Reason{Code: berth.UnknownNode, Subject: n.ID()}}}
-	}
-	_, row := n.at()
+// Lacks returns every reason why a task of the group, which has no faults, cannot be placed on the node in a row now.
+func (f *Fork) Lacks(g *berth.Group, row uint32) []berth.Lack {
+	f = f.Ready()
 	return f.offered(f.lacks(nil, f.shape(g), row, true), row)
 }
 
 // offered returns what a node lacks as its reader may know it.
 func (f *Fork) offered(lacks []berth.Lack, row uint32) []berth.Lack {
 	if f.s.Node(row).Withheld {
-		return Withheld(lacks)
+		return fit.Withheld(lacks)
 	}
 	return lacks
-}
-
-// Withheld returns what a node lacks of which a reader may not see what is free: that it is not offered stands for all that
-// is taken there. What the node never had stays. lacks is used up.
-func Withheld(lacks []berth.Lack) []berth.Lack {
-	short := slices.ContainsFunc(lacks, func(l berth.Lack) bool { return isRoom(l.Reason.Code) })
-	lacks = slices.DeleteFunc(lacks, func(l berth.Lack) bool { return isTaken(l.Reason.Code) })
-	if short {
-		lacks = append(lacks, berth.Lack{Reason: berth.Reason{Code: berth.NotOffered}})
-	}
-	return lacks
-}
-
-// isTaken reports whether a reason says that the node's room is taken.
-func isTaken(c berth.Code) bool {
-	return c == berth.Insufficient || c == berth.UnitsTaken || c == berth.DeviceTaken || c == berth.PortTaken
-}
-
-// isRoom reports whether more room would cure what a reason says.
-func isRoom(c berth.Code) bool {
-	return isTaken(c) || c == berth.TooSmall || c == berth.NoDevice || c == berth.DeviceUnhealthy || c == berth.NoPort
 }
 
 // allowed returns the first reason other than room why a task of the group may not go on a node.
@@ -86,7 +55,7 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 		return berth.Reason{Code: berth.Cordoned}
 	}
 	g := sh.group
-	for why := range ineligible(g, n.Node.Spec) {
+	for why := range fit.Reasons(g, n.Node.Spec) {
 		return why
 	}
 	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
@@ -112,7 +81,7 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []ber
 	if n.Cordoned {
 		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}})
 	}
-	for why, rule := range ineligible(g, node) {
+	for why, rule := range fit.Reasons(g, node) {
 		l := berth.Lack{Reason: why}
 		if detail && rule != nil {
 			l.Detail = rule.Why(node)
@@ -127,27 +96,23 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []ber
 			out = append(out, l)
 		}
 	}
-	var who *onNode
+	var tell *fit.Details
 	if detail {
-		who = &onNode{f: f, row: row}
+		tell = fit.DetailsOf(&f.s.View, row)
 	}
-	return appendShortfalls(out, g, node, func(name string) int64 {
+	free := func(name string) int64 {
 		if d, ok := f.s.DimOf(name); ok {
 			return f.s.FreeOf(row, d)
 		}
 		return 0
-	}, n.Devices, n.Ports, who)
-}
-
-func (f *Fork) has(n NodeView) bool {
-	v, _ := n.at()
-	return v == &f.s.View && n.exists()
+	}
+	return fit.AppendLacks(out, g, node, fit.Room{Amount: free, Devices: n.Devices, Ports: n.Ports}, tell)
 }
 
 // Explain says why no node can take a task of the group now; for a group that some node can take it
 // tells the same of the other nodes. It looks at every node.
 func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
-	f = f.ready()
+	f = f.Ready()
 	e := &berth.Explanation{Nodes: f.s.Nodes(), Mode: g.Mode()}
 	if err := g.Err(); err != nil {
 		e.Counts = []berth.ReasonCount{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}, Nodes: e.Nodes}}
@@ -184,7 +149,7 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 }
 
 // Missing returns how many tasks of a gang have no place yet, up to its size, if so many more than the view shows have been
-// picked; 0 for other groups. Tasks that stop do not count; no view shows none. It is for berth's own packages: no other has a view.
+// picked; 0 for other groups. Tasks that stop do not count; no view shows none.
 func Missing(v *store.View, g *berth.Group, picked int) int {
 	if g.Mode() != berth.Gang {
 		return 0
@@ -207,7 +172,7 @@ func missOf(g *berth.Group, lacks []berth.Lack) explain.Miss {
 		case berth.Insufficient, berth.TooSmall, berth.UnitsTaken:
 			m.LackBy(amount(g, l.Reason.Subject), l.Short)
 		default:
-			if isRoom(l.Reason.Code) {
+			if fit.IsRoom(l.Reason.Code) {
 				m.Rooms++
 			} else {
 				m.Rules++

@@ -1,0 +1,26 @@
+package cluster
+
+import (
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
+)
+
+// Eligible reports whether the tasks of a group may ever go on n: n takes new tasks, every taint is
+// tolerated, every rule about the node's attributes holds, and no resource is asked for that n has as devices, which are
+// only granted one by one. It does not look at room. A group with faults may go nowhere.
+func Eligible(g *berth.Group, n *berth.Node) bool { return fit.Eligible(g, n) }
+
+// Ineligible returns every reason why the tasks of a group may not go on n; none if they may.
+func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason { return fit.Ineligible(g, n) }
+
+// Preferred returns the sum of the weights of a group's preferences that hold on n, less one for each taint
+// of effect [berth.PreferNoSchedule] that is not tolerated.
+func Preferred(g *berth.Group, n *berth.Node) int64 { return fit.Preferred(g, n) }
+
+// Choose returns the devices and ports that a task of the group would get on n, given the free units of each device
+// of n.Devices and the ports in use, ascending: for a share the device with the least free units that suffice, for
+// whole devices the first ones in the list, for dynamic ports the lowest numbers. Unhealthy devices are passed over. It
+// returns nil and no reason for a group that asks for neither, and a reason if there is not enough.
+func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*berth.Grant, berth.Reason) {
+	return fit.Choose(g, n, devices, used)
+}

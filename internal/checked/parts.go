@@ -1,0 +1,81 @@
+package checked
+
+import (
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// grant is Choose on a node of the fork, or, where the caller wants a particular grant, its check. It
+// changes nothing, and returns a grant that is the fork's to keep. devices are the free units to choose from.
+func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, ports fit.PortRoom) (*berth.Grant, berth.Reason) {
+	n := f.s.Node(row).Node.Spec
+	if want != nil {
+		return want.Clone(), fit.CheckGrant(g, n, want, devices, ports)
+	}
+	return fit.ChooseIn(g, n, devices, ports)
+}
+
+// unusedOn returns which ports of a node are free.
+func (f *Fork) unusedOn(row uint32) fit.PortRoom {
+	n := f.s.Node(row)
+	return fit.Unused(n.Node.Spec, n.Ports)
+}
+
+// taskExtra returns what a task with a grant has on a node beside its group's request; nil without one. Shares of devices
+// that the node does not have, or that are unhealthy, are no part of its capacity, so that neither is the group's request of
+// their class taken of it. find may be nil.
+func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node, find fit.FindDevice) *store.Extra {
+	if grant == nil {
+		return nil
+	}
+	x := &store.Extra{Grant: grant}
+	switch len(grant.Ports) {
+	case 0:
+	case 1:
+		x.Ports = grant.Ports
+	default:
+		x.Ports = slices.Sorted(slices.Values(grant.Ports))
+	}
+	if len(grant.Devices) == 0 {
+		return x
+	}
+	x.Devices = make([]store.DeviceShare, 0, len(grant.Devices))
+	var stray map[string]int64 // by class
+	if find == nil {
+		find = fit.Finder(n.Spec, len(grant.Devices))
+	}
+	for k := range grant.Devices {
+		i, units := find(&grant.Devices[k]), grant.Devices[k].Units
+		if i >= 0 {
+			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: units})
+		}
+		if i < 0 || n.Spec.Devices[i].Unhealthy {
+			if stray == nil {
+				stray = map[string]int64{}
+			}
+			stray[grant.Devices[k].Class] += units
+			x.Stray += units
+		}
+	}
+	for class, units := range stray {
+		i := g.Requirements().DeviceOf(class)
+		if d, ok := f.s.DimOf(class); ok && i >= 0 {
+			x.Spare = append(x.Spare, store.Need{Dim: d, Amount: min(units, g.Requirements().Devices[i].Units())})
+		}
+	}
+	return x
+}
+
+// redescribed returns what a task or a hold takes on a node with another description.
+func (f *Fork) redescribed(r *store.Record, n *store.Node, find fit.FindDevice) *store.Extra {
+	switch x := r.Extra; {
+	case x.Hold != nil && len(x.Hold.Devices) > 0:
+		return f.holdExtra(x.Hold, n, find)
+	case x.Grant != nil && len(x.Grant.Devices) > 0:
+		return f.taskExtra(f.s.Group(r.Group).Spec, x.Grant, n, find)
+	}
+	return r.Extra
+}

@@ -1,0 +1,210 @@
+package fit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// Room is what is free of a node.
+type Room struct {
+	Amount  func(resource string) int64
+	Devices []int64  // free units of each device of the node
+	Ports   []uint16 // in use, ascending
+}
+
+// AppendLacks appends what a node lacks of the room that a task of a group takes, with details if there are any to tell.
+func AppendLacks(out []berth.Lack, g *berth.Group, n *berth.Node, room Room, tell *Details) []berth.Lack {
+	r := g.Requirements()
+	var has []stock
+	if len(r.Devices) > 0 {
+		has = stocks(r, n, room.Devices, tell != nil)
+	}
+	var asDevices []string // what is only to be had as devices is not a matter of room
+	for name := range byDevice(g, n) {
+		asDevices = append(asDevices, name)
+	}
+	for _, need := range r.Needs {
+		have := room.Amount(need.Name)
+		if have >= need.Amount {
+			continue
+		}
+		if i := r.DeviceOf(need.Name); i >= 0 {
+			if has[i].serves(&r.Devices[i]) { // else it is said of the devices below
+				out = append(out, unitsLack(need.Name, explain.Shortfall(need.Amount, have)))
+			}
+		} else if _, ok := slices.BinarySearch(asDevices, need.Name); !ok {
+			out = append(out, amountLack(n, need.Name, need.Amount, have, tell))
+		}
+	}
+	for i := range r.Devices {
+		d := &r.Devices[i]
+		switch {
+		case has[i].serves(d):
+		case tell == nil:
+			out = append(out, berth.Lack{Reason: has[i].reason(d)})
+		default:
+			l := has[i].lack(d)
+			l.Detail += tell.strays(n, d.Class)
+			out = append(out, l)
+		}
+	}
+	if r.UsesPorts() {
+		_, missing := choosePorts(r, Unused(n, room.Ports))
+		for _, s := range missing {
+			l := berth.Lack{Reason: s.why}
+			if tell != nil {
+				l.Detail = tell.inTheWay(s)
+			}
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// amountLack says what n lacks of a resource of which a task takes more than is free, and what it has in all if there are details to
+// tell.
+func amountLack(n *berth.Node, resource string, amount, free int64, tell *Details) berth.Lack {
+	l := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: resource}, Short: explain.Shortfall(amount, free)}
+	if all := n.Capacity[resource]; all < amount {
+		l.Reason.Code = berth.TooSmall
+		if tell != nil {
+			l.Detail = tell.texts.InAll(resource, all)
+		}
+	}
+	return l
+}
+
+// unitsLack says that a node has the devices of a class, but short units of it too little, since others take them of no
+// device in particular.
+func unitsLack(class string, short int64) berth.Lack {
+	return berth.Lack{
+		Reason: berth.Reason{Code: berth.UnitsTaken, Subject: class}, Short: short,
+		Detail: "taken by tasks without a device",
+	}
+}
+
+// Withheld returns what a node lacks of which a reader may not see what is free: that it is not offered stands for all that
+// is taken there. What the node never had stays. lacks is used up.
+func Withheld(lacks []berth.Lack) []berth.Lack {
+	short := slices.ContainsFunc(lacks, func(l berth.Lack) bool { return IsRoom(l.Reason.Code) })
+	lacks = slices.DeleteFunc(lacks, func(l berth.Lack) bool { return isTaken(l.Reason.Code) })
+	if short {
+		lacks = append(lacks, berth.Lack{Reason: berth.Reason{Code: berth.NotOffered}})
+	}
+	return lacks
+}
+
+// isTaken reports whether a reason says that the node's room is taken.
+func isTaken(c berth.Code) bool {
+	return c == berth.Insufficient || c == berth.UnitsTaken || c == berth.DeviceTaken || c == berth.PortTaken
+}
+
+// IsRoom reports whether more room would cure what a reason says.
+func IsRoom(c berth.Code) bool {
+	return isTaken(c) || c == berth.TooSmall || c == berth.NoDevice || c == berth.DeviceUnhealthy || c == berth.NoPort
+}
+
+// Details are what an explanation says of one node beyond its reasons: who has what there, as far as a view is there to tell.
+// The node's tasks and holds are looked at once.
+type Details struct {
+	view   *store.View // nil if nobody is to be named
+	row    uint32
+	texts  *explain.Texts      // nil if none are kept
+	gone   map[string][]string // by class: which tasks have devices that the node no longer has
+	owners map[uint16]owner
+}
+
+// DetailsOf returns the details of the node in a row of a view.
+func DetailsOf(v *store.View, row uint32) *Details { return &Details{view: v, row: row} }
+
+// CommonDetails returns details that name nobody, for one node after another: they keep the texts that these have in common.
+func CommonDetails() *Details { return &Details{texts: new(explain.Texts)} }
+
+// owner is the first task or hold that has a port, in order of their IDs, tasks first.
+type owner struct {
+	hold bool
+	id   string
+}
+
+// strays says which tasks still have devices of a class that the node no longer has.
+func (d *Details) strays(n *berth.Node, class string) string {
+	if d.view == nil || d.view.Node(d.row).Stray == 0 {
+		return ""
+	}
+	if d.gone == nil {
+		d.gone = map[string][]string{}
+		find := Finder(n, len(n.Devices))
+		for slot, r := range d.view.On(d.row) {
+			if r.Extra == nil || r.Extra.Grant == nil {
+				continue
+			}
+			for k := range r.Extra.Grant.Devices {
+				if s := &r.Extra.Grant.Devices[k]; find(s) < 0 {
+					d.gone[s.Class] = append(d.gone[s.Class], fmt.Sprintf("%s has %s/%s, which is gone", d.view.ID(slot), s.Class, s.ID))
+				}
+			}
+		}
+	}
+	gone := d.gone[class]
+	if len(gone) == 0 {
+		return ""
+	}
+	slices.Sort(gone)
+	return "; " + Few(gone)
+}
+
+// inTheWay says what stands in the way of a request for ports: "8080 has web-1".
+func (d *Details) inTheWay(s portShort) string {
+	if len(s.ports) == 0 {
+		return fmt.Sprintf("%d free", s.free)
+	}
+	const most = 3
+	var parts []string
+	for i, p := range s.ports {
+		if i == most {
+			parts = append(parts, fmt.Sprintf("%d more", len(s.ports)-most))
+			break
+		}
+		part := OnePort(p)
+		switch owner := d.owner(p); {
+		case s.why.Code == berth.NoPort:
+			part += " is not the node's"
+		case owner != "":
+			part += " has " + owner
+		default:
+			part += " is taken"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// owner says who has a port.
+func (d *Details) owner(p uint16) string {
+	if d.view == nil {
+		return ""
+	}
+	if d.owners == nil {
+		d.owners = map[uint16]owner{}
+		for slot, r := range d.view.On(d.row) {
+			if r.Extra == nil {
+				continue
+			}
+			next := owner{r.Group == store.Holds, d.view.ID(slot)}
+			for _, p := range r.Extra.Ports {
+				if is, ok := d.owners[p]; !ok || !next.hold && is.hold || next.hold == is.hold && next.id < is.id {
+					d.owners[p] = next
+				}
+			}
+		}
+	}
+	if is := d.owners[p]; is.hold {
+		return "hold " + is.id
+	}
+	return d.owners[p].id
+}
