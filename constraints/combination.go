@@ -11,12 +11,17 @@ import (
 )
 
 // Combination is a berth.NodeRule made of others. Rules of a group are all required as it is, so And
-// is for preferences and inside an Or. Its parts may be a host's own rules.
+// is for preferences and inside an Or. Its parts may be a host's own rules. Combinations more than 10,000 deep in each
+// other are a fault.
 type Combination struct {
 	op    string
 	a, b  berth.NodeRule // b is nil in Not
+	depth int            // of combinations, this one included
 	sound bool           // no part has a fault
 }
+
+// maxDepth is how deep combinations may be in each other. Verdicts and texts go down part by part, which costs stack.
+const maxDepth = 10_000
 
 const (
 	and = "and"
@@ -38,7 +43,12 @@ func combine(op string, a, b berth.NodeRule) Combination {
 	c.sound = true
 	for _, part := range c.parts() {
 		c.sound = c.sound && sound(part)
+		if inner, ok := part.(Combination); ok {
+			c.depth = max(c.depth, inner.depth)
+		}
 	}
+	c.depth++
+	c.sound = c.sound && c.depth <= maxDepth
 	return c
 }
 
@@ -52,8 +62,10 @@ func sound(part berth.NodeRule) bool {
 }
 
 // isNil reports whether there is no rule, be it behind a pointer.
-func isNil(part berth.NodeRule) bool {
-	v := reflect.ValueOf(part)
+func isNil(part berth.NodeRule) bool { return isNone(part) }
+
+func isNone(rule berth.Constraint) bool {
+	v := reflect.ValueOf(rule)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
@@ -195,6 +207,9 @@ func (c Combination) Err() error {
 func (c Combination) faults(errs []error) []error {
 	if c.op == "" {
 		return append(errs, errors.New("constraint: combination without an operator"))
+	}
+	if c.depth > maxDepth {
+		return append(errs, fmt.Errorf("constraint: combination nested %d deep, more than %d", c.depth, maxDepth))
 	}
 	for _, part := range c.parts() {
 		if inner, ok := part.(Combination); ok {

@@ -41,6 +41,23 @@
 // [Pattern], which holds a compiled regular expression and equals only its own copies, and what is
 // combined of one. [Combination] of a host's own rules compares as those rules do.
 //
+// # Text
+//
+// A rule prints as it would be written, and [Parse] reads that. So rules can stand in configuration, and in
+// what is written down of a cluster. A host's own rules are read by name: see [Own]. The language is
+//
+//	rule       = comparison | call | "(" rule ("and" | "or") rule ")" | "not" "(" rule ")"
+//	comparison = name ("=" | "!=" | "<" | "<=" | ">" | ">=") value | name ["not"] "in" "(" value {"," value} ")"
+//	call       = ("exists" | "not-exists" | "unique") "(" name ")"
+//	           | ("match" | "not-match" | "search") "(" name "," text ")"
+//	           | "max-per" "(" name "," number ")"
+//	           | "group-by" "(" name ["," "skew" number] ["," "min-domains" number] ")"
+//	           | "tolerate" "(" ("*" | name | name "=" text) ")"
+//	           | own [ "(" anything ")" ]
+//	value      = text | number
+//
+// where a text is quoted as in Go, a name is one without need of quotes or a text, and a number is decimal.
+//
 // # Faults
 //
 // Constructors do not return errors, so that rules can be written in place. A rule with a fault keeps

@@ -240,3 +240,53 @@ func ExampleTolerateAll() {
 	fmt.Println(rule, rule.Tolerates(berth.Taint{Key: "maintenance"}))
 	// Output: tolerate(*) true
 }
+
+func ExampleParse() {
+	for _, text := range []string{`zone in ("b", "a")`, `not ((exists(gpu) or generation < 7))`, `max-per(rack, 1)`, `zone in "a"`} {
+		rule, err := constraints.Parse(text)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(rule)
+	}
+	// Output:
+	// zone in ("a", "b")
+	// not ((exists(gpu) or generation < 7))
+	// unique(rack)
+	// constraints: offset 8, between "zone in " and "\"a\"": want "("
+}
+
+func ExampleParsePreference() {
+	p, err := constraints.ParsePreference(`-5 disk = "hdd"`)
+	fmt.Println(p.Weight, p.Rule, err)
+	// Output:
+	// -5 disk = "hdd" <nil>
+}
+
+// even is a host's own rule: only nodes of an even generation.
+type even struct{}
+
+func (even) String() string           { return "even-generation" }
+func (even) Err() error               { return nil }
+func (even) Reads() []string          { return []string{"generation"} }
+func (even) Why(n *berth.Node) string { return "its generation is odd" }
+func (even) Allows(n *berth.Node) bool {
+	v, _ := n.Attribute("generation")
+	number, ok := v.Number()
+	return ok && int(number)%2 == 0
+}
+
+func ExampleOwn_Parse() {
+	own := constraints.Own{"even-generation": func(string) (berth.Constraint, error) { return even{}, nil }}
+	rule, err := own.Parse(`(even-generation and zone = "eu-1")`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	try(rule.(berth.NodeRule), old, young)
+	// Output:
+	// (even-generation and zone = "eu-1")
+	// old: yes
+	// young: no, zone is "us-1"
+}

@@ -54,11 +54,18 @@ func atLeastOne(what string, n int) string {
 
 // printName prints a name bare where nothing in it could be taken for the rest of the rule.
 func printName(name string) string {
-	special := func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-/:", r))
+	for i := range len(name) {
+		if !isBare(name[i]) {
+			return strconv.Quote(name)
+		}
 	}
-	if name == "" || strings.ContainsFunc(name, special) {
+	if name == "" {
 		return strconv.Quote(name)
 	}
 	return name
+}
+
+// isBare reports whether a name may have the byte without needing quotes.
+func isBare(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._-/:", c) >= 0
 }

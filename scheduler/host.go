@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/enum"
 )
 
 // Inventory tells [Run] which nodes there are. [MemoryInventory] is one.
@@ -158,6 +159,16 @@ func (s TaskStatus) String() string {
 	return fmt.Sprintf("status %d", s)
 }
 
+// MarshalText returns what String prints.
+func (s TaskStatus) MarshalText() ([]byte, error) {
+	return enum.Word("task status", taskStatusText[:], s)
+}
+
+// UnmarshalText reads what MarshalText returns.
+func (s *TaskStatus) UnmarshalText(text []byte) error {
+	return enum.Read("task status", taskStatusText[:], text, s)
+}
+
 // TaskEvent says what became of a task. A Launcher that keeps the [Placement] it was given sends it back as it is, and
 // need not read on. Others fill in:
 //
@@ -237,6 +248,14 @@ func (k EventKind) String() string {
 		return eventText[k]
 	}
 	return fmt.Sprintf("event %d", k)
+}
+
+// MarshalText returns what String prints.
+func (k EventKind) MarshalText() ([]byte, error) { return enum.Word("event", eventText[:], k) }
+
+// UnmarshalText reads what MarshalText returns.
+func (k *EventKind) UnmarshalText(text []byte) error {
+	return enum.Read("event", eventText[:], text, k)
 }
 
 // String prints "started web-1 on n1" and, where there is one, the explanation, or else the reason, or the error.

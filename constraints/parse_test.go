@@ -1,0 +1,306 @@
+package constraints
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+)
+
+// names need quotes or not, or look like a word of the language.
+var names = []string{
+	"zone", "node.id", "a-b_c/d:e", "7", "-5", "e", "not", "in", "and", "or", "exists", "unique", "tolerate", "skew",
+	"two words", "größe", `a"b`, `a\b`, "(", "zone = 1", "a,b", "\u200b",
+}
+
+var values = []any{
+	"", "a", `"`, "\n", "\xff", "größe", ")", "a\", \"b", "zone", 0, 7, -7.5, math.MaxFloat64, math.SmallestNonzeroFloat64, 1e21, 1e-7, int64(math.MaxInt64),
+}
+
+func anyRule(r *rand.Rand, depth int) berth.Constraint {
+	switch name := pick(r, names); r.IntN(7) {
+	case 0:
+		return pick(r, []func(string) Cap{Unique, func(a string) Cap { return MaxPer(a, 1+r.IntN(3)) }})(name)
+	case 1:
+		return GroupBy(name).Skew(1 + r.IntN(3)).MinDomains(1 + r.IntN(3))
+	case 2:
+		return pick(r, []Toleration{TolerateAll(), TolerateKey(name), Tolerate(name, ""), Tolerate(name, name)})
+	default:
+		return anyNodeRule(r, depth)
+	}
+}
+
+func anyNodeRule(r *rand.Rand, depth int) berth.NodeRule {
+	name := pick(r, names)
+	some := make([]any, 1+r.IntN(3))
+	for i := range some {
+		some[i] = pick(r, values)
+	}
+	switch n := r.IntN(12); {
+	case n < 3 && depth > 0:
+		return pick(r, []func(a, b berth.NodeRule) Combination{And, Or})(anyNodeRule(r, depth-1), anyNodeRule(r, depth-1))
+	case n < 4 && depth > 0:
+		return Not(anyNodeRule(r, depth-1))
+	case n < 5:
+		return pick(r, []func(a, b string) Pattern{Match, NotMatch, Search})(name, pick(r, []string{"", "a.*", `\)"`, `\Q(`, "größe"}))
+	case n < 6:
+		return pick(r, []func(string) Comparison{Exists, NotExists})(name)
+	case n < 8:
+		return pick(r, []func(string, ...any) Comparison{In, NotIn})(name, some...)
+	case n < 10:
+		return pick(r, []func(string, any) Comparison{Eq, NotEq})(name, some[0])
+	}
+	return pick(r, []func(string, any) Comparison{Less, AtMost, Greater, AtLeast})(name, pick(r, values[9:]))
+}
+
+// What a rule prints parses back to an equal one.
+func TestParseWhatIsPrinted(t *testing.T) {
+	r := newRand(t)
+	kinds := map[string]int{}
+	for range 20_000 {
+		rule := anyRule(r, 4)
+		require.NoError(t, rule.Err())
+		same(t, rule)
+		if c, ok := rule.(Combination); ok {
+			kinds[c.op]++
+		}
+		p := berth.Preference{Weight: r.Int64N(2001) - 1000, Rule: rule}
+		again, err := ParsePreference(p.String())
+		require.NoError(t, err)
+		require.Equal(t, p.String(), again.String())
+	}
+	assert.Len(t, kinds, 3, "all combinations came up")
+}
+
+// same checks that a rule prints, parses and prints as the same rule.
+func same(t testing.TB, rule berth.Constraint) {
+	t.Helper()
+	again, err := Parse(rule.String())
+	require.NoError(t, err, "%v", rule)
+	require.Equal(t, rule.String(), again.String())
+	require.IsType(t, rule, again)
+	if !strings.Contains(rule.String(), "match(") && !strings.Contains(rule.String(), "search(") {
+		require.True(t, rule == again, "%v", rule)
+	}
+	written, err := rule.(interface{ MarshalText() ([]byte, error) }).MarshalText()
+	require.NoError(t, err)
+	require.Equal(t, rule.String(), string(written))
+}
+
+func TestParseOtherwiseWritten(t *testing.T) {
+	for text, want := range map[string]berth.Constraint{
+		`  zone="a" `:                     Eq("zone", "a"),
+		`zone  in("b","a","b")`:           In("zone", "a", "b"),
+		`zone not  in ( 1 )`:              NotIn("zone", 1),
+		`generation>=+7.0`:                AtLeast("generation", 7),
+		`max-per( zone , 1 )`:             Unique("zone"),
+		`group-by(zone,min-domains 2)`:    GroupBy("zone").MinDomains(2),
+		`tolerate( * )`:                   TolerateAll(),
+		`tolerate(a="")`:                  Tolerate("a", ""),
+		`not(a = 1)`:                      Not(Eq("a", 1)),
+		`not = 1`:                         Eq("not", 1),
+		`not in (1)`:                      In("not", 1),
+		`not not in (1)`:                  NotIn("not", 1),
+		`(exists(exists)and"x y"="\x61")`: And(Exists("exists"), Eq("x y", "a")),
+	} {
+		rule, err := Parse(text)
+		require.NoError(t, err, text)
+		assert.True(t, want == rule, "%s: %v", text, rule)
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		at   int
+		want string
+	}{
+		{``, 0, "want a rule"},
+		{`  `, 2, "want a rule"},
+		{`)`, 0, "want a rule"},
+		{`zone`, 4, `want =, !=, <, <=, >, >=, in or not in after the attribute "zone"`},
+		{`zone ~ 3`, 5, `want =, !=`},
+		{`zone not`, 5, `want =, !=`},
+		{`"zone"(a)`, 6, `want =, !=`},
+		{`"zone`, 0, "the quotes do not end"},
+		{`"zo\qne" = 1`, 0, "the quotes do not end"},
+		{`'zone' = 1`, 0, "want a rule"},
+		{`zone = a`, 7, "want a text in quotes or a number"},
+		{`zone = 1e999`, 7, "want a text in quotes or a number"},
+		{`zone = inf`, 7, "want a text in quotes or a number"},
+		{`zone = 0x10`, 8, "the rule has ended"},
+		{`zone < "a"`, 0, `constraint zone < "a": value "a" is text: only numbers have an order`},
+		{`zone = "a" b`, 11, "the rule has ended"},
+		{`zone in`, 7, `want "("`},
+		{`zone in ()`, 9, "want a text in quotes or a number"},
+		{`zone in ("a"`, 12, `want "," or ")"`},
+		{`zone in ("a",`, 13, "want a text in quotes or a number"},
+		{`"" = 1`, 0, "empty attribute name"},
+		{`unique()`, 7, "want a name"},
+		{`unique(zone`, 11, `want ")" after what unique is about`},
+		{`unique(zone, 2)`, 11, `want ")" after what unique is about`},
+		{`max-per(zone)`, 12, `want ","`},
+		{`max-per(zone, x)`, 14, "want a whole number"},
+		{`max-per(zone, 0)`, 0, "limit 0 is less than 1"},
+		{`max-per(zone, 99999999999999999999)`, 14, "want a whole number"},
+		{`group-by(zone, skew 2, skew 2)`, 23, `want "skew" or "min-domains", once`},
+		{`group-by(zone, width 2)`, 15, `want "skew" or "min-domains", once`},
+		{`match(zone, "(")`, 0, "missing closing"},
+		{`match(zone, a)`, 12, "want a text in quotes"},
+		{`tolerate(key = value)`, 15, "want a text in quotes"},
+		{`frobnicate(zone)`, 0, `no rule is named "frobnicate"`},
+		{`(a = 1)`, 6, `want "and" or "or"`},
+		{`(a = 1 xor b = 2)`, 7, `want "and" or "or"`},
+		{`(a = 1 and b = 2`, 16, `want ")"`},
+		{`(a = 1 and unique(zone))`, 11, "only rules about a node's attributes can be combined"},
+		{`not (zone = )`, 12, "want a text in quotes or a number"},
+		{strings.Repeat("not (", maxDepth+1), 5*maxDepth + 4, "nested deeper than 10000"},
+	} {
+		rule, err := Parse(c.text)
+		assert.Nil(t, rule, c.text)
+		var fault *SyntaxError
+		if assert.ErrorAs(t, err, &fault, c.text) {
+			assert.Equal(t, c.at, fault.Offset, "%s: %v", c.text, err)
+			assert.ErrorContains(t, fault.Err, c.want, c.text)
+		}
+	}
+	_, err := Parse("zone in (" + strings.Repeat(`"a", `, 20))
+	assert.EqualError(t, err, `constraints: offset 109, between "..., \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", " and "": want a text in quotes or a number`)
+	assert.NotPanics(t, func() { _ = (&SyntaxError{Offset: 9, Err: err}).Error() })
+
+	for text, at := range map[string]int{`zone = 1`: 0, `5 zone = 1`: 0, `+x zone = 1`: 0, ``: 0, `+5 zone`: 7, `+99999999999999999999 zone = 1`: 0, `+-5 zone = 1`: 0} {
+		_, err := ParsePreference(text)
+		var fault *SyntaxError
+		if assert.ErrorAs(t, err, &fault, text) {
+			assert.Equal(t, at, fault.Offset, text)
+		}
+	}
+}
+
+// near is a host's rule.
+type near struct {
+	berth.NodeRule
+	arguments string
+}
+
+func (n near) String() string {
+	if n.arguments == "" {
+		return "near"
+	}
+	return "near(" + n.arguments + ")"
+}
+
+func TestParseOwn(t *testing.T) {
+	errNowhere := errors.New("nowhere")
+	own := Own{
+		"near": func(arguments string) (berth.Constraint, error) {
+			if arguments == "nowhere" {
+				return nil, errNowhere
+			}
+			return near{Exists("cache"), arguments}, nil
+		},
+		"nothing": func(string) (berth.Constraint, error) { return nil, nil },
+		"faulty":  func(string) (berth.Constraint, error) { return Exists(""), nil },
+		"unmade":  nil,
+		"unique":  func(string) (berth.Constraint, error) { return Exists("cache"), nil },
+		"a b":     func(string) (berth.Constraint, error) { return Exists("cache"), nil },
+	}
+	for _, rule := range []berth.Constraint{
+		near{Exists("cache"), ""}, near{Exists("cache"), `"eu", (3 + ")")`},
+		And(near{Exists("cache"), ""}, Not(Or(near{Exists("cache"), ")("[1:] + ")"}, Eq("near", 1)))),
+		Eq("near", 1), NotIn("near", 1), Unique("near"),
+	} {
+		again, err := own.Parse(rule.String())
+		require.NoError(t, err)
+		assert.True(t, again == rule, "%v", rule)
+	}
+	p, err := own.ParsePreference("-3 near")
+	require.NoError(t, err)
+	assert.Equal(t, berth.Preference{Weight: -3, Rule: near{Exists("cache"), ""}}, p)
+
+	for text, want := range map[string]string{
+		"near(nowhere)": "near: nowhere", "nothing": "nothing: no rule was made", "faulty()": "empty attribute name", "far(1)": `no rule is named "far"`,
+		"near(": "the parentheses do not end", `near(")`: "the quotes do not end", "near()x": "the rule has ended", "unmade": `"unmade" cannot be the name of a host's rule`,
+	} {
+		_, err := own.Parse(text)
+		assert.ErrorContains(t, err, want, text)
+	}
+	_, err = own.Parse("near(nowhere)")
+	assert.ErrorIs(t, err, errNowhere)
+	_, err = Parse("near")
+	assert.ErrorContains(t, err, "after the attribute")
+	rule, err := own.Parse("unique(zone)")
+	require.NoError(t, err, "a word of the language keeps its meaning")
+	assert.Equal(t, Unique("zone"), rule)
+}
+
+// Combinations that are too deep for a text are at fault.
+func TestDepth(t *testing.T) {
+	rule := Not(Exists("a"))
+	for range maxDepth - 1 {
+		rule = Not(rule)
+	}
+	require.NoError(t, rule.Err())
+	same(t, rule)
+	rule = Not(rule)
+	assert.EqualError(t, rule.Err(), "constraint: combination nested 10001 deep, more than 10000")
+	assert.False(t, rule.Allows(&berth.Node{}))
+	_, err := rule.MarshalText()
+	assert.ErrorContains(t, err, "nested 10001 deep")
+	assert.Error(t, And(rule, Exists("a")).Err())
+}
+
+func TestRulesAsJSON(t *testing.T) {
+	spec := berth.GroupSpec{
+		Rules:  []berth.Constraint{Unique("zone"), In("zone", "b", "a"), TolerateAll()},
+		Prefer: []berth.Preference{{Weight: 3, Rule: Search("cpu", "xeon")}},
+	}
+	data, err := json.Marshal(berth.NewGroup("web", spec))
+	require.NoError(t, err)
+	assert.Contains(t, string(data), `"Prefer":["+3 search(cpu, \"xeon\")"]`)
+	assert.Contains(t, string(data), `"Rules":["unique(zone)","zone in (\"a\", \"b\")","tolerate(*)"]`)
+
+	_, err = json.Marshal([]berth.Constraint{Unique("zone"), Unique("")})
+	assert.ErrorContains(t, err, "empty attribute name")
+}
+
+func FuzzParse(f *testing.F) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		f.Add(anyRule(r, 3).String())
+	}
+	f.Add("near(1) ")
+	f.Add("+5 near")
+	own := Own{"near": func(arguments string) (berth.Constraint, error) {
+		if _, err := strconv.Atoi(arguments); err != nil {
+			return nil, err
+		}
+		return near{Exists("cache"), arguments}, nil
+	}}
+	f.Fuzz(func(t *testing.T, text string) {
+		if p, err := own.ParsePreference(text); err == nil {
+			again, err := own.ParsePreference(p.String())
+			require.NoError(t, err)
+			require.Equal(t, p.String(), again.String())
+		}
+		rule, err := own.Parse(text)
+		if err != nil {
+			var fault *SyntaxError
+			require.ErrorAs(t, err, &fault)
+			require.True(t, 0 <= fault.Offset && fault.Offset <= len(text))
+			return
+		}
+		require.NoError(t, rule.Err())
+		again, err := own.Parse(rule.String())
+		require.NoError(t, err)
+		require.Equal(t, rule.String(), again.String())
+	})
+}
