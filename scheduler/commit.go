@@ -20,7 +20,7 @@ import (
 // placements of two such groups alternate, the second one may be refused for want of room that the first one then gives back.
 //
 // It fails, having done nothing, if there is no plan, if the plan is of another source ([berth.ErrLineage])
-// or if the context has ended. If a function of the host panics meanwhile, nothing of the plan is done. The plan is not
+// if the context has ended, or if the State is stopped or Record stops it. If a function of the host panics meanwhile, nothing of the plan is done. The plan is not
 // written to; where every operation was a placement and done as it stands, [berth.Outcome].Placed is the plan's own slice.
 func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
 	switch {
@@ -37,9 +37,11 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 	if !p.Version.SameLineage(s.ledger.fork.Version()) {
 		return nil, fmt.Errorf("scheduler: commit: %w", berth.ErrLineage)
 	}
-	s.lapse()
+	if err := s.lapse(); err != nil {
+		return nil, err
+	}
 	now := s.now()
-	return s.commit(&commit{plan: p, now: now, gate: s.gate(now)}), nil
+	return s.commit(&commit{plan: p, now: now, gate: s.gate(now)})
 }
 
 // decide has a plan made on the present state and commits it, with nothing in between. The snapshot is good
@@ -51,20 +53,25 @@ func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) 
 	}
 	s.lock()
 	defer s.unlock()
-	s.lapse()
+	if err := s.lapse(); err != nil {
+		return nil, err
+	}
 	now := s.now()
 	p, denied, err := plan((*cluster.Snapshot)(s.ledger.store.Present()), s.gate(now))
 	if err != nil {
 		return nil, err
 	}
-	out := s.commit(&commit{plan: p, now: now, picks: picks()})
+	out, err := s.commit(&commit{plan: p, now: now, picks: picks()})
+	if err != nil {
+		return nil, err
+	}
 	out.Refused = append(denied, out.Refused...)
 	return out, nil
 }
 
 // commit carries out a commit under the lock. Of a plan that was picked on the present state it is not asked again what
 // the picker asked.
-func (s *State) commit(c *commit) *berth.Outcome {
+func (s *State) commit(c *commit) (*berth.Outcome, error) {
 	if s.assumeFor > 0 {
 		if c.expires = c.now.Add(s.assumeFor); c.expires.IsZero() {
 			c.expires = c.expires.Add(1) // the zero time is never
@@ -73,14 +80,16 @@ func (s *State) commit(c *commit) *berth.Outcome {
 	before := s.ledger.fork.Version()
 	c.run(s.ledger)
 	if done := c.done(); len(done) > 0 {
-		s.keep(before, Command{Time: c.now, Ops: done, Deadline: c.expires}, nil)
+		if err := s.keep(before, Command{Time: c.now, Ops: done, Deadline: c.expires}, nil); err != nil {
+			return nil, err
+		}
 	}
 	return &berth.Outcome{
 		Version:  s.ledger.fork.Version(),
 		Placed:   c.placed(),
 		Refused:  c.refused,
 		Unplaced: c.plan.Unplaced,
-	}
+	}, nil
 }
 
 // commit is a plan on its way into a ledger.

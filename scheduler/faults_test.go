@@ -416,7 +416,7 @@ func TestFault22EveryClockExpires(t *testing.T) {
 			var record []scheduler.Command
 			cfg := scheduler.StateConfig{Clock: func() time.Time { return now }, AssumeFor: time.Second}
 			replayed := newState(t, cfg)
-			cfg.Record = func(c scheduler.Command) { record = append(record, c) }
+			cfg.Record = func(c scheduler.Command) error { record = append(record, c); return nil }
 			s := newState(t, cfg, node("n1", 3000))
 			out, err := newScheduler(t, s, scheduler.Config{}).Schedule(t.Context(), core1("web").tasks("a")...)
 			require.NoError(t, err)
@@ -434,12 +434,12 @@ func TestFault22EveryClockExpires(t *testing.T) {
 
 			now = start.Add(500 * time.Millisecond)
 			if start.Year() >= 1 {
-				tasks, holds := s.Expire()
+				tasks, holds, _ := s.Expire()
 				assert.Empty(t, tasks)
 				assert.Empty(t, holds)
 			}
 			now = start.Add(time.Second + 2*time.Microsecond)
-			tasks, holds := s.Expire()
+			tasks, holds, _ := s.Expire()
 			require.Len(t, tasks, 1)
 			assert.Equal(t, "a", tasks[0].ID)
 			assert.Empty(t, holds)

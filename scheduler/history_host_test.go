@@ -27,17 +27,47 @@ func (h *history) burn() {
 	}
 }
 
-// host makes a call of the State during which the host's code may panic, and reports whether it did. The call must then have
-// changed nothing; if it did not, all that it did must be true, which is for the caller to see.
+var errFull = errors.New("the disk is full")
+
+// keep is Record.
+func (h *history) keep(c Command) error {
+	if h.full && h.fuse == 1 {
+		h.fuse = 0
+		return errFull
+	}
+	h.burn()
+	h.record = append(h.record, c)
+	return nil
+}
+
+// host makes a call of the State during which the host's code may panic, or Record fail, and reports whether it did. The call must then
+// have changed nothing; if it did not, all that it did must be true, which is for the caller to see.
 func (h *history) host(call func()) (torn bool) {
 	before, version, recorded, changed := h.picture(), h.state.Version(), len(h.record), h.state.Changed()
 	h.fuse, h.lit = h.lit, 0
 	defer func() {
 		h.fuse = 0
-		if torn = recover() != nil; !torn {
+		if err := h.state.Err(); err != nil {
+			h.log("  Record failed")
+			torn = true
+			if !errors.Is(err, ErrStopped) || !errors.Is(err, errFull) {
+				h.fail("stopped by %v", err)
+			}
+			if err := h.state.UpdateNodes(h.node(0, 1)); !errors.Is(err, ErrStopped) {
+				h.fail("a State that is stopped was changed: %v", err)
+			}
+			select {
+			case <-changed:
+			default:
+				h.fail("nobody who waits was told that the State is stopped")
+			}
+			changed = nil
+			h.state.Resume()
+		} else if torn = recover() != nil; !torn {
 			return
+		} else {
+			h.log("  the host's code panicked")
 		}
-		h.log("  the host's code panicked")
 		h.same("host-code-tears-nothing", before, h.picture())
 		if h.state.Version() != version || len(h.record) != recorded {
 			h.fail("host-code-tears-nothing: version %v and %d commands, now %v and %d", version, recorded, h.state.Version(), len(h.record))

@@ -34,6 +34,7 @@ type history struct {
 	kept   []kept
 	fuse   int      // the call of the host's code that panics, counted down; none at 0
 	lit    int      // what fuse is to be during the next call of the State
+	full   bool     // Record returns an error instead of panicking
 	trace  []string // for the message of a failure
 }
 
@@ -52,7 +53,7 @@ func (h *history) config() StateConfig {
 	return StateConfig{
 		Clock:     func() time.Time { h.burn(); return h.now },
 		AssumeFor: 100 * time.Second,
-		Record:    func(c Command) { h.burn(); h.record = append(h.record, c) },
+		Record:    h.keep,
 		Admit: func(a Admission) berth.Reason { // a limit of 9 cores for a role
 			h.burn()
 			if a.Role() == "eng/web" && a.Used("eng")["cpu"]+a.Cost()["cpu"] > limit {
@@ -202,6 +203,7 @@ func (h *history) step() {
 	if h.byte(3) == 0 {
 		h.lapse(&before, &version) // for that is not taken back
 		h.lit = 1 + h.byte(12)
+		h.full = h.lit%2 == 0
 	}
 	var err error
 	switch what := h.byte(16); what {

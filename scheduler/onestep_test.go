@@ -94,7 +94,7 @@ func TestOneStepEqualsThree(t *testing.T) {
 			var err error
 			states[i], err = scheduler.NewState(scheduler.StateConfig{
 				Clock:  clock,
-				Record: func(c scheduler.Command) { records[i] = append(records[i], c.String()) },
+				Record: func(c scheduler.Command) error { records[i] = append(records[i], c.String()); return nil },
 				Admit: func(a scheduler.Admission) berth.Reason {
 					if barred(a.Op.Task) {
 						return berth.Reason{Subject: "fives"}

@@ -157,7 +157,7 @@ func (r *runner) observe() {
 
 // expire ends what was assumed for too long. What is nobody's is told of here; each Run sees its own.
 func (r *runner) expire() {
-	tasks, _ := r.State.Expire()
+	tasks, _, _ := r.State.Expire() // that the State is stopped ends the loop
 	for _, t := range tasks {
 		if r.own.tasks[t.ID] == nil && !r.State.ownedByOther(r.feed, t.ID) {
 			r.report(Expired, placementOf(t), nil)

@@ -124,7 +124,8 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 // Launcher's word: a Run that begins on a State with tasks learns so which are its own. Assumed tasks of all expire when their time has come: each Run
 // places its own again. What is nobody's is only reported when it expires or is lost with its node, by one of the Runs.
 //
-// It returns the cause of the context's end, or what the Inventory, the Launcher's Watch or the Scheduler failed with.
+// It returns the cause of the context's end, or what the Inventory, the Launcher's Watch or the Scheduler failed with, or
+// why the State is stopped: what Run could not release then stays assumed.
 // A panic in host code that Run calls (the Launcher, the Inventory, Report, the Logger, and whatever the State and
 // the Scheduler call) does not pass through: Run ends as if its context had ended, and the error it returns has the
 // panic's value and stack.
@@ -291,6 +292,9 @@ func (r *runner) loop(ctx context.Context) error {
 		r.expire()
 		r.observe()
 		r.backoff.forget(r.State.Now(), r.keep)
+		if err := r.State.Err(); err != nil {
+			return err
+		}
 		if err := r.schedule(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}

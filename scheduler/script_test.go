@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 			w.state = newState(t, scheduler.StateConfig{
 				Clock:     func() time.Time { return time.Unix(0, 0).Add(w.now) },
 				AssumeFor: time.Minute,
-				Record:    func(c scheduler.Command) { w.record = append(w.record, c) },
+				Record:    func(c scheduler.Command) error { w.record = append(w.record, c); return nil },
 			})
 			script.Run(t, path, w.do)
 		})
@@ -74,7 +74,7 @@ func (w *world) do(t *testing.T, cmd script.Command) string {
 		return result(w.state.DropHold(ids...))
 	case "wait":
 		w.now += time.Duration(number(t, cmd, ids[0])) * time.Second
-		tasks, holds := w.state.Expire()
+		tasks, holds, _ := w.state.Expire()
 		var b strings.Builder
 		for _, v := range tasks {
 			fmt.Fprintf(&b, "%v expired on %s\n", v.Task, v.Node)

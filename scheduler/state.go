@@ -36,10 +36,12 @@ type StateConfig struct {
 	// already, and are not asked about. The default admits everything.
 	Admit func(Admission) berth.Reason
 
-	// Record is handed every command as it is done, in order, replayed ones excepted. A fresh State that
+	// Record is handed every command before anybody sees what it did, in order, replayed ones excepted. A fresh State that
 	// replays them becomes the same State. The command is Record's to keep. What Record takes is added to every change. If it
-	// panics, the command is not done, so it must not have been kept. The default keeps nothing.
-	Record func(Command)
+	// returns an error or panics, the command is not done, so it must not have been kept. After an error, which the call
+	// returns, the State is stopped: it takes no changes until [State.Resume], lest what comes next be recorded without what came
+	// before. The default keeps nothing.
+	Record func(Command) error
 }
 
 func (c StateConfig) check() (StateConfig, error) {
@@ -62,7 +64,7 @@ func (c StateConfig) check() (StateConfig, error) {
 // can, and else show nothing.
 type State struct {
 	admit     func(Admission) berth.Reason
-	record    func(Command)
+	record    func(Command) error
 	clock     func() time.Time
 	assumeFor time.Duration
 
@@ -70,6 +72,7 @@ type State struct {
 	ledger  *ledger           // between calls, all that was done to it is kept
 	snap    *cluster.Snapshot // of the present state, if somebody asked since it changed
 	changed chan struct{}     // closed at the next change, if somebody waits for it
+	stopped error             // what changes return since Record failed
 	ended   store.Set         // what a call of end has named so far; empty between calls
 	feeds   []*feed           // of the Runs that work on it
 	owners  map[string]*feed  // whose task is, of those that a Run has
@@ -134,8 +137,8 @@ func (s *State) unlock() {
 // wrap has every fault name the package.
 func wrap(err error) error { return faults.Of("scheduler", err) }
 
-// Snapshot returns the cluster as it is now, without the holds whose deadline has passed. Its cost does
-// not depend on the size of the cluster.
+// Snapshot returns the cluster as it is now, without the holds whose deadline has passed; a State that is stopped shows
+// them, for their end is a change. Its cost does not depend on the size of the cluster.
 func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	if s == nil {
 		return nil, errNoState
@@ -145,7 +148,7 @@ func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	}
 	s.lock()
 	defer s.unlock()
-	s.lapse()
+	_ = s.lapse()
 	if s.snap == nil {
 		s.snap = s.ledger.fork.Snapshot()
 	}
@@ -258,7 +261,9 @@ func (s *State) Hold(h berth.Hold) error {
 	}
 	s.lock()
 	defer s.unlock()
-	s.lapse()
+	if err := s.lapse(); err != nil {
+		return err
+	}
 	now := s.now()
 	err := h.Err()
 	if lapsed(&h, now) {
@@ -301,10 +306,11 @@ func (s *State) end(kind berth.OpKind, ids []string) error {
 
 // Expire releases the assumed tasks and ends the holds whose deadline has passed, and returns them, the
 // earliest deadline first. Tasks expire in no other way, so the caller sees every one. Holds also end by
-// themselves, before a snapshot or a commit could use them, and are then not returned here.
-func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold) {
+// themselves, before a snapshot or a commit could use them, and are then not returned here. It fails only if the State
+// is stopped, or Record stops it; nothing has then expired.
+func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold, err error) {
 	if s == nil {
-		return nil, nil
+		return nil, nil, errNoState
 	}
 	s.lock()
 	defer s.unlock()
@@ -324,8 +330,10 @@ func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold) {
 		holds = append(holds, h)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
 	}
-	s.mustApply(c, expired)
-	return tasks, holds
+	if err := s.mustApply(c, expired); err != nil {
+		return nil, nil, err
+	}
+	return tasks, holds, nil
 }
 
 // NextExpiry returns the earliest deadline of an assumed task or a hold, and whether there is one.
@@ -342,26 +350,28 @@ func (s *State) NextExpiry() (time.Time, bool) {
 	return t, some
 }
 
-// lapse ends the holds whose deadline has passed, so that nothing is decided on them.
-func (s *State) lapse() {
-	if s.ledger.holds.tree.Len() == 0 {
-		return
+// lapse ends the holds whose deadline has passed, so that nothing is decided on them. It fails if the State is stopped.
+func (s *State) lapse() error {
+	if s.stopped != nil || s.ledger.holds.tree.Len() == 0 {
+		return s.stopped
 	}
 	c := Command{Time: s.now()}
 	for e := range s.ledger.holds.passed(c.Time) {
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
 	}
-	s.mustApply(c, nil)
+	return s.mustApply(c, nil)
 }
 
-// mustApply applies operations that the ledger itself named, and that therefore cannot fail.
-func (s *State) mustApply(c Command, expired []ending) {
+// mustApply applies operations that the ledger itself named, and that therefore cannot fail unless the State is stopped.
+func (s *State) mustApply(c Command, expired []ending) error {
 	if len(c.Ops) == 0 {
-		return
+		return nil
 	}
-	if err := s.applyTelling(c, expired); err != nil {
+	err := s.applyTelling(c, expired)
+	if err != nil && s.stopped == nil {
 		panic(fmt.Sprintf("scheduler: deadlines and records disagree: %v", err))
 	}
+	return err
 }
 
 // Now returns the time by the State's clock, in UTC. A source that has it lends its clock to the Exchange
@@ -398,24 +408,31 @@ func (s *State) apply(c Command) error { return s.applyTelling(c, s.on(c.Removed
 
 // applyTelling is apply of a command that ends tasks otherwise than by releasing them, which Runs are told first.
 func (s *State) applyTelling(c Command, lost []ending) error {
+	if s.stopped != nil {
+		return s.stopped
+	}
 	before := s.ledger.fork.Version()
 	if err := s.ledger.apply(&c); err != nil {
 		s.ledger.restore()
 		return wrap(err)
 	}
-	s.keep(before, c, lost)
-	return nil
+	return s.keep(before, c, lost)
 }
 
 // keep records a command that has been carried out, and makes it known. Until it was recorded it can be taken back, as
-// it is where Record panics.
+// it is where Record fails or panics.
 // lost are the tasks that ended otherwise than by being released.
-func (s *State) keep(before berth.Version, c Command, lost []ending) {
+func (s *State) keep(before berth.Version, c Command, lost []ending) error {
 	if s.record != nil {
-		s.record(c.clone())
+		if err := s.record(c.clone()); err != nil {
+			s.ledger.restore()
+			s.stop(err)
+			return s.stopped
+		}
 	}
 	s.tell(&c, lost)
 	s.done(before)
+	return nil
 }
 
 // done says that what was done stays, and tells those who wait that the state is no longer that of before.
@@ -438,6 +455,9 @@ func (s *State) Replay(commands ...Command) error {
 	}
 	s.lock()
 	defer s.unlock()
+	if s.stopped != nil {
+		return s.stopped
+	}
 	before := s.ledger.fork.Version()
 	for _, f := range s.feeds {
 		f.unsure = true

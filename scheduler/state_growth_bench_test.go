@@ -126,7 +126,7 @@ func growDenied(b *testing.B, n int) {
 // growReplay replays n commands of every kind that tasks see.
 func growReplay(b *testing.B, n int) {
 	var record []scheduler.Command
-	cfg := scheduler.StateConfig{AssumeFor: time.Hour, Record: func(c scheduler.Command) { record = append(record, c) }}
+	cfg := scheduler.StateConfig{AssumeFor: time.Hour, Record: func(c scheduler.Command) error { record = append(record, c); return nil }}
 	s := newState(b, cfg, roomFor(n)...)
 	sched, err := scheduler.New(s, scheduler.Config{})
 	require.NoError(b, err)
@@ -194,7 +194,7 @@ func growExpire(b *testing.B, n int) {
 		s, _ := full(b, scheduler.StateConfig{Admit: quotaOfNone, AssumeFor: time.Second, Clock: func() time.Time { return now }}, n)
 		now = now.Add(time.Minute)
 		b.StartTimer()
-		tasks, _ := s.Expire()
+		tasks, _, _ := s.Expire()
 		require.Len(b, tasks, n)
 	}
 }

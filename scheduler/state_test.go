@@ -135,7 +135,7 @@ func TestBadInput(t *testing.T) {
 			recorded := 0
 			s := newState(t, scheduler.StateConfig{
 				Clock:  func() time.Time { return now },
-				Record: func(scheduler.Command) { recorded++ },
+				Record: func(scheduler.Command) error { recorded++; return nil },
 			}, node("n1", 4000), node("n2", 1000))
 			require.NoError(t, s.Adopt(
 				scheduler.Running{Task: group("run", berth.GroupSpec{}).Task("run-1"), Node: "n1"},
@@ -294,7 +294,7 @@ func TestHoldsEndByThemselves(t *testing.T) {
 
 	now = now.Add(5 * time.Second)
 	assert.Equal(t, 1, snapshotOf(t, s).Tasks(), "a task does not expire by itself")
-	tasks, holds := s.Expire()
+	tasks, holds, _ := s.Expire()
 	assert.Empty(t, holds)
 	require.Len(t, tasks, 1)
 	assert.Equal(t, "web", tasks[0].ID)
@@ -306,7 +306,7 @@ func TestHoldsEndByThemselves(t *testing.T) {
 // What Record was given stays what it was, whatever the caller does with what it handed in.
 func TestRecordOwnsItsCommands(t *testing.T) {
 	var record []scheduler.Command
-	s := newState(t, scheduler.StateConfig{Record: func(c scheduler.Command) { record = append(record, c) }})
+	s := newState(t, scheduler.StateConfig{Record: func(c scheduler.Command) error { record = append(record, c); return nil }})
 	nodes := []berth.Node{node("n1", 4000)}
 	require.NoError(t, s.AddNodes(nodes...))
 	nodes[0].Capacity["cpu"] = 1
@@ -330,7 +330,7 @@ func TestRecordOwnsItsCommands(t *testing.T) {
 // record replayed gives the same State.
 func TestConcurrentUse(t *testing.T) {
 	var record []scheduler.Command
-	s := newState(t, scheduler.StateConfig{Record: func(c scheduler.Command) { record = append(record, c) }}, node("n1", 4000), node("n2", 4000))
+	s := newState(t, scheduler.StateConfig{Record: func(c scheduler.Command) error { record = append(record, c); return nil }}, node("n1", 4000), node("n2", 4000))
 	g := berth.NewGroup("web", berth.GroupSpec{Request: berth.Resources{"cpu": 1000}})
 	ctx := context.Background()
 	var wg sync.WaitGroup
@@ -411,7 +411,7 @@ func ExampleState() {
 func ExampleState_Replay() {
 	var record []scheduler.Command
 	live, _ := scheduler.NewState(scheduler.StateConfig{
-		Record: func(c scheduler.Command) { record = append(record, c) },
+		Record: func(c scheduler.Command) error { record = append(record, c); return nil },
 	}, berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 2000}})
 	_ = live.Adopt(scheduler.Running{Task: berth.NewTask("db", berth.GroupSpec{Request: berth.Resources{"cpu": 500}}), Node: "n1"})
 	_ = live.Cordon("n1")

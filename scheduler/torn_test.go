@@ -159,7 +159,7 @@ func TestFault01HostCodeTearsNothing(t *testing.T) {
 						AssumeFor: 50 * time.Second,
 						Clock:     func() time.Time { burn(); return now },
 						Admit:     func(scheduler.Admission) berth.Reason { burn(); return berth.Reason{} },
-						Record:    func(c scheduler.Command) { burn(); record = append(record, c) },
+						Record:    func(c scheduler.Command) error { burn(); record = append(record, c); return nil },
 					}
 					in := func(id, zone string) berth.Node {
 						n := node(id, 8000)
@@ -461,7 +461,7 @@ func TestNothingGiven(t *testing.T) {
 	assert.False(t, ok)
 	_, ok = none.NextExpiry()
 	assert.False(t, ok)
-	tasks, holds := none.Expire()
+	tasks, holds, _ := none.Expire()
 	assert.Empty(t, tasks)
 	assert.Empty(t, holds)
 

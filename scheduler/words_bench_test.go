@@ -127,7 +127,7 @@ func BenchmarkWords(b *testing.B) {
 	}
 	b.Run("commit", func(b *testing.B) { commit(b, scheduler.StateConfig{}) })
 	b.Run("commit/recorded", func(b *testing.B) {
-		commit(b, scheduler.StateConfig{Record: func(scheduler.Command) {}})
+		commit(b, scheduler.StateConfig{Record: func(scheduler.Command) error { return nil }})
 	})
 	b.Run("commit/admission", func(b *testing.B) {
 		commit(b, scheduler.StateConfig{Admit: func(scheduler.Admission) berth.Reason { return berth.Reason{} }})
