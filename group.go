@@ -51,8 +51,8 @@ type GroupSpec struct {
 	DynamicPorts int
 	// Rules are the hard constraints; all must hold. Package constraints has the constructors.
 	Rules []Constraint
-	// Prefer are soft constraints. The sum of the weights of those that hold decides before the
-	// strategy's score does, so that packing never drowns a preference.
+	// Prefer are soft constraints. The sum of the weights of those that hold decides before the strategy's score does,
+	// so that packing never drowns a preference, unless the strategy gives preferences another place.
 	Prefer []Preference
 	// Mode is Count, Gang or Daemon.
 	Mode Mode
@@ -263,8 +263,9 @@ func (g *Group) check() error {
 		if p.Weight == 0 || p.Weight > MaxWeight || p.Weight < -MaxWeight {
 			add(fmt.Errorf("preference %v: weight %d is not within 1 to %d or -%d to -1", p.Rule, p.Weight, MaxWeight, MaxWeight))
 		}
-		if _, ok := p.Rule.(NodeRule); p.Rule != nil && !ok {
-			add(fmt.Errorf("preference %v: only rules about a node's attributes can be preferred", p.Rule))
+		_, ofNode := p.Rule.(NodeRule)
+		if _, ofDomain := p.Rule.(DomainRule); p.Rule != nil && !ofNode && !ofDomain {
+			add(fmt.Errorf("preference %v: only rules about a node's attributes or about domains can be preferred", p.Rule))
 		}
 	}
 	switch {

@@ -73,7 +73,9 @@ func (r *Requirements) compile(s *GroupSpec) {
 		r.read(rule)
 	}
 	for _, p := range r.Prefer {
-		r.read(p.Rule.(NodeRule))
+		if rule, ok := p.Rule.(NodeRule); ok {
+			r.read(rule)
+		}
 	}
 	slices.Sort(r.Reads)
 	r.Reads = slices.Compact(r.Reads)

@@ -84,24 +84,41 @@ func BenchmarkEngine(b *testing.B) {
 	}
 }
 
-// BenchmarkDeclared gives one strategy, best fit and spread by it, with more and more declared of what its score looks at. The
-// choices are the same. Package doc quotes it.
+// BenchmarkDeclared gives best fit, alone and with others, by terms that declare more and less of what they read. Package doc
+// quotes it.
 func BenchmarkDeclared(b *testing.B) {
-	packing := placement.BinPack().Depends().Additive
-	domains := []string{"zone", berth.NodeID}
+	best, inUse, whole := placement.Best, placement.InUse(), int64(placement.Resolution)
+	zone, rack, node := placement.Tasks("zone").Times(-1), placement.Tasks("rack").Times(-1), placement.Tasks(berth.NodeID).Times(-1)
+	packed := placement.Change("packed", func(s *placement.State) (sum int64) {
+		for d, c := range s.Capacity {
+			if c > 0 {
+				sum += (c - s.Free[d]) * placement.Resolution / c
+			}
+		}
+		return sum
+	})
+	cores := placement.Class("cores", func(n *berth.Node) int64 { return n.Capacity["cpu"] })
 	for _, d := range []struct {
-		what    string
-		declare placement.Dependence
-		tasks   int // where each costs as much as there are nodes, fewer
+		what     string
+		strategy placement.Strategy
+		tasks    int // where each costs as much as there are nodes, fewer
 	}{
-		{"nothing", placement.Dependence{}, benchTasks / 20},
-		{"shape", placement.Dependence{Shape: true}, benchTasks},
-		{"shape,additive", placement.Dependence{Shape: true, Additive: packing}, benchTasks},
-		{"domains", placement.Dependence{Shape: true, Domains: domains}, benchTasks / 20},
-		{"domains,fewest,additive", placement.Dependence{Shape: true, Domains: domains, Fewest: true, Additive: packing}, benchTasks},
+		{"func", best(placement.Func("packed", func(c *placement.Candidate) int64 { return -c.Free[0] })), benchTasks / 20},
+		{"state", best(packed), benchTasks},
+		{"additive", best(inUse), benchTasks},
+		{"two-additive", best(inUse.Times(7), placement.InUse("cpu").Times(-3)), benchTasks},
+		{"additive+class", best(inUse, cores), benchTasks},
+		{"additive+zone", best(inUse, zone.Times(whole/20)), benchTasks},
+		{"additive+node", best(inUse, node.Times(whole/20)), benchTasks},
+		{"additive+rack", best(inUse, rack.Times(whole/20)), benchTasks},
+		{"zone,additive", best(zone).Then(inUse), benchTasks},
+		{"zone,node,additive", best(zone).Then(node).Then(inUse), benchTasks},
+		{"additive,additive", best(placement.InUse("cpu")).Then(placement.InUse("memory")), benchTasks},
+		{"within", best(inUse).Within(whole / 100), benchTasks},
+		{"zone+state", best(packed, zone.Times(whole/20)), benchTasks},
 	} {
 		b.Run(fmt.Sprintf("declared=%s/nodes=10000", d.what), func(b *testing.B) {
-			benchmarkPicker(b, placement.NewEngine(host{d.what, d.declare, packing}), 10_000, d.tasks)
+			benchmarkPicker(b, placement.NewEngine(d.strategy), 10_000, d.tasks)
 		})
 	}
 }
@@ -250,7 +267,7 @@ func BenchmarkScan(b *testing.B) {
 	for _, procs := range []int{1, runtime.NumCPU()} {
 		for _, nodes := range []int{1_000, 2_500, 5_000, 10_000} {
 			for _, s := range []placement.Strategy{
-				placement.Func("func", least), host{"shape", placement.Dependence{Shape: true}, hump{}},
+				placement.Best(placement.Func("func", least)), placement.Best(placement.Change("state", func(s *placement.State) int64 { return s.Free[0] })),
 			} {
 				b.Run(fmt.Sprintf("strategy=%v/nodes=%d/procs=%d", s, nodes, procs), func(b *testing.B) {
 					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))

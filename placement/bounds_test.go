@@ -49,7 +49,7 @@ func TestExactBeyondTheBounds(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine, reference := placement.NewEngine(nil), placement.NewExhaustive(nil)
+			engine, reference := placement.NewEngine(placement.Strategy{}), placement.NewExhaustive(placement.Strategy{})
 			for plan := range 2 { // the second asks again for what the first asked for first
 				engine.Start(s)
 				reference.Start(s)

@@ -18,7 +18,7 @@ func (e *Engine) check() error {
 	if e.busy {
 		return nil // torn: the next call makes all anew
 	}
-	c.mirror(e.mirror)
+	c.mirror(e.policy, e.mirror)
 	c.classes(e.classes)
 	c.counts(e)
 	c.search(e.search)
@@ -37,9 +37,10 @@ func (c *checker) that(ok bool, format string, args ...any) {
 }
 
 // mirror: rows are those of the view, but for what the plan took from those it touched.
-func (c *checker) mirror(m *mirror) {
+func (c *checker) mirror(p *policy, m *mirror) {
 	view := m.view
 	c.that(len(m.rows) == view.Rows() && len(m.free) == len(m.rows)*m.width && m.width == m.dims+1+2*len(m.deviceClasses), "mirror: sizes")
+	var ties []uint32
 	touched := map[uint32]bool{}
 	for _, row := range m.touched {
 		c.that(!touched[row], "mirror: row %d is touched twice", row)
@@ -52,11 +53,22 @@ func (c *checker) mirror(m *mirror) {
 			c.that(st.class == -1, "mirror: row %d has a class and no node", row)
 			continue
 		}
-		c.that(st.rank == view.Rank()[row] && m.order[st.rank] == row, "mirror: rank of row %d", row)
+		c.that(m.order[m.ranks[row]] == row && m.ranks[row] == view.Rank()[row], "mirror: rank of row %d", row)
+		c.that(st.rank == m.ties[row], "mirror: rank of row %d among ties", row)
+		ties = append(ties, row)
 		c.that((st.visited == m.visit) == touched[row], "mirror: row %d is touched or not", row)
 		if !touched[row] {
 			c.that(m.isLoaded(row, ns), "mirror: amounts of row %d", row)
 		}
+	}
+	c.ties(p, m, ties)
+}
+
+// ties: the ranks of the rows with a node are the order of their IDs, or of the hashes of those.
+func (c *checker) ties(p *policy, m *mirror, rows []uint32) {
+	slices.SortFunc(rows, func(a, b uint32) int { return p.compareTies(m.rows[a].node.ID, m.rows[b].node.ID) })
+	for rank, row := range rows {
+		c.that(int(m.ties[row]) == rank, "mirror: row %d is %d of ties, not %d", row, m.ties[row], rank)
 	}
 }
 
@@ -280,7 +292,7 @@ func (c *checker) search(s *search) {
 		if k.found {
 			c.that(s.mirror.rows[k.row].class == k.class, "search: row %d is not of class %d", k.row, k.class)
 			c.that(s.fits(k.row) && (len(s.ofRow) > 0 || s.usable(k.row)), "search: row %d cannot be used", k.row)
-			c.that(k.score == s.classes.rate(k.row)+k.term, "search: score of row %d", k.row)
+			c.that(k.key == s.classes.rate(k.row), "search: key of row %d", k.row)
 		}
 		if k.occupied {
 			c.that(k.from == treeEnd && (!k.found || k.hosts[0].row == k.row), "search: occupied rows of class %d", k.class)
@@ -343,8 +355,8 @@ func (c *checker) winners(w *winnerTree, j judge, of string) {
 func (c *checker) rankings(s *search) {
 	k, m := s.rankings, s.mirror
 	if s.group != nil && s.possible && s.ranked {
-		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && len(r.score) == len(m.rows) {
-			fresh := &ranking{mirror: m}
+		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && r.rows == len(m.rows) {
+			fresh := &ranking{mirror: m, tiers: r.tiers}
 			fresh.rateAll(s, s.group.Task("check"))
 			changed := map[uint32]bool{}
 			for _, row := range k.changes[r.told:] {
@@ -355,13 +367,13 @@ func (c *checker) rankings(s *search) {
 					continue
 				}
 				is, want := r.tree.winner[r.tree.leaves+row], fresh.tree.winner[fresh.tree.leaves+row]
-				same := is == want && (is == nobody || r.score[row] == fresh.score[row] && r.prefer[row] == fresh.prefer[row])
+				same := is == want && (is == nobody || slices.Equal(r.sumsOf(uint32(row)), fresh.sumsOf(uint32(row))))
 				c.that(same, "ranking: row %d", row)
 			}
 		}
 	}
 	for _, r := range k.byShape {
-		if r.told == len(k.changes) && len(r.score) == len(m.rows) {
+		if r.told == len(k.changes) && r.rows == len(m.rows) {
 			c.winners(&r.tree, r, "ranking")
 		}
 		c.that(r.told <= len(k.changes), "ranking: told %d of %d changes", r.told, len(k.changes))

@@ -22,12 +22,13 @@ type classIndex struct {
 	built    bool // whether the trees have the rows of their classes; if not, they may have anything
 	all      []*nodeClass
 	byHash   map[uint64][]int32
-	version  uint64     // how often a class was added, or all were made anew
-	low      []uint32   // the attributes by which classes are told apart, ascending
-	reads    []string   // attributes that rules and the strategy have read
-	dropped  []uint32   // those that would make too many classes
-	crowded  bool       // whether those that the strategy counts by would
-	pool     *chunkPool // of all trees
+	version  uint64      // how often a class was added, or all were made anew
+	low      []uint32    // the attributes by which classes are told apart, ascending
+	reads    []string    // attributes that rules and the strategy have read
+	dropped  []uint32    // those that would make too many classes
+	crowded  bool        // whether those that the strategy counts by would
+	pool     *chunkPool  // of all trees
+	additive []resources // the additive terms that make keys
 
 	misplaced []uint32 // rows to be moved in the tree of their class, each once; none unless built
 	verdicts  map[string]*verdict
@@ -56,6 +57,7 @@ type nodeClass struct {
 	devices  []int32      // the mirror's number of each device's class
 	attrs    []store.Attr // those of low cardinality
 	node     *berth.Node  // any node of the class
+	rated    []int64      // by tier: the terms that all its nodes have alike; nil until asked
 	cordoned bool
 }
 
@@ -79,7 +81,7 @@ type verdict struct {
 }
 
 func newClassIndex(p *policy, m *mirror) *classIndex {
-	return &classIndex{policy: p, mirror: m, reads: slices.Clone(p.attributes), pool: new(chunkPool)}
+	return &classIndex{policy: p, mirror: m, reads: slices.Concat(p.attributes, p.reads), pool: new(chunkPool)}
 }
 
 // rebuild forgets everything but which attributes are read.
@@ -87,6 +89,7 @@ func (x *classIndex) rebuild() {
 	x.unassign()
 	x.all, x.dropped, x.crowded = nil, nil, false
 	x.pool = &chunkPool{width: x.mirror.width}
+	x.additive = x.policy.bindKeys(x.mirror.names)
 	x.misplaced = x.misplaced[:0]
 	x.version++
 }
@@ -218,7 +221,7 @@ func (x *classIndex) describe(row uint32) {
 func (x *classIndex) renumber() {
 	if x.built {
 		for _, c := range x.all {
-			c.renumber(x.mirror.ranks)
+			c.renumber(x.mirror.ties)
 		}
 	}
 }
@@ -286,12 +289,14 @@ func (x *classIndex) homeOf(row uint32) position {
 	return position{x.rate(row), x.mirror.rows[row].rank}
 }
 
-// rate returns how good a row is as it is, whatever the request.
+// rate returns how good a row is as it is, whatever the request: its key.
 func (x *classIndex) rate(row uint32) int64 {
-	if x.policy.depends.Additive == nil {
-		return 0
+	sum := int64(0)
+	for i := range x.additive {
+		t := &x.additive[i]
+		sum += t.weight * t.node(x.mirror.resourcesOf(row), x.all[x.mirror.rows[row].class].capacity)
 	}
-	return x.policy.depends.Additive.Node(x.mirror.resourcesOf(row), x.all[x.mirror.rows[row].class].capacity)
+	return sum
 }
 
 // isLow reports whether all nodes of a class have one value of an attribute, or none.

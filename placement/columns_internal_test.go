@@ -21,7 +21,7 @@ func TestColumnsAgainstAmounts(t *testing.T) {
 	for i := range nodes {
 		require.NoError(t, f.AddNodes(berth.Node{ID: fmt.Sprintf("n%03d", i*7%nodes), Capacity: berth.Resources{"cpu": rng.Int64N(1000), "memory": 1000}}))
 	}
-	e := NewEngine(nil)
+	e := NewEngine(Strategy{})
 	e.Start(f.Snapshot())
 	k, m := &e.explainer.columns, e.mirror
 	w := &wanted{needs: []store.Need{{Dim: 0, Amount: 1}, {Dim: 1, Amount: 1}}}

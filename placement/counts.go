@@ -234,7 +234,13 @@ func (c *groupCounts) drop() {
 
 // needed reports whether anybody asks how many of a group's tasks are where.
 func (c *groupCounts) needed(g *berth.Group) bool {
-	return g.Mode() == berth.Daemon || len(g.Requirements().DomainRules) > 0 || len(c.policy.depends.Domains) > 0
+	if g.Mode() == berth.Daemon || c.policy.counts() {
+		return true
+	}
+	for range domainRules(g.Requirements()) {
+		return true
+	}
+	return false
 }
 
 // of returns the counts of a group and makes them the active ones. The first time in a plan it counts the tasks in the
@@ -251,7 +257,7 @@ func (c *groupCounts) of(g *berth.Group) *counts {
 	for _, key := range c.keys {
 		c.domain(t, key)
 	}
-	for _, rule := range g.Requirements().DomainRules {
+	for rule := range domainRules(g.Requirements()) {
 		if name := rule.Domain(); name != berth.NodeID {
 			c.domain(t, c.mirror.attrs.ID(name))
 		}

@@ -38,7 +38,7 @@ func TestGroupsThatDifferFromTheSnapshot(t *testing.T) {
 		"unheard":  {Request: berth.Resources{"nothing": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, strategy := range strategies() {
+			for _, strategy := range someStrategies() {
 				said := sayBoth(t, strategy, func(p placement.Picker) string {
 					g := berth.NewGroup("g", spec)
 					require.NoError(t, g.Err())
@@ -66,7 +66,7 @@ func TestGroupsThatDifferWithinAPlan(t *testing.T) {
 	s := snapshotOf(t, ofRacks(6, 3)...)
 	a := request("g", 1, 1)
 	b := request("g", 2, 1, constraints.MaxPer("zone", 1))
-	for _, strategy := range strategies() {
+	for _, strategy := range someStrategies() {
 		sayBoth(t, strategy, func(p placement.Picker) string {
 			p.Start(s)
 			place := func(g *berth.Group, id string, want bool) berth.Op {
@@ -102,7 +102,7 @@ func TestGroupsThatDifferWithinAPlan(t *testing.T) {
 // After a panic of host code an engine knows again which group has a name, and counts by its rules.
 func TestGroupsThatDifferAfterAPanic(t *testing.T) {
 	s := snapshotOf(t, ofRacks(6, 3)...)
-	for _, strategy := range strategies() {
+	for _, strategy := range someStrategies() {
 		sayBoth(t, strategy, func(p placement.Picker) string {
 			p.Start(s)
 			a, b := request("g", 1, 1), request("g", 2, 1, constraints.MaxPer("zone", 1))
@@ -131,7 +131,7 @@ func TestGroupsThatDifferAfterAPanic(t *testing.T) {
 func TestPlaceOfDaemons(t *testing.T) {
 	s := snapshotOf(t, plain("a", 200, 1), plain("b", 100, 1)) // best fit is b
 	g := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon, Request: berth.Resources{"cpu": 10}})
-	said := sayBoth(t, nil, func(p placement.Picker) string {
+	said := sayBoth(t, placement.Strategy{}, func(p placement.Picker) string {
 		p.Start(s)
 		text := ""
 		for _, task := range []berth.Task{g.Everywhere(), g.On("a"), g.On("b"), g.On("a"), request("x", 1, 1).Task("")} {

@@ -39,10 +39,13 @@ type parts struct {
 
 func newParts(p *policy) *parts {
 	e := &parts{mirror: &mirror{details: fit.CommonDetails()}}
+	if !p.strategy.byID {
+		e.mirror.shuffle = &shuffle{seed: p.strategy.seed}
+	}
 	e.classes = newClassIndex(p, e.mirror)
 	e.counts = newGroupCounts(p, e.mirror, e.classes)
 	e.search = &search{
-		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scores: &scores{policy: p},
+		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scan: &scan{policy: p},
 		rankings: &rankings{mirror: e.mirror, byShape: map[string]*ranking{}},
 	}
 	e.explainer = &explainer{mirror: e.mirror, classes: e.classes, columns: columns{mirror: e.mirror}}
@@ -50,7 +53,7 @@ func newParts(p *policy) *parts {
 	return e
 }
 
-// NewEngine returns a picker for a strategy, to be used again and again; nil is BinPack.
+// NewEngine returns a picker for a strategy, to be used again and again.
 func NewEngine(s Strategy) *Engine {
 	e := &Engine{policy: policyOf(s)}
 	e.Start(nil)
@@ -64,7 +67,7 @@ func (e *Engine) Start(s *cluster.Snapshot) {
 		return
 	}
 	if e.policy == nil {
-		e.policy = policyOf(nil)
+		e.policy = policyOf(Strategy{})
 	}
 	if e.parts == nil || e.busy {
 		e.parts = newParts(e.policy)

@@ -13,6 +13,12 @@ func (s *search) takeHistograms() {
 			}
 		}
 	}
+	for i := range s.soft {
+		if r := &s.soft[i]; r.rule.Even() {
+			r.histogram = s.histogramOf(&r.countRule)
+			s.even = true
+		}
+	}
 }
 
 // setLimits sets the limits of even rules as the counts are now. Where one has risen that is asked row by row, rows that
@@ -23,6 +29,13 @@ func (s *search) setLimits() {
 			was := r.limit
 			r.limit = r.rule.Limit(r.histogram.domains())
 			s.games.on = s.games.on && !(s.games.shut && r.limit > was)
+		}
+	}
+	for i := range s.soft {
+		if r := &s.soft[i]; r.histogram != nil {
+			was := r.limit
+			r.limit = r.rule.Limit(r.histogram.domains())
+			s.games.on = s.games.on && r.limit == was // or any domain may hold it now, or no longer
 		}
 	}
 	risen := false

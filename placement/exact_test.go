@@ -128,6 +128,15 @@ func (h *history) group() *berth.Group {
 	pick(15, func() {
 		spec.Prefer = append(spec.Prefer, berth.Preference{Weight: -2, Rule: constraints.Eq("rack", "r1")})
 	})
+	soft := func(rule berth.Constraint) {
+		spec.Prefer = append(spec.Prefer, berth.Preference{Weight: int64(3 - 5*r.IntN(2)), Rule: rule})
+	}
+	pick(10, func() { soft(constraints.GroupBy("zone")) })
+	pick(14, func() { soft(constraints.MaxPer("zone", 2)) })
+	pick(14, func() { soft(constraints.Unique("rack")) })
+	pick(14, func() { soft(constraints.Unique(berth.NodeID)) })
+	pick(20, func() { soft(constraints.GroupBy(berth.NodeID)) })
+	pick(20, func() { soft(ceiling{}) })
 	pick(4, func() {
 		d := berth.DeviceRequest{Class: "gpu"}
 		if r.IntN(2) == 0 {
@@ -334,62 +343,135 @@ func cover(p placement.Picker, g *berth.Group) (ops []berth.Op, text string) {
 	return ops, b.String()
 }
 
-// strategies are all there are, and hosts' own with every set of declarations.
-func strategies() []placement.Strategy {
-	own := func(name string, d placement.Dependence) placement.Strategy { return host{name, d, hump{}} }
+// strategies are all constructors, and terms of every kind: alone, in sums, in tiers, with tolerances and seeds.
+func strategies() []placement.Strategy { return strategiesOf(func() {}) }
+
+// someStrategies are all, or where tests are to be short a third of them, for tests of other things.
+func someStrategies() (some []placement.Strategy) {
+	for i, s := range strategies() {
+		if i%3 == 2 || !testing.Short() {
+			some = append(some, s)
+		}
+	}
+	return some
+}
+
+// strategiesOf are the strategies with host code that calls a function whenever it is called.
+func strategiesOf(tick func()) []placement.Strategy {
+	best, tasks, hump := placement.Best, placement.Tasks, humpOf(tick)
+	zone, rack, node := tasks("zone").Times(-1), tasks("rack").Times(-1), tasks(berth.NodeID).Times(-1)
+	least := placement.Func("least cpu", func(c *placement.Candidate) int64 {
+		tick()
+		i, _ := c.Resource("cpu")
+		return -c.Free[i]
+	})
+	counting := placement.Func("counting", func(c *placement.Candidate) int64 {
+		tick()
+		return int64(-7*c.Tasks[0] + 3*c.Tasks[1])
+	}).Counts("rack", berth.NodeID)
+	slanted := placement.OfState("slanted", func(before, after *placement.State) int64 {
+		tick()
+		i, _ := before.Resource("cpu")
+		zone, _ := before.Attribute("zone")
+		return (after.Free[i]*3+before.Free[i])%7000 + int64(len(zone.String()))*50
+	}).Reads("zone")
+	disk := placement.Class("disk", func(n *berth.Node) int64 {
+		tick()
+		v, _ := n.Attribute("ssd")
+		number, _ := v.Number()
+		return int64(number)*100 + n.Capacity["cpu"]%3000/10
+	}).Reads("ssd")
+	ofRack := placement.Class("of the rack", func(n *berth.Node) int64 {
+		tick()
+		v, _ := n.Attribute("rack")
+		return int64(len(v.String()))
+	}).Reads("rack")
+	whole := int64(placement.Resolution)
 	return []placement.Strategy{
 		placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID),
-		placement.Spread("zone"), placement.Spread("rack"), placement.FirstFit(), placement.Random(1),
-		placement.Func("least cpu", func(c *placement.Candidate) int64 {
-			i, _ := c.Resource("cpu")
-			return -c.Free[i]
-		}),
-		own("shape", placement.Dependence{Shape: true}),
-		own("shape, additive", placement.Dependence{Shape: true, Additive: hump{}}),
-		own("additive only", placement.Dependence{Additive: hump{}}),
-		own("domains", placement.Dependence{Shape: true, Domains: []string{"zone", berth.NodeID}, Additive: hump{}}),
-		own("fewest", placement.Dependence{Shape: true, Domains: []string{"zone"}, Fewest: true}),
-		own("fewest, additive", placement.Dependence{Shape: true, Domains: []string{berth.NodeID, "zone"}, Fewest: true, Additive: hump{}}),
-		own("fewest on two", placement.Dependence{Shape: true, Domains: []string{"ssd", "zone"}, Fewest: true, Additive: hump{}}),
-		placement.Spread("rack", berth.NodeID), placement.Spread("zone", "rack"),
-		own("fewest, wide", placement.Dependence{Shape: true, Domains: []string{"rack", "ssd"}, Fewest: true, Additive: hump{}}),
-		own("fewest of nothing", placement.Dependence{Shape: true, Domains: []string{"no such attribute"}, Fewest: true, Additive: hump{}}),
+		placement.Spread("zone"), placement.Spread("rack"), placement.FirstFit(), placement.Random(1), best(least),
+		placement.BinPack("cpu").Seed(3), placement.Spread("zone").Over("cpu", "gpu").TiesByID(),
+		best(slanted),
+		best(hump), best(hump.Times(3), placement.InUse("cpu").Times(-1)).TiesByID(),
+		best(zone).Then(slanted), best(zone).Then(node).Then(hump),
+		best(node).Then(zone).Then(hump), best(tasks("ssd").Times(-1)).Then(zone).Then(hump).Seed(9),
+		placement.Spread("rack", berth.NodeID), placement.Spread("zone", "rack"), placement.Spread("zone", "rack", berth.NodeID),
+		best(rack).Then(tasks("ssd").Times(-1)).Then(hump), best(tasks("no such attribute").Times(-1)).Then(hump),
+		best(hump, zone.Times(150), disk), best(disk).Then(placement.InUse()), best(placement.InUse()).Then(zone).Then(disk),
+		best(placement.InUse().Times(7), tasks(berth.NodeID).Times(-whole)), best(hump.Times(5), rack.Times(700), zone.Times(-90)),
+		best(placement.InUse(), tasks(berth.NodeID).Times(whole/3), tasks("rack").Missing(2).Between(0, 4).Times(-whole/9)),
+		best(placement.InUse("cpu")).Then(placement.InUse("memory").Times(-1)), best(counting, placement.InUse()),
+		best(placement.InUse()).Within(whole / 8), best(hump).Within(100).Then(zone).Within(1).Then(placement.InUse()),
+		best(slanted, hump.Times(7)).Within(500), best(least).Within(3000).TiesByID(), best(zone).Within(1).Then(node).Then(hump),
+		best(placement.InUse().Times(5), placement.Preferences().Times(whole)), best(hump).Then(placement.Preferences()),
+		best(placement.Prefer(constraints.Exists("ssd")).Times(300), placement.Prefer(constraints.GroupBy("zone")).Times(200), hump),
+		best(placement.Prefer(constraints.Unique("rack"))).Then(placement.InUse()),
+		best(placement.Prefer(constraints.Unique(berth.NodeID)), placement.Prefer(constraints.NotEq("rack", "r3"))).Then(hump),
+		best(ofRack, hump), best(ofRack).Then(slanted),
 	}
 }
 
-// host is a host's own strategy: the fewest tasks in the declared domains first, then what additive says.
-type host struct {
-	name     string
-	depends  placement.Dependence
-	additive placement.Additive
-}
-
-func (h host) String() string                { return h.name }
-func (host) Err() error                      { return nil }
-func (h host) Depends() placement.Dependence { return h.depends }
-
-func (h host) Score(c *placement.Candidate) int64 {
-	score := h.additive.Node(c.Free, c.Capacity) + h.additive.Group(c.Request, c.Capacity)
-	for i, n := range c.Tasks {
-		if n < 0 || n > placement.MostTasks {
-			n = placement.MostTasks
-		}
-		score -= int64(n) << (21 * (len(c.Tasks) - i))
-	}
-	return score
-}
-
-// hump likes nodes the better the nearer they are to half full, so that a node rises and falls in the order
+// humpOf likes nodes the better the nearer they are to half full, so that a node rises and falls in the order
 // as it is filled, and rates requests by the node's capacity in a way that turns the order of classes about.
-// Node plus Group is between -1,000 and 1,000, less than a task in a domain weighs in host.Score.
-type hump struct{}
-
-func (hump) Node(free, capacity []int64) int64 {
-	return -abs(500 - free[0]*1000/max(capacity[0], 1))
+// Both parts together are between -500 and 250.
+func humpOf(tick func()) placement.Term {
+	return placement.Additive("hump", func(free, capacity []int64) int64 {
+		tick()
+		return -abs(500 - free[0]*1000/max(capacity[0], 1))
+	}, func(request, capacity []int64) int64 {
+		tick()
+		return (request[0] + capacity[0]/7) % 1000 / 4
+	}).Over("cpu")
 }
 
-func (hump) Group(request, capacity []int64) int64 {
-	return (request[0] + capacity[0]/7) % 1000 / 4
+// randomStrategy puts terms of every kind together, in tiers, with weights, tolerances and seeds.
+func randomStrategy(seed uint64) placement.Strategy {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	hump := humpOf(func() {})
+	terms := []func() placement.Term{
+		func() placement.Term { return placement.InUse([]string{"cpu", "memory", "gpu"}[:rng.IntN(4)]...) },
+		func() placement.Term { return hump },
+		func() placement.Term { return hump },
+		func() placement.Term {
+			return placement.Tasks([]string{"zone", "rack", berth.NodeID, "ssd"}[rng.IntN(4)]).Times(int64(rng.IntN(200) - 150))
+		},
+		func() placement.Term { return placement.Tasks("zone").Between(0, 3).Missing(1).Times(-300) },
+		func() placement.Term { return placement.Tasks(berth.NodeID).Times(-int64(1 + rng.IntN(1000))) },
+		func() placement.Term {
+			return placement.Class("cores", func(n *berth.Node) int64 { return n.Capacity["cpu"] / 100 })
+		},
+		func() placement.Term {
+			return placement.Change("left", func(s *placement.State) int64 { return s.Free[0] % 900 })
+		},
+		func() placement.Term { return placement.Preferences().Times(100) },
+		func() placement.Term {
+			rules := []berth.Constraint{
+				constraints.Unique("zone"), constraints.GroupBy("zone"), constraints.MaxPer("rack", 2), constraints.GroupBy("rack").Skew(2),
+				constraints.Unique(berth.NodeID), constraints.GroupBy(berth.NodeID), constraints.Eq("zone", "b"), constraints.In("rack", "r1", "r2"), ceiling{},
+			}
+			return placement.Prefer(rules[rng.IntN(len(rules))]).Times(int64(rng.IntN(500) - 200))
+		},
+	}
+	some := func() (tier []placement.Term) {
+		for range 1 + rng.IntN(3) {
+			tier = append(tier, terms[rng.IntN(len(terms))]().Times(int64(rng.IntN(9)-3)))
+		}
+		return tier
+	}
+	s := placement.Best(some()...)
+	for tiers := rng.IntN(4); ; tiers-- {
+		if rng.IntN(5) == 0 {
+			s = s.Within(int64(rng.IntN(3000)))
+		}
+		if tiers == 0 {
+			break
+		}
+		s = s.Then(some()...)
+	}
+	if rng.IntN(3) == 0 {
+		return s.TiesByID()
+	}
+	return s.Seed(rng.Uint64N(3))
 }
 
 func abs(x int64) int64 { return max(x, -x) }
@@ -420,6 +502,19 @@ func TestExactEqualsExhaustive(t *testing.T) {
 				t.Parallel()
 				for seed := *exactFrom; seed < *exactFrom+seeds; seed++ {
 					total.Add(int64(compare(t, s, seed)))
+				}
+			})
+		}
+	})
+	t.Run("random", func(t *testing.T) {
+		for part := range uint64(8) {
+			t.Run(fmt.Sprint(part), func(t *testing.T) {
+				t.Parallel()
+				for seed := *exactFrom; seed < *exactFrom+seeds; seed++ {
+					own := seed*8 + part
+					s := randomStrategy(own)
+					require.NoError(t, s.Err())
+					total.Add(int64(compare(t, s, own)))
 				}
 			})
 		}

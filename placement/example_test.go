@@ -5,6 +5,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -106,10 +107,10 @@ func ExampleRandom() {
 
 // Func is the shortest way to a strategy. This one likes the nodes with the most cores, whatever is on them.
 func ExampleFunc() {
-	biggest := placement.Func("biggest", func(c *placement.Candidate) int64 {
+	biggest := placement.Best(placement.Func("biggest", func(c *placement.Candidate) int64 {
 		cpu, _ := c.Resource("cpu")
 		return c.Capacity[cpu]
-	})
+	}))
 	show(placement.NewEngine(biggest), 2)
 	// Output:
 	// place web-1 on n3
@@ -168,55 +169,25 @@ func ExampleExhaustive() {
 	// place web-4 on n1
 }
 
-// roomy is a host's own strategy: it spreads over zones and, within them, keeps the most memory free in
-// GiB, on nodes where a task is a small part of the cores.
-type roomy struct{}
-
-func (roomy) String() string { return "roomy" }
-func (roomy) Err() error     { return nil }
-
-// Depends declares the score: the fewest tasks in the zone first, and then, among equals, the sum of Node and
-// Group. Both look at amounts only, which is what Shape says.
-func (r roomy) Depends() placement.Dependence {
-	return placement.Dependence{Shape: true, Domains: []string{"zone"}, Fewest: true, Additive: r}
+// roomy keeps the most memory free in GiB, on nodes where a task is a small part of the memory.
+func roomy() placement.Term {
+	return placement.Additive("roomy", func(free, capacity []int64) int64 {
+		return free[0] >> 20
+	}, func(request, capacity []int64) int64 {
+		return -request[0]>>20 - 1000*request[0]/max(capacity[0], 1)
+	}).Over("memory")
 }
 
-func (r roomy) Score(c *placement.Candidate) int64 {
-	tasks := c.Tasks[0]
-	if tasks < 0 || tasks > placement.MostTasks {
-		tasks = placement.MostTasks
-	}
-	const most = 1 << 40 // more than Node and Group differ by
-	return r.Node(c.Free, c.Capacity) + r.Group(c.Request, c.Capacity) - int64(tasks)*most
-}
-
-// Node adds up what is free of everything, in thousandths of the capacity.
-func (roomy) Node(free, capacity []int64) (score int64) {
-	for i, c := range capacity {
-		if c > 0 {
-			score += free[i] / (c/1000 + 1)
-		}
-	}
-	return score
-}
-
-// Group takes off what the task will take.
-func (roomy) Group(request, capacity []int64) (score int64) {
-	for i, c := range capacity {
-		if c > 0 {
-			score -= request[i] / (c/1000 + 1)
-		}
-	}
-	return score
-}
-
-// A strategy is four methods. What Depends declares lets the engine keep an order of nodes instead of
-// asking about each.
-func ExampleStrategy() {
-	show(placement.NewEngine(roomy{}), 4)
+// A host's own strategy is a list of terms. What each declares lets the engine keep an order of nodes instead of asking
+// about each; the reference asks, and picks the same.
+func ExampleBest() {
+	s := placement.Best(placement.Tasks("zone").Times(-1)).Then(roomy())
+	fmt.Println(s)
+	show(placement.NewEngine(s), 4)
 	fmt.Println("the reference:")
-	show(placement.NewExhaustive(roomy{}), 4)
+	show(placement.NewExhaustive(s), 4)
 	// Output:
+	// -1 tasks(zone), then roomy
 	// place web-1 on n3
 	// place web-2 on n1
 	// place web-3 on n3
@@ -226,4 +197,50 @@ func ExampleStrategy() {
 	// place web-2 on n1
 	// place web-3 on n3
 	// place web-4 on n1
+}
+
+// Terms add up within a tier: here a task of the group in the zone is as bad as half a node in use is good.
+func ExampleTerm_Times() {
+	s := placement.Best(placement.InUse(), placement.Tasks("zone").Times(-placement.Resolution/2))
+	show(placement.NewEngine(s), 4)
+	// Output:
+	// place web-1 on n2
+	// place web-2 on n2
+	// place web-3 on n3
+	// place web-4 on n3
+}
+
+// Whatever is within an eighth of the fullest node counts as fullest, and of these the shuffle takes one.
+func ExampleStrategy_Within() {
+	s := placement.BinPack().Within(placement.Resolution / 8)
+	fmt.Println(s)
+	show(placement.NewEngine(s), 4)
+	// Output:
+	// binpack within 131072
+	// place web-1 on n2
+	// place web-2 on n2
+	// place web-3 on n1
+	// place web-4 on n1
+}
+
+// What the group prefers comes before the score, unless the strategy gives it another place: here it is worth a
+// quarter of a node.
+func ExamplePreferences() {
+	s := placement.Best(placement.InUse(), placement.Preferences().Times(placement.Resolution/4))
+	web := berth.NewGroup("web", berth.GroupSpec{
+		Request: berth.Resources{"cpu": 2000, "memory": 8 << 30},
+		Prefer:  []berth.Preference{{Weight: 1, Rule: constraints.Unique("zone")}},
+	})
+	p := placement.NewEngine(s)
+	p.Start(halfFull())
+	for _, t := range web.Tasks(3) {
+		op, _ := p.Place(t)
+		fmt.Println(op)
+	}
+	fmt.Println(p.Score(web.Task("web-4"), "n3"))
+	// Output:
+	// place web-1 on n2
+	// place web-2 on n2
+	// place web-3 on n3
+	// 262144 = in-use() 262144 + 262144 x preferences 0 true
 }

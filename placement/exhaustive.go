@@ -1,6 +1,9 @@
 package placement
 
 import (
+	"math"
+	"slices"
+
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/checked"
@@ -15,12 +18,14 @@ type Exhaustive struct {
 	policy  *policy // nil in the zero value
 	fork    *cluster.Fork
 	store   *store.Store
-	cand    Candidate
-	picked  map[string]bool // tasks placed by this plan
-	inCover bool            // whether Cover is under way, whose caller may not call from within
+	rater   rater
+	group   *berth.Group     // of the task that is placed, and
+	here    cluster.NodeView // the node that is rated
+	picked  map[string]bool  // tasks placed by this plan
+	inCover bool             // whether Cover is under way, whose caller may not call from within
 }
 
-// NewExhaustive returns a reference picker for a strategy; nil is BinPack.
+// NewExhaustive returns a reference picker for a strategy.
 func NewExhaustive(s Strategy) *Exhaustive {
 	e := &Exhaustive{policy: policyOf(s)}
 	e.Start(nil)
@@ -33,7 +38,7 @@ func (e *Exhaustive) Start(s *cluster.Snapshot) {
 		return
 	}
 	if e.policy == nil {
-		e.policy = policyOf(nil)
+		e.policy = policyOf(Strategy{})
 	}
 	e.store = (*store.View)(orEmpty(s)).Shown().Fork()
 	e.fork = (*cluster.Fork)(checked.Over(e.store))
@@ -52,25 +57,44 @@ func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 	if e.ready(); e.inCover || t.Group.Err() != nil {
 		return berth.Op{}, false
 	}
-	var best cluster.NodeView
-	var bestPreferred, bestScore int64
-	found := false
-	e.begin(t)
-	for n := range e.fork.Nodes() {
-		if !e.fork.Fits(t.Group, n) {
-			continue
-		}
-		node := n.Node()
-		preferred := fit.Preferred(t.Group, &node)
-		score := e.score(n, t)
-		if !found || preferred > bestPreferred || preferred == bestPreferred && score > bestScore {
-			best, bestPreferred, bestScore, found = n, preferred, score, true
-		}
+	all := e.candidates(t)
+	for i := range e.policy.tiers {
+		all = best(all, i, &e.policy.tiers[i])
 	}
-	if !found {
+	if len(all) == 0 {
 		return berth.Op{}, false
 	}
-	return e.take(t, best.ID())
+	first := slices.MinFunc(all, func(a, b rated) int { return e.policy.compareTies(a.node.ID(), b.node.ID()) })
+	return e.take(t, first.node.ID())
+}
+
+// rated is a node that can take a task, and the sum of each tier.
+type rated struct {
+	node cluster.NodeView
+	sums []int64
+}
+
+// candidates rates every node that can take a task.
+func (e *Exhaustive) candidates(t berth.Task) (all []rated) {
+	e.begin(t)
+	for n := range e.fork.Nodes() {
+		if e.fork.Fits(t.Group, n) {
+			sums := make([]int64, len(e.policy.tiers))
+			e.stand(n)
+			e.rater.rate(e, sums)
+			all = append(all, rated{n, sums})
+		}
+	}
+	return all
+}
+
+// best returns those that count as the best of a tier.
+func best(all []rated, i int, of *tier) []rated {
+	most := int64(math.MinInt64)
+	for _, r := range all {
+		most = max(most, r.sums[i])
+	}
+	return slices.DeleteFunc(all, func(r rated) bool { return r.sums[i] < of.least(most) })
 }
 
 func (e *Exhaustive) take(t berth.Task, node string) (berth.Op, bool) {
@@ -82,46 +106,76 @@ func (e *Exhaustive) take(t berth.Task, node string) (berth.Op, bool) {
 	return op, true
 }
 
+// begin turns to a task, and stand to a node for it.
 func (e *Exhaustive) begin(t berth.Task) {
-	e.cand.names = e.store.Dims()
-	e.cand.task = t
-	e.cand.Request = make([]int64, len(e.cand.names))
+	names := e.store.Dims()
+	request := make([]int64, len(names))
 	for name, q := range t.Group.Cost() {
 		if d, ok := e.store.DimOf(name); ok {
-			e.cand.Request[d] = q
+			request[d] = q
 		}
 	}
+	e.rater.policy, e.group = e.policy, t.Group
+	e.rater.aim(t, names, request)
 }
 
-func (e *Exhaustive) score(n cluster.NodeView, t berth.Task) int64 {
+func (e *Exhaustive) stand(n cluster.NodeView) {
 	row, _ := e.store.FindNode(n.ID())
-	dims := len(e.cand.names)
-	e.cand.node = n.ID()
-	e.cand.Free = e.store.Free(row)[:dims]
-	e.cand.Capacity = append(e.cand.Capacity[:0], e.store.Node(row).Node.Capacity()...)
-	for len(e.cand.Capacity) < dims {
-		e.cand.Capacity = append(e.cand.Capacity, 0)
+	c, node := &e.rater.cand, e.store.Node(row).Node
+	dims := len(c.names)
+	e.here, c.id, c.node = n, n.ID(), node
+	c.Free = e.store.Free(row)[:dims]
+	c.Capacity = append(c.Capacity[:0], node.Capacity()...)
+	for len(c.Capacity) < dims {
+		c.Capacity = append(c.Capacity, 0)
 	}
-	e.cand.Tasks = e.cand.Tasks[:0]
-	for _, key := range e.policy.depends.Domains {
-		e.cand.Tasks = append(e.cand.Tasks, e.tasksIn(n, t.Group, key))
-	}
-	return e.policy.strategy.Score(&e.cand)
 }
 
-// tasksIn counts the group's tasks in a node's domain by walking them all.
-func (e *Exhaustive) tasksIn(n cluster.NodeView, g *berth.Group, key string) int {
-	here, ok := n.Attribute(key)
+// preferred adds up the weights of the group's preferences that hold here.
+func (e *Exhaustive) preferred() int64 {
+	sum := fit.Preferred(e.group, e.rater.cand.node.Spec)
+	for _, p := range e.group.Requirements().Prefer {
+		if _, ofDomain := p.Rule.(berth.DomainRule); ofDomain && e.allows(p.Rule) {
+			sum += p.Weight
+		}
+	}
+	return sum
+}
+
+func (e *Exhaustive) holds(t *Term) bool { return e.allows(t.rule) }
+
+// allows reports whether a rule would hold for one more task of the group here, as one about the node's attributes, about
+// domains, or both.
+func (e *Exhaustive) allows(rule berth.Constraint) bool {
+	ofNode, isOfNode := rule.(berth.NodeRule)
+	ofDomain, isOfDomain := rule.(berth.DomainRule)
+	if isOfNode && !ofNode.Allows(e.rater.cand.node.Spec) {
+		return false
+	}
+	if !isOfDomain {
+		return isOfNode
+	}
+	var domains berth.Domains
+	if ofDomain.Even() {
+		domains = e.fork.Domains(e.group, ofDomain.Domain())
+	}
+	n := e.tasksIn(ofDomain.Domain())
+	return n >= 0 && n < ofDomain.Limit(domains)
+}
+
+// tasksIn counts the group's tasks in the node's domain by walking them all.
+func (e *Exhaustive) tasksIn(attribute string) int {
+	here, ok := e.here.Attribute(attribute)
 	if !ok {
 		return -1
 	}
 	count := 0
-	for t := range e.fork.Group(g.Name()) {
+	for t := range e.fork.Group(e.group.Name()) {
 		if t.Node == "" {
 			continue
 		}
 		on, _ := e.fork.Node(t.Node)
-		if v, ok := on.Attribute(key); ok && v == here {
+		if v, ok := on.Attribute(attribute); ok && v == here {
 			count++
 		}
 	}

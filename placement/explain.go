@@ -325,7 +325,7 @@ func (x *explainer) weigh(row uint32, count bool) {
 		x.nearest, x.near, x.found = row, near, true
 		return
 	}
-	if c := near.Compare(x.near); c < 0 || c == 0 && x.mirror.rows[row].rank < x.mirror.rows[x.nearest].rank {
+	if c := near.Compare(x.near); c < 0 || c == 0 && x.mirror.ranks[row] < x.mirror.ranks[x.nearest] {
 		x.nearest, x.near = row, near
 	}
 }

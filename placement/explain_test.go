@@ -183,7 +183,7 @@ func TestExplainTasksOnEveryNode(t *testing.T) {
 		require.NoError(t, f.AddNodes(n))
 	}
 	g := request("g", 500, 1, constraints.UniqueNode(), constraints.NotEq("zone", "z2"))
-	x := &explained{pair: pairOf(nil)}
+	x := &explained{pair: pairOf(placement.Strategy{})}
 	x.engine.Start(f.Snapshot())
 	x.reference.Start(f.Snapshot())
 	for i := range 6 {
@@ -206,7 +206,7 @@ func TestExplainGreatShortfalls(t *testing.T) {
 		g := request("load"+n.ID, load, load)
 		require.NoError(t, f.Adopt(g.Task(g.Name()), n.ID, nil, berth.Running))
 	}
-	x := &explained{pair: pairOf(nil)}
+	x := &explained{pair: pairOf(placement.Strategy{})}
 	x.engine.Start(f.Snapshot())
 	x.reference.Start(f.Snapshot())
 	for range 3 {

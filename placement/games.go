@@ -1,9 +1,6 @@
 package placement
 
-import (
-	"cmp"
-	"math/bits"
-)
+import "math/bits"
 
 // Where classes are many, as they are if a strategy spreads over racks, a search does not look at each for each task: it
 // keeps a winner tree of them. Each class is in it with its best row, or with a row that does not exist and is at least
@@ -63,17 +60,22 @@ func (s *search) playAll() {
 	k.tree.play(s)
 }
 
-// better is the judge of the games.
-func (s *search) better(i, j int32) bool {
-	a, b := &s.contenders[i], &s.contenders[j]
-	c := s.outranks(a, b)
-	if c == 0 {
-		if c = cmp.Compare(a.score, b.score); c == 0 {
-			c = cmp.Compare(s.rankOf(b), s.rankOf(a))
+// playing reports whether the contenders are in games. Where the group prefers by domains of its own, of which no layout
+// of classes knows, they are not.
+func (s *search) playing() bool {
+	if len(s.contenders) < manyContenders {
+		return false
+	}
+	for i := range s.soft {
+		if s.soft[i].term == nil {
+			return false
 		}
 	}
-	return c >= 0
+	return true
 }
+
+// better is the judge of the games.
+func (s *search) better(i, j int32) bool { return s.compare(&s.contenders[i], &s.contenders[j]) >= 0 }
 
 // rankOf returns the rank of the row that a contender is in with.
 func (s *search) rankOf(c *contender) uint32 {

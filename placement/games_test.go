@@ -18,8 +18,8 @@ import (
 func TestSpreadOverManyDomains(t *testing.T) {
 	s := snapshotOf(t, ofRacks(1000, 250)...)
 	for _, strategy := range []placement.Strategy{
-		placement.Spread("rack"), placement.Spread("rack", berth.NodeID), placement.Spread(berth.NodeID, "rack"),
-		placement.Spread("zone", "rack"), placement.Spread("rack", "zone"),
+		placement.Spread("rack").TiesByID(), placement.Spread("rack", berth.NodeID).TiesByID(), placement.Spread(berth.NodeID, "rack").TiesByID(),
+		placement.Spread("zone", "rack").TiesByID(), placement.Spread("rack", "zone").TiesByID(),
 	} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			engine := placement.NewEngine(strategy)
@@ -39,8 +39,8 @@ func TestSpreadOverManyDomains(t *testing.T) {
 func TestNodesInTurn(t *testing.T) {
 	s := snapshotOf(t, ofRacks(300, 50)...)
 	for _, strategy := range []placement.Strategy{
-		placement.Spread(berth.NodeID), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID, "zone"),
-		placement.Spread("rack", berth.NodeID), placement.Spread(berth.NodeID, "rack"),
+		placement.Spread(berth.NodeID).TiesByID(), placement.Spread("zone", berth.NodeID).TiesByID(), placement.Spread(berth.NodeID, "zone").TiesByID(),
+		placement.Spread("rack", berth.NodeID).TiesByID(), placement.Spread(berth.NodeID, "rack").TiesByID(),
 	} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			for _, rules := range [][]berth.Constraint{nil, {constraints.GroupBy(berth.NodeID)}, {constraints.GroupBy("rack").Skew(2)}} {

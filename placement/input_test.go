@@ -2,12 +2,14 @@ package placement_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -19,7 +21,12 @@ func pickers(s placement.Strategy) map[string]func() placement.Picker {
 	}
 }
 
+func flat(_, _ []int64) int64 { return 0 }
+
 func TestErrOfStrategies(t *testing.T) {
+	state := placement.Change("state", func(*placement.State) int64 { return 1 })
+	assert.NoError(t, placement.Best(state.Times(1<<18)).Then(state.Times(-1<<18)).Err(), "2^44 times 2^18 in each tier")
+	assert.NoError(t, placement.Best(state.Between(-5, 4).Times(math.MinInt64/16)).Err(), "5/8 of 2^62")
 	for _, s := range strategies() {
 		assert.NoError(t, s.Err(), "%v", s)
 		assert.NotEmpty(t, s.String())
@@ -28,11 +35,29 @@ func TestErrOfStrategies(t *testing.T) {
 		strategy placement.Strategy
 		faults   []string
 	}{
-		{placement.Spread("a", "b", "c"), []string{"more than two"}},
 		{placement.Spread("a", "a"), []string{`"a"`}},
 		{placement.Spread(""), []string{`""`}},
-		{placement.Spread("", "x", "x"), []string{"more than two", `""`, `"x"`}},
-		{placement.Func("mine", nil), []string{`"mine"`, "no function"}},
+		{placement.Spread("", "x", "x"), []string{`""`, `"x"`}},
+		{placement.Best(placement.Func("mine", nil)), []string{`"mine"`, "no function"}},
+		{placement.Best(placement.Class("c", nil), placement.OfState("s", nil), placement.Change("d", nil), placement.Additive("a", nil, nil)),
+			[]string{`"c": no function`, `"s": no function`, `"d": no function`, `"a": no function`}},
+		{placement.Best(placement.Term{}), []string{"not made by any of its functions"}},
+		{placement.Best(placement.Tasks("")), []string{"no attribute"}},
+		{placement.Best(placement.InUse("cpu", "cpu", "")), []string{`resource "cpu"`, `resource ""`}},
+		{placement.BinPack("x", "x"), []string{`resource "x"`}},
+		{placement.Best(placement.Prefer(nil)), []string{"no rule"}},
+		{placement.Best(placement.Prefer(constraints.Tolerate("a", "b"))), []string{"neither a rule about a node's attributes nor about domains"}},
+		{placement.Best(placement.Prefer(constraints.MaxPer("zone", 0))), []string{"limit"}},
+		{placement.Best(placement.Preferences().Between(0, 1)), []string{"not of preferences"}},
+		{placement.Best(placement.InUse().Missing(1)), []string{"only Tasks has it"}},
+		{placement.Best(placement.InUse().Reads("a"), placement.InUse().Counts("a"), placement.Tasks("a").Over("cpu")), []string{"reads:", "counts:", "over:"}},
+		{placement.Best(placement.InUse().Between(2, 1)), []string{"between 2 and 1"}},
+		{placement.Best(placement.InUse()).Within(-1), []string{"tolerance of -1"}},
+		{placement.Best(placement.InUse().Times(math.MaxInt64).Times(2)), []string{"a weight of 9223372036854775807 times 2"}},
+		// 2^44 x 2 parts x 2^18 is more than 2^62; of one part it is as much, which may be, and a term more is too much.
+		{placement.Best(placement.Additive("a", flat, flat).Times(1 << 18)), []string{"beyond 2^62"}},
+		{placement.Best(state.Times(1<<18), placement.Tasks("zone")), []string{"beyond 2^62"}},
+		{placement.Best(state.Times(math.MinInt64+1), state.Times(math.MinInt64+1)), []string{"beyond 2^62"}},
 	} {
 		err := c.strategy.Err()
 		require.Error(t, err, "%v", c.strategy)
@@ -42,17 +67,6 @@ func TestErrOfStrategies(t *testing.T) {
 	}
 }
 
-// faulty declares one thing and scores by it, whatever Err says.
-func faulty(domains ...string) placement.Strategy {
-	return host{name: "faulty", depends: placement.Dependence{Shape: true, Domains: domains, Fewest: true, Additive: flat{}}, additive: flat{}}
-}
-
-// flat rates all alike.
-type flat struct{}
-
-func (flat) Node(_, _ []int64) int64  { return 0 }
-func (flat) Group(_, _ []int64) int64 { return 0 }
-
 // TestFaultyStrategiesDoNotPanic: pickers may be made of what Err would have refused.
 func TestFaultyStrategiesDoNotPanic(t *testing.T) {
 	a, b := plain("a", 1000, 1000), plain("b", 1000, 1000)
@@ -60,15 +74,19 @@ func TestFaultyStrategiesDoNotPanic(t *testing.T) {
 	b.Attributes = berth.Attributes{"x": 2}
 	s := snapshotOf(t, a, b)
 	for name, strategy := range map[string]placement.Strategy{
-		"nil":               nil,
-		"no function":       placement.Func("mine", nil),
+		"zero":              {},
+		"no function":       placement.Best(placement.Func("mine", nil), placement.Class("c", nil), placement.OfState("s", nil), placement.Additive("a", nil, nil)),
+		"zero term":         placement.Best(placement.Term{}, placement.Term{}.Times(3)).Then(),
+		"no rule":           placement.Best(placement.Prefer(nil), placement.Prefer(constraints.TolerateKey("a"))),
+		"negative within":   placement.Best(placement.InUse()).Within(math.MinInt64),
+		"wide within":       placement.Best(placement.InUse()).Within(math.MaxInt64),
+		"overflow":          placement.Best(placement.InUse().Times(math.MaxInt64), placement.InUse("cpu").Times(math.MaxInt64), placement.Tasks("x").Times(math.MinInt64)),
+		"no resource":       placement.BinPack("no", "", "no").Over("neither"),
 		"three attributes":  placement.Spread("x", "y", "z"),
 		"given twice":       placement.Spread("x", "x"),
 		"empty attribute":   placement.Spread(""),
-		"domains twice":     faulty("x", "x"),
-		"node twice":        faulty(berth.NodeID, berth.NodeID),
-		"an empty domain":   faulty(""),
-		"many more domains": faulty("a", "b", "c", "d", "e"),
+		"node twice":        placement.Spread(berth.NodeID, berth.NodeID),
+		"many more domains": placement.Spread("a", "b", "c", "d", "e"),
 	} {
 		for kind := range pickers(placement.BinPack()) {
 			t.Run(name+" "+kind, func(t *testing.T) {

@@ -27,7 +27,9 @@ type mirror struct {
 
 	free      []int64    // row x width: what is free; the dimensions without a name are right where the row has a class
 	rows      []rowState // by row
-	ranks     []uint32   // by row: its index in order; the view's own, which rows have copies of
+	ranks     []uint32   // by row: its index in order; the view's own
+	ties      []uint32   // by row: its index in the order of nodes that are equally good, which rows have copies of
+	shuffle   *shuffle   // that order, if it is not that of IDs
 	devices   [][]int64  // by row: the free units of each device; nil if no node has devices
 	ports     [][]uint16 // by row: the ports in use, ascending; nil if no node has any
 	described uint64     // how often a node came, went or was described anew
@@ -42,7 +44,7 @@ type mirror struct {
 type rowState struct {
 	node    *store.Node // nil if there is none
 	id      string      // of the node, once it has a class
-	rank    uint32      // its index in the order of node IDs
+	rank    uint32      // its index in the order of nodes that are equally good
 	visited uint32      // the last pass that visited the row
 
 	// Of the index of classes.
@@ -138,14 +140,19 @@ func (m *mirror) grow(rows int) {
 	}
 }
 
-// rankAll gives every row its rank, and reports whether any has changed.
+// rankAll gives every row its ranks, and reports whether any has changed.
 func (m *mirror) rankAll() bool {
 	ranks := m.view.Rank()
 	if len(ranks) == len(m.ranks) && (len(ranks) == 0 || &ranks[0] == &m.ranks[0]) {
 		return false
 	}
 	m.ranks = ranks
-	for row, rank := range ranks {
+	m.ties = ranks
+	if m.shuffle != nil {
+		m.shuffle.update(m.view)
+		m.ties = m.shuffle.ranks
+	}
+	for row, rank := range m.ties {
 		m.rows[row].rank = rank
 	}
 	return true

@@ -146,7 +146,7 @@ func (x *explainer) isPast(need store.Need, here entry) bool {
 	near := x.near
 	near.Short, near.Need = uint64(explain.Shortfall(need.Amount, here.key)), uint64(need.Amount)
 	c := near.Compare(x.near)
-	return c > 0 || c == 0 && near.Short < math.MaxInt64 && here.rank > x.mirror.rows[x.nearest].rank
+	return c > 0 || c == 0 && near.Short < math.MaxInt64 && here.rank > x.mirror.ranks[x.nearest]
 }
 
 // findByBounds finds the nearest miss wherever it is, passing by chunks and blocks that cannot have it.
@@ -159,7 +159,7 @@ func (x *explainer) findByBounds() {
 			for b := range c.filled {
 				if x.found {
 					near := x.nearestOf(x.rules[i], c.mostOf(b)).Compare(x.near)
-					if near > 0 || near == 0 && c.lowest(b) >= x.mirror.rows[x.nearest].rank {
+					if near > 0 || near == 0 && c.lowest(b, x.mirror.ranks) >= x.mirror.ranks[x.nearest] {
 						continue
 					}
 				}

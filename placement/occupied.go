@@ -4,21 +4,21 @@ import "cmp"
 
 // Where a strategy counts tasks by node, the nodes of a class that have tasks of the group, the occupied ones, come
 // after those that have none. So searches pass them by, and when one has found that no other is left, they are kept in a
-// heap: the one with the fewest tasks first, and of those the one with the highest score. Only a task that goes to a
+// heap: the one with the fewest tasks first, and of those the one with the highest key. Only a task that goes to a
 // node moves it there, and then it is the first.
 
 type occupiedRow struct {
 	tasks int // of the group, as far as MostTasks
-	score int64
+	key   int64
 	row   uint32
 }
 
 func (s *search) compareOccupied(a, b occupiedRow) int {
-	return cmp.Or(cmp.Compare(a.tasks, b.tasks), cmp.Compare(b.score, a.score), cmp.Compare(s.mirror.rows[a.row].rank, s.mirror.rows[b.row].rank))
+	return cmp.Or(cmp.Compare(a.tasks, b.tasks), cmp.Compare(b.key, a.key), cmp.Compare(s.mirror.rows[a.row].rank, s.mirror.rows[b.row].rank))
 }
 
-func (s *search) occupiedRow(c *contender, row uint32) occupiedRow {
-	return occupiedRow{min(s.counts.on(row), MostTasks), s.classes.rate(row) + c.term, row}
+func (s *search) occupiedRow(row uint32) occupiedRow {
+	return occupiedRow{min(s.counts.on(row), MostTasks), s.classes.rate(row), row}
 }
 
 // useOccupied turns to the occupied nodes of a class in which no other can be used: O(its nodes), or O(all that are
@@ -28,13 +28,13 @@ func (s *search) useOccupied(c *contender) {
 	if k := s.classes.all[c.class]; k.members < len(s.own.hosts) {
 		for row := range k.all() {
 			if s.counts.on(row) > 0 {
-				c.hosts = append(c.hosts, s.occupiedRow(c, row))
+				c.hosts = append(c.hosts, s.occupiedRow(row))
 			}
 		}
 	} else {
 		for _, h := range s.own.hosts {
 			if h.tasks > 0 && s.mirror.rows[h.row].class == c.class {
-				c.hosts = append(c.hosts, s.occupiedRow(c, h.row))
+				c.hosts = append(c.hosts, s.occupiedRow(h.row))
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func (s *search) useOccupied(c *contender) {
 
 // placedOnOccupied notes that the first of the occupied nodes has one more task.
 func (s *search) placedOnOccupied(c *contender) {
-	c.hosts[0] = s.occupiedRow(c, c.row)
+	c.hosts[0] = s.occupiedRow(c.row)
 	s.sift(c.hosts, 0)
 	s.firstOccupied(c)
 }
@@ -56,7 +56,7 @@ func (s *search) placedOnOccupied(c *contender) {
 func (s *search) firstOccupied(c *contender) {
 	for len(c.hosts) > 0 {
 		if h := c.hosts[0]; s.fits(h.row) && s.usable(h.row) && !(s.even && s.isOverLimit(h.row)) {
-			c.found, c.row, c.score = true, h.row, h.score
+			c.found, c.row, c.key = true, h.row, h.key
 			return
 		}
 		last := len(c.hosts) - 1

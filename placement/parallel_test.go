@@ -47,10 +47,11 @@ func TestSamePlanAtAnyParallelism(t *testing.T) {
 		nodes[i].Ports = []berth.PortRange{{First: 8000, Last: 8001}}
 	}
 	s := snapshotOf(t, nodes...)
-	own := func(name string, d placement.Dependence) placement.Strategy { return host{name, d, hump{}} }
+	left := placement.Change("left", func(s *placement.State) int64 { return s.Free[0] % 7000 })
+	counting := placement.Func("counting", func(c *placement.Candidate) int64 { return int64(-c.Tasks[0]*3 - c.Tasks[1]) })
 	for _, strategy := range []placement.Strategy{
-		placement.Random(3), own("nothing", placement.Dependence{}), own("shape", placement.Dependence{Shape: true}),
-		own("domains", placement.Dependence{Shape: true, Domains: []string{"rack", berth.NodeID}, Additive: hump{}}),
+		placement.Random(3), placement.Best(left), placement.Best(left).Within(500).Seed(5),
+		placement.Best(counting.Counts("rack", berth.NodeID)).Then(placement.InUse()),
 	} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			plan := func(p placement.Picker) (nodes []string) {
@@ -82,7 +83,7 @@ func TestSamePlanAtAnyParallelism(t *testing.T) {
 // node, go to it, then to those one away, the lower ID first, and so on.
 func TestBestOfAllParts(t *testing.T) {
 	for _, middle := range []int{0, 1499, 1500, 2999, 3000, manyRows - 1} {
-		near := placement.Func("near", func(c *placement.Candidate) int64 {
+		near := ofFunc("near", func(c *placement.Candidate) int64 {
 			i, err := strconv.Atoi(c.Node()[len("node-"):])
 			assert.NoError(t, err)
 			return -abs(int64(i - middle))
@@ -121,7 +122,7 @@ func TestPanicsAreTheCallers(t *testing.T) {
 	for _, bad := range [][]string{{"node-000000"}, {"node-008191"}, {"node-001700", "node-004000"}, {"node-003100", "node-003200", "node-008191"}} {
 		withProcs(t, 4, func(t *testing.T) {
 			armed := true
-			engine := placement.NewEngine(placement.Func("mined", func(c *placement.Candidate) int64 {
+			engine := placement.NewEngine(ofFunc("mined", func(c *placement.Candidate) int64 {
 				for _, id := range bad {
 					if armed && c.Node() == id {
 						panic(id)
@@ -150,7 +151,7 @@ func TestExitIsTheCallers(t *testing.T) {
 			returned, done := false, make(chan bool)
 			go func() {
 				defer close(done)
-				engine := placement.NewEngine(placement.Func("exit", func(c *placement.Candidate) int64 {
+				engine := placement.NewEngine(ofFunc("exit", func(c *placement.Candidate) int64 {
 					if strategy(c.Node()) {
 						runtime.Goexit()
 					}
@@ -164,4 +165,9 @@ func TestExitIsTheCallers(t *testing.T) {
 			assert.False(t, returned)
 		}
 	})
+}
+
+// ofFunc is the strategy of a function alone, lowest IDs first.
+func ofFunc(name string, rate func(c *placement.Candidate) int64) placement.Strategy {
+	return placement.Best(placement.Func(name, rate)).TiesByID()
 }

@@ -1,55 +1,156 @@
 package placement
 
 import (
-	"reflect"
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
 )
 
-// policy is a strategy and what follows from what it declares. It never changes.
+// policy is a strategy and what follows from what its terms declare. It never changes.
 type policy struct {
-	strategy   Strategy
-	depends    Dependence
+	strategy Strategy
+	tiers    []tier // the strategy's, and the place of the preferences
+
 	ordered    bool     // whether one order of the nodes of a class serves every request
-	byNode     bool     // whether the strategy counts tasks by node
-	attributes []string // the other attributes it counts tasks by, each once
-	counted    []int    // by the strategy's Domains: the index in attributes, or onNode
+	static     bool     // whether what all terms say follows from the node's state, its class and the request
+	tolerant   bool     // whether a tier has a tolerance
+	keyed      int      // if ordered, the tier with the additive terms; the last if there are none
+	byNode     bool     // whether tasks are counted by node
+	nodeTier   int      // if so and ordered, the tier that counts them
+	attributes []string // the other attributes that tasks are counted by, each once
+	reads      []string // the attributes that terms look at
+	rules      []*Term  // the terms of rules
 }
 
-// onNode stands for berth.NodeID in policy.counted.
+// onNode stands for berth.NodeID where attributes are given by their places.
 const onNode = -1
 
-// policyOf returns the policy of a strategy; none, or a nil pointer, is BinPack.
+// policyOf returns the policy of a strategy.
 func policyOf(s Strategy) *policy {
-	if isNil(s) {
-		s = BinPack()
+	s = s.given()
+	p := &policy{strategy: s, tiers: s.tiers, keyed: -1, nodeTier: -1, ordered: true, static: true}
+	if !p.mentions(preferencesTerm) {
+		p.tiers = append([]tier{{terms: []Term{Preferences()}}}, s.tiers...)
 	}
-	p := &policy{strategy: s, depends: s.Depends()}
-	if isNil(p.depends.Additive) {
-		p.depends.Additive = nil
-	}
-	p.ordered = p.depends.Shape && p.depends.Additive != nil && (len(p.depends.Domains) == 0 || p.depends.Fewest)
-	for _, name := range p.depends.Domains {
-		at := onNode
-		if name == berth.NodeID {
-			p.byNode = true
-		} else if at = slices.Index(p.attributes, name); at < 0 {
-			at = len(p.attributes)
-			p.attributes = append(p.attributes, name)
+	for i := range p.tiers {
+		p.tolerant = p.tolerant || p.tiers[i].within > 0
+		for j := range p.tiers[i].terms {
+			p.take(i, &p.tiers[i].terms[j])
 		}
-		p.counted = append(p.counted, at)
 	}
+	if p.keyed < 0 {
+		p.keyed = len(p.tiers) - 1
+	}
+	if p.byNode {
+		p.ordered = p.ordered && p.nodesComeLast()
+	}
+	p.ordered = p.ordered && !p.tolerant
 	return p
 }
 
-// isNil reports whether an interface holds nothing to call: nothing at all, or a pointer or function that is nil.
-func isNil(v any) bool {
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func:
-		return r.IsNil()
+// mentions reports whether there is a term of a kind.
+func (p *policy) mentions(k kind) bool {
+	for i := range p.tiers {
+		if slices.ContainsFunc(p.tiers[i].terms, func(t Term) bool { return t.kind == k }) {
+			return true
+		}
 	}
 	return false
+}
+
+// take notes what a term of a tier declares.
+func (p *policy) take(tier int, t *Term) {
+	switch t.kind {
+	case classTerm:
+		p.reads = append(p.reads, t.attributes...)
+	case stateTerm:
+		p.reads = append(p.reads, t.attributes...)
+		p.ordered = false
+	case tasksTerm:
+		p.count(t.attributes)
+		p.static = false
+		if t.attributes[0] == berth.NodeID {
+			p.ordered = p.ordered && p.nodeTier < 0
+			p.nodeTier = tier
+		}
+	case freeTerm:
+		p.count(t.attributes)
+		p.ordered, p.static = false, false
+	case inUseTerm, additiveTerm:
+		p.ordered = p.ordered && (p.keyed < 0 || p.keyed == tier)
+		p.keyed = tier
+	case ruleTerm:
+		p.rules = append(p.rules, t)
+		if r, ok := t.rule.(berth.NodeRule); ok {
+			p.reads = append(p.reads, r.Reads()...)
+			p.ordered = p.ordered && len(r.Reads()) > 0
+		}
+		if r, ok := t.rule.(berth.DomainRule); ok {
+			_, both := t.rule.(berth.NodeRule)
+			p.count([]string{r.Domain()})
+			p.static = false
+			p.ordered = p.ordered && !both && r.Domain() != berth.NodeID
+		}
+	}
+}
+
+// count notes that tasks are counted by attributes.
+func (p *policy) count(attributes []string) {
+	for _, name := range attributes {
+		switch {
+		case name == berth.NodeID:
+			p.byNode = true
+		case !slices.Contains(p.attributes, name):
+			p.attributes = append(p.attributes, name)
+		}
+	}
+}
+
+// counts reports whether any term counts tasks.
+func (p *policy) counts() bool { return p.byNode || len(p.attributes) > 0 }
+
+// place returns the place of a counted attribute.
+func (p *policy) place(attribute string) int {
+	if attribute == berth.NodeID {
+		return onNode
+	}
+	return slices.Index(p.attributes, attribute)
+}
+
+// nodesComeLast reports whether, of the nodes of a class, those with a task of the group come after those without one: what
+// tells them apart before is alike for the class, and the fewer tasks are the better.
+func (p *policy) nodesComeLast() bool {
+	if p.nodeTier < 0 || p.nodeTier >= p.keyed && p.tiers[p.keyed].additive() {
+		return false
+	}
+	return !slices.ContainsFunc(p.tiers[p.nodeTier].terms, func(t Term) bool {
+		return t.kind == tasksTerm && t.attributes[0] == berth.NodeID && (t.weight >= 0 || t.lo > 0 || t.hi < MostTasks)
+	})
+}
+
+// additive reports whether the tier has an additive term.
+func (t *tier) additive() bool {
+	return slices.ContainsFunc(t.terms, func(t Term) bool { return t.isAdditive() })
+}
+
+// better reports whether the sums of one candidate are better than those of another, tier by tier; equal is neither.
+func compareSums(a, b []int64) int {
+	for i := range a {
+		switch {
+		case a[i] > b[i]:
+			return 1
+		case a[i] < b[i]:
+			return -1
+		}
+	}
+	return 0
+}
+
+// least returns the least sum of a tier that counts as its best.
+func (t *tier) least(best int64) int64 {
+	if best < math.MinInt64+t.within {
+		return math.MinInt64
+	}
+	return best - t.within
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/fit"
 )
 
 // rankings serve strategies of Shape for which no order of a class serves: of each shape that was asked for, every
@@ -26,12 +25,15 @@ type ranking struct {
 	mirror *mirror
 	// How many of the changes it knows, never more than there are: what was rated stands as it was when there were so
 	// many. -1 until all rows were rated once.
-	told   int
-	used   uint64 // when it was last asked for: rankings.asked then, so no two are alike
-	tree   winnerTree
-	score  []int64 // by row, right for those that stand in the tree; as many as there were rows when all were rated
-	prefer []int64 // like score
+	told  int
+	used  uint64 // when it was last asked for: rankings.asked then, so no two are alike
+	tree  winnerTree
+	rows  int     // when all were rated
+	tiers int     // sums of a row
+	sums  []int64 // row x tier, right for those that stand in the tree
 }
+
+func (r *ranking) sumsOf(row uint32) []int64 { return r.sums[int(row)*r.tiers : (int(row)+1)*r.tiers] }
 
 const (
 	maxRankings = 32      // shapes kept; beyond it the one not asked for longest goes
@@ -69,18 +71,18 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 		if len(k.byShape) >= maxRankings {
 			k.dropOne()
 		}
-		r = &ranking{mirror: k.mirror, told: -1}
+		r = &ranking{mirror: k.mirror, tiers: len(s.policy.tiers), told: -1}
 		k.byShape[string(key)] = r
 	}
 	k.asked++
 	r.used = k.asked
 	rows := len(k.mirror.rows)
-	if r.told < 0 || len(k.changes)-r.told > rows/4 || len(r.score) != rows {
+	if r.told < 0 || len(k.changes)-r.told > rows/4 || r.rows != rows {
 		r.rateAll(s, t)
 	} else {
-		s.scores.aim(1, s, t)
+		w := s.scan.aim(1, s, t)[0]
 		for _, row := range k.changes[r.told:] {
-			r.rateAgain(s, row)
+			r.rateAgain(w, row)
 		}
 	}
 	r.told = len(k.changes)
@@ -119,12 +121,12 @@ func (k *rankings) dropOne() {
 func (r *ranking) rateAll(s *search, t berth.Task) {
 	rows := len(r.mirror.rows)
 	r.tree.reset(rows)
-	r.score, r.prefer = make([]int64, rows), make([]int64, rows)
-	batches, workers := split(rows)
-	s.scores.aim(workers, s, t)
-	inBatches(batches, workers, func(worker, batch int) {
+	r.rows, r.sums = rows, make([]int64, rows*r.tiers)
+	batches, count := split(rows)
+	workers := s.scan.aim(count, s, t)
+	inBatches(batches, count, func(worker, batch int) {
 		for row := batch * rows / batches; row < (batch+1)*rows/batches; row++ {
-			if r.rate(s, s.scores.candidates[worker], uint32(row)) {
+			if r.rate(workers[worker], uint32(row)) {
 				r.tree.set(row, int32(row))
 			}
 		}
@@ -133,18 +135,18 @@ func (r *ranking) rateAll(s *search, t berth.Task) {
 }
 
 // rateAgain puts a row that has changed where it belongs: O(log rows).
-func (r *ranking) rateAgain(s *search, row uint32) {
+func (r *ranking) rateAgain(w *scanWorker, row uint32) {
 	who := nobody
-	if r.rate(s, s.scores.candidates[0], row) {
+	if r.rate(w, row) {
 		who = int32(row)
 	}
 	r.tree.set(int(row), who)
 	r.tree.replay(r, int(row))
 }
 
-// rate scores a row; false means that it cannot be used.
-func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
-	st := &r.mirror.rows[row]
+// rate rates a row; false means that it cannot be used.
+func (r *ranking) rate(w *scanWorker, row uint32) bool {
+	s, st := w.search, &r.mirror.rows[row]
 	if st.class < 0 {
 		return false
 	}
@@ -152,22 +154,15 @@ func (r *ranking) rate(s *search, c *Candidate, row uint32) bool {
 	if !ok || !s.fits(row) || s.picky && !s.usable(row) {
 		return false
 	}
-	r.prefer[row] = s.contenders[i].preferred
-	if s.byRow {
-		r.prefer[row] = fit.Preferred(s.group, st.node.Spec)
-	}
-	c.Capacity = s.classes.all[st.class].capacity
-	r.score[row] = s.scores.of(s, c, row)
+	w.cand.Capacity = s.classes.all[st.class].capacity
+	w.rateRow(row, &s.contenders[i], r.sumsOf(row))
 	return true
 }
 
 // better is the judge of rows.
 func (r *ranking) better(a, b int32) bool {
-	switch {
-	case r.prefer[a] != r.prefer[b]:
-		return r.prefer[a] > r.prefer[b]
-	case r.score[a] != r.score[b]:
-		return r.score[a] > r.score[b]
+	if c := compareSums(r.sumsOf(uint32(a)), r.sumsOf(uint32(b))); c != 0 {
+		return c > 0
 	}
 	return r.mirror.rows[a].rank < r.mirror.rows[b].rank
 }

@@ -1,55 +1,111 @@
 package placement
 
 import (
+	"math"
+
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
 )
 
-// scores asks the strategy for the scores of rows. It has a candidate for each goroutine that does.
-type scores struct {
-	policy     *policy
-	candidates []*Candidate
+// scan rates rows one by one, with a worker for each goroutine that does.
+type scan struct {
+	policy  *policy
+	workers []*scanWorker
 }
 
-// aim makes candidates for some workers, and sets what those of a task have in common.
-func (k *scores) aim(workers int, s *search, t berth.Task) {
-	for len(k.candidates) < workers {
-		k.candidates = append(k.candidates, new(Candidate))
-	}
-	for _, c := range k.candidates[:workers] {
-		c.names, c.task, c.Request = s.mirror.names, t, s.request
-	}
+// scanWorker rates rows for one goroutine, and keeps the best, or all where a tier has a tolerance.
+type scanWorker struct {
+	rater
+	search *search
+	row    uint32
+	liked  int64 // by the group's preferences about node attributes, of the row
+	best   choice
+	next   choice
+	all    []uint32 // rows
+	sums   []int64  // row of all x tier
 }
 
-// of returns the score of a row whose class has the candidate's capacity.
-func (k *scores) of(s *search, c *Candidate, row uint32) int64 {
-	c.node = s.mirror.rows[row].id
-	c.Free = s.mirror.resourcesOf(row)
-	c.Tasks = c.Tasks[:0]
-	for _, attribute := range k.policy.counted {
-		if attribute == onNode {
-			c.Tasks = append(c.Tasks, s.counts.on(row))
+// choice is a row and the sum of each tier.
+type choice struct {
+	sums  []int64
+	row   uint32
+	found bool
+}
+
+// aim makes workers ready for a task.
+func (k *scan) aim(workers int, s *search, t berth.Task) []*scanWorker {
+	for len(k.workers) < workers {
+		tiers := len(k.policy.tiers)
+		k.workers = append(k.workers, &scanWorker{
+			rater: rater{policy: k.policy}, best: choice{sums: make([]int64, tiers)}, next: choice{sums: make([]int64, tiers)},
+		})
+	}
+	for _, w := range k.workers[:workers] {
+		w.aim(t, s.mirror.names, s.request)
+		w.search, w.best.found = s, false
+		w.all, w.sums = w.all[:0], w.sums[:0]
+	}
+	return k.workers[:workers]
+}
+
+// rateRow writes the sum of each tier for a row of a class that the group may use.
+func (w *scanWorker) rateRow(row uint32, of *contender, sums []int64) {
+	s := w.search
+	st := &s.mirror.rows[row]
+	w.row, w.liked = row, of.preferred
+	w.cand.id, w.cand.node, w.cand.Free = st.id, st.node, s.mirror.resourcesOf(row)
+	if s.byRow {
+		w.liked = fit.Preferred(s.group, st.node.Spec)
+	}
+	w.rate(w, sums)
+}
+
+func (w *scanWorker) tasksIn(attribute string) int {
+	s := w.search
+	if attribute == berth.NodeID {
+		return s.counts.on(w.row)
+	}
+	d := s.own.domains[w.policy.place(attribute)]
+	if slot := d.values.rows[w.row]; slot >= 0 {
+		return d.in(slot)
+	}
+	return -1
+}
+
+func (w *scanWorker) holds(t *Term) bool {
+	s := w.search
+	if rule, ok := t.rule.(berth.NodeRule); ok && !rule.Allows(s.mirror.rows[w.row].node.Spec) {
+		return false
+	}
+	for i := range s.soft {
+		if r := &s.soft[i]; r.term == t {
+			return s.hasRoom(&r.countRule, w.row)
+		}
+	}
+	return true
+}
+
+func (w *scanWorker) preferred() int64 {
+	s, sum := w.search, w.liked
+	for i := range s.soft {
+		r := &s.soft[i]
+		if r.term != nil || r.ofNode != nil && !r.ofNode.Allows(s.mirror.rows[w.row].node.Spec) {
 			continue
 		}
-		d := s.own.domains[attribute]
-		if slot := d.values.rows[row]; slot >= 0 {
-			c.Tasks = append(c.Tasks, d.in(slot))
-		} else {
-			c.Tasks = append(c.Tasks, -1)
+		if s.hasRoom(&r.countRule, w.row) {
+			sum += r.weight
 		}
 	}
-	return k.policy.strategy.Score(c)
+	return sum
 }
 
-// choice is the best row so far.
-type choice struct {
-	preferred, score int64
-	row              uint32
-	found            bool
+// hasRoom reports whether a soft rule holds at a row.
+func (s *search) hasRoom(r *countRule, row uint32) bool {
+	return (r.domain == nil || r.slots[row] >= 0) && s.tasksAt(r, row) < r.limit
 }
 
-// rateAll picks the best row by rating every row of the contenders, for strategies and preferences for which no order
-// of a class serves: O(nodes), over dense columns, in batches.
+// rateAll picks the best row by rating every row of the contenders, for what no order of a class serves: O(nodes), over
+// dense columns, in batches.
 func (s *search) rateAll(t berth.Task) (uint32, bool) {
 	s.classes.build()
 	rows, chunks := 0, 0
@@ -57,35 +113,31 @@ func (s *search) rateAll(t berth.Task) (uint32, bool) {
 		k := s.classes.all[s.contenders[i].class]
 		rows, chunks = rows+k.members, chunks+len(k.chunks)
 	}
-	batches, workers := split(rows)
-	s.scores.aim(workers, s, t)
-	if workers == 1 {
-		var best choice
-		s.rateBatch(s.scores.candidates[0], &best, 0, chunks)
-		return best.row, best.found
+	batches, count := split(rows)
+	workers := s.scan.aim(count, s, t)
+	if count == 1 {
+		workers[0].rateBatch(0, chunks)
+	} else {
+		inBatches(batches, count, func(worker, batch int) {
+			workers[worker].rateBatch(batch*chunks/batches, (batch+1)*chunks/batches)
+		})
 	}
-	return s.rateBatches(batches, workers, chunks)
-}
-
-func (s *search) rateBatches(batches, workers, chunks int) (uint32, bool) {
-	bests := make([]choice, workers)
-	inBatches(batches, workers, func(worker, batch int) {
-		best := bests[worker]
-		s.rateBatch(s.scores.candidates[worker], &best, batch*chunks/batches, (batch+1)*chunks/batches)
-		bests[worker] = best
-	})
-	best := bests[0]
-	for _, b := range bests[1:] {
-		if b.found && (!best.found || s.beats(&b, &best)) {
-			best = b
+	if s.policy.tolerant {
+		return s.firstOfBest(workers)
+	}
+	best := &workers[0].best
+	for _, w := range workers[1:] {
+		if w.best.found && (!best.found || s.beats(&w.best, best)) {
+			best = &w.best
 		}
 	}
 	return best.row, best.found
 }
 
-// rateBatch makes a choice the best of itself and of the rows in some chunks of the contenders, from one on to before
-// another. It changes nothing else but the candidate.
-func (s *search) rateBatch(c *Candidate, best *choice, from, to int) {
+// rateBatch rates the rows in some chunks of the contenders, from one on to before another. It changes nothing but the
+// worker.
+func (w *scanWorker) rateBatch(from, to int) {
+	s := w.search
 	for i := range s.contenders {
 		k := &s.contenders[i]
 		class := s.classes.all[k.class]
@@ -95,29 +147,65 @@ func (s *search) rateBatch(c *Candidate, best *choice, from, to int) {
 		if len(chunks) == 0 || s.full(k) {
 			continue
 		}
-		c.Capacity = class.capacity
+		w.cand.Capacity = class.capacity
 		for row := range rowsOf(chunks) {
 			if !s.fits(row) || s.picky && !s.usable(row) || s.even && s.isOverLimit(row) {
 				continue
 			}
-			next := choice{preferred: k.preferred, score: s.scores.of(s, c, row), row: row, found: true}
-			if s.byRow {
-				next.preferred = fit.Preferred(s.group, s.mirror.rows[row].node.Spec)
-			}
-			if !best.found || s.beats(&next, best) {
-				*best = next
+			w.next.row, w.next.found = row, true
+			w.rateRow(row, k, w.next.sums)
+			switch {
+			case s.policy.tolerant:
+				w.all, w.sums = append(w.all, row), append(w.sums, w.next.sums...)
+			case !w.best.found || s.beats(&w.next, &w.best):
+				w.best, w.next = w.next, w.best
 			}
 		}
 	}
 }
 
-// beats reports whether a is a better choice than b, where scores say all that a strategy has to say.
+// beats reports whether a is a better choice than b where no tier has a tolerance.
 func (s *search) beats(a, b *choice) bool {
-	if a.preferred != b.preferred {
-		return a.preferred > b.preferred
-	}
-	if a.score != b.score {
-		return a.score > b.score
+	if c := compareSums(a.sums, b.sums); c != 0 {
+		return c > 0
 	}
 	return s.mirror.rows[a.row].rank < s.mirror.rows[b.row].rank
+}
+
+// firstOfBest returns, of all that workers have rated, the first of those that count as the best of every tier.
+func (s *search) firstOfBest(workers []*scanWorker) (row uint32, found bool) {
+	tiers := len(s.policy.tiers)
+	for i := range s.policy.tiers {
+		most := int64(math.MinInt64)
+		for _, w := range workers {
+			for at := i; at < len(w.sums); at += tiers {
+				most = max(most, w.sums[at])
+			}
+		}
+		least := s.policy.tiers[i].least(most)
+		for _, w := range workers {
+			w.keep(i, least)
+		}
+	}
+	for _, w := range workers {
+		for _, r := range w.all {
+			if !found || s.mirror.rows[r].rank < s.mirror.rows[row].rank {
+				row, found = r, true
+			}
+		}
+	}
+	return row, found
+}
+
+// keep drops rows with less in a tier.
+func (w *scanWorker) keep(tier int, least int64) {
+	tiers, n := len(w.next.sums), 0
+	for i, row := range w.all {
+		if sums := w.sums[i*tiers : (i+1)*tiers]; sums[tier] >= least {
+			w.all[n] = row
+			copy(w.sums[n*tiers:], sums)
+			n++
+		}
+	}
+	w.all, w.sums = w.all[:n], w.sums[:n*tiers]
 }

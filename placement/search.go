@@ -18,7 +18,7 @@ type search struct {
 	classes  *classIndex
 	counts   *groupCounts
 	rankings *rankings
-	scores   *scores
+	scan     *scan
 
 	group   *berth.Group // nil if there is none that anything is kept of
 	demand               // of the group
@@ -34,8 +34,15 @@ type search struct {
 	ofClass   []countRule // about attributes that all nodes of a class share
 	ofRow     []countRule // about others, and even ones about hosts: they are asked row by row
 
+	soft     []softRule  // about domains
+	compared []tierNow   // the tiers in which contenders may differ
+	keyed    int         // of these, the one with the additive terms
+	asked    []resources // the additive terms,
+	named    []string    // for these dimensions
+
 	contenders []contender // ascending by class: those that the group may use
-	slots      []int32     // of each contender: its slots in the domains of the strategy, then of ofClass
+	slots      []int32     // of each contender: its slots in the domains of the strategy, of ofClass, and of soft
+	fixed      []int64     // of each contender, by tier: what all its rows have alike as long as the search lasts
 	games      games       // among contenders, if they are many
 
 	overLimit   bool     // whether the last walk of a tree met a row that an even rule holds off
@@ -58,12 +65,12 @@ type countRule struct {
 type contender struct {
 	class     int32
 	slots     int32 // where its slots begin
-	preferred int64
-	term      int64 // the strategy's Additive.Group
+	sums      int32 // where its fixed sums begin
+	preferred int64 // by the group's preferences about nodes
 	least     int64 // the least part that the request takes of a node, if it takes of all the node has
 	found     bool  // whether row is the best of the class
 	row       uint32
-	score     int64         // of row as it is now; if none is found, what no row exceeds, or nothing where from is an end of the tree
+	key       int64         // of row as it is now; if none is found, what no row exceeds, or nothing where from is an end of the tree
 	from      position      // no row before it can be used, but those that an even rule holds off or that have tasks of the group
 	deferred  bool          // whether an even rule holds a row off
 	resume    position      // where the first of those stands
@@ -75,13 +82,14 @@ type contender struct {
 func (s *search) begin(g *berth.Group) {
 	r := g.Requirements()
 	s.classes.tellApart(r.Reads...)
-	for _, rule := range r.DomainRules {
+	for rule := range domainRules(r) {
 		s.classes.tellApart(rule.Domain())
 	}
 	s.classes.assign()
 	*s = search{
-		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scores: s.scores,
+		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scan: s.scan,
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
+		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, fixed: s.fixed[:0],
 		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
 		every: !s.policy.ordered, hostLimit: math.MaxInt,
 	}
@@ -103,18 +111,24 @@ func (s *search) begin(g *berth.Group) {
 	for _, key := range s.counts.keys {
 		s.every = s.every || !s.classes.isLowKey(key)
 	}
+	for _, name := range s.policy.reads {
+		s.every = s.every || name == berth.NodeID || !s.classes.isLow(name)
+	}
+	s.addSoftRules(r)
 	s.every = s.every || s.byRow && len(r.Prefer) > 0
 	if s.every {
-		for i, key := range s.counts.keys {
-			s.counts.slotsByRow(s.own.domains[i].values, key)
-		}
+		s.knowRows()
 	}
-	s.ranked = s.every && s.policy.depends.Shape && s.own == nil && !s.ports
+	s.ranked = s.every && s.policy.static && s.own == nil && !s.ports && !s.policy.tolerant
 	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.byNode
 	if s.possible {
+		s.bind()
 		s.enter(r.Eligibility)
 		s.takeHistograms()
 		s.setLimits()
+		if !s.every {
+			s.setTiers()
+		}
 	}
 }
 
@@ -172,7 +186,8 @@ func (s *search) enter(rules string) {
 			continue
 		}
 		if !s.every {
-			c.term = s.policy.depends.Additive.Group(s.request, k.capacity)
+			c.sums = int32(len(s.fixed))
+			s.fixed = s.addFixed(s.fixed, k, c.preferred)
 			c.least = leastPart(s.request, k.capacity)
 		}
 		s.contenders = append(s.contenders, c)
@@ -202,6 +217,15 @@ func (s *search) slotsOf(class int) bool {
 			return false
 		}
 		s.slots = append(s.slots, d.slot(v))
+	}
+	for i := range s.soft {
+		slot := int32(-1)
+		if d := s.soft[i].domain; d != nil {
+			if v, ok := s.classes.all[class].attr(d.key); ok {
+				slot = d.slot(v)
+			}
+		}
+		s.slots = append(s.slots, slot)
 	}
 	return true
 }
@@ -304,7 +328,7 @@ func (s *search) best(t berth.Task) (row uint32, from *contender, found bool) {
 // bestContender finds the class with the best row, nil if there is no row. Those whose best row is known come first:
 // the others are searched only as far as they could have a better one.
 func (s *search) bestContender() (best *contender) {
-	if len(s.contenders) >= manyContenders {
+	if s.playing() {
 		return s.winner()
 	}
 	for i := range s.contenders {
@@ -342,7 +366,8 @@ func (s *search) find(c *contender, best *contender) {
 		case -1:
 			return
 		case 0:
-			floor = best.score - c.term
+			keyed := &s.compared[s.keyed]
+			floor = keyFor(best.key+s.sumOf(best, keyed), s.sumOf(c, keyed))
 			if c.from.key < floor {
 				return
 			}
@@ -359,7 +384,7 @@ func (s *search) find(c *contender, best *contender) {
 	}
 	if c.found {
 		c.from = s.classes.positionOf(c.row)
-		c.score = s.mirror.rows[c.row].key + c.term
+		c.key = s.mirror.rows[c.row].key
 		return
 	}
 	c.from = end
@@ -369,8 +394,8 @@ func (s *search) find(c *contender, best *contender) {
 	}
 }
 
-// expect sets the score that no row from where the search stands exceeds.
-func (c *contender) expect() { c.score = c.from.key + c.term }
+// expect sets the key that no row from where the search stands exceeds.
+func (c *contender) expect() { c.key = c.from.key }
 
 // lose notes that the best row of a class cannot be used any more.
 func (c *contender) lose() {
@@ -393,47 +418,6 @@ func (s *search) checkAgain(c *contender) {
 	}
 }
 
-// outranks compares what comes before scores, of the rows that classes are known to have, or may have yet: 1 if that of
-// a is more preferred or has fewer tasks in its domains, -1 if that of b does.
-func (s *search) outranks(a, b *contender) int {
-	if c := cmp.Compare(a.preferred, b.preferred); c != 0 {
-		return c
-	}
-	for _, attribute := range s.policy.counted {
-		var c int
-		if attribute == onNode {
-			c = cmp.Compare(b.tasksOnRow(), a.tasksOnRow())
-		} else {
-			c = cmp.Compare(s.tasksIn(b, attribute), s.tasksIn(a, attribute))
-		}
-		if c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// isBetter reports whether a, which has a row, is a better choice than b, which has one: more preferred, with fewer
-// tasks in its domains, of a higher score, or of a lower node ID.
-func (s *search) isBetter(a, b *contender) bool {
-	if c := s.outranks(a, b); c != 0 {
-		return c > 0
-	}
-	if a.score != b.score {
-		return a.score > b.score
-	}
-	return s.mirror.rows[a.row].rank < s.mirror.rows[b.row].rank
-}
-
-// tasksIn counts the group's tasks in a contender's domain under an attribute of the strategy.
-func (s *search) tasksIn(c *contender, attribute int) int {
-	slot := s.slots[int(c.slots)+attribute]
-	if slot < 0 {
-		return MostTasks
-	}
-	return min(s.own.domains[attribute].tasks[slot], MostTasks)
-}
-
 // contenderOf returns the index of a class among the contenders, if it is one.
 func (s *search) contenderOf(class int32) (int, bool) {
 	return slices.BinarySearchFunc(s.contenders, class, func(c contender, k int32) int { return cmp.Compare(c.class, k) })
@@ -449,7 +433,7 @@ func (s *search) placed(c *contender) {
 	// Nothing before the row can be used, so it is still the best of its class if it became no worse.
 	row := c.row
 	if now := s.classes.rate(row); now >= s.mirror.rows[row].key && s.accepts(row) {
-		c.score = now + c.term
+		c.key = now
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.
 		c.from = earlier(c.from, position{now, s.mirror.rows[row].rank})

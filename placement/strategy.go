@@ -3,219 +3,218 @@ package placement
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/bits"
 	"slices"
 	"strings"
-
-	"github.com/berth-sched/berth"
 )
 
-// Strategy says which of the nodes that can take a task is the best: the one with the highest score,
-// and among equals the one with the lowest ID. A Strategy is immutable and may be used by many
-// goroutines; Score may be called for any candidate any number of times, from several goroutines at once with a
-// candidate each, also within one call of a Picker, and must answer alike for alike, in whatever Depends
-// declares. A panic of Score is the panic of the call of the Picker. A source may be locked meanwhile, so Score
-// must not call one.
-//
-// A strategy that declares nothing always works: it is asked about every node for every task. What it
-// declares lets berth ask less often; the package comment says what each declaration buys.
-type Strategy interface {
-	// String prints the strategy as it would be written.
-	String() string
-	// Err returns what is wrong with how the strategy was made, or nil.
-	Err() error
-	// Depends declares what Score looks at.
-	Depends() Dependence
-	// Score rates a candidate that can take the task. It must not keep c or anything of it.
-	Score(c *Candidate) int64
+// Strategy says which of the nodes that can take a task is the best. It is a list of tiers, each a weighted sum of terms:
+// the nodes with the greatest sum of the first tier are compared by the second, and so on. A tier may count what is
+// within a tolerance of its best as the best. Nodes that no tier tells apart are taken in an order that is shuffled by a seed, or
+// in the order of their IDs. A Strategy is a value that never changes, and may be used by many goroutines. The zero Strategy is
+// [BinPack].
+type Strategy struct {
+	name  string // of one that is not printed by its terms
+	tiers []tier
+	byID  bool   // whether nodes that are equally good are taken in the order of their IDs
+	seed  uint64 // by which they are shuffled otherwise
+	fault error  // of a constructor, beyond those of terms
 }
 
-// Dependence declares what a strategy's score looks at. The zero value declares nothing.
-type Dependence struct {
-	// Shape declares that Score looks at nothing but the candidate's Request, Free and Capacity and, where
-	// Domains names attributes, at Tasks. Without Domains the nodes are then ranked once for each
-	// request and the ranking is kept: a task costs as much as the nodes that changed since the last of its
-	// kind, each the logarithm of their number, where a strategy without declarations is asked about all.
-	Shape bool
-	// Domains names attributes: the candidate's Tasks are the numbers of the group's tasks in the
-	// node's domains under them, in this order.
-	Domains []string
-	// Fewest declares that Score goes by Tasks first, the fewest under the first attribute, then under
-	// the second and so on, where more than [MostTasks] and a missing attribute count as MostTasks.
-	Fewest bool
-	// Additive declares that the score, among candidates of equal Tasks, goes by Additive.Node of the
-	// node plus Additive.Group of the capacity and the request: see [Additive].
-	Additive Additive
+// tier is a weighted sum of terms, and how far from its best counts as the best.
+type tier struct {
+	terms  []Term
+	within int64
 }
 
-// MostTasks is the number of tasks in a domain beyond which [Dependence.Fewest] does not tell them apart.
-const MostTasks = 1<<20 - 1
+// Best takes the nodes with the greatest sum of some terms, each times its weight; all nodes if there is no term.
+func Best(terms ...Term) Strategy { return Strategy{tiers: []tier{{terms: slices.Clone(terms)}}} }
 
-// Additive is a score in two parts: how good the node is as it is, whatever the request, and a term
-// that depends on the node's capacity and the request only. Nodes of equal capacity are then in one
-// order for every request, which is the cheapest order to keep. Both terms must stay within 2^61 of zero, and what
-// is said of Score holds for both.
-type Additive interface {
-	// Node rates a node by its free amounts and capacity.
-	Node(free, capacity []int64) int64
-	// Group rates a request on a node of that capacity.
-	Group(request, capacity []int64) int64
+// Then compares by another sum those that are equally good so far.
+func (s Strategy) Then(terms ...Term) Strategy {
+	s = s.given()
+	s.name, s.tiers = "", append(slices.Clip(s.tiers), tier{terms: slices.Clone(terms)})
+	return s
 }
 
-// Candidate is a node that can take a task, as a strategy sees it. The slices are indexed alike, by
-// resource, in an order that [Candidate.Resource] tells; devices count as resources of their class.
-type Candidate struct {
-	Request  []int64 // what the task takes
-	Free     []int64 // what is free before the task is placed
-	Capacity []int64
-	Tasks    []int // by the declared domains; -1 where the node lacks the attribute
-
-	names []string
-	task  berth.Task
-	node  string
+// Within lets every node count as the best of the last tier whose sum is not farther than this below the best.
+func (s Strategy) Within(tolerance int64) Strategy {
+	s = s.given()
+	s.tiers = slices.Clone(s.tiers)
+	s.tiers[len(s.tiers)-1].within = tolerance
+	return s
 }
 
-// Resource returns the index of a resource in the slices, or false if no node has it.
-func (c *Candidate) Resource(name string) (int, bool) {
-	i := slices.Index(c.names, name)
-	return i, i >= 0
+// TiesByID takes, of nodes that are equally good, the one with the lowest ID. IDs are often ordered by rack and by model of
+// machine, so this fills one rack after another.
+func (s Strategy) TiesByID() Strategy {
+	s = s.given()
+	s.byID = true
+	return s
 }
 
-// Task returns the task to be placed.
-func (c *Candidate) Task() berth.Task { return c.task }
-
-// Node returns the ID of the node.
-func (c *Candidate) Node() string { return c.node }
-
-// Resolution is what a fraction of 1 scores in the strategies of this package.
-const Resolution = 1 << 20
-
-// BinPack fills nodes up: best fit. The score is the mean, over the resources a node has, of the
-// fraction in use once the task is there, in units of 1/[Resolution]; it is best fit as MostAllocated in
-// Kubernetes and the cpu-memory packer in Fenzo have it, over every resource. The fractions of what is
-// in use and of the request are rounded down apart, so that the score is [Additive].
-func BinPack() Strategy { return packing{} }
-
-type packing struct{}
-
-func (packing) String() string { return "binpack" }
-func (packing) Err() error     { return nil }
-func (p packing) Depends() Dependence {
-	return Dependence{Shape: true, Additive: p}
-}
-func (p packing) Score(c *Candidate) int64 {
-	return p.Node(c.Free, c.Capacity) + p.Group(c.Request, c.Capacity)
+// Seed takes, of nodes that are equally good, the one whose ID has the lowest hash under a seed, and of equal hashes the
+// lowest ID: an order that has nothing to do with how nodes are named, always the same for a seed. It is the default, with
+// seed 0. It changes nothing where [Strategy.TiesByID] is asked for.
+func (s Strategy) Seed(seed uint64) Strategy {
+	s = s.given()
+	s.seed = seed
+	return s
 }
 
-func (packing) Node(free, capacity []int64) int64 {
-	var sum, n int64
-	for d, c := range capacity {
-		if c > 0 {
-			sum += fraction(c-free[d], c)
-			n++
+// Over returns the strategy with its InUse terms over the named resources; over all if none is named.
+func (s Strategy) Over(resources ...string) Strategy {
+	s = s.given()
+	s.tiers = slices.Clone(s.tiers)
+	for i := range s.tiers {
+		t := &s.tiers[i]
+		t.terms = slices.Clone(t.terms)
+		for j := range t.terms {
+			if t.terms[j].kind == inUseTerm {
+				t.terms[j] = t.terms[j].Over(resources...)
+			}
 		}
 	}
-	return sum / max(n, 1)
-}
-
-func (packing) Group(request, capacity []int64) int64 {
-	var sum, n int64
-	for d, c := range capacity {
-		if c > 0 {
-			sum += fraction(request[d], c)
-			n++
-		}
-	}
-	return sum / max(n, 1)
-}
-
-// fraction returns part/whole in units of 1/Resolution, rounded down, between 0 and Resolution.
-func fraction(part, whole int64) int64 {
-	switch {
-	case part <= 0:
-		return 0
-	case part >= whole:
-		return Resolution
-	case part < math.MaxInt64/Resolution:
-		return part * Resolution / whole
-	}
-	hi, lo := bits.Mul64(uint64(part), Resolution)
-	q, _ := bits.Div64(hi, lo, uint64(whole))
-	return int64(q)
-}
-
-// Spread keeps tasks apart. It prefers the node whose domain under the first attribute has the fewest of
-// the group's tasks, then under the second, then the node with the least in use, as BinPack measures it.
-// [berth.NodeID] as an attribute counts the tasks on the node itself. Without attributes it is worst
-// fit (LeastAllocated in Kubernetes). A node that lacks an attribute comes after all that have it. At
-// most two attributes can be given.
-func Spread(attributes ...string) Strategy {
-	s := spreading{keys: slices.Clone(attributes)}
-	if len(attributes) > 2 {
-		s.err = errors.New("placement: spread: more than two attributes")
-	}
-	for i, a := range attributes {
-		if a == "" || slices.Contains(attributes[:i], a) {
-			s.err = errors.Join(s.err, fmt.Errorf("placement: spread: attribute %q is empty or given twice", a))
-		}
+	if s.name != "" && len(resources) > 0 {
+		s.name += " over " + strings.Join(resources, ", ")
 	}
 	return s
 }
 
-type spreading struct {
-	keys []string
-	err  error
-}
-
-func (s spreading) String() string { return "spread(" + strings.Join(s.keys, ", ") + ")" }
-func (s spreading) Err() error     { return s.err }
-func (s spreading) Depends() Dependence {
-	return Dependence{Shape: true, Domains: s.keys, Fewest: true, Additive: emptying{}}
-}
-
-func (s spreading) Score(c *Candidate) int64 {
-	const bits = 21 // MostTasks, and the fraction, fit
-	score := emptying{}.Node(c.Free, c.Capacity) + emptying{}.Group(c.Request, c.Capacity)
-	for i := range s.keys {
-		n := c.Tasks[i]
-		if n < 0 || n > MostTasks {
-			n = MostTasks
-		}
-		score -= int64(n) << (bits * (len(s.keys) - i))
+// given returns s, or BinPack for the zero Strategy.
+func (s Strategy) given() Strategy {
+	if s.tiers == nil {
+		return BinPack()
 	}
-	return score
+	return s
 }
 
-// emptying is packing with the sign turned.
-type emptying struct{}
+// maxSum is how far from zero the sum of a tier may be: so that the difference of two sums is still an int64.
+const maxSum = 1 << 62
 
-func (emptying) Node(free, capacity []int64) int64     { return -packing{}.Node(free, capacity) }
-func (emptying) Group(request, capacity []int64) int64 { return -packing{}.Group(request, capacity) }
+// Err returns every fault of the strategy joined into one error, or nil: what is wrong with a term, a tolerance below zero, and a
+// tier whose sum could be farther than 2^62 from zero, which is the sum of the terms' weights times what they reach.
+func (s Strategy) Err() error {
+	s = s.given()
+	errs := []error{s.fault}
+	for i := range s.tiers {
+		t := &s.tiers[i]
+		var reach uint64
+		for j := range t.terms {
+			term := &t.terms[j]
+			errs = append(errs, term.Err())
+			most := saturate(bits.Mul64(size(term.weight), term.reach()))
+			sum, carry := bits.Add64(reach, most, 0)
+			reach = saturate(carry, sum)
+		}
+		if reach > maxSum {
+			errs = append(errs, fmt.Errorf("placement: tier %q: the sum can be beyond 2^62; lower the weights, or declare ranges by Between", t.sum()))
+		}
+		if t.within < 0 {
+			errs = append(errs, fmt.Errorf("placement: tier %q: a tolerance of %d is less than none", t.sum(), t.within))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (t *tier) sum() string {
+	if len(t.terms) == 0 {
+		return "any"
+	}
+	texts := make([]string, len(t.terms))
+	for i := range t.terms {
+		texts[i] = t.terms[i].String()
+	}
+	return strings.Join(texts, " + ")
+}
+
+// String prints the strategy: "7 in-use(cpu) + 3 balanced within 100, then -1 tasks(zone); ties by id". BinPack and others
+// that have a name print that.
+func (s Strategy) String() string {
+	s = s.given()
+	var b strings.Builder
+	b.WriteString(s.name)
+	for i := range s.tiers {
+		t := &s.tiers[i]
+		if s.name == "" {
+			if i > 0 {
+				b.WriteString(", then ")
+			}
+			b.WriteString(t.sum())
+		}
+		if t.within != 0 {
+			fmt.Fprintf(&b, " within %d", t.within)
+		}
+	}
+	switch {
+	case s.byID && s.name != firstFit:
+		b.WriteString("; ties by id")
+	case !s.byID && s.seed != 0:
+		fmt.Fprintf(&b, "; seed %d", s.seed)
+	}
+	return b.String()
+}
+
+// Rescans reports whether every node is rated for every task, as a [Func] has it, so that one task can take as long as a
+// walk over all nodes.
+func (s Strategy) Rescans() bool {
+	for _, t := range s.tiers {
+		if slices.ContainsFunc(t.terms, func(t Term) bool { return t.kind == freeTerm }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Resolution is what a fraction of 1 scores in [InUse].
+const Resolution = 1 << 20
+
+// BinPack fills nodes up: best fit. The score is [InUse]: the mean, over the named resources that a node has, or all of
+// them, of the part in use once the task is there. It is best fit as MostAllocated in Kubernetes and the cpu-memory packer in
+// Fenzo have it. On clusters with GPUs name what is scarce: packing by memory, which they have plenty of, costs room for GPUs.
+func BinPack(resources ...string) Strategy {
+	s := Best(InUse(resources...))
+	s.name = "binpack"
+	if len(resources) > 0 {
+		s.name += "(" + strings.Join(resources, ", ") + ")"
+	}
+	return s
+}
+
+// Spread keeps tasks apart. It prefers the node whose domain under the first attribute has the fewest of
+// the group's tasks, then under the second and so on, then the node with the least in use, as [InUse] measures it.
+// [berth.NodeID] as an attribute counts the tasks on the node itself. Without attributes it is worst
+// fit (LeastAllocated in Kubernetes). A node that lacks an attribute comes after all that have it.
+func Spread(attributes ...string) Strategy {
+	s := Strategy{name: "spread(" + strings.Join(attributes, ", ") + ")"}
+	for i, a := range attributes {
+		s.tiers = append(s.tiers, tier{terms: []Term{Tasks(a).Times(-1)}})
+		if a == "" || slices.Contains(attributes[:i], a) {
+			s.fault = errors.Join(s.fault, fmt.Errorf("placement: spread: attribute %q is empty or given twice", a))
+		}
+	}
+	s.tiers = append(s.tiers, tier{terms: []Term{InUse().Times(-1)}})
+	return s
+}
 
 // FirstFit takes the first node, in the order of IDs, that can take the task.
-func FirstFit() Strategy { return first{} }
+func FirstFit() Strategy {
+	s := Best().TiesByID()
+	s.name = firstFit
+	return s
+}
 
-type first struct{}
-
-func (first) String() string           { return "first fit" }
-func (first) Err() error               { return nil }
-func (f first) Depends() Dependence    { return Dependence{Shape: true, Additive: f} }
-func (first) Score(*Candidate) int64   { return 0 }
-func (first) Node(_, _ []int64) int64  { return 0 }
-func (first) Group(_, _ []int64) int64 { return 0 }
+const firstFit = "first fit"
 
 // Random takes any node that can take the task, each as likely as any other, and always the same one
 // for the same seed, task ID and nodes.
-func Random(seed uint64) Strategy { return random{seed} }
-
-type random struct{ seed uint64 }
-
-func (r random) String() string    { return fmt.Sprintf("random(%d)", r.seed) }
-func (random) Err() error          { return nil }
-func (random) Depends() Dependence { return Dependence{} }
-func (r random) Score(c *Candidate) int64 {
-	return int64(mix(mix(r.seed^hash(c.task.ID))^hash(c.node)) >> 1)
+func Random(seed uint64) Strategy {
+	name := fmt.Sprintf("random(%d)", seed)
+	s := Best(Func(name, func(c *Candidate) int64 {
+		return int64(mix(mix(seed^hash(c.task.ID))^hash(c.id)) >> 2)
+	}).Between(0, 1<<62))
+	s.name = name
+	return s
 }
 
 // hash is FNV-1a.
@@ -233,27 +232,4 @@ func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
-}
-
-// Func makes a strategy of a function that declares nothing and is asked about every node.
-func Func(name string, score func(c *Candidate) int64) Strategy { return function{name, score} }
-
-type function struct {
-	name  string
-	score func(c *Candidate) int64
-}
-
-func (f function) String() string      { return f.name }
-func (f function) Depends() Dependence { return Dependence{} }
-func (f function) Score(c *Candidate) int64 {
-	if f.score == nil {
-		return 0 // Err says so
-	}
-	return f.score(c)
-}
-func (f function) Err() error {
-	if f.score == nil {
-		return fmt.Errorf("placement: strategy %q: no function", f.name)
-	}
-	return nil
 }

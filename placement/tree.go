@@ -142,11 +142,11 @@ func (c *chunk) amountsAt(b, i, n int) []int64 {
 	return c.amounts[at : at+n*w]
 }
 
-// lowest returns the lowest rank in a block.
-func (c *chunk) lowest(b int) uint32 {
+// lowest returns the lowest of the ranks by row of a block.
+func (c *chunk) lowest(b int, ranks []uint32) uint32 {
 	low := uint32(math.MaxUint32)
 	for _, a := range c.block(b) {
-		low = min(low, a.rank)
+		low = min(low, ranks[a.row])
 	}
 	return low
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -232,7 +233,7 @@ func TestFault15GangsAreWholeAtTheCommit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newState(t, scheduler.StateConfig{}, node("n1", 1000), node("n2", 1000), node("n3", 1000), node("n4", 1000), node("n5", 1000))
-			sched := newScheduler(t, s, scheduler.Config{})
+			sched := newScheduler(t, s, scheduler.Config{Strategy: placement.BinPack().TiesByID()})
 			out, err := sched.Schedule(t.Context(), gang.Tasks(3)...)
 			require.NoError(t, err)
 			require.Len(t, out.Placed, 3)

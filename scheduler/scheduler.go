@@ -22,6 +22,8 @@ import (
 type Config struct {
 	// Strategy says which of the nodes that can take a task is best. The default is placement.BinPack().
 	Strategy placement.Strategy
+	// Seed, if it is not 0, is that of the Strategy: it shuffles nodes that are equally good, see placement.Strategy.Seed.
+	Seed uint64
 	// Exhaustive makes the scheduler ask about every node for every task instead of keeping indexes. The
 	// plans are the same; it is there to check that. The default is false.
 	Exhaustive bool
@@ -36,14 +38,8 @@ type Config struct {
 // Err returns every fault of the configuration joined into one error, or nil.
 func (c Config) Err() error {
 	var errs []error
-	switch {
-	case c.Strategy == nil:
-	case isNil(c.Strategy):
-		errs = append(errs, errors.New("scheduler: strategy: a nil pointer"))
-	default:
-		if err := c.Strategy.Err(); err != nil {
-			errs = append(errs, faults.Of("scheduler: strategy", err))
-		}
+	if err := c.Strategy.Err(); err != nil {
+		errs = append(errs, faults.Of("scheduler: strategy", err))
 	}
 	if c.Logger != nil && isNil(c.Logger) {
 		errs = append(errs, errors.New("scheduler: logger: a nil pointer"))
@@ -91,8 +87,8 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Strategy == nil {
-		cfg.Strategy = placement.BinPack()
+	if cfg.Seed != 0 {
+		cfg.Strategy = cfg.Strategy.Seed(cfg.Seed)
 	}
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 3
@@ -101,7 +97,7 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	s := &Scheduler{source: source, cfg: cfg, log: cfg.Logger}
-	if depends := cfg.Strategy.Depends(); !cfg.Exhaustive && depends.Shape {
+	if !cfg.Exhaustive && !cfg.Strategy.Rescans() {
 		s.state, _ = source.(*State)
 	} else {
 		s.slow = true
@@ -240,8 +236,8 @@ func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []b
 //
 // What [berth.Denied] refuses keeps no room from the others: those that found none are planned once more without it.
 //
-// On a [State], and with a strategy that declares Shape (see [placement.Dependence]), all is one step under the
-// State's lock: nothing comes between, and nothing is copied that a snapshot would have kept. The outcome is that
+// On a [State], and with a strategy that does not rate every node for every task (see [placement.Strategy.Rescans]), all is
+// one step under the State's lock: nothing comes between, and nothing is copied that a snapshot would have kept. The outcome is that
 // of the three steps, had the tasks that [StateConfig.Admit] refuses not been given. Other callers of the State wait
 // meanwhile, some microseconds for each task; to plan without its lock, call Snapshot, Plan and Commit.
 func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {

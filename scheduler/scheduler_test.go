@@ -177,12 +177,12 @@ func TestSchedulePlansAgainWhatLostItsRoom(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := &rival{State: newState(t, scheduler.StateConfig{}, node("n1", 1000), node("n2", 1000), node("n3", 1000), node("n4", 1000)), races: tt.races}
-			quick := newScheduler(t, src.State, scheduler.Config{})
+			quick := newScheduler(t, src.State, scheduler.Config{Strategy: placement.BinPack().TiesByID()})
 			src.beat = func() {
 				_, err := quick.Schedule(ctx, core1("quick").tasks(fmt.Sprint("quick-", src.races))...)
 				require.NoError(t, err)
 			}
-			out, err := newScheduler(t, src, scheduler.Config{Attempts: tt.attempts}).Schedule(ctx, tt.tasks...)
+			out, err := newScheduler(t, src, scheduler.Config{Strategy: placement.BinPack().TiesByID(), Attempts: tt.attempts}).Schedule(ctx, tt.tasks...)
 			require.NoError(t, err)
 			var placed, refused []string
 			for _, op := range out.Placed {

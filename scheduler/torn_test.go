@@ -222,8 +222,12 @@ func TestStrategyPanics(t *testing.T) {
 	ctx := context.Background()
 	for _, exhaustive := range []bool{false, true} {
 		f := &fuse{calls: math.MaxInt, blow: func() { panic("boom") }}
+		faulty := placement.Func("in use, or boom", func(c *placement.Candidate) int64 {
+			f.burn()
+			return (c.Capacity[0] - c.Free[0] + c.Request[0]) * placement.Resolution / c.Capacity[0]
+		})
 		s := newState(t, scheduler.StateConfig{}, node("n1", 3000), node("n2", 2000), node("n3", 1000))
-		sched := newScheduler(t, s, scheduler.Config{Strategy: faultyStrategy{placement.BinPack(), f}, Exhaustive: exhaustive})
+		sched := newScheduler(t, s, scheduler.Config{Strategy: placement.Best(faulty), Exhaustive: exhaustive})
 		for at := 1; at < 12; at++ {
 			f.calls = at
 			version := s.Version()
@@ -241,13 +245,6 @@ func TestStrategyPanics(t *testing.T) {
 		}
 	}
 }
-
-type faultyStrategy struct {
-	placement.Strategy
-	*fuse
-}
-
-func (f faultyStrategy) Score(c *placement.Candidate) int64 { f.burn(); return f.Strategy.Score(c) }
 
 // moody is a rule of every kind that answers differently from one time to another.
 type moody struct{ calls, odd int }
@@ -481,13 +478,11 @@ func TestNothingGiven(t *testing.T) {
 	for _, err := range []error{second(noScheduler.Schedule(ctx)), second(noScheduler.Plan(ctx, snapshotOf(t, s))), second(noScheduler.Coverage(ctx, agent))} {
 		assert.EqualError(t, err, "scheduler: no source")
 	}
-	_, err = scheduler.New((*scheduler.State)(nil), scheduler.Config{Strategy: (*typedNil)(nil)})
-	assert.EqualError(t, err, "scheduler: no source\nscheduler: strategy: a nil pointer")
+	_, err = scheduler.New((*scheduler.State)(nil), scheduler.Config{Strategy: placement.Best(placement.Term{})})
+	assert.EqualError(t, err, "scheduler: no source\nscheduler: strategy: placement: term: not made by any of its functions")
 	assert.False(t, (*scheduler.Coverage)(nil).Complete())
 	assert.NotEmpty(t, (*scheduler.Coverage)(nil).String())
 	assert.Empty(t, scheduler.Command{}.String())
 }
-
-type typedNil struct{ placement.Strategy }
 
 func second[T any](_ T, err error) error { return err }

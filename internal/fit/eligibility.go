@@ -102,13 +102,17 @@ func Reasons(g *berth.Group, n *berth.Node) iter.Seq2[berth.Reason, berth.NodeRu
 }
 
 // Preferred returns the sum of the weights of a group's preferences that hold on n, less one for each taint
-// of effect [berth.PreferNoSchedule] that is not tolerated.
+// of effect [berth.PreferNoSchedule] that is not tolerated. Those about domains, which are about what runs and
+// not about the node, are left out.
 func Preferred(g *berth.Group, n *berth.Node) int64 {
 	if g.Err() != nil || n == nil {
 		return 0
 	}
 	var sum int64
 	for _, p := range g.Requirements().Prefer {
+		if _, ofDomain := p.Rule.(berth.DomainRule); ofDomain {
+			continue
+		}
 		if r, ok := p.Rule.(berth.NodeRule); ok && r.Allows(n) {
 			sum += p.Weight
 		}

@@ -1,0 +1,226 @@
+package placement
+
+import (
+	"github.com/berth-sched/berth"
+)
+
+// rater rates one candidate after another by every term, as it is declared and nothing else. It is for one goroutine.
+// Whoever uses it sets the candidate, and answers what is counted and what holds.
+type rater struct {
+	policy *policy
+	cand   Candidate
+	after  State
+	bound  []resources // by additive term, in order
+	names  []string    // of the dimensions that they are bound to
+}
+
+// asked answers what a rater cannot see for itself, of the candidate that is rated.
+type asked interface {
+	// tasksIn counts the group's tasks in the candidate's domain under an attribute: -1 if it has none.
+	tasksIn(attribute string) int
+	// holds reports whether the rule of a term holds at the candidate.
+	holds(t *Term) bool
+	// preferred is the sum of the group's preferences that hold.
+	preferred() int64
+}
+
+// aim sets what all candidates for a task have in common.
+func (r *rater) aim(t berth.Task, names []string, request []int64) {
+	r.cand.task, r.cand.Request = t, request
+	r.cand.names, r.after.names = names, names
+	r.bind(names)
+}
+
+// bind finds the resources of additive terms among the dimensions.
+func (r *rater) bind(names []string) {
+	if r.bound != nil && sameNames(r.names, names) {
+		return
+	}
+	r.names, r.bound = names, r.policy.bind(names)
+}
+
+// sameNames reports whether two lists are the same or have the same names.
+func sameNames(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if len(a) == 0 || &a[0] == &b[0] {
+		return true
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// rate writes the sum of each tier for the candidate.
+func (r *rater) rate(who asked, sums []int64) {
+	additive := 0
+	for i := range r.policy.tiers {
+		terms := r.policy.tiers[i].terms
+		sums[i] = 0
+		for j := range terms {
+			t := &terms[j]
+			if t.isAdditive() {
+				b := &r.bound[additive]
+				additive++
+				sums[i] += t.weight * (b.node(r.cand.Free, r.cand.Capacity) + b.request(r.cand.Request, r.cand.Capacity))
+				continue
+			}
+			sums[i] += t.weight * r.value(t, who)
+		}
+	}
+}
+
+// value returns what a term that is not additive says of the candidate.
+func (r *rater) value(t *Term, who asked) int64 {
+	c := &r.cand
+	switch t.kind {
+	case classTerm:
+		if t.ofClass != nil {
+			return t.clamp(t.ofClass(c.node.Spec))
+		}
+	case tasksTerm:
+		return t.ofTasks(who.tasksIn(t.attributes[0]))
+	case preferencesTerm:
+		return who.preferred()
+	case ruleTerm:
+		if t.rule != nil && who.holds(t) {
+			return t.clamp(1)
+		}
+		return t.clamp(0)
+	case stateTerm:
+		if t.ofState != nil {
+			return t.clamp(t.ofState(r.before(t), r.afterwards(t)))
+		}
+	case freeTerm:
+		if t.ofCandidate != nil {
+			c.all, c.Tasks = true, c.Tasks[:0]
+			for _, attribute := range t.attributes {
+				c.Tasks = append(c.Tasks, who.tasksIn(attribute))
+			}
+			return t.clamp(t.ofCandidate(c))
+		}
+	}
+	return t.clamp(0) // Err says why
+}
+
+// before returns the state before placing, as a term may see it.
+func (r *rater) before(t *Term) *State {
+	s := &r.cand.State
+	s.all, s.reads = false, t.attributes
+	return s
+}
+
+// afterwards returns the state after placing.
+func (r *rater) afterwards(t *Term) *State {
+	before, after := &r.cand.State, &r.after
+	after.Capacity, after.node, after.reads = before.Capacity, before.node, t.attributes
+	after.Free = after.Free[:0]
+	for d, free := range before.Free {
+		after.Free = append(after.Free, free-r.cand.Request[d])
+	}
+	return after
+}
+
+// ofTasks returns what a Tasks term says of a number of tasks, -1 where the attribute is missing.
+func (t *Term) ofTasks(n int) int64 {
+	if n < 0 {
+		return t.clamp(t.missing)
+	}
+	return t.clamp(int64(min(n, MostTasks)))
+}
+
+// resources is an additive term that knows the places of its resources among the dimensions. It is for one goroutine.
+type resources struct {
+	term   *Term
+	all    bool
+	at     []int // by named resource; -1 where no node has it
+	part   []int64
+	whole  []int64
+	weight int64
+}
+
+// bind returns the additive terms of all tiers for dimensions.
+func (p *policy) bind(names []string) []resources {
+	bound := make([]resources, 0, 1)
+	for i := range p.tiers {
+		for j := range p.tiers[i].terms {
+			if t := &p.tiers[i].terms[j]; t.isAdditive() {
+				bound = append(bound, bindTerm(t, names))
+			}
+		}
+	}
+	return bound
+}
+
+// bindKeys returns the additive terms of the tier that orders the nodes of a class; none if there is no such order.
+func (p *policy) bindKeys(names []string) (bound []resources) {
+	if !p.ordered {
+		return nil
+	}
+	for j := range p.tiers[p.keyed].terms {
+		if t := &p.tiers[p.keyed].terms[j]; t.isAdditive() {
+			bound = append(bound, bindTerm(t, names))
+		}
+	}
+	return bound
+}
+
+func bindTerm(t *Term, names []string) resources {
+	b := resources{term: t, all: len(t.resources) == 0, weight: t.weight}
+	for _, name := range t.resources {
+		at := -1
+		for d, n := range names {
+			if n == name {
+				at = d
+			}
+		}
+		b.at = append(b.at, at)
+	}
+	b.part, b.whole = make([]int64, len(b.at)), make([]int64, len(b.at))
+	return b
+}
+
+// node returns the part of the term that depends on what is free.
+func (b *resources) node(free, capacity []int64) int64 {
+	t := b.term
+	if t.kind == inUseTerm {
+		return t.clamp(b.meanInUse(free, capacity))
+	}
+	if t.ofNode == nil {
+		return 0
+	}
+	if !b.all {
+		free, capacity = b.pick(free, capacity)
+	}
+	return t.clamp(t.ofNode(free, capacity))
+}
+
+// request returns the part of the term that depends on the request.
+func (b *resources) request(request, capacity []int64) int64 {
+	t := b.term
+	if t.kind == inUseTerm {
+		return t.clamp(b.meanAsked(request, capacity))
+	}
+	if t.ofRequest == nil {
+		return 0
+	}
+	if !b.all {
+		request, capacity = b.pick(request, capacity)
+	}
+	return t.clamp(t.ofRequest(request, capacity))
+}
+
+// pick returns the named resources of two lists by dimension.
+func (b *resources) pick(part, whole []int64) (parts, wholes []int64) {
+	for i, d := range b.at {
+		b.part[i], b.whole[i] = 0, 0
+		if d >= 0 && d < len(part) && d < len(whole) {
+			b.part[i], b.whole[i] = part[d], whole[d]
+		}
+	}
+	return b.part, b.whole
+}
