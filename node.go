@@ -295,6 +295,21 @@ func (n *Node) Clone() *Node {
 	return &c
 }
 
+// Equal reports whether n and o describe one node alike. Resources, attributes and whatever else is named may be in any
+// order or none; taints, devices and ports are compared as they are listed, and numbers by their value, whatever their type.
+func (n *Node) Equal(o *Node) bool {
+	if n == o || n == nil || o == nil {
+		return n == o
+	}
+	return n.ID == o.ID && n.Unschedulable == o.Unschedulable && maps.Equal(n.Capacity, o.Capacity) &&
+		maps.EqualFunc(n.Attributes, o.Attributes, func(a, b any) bool {
+			x, err := ValueOf(a)
+			y, other := ValueOf(b)
+			return err == nil && other == nil && x == y
+		}) &&
+		slices.Equal(n.Taints, o.Taints) && slices.Equal(n.Devices, o.Devices) && slices.Equal(n.Ports, o.Ports)
+}
+
 // faultyPorts yields the ports that are zero or were named before, in ascending order. There can be
 // 65,535 good ones, so they are sorted first.
 func faultyPorts(ports []uint16) iter.Seq[uint16] {

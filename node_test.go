@@ -152,3 +152,35 @@ func TestSmallStrings(t *testing.T) {
 		assert.Equal(t, want, s.String())
 	}
 }
+
+func TestNodesThatAreEqual(t *testing.T) {
+	base := func() *berth.Node {
+		return &berth.Node{
+			ID: "n", Capacity: berth.Resources{"cpu": 1}, Attributes: berth.Attributes{"zone": "a", "generation": 7},
+			Taints: []berth.Taint{{Key: "k"}}, Devices: []berth.Device{{Class: "gpu"}}, Ports: []berth.PortRange{{First: 1, Last: 2}},
+		}
+	}
+	same := base()
+	same.Attributes = berth.Attributes{"generation": float32(7), "zone": "a"}
+	assert.True(t, base().Equal(same), "a number is its value")
+	assert.True(t, (&berth.Node{ID: "n"}).Equal(&berth.Node{ID: "n", Capacity: berth.Resources{}, Taints: []berth.Taint{}}))
+	for what, change := range map[string]func(*berth.Node){
+		"id":            func(n *berth.Node) { n.ID = "m" },
+		"capacity":      func(n *berth.Node) { n.Capacity["cpu"] = 2 },
+		"resource":      func(n *berth.Node) { n.Capacity["memory"] = 0 },
+		"attribute":     func(n *berth.Node) { n.Attributes["zone"] = "b" },
+		"text":          func(n *berth.Node) { n.Attributes["generation"] = "7" },
+		"no value":      func(n *berth.Node) { n.Attributes["generation"] = []int{7} },
+		"taint":         func(n *berth.Node) { n.Taints[0].Effect = berth.PreferNoSchedule },
+		"device":        func(n *berth.Node) { n.Devices[0].Unhealthy = true },
+		"ports":         func(n *berth.Node) { n.Ports = nil },
+		"unschedulable": func(n *berth.Node) { n.Unschedulable = true },
+	} {
+		other := base()
+		change(other)
+		assert.False(t, base().Equal(other), what)
+		assert.False(t, other.Equal(base()), what)
+	}
+	assert.False(t, base().Equal(nil))
+	assert.True(t, (*berth.Node)(nil).Equal(nil))
+}

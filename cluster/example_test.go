@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -107,4 +108,64 @@ func ExampleChoose() {
 	// Output:
 	// gpu/1:400 ports [8001 8002]
 	// no free device for 0.4 gpu
+}
+
+// What does the cluster look like once what was never confirmed has expired?
+func ExampleFork_Advance() {
+	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	f := cluster.NewFork()
+	_ = f.AddNodes(berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}})
+	f.Advance(noon)
+	f.Apply(berth.Op{Task: berth.NewTask("slow", berth.GroupSpec{Request: berth.Resources{"cpu": 3000}}), Node: "n1"})
+	_ = f.Mark("slow", berth.Assumed, noon.Add(time.Minute))
+
+	later := f.Snapshot().Fork()
+	tasks, _ := later.Advance(noon.Add(time.Hour))
+	n1, _ := later.Node("n1")
+	fmt.Println(tasks[0].ID, "has expired;", n1.Free(), "at", later.Time().Format(time.Kitchen))
+	// Output: slow has expired; cpu 4 at 1:00PM
+}
+
+func ExampleSnapshot_TasksOf() {
+	f := cluster.NewFork()
+	_ = f.AddNodes(berth.Node{ID: "n1"}, berth.Node{ID: "n2"})
+	search := berth.NewGroup("index", berth.GroupSpec{Role: "eng/search"})
+	f.Apply(berth.Op{Task: search.Task("index-1"), Node: "n1"})
+	f.Apply(berth.Op{Task: search.Task("index-2"), Node: "n2"})
+	f.Apply(berth.Op{Task: berth.NewTask("cron", berth.GroupSpec{Role: "ops"}), Node: "n2"})
+	_ = f.RemoveNodes("n1")
+	for t := range f.Snapshot().TasksOf("eng") {
+		fmt.Println(t.ID, t.State)
+	}
+	for t := range f.Snapshot().Lost() {
+		fmt.Println(t.ID, "is lost")
+	}
+	// Output:
+	// index-1 lost
+	// index-2 assumed
+	// index-1 is lost
+}
+
+func ExampleSnapshot_HoldsOf() {
+	f := cluster.NewFork()
+	_ = f.AddNodes(berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}, Ports: []berth.PortRange{{First: 80, Last: 80}}})
+	f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{
+		ID: "h1", Owner: "ci", Node: "n1", Resources: berth.Resources{"cpu": 1000}, Ports: []uint16{80}, Deadline: time.Unix(60, 0),
+	}})
+	for h := range f.Snapshot().HoldsOf("ci") {
+		n, _ := f.Node(h.Node)
+		fmt.Println(h.ID, "on", h.Node, h.Resources, "ports", n.UsedPorts())
+	}
+	// Output: h1 on n1 cpu 1 ports [80]
+}
+
+func ExampleFork_UpsertNodes() {
+	f := cluster.NewFork()
+	n1 := berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}}
+	fmt.Println(f.UpsertNodes(n1), f.Len())
+	before := f.Version()
+	fmt.Println(f.UpsertNodes(n1), f.Version() == before)
+	// Output:
+	// <nil> 1
+	// <nil> true
 }

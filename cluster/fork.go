@@ -55,12 +55,7 @@ func (f *Fork) Group(name string) iter.Seq[TaskView] { return settled(groupOf(f.
 
 // Hold returns the hold of that ID.
 func (f *Fork) Hold(id string) (berth.Hold, bool) {
-	v := f.view()
-	slot, ok := v.FindHold(id)
-	if !ok {
-		return berth.Hold{}, false
-	}
-	return holdView(v, slot), true
+	return holdOf(f.view(), id)
 }
 
 // Holds yields the holds, the earliest made first, as they were when the walk began.
@@ -76,6 +71,11 @@ func (f *Fork) AddNodes(nodes ...berth.Node) error { return f.checked().AddNodes
 // with every fault of every one, none. That devices come back of which so much is taken, together with what was placed as a
 // plain resource of their class meanwhile, that it does not fit in an int64 is a fault too.
 func (f *Fork) UpdateNodes(nodes ...berth.Node) error { return f.checked().UpdateNodes(nodes...) }
+
+// UpsertNodes adds the nodes that are not there, and replaces the descriptions of those that are described otherwise. What is there
+// as it is described is left alone, and a call that finds all so is no change. Of two descriptions of one node
+// the last counts. It does all or, with every fault of every node, nothing.
+func (f *Fork) UpsertNodes(nodes ...berth.Node) error { return f.checked().UpsertNodes(nodes...) }
 
 // RemoveNodes removes nodes. Their tasks become [berth.Lost] and their holds end. It removes all of them or,
 // naming each that is unknown, none.

@@ -36,6 +36,11 @@ func BenchmarkGrowth(b *testing.B) {
 		{"port-ranges-fits", 8000, portRanges},
 		{"device-classes-update", 4000, deviceClassesUpdate},
 		{"devices-update", 2000, updateDevices},
+		{"walk-lost", 60_000, walkLost},
+		{"walk-role", 20_000, walkRole},
+		{"walk-owner", 8000, walkOwner},
+		{"upsert-same", 20_000, upsertSame},
+		{"advance", 4000, advance},
 	} {
 		for _, n := range []int{row.n, 2 * row.n} {
 			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) {
@@ -267,4 +272,77 @@ func updateDevices(b *testing.B, n int) func() {
 		f.Apply(berth.Op{Task: g.Task(fmt.Sprint("t", i)), Node: "n"})
 	}
 	return func() { require.NoError(b, f.UpdateNodes(node)) }
+}
+
+// manyTasks is n tasks of a role on ten nodes, of which one is lost.
+func manyTasks(b *testing.B, n int) *cluster.Fork {
+	f := cluster.NewFork()
+	g := berth.NewGroup("g", berth.GroupSpec{Role: "eng", Request: berth.Resources{"cpu": 1}})
+	for i := range 10 {
+		require.NoError(b, f.AddNodes(berth.Node{ID: fmt.Sprint("n", i), Capacity: berth.Resources{"cpu": int64(n)}}))
+	}
+	require.NoError(b, f.AddNodes(berth.Node{ID: "gone", Capacity: berth.Resources{"cpu": 1}}))
+	for i := range n {
+		f.Apply(berth.Op{Task: g.Task(fmt.Sprint("t", i)), Node: fmt.Sprint("n", i%10)})
+	}
+	f.Apply(berth.Op{Task: g.Task("last"), Node: "gone"})
+	require.NoError(b, f.RemoveNodes("gone"))
+	return f
+}
+
+func walkLost(b *testing.B, n int) func() {
+	s := manyTasks(b, n).Snapshot()
+	return func() {
+		for t := range s.Lost() {
+			require.Equal(b, "last", t.ID)
+		}
+	}
+}
+
+func walkRole(b *testing.B, n int) func() {
+	s := manyTasks(b, n).Snapshot()
+	return func() {
+		k := 0
+		for range s.TasksOf("eng") {
+			k++
+		}
+		require.Equal(b, n+1, k)
+	}
+}
+
+func walkOwner(b *testing.B, n int) func() {
+	s := held(b, n)
+	return func() {
+		k := 0
+		for range s.HoldsOf("fw") {
+			k++
+		}
+		require.Equal(b, n, k)
+	}
+}
+
+func upsertSame(b *testing.B, n int) func() {
+	f := cluster.NewFork()
+	var nodes []berth.Node
+	for i := range n {
+		nodes = append(nodes, berth.Node{ID: fmt.Sprint("n", i), Capacity: berth.Resources{"cpu": 1}, Attributes: berth.Attributes{"zone": "a"}})
+	}
+	require.NoError(b, f.UpsertNodes(nodes...))
+	before := f.Version()
+	return func() {
+		require.NoError(b, f.UpsertNodes(nodes...))
+		require.Equal(b, before, f.Version())
+	}
+}
+
+func advance(b *testing.B, n int) func() {
+	f := manyTasks(b, n)
+	for i := range n {
+		require.NoError(b, f.Mark(fmt.Sprint("t", i), berth.Assumed, time.Unix(int64(i+1), 0)))
+	}
+	s := f.Snapshot()
+	return func() {
+		tasks, _ := s.Fork().Advance(time.Unix(int64(n), 0))
+		require.Len(b, tasks, n)
+	}
 }

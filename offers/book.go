@@ -37,7 +37,7 @@ type Book struct {
 	synced  bool                       // as of a position in the Exchange's journal
 	at      uint64                     // that position
 	nodes   map[string]*store.Node     // the descriptions that the fork was given, by ID
-	as      *cluster.Snapshot          // of the source, when the states of tasks were last compared
+	as      *store.View                // of the source, when the states of tasks were last compared
 	states  map[string]berth.TaskState // of the role's tasks that are on a node
 	lost    []string                   // those whose node went away
 	changed chan struct{}
@@ -78,6 +78,7 @@ func (b *Book) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 			err = b.syncStates()
 		}
 		if err == nil {
+			b.store.SetTime(b.sub.x.now.Round(0).UTC())
 			snapshot = b.fork.Snapshot()
 		}
 		return err

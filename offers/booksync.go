@@ -198,7 +198,7 @@ func (b *Book) setState(t cluster.TaskView) error {
 // syncStates brings the states of tasks up to date, of which no change log tells.
 func (b *Book) syncStates() error {
 	x := b.sub.x
-	if b.as == x.snapshot {
+	if b.as == x.view.Undated() {
 		return nil
 	}
 	b.as = nil
@@ -212,7 +212,7 @@ func (b *Book) syncStates() error {
 			return err
 		}
 	}
-	b.as = x.snapshot
+	b.as = x.view.Undated()
 	return nil
 }
 

@@ -83,7 +83,7 @@ func (g *gate) ask(op *berth.Op) berth.Reason {
 		if op.Task.Err() != nil {
 			return berth.Reason{}
 		}
-	case op.Kind != berth.Take && op.Kind != berth.Evict || op.Hold == nil || op.Hold.Err() != nil:
+	case op.Kind != berth.Take && op.Kind != berth.Evict || op.Hold == nil || op.Hold.Err() != nil || lapsed(op.Hold, g.now):
 		return berth.Reason{}
 	}
 	why := g.admit(Admission{Op: *op, Time: g.now, ledger: g.ledger, planned: g.planned})

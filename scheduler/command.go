@@ -96,6 +96,9 @@ func (c Command) String() string {
 // A commit that is decided as it goes has its operations applied by ledger.do already, the function that
 // does them here too. Doing one checks it again: that costs little and finds a log that does not fit.
 func (l *ledger) apply(c *Command) error {
+	if !c.Time.IsZero() {
+		l.store.SetTime(c.Time)
+	}
 	if len(c.Added) > 0 {
 		if err := l.fork.AddNodes(c.Added...); err != nil {
 			return err

@@ -57,6 +57,7 @@ func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) 
 		return nil, err
 	}
 	now := s.now()
+	s.ledger.store.SetTime(now)
 	p, denied, err := plan((*cluster.Snapshot)(s.ledger.store.Present()), s.gate(now))
 	if err != nil {
 		return nil, err
@@ -78,6 +79,7 @@ func (s *State) commit(c *commit) (*berth.Outcome, error) {
 		}
 	}
 	before := s.ledger.fork.Version()
+	s.ledger.store.SetTime(c.now)
 	c.run(s.ledger)
 	if done := c.done(); len(done) > 0 {
 		if err := s.keep(before, Command{Time: c.now, Ops: done, Deadline: c.expires}, nil); err != nil {
@@ -124,9 +126,6 @@ func (c *commit) run(l *ledger) {
 // step does one operation, or says why it cannot be done.
 func (c *commit) step(l *ledger, i int) berth.Reason {
 	op := &c.plan.Ops[i]
-	if op.Kind != berth.Place && op.Hold != nil && lapsed(op.Hold, c.now) {
-		return lapsedReason(op.Hold)
-	}
 	if why := c.gate.ask(op); why.Code != berth.None {
 		return why
 	}
@@ -288,8 +287,4 @@ func (c *commit) tooFew(l *ledger, g *berth.Group) berth.Reason {
 // lapsed reports whether a hold would be over before it began. No deadline at all is another fault.
 func lapsed(h *berth.Hold, now time.Time) bool {
 	return !h.Deadline.IsZero() && store.DeadlineOf(h.Deadline) <= store.Reached(now)
-}
-
-func lapsedReason(h *berth.Hold) berth.Reason {
-	return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", h.ID)}
 }

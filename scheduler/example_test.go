@@ -184,3 +184,18 @@ func ExampleStateConfig_admit() {
 	// Output:
 	// [place web-1 on n2] [place web-2 on n2: denied quota of shop]
 }
+
+// A host that learns of all its nodes every minute tells them as they are.
+func ExampleState_UpsertNodes() {
+	state, _ := scheduler.NewState(scheduler.StateConfig{})
+	inventory := []berth.Node{{ID: "n1", Capacity: berth.Resources{"cpu": 4000}}}
+	fmt.Println(state.UpsertNodes(inventory...))
+	before := state.Version()
+	fmt.Println(state.UpsertNodes(inventory...), state.Version() == before)
+	n1, _ := state.Node("n1")
+	fmt.Println(n1.Free())
+	// Output:
+	// <nil>
+	// <nil> true
+	// cpu 4
+}

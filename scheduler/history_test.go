@@ -392,7 +392,8 @@ again:
 			continue
 		}
 		granted, why := op, berth.Reason{}
-		if op.Kind != berth.Place && op.Hold != nil && !op.Hold.Deadline.After(h.now) {
+		_, known := f.Task(op.ID)
+		if (op.Kind == berth.Take || op.Kind == berth.Evict && known) && op.Hold.Err() == nil && !op.Hold.Deadline.After(h.now) {
 			why = berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", op.Hold.ID)}
 		} else if op.Kind == berth.Place && op.Task.Group == h.groups[1] && h.engUses(f)+500 > limit {
 			why = berth.Reason{Code: berth.Denied, Subject: "limit of eng"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
 )
@@ -20,7 +21,7 @@ import (
 // goroutine, takes back what the State was doing: the call has then changed nothing, and the panic reaches the caller. The
 // same holds for rules and strategies.
 type StateConfig struct {
-	// Clock tells when assumed tasks and holds end, and dates the commands. The default is time.Now.
+	// Clock tells the time that snapshots and commands show, and by which assumed tasks and holds end. The default is time.Now.
 	Clock func() time.Time
 
 	// AssumeFor is how long a task stays assumed after it was placed: unless it is confirmed by then,
@@ -137,8 +138,8 @@ func (s *State) unlock() {
 // wrap has every fault name the package.
 func wrap(err error) error { return faults.Of("scheduler", err) }
 
-// Snapshot returns the cluster as it is now, without the holds whose deadline has passed; a State that is stopped shows
-// them, for their end is a change. Its cost does not depend on the size of the cluster.
+// Snapshot returns the cluster as it is now, at the time that the clock tells and without the holds whose deadline has passed; a
+// State that is stopped shows them, for their end is a change. Its cost does not depend on the size of the cluster.
 func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	if s == nil {
 		return nil, errNoState
@@ -148,11 +149,21 @@ func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	}
 	s.lock()
 	defer s.unlock()
+	return s.present(), nil
+}
+
+// present returns the cluster as it is now, under the lock.
+func (s *State) present() *cluster.Snapshot {
 	_ = s.lapse()
-	if s.snap == nil {
+	now := s.now()
+	s.ledger.store.SetTime(now)
+	switch {
+	case s.snap == nil:
 		s.snap = s.ledger.fork.Snapshot()
+	case !s.snap.Time().Equal(now):
+		s.snap = (*cluster.Snapshot)((*store.View)(s.snap).At(now))
 	}
-	return s.snap, nil
+	return s.snap
 }
 
 // Changed returns a channel that is closed at the next change of what a plan could use, which is
@@ -187,6 +198,36 @@ func (s *State) Task(id string) (cluster.TaskView, bool) {
 	s.lock()
 	defer s.unlock()
 	return s.ledger.fork.Task(id)
+}
+
+// Node returns the node of that ID as it is now; what it shows stays as it was. It is read off a [State.Snapshot], whose walks
+// tell the rest: [cluster.Snapshot.Lost], [cluster.Snapshot.TasksOf] a role, [cluster.Snapshot.HoldsOf] an owner.
+func (s *State) Node(id string) (cluster.NodeView, bool) {
+	if s == nil {
+		return cluster.NodeView{}, false
+	}
+	s.lock()
+	defer s.unlock()
+	return s.present().Node(id)
+}
+
+// UpsertNodes adds the nodes that are not there, and replaces the descriptions of those that are described otherwise. A call that finds
+// all nodes as they are described changes nothing: there is no command, the version stays and nobody is woken. So a host can tell all it
+// knows, as often as it likes. Of two descriptions of one node the last counts; cordons stay.
+func (s *State) UpsertNodes(nodes ...berth.Node) error {
+	if s == nil {
+		return errNoState
+	}
+	s.lock()
+	defer s.unlock()
+	added, updated, err := (*checked.Fork)(s.ledger.fork).Upserts(nodes)
+	if err != nil {
+		return wrap(err)
+	}
+	if len(added)+len(updated) == 0 {
+		return nil
+	}
+	return s.apply(Command{Time: s.now(), Added: added, Updated: updated})
 }
 
 // AddNodes adds nodes that were not there.

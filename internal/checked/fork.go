@@ -123,6 +123,51 @@ func (f *Fork) UpdateNodes(nodes ...berth.Node) error {
 	return nil
 }
 
+// UpsertNodes adds the nodes that are not there, and replaces the descriptions of those that are described otherwise. What is there
+// as it is described is left alone. It does all or, with every fault of every node, nothing.
+func (f *Fork) UpsertNodes(nodes ...berth.Node) error {
+	added, updated, err := f.Upserts(nodes)
+	if err == nil && len(added) > 0 {
+		err = f.AddNodes(added...)
+	}
+	if err == nil && len(updated) > 0 {
+		err = f.UpdateNodes(updated...)
+	}
+	return err
+}
+
+// Upserts returns which of the nodes UpsertNodes would add and which it would describe anew, or every fault of every one.
+func (f *Fork) Upserts(nodes []berth.Node) (added, updated []berth.Node, err error) {
+	f = f.Ready()
+	last := make(map[string]int, len(nodes))
+	for i := range nodes {
+		last[nodes[i].ID] = i
+	}
+	var errs []error
+	for i := range nodes {
+		n := &nodes[i]
+		row, there := f.s.FindNode(n.ID)
+		if there && last[n.ID] == i && n.Equal(f.s.Node(row).Node.Spec) {
+			continue
+		}
+		if err := n.Err(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		switch {
+		case last[n.ID] != i:
+		case !there:
+			added = append(added, *n)
+		default:
+			if class, bad := f.wraps(row, n); bad {
+				errs = append(errs, fmt.Errorf("node %q: resource %q: what its tasks and holds take: %w", n.ID, class, berth.ErrOverflow))
+			}
+			updated = append(updated, *n)
+		}
+	}
+	return added, updated, errors.Join(errs...)
+}
+
 // RemoveNodes removes nodes. Their tasks become [berth.Lost] and their holds end. It removes all of them or,
 // naming each that is unknown, none.
 func (f *Fork) RemoveNodes(ids ...string) error {

@@ -2,6 +2,7 @@ package checked
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -13,6 +14,9 @@ import (
 func (f *Fork) holdable(h *berth.Hold) berth.Reason {
 	if err := h.Err(); err != nil {
 		return berth.Reason{Code: berth.Invalid, Subject: err.Error()}
+	}
+	if f.lapsed(h) {
+		return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", h.ID)}
 	}
 	if _, ok := f.s.FindHold(h.ID); ok {
 		return berth.Reason{Code: berth.HoldExists, Subject: h.ID}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -47,6 +48,17 @@ func (v *View) SpecOf(g uint32) *berth.Group {
 
 // Group returns a group to be read.
 func (v *View) Group(g uint32) *Group { return v.groups.At(int(g)) }
+
+// AllGroups yields the numbers of the groups that have tasks, in no order that means anything.
+func (v *View) AllGroups() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for id := uint32(Holds + 1); int(id) < v.groups.Len(); id++ {
+			if v.groupName(id) != "" && !yield(id) {
+				return
+			}
+		}
+	}
+}
 
 // FindGroup returns the number of a group. A group is known while it has tasks.
 func (v *View) FindGroup(name string) (uint32, bool) { return v.FindGroupBy(Hash(name), name) }

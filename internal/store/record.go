@@ -43,6 +43,12 @@ type DeviceShare struct {
 // Tasks returns the number of tasks, those on no node included.
 func (v *View) Tasks() int { return v.taskN }
 
+// Lost returns the number of tasks that are on no node.
+func (v *View) Lost() int { return v.lost }
+
+// Slots returns the number of slots, free ones included.
+func (v *View) Slots() int { return v.recs.Len() }
+
 // Record returns a record to be read.
 func (v *View) Record(slot uint32) *Record { return v.recs.At(int(slot)) }
 
@@ -172,6 +178,8 @@ func (s *Store) AddBy(hash uint32, id string, r Record) uint32 {
 	g.tasks++
 	if row != None {
 		s.attach(slot, at, g, row)
+	} else if r.Group != Holds {
+		s.lost++
 	}
 	return slot
 }
@@ -200,6 +208,9 @@ func (s *Store) Remove(slot uint32) {
 	s.indexOf(id).remove(slot, r.hash)
 	if id != Holds {
 		s.taskN--
+		if row == None {
+			s.lost--
+		}
 	}
 	s.dropSlot(slot, r)
 	if row != None {
@@ -294,6 +305,9 @@ func (s *Store) Detach(slot uint32) {
 	s.give(r, s.group(r.Group), ns)
 	r.Row = None
 	ns.live--
+	if r.Group != Holds {
+		s.lost++
+	}
 }
 
 // take and give move what a record takes of its node, and what is counted of it.

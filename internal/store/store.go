@@ -7,7 +7,10 @@
 // policy: it neither validates nor decides, and its callers, package cluster's Fork and Snapshot, do both.
 package store
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // None is the row of a record that is on no node.
 const None = ^uint32(0)
@@ -37,6 +40,8 @@ type View struct {
 	nodeN  int
 	hidden int // nodes that are withheld
 	taskN  int
+	lost   int // tasks on no node
+	time   time.Time
 
 	byNode, byTask, byHold, byGroup, byDim index
 
@@ -57,6 +62,7 @@ type View struct {
 	seq     uint64   // changes since the lineage began
 	log     []Change // the last of them
 	of      *Store   // the store that goes on writing the view; nil in a view that Snapshot returned
+	like    *View    // that At made it of
 }
 
 // New returns an empty store.
@@ -95,6 +101,27 @@ func (s *Store) Snapshot() *View {
 // a Snapshot, for which every page that is written afterwards is copied first, it costs nothing.
 func (s *Store) Present() *View { return &s.View }
 
+// Time returns the time of the view: when it was taken, or what a fork of it was set to. The zero time is not known.
+func (v *View) Time() time.Time { return v.time }
+
+// SetTime says what time it is. It is no change of what the store has.
+func (s *Store) SetTime(t time.Time) { s.time = t }
+
+// At returns the view at another time, all else as it is.
+func (v *View) At(t time.Time) *View {
+	at := *v
+	at.time, at.like = t, v.Undated()
+	return &at
+}
+
+// Undated returns the view that v differs from in its time alone: equal for views that At made of one another.
+func (v *View) Undated() *View {
+	if v.like != nil {
+		return v.like
+	}
+	return v
+}
+
 // Fork returns a store that begins as v and shares its pages.
 func (v *View) Fork() *Store {
 	if v.of != nil {
@@ -102,7 +129,7 @@ func (v *View) Fork() *Store {
 	}
 	s := &Store{View: *v, token: newToken(), forked: true}
 	s.branch = v.Position().fork()
-	s.of = s
+	s.of, s.like = s, nil
 	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim} {
 		x.own = false
 	}

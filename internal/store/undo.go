@@ -1,6 +1,9 @@
 package store
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // A store that is undoable takes down how to take back each change, in the order of the changes, until Keep says that
 // they stay. Taking back the latest ones leaves the store as it was, sequence number, log and the order of every list
@@ -79,6 +82,7 @@ type Point struct {
 	seq     uint64
 	log     []Change
 	token   token
+	time    time.Time
 }
 
 // Undoable makes the store take down how to take back what is done to it from now on.
@@ -88,7 +92,7 @@ func (s *Store) Undoable() {
 }
 
 // Point returns the present moment. It is good until the next Keep, or until an earlier one is gone back to.
-func (s *Store) Point() Point { return Point{len(s.journal.entries), s.seq, s.log, s.token} }
+func (s *Store) Point() Point { return Point{len(s.journal.entries), s.seq, s.log, s.token, s.time} }
 
 // Kept returns the moment of the last Keep.
 func (s *Store) Kept() Point { return s.journal.kept }
@@ -155,6 +159,7 @@ func empty[T any](stack *[]T) {
 // and as it is then; a Record without an ID is none. Who is told may read the groups of the store, and leaves it as it is.
 func (s *Store) Undo(to Point, tell func(from, to Record)) {
 	j := &s.journal
+	s.time = to.time
 	if len(j.entries) == to.entries {
 		return
 	}
@@ -205,6 +210,9 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 		s.indexOf(r.Group).remove(e.at, r.hash)
 		if r.Group != Holds {
 			s.taskN--
+			if r.Row == None {
+				s.lost--
+			}
 		}
 		s.dropSlot(e.at, r)
 	case removed:
@@ -224,6 +232,8 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 			}
 			ns.live++
 			s.take(r, g, ns)
+		} else if r.Group != Holds {
+			s.lost++
 		}
 	case marked:
 		r := s.recs.mutAt(s.token, int(e.at))
@@ -234,6 +244,9 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 		ns := s.node(r.Row)
 		ns.live++
 		s.take(r, s.group(r.Group), ns)
+		if r.Group != Holds {
+			s.lost--
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func dump(v *View) string {
 	for text, n := range v.values.ids {
 		texts[n] = text
 	}
-	fmt.Fprintln(&b, v.seq, v.Nodes(), v.Tasks(), v.Withheld())
+	fmt.Fprintln(&b, v.seq, v.Nodes(), v.Tasks(), v.Lost(), v.Withheld())
 	for _, row := range v.Order() {
 		n := v.Node(row)
 		at, ok := v.FindNode(n.Node.ID)
