@@ -10,8 +10,8 @@ import (
 const MaxWeight = 1000
 
 // Constraint is a rule about where a group's tasks may go. Every Constraint is also a [NodeRule], a
-// [DomainRule] or a [Toleration], or several of them at once, and then counts as each; package constraints has
-// constructors for all three, and a host may write its own. A Constraint is immutable and may be used by many goroutines.
+// [DomainRule], a [TaskRule] or a [Toleration], or several of them at once, and then counts as each; package constraints
+// has constructors for all of them, and a host may write its own. A Constraint is immutable and may be used by many goroutines.
 // Sources ask it under their locks, so it must not call them.
 //
 // A rule that does not answer alike when it is asked again, or panics, is at fault, but does no harm beyond its own
@@ -40,13 +40,14 @@ type NodeRule interface {
 // the nodes with one value of an attribute. A node without the attribute is refused.
 //
 // The domains are those of the nodes that are eligible for the group, so one without a task counts as
-// zero, and one that the group can never use does not count.
+// zero, and one that the group can never use does not count. A DomainRule that is a [TaskRule] too says otherwise, and
+// whose tasks it counts.
 type DomainRule interface {
 	Constraint
 	// Domain names the attribute; [NodeID] makes every node a domain of its own.
 	Domain() string
-	// Limit returns how many of the group's tasks a domain may have, the new one included. It must
-	// depend on nothing but d.
+	// Limit returns how many of the tasks that the rule counts a domain may have, the new one included if it is one of
+	// them. It must depend on nothing but d.
 	Limit(d Domains) int
 	// Even reports whether Limit looks at d. Rules that do not are cheaper to keep up with.
 	Even() bool
@@ -56,6 +57,104 @@ type DomainRule interface {
 type Domains struct {
 	Number int // domains with at least one eligible node
 	Least  int // tasks in the domain that has the fewest
+}
+
+// TaskRule is a Constraint about the tasks in a node's domain, of whatever groups they are. A domain is the nodes with one
+// value of an attribute. Package constraints makes them of its domain rules with Of, and has Near and Apart.
+//
+// What a TaskRule returns is asked once, when a group is made of it.
+type TaskRule interface {
+	Constraint
+	// Domain names the attribute; [NodeID] makes every node a domain of its own.
+	Domain() string
+	// Counts says which tasks the rule is about, and what it asks of them.
+	Counts() Counting
+}
+
+// Counting is which tasks a rule is about, in which domains, and what it asks of them. The zero value is that of a
+// [DomainRule] that is nothing else. Countings compare with ==.
+type Counting struct {
+	// Of selects the tasks. The zero Selector means those of the group that has the rule.
+	Of Selector
+	// Relation is what the rule asks of them.
+	Relation Relation
+	// Over is which domains are compared with each other, where they are.
+	Over Population
+	// WithoutStopping says that tasks which are [Stopping] do not count; by default they do until they are gone.
+	WithoutStopping bool
+}
+
+// Relation is what a [TaskRule] asks of the tasks that it is about. It declares which way a placement can change the
+// verdict about other nodes, and berth relies on that.
+type Relation uint8
+
+const (
+	// AtMost: the rule is a [DomainRule], and its Limit says how many of the tasks a domain may have. A node without the
+	// attribute is refused. Placing a task can only close nodes, unless the rule is Even: then a limit may rise too.
+	AtMost Relation = iota
+	// Apart: a domain that has any of the tasks takes none of the group's, and a domain that has a task of the group takes
+	// none of them. A node without the attribute is let in: it is in no domain, and a task there keeps nobody away. Placing a
+	// task can only close nodes.
+	Apart
+	// Near: only a domain that has at least one of the tasks takes one of the group's. Where no domain has any, and the
+	// group's own tasks are among those selected, the first may go wherever the node has the attribute. A node without it is
+	// refused. Placing a task can open nodes, and closes some only where it was the first.
+	Near
+)
+
+// String returns "at-most", "apart" or "near".
+func (r Relation) String() string {
+	if int(r) < len(relationWords) {
+		return relationWords[r]
+	}
+	return fmt.Sprintf("relation %d", uint8(r))
+}
+
+// Opens reports whether placing a task can let others of such rules in where they were refused.
+func (r Relation) Opens() bool { return r == Near }
+
+// Population is whose domains a rule compares with each other: those of the nodes that are eligible for the group and not
+// cordoned, and with the flags those of other nodes as well. Where such a node is the only one of a domain, no task can
+// go there, and so the others take no more than the rule lets them have besides an empty one.
+type Population uint8
+
+const (
+	// CordonedToo: nodes that are cordoned, unschedulable or have taints that are not tolerated count as well
+	// (nodeTaintsPolicy: Ignore, the default in Kubernetes).
+	CordonedToo Population = 1 << iota
+	// ExcludedToo: nodes that the group's rules about nodes keep it off count as well (nodeAffinityPolicy: Ignore in
+	// Kubernetes).
+	ExcludedToo
+)
+
+// String returns "eligible", "cordoned-too", "excluded-too" or "all-nodes".
+func (p Population) String() string {
+	if int(p) < len(populationWords) {
+		return populationWords[p]
+	}
+	return fmt.Sprintf("population %d", uint8(p))
+}
+
+// Print prints a rule of that counting which is about whether there are such tasks, as package constraints writes it:
+// apart(zone, app = "db") or near(rack, own, without stopping).
+func (c Counting) Print(attribute string) string {
+	s := fmt.Sprintf("%v(%s, %v", c.Relation, printWord(attribute), c.Of)
+	if c.WithoutStopping {
+		s += ", without stopping"
+	}
+	return s + ")"
+}
+
+// Err returns every fault of the counting joined into one error, or nil.
+func (c Counting) Err() error {
+	var errs []error
+	if c.Relation > Near {
+		errs = append(errs, fmt.Errorf("unknown %v", c.Relation))
+	}
+	if c.Over > CordonedToo|ExcludedToo {
+		errs = append(errs, fmt.Errorf("unknown %v", c.Over))
+	}
+	return errors.Join(append(errs, c.Of.Err())...)
 }
 
 // Toleration is a Constraint that lets a group's tasks on nodes with certain taints.
@@ -82,9 +181,19 @@ func checkRule(r Constraint) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
+	if r, ok := r.(TaskRule); ok {
+		c := r.Counts()
+		if err := c.Err(); err != nil {
+			return fmt.Errorf("constraint %v: %w", r, err)
+		}
+		if _, limits := r.(DomainRule); c.Relation == AtMost && !limits {
+			return fmt.Errorf("constraint %v: asks for a limit, but is no DomainRule", r)
+		}
+		return nil
+	}
 	switch r.(type) {
 	case NodeRule, DomainRule, Toleration:
 		return nil
 	}
-	return fmt.Errorf("constraint %v: neither a NodeRule nor a DomainRule nor a Toleration", r)
+	return fmt.Errorf("constraint %v: neither a NodeRule nor a DomainRule nor a TaskRule nor a Toleration", r)
 }

@@ -28,6 +28,7 @@
 //	Attributes  labels               attributes, meta    attributes            node labels
 //	Constraint  affinity, taint      constraint          constraint            placement constraint
 //	DomainRule  topology spread      distinct_property   UNIQUE, GROUP_BY      spread
+//	TaskRule    pod affinity         -                   -                     affinity to tags
 //	Preference  preferred affinity   affinity, spread    -                     -
 //	Daemon      DaemonSet            system job          (marathon#846)        -
 //	Gang        pod group            all_at_once         pod                   gang, co-scheduling

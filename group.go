@@ -3,6 +3,7 @@ package berth
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -39,6 +40,9 @@ func (m Mode) String() string {
 type GroupSpec struct {
 	// Role is the tenant that is charged. The default is the root role.
 	Role Role
+	// Labels are what a [Selector] knows the group by, besides its role and its name: the service, the version, the tier.
+	// Keys are names; values are any text without control characters, the empty one included. Berth reads nothing into them.
+	Labels map[string]string
 	// Priority orders groups: higher first. Equal priorities keep the order they were handed in.
 	Priority int
 	// Request is what each task takes. Nothing is a valid request.
@@ -109,7 +113,7 @@ type Group struct {
 func NewGroup(name string, spec GroupSpec) *Group {
 	g := &Group{name: name, spec: spec.clone()}
 	if g.err = g.check(); g.err == nil {
-		g.req.compile(&g.spec)
+		g.req.compile(g)
 		g.text = g.spec.fingerprint()
 	}
 	return g
@@ -135,6 +139,7 @@ func (g *Group) Name() string { return g.given().name }
 func (g *Group) Spec() GroupSpec { return g.given().spec.clone() }
 
 func (s GroupSpec) clone() GroupSpec {
+	s.Labels = maps.Clone(s.Labels)
 	s.Request = s.Request.Clone()
 	s.Devices = slices.Clone(s.Devices)
 	for i := range s.Devices {
@@ -148,6 +153,15 @@ func (s GroupSpec) clone() GroupSpec {
 
 // Role returns the role that is charged for the group's tasks.
 func (g *Group) Role() Role { return g.given().spec.Role }
+
+// Label returns the value of one of the group's labels, and whether the group has it.
+func (g *Group) Label(key string) (string, bool) {
+	v, ok := g.given().spec.Labels[key]
+	return v, ok
+}
+
+// Labels returns a copy of the group's labels.
+func (g *Group) Labels() map[string]string { return maps.Clone(g.given().spec.Labels) }
 
 // Mode returns how many tasks are wanted.
 func (g *Group) Mode() Mode { return g.given().spec.Mode }
@@ -226,6 +240,10 @@ func (g *Group) check() error {
 		add(errors.New("the name of a daemon group has no '@', for its instances are named group@node"))
 	}
 	add(s.Role.Err())
+	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
+		add(checkName("label", key))
+		add(checkLabelValue(key, s.Labels[key]))
+	}
 	add(s.Request.Err())
 	seen := make(map[string]bool, len(s.Devices))
 	for _, d := range s.Devices {
@@ -267,6 +285,9 @@ func (g *Group) check() error {
 		if _, ofDomain := p.Rule.(DomainRule); p.Rule != nil && !ofNode && !ofDomain {
 			add(fmt.Errorf("preference %v: only rules about a node's attributes or about domains can be preferred", p.Rule))
 		}
+		if r, ok := p.Rule.(TaskRule); ok && checkRule(r) == nil && r.Counts() != (Counting{}) {
+			add(fmt.Errorf("preference %v: only the group's own tasks can be counted", p.Rule))
+		}
 	}
 	switch {
 	case s.Mode > Daemon:
@@ -284,6 +305,9 @@ func (g *Group) check() error {
 func (s *GroupSpec) fingerprint() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q %d %d %d %d", string(s.Role), s.Priority, s.Mode, s.GangSize, s.DynamicPorts)
+	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
+		fmt.Fprintf(&b, " label %q %q", key, s.Labels[key])
+	}
 	for name, q := range s.Request.All() {
 		fmt.Fprintf(&b, " %q:%d", name, q)
 	}

@@ -104,3 +104,8 @@ func (r Role) Parent() Role {
 	}
 	return r[:i]
 }
+
+// within reports whether a role is another or below it.
+func (r Role) within(top Role) bool {
+	return top == "" || r == top || len(r) > len(top) && r[len(top)] == '/' && r[:len(top)] == top
+}

@@ -35,8 +35,14 @@ const (
 	RuleBroken
 	// NoDomain: the node lacks the attribute of a rule about domains; the subject is the rule.
 	NoDomain
-	// DomainFull: the node's domain may have no more of the group's tasks; the subject is the rule.
+	// DomainFull: the node's domain may have no more of the tasks that a rule counts, or has some that the group keeps apart
+	// from; the subject is the rule.
 	DomainFull
+	// KeptApart: the node's domain has tasks of another group that keeps apart from this one's; the subject is the rule that
+	// it has, in the form of package constraints.
+	KeptApart
+	// NoneNear: the node's domain has none of the tasks that the group must be near; the subject is the rule.
+	NoneNear
 	// Tainted: the node has a taint that is not tolerated; the subject is the taint.
 	Tainted
 	// Unschedulable: the node takes no new task.
@@ -79,7 +85,7 @@ const (
 var codeText = [...]string{
 	None: "no reason", Insufficient: "insufficient", TooSmall: "too little in all of", ByDevice: "only as devices:",
 	NoDevice: "no device for", DeviceUnhealthy: "no healthy device for", DeviceTaken: "no free device for", UnitsTaken: "insufficient units of",
-	NoPort: "no port", PortTaken: "no free port", RuleBroken: "refused by", NoDomain: "no domain of", DomainFull: "domain full",
+	NoPort: "no port", PortTaken: "no free port", RuleBroken: "refused by", NoDomain: "no domain of", DomainFull: "domain full", KeptApart: "kept off by", NoneNear: "none of",
 	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered",
 	NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
@@ -147,7 +153,7 @@ func (e *Explanation) Helps() string {
 		return ""
 	}
 	node, lacks := e.Nearest.Node, e.Nearest.Lacks
-	if lacks[0].Reason.Code == DomainFull && len(lacks) == 1 && e.Mode != Daemon { // a daemon's instance is of its node
+	if code := lacks[0].Reason.Code; (code == DomainFull || code == KeptApart) && len(lacks) == 1 && e.Mode != Daemon { // a daemon's instance is of its node
 		return "a node in another domain of " + lacks[0].Reason.Subject + " would do"
 	}
 	var changes, room []string

@@ -22,10 +22,12 @@ type Requirements struct {
 	Ports        []PortRange
 	DynamicPorts int
 
-	// NodeRules, DomainRules and Tolerations are the hard constraints by kind. Of rules that print alike each list has
-	// the first.
+	// NodeRules, DomainRules, TaskRules and Tolerations are the hard constraints by kind. Of rules that print alike each
+	// list has the first. A DomainRule that is a TaskRule too is among the DomainRules only if its Counting is the zero
+	// value, and else among the TaskRules.
 	NodeRules   []NodeRule
 	DomainRules []DomainRule
+	TaskRules   []CountedRule
 	Tolerations []Toleration
 	// Prefer are the preferences.
 	Prefer []Preference
@@ -36,6 +38,35 @@ type Requirements struct {
 	// equal values of them are answered alike, unless ReadsAll says that a rule may look at any part of a node.
 	Reads    []string
 	ReadsAll bool
+}
+
+// CountedRule is a [TaskRule] with what it said when the group was made.
+type CountedRule struct {
+	Attribute string // [TaskRule.Domain]
+	// Counting is whom it counts. Of is never the zero Selector: that of a rule about the group's own tasks is the group's
+	// [InGroup].
+	Counting
+	Limit DomainRule // nil unless the Relation is AtMost
+	Self  bool       // whether the group's own tasks are selected
+	Text  string     // how the rule prints
+}
+
+// String prints the rule.
+func (r CountedRule) String() string { return r.Text }
+
+// Allows reports whether a domain of which the rule counts so many tasks takes one of the group's more. Total is how many it
+// counts in all domains together, and d sums these up, where the Limit is [DomainRule.Even].
+func (r *CountedRule) Allows(tasks, total int, d Domains) bool {
+	switch r.Relation {
+	case Near:
+		return tasks > 0 || r.Self && total == 0
+	case AtMost:
+		if r.Self {
+			return tasks < r.Limit.Limit(d)
+		}
+		return tasks <= r.Limit.Limit(d)
+	}
+	return tasks == 0
 }
 
 // UsesPorts reports whether a task needs ports.
@@ -56,14 +87,15 @@ func (r *Requirements) DeviceOf(class string) int {
 	return i
 }
 
-func (r *Requirements) compile(s *GroupSpec) {
+func (r *Requirements) compile(g *Group) {
+	s := &g.spec
 	r.needs(s)
 	r.Ports, r.DynamicPorts, r.Prefer = sortedPorts(s.Ports), s.DynamicPorts, s.Prefer
 	r.Devices = s.Devices
 	if byClass := func(a, b DeviceRequest) int { return strings.Compare(a.Class, b.Class) }; !slices.IsSortedFunc(r.Devices, byClass) {
 		r.Devices = slices.SortedFunc(slices.Values(r.Devices), byClass)
 	}
-	r.rules(s)
+	r.rules(g)
 	r.Eligibility = strings.Join(r.Plain, "\x00") // a node of such devices does not give them as plain resources
 	if len(r.NodeRules)+len(r.Tolerations)+len(r.Prefer) == 0 {
 		return
@@ -99,12 +131,16 @@ func (r *Requirements) needs(s *GroupSpec) {
 	slices.SortFunc(r.Needs, func(a, b need) int { return strings.Compare(a.Name, b.Name) })
 }
 
-func (r *Requirements) rules(s *GroupSpec) {
-	for _, rule := range s.Rules { // a host's rule can be of several kinds, and says something as each
+func (r *Requirements) rules(g *Group) {
+	for _, rule := range g.spec.Rules { // a host's rule can be of several kinds, and says something as each
 		if rule, ok := rule.(NodeRule); ok {
 			r.NodeRules = append(r.NodeRules, rule)
 		}
-		if rule, ok := rule.(DomainRule); ok {
+		counted := false
+		if rule, ok := rule.(TaskRule); ok {
+			counted = r.count(g, rule)
+		}
+		if rule, ok := rule.(DomainRule); ok && !counted {
 			r.DomainRules = append(r.DomainRules, rule)
 		}
 		if rule, ok := rule.(Toleration); ok {
@@ -112,16 +148,34 @@ func (r *Requirements) rules(s *GroupSpec) {
 		}
 	}
 	r.NodeRules, r.DomainRules, r.Tolerations = unlike(r.NodeRules), unlike(r.DomainRules), unlike(r.Tolerations)
+	r.TaskRules = unlike(r.TaskRules)
+}
+
+// count adds a TaskRule, unless it is a DomainRule like others.
+func (r *Requirements) count(g *Group, rule TaskRule) bool {
+	c := rule.Counts()
+	limit, limits := rule.(DomainRule)
+	if limits && c == (Counting{}) {
+		return false
+	}
+	if c.Relation != AtMost {
+		limit = nil
+	}
+	if c.Of.IsOwn() {
+		c.Of = InGroup(g.name)
+	}
+	r.TaskRules = append(r.TaskRules, CountedRule{rule.Domain(), c, limit, c.Of.of.matches(g), rule.String()})
+	return true
 }
 
 // unlike returns rules of one kind without those that print like an earlier one: said again, a rule adds nothing but the
 // same reason once more.
-func unlike[C Constraint](rules []C) []C {
+func unlike[R fmt.Stringer](rules []R) []R {
 	if len(rules) < 2 {
 		return rules
 	}
 	said := make(map[string]bool, len(rules))
-	return slices.DeleteFunc(rules, func(rule C) bool {
+	return slices.DeleteFunc(rules, func(rule R) bool {
 		text := rule.String()
 		again := said[text]
 		said[text] = true

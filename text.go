@@ -12,15 +12,17 @@ import (
 // error both ways.
 
 var (
-	modeWords      = []string{Count: "count", Gang: "gang", Daemon: "daemon"}
-	taskStateWords = taskStateText[:]
-	opWords        = opText[:]
-	effectWords    = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule"}
-	leaseWords     = []string{Exclusive: "exclusive", Optimistic: "optimistic"}
-	codeWords      = []string{
+	modeWords       = []string{Count: "count", Gang: "gang", Daemon: "daemon"}
+	taskStateWords  = taskStateText[:]
+	opWords         = opText[:]
+	effectWords     = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule"}
+	leaseWords      = []string{Exclusive: "exclusive", Optimistic: "optimistic"}
+	relationWords   = []string{AtMost: "at-most", Apart: "apart", Near: "near"}
+	populationWords = []string{"eligible", CordonedToo: "cordoned-too", ExcludedToo: "excluded-too", CordonedToo | ExcludedToo: "all-nodes"}
+	codeWords       = []string{
 		None: "none", Insufficient: "insufficient", TooSmall: "too-small", ByDevice: "by-device", NoDevice: "no-device",
 		DeviceUnhealthy: "device-unhealthy", DeviceTaken: "device-taken", UnitsTaken: "units-taken", NoPort: "no-port",
-		PortTaken: "port-taken", RuleBroken: "rule-broken", NoDomain: "no-domain", DomainFull: "domain-full", Tainted: "tainted",
+		PortTaken: "port-taken", RuleBroken: "rule-broken", NoDomain: "no-domain", DomainFull: "domain-full", KeptApart: "kept-apart", NoneNear: "none-near", Tainted: "tainted",
 		Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not-offered",
 		NoNodes: "no-nodes", GangIncomplete: "gang-incomplete", Covered: "covered",
 		UnknownNode: "unknown-node", UnknownTask: "unknown-task", UnknownHold: "unknown-hold", TaskExists: "task-exists",
@@ -92,6 +94,22 @@ func (l Lease) MarshalText() ([]byte, error) { return wordOf("lease", leaseWords
 
 // UnmarshalText reads what MarshalText returns.
 func (l *Lease) UnmarshalText(text []byte) error { return readWord("lease", leaseWords, text, l) }
+
+// MarshalText returns what String prints.
+func (r Relation) MarshalText() ([]byte, error) { return wordOf("relation", relationWords, r) }
+
+// UnmarshalText reads what MarshalText returns.
+func (r *Relation) UnmarshalText(text []byte) error {
+	return readWord("relation", relationWords, text, r)
+}
+
+// MarshalText returns what String prints.
+func (p Population) MarshalText() ([]byte, error) { return wordOf("population", populationWords, p) }
+
+// UnmarshalText reads what MarshalText returns.
+func (p *Population) UnmarshalText(text []byte) error {
+	return readWord("population", populationWords, text, p)
+}
 
 // MarshalText returns the code's name, in small letters and with hyphens: "too-small" for [TooSmall].
 func (c Code) MarshalText() ([]byte, error) { return wordOf("code", codeWords, c) }

@@ -49,6 +49,8 @@ func TestWords(t *testing.T) {
 	words(t, berth.PreferNoSchedule)
 	words(t, berth.Optimistic)
 	words(t, berth.Invalid)
+	words(t, berth.Near)
+	words(t, berth.CordonedToo|berth.ExcludedToo)
 	assert.Equal(t, "prefer-no-schedule effect 9", fmt.Sprint(berth.PreferNoSchedule, " ", berth.Effect(9)))
 	assert.Equal(t, "optimistic lease 9", fmt.Sprint(berth.Optimistic, " ", berth.Lease(9)))
 }
@@ -85,7 +87,7 @@ func TestJSON(t *testing.T) {
 	data, err := json.Marshal(berth.Op{Kind: berth.Place, Task: g.Task("web-1"), Node: "n1"})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Kind":"place","Task":{"ID":"web-1","Group":{"Name":"web","Spec":{
-		"Role":"shop","Priority":0,"Request":{"cpu":500},"Devices":null,"Ports":null,"DynamicPorts":0,
+		"Role":"shop","Labels":null,"Priority":0,"Request":{"cpu":500},"Devices":null,"Ports":null,"DynamicPorts":0,
 		"Rules":["unique(zone)"],"Prefer":["-3 disk = \"hdd\""],"Mode":"gang","GangSize":2}}},
 		"Node":"n1","ID":"","From":"","Grant":null,"Hold":null}`, string(data))
 	byValue, err := json.Marshal(*g)

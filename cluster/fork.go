@@ -101,7 +101,7 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 }
 
 // Mark changes the state of a task, and when it expires if it is [berth.Assumed]; the zero time is never. Deadlines
-// are kept to the microsecond, rounded up. It does not move the version: no plan depends on it. A task on a node
+// are kept to the microsecond, rounded up. It moves the version only if a task begins to stop, or stops no more: on anything else no plan depends. A task on a node
 // cannot be marked Lost, nor a lost one anything else.
 func (f *Fork) Mark(id string, state berth.TaskState, deadline time.Time) error {
 	return f.checked().Mark(id, state, deadline)

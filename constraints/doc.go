@@ -21,8 +21,21 @@
 //	Match, Search                     refuses     Marathon LIKE, Nomad regexp
 //	NotMatch                          allows      Marathon UNLIKE
 //	Unique, MaxPer, GroupBy           refuses     Marathon, Nomad distinct_property
+//	Near                              refuses     Kubernetes pod affinity
+//	Apart                             allows      Kubernetes pod anti-affinity
 //
 // Not turns the answer of its rule round, And and Or combine the answers of theirs.
+//
+// # Whose tasks count
+//
+// Unique, MaxPer and GroupBy count the group's own tasks, and with Of those that a berth.Selector chooses, by the labels, role or
+// name of their groups. Near and Apart are about such tasks only:
+//
+//	web := berth.Label("app", "web")
+//	...
+//	constraints.GroupBy("zone").Of(web)                       // all revisions of the service together
+//	constraints.Apart("rack", berth.Label("noise", "high"))  // whoever of the two comes second goes elsewhere
+//	constraints.Near("zone", berth.Label("app", "db"))
 //
 // # Values
 //

@@ -7,10 +7,11 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// Cap is a berth.DomainRule: a fixed number of a group's tasks per domain. Caps compare with ==.
+// Cap is a berth.DomainRule: a fixed number of tasks per domain, of the group's unless Of says whose. Caps compare with ==.
 type Cap struct {
 	attribute string
 	n         int
+	counting  berth.Counting
 }
 
 // Unique allows at most one task of the group on all the nodes with one value of the attribute. It is
@@ -22,7 +23,24 @@ func UniqueNode() Cap { return Unique(berth.NodeID) }
 
 // MaxPer allows at most n tasks of the group, n being 1 or more, on all the nodes with one value of
 // the attribute.
-func MaxPer(attribute string, n int) Cap { return Cap{attribute, n} }
+func MaxPer(attribute string, n int) Cap { return Cap{attribute: attribute, n: n} }
+
+// Of returns the rule for the tasks that a selector chooses, of whatever groups they are: a domain may have so many of
+// them together. Where the group's own tasks are not among them, the rule keeps the group's tasks out of domains that
+// have more.
+func (c Cap) Of(tasks berth.Selector) Cap {
+	c.counting.Of = tasks
+	return c
+}
+
+// WithoutStopping returns the rule with tasks that are stopping counted no more. By default they count until they are gone.
+func (c Cap) WithoutStopping() Cap {
+	c.counting.WithoutStopping = true
+	return c
+}
+
+// Counts returns whose tasks the rule counts.
+func (c Cap) Counts() berth.Counting { return c.counting }
 
 // Domain returns the attribute.
 func (c Cap) Domain() string { return c.attribute }
@@ -34,12 +52,28 @@ func (c Cap) Limit(berth.Domains) int { return c.n }
 // Even returns false: other domains do not matter.
 func (c Cap) Even() bool { return false }
 
-// String prints unique(zone) or max-per(zone, 2).
+// String prints unique(zone) or max-per(zone, 2), and what was said of the tasks after that: unique(zone, of app = "web",
+// without stopping).
 func (c Cap) String() string {
 	if c.n == 1 {
-		return fmt.Sprintf("unique(%s)", printName(c.attribute))
+		return fmt.Sprintf("unique(%s%s)", printName(c.attribute), printCounting(c.counting))
 	}
-	return fmt.Sprintf("max-per(%s, %d)", printName(c.attribute), c.n)
+	return fmt.Sprintf("max-per(%s, %d%s)", printName(c.attribute), c.n, printCounting(c.counting))
+}
+
+// printCounting prints what differs from the counting of a rule that says nothing of it.
+func printCounting(c berth.Counting) string {
+	var s string
+	if !c.Of.IsOwn() {
+		s = ", of " + c.Of.String()
+	}
+	if c.Over != 0 {
+		s += ", over " + c.Over.String()
+	}
+	if c.WithoutStopping {
+		s += ", without stopping"
+	}
+	return s
 }
 
 // Err returns every fault of the rule joined into one error, or nil.
@@ -48,14 +82,16 @@ func (c Cap) Err() error { return c.faults().err(c) }
 func (c Cap) faults() (f faults) {
 	f.add(checkName("attribute name", c.attribute))
 	f.add(atLeastOne("limit", c.n))
+	f.addAll(c.counting.Err())
 	return f
 }
 
-// Spread is a berth.DomainRule that keeps a group's tasks even over domains. Spreads compare with ==.
+// Spread is a berth.DomainRule that keeps tasks even over domains, the group's unless Of says whose. Spreads compare with ==.
 type Spread struct {
 	attribute  string
 	skew       int
 	minDomains int
+	counting   berth.Counting
 }
 
 // GroupBy keeps the group's tasks even over the values of the attribute: a domain may not have more
@@ -78,6 +114,29 @@ func (s Spread) MinDomains(n int) Spread {
 	s.minDomains = n
 	return s
 }
+
+// Of returns the rule for the tasks that a selector chooses, of whatever groups they are. Where the group's own tasks are not
+// among them, a domain takes one of the group's as long as it has no more of the others than the rule lets it have.
+func (s Spread) Of(tasks berth.Selector) Spread {
+	s.counting.Of = tasks
+	return s
+}
+
+// Over returns the rule with the domains of other nodes compared as well than those that the group may use.
+func (s Spread) Over(nodes berth.Population) Spread {
+	s.counting.Over = nodes
+	return s
+}
+
+// WithoutStopping returns the rule with tasks that are stopping counted no more, as in Kubernetes. By default they count
+// until they are gone.
+func (s Spread) WithoutStopping() Spread {
+	s.counting.WithoutStopping = true
+	return s
+}
+
+// Counts returns whose tasks the rule counts, and over which domains.
+func (s Spread) Counts() berth.Counting { return s.counting }
 
 // Domain returns the attribute.
 func (s Spread) Domain() string { return s.attribute }
@@ -102,7 +161,8 @@ func (s Spread) Limit(d berth.Domains) int {
 func (s Spread) Even() bool { return true }
 
 // String prints group-by(zone), and a skew or a number of domains that is not 1 after the attribute:
-// group-by(zone, skew 2, min-domains 3).
+// group-by(zone, skew 2, min-domains 3). What was said of the tasks comes last: group-by(zone, of app = "web", over
+// cordoned-too, without stopping).
 func (s Spread) String() string {
 	args := printName(s.attribute)
 	if s.skew != 1 {
@@ -111,7 +171,7 @@ func (s Spread) String() string {
 	if s.minDomains != 1 {
 		args += fmt.Sprintf(", min-domains %d", s.minDomains)
 	}
-	return "group-by(" + args + ")"
+	return "group-by(" + args + printCounting(s.counting) + ")"
 }
 
 // Err returns every fault of the rule joined into one error, or nil.
@@ -121,5 +181,6 @@ func (s Spread) faults() (f faults) {
 	f.add(checkName("attribute name", s.attribute))
 	f.add(atLeastOne("skew", s.skew))
 	f.add(atLeastOne("min-domains", s.minDomains))
+	f.addAll(s.counting.Err())
 	return f
 }

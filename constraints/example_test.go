@@ -290,3 +290,71 @@ func ExampleOwn_Parse() {
 	// old: yes
 	// young: no, zone is "us-1"
 }
+
+func ExampleApart() {
+	label := func(app string, rules ...berth.Constraint) berth.GroupSpec {
+		return berth.GroupSpec{Labels: map[string]string{"app": app}, Rules: rules}
+	}
+	db := berth.NewGroup("db", label("db", constraints.Apart("rack", berth.Label("app", "batch"))))
+	batch := berth.NewGroup("batch", label("batch"))
+
+	f := cluster.NewFork()
+	_ = f.AddNodes(
+		berth.Node{ID: "n1", Attributes: berth.Attributes{"rack": "r1"}},
+		berth.Node{ID: "n2", Attributes: berth.Attributes{"rack": "r1"}},
+		berth.Node{ID: "n3", Attributes: berth.Attributes{"rack": "r2"}},
+	)
+	f.Apply(berth.Op{Kind: berth.Place, Task: db.Task("db-1"), Node: "n1"})
+	for n := range f.Nodes() { // batch has no rule, but db keeps apart from it
+		fmt.Println(n.ID(), f.Lacks(batch, n))
+	}
+	// Output:
+	// n1 [kept off by apart(rack, app = "batch") (rack=r1 has db-1)]
+	// n2 [kept off by apart(rack, app = "batch") (rack=r1 has db-1)]
+	// n3 []
+}
+
+func ExampleNear() {
+	web := berth.Label("app", "web")
+	v1 := berth.NewGroup("web-v1", berth.GroupSpec{Labels: map[string]string{"app": "web"}, Rules: []berth.Constraint{constraints.Near("zone", web)}})
+	proxy := berth.NewGroup("proxy", berth.GroupSpec{Rules: []berth.Constraint{constraints.Near("zone", web)}})
+
+	f := cluster.NewFork()
+	_ = f.AddNodes(
+		berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": "a"}},
+		berth.Node{ID: "n2", Attributes: berth.Attributes{"zone": "b"}},
+	)
+	_, why := f.Apply(berth.Op{Kind: berth.Place, Task: proxy.Task("proxy-1"), Node: "n1"})
+	fmt.Println("proxy:", why)
+	_, why = f.Apply(berth.Op{Kind: berth.Place, Task: v1.Task("web-1"), Node: "n2"}) // the first, which is one of those it must be near
+	fmt.Println("web:", why)
+	_, why = f.Apply(berth.Op{Kind: berth.Place, Task: proxy.Task("proxy-1"), Node: "n2"})
+	fmt.Println("proxy:", why)
+	// Output:
+	// proxy: none of near(zone, app = "web")
+	// web: no reason
+	// proxy: no reason
+}
+
+// Two revisions of a service are spread as one.
+func ExampleSpread_Of() {
+	web := berth.Label("app", "web")
+	rule := constraints.GroupBy("zone").Of(web)
+	fmt.Println(rule)
+	v1 := berth.NewGroup("web-v1", berth.GroupSpec{Labels: map[string]string{"app": "web"}, Rules: []berth.Constraint{rule}})
+	v2 := berth.NewGroup("web-v2", berth.GroupSpec{Labels: map[string]string{"app": "web"}, Rules: []berth.Constraint{rule}})
+
+	f := cluster.NewFork()
+	_ = f.AddNodes(
+		berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": "a"}},
+		berth.Node{ID: "n2", Attributes: berth.Attributes{"zone": "b"}},
+	)
+	f.Apply(berth.Op{Kind: berth.Place, Task: v1.Task("old"), Node: "n1"})
+	for n := range f.Nodes() {
+		fmt.Println(n.ID(), f.Fits(v2, n))
+	}
+	// Output:
+	// group-by(zone, of app = "web")
+	// n1 false
+	// n2 true
+}

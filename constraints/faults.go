@@ -19,6 +19,15 @@ func (f *faults) add(fault string) {
 	}
 }
 
+// addAll adds what an error joins.
+func (f *faults) addAll(err error) {
+	if err != nil {
+		for fault := range strings.Lines(err.Error()) {
+			f.add(strings.TrimSuffix(fault, "\n"))
+		}
+	}
+}
+
 // err returns the faults, each with the rule's name, as one error, or nil.
 func (f faults) err(rule fmt.Stringer) error {
 	var errs []error

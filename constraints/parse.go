@@ -1,7 +1,10 @@
 package constraints
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -243,8 +246,10 @@ var functions = map[string]func(*parser) (berth.Constraint, error){
 	match:             patternOf(match),
 	notMatch:          patternOf(notMatch),
 	search:            patternOf(search),
-	"unique":          attributeOf(Unique),
+	"unique":          (*parser).unique,
 	"max-per":         (*parser).maxPer,
+	"apart":           pairOf(Apart),
+	"near":            pairOf(Near),
 	"group-by":        (*parser).groupBy,
 	"tolerate":        (*parser).toleration,
 }
@@ -299,7 +304,120 @@ func (p *parser) maxPer() (berth.Constraint, error) {
 		return nil, err
 	}
 	n, err := p.integer()
-	return MaxPer(name, n), err
+	if err != nil {
+		return nil, err
+	}
+	rule := MaxPer(name, n)
+	err = p.options(p.counting(&rule.counting, false))
+	return rule, err
+}
+
+func (p *parser) unique() (berth.Constraint, error) {
+	name, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	rule := Unique(name)
+	err = p.options(p.counting(&rule.counting, false))
+	return rule, err
+}
+
+func pairOf(pair func(string, berth.Selector) Pair) func(*parser) (berth.Constraint, error) {
+	return func(p *parser) (berth.Constraint, error) {
+		name, err := p.name()
+		if err != nil {
+			return nil, err
+		}
+		if err := p.comma(); err != nil {
+			return nil, err
+		}
+		tasks, err := p.selector()
+		if err != nil {
+			return nil, err
+		}
+		rule := pair(name, tasks)
+		err = p.options(map[string]func() error{"without": p.stopping(&rule.counting)})
+		return rule, err
+	}
+}
+
+// options reads what may come after the arguments of a rule, each once and after a comma, by its first word.
+func (p *parser) options(read map[string]func() error) error {
+	said := map[string]bool{}
+	for p.space(); p.peek() == ','; p.space() {
+		p.pos++
+		p.space()
+		at := p.pos
+		option := p.word()
+		if read[option] == nil || said[option] {
+			return p.faultAt(at, "want one of %s, once", strings.Join(slices.Sorted(maps.Keys(read)), ", "))
+		}
+		said[option] = true
+		p.space()
+		if err := read[option](); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counting returns how to read what rules say of whom they count.
+func (p *parser) counting(c *berth.Counting, compares bool) map[string]func() error {
+	options := map[string]func() error{
+		"of": func() (err error) {
+			at := p.pos
+			if c.Of, err = p.selector(); err == nil && c.Of.IsOwn() {
+				err = p.faultAt(at, "a rule is of the group's own tasks if it does not say")
+			}
+			return err
+		},
+		"without": p.stopping(c),
+	}
+	if compares {
+		options["over"] = func() error {
+			at := p.pos
+			if err := c.Over.UnmarshalText([]byte(p.word())); err != nil {
+				return p.faultAt(at, "%w", err)
+			}
+			return nil
+		}
+	}
+	return options
+}
+
+func (p *parser) stopping(c *berth.Counting) func() error {
+	return func() error {
+		if at := p.pos; p.word() != "stopping" {
+			return p.faultAt(at, `want "stopping"`)
+		}
+		c.WithoutStopping = true
+		return nil
+	}
+}
+
+// selector reads a selector, up to a comma or parenthesis that is not its own.
+func (p *parser) selector() (berth.Selector, error) {
+	start := p.pos
+	for p.pos < len(p.text) && p.peek() != ',' && p.peek() != ')' {
+		switch p.peek() {
+		case '"':
+			if _, err := p.quoted(); err != nil {
+				return berth.Selector{}, err
+			}
+		case '(':
+			if err := p.skipPair(); err != nil {
+				return berth.Selector{}, err
+			}
+		default:
+			p.pos++
+		}
+	}
+	s, err := berth.ParseSelector(p.text[start:p.pos])
+	var fault *berth.SelectorError
+	if errors.As(err, &fault) {
+		return s, p.faultAt(start+fault.Offset, "%w", fault.Err)
+	}
+	return s, err
 }
 
 func (p *parser) groupBy() (berth.Constraint, error) {
@@ -308,25 +426,17 @@ func (p *parser) groupBy() (berth.Constraint, error) {
 		return nil, err
 	}
 	rule := GroupBy(name)
-	said := map[string]bool{}
-	for p.space(); p.peek() == ','; p.space() {
-		p.pos++
-		p.space()
-		at := p.pos
-		option := p.word()
-		set := map[string]func(Spread, int) Spread{"skew": Spread.Skew, "min-domains": Spread.MinDomains}[option]
-		if set == nil || said[option] {
-			return nil, p.faultAt(at, `want "skew" or "min-domains", once`)
-		}
-		said[option] = true
-		p.space()
-		n, err := p.integer()
-		if err != nil {
-			return nil, err
-		}
-		rule = set(rule, n)
+	options := p.counting(&rule.counting, true)
+	options["skew"] = func() (err error) {
+		rule.skew, err = p.integer()
+		return err
 	}
-	return rule, nil
+	options["min-domains"] = func() (err error) {
+		rule.minDomains, err = p.integer()
+		return err
+	}
+	err = p.options(options)
+	return rule, err
 }
 
 func (p *parser) toleration() (berth.Constraint, error) {

@@ -26,16 +26,58 @@ var values = []any{
 }
 
 func anyRule(r *rand.Rand, depth int) berth.Constraint {
-	switch name := pick(r, names); r.IntN(7) {
+	switch name := pick(r, names); r.IntN(8) {
 	case 0:
-		return pick(r, []func(string) Cap{Unique, func(a string) Cap { return MaxPer(a, 1+r.IntN(3)) }})(name)
+		rule := pick(r, []func(string) Cap{Unique, func(a string) Cap { return MaxPer(a, 1+r.IntN(3)) }})(name)
+		if r.IntN(2) == 0 {
+			rule = rule.Of(anySelector(r, 3))
+		}
+		if r.IntN(3) == 0 {
+			rule = rule.WithoutStopping()
+		}
+		return rule
 	case 1:
-		return GroupBy(name).Skew(1 + r.IntN(3)).MinDomains(1 + r.IntN(3))
+		rule := GroupBy(name).Skew(1 + r.IntN(3)).MinDomains(1 + r.IntN(3)).Over(berth.Population(r.IntN(4)))
+		if r.IntN(2) == 0 {
+			rule = rule.Of(anySelector(r, 3)).WithoutStopping()
+		}
+		return rule
+	case 7:
+		rule := pick(r, []func(string, berth.Selector) Pair{Apart, Near})(name, anySelector(r, 3))
+		if r.IntN(3) == 0 {
+			return rule.WithoutStopping()
+		}
+		return pick(r, []Pair{rule, Near(name, berth.Selector{})})
 	case 2:
 		return pick(r, []Toleration{TolerateAll(), TolerateKey(name), Tolerate(name, ""), Tolerate(name, name)})
 	default:
 		return anyNodeRule(r, depth)
 	}
+}
+
+func anySelector(r *rand.Rand, depth int) berth.Selector {
+	name := pick(r, names)
+	switch r.IntN(9) {
+	case 0:
+		return berth.InGroup(name)
+	case 1:
+		return berth.HasLabel(name)
+	case 2:
+		return berth.InRole(pick(r, []berth.Role{"", "a", "a/b", "größe"}))
+	case 3, 4:
+		if depth > 0 {
+			return anySelector(r, depth-1).And(anySelector(r, depth-1), anySelector(r, depth-1))
+		}
+	case 5, 6:
+		if depth > 0 {
+			return anySelector(r, depth-1).Or(anySelector(r, depth-1))
+		}
+	case 7:
+		if depth > 0 {
+			return anySelector(r, depth-1).Not()
+		}
+	}
+	return berth.Label(name, pick(r, []string{"", "a", `"`, "größe", ")", "a\", \"b"}), pick(r, []string{"a", "zone"}))
 }
 
 func anyNodeRule(r *rand.Rand, depth int) berth.NodeRule {
@@ -146,13 +188,25 @@ func TestParseFaults(t *testing.T) {
 		{`"" = 1`, 0, "empty attribute name"},
 		{`unique()`, 7, "want a name"},
 		{`unique(zone`, 11, `want ")" after what unique is about`},
-		{`unique(zone, 2)`, 11, `want ")" after what unique is about`},
+		{`unique(zone, 2)`, 13, `want one of of, without, once`},
+		{`unique(zone, over all-nodes)`, 13, `want one of of, without, once`},
+		{`unique(zone, of own)`, 16, "a rule is of the group's own tasks if it does not say"},
+		{`unique(zone, of a = )`, 20, "want a value"},
+		{`unique(zone, of a = 1 b)`, 22, "want the end"},
+		{`unique(zone, without)`, 20, `want "stopping"`},
+		{`unique(zone, without stopping, without stopping)`, 31, "want one of of, without, once"},
+		{`group-by(zone, over all)`, 20, `population "all": unknown word`},
+		{`apart(zone)`, 10, `want ","`},
+		{`apart(zone, )`, 12, "want a part of a selector"},
+		{`near(zone, a in (b)`, 19, `want ")" after what near is about`},
+		{`near(zone, a in (b`, 16, "the parentheses do not end"},
+		{`near(zone, a, over all-nodes)`, 12, "want =, !=, in or not in after the label"},
 		{`max-per(zone)`, 12, `want ","`},
 		{`max-per(zone, x)`, 14, "want a whole number"},
 		{`max-per(zone, 0)`, 0, "limit 0 is less than 1"},
 		{`max-per(zone, 99999999999999999999)`, 14, "want a whole number"},
-		{`group-by(zone, skew 2, skew 2)`, 23, `want "skew" or "min-domains", once`},
-		{`group-by(zone, width 2)`, 15, `want "skew" or "min-domains", once`},
+		{`group-by(zone, skew 2, skew 2)`, 23, `want one of min-domains, of, over, skew, without, once`},
+		{`group-by(zone, width 2)`, 15, `want one of min-domains, of, over, skew, without, once`},
 		{`match(zone, "(")`, 0, "missing closing"},
 		{`match(zone, a)`, 12, "want a text in quotes"},
 		{`tolerate(key = value)`, 15, "want a text in quotes"},
@@ -185,27 +239,27 @@ func TestParseFaults(t *testing.T) {
 	}
 }
 
-// near is a host's rule.
-type near struct {
+// cached is a host's rule.
+type cached struct {
 	berth.NodeRule
 	arguments string
 }
 
-func (n near) String() string {
+func (n cached) String() string {
 	if n.arguments == "" {
-		return "near"
+		return "cached"
 	}
-	return "near(" + n.arguments + ")"
+	return "cached(" + n.arguments + ")"
 }
 
 func TestParseOwn(t *testing.T) {
 	errNowhere := errors.New("nowhere")
 	own := Own{
-		"near": func(arguments string) (berth.Constraint, error) {
+		"cached": func(arguments string) (berth.Constraint, error) {
 			if arguments == "nowhere" {
 				return nil, errNowhere
 			}
-			return near{Exists("cache"), arguments}, nil
+			return cached{Exists("cache"), arguments}, nil
 		},
 		"nothing": func(string) (berth.Constraint, error) { return nil, nil },
 		"faulty":  func(string) (berth.Constraint, error) { return Exists(""), nil },
@@ -214,28 +268,28 @@ func TestParseOwn(t *testing.T) {
 		"a b":     func(string) (berth.Constraint, error) { return Exists("cache"), nil },
 	}
 	for _, rule := range []berth.Constraint{
-		near{Exists("cache"), ""}, near{Exists("cache"), `"eu", (3 + ")")`},
-		And(near{Exists("cache"), ""}, Not(Or(near{Exists("cache"), ")("[1:] + ")"}, Eq("near", 1)))),
-		Eq("near", 1), NotIn("near", 1), Unique("near"),
+		cached{Exists("cache"), ""}, cached{Exists("cache"), `"eu", (3 + ")")`},
+		And(cached{Exists("cache"), ""}, Not(Or(cached{Exists("cache"), ")("[1:] + ")"}, Eq("cached", 1)))),
+		Eq("cached", 1), NotIn("cached", 1), Unique("cached"),
 	} {
 		again, err := own.Parse(rule.String())
 		require.NoError(t, err)
 		assert.True(t, again == rule, "%v", rule)
 	}
-	p, err := own.ParsePreference("-3 near")
+	p, err := own.ParsePreference("-3 cached")
 	require.NoError(t, err)
-	assert.Equal(t, berth.Preference{Weight: -3, Rule: near{Exists("cache"), ""}}, p)
+	assert.Equal(t, berth.Preference{Weight: -3, Rule: cached{Exists("cache"), ""}}, p)
 
 	for text, want := range map[string]string{
-		"near(nowhere)": "near: nowhere", "nothing": "nothing: no rule was made", "faulty()": "empty attribute name", "far(1)": `no rule is named "far"`,
-		"near(": "the parentheses do not end", `near(")`: "the quotes do not end", "near()x": "the rule has ended", "unmade": `"unmade" cannot be the name of a host's rule`,
+		"cached(nowhere)": "cached: nowhere", "nothing": "nothing: no rule was made", "faulty()": "empty attribute name", "far(1)": `no rule is named "far"`,
+		"cached(": "the parentheses do not end", `cached(")`: "the quotes do not end", "cached()x": "the rule has ended", "unmade": `"unmade" cannot be the name of a host's rule`,
 	} {
 		_, err := own.Parse(text)
 		assert.ErrorContains(t, err, want, text)
 	}
-	_, err = own.Parse("near(nowhere)")
+	_, err = own.Parse("cached(nowhere)")
 	assert.ErrorIs(t, err, errNowhere)
-	_, err = Parse("near")
+	_, err = Parse("cached")
 	assert.ErrorContains(t, err, "after the attribute")
 	rule, err := own.Parse("unique(zone)")
 	require.NoError(t, err, "a word of the language keeps its meaning")
@@ -277,13 +331,13 @@ func FuzzParse(f *testing.F) {
 	for range 50 {
 		f.Add(anyRule(r, 3).String())
 	}
-	f.Add("near(1) ")
-	f.Add("+5 near")
-	own := Own{"near": func(arguments string) (berth.Constraint, error) {
+	f.Add("cached(1) ")
+	f.Add("+5 cached")
+	own := Own{"cached": func(arguments string) (berth.Constraint, error) {
 		if _, err := strconv.Atoi(arguments); err != nil {
 			return nil, err
 		}
-		return near{Exists("cache"), arguments}, nil
+		return cached{Exists("cache"), arguments}, nil
 	}}
 	f.Fuzz(func(t *testing.T, text string) {
 		if p, err := own.ParsePreference(text); err == nil {

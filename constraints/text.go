@@ -28,3 +28,6 @@ func (s Spread) MarshalText() ([]byte, error) { return text(s) }
 
 // MarshalText returns what String prints, which [Parse] reads. It fails if the rule has a fault.
 func (t Toleration) MarshalText() ([]byte, error) { return text(t) }
+
+// MarshalText returns what String prints, which [Parse] reads. It fails if the rule has a fault.
+func (p Pair) MarshalText() ([]byte, error) { return text(p) }

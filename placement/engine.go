@@ -34,7 +34,8 @@ type parts struct {
 	counts    *groupCounts
 	search    *search
 	explainer *explainer
-	reference *reference // for what has no index
+	reference *reference       // for what has no index
+	apart     []berth.Selector // of groups that the plan picked tasks of: whom they keep apart from
 }
 
 func newParts(p *policy) *parts {
@@ -105,6 +106,7 @@ func (e *Engine) restore() {
 		if st.undone {
 			sign = -1
 		}
+		e.noteApart(st.task.Group)
 		if e.counts.needed(st.task.Group) {
 			e.counts.of(st.task.Group)
 		}
@@ -118,6 +120,7 @@ func (e *Engine) start() {
 	e.classes.moveMisplaced()
 	e.search.end()
 	e.reference.end()
+	e.apart = e.apart[:0]
 	e.counts.start(view)
 	e.mirror.open(view)
 	e.catchUp()
@@ -213,6 +216,11 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		return berth.Op{}, false
 	}
 	e.enter()
+	if t.Group != e.search.group && e.meets(t.Group) {
+		op, ok := e.placeByReference(t)
+		e.leave()
+		return op, ok
+	}
 	row, from, ok := e.find(t)
 	if !ok {
 		e.leave()
@@ -345,7 +353,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	s := e.search
-	if g.Err() == nil && !e.differs(g) {
+	if g.Err() == nil && !e.differs(g) && !e.meets(g) {
 		s.begin(g)
 		defer s.end()
 		if !s.byRow && len(s.ofRow) == 0 && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {

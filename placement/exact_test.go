@@ -30,6 +30,7 @@ type history struct {
 	holds  []string
 	groups []*berth.Group
 	racks  int // how many there may be; of some clusters few, of some as many as nodes
+	meet   int // one group in so many has labels or rules about the tasks of others, if not 0
 	nextN  int
 	nextT  int
 	nextG  int
@@ -38,6 +39,7 @@ type history struct {
 func newHistory(seed uint64) *history {
 	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), fork: cluster.NewFork()}
 	h.racks = []int{4, 50, 50, 1000}[h.rng.IntN(4)]
+	h.meet = []int{0, 1, 1, 4}[h.rng.IntN(4)]
 	for range 3 + h.rng.IntN(60) {
 		h.addNode()
 	}
@@ -152,9 +154,68 @@ func (h *history) group() *berth.Group {
 	pick(10, func() { spec.DynamicPorts = 1 })
 	pick(15, func() { spec.Ports = []berth.PortRange{{First: 8001, Last: 8001}} })
 	pick(8, func() { spec.Mode = berth.Daemon })
+	if h.meet > 0 {
+		pick(h.meet, func() { h.meets(&spec) })
+	}
 	g := berth.NewGroup(fmt.Sprintf("g%d", h.nextG), spec)
 	h.groups = append(h.groups, g)
 	return g
+}
+
+// selector returns one that chooses some of the groups.
+func (h *history) selector() berth.Selector {
+	some := func() string { return string(rune('a' + h.rng.IntN(3))) }
+	switch h.rng.IntN(8) {
+	case 0:
+		return berth.Selector{}
+	case 1:
+		return berth.InRole("shop")
+	case 2:
+		return berth.InGroup(fmt.Sprintf("g%d", 1+h.rng.IntN(h.nextG+1)))
+	case 3:
+		return berth.Label("app", some()).Or(berth.HasLabel("tier"))
+	case 4:
+		return berth.Label("app", some()).And(berth.Label("tier", some()).Not())
+	case 5:
+		return berth.Label("app", some()).Not()
+	}
+	return berth.Label("app", some())
+}
+
+// meets gives a group labels, and rules about the tasks of others.
+func (h *history) meets(spec *berth.GroupSpec) {
+	r := h.rng
+	spec.Labels = map[string]string{"app": string(rune('a' + r.IntN(3)))}
+	if r.IntN(3) == 0 {
+		spec.Labels["tier"] = string(rune('a' + r.IntN(3)))
+	}
+	if r.IntN(4) == 0 {
+		spec.Role = berth.Role([]string{"shop", "shop/a", "lab"}[r.IntN(3)])
+	}
+	domain := func() string { return []string{"zone", "rack", berth.NodeID}[r.IntN(3)] }
+	for r.IntN(3) > 0 {
+		var rule berth.Constraint
+		switch of := h.selector(); r.IntN(5) {
+		case 0:
+			c := constraints.MaxPer(domain(), 1+r.IntN(3)).Of(of)
+			if rule = c; r.IntN(3) == 0 {
+				rule = c.WithoutStopping()
+			}
+		case 1:
+			c := constraints.GroupBy(domain()).Of(of).Skew(1 + r.IntN(3)).Over(berth.Population(r.IntN(4)))
+			if rule = c; r.IntN(3) == 0 {
+				rule = c.WithoutStopping().MinDomains(1 + r.IntN(4))
+			}
+		case 2:
+			rule = constraints.Near(domain(), of)
+		default:
+			c := constraints.Apart(domain(), of)
+			if rule = c; r.IntN(4) == 0 {
+				rule = c.WithoutStopping()
+			}
+		}
+		spec.Rules = append(spec.Rules, rule)
+	}
 }
 
 // ceiling is an even rule of a host's own whose limit falls as the emptiest domain fills, and rises again.
@@ -194,9 +255,13 @@ func (h *history) batch() []berth.Task {
 func (h *history) change() {
 	r := h.rng
 	some := func() string { return h.nodes[r.IntN(len(h.nodes))] }
-	switch r.IntN(12) {
+	switch r.IntN(13) {
 	case 0:
 		h.addNode()
+	case 8:
+		if len(h.tasks) > 0 {
+			_ = h.fork.Mark(h.tasks[r.IntN(len(h.tasks))], []berth.TaskState{berth.Stopping, berth.Running}[r.IntN(2)], time.Time{})
+		}
 	case 1:
 		if len(h.nodes) > 2 {
 			i := r.IntN(len(h.nodes))

@@ -206,6 +206,9 @@ func Prefer(rule berth.Constraint) Term {
 	if !ofNode && !ofDomain {
 		return t.fault("neither a rule about a node's attributes nor about domains")
 	}
+	if r, ok := rule.(berth.TaskRule); ok && rule.Err() == nil && r.Counts() != (berth.Counting{}) {
+		return t.fault("only the group's own tasks can be counted")
+	}
 	return t
 }
 

@@ -11,12 +11,12 @@ import (
 // something changed that could help a task for which there was no room. It is guarded by the State's lock.
 type feed struct {
 	ended  []ending
-	nodes  []string        // added or described anew
-	room   bool            // a task or a hold ended, or nodes changed
-	opens  map[string]bool // groups of waiting tasks that a placement of their own group may help
-	opened bool            // one of those got a task
-	unsure bool            // commands were replayed: anything may have happened
-	woken  chan struct{}   // has a token when a task ended, which is no change of the State if it was lost before
+	nodes  []string      // added or described anew
+	room   bool          // a task or a hold ended, or nodes changed
+	hope                 // of tasks that wait
+	opened bool          // it came true
+	unsure bool          // commands were replayed: anything may have happened
+	woken  chan struct{} // has a token when a task ended, which is no change of the State if it was lost before
 }
 
 // ending is a task that is on its node no longer.
@@ -91,27 +91,58 @@ func (s *State) read(f *feed) feed {
 	s.lock()
 	defer s.mu.Unlock()
 	news := *f
-	*f = feed{opens: f.opens, woken: f.woken}
+	*f = feed{hope: f.hope, woken: f.woken}
+	f.last = nil
 	return news
 }
 
-// unplaced has the feed tell when one of the groups gets a task, besides those named before or, with afresh, instead
+// hope is what may help tasks that wait, besides room.
+type hope struct {
+	opens   map[string]bool         // a placement of their own group, which is one of these
+	awaited map[berth.Selector]bool // one that a selector chooses
+	stops   bool                    // that a task begins to stop
+	last    *berth.Group            // the last that selectors were asked about
+}
+
+// of adds what may help a task that is unplaced, for a reason and perhaps others. One of its own group may if so told.
+func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *berth.Explanation) {
+	rules := t.Group.Requirements().TaskRules
+	if h.opens == nil && (own || len(rules) > 0) {
+		h.opens, h.awaited = map[string]bool{}, map[berth.Selector]bool{}
+	}
+	if own {
+		h.opens[t.Group.Name()] = true
+	}
+	h.stops = h.stops || why.Code == berth.KeptApart
+	if others != nil {
+		h.stops = h.stops || slices.ContainsFunc(others.Counts, func(c berth.ReasonCount) bool { return c.Reason.Code == berth.KeptApart })
+	}
+	for i := range rules {
+		r := &rules[i]
+		h.stops = h.stops || r.WithoutStopping
+		if r.Relation.Opens() || r.Limit != nil && r.Limit.Even() {
+			h.awaited[r.Of] = true
+		}
+	}
+}
+
+// unplaced has the feed tell when there is hope for tasks that are unplaced, besides those named before or, with afresh, instead
 // of them. The State was planned on at a version: what came since is told.
-func (s *State) unplaced(f *feed, groups []string, afresh bool, at berth.Version) {
+func (s *State) unplaced(f *feed, more hope, afresh bool, at berth.Version) {
 	s.lock()
 	defer s.mu.Unlock()
 	if afresh {
-		f.opens = nil
+		f.hope = hope{}
 	}
-	if len(groups) == 0 {
+	if len(more.opens)+len(more.awaited) == 0 && !more.stops {
 		return
 	}
 	if f.opens == nil {
-		f.opens = map[string]bool{}
+		f.opens, f.awaited = map[string]bool{}, map[berth.Selector]bool{}
 	}
-	for _, g := range groups {
-		f.opens[g] = true
-	}
+	maps.Copy(f.opens, more.opens)
+	maps.Copy(f.awaited, more.awaited)
+	f.stops, f.last = f.stops || more.stops, nil
 	if now := s.ledger.fork.Version(); now.SameLineage(at) && now != at {
 		f.opened = true
 	}
@@ -150,6 +181,7 @@ func (s *State) tell(c *Command, lost []ending) {
 				f.nodes = append(f.nodes, nodes[i].ID)
 			}
 		}
+		f.opened = f.opened || f.stops && len(c.Stopped) > 0
 		if len(c.Added)+len(c.Updated)+len(c.Removed)+len(c.Cordoned)+len(c.Uncordoned) > 0 {
 			f.room = true
 		}
@@ -179,21 +211,20 @@ func (f *feed) ops(ops []berth.Op) {
 }
 
 func (f *feed) placed(t berth.Task) {
-	if len(f.opens) > 0 && f.opens[t.Group.Name()] {
-		f.opened = true
+	if f.opened {
+		return
+	}
+	f.opened = len(f.opens) > 0 && f.opens[t.Group.Name()]
+	if len(f.awaited) > 0 && t.Group != f.last { // placements come group by group
+		f.last = t.Group
+		for s := range f.awaited {
+			f.opened = f.opened || s.Matches(t.Group)
+		}
 	}
 }
 
 // mayOpen reports whether a task of the group that is placed may help another one of it: by completing a gang, or
 // by raising the least number of tasks that its domains have.
 func mayOpen(g *berth.Group) bool {
-	if g.Mode() == berth.Gang {
-		return true
-	}
-	for _, rule := range g.Spec().Rules {
-		if r, ok := rule.(berth.DomainRule); ok && r.Even() {
-			return true
-		}
-	}
-	return false
+	return g.Mode() == berth.Gang || slices.ContainsFunc(g.Requirements().DomainRules, berth.DomainRule.Even)
 }

@@ -24,7 +24,7 @@ func (r *runner) schedule(ctx context.Context) error {
 		r.adoptWithheld(seen.waits)
 	}
 	if all {
-		r.State.unplaced(r.feed, nil, true, berth.Version{}) // what is unplaced again is named below
+		r.State.unplaced(r.feed, hope{}, true, berth.Version{}) // what is unplaced again is named below
 	}
 	round := make(map[string]*waiting, len(seen.waits))
 	tasks := make([]berth.Task, 0, len(seen.waits))
@@ -202,12 +202,16 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 			before[w], w.whys = w.whys, map[string]berth.Reason{}
 		}
 	}
-	var opens []string
+	var hopes hope
 	var last *berth.Group
 	note := func(t berth.Task, why berth.Reason, u *berth.Unplaced) {
 		w := round[demandOf(t)]
-		if t.Group != last && w.mayOpen() {
-			opens = append(opens, t.Group.Name())
+		if t.Group != last {
+			var others *berth.Explanation
+			if u != nil {
+				others = u.Why
+			}
+			hopes.of(t, w.mayOpen(), why, others)
 		}
 		last = t.Group
 		if why.Code == berth.TaskExists {
@@ -242,7 +246,5 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 			r.backoff.again(demandOf(ref.Op.Task), now) // others were faster, and may have left room elsewhere
 		}
 	}
-	if len(opens) > 0 {
-		r.State.unplaced(r.feed, opens, false, out.Version)
-	}
+	r.State.unplaced(r.feed, hopes, false, out.Version)
 }

@@ -1,7 +1,6 @@
 package checked
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -37,42 +36,17 @@ func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool
 	}
 	l := berth.Lack{Reason: berth.Reason{Code: berth.DomainFull, Subject: r.String()}}
 	if detail {
-		l.Detail = f.domainTasks(sh, row, key)
+		l.Detail = f.tasksThere(row, key, sh.own())
 	}
 	return l, true
 }
 
-// domainTasks says which tasks of the group are in the domain of a node: "zone=a has web-1".
-func (f *Fork) domainTasks(sh *shape, row uint32, key string) string {
-	at, _ := f.s.Node(row).Node.Spec.Attribute(key)
-	label := key + "="
-	if key == berth.NodeID {
-		label = ""
-	}
-	var names []string
+// own returns the number of the group, in a list, if the store knows it.
+func (sh *shape) own() []uint32 {
 	if sh.known {
-		id := f.s.Attrs().ID(key)
-		value, _ := f.s.Node(row).Node.Attr(id)
-		for slot := range f.s.Members(sh.id) {
-			r := f.s.Record(slot)
-			if r.Row == store.None {
-				continue
-			}
-			in := r.Row == row
-			if key != berth.NodeID {
-				v, ok := f.s.Node(r.Row).Node.Attr(id)
-				in = ok && v == value
-			}
-			if in {
-				names = append(names, f.s.ID(slot))
-			}
-		}
+		return []uint32{sh.id}
 	}
-	if len(names) == 0 {
-		return fmt.Sprintf("%s%v has none", label, at)
-	}
-	slices.Sort(names)
-	return fmt.Sprintf("%s%v has %s", label, at, fit.Few(names))
+	return nil
 }
 
 // Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
@@ -86,7 +60,7 @@ func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
 }
 
 func (f *Fork) domains(sh *shape, key string) berth.Domains {
-	eligible := f.eligibleDomains(sh.group, key)
+	eligible := f.eligibleDomains(sh.group, key, 0)
 	d := berth.Domains{Number: len(eligible.nodes)}
 	if sh.known && d.Number > 0 {
 		d.Least = f.spread(sh, key, eligible).least
@@ -97,24 +71,25 @@ func (f *Fork) domains(sh *shape, key string) berth.Domains {
 // remembered bounds what a fork remembers of domains, and of spreads: not their number, for one can be of every node.
 func (f *Fork) remembered() int { return max(4096, 4*f.s.Rows()) }
 
-// eligibleDomains are the domains of the nodes that are eligible for a group and not cordoned, under one attribute. It is
-// the same for all groups for which the same nodes are eligible.
+// eligibleDomains are the domains, under one attribute, of the nodes that are eligible for a group and not cordoned, and of
+// others that a rule counts in. It is the same for all groups for which the same nodes are eligible.
 type eligibleDomains struct {
+	name  string
 	at    uint64              // Fork.nodes when it was made
 	nodes map[uint32]struct{} // by interned value, for [berth.NodeID] by row
 }
 
-func (f *Fork) eligibleDomains(g *berth.Group, key string) *eligibleDomains {
-	name := g.Requirements().Eligibility + "\x00" + key
+func (f *Fork) eligibleDomains(g *berth.Group, key string, over berth.Population) *eligibleDomains {
+	name := domainsName(g, key, over)
 	e := f.domainsOf[name]
 	if e != nil && e.at == f.nodes {
 		return e
 	}
-	e = &eligibleDomains{at: f.nodes, nodes: map[uint32]struct{}{}}
+	e = &eligibleDomains{name: name, at: f.nodes, nodes: map[uint32]struct{}{}}
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
-		if n.Node == nil || n.Cordoned || !fit.Eligible(g, n.Node.Spec) {
+		if n.Node == nil || !fit.Counts(g, n.Node.Spec, n.Cordoned, over) {
 			continue
 		}
 		if key == berth.NodeID {
@@ -154,22 +129,28 @@ func (f *Fork) remember(name string, e *eligibleDomains) {
 	f.domainsOf[name] = e
 }
 
-type spreadKey struct{ group, attribute string }
+// spreadKey is whose tasks are spread, those of a counter or else of a group, and over which domains.
+type spreadKey struct {
+	counter store.CounterKey
+	group   string
+	over    string
+}
 
-// spread is how a group's tasks are spread over its eligible domains under one attribute. It follows the store's log, so
+// spread is how tasks are spread over eligible domains under one attribute. It follows the store's log, so
 // that asking for the emptiest domain costs what has changed since it was last asked, not the number of domains.
 type spread struct {
-	over  *eligibleDomains
-	group uint32
-	at    store.Position
-	tasks map[uint32]int // by domain, of those that have any
-	sizes map[int]int    // how many domains have so many tasks, of those that have any
-	least int            // tasks in the emptiest domain
+	over    *eligibleDomains
+	group   uint32
+	counter uint64 // Counter.Born
+	at      store.Position
+	tasks   map[uint32]int // by domain, of those that have any
+	sizes   map[int]int    // how many domains have so many tasks, of those that have any
+	least   int            // tasks in the emptiest domain
 }
 
 // spread returns how a group that the store knows is spread at the moment.
 func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread {
-	name := spreadKey{sh.group.Name(), key}
+	name := spreadKey{group: sh.group.Name(), over: eligible.name}
 	s := f.spreads[name]
 	now := f.s.Position()
 	id := f.s.Attrs().ID(key)
@@ -195,10 +176,6 @@ func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread 
 		}
 	}
 	s = &spread{over: eligible, group: sh.id, at: now, tasks: map[uint32]int{}, sizes: map[int]int{}}
-	if old := f.spreads[name]; old != nil {
-		delete(f.spreads, name)
-		f.spreadCells -= 1 + len(old.tasks)
-	}
 	for slot := range f.s.Members(sh.id) {
 		if r := f.s.Record(slot); r.Row != store.None {
 			if domain, ok := f.domainOf(r.Row, key, id); ok {
@@ -206,14 +183,23 @@ func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread 
 			}
 		}
 	}
+	f.keepSpread(name, s)
+	return s
+}
+
+// keepSpread keeps a spread that has just been made for the next time.
+func (f *Fork) keepSpread(name spreadKey, s *spread) {
 	s.settle()
+	if old := f.spreads[name]; old != nil {
+		delete(f.spreads, name)
+		f.spreadCells -= 1 + len(old.tasks)
+	}
 	cells := 1 + len(s.tasks)
 	if f.spreads == nil || f.spreadCells+cells > f.remembered() {
 		f.spreads, f.spreadCells = map[spreadKey]*spread{}, 0
 	}
 	f.spreads[name] = s
 	f.spreadCells += cells
-	return s
 }
 
 // follow sets the count of the domain of a row on which the group's tasks have changed.

@@ -66,11 +66,15 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 			return l.Reason
 		}
 	}
+	var one [1]berth.Lack
+	for _, l := range f.taskLacks(one[:0], sh, row, false, true) {
+		return l.Reason
+	}
 	return berth.Reason{}
 }
 
 // lacks appends every reason why a task of the group cannot be placed on a node. No two are alike. Details cost the number
-// of the group's tasks, and are left out where many nodes are asked about.
+// of the tasks that rules count, and are left out where many nodes are asked about.
 func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []berth.Lack {
 	n := f.s.Node(row)
 	node := n.Node.Spec
@@ -96,6 +100,7 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []ber
 			out = append(out, l)
 		}
 	}
+	out = f.taskLacks(out, sh, row, detail, false)
 	var tell *fit.Details
 	if detail {
 		tell = fit.DetailsOf(&f.s.View, row)

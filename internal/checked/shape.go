@@ -20,6 +20,7 @@ type shape struct {
 	needs   []store.Need
 	missing []string // the resources needed that no node ever had
 	keys    []uint32
+	asked   asked
 }
 
 // shape returns what a group is in terms of the fork's store. It is good for a few more calls.
@@ -70,7 +71,7 @@ func (f *Fork) shape(g *berth.Group) *shape {
 // ensureGroup returns the number of a group, adding it if it is new.
 func (f *Fork) ensureGroup(sh *shape) uint32 {
 	if !sh.known {
-		sh.id = f.s.AddGroup(store.Group{Name: sh.group.Name(), Spec: sh.group, Request: sh.needs, Keys: sh.keys})
+		sh.id = f.s.AddGroup(store.Group{Name: sh.group.Name(), Spec: sh.group, Request: sh.needs, Keys: sh.keys, Asks: countersOf(f.s, sh.group)})
 		sh.known = true
 	}
 	return sh.id

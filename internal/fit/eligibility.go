@@ -11,7 +11,12 @@ import (
 // tolerated, every rule about the node's attributes holds, and no resource is asked for that n has as devices, which are
 // only granted one by one. It does not look at room. A group with faults may go nowhere.
 func Eligible(g *berth.Group, n *berth.Node) bool {
-	if g.Err() != nil || n == nil || n.Unschedulable {
+	return g.Err() == nil && n != nil && takes(g, n) && allows(g, n)
+}
+
+// takes reports whether n takes new tasks of the group, as far as its taints and its state say.
+func takes(g *berth.Group, n *berth.Node) bool {
+	if n.Unschedulable {
 		return false
 	}
 	for _, t := range n.Taints {
@@ -19,6 +24,11 @@ func Eligible(g *berth.Group, n *berth.Node) bool {
 			return false
 		}
 	}
+	return true
+}
+
+// allows reports whether the group may use n, as far as its rules and requests say.
+func allows(g *berth.Group, n *berth.Node) bool {
 	for range byDevice(g, n) {
 		return false
 	}
@@ -28,6 +38,11 @@ func Eligible(g *berth.Group, n *berth.Node) bool {
 		}
 	}
 	return true
+}
+
+// Counts reports whether the domain of a node is one of those that a rule of the group compares.
+func Counts(g *berth.Group, n *berth.Node, cordoned bool, over berth.Population) bool {
+	return (over&berth.CordonedToo != 0 || !cordoned && takes(g, n)) && (over&berth.ExcludedToo != 0 || allows(g, n))
 }
 
 // byDevice yields the resources that a group asks for as such and a node has as devices, in name order.

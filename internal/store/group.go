@@ -13,12 +13,16 @@ type Group struct {
 	Name    string
 	Spec    *berth.Group
 	Request []Need
-	Keys    []uint32 // attributes whose values the group's tasks are counted by
-	Count   int      // live tasks, those that are on a node
-	tasks   int      // all of them; where the number is free, the next that is
+	Keys    []uint32     // attributes whose values the group's tasks are counted by
+	Asks    []CounterKey // the counters that its rules ask for, each once, and those in which its tasks refuse others
+	Count   int          // live tasks, those that are on a node
+	tasks   int          // all of them; where the number is free, the next that is
 	members list
 	counts  [][]Count
 	owner   token // who may write counts in place
+
+	moves      []uint32 // the counters that count its tasks; replaced and never written
+	registered bool     // whether counters know it
 }
 
 // Count is how many of a group's tasks are on nodes with one value of an attribute.
@@ -87,6 +91,7 @@ func (s *Store) AddGroup(g Group) uint32 {
 	*s.group(id) = g
 	s.note(grouped, id)
 	s.indexGroup(id, g.Name)
+	s.register(id)
 	return id
 }
 
@@ -97,6 +102,7 @@ func (s *Store) indexGroup(id uint32, name string) {
 
 func (s *Store) dropGroup(id uint32) {
 	s.noteDrop(id)
+	s.unregister(id)
 	s.byGroup.remove(id, Hash(s.Group(id).Name))
 	s.freeGroupAt(id)
 }

@@ -148,6 +148,8 @@ func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 		g := s.group(r.Group)
 		s.count(g, old, -1)
 		s.count(g, n, +1)
+		s.countMoves(g, row, old, r.State, -1)
+		s.countMoves(g, row, n, r.State, +1)
 		s.changed(row, r.Group)
 	}
 	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports, stray, rare)

@@ -244,11 +244,14 @@ func tidied(list []member, live int, good func(member) bool) []member {
 	return kept
 }
 
-// Mark changes a record's state and deadline.
+// Mark changes a record's state and deadline. It is in no log, for no plan depends on it, unless a task begins to stop or stops
+// no more.
 func (s *Store) Mark(slot uint32, state uint8, deadline int64) {
 	r := s.recs.mutAt(s.token, int(slot))
 	s.noteMark(slot, r)
+	was := r.State
 	r.State, r.Deadline = state, deadline
+	s.countMark(r, was)
 }
 
 // Resize replaces what holds on one node take there, all at once: lists of the node's ports are copied once, however many
@@ -341,6 +344,9 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 	}
 	g.Count += int(sign)
 	s.count(g, ns.Node, int32(sign))
+	if len(g.moves) > 0 {
+		s.countMoves(g, r.Row, ns.Node, r.State, int32(sign))
+	}
 	s.changed(r.Row, r.Group)
 }
 

@@ -52,6 +52,7 @@ type View struct {
 	attrs   *Interner
 	values  *values
 	catalog *Catalog
+	counting
 
 	freeRow, freeSlot, freeGroup uint32 // the first of each that is free, or None
 
@@ -76,6 +77,7 @@ func New() *Store {
 		freeRow:   None,
 		freeSlot:  None,
 		freeGroup: None,
+		counting:  counting{freeCounter: None, freeTerm: None},
 	}
 	s.naming = newIdentity()
 	s.lineage, s.branch = newIdentity(), &branch{number: newIdentity()}
@@ -88,7 +90,7 @@ func New() *Store {
 // Snapshot returns the store as it is now.
 func (s *Store) Snapshot() *View {
 	s.forgetValues()
-	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim} {
+	for _, x := range s.indexes() {
 		x.share()
 	}
 	v := s.View // copies the handles, not the pages
@@ -130,12 +132,17 @@ func (v *View) Fork() *Store {
 	s := &Store{View: *v, token: newToken(), forked: true}
 	s.branch = v.Position().fork()
 	s.of, s.like = s, nil
-	for _, x := range []*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim} {
+	for _, x := range s.indexes() {
 		x.own = false
 	}
 	s.log = nil
+	s.unused.sealed = true
 	s.dims = slices.Clip(s.dims)
 	return s
+}
+
+func (s *Store) indexes() [7]*index {
+	return [...]*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim, &s.byCounter, &s.byTerm}
 }
 
 // Shown returns v, or an empty view for one that nobody took.

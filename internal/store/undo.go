@@ -128,6 +128,7 @@ func (s *Store) Keep() {
 		s.shortenGroups()
 		s.forgetValues()
 		s.forgetDims()
+		s.shedCounters(0)
 	}
 	j.kept = s.Point()
 }
@@ -185,8 +186,10 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 			s.dropGroup(e.at)
 		case ungrouped:
 			g := pull(&j.dropped)
+			g.moves, g.registered = nil, false
 			s.retakeGroup(e.at, g)
 			s.indexGroup(e.at, g.Name)
+			s.register(e.at)
 		default:
 			s.undoNode(e, viewed, tell)
 		}
@@ -237,7 +240,9 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 		}
 	case marked:
 		r := s.recs.mutAt(s.token, int(e.at))
+		was := r.State
 		r.State, r.Deadline = e.state, pull(&s.journal.values)
+		s.countMark(r, was)
 	case detached:
 		r := s.recs.mutAt(s.token, int(e.at))
 		r.Row = uint32(pull(&s.journal.values))
@@ -285,6 +290,8 @@ func (s *Store) undoNode(e entry, viewed bool, tell func(from, to Record)) {
 			g := s.group(r.Group)
 			s.count(g, ns.Node, -1)
 			s.count(g, was.node.Node, +1)
+			s.countMoves(g, e.at, ns.Node, r.State, -1)
+			s.countMoves(g, e.at, was.node.Node, r.State, +1)
 		}
 		ns.Node, ns.Parts = was.node.Node, was.node.Parts
 		copy(s.free.mutRow(s.token, int(e.at)), was.free)

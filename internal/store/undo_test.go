@@ -80,6 +80,7 @@ func dump(v *View) string {
 		fmt.Fprintln(&b)
 	}
 	fmt.Fprintln(&b, v.log)
+	b.WriteString(dumpCounters(v, texts))
 	return b.String()
 }
 
@@ -129,6 +130,10 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 		if s.ID(slot) != "" {
 			slots = append(slots, slot)
 		}
+	}
+	if r.IntN(12) == 0 {
+		_, asks := counted(r, "x")
+		return func(s *Store) { s.Ask(asks(s)) }
 	}
 	c := r.IntN(16)
 	if len(rows) == 0 {
@@ -225,6 +230,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 	if r.IntN(4) == 0 {
 		name = fmt.Sprint("once ", next)
 	}
+	spec, asks := counted(r, name)
 	need, on := needOf(r, next), row
 	if n == 0 {
 		on = None
@@ -232,7 +238,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 	return func(s *Store) {
 		g, ok := s.FindGroup(name)
 		if !ok {
-			g = s.AddGroup(Group{Name: name, Request: need(s), Keys: []uint32{s.Attrs().ID("zone")}})
+			g = s.AddGroup(Group{Name: name, Request: need(s), Keys: []uint32{s.Attrs().ID("zone")}, Spec: spec, Asks: asks(s)})
 		}
 		var x *Extra
 		if yes {
