@@ -3,11 +3,11 @@ package constraints
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/berth-sched/berth"
+	input "github.com/berth-sched/berth/internal/faults"
 )
 
 // Combination is a berth.NodeRule made of others. Rules of a group are all required as it is, so And
@@ -58,15 +58,7 @@ func sound(part berth.NodeRule) bool {
 	if c, ok := part.(Combination); ok {
 		return c.sound
 	}
-	return !isNil(part) && part.Err() == nil
-}
-
-// isNil reports whether there is no rule, be it behind a pointer.
-func isNil(part berth.NodeRule) bool { return isNone(part) }
-
-func isNone(rule berth.Constraint) bool {
-	v := reflect.ValueOf(rule)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+	return !input.IsNil(part) && part.Err() == nil
 }
 
 // Allows combines the verdicts of the parts. A combination with a faulty part refuses every node.
@@ -153,7 +145,7 @@ func (c Combination) reads(names []string) ([]string, bool) {
 			if names, ok = inner.reads(names); !ok {
 				return nil, false
 			}
-		} else if !isNil(part) {
+		} else if !input.IsNil(part) {
 			reads := part.Reads()
 			if len(reads) == 0 {
 				return nil, false
@@ -173,7 +165,7 @@ func (c Combination) String() string {
 
 func (c Combination) write(b *strings.Builder) {
 	part := func(r berth.NodeRule) {
-		if isNil(r) {
+		if input.IsNil(r) {
 			b.WriteString("<nil>")
 			return
 		}
@@ -216,7 +208,7 @@ func (c Combination) faults(errs []error) []error {
 			if !inner.sound {
 				errs = inner.faults(errs)
 			}
-		} else if isNil(part) {
+		} else if input.IsNil(part) {
 			errs = append(errs, fmt.Errorf("constraint %v: a part is missing", c))
 		} else if err := part.Err(); err != nil {
 			errs = append(errs, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	input "github.com/berth-sched/berth/internal/faults"
 )
 
 // Own is a host's rules by name, for texts that have them. A host's rule prints as its name, or as its name and what it
@@ -162,7 +163,7 @@ func (p *parser) made(start int, name string, make func(string) (berth.Constrain
 	if err != nil {
 		return nil, p.faultAt(start, "%s: %w", name, err)
 	}
-	if isNone(rule) {
+	if input.IsNil(rule) {
 		return nil, p.faultAt(start, "%s: no rule was made", name)
 	}
 	return rule, nil

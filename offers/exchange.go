@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -99,7 +98,7 @@ type Config struct {
 // Err returns every fault of the configuration joined into one error, or nil.
 func (c Config) Err() error {
 	var errs []error
-	if isNil(c.Order) {
+	if faults.IsNil(c.Order) {
 		errs = append(errs, errors.New("offers: config: no order"))
 	}
 	if c.LeaseFor < 0 {
@@ -119,18 +118,6 @@ func (c Config) Err() error {
 }
 
 const defaultPrefix = "offer-"
-
-// isNil reports whether there is nothing behind an interface: no value, or a nil pointer.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Slice, reflect.Chan:
-		return r.IsNil()
-	}
-	return false
-}
 
 // Exchange makes offers out of a source for the frameworks that subscribe. It may be used by any number
 // of goroutines. Order, clock and source are code of the host's: if they panic, the panic is the caller's, and
@@ -180,7 +167,7 @@ type Exchange struct {
 // configuration, and if there is no source or it is a [Book].
 func NewExchange(source Source, cfg Config) (*Exchange, error) {
 	err := cfg.Err()
-	if isNil(source) {
+	if faults.IsNil(source) {
 		err = errors.Join(errors.New("offers: no source"), err)
 	} else if _, ok := source.(interface{ isBook() }); ok {
 		err = errors.Join(errors.New("offers: the source is a Book: what a framework was offered cannot be offered on"), err)

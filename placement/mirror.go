@@ -340,29 +340,16 @@ func (m *mirror) take(row uint32, request []int64, g *berth.Grant, sign int64) {
 		}
 		m.setDevices(row, units)
 	}
-	switch used := m.portsOf(row); {
-	case len(g.Ports) == 0:
-	case sign > 0:
-		m.setPorts(row, withPorts(used, g.Ports))
-	default:
-		gone := slices.Sorted(slices.Values(g.Ports))
-		m.setPorts(row, slices.DeleteFunc(slices.Clone(used), func(p uint16) bool {
-			_, is := slices.BinarySearch(gone, p)
-			return is
-		}))
+	if len(g.Ports) == 0 {
+		return
 	}
-}
-
-// withPorts merges ports, in any order, into others that ascend.
-func withPorts(used, more []uint16) []uint16 {
-	out := append(make([]uint16, 0, len(used)+len(more)), used...)
-	for _, p := range slices.Sorted(slices.Values(more)) {
-		if n := len(out); n == 0 || out[n-1] < p {
-			out = append(out, p)
-			continue
-		}
-		at, _ := slices.BinarySearch(out, p)
-		out = slices.Insert(out, at, p)
+	ports := g.Ports
+	if !slices.IsSorted(ports) {
+		ports = slices.Sorted(slices.Values(ports))
 	}
-	return out
+	if used := m.portsOf(row); sign > 0 {
+		m.setPorts(row, store.MergePorts(used, ports))
+	} else {
+		m.setPorts(row, store.WithoutPorts(used, ports))
+	}
 }

@@ -273,17 +273,12 @@ func (s *search) usable(row uint32) bool {
 			return false
 		}
 	}
-	for i := range s.devices {
-		if !fit.Serves(n.Spec, &s.devices[i], s.mirror.devicesOf(row)) {
+	for i := range s.devices { // without models the amounts say it all
+		if d := &s.devices[i]; len(d.Models) > 0 && !fit.Serves(n.Spec, d, s.mirror.devicesOf(row)) {
 			return false
 		}
 	}
-	if s.ports {
-		if _, why := fit.Choose(s.group, n.Spec, s.mirror.devicesOf(row), s.mirror.portsOf(row)); why.Code != berth.None {
-			return false
-		}
-	}
-	return true
+	return !s.ports || fit.HasPorts(s.group.Requirements(), n.Spec, s.mirror.portsOf(row))
 }
 
 // eligible reports whether the group may use a row, room and domains aside.

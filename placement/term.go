@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // Term is one part of a score: a number that rates a node for a task, higher being better. A Term is a value, and the function
@@ -194,7 +194,7 @@ const manyPreferences = 1 << 30
 // node's attributes, about how many tasks a domain has, or both.
 func Prefer(rule berth.Constraint) Term {
 	t := newTerm(ruleTerm, "prefer")
-	if isNil(rule) {
+	if faults.IsNil(rule) {
 		return t.fault("no rule")
 	}
 	t.name, t.rule, t.lo, t.hi = "prefer("+rule.String()+")", rule, 0, 1
@@ -304,15 +304,4 @@ func (t Term) String() string {
 		return strconv.FormatInt(t.weight, 10) + " " + t.name
 	}
 	return t.name
-}
-
-// isNil reports whether an interface holds nothing to call: nothing at all, or a pointer or function that is nil.
-func isNil(v any) bool {
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func:
-		return r.IsNil()
-	}
-	return false
 }

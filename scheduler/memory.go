@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // MemoryInventory is an [Inventory] that is told which nodes there are. The zero value has none. It may
@@ -114,7 +115,7 @@ func (m *MemoryInventory) take(w *memoryWatcher) []NodeEvent {
 
 // Watch implements [Inventory]. It ends with an error at a node that is refused.
 func (m *MemoryInventory) Watch(ctx context.Context, tell func(...NodeEvent) error) error {
-	if isNil(ctx) || tell == nil {
+	if faults.IsNil(ctx) || tell == nil {
 		return errors.New("scheduler: watch: no context, or nobody to tell")
 	}
 	w := &memoryWatcher{woken: make(chan struct{}, 1)}
@@ -200,7 +201,7 @@ func (m *MemoryLauncher) Stop(_ context.Context, p Placement) error {
 
 // Watch implements [Launcher]. Events that are refused, for they are no news, are passed over.
 func (m *MemoryLauncher) Watch(ctx context.Context, tell func(...TaskEvent) error) error {
-	if isNil(ctx) || tell == nil {
+	if faults.IsNil(ctx) || tell == nil {
 		return errors.New("scheduler: watch: no context, or nobody to tell")
 	}
 	for first := true; ; first = false {

@@ -58,10 +58,10 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 			errs = append(errs, fmt.Errorf("no %s", what))
 		}
 	}
-	need(isNil(ctx), "context")
+	need(faults.IsNil(ctx), "context")
 	need(c.State == nil, "State")
 	need(c.Queue == nil, "Queue")
-	need(isNil(c.Launcher), "Launcher")
+	need(faults.IsNil(c.Launcher), "Launcher")
 	if c.Launches < 0 {
 		errs = append(errs, fmt.Errorf("negative Launches: %d", c.Launches))
 	}
@@ -86,13 +86,13 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 	if c.RetryAtMost < c.RetryAfter {
 		errs = append(errs, fmt.Errorf("RetryAtMost %v is less than RetryAfter %v", c.RetryAtMost, c.RetryAfter))
 	}
-	if isNil(c.Inventory) {
+	if faults.IsNil(c.Inventory) {
 		c.Inventory = nil
 	}
 	if c.Report == nil {
 		c.Report = func(Event) {}
 	}
-	if isNil(c.Logger) {
+	if faults.IsNil(c.Logger) {
 		c.Logger = hclog.NewNullLogger()
 	}
 	switch {

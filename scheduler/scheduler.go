@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 
@@ -41,7 +40,7 @@ func (c Config) Err() error {
 	if err := c.Strategy.Err(); err != nil {
 		errs = append(errs, faults.Of("scheduler: strategy", err))
 	}
-	if c.Logger != nil && isNil(c.Logger) {
+	if c.Logger != nil && faults.IsNil(c.Logger) {
 		errs = append(errs, errors.New("scheduler: logger: a nil pointer"))
 	}
 	if c.Attempts < 0 {
@@ -67,21 +66,10 @@ type Scheduler struct {
 
 var errNoSource = errors.New("scheduler: no source")
 
-// isNil reports whether an interface holds nothing, or a nil of another type.
-func isNil(v any) bool {
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan, reflect.Slice:
-		return r.IsNil()
-	}
-	return false
-}
-
 // New returns a scheduler for a source. It fails with every fault of the configuration.
 func New(source Source, cfg Config) (*Scheduler, error) {
 	err := cfg.Err()
-	if isNil(source) {
+	if faults.IsNil(source) {
 		err = errors.Join(errNoSource, err)
 	}
 	if err != nil {

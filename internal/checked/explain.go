@@ -1,6 +1,8 @@
 package checked
 
 import (
+	"iter"
+	"slices"
 	"sort"
 
 	"github.com/berth-sched/berth"
@@ -16,21 +18,10 @@ func (f *Fork) Fits(g *berth.Group, row uint32) bool {
 		return false
 	}
 	sh := f.shape(g)
-	if len(sh.missing) > 0 || f.differs(sh) {
+	if !f.enough(sh, row) || f.refusal(sh, row).Code != berth.None {
 		return false
 	}
-	for _, need := range sh.needs {
-		if f.s.FreeOf(row, need.Dim) < need.Amount {
-			return false
-		}
-	}
-	if why := f.allowed(sh, row); why.Code != berth.None {
-		return false
-	}
-	if !fit.Grants(sh.group) {
-		return true
-	}
-	_, why := f.grant(sh.group, row, nil, f.s.Node(row).Devices, f.unusedOn(row))
+	_, why := f.granted(sh, row, nil)
 	return why.Code == berth.None
 }
 
@@ -48,23 +39,10 @@ func (f *Fork) offered(lacks []berth.Lack, row uint32) []berth.Lack {
 	return lacks
 }
 
-// allowed returns the first reason other than room why a task of the group may not go on a node.
-func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
-	n := f.s.Node(row)
-	if n.Cordoned {
-		return berth.Reason{Code: berth.Cordoned}
-	}
-	g := sh.group
-	for why := range fit.Reasons(g, n.Node.Spec) {
-		return why
-	}
-	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
-		return berth.Reason{Code: berth.Covered}
-	}
-	for _, r := range g.Requirements().DomainRules {
-		if l, full := f.domainLack(sh, row, r, false); full {
-			return l.Reason
-		}
+// refusal returns the first reason other than room why a task of the group may not go on a node.
+func (f *Fork) refusal(sh *shape, row uint32) berth.Reason {
+	for l := range f.refusals(sh, row, false) {
+		return l.Reason
 	}
 	var one [1]berth.Lack
 	for _, l := range f.taskLacks(one[:0], sh, row, false, true) {
@@ -73,45 +51,58 @@ func (f *Fork) allowed(sh *shape, row uint32) berth.Reason {
 	return berth.Reason{}
 }
 
+// refusals yields every reason other than room why a task of the group may not go on a node, in order: the name of the group, the
+// node, its rules and taints, and what is on it and elsewhere already.
+func (f *Fork) refusals(sh *shape, row uint32, detail bool) iter.Seq[berth.Lack] {
+	return func(yield func(berth.Lack) bool) {
+		n, g := f.s.Node(row), sh.group
+		if f.differs(sh) { // of a group that is not the one known by the name there is nothing else to say
+			yield(berth.Lack{Reason: berth.Reason{Code: berth.GroupDiffers, Subject: g.Name()}})
+			return
+		}
+		if n.Cordoned && !yield(berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}}) {
+			return
+		}
+		for why, rule := range fit.Reasons(g, n.Node.Spec) {
+			l := berth.Lack{Reason: why}
+			if detail && rule != nil {
+				l.Detail = rule.Why(n.Node.Spec)
+			}
+			if !yield(l) {
+				return
+			}
+		}
+		if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 && !yield(berth.Lack{Reason: berth.Reason{Code: berth.Covered}}) {
+			return
+		}
+		for _, r := range g.Requirements().DomainRules {
+			if l, full := f.domainLack(sh, row, r, detail); full && !yield(l) {
+				return
+			}
+		}
+	}
+}
+
 // lacks appends every reason why a task of the group cannot be placed on a node. No two are alike. Details cost the number
 // of the tasks that rules count, and are left out where many nodes are asked about.
 func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []berth.Lack {
-	n := f.s.Node(row)
-	node := n.Node.Spec
-	g := sh.group
+	out = slices.AppendSeq(out, f.refusals(sh, row, detail))
 	if f.differs(sh) {
-		return append(out, berth.Lack{Reason: berth.Reason{Code: berth.GroupDiffers, Subject: g.Name()}})
-	}
-	if n.Cordoned {
-		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}})
-	}
-	for why, rule := range fit.Reasons(g, node) {
-		l := berth.Lack{Reason: why}
-		if detail && rule != nil {
-			l.Detail = rule.Why(node)
-		}
-		out = append(out, l)
-	}
-	if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 {
-		out = append(out, berth.Lack{Reason: berth.Reason{Code: berth.Covered}})
-	}
-	for _, r := range g.Requirements().DomainRules {
-		if l, full := f.domainLack(sh, row, r, detail); full {
-			out = append(out, l)
-		}
+		return out
 	}
 	out = f.taskLacks(out, sh, row, detail, false)
 	var tell *fit.Details
 	if detail {
 		tell = fit.DetailsOf(&f.s.View, row)
 	}
+	n := f.s.Node(row)
 	free := func(name string) int64 {
 		if d, ok := f.s.DimOf(name); ok {
 			return f.s.FreeOf(row, d)
 		}
 		return 0
 	}
-	return fit.AppendLacks(out, g, node, fit.Room{Amount: free, Devices: n.Devices, Ports: n.Ports}, tell)
+	return fit.AppendLacks(out, sh.group, n.Node.Spec, fit.Room{Amount: free, Devices: n.Devices, Ports: n.Ports}, tell)
 }
 
 // Explain says why no node can take a task of the group now; for a group that some node can take it

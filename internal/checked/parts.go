@@ -18,6 +18,14 @@ func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []in
 	return fit.ChooseIn(g, n, devices, ports)
 }
 
+// granted is grant out of what is free on a node; nothing for a group that asks for neither devices nor ports.
+func (f *Fork) granted(sh *shape, row uint32, want *berth.Grant) (*berth.Grant, berth.Reason) {
+	if !fit.Grants(sh.group) {
+		return nil, berth.Reason{}
+	}
+	return f.grant(sh.group, row, want, f.s.Node(row).Devices, f.unusedOn(row))
+}
+
 // unusedOn returns which ports of a node are free.
 func (f *Fork) unusedOn(row uint32) fit.PortRoom {
 	n := f.s.Node(row)

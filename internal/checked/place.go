@@ -40,10 +40,7 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		if why := elsewhere(op.Task, op.Node); why != nil {
 			return nil, berth.Reason{Code: berth.Invalid, Subject: why.Error()}
 		}
-		if f.differs(sh) {
-			return nil, berth.Reason{Code: berth.GroupDiffers, Subject: sh.group.Name()}
-		}
-		if why := f.allowed(sh, row); why.Code != berth.None {
+		if why := f.refusal(sh, row); why.Code != berth.None {
 			return nil, why
 		}
 	}
@@ -56,21 +53,19 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		f.add(sh, row, op.Task.ID, pick, grant)
 		return grant, berth.Reason{}
 	}
-	if why := f.short(sh, row); why.Code != berth.None {
-		return nil, why
+	if !f.enough(sh, row) {
+		if why := f.short(sh, row); why.Code != berth.None {
+			return nil, why
+		}
 	}
 	var why berth.Reason
-	switch {
-	case !fit.Grants(sh.group):
-		taken = nil
-	case taken == nil:
-		if taken, why = f.grant(sh.group, row, op.Grant, f.s.Node(row).Devices, f.unusedOn(row)); why.Code != berth.None {
-			return nil, why
-		}
-	default:
-		if why = f.stillFree(taken, row); why.Code != berth.None {
-			return nil, why
-		}
+	if taken == nil || !fit.Grants(sh.group) {
+		taken, why = f.granted(sh, row, op.Grant)
+	} else {
+		why = f.stillFree(taken, row)
+	}
+	if why.Code != berth.None {
+		return nil, why
 	}
 	f.add(sh, row, op.Task.ID, pick, taken)
 	return taken, berth.Reason{}
@@ -126,9 +121,8 @@ func (f *Fork) Put(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason) {
 	return f.Ready().place(op, pick)
 }
 
-// short returns the first resource of which too little is free. Devices speak for the amount of their class,
-// unless they have room and the amount has not: adopted tasks can take it of no device in particular.
-func (f *Fork) short(sh *shape, row uint32) berth.Reason {
+// enough reports whether a node has free what a task of the group takes of every resource.
+func (f *Fork) enough(sh *shape, row uint32) bool {
 	columns := f.s.Columns(row)
 	enough := len(sh.missing) == 0
 	for _, need := range sh.needs {
@@ -138,9 +132,12 @@ func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 			enough = enough && f.s.FreeOf(row, need.Dim) >= need.Amount
 		}
 	}
-	if enough {
-		return berth.Reason{} // which is nearly always so where a picker has looked
-	}
+	return enough
+}
+
+// short returns the first resource of which too little is free. Devices speak for the amount of their class,
+// unless they have room and the amount has not: adopted tasks can take it of no device in particular.
+func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 	n := f.s.Node(row)
 	r := sh.group.Requirements()
 	for _, need := range sh.needs {

@@ -1,11 +1,25 @@
-// Package faults names the thing at fault on every line of an error that joins several.
+// Package faults finds what is wrong with what a host hands in: it tells values that are not there, and names the thing at
+// fault on every line of an error that joins several.
 package faults
 
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
+
+// IsNil reports whether an interface holds nothing to call: no value at all, or a pointer or function that is nil. A list or a
+// map that is nil is an empty one.
+func IsNil(v any) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	}
+	return false
+}
 
 // Of returns an error behind the name of what is at fault: each fault on a line of its own, and every line with the
 // name. It returns nil for nil.

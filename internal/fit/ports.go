@@ -36,13 +36,8 @@ func (r PortRoom) Why(p uint16) berth.Code {
 	if !hasPort(r.node, p) {
 		return berth.NoPort
 	}
-	return r.whyTaken(p)
-}
-
-// whyTaken is Why for a port that is the node's.
-func (r PortRoom) whyTaken(p uint16) berth.Code {
 	if r.held != nil {
-		if _, ok := slices.BinarySearch(r.held, p); !ok {
+		if !has(r.held, p) {
 			return berth.NotHeld
 		}
 		return berth.None
@@ -51,7 +46,7 @@ func (r PortRoom) whyTaken(p uint16) berth.Code {
 	if !taken {
 		return berth.None
 	}
-	if _, given := slices.BinarySearch(r.Back, p); given && (at+1 == len(r.used) || r.used[at+1] != p) { // adopted tasks can share a port
+	if has(r.Back, p) && (at+1 == len(r.used) || r.used[at+1] != p) { // adopted tasks can share a port
 		return berth.None
 	}
 	return berth.PortTaken
@@ -84,25 +79,15 @@ func choosePorts(r *berth.Requirements, room PortRoom) (granted []uint16, missin
 			missing = append(missing, s)
 		}
 	}
-	fixed := len(granted)
 	if r.DynamicPorts == 0 {
 		return granted, missing
 	}
-	all := 0 // ports that a node without tasks would have to give
-	for _, had := range room.node {
-		for p := int(had.First); p <= int(had.Last) && len(granted) < fixed+r.DynamicPorts; p++ {
-			if hasPort(r.Ports, uint16(p)) {
-				continue
-			}
-			if all++; room.whyTaken(uint16(p)) == berth.None {
-				granted = append(granted, uint16(p))
-			}
-		}
-	}
+	fixed := len(granted)
+	granted = room.appendOthers(granted, r.Ports, r.DynamicPorts)
 	if free := len(granted) - fixed; free < r.DynamicPorts {
 		s := portShort{why: berth.Reason{Code: berth.PortTaken, Subject: fmt.Sprintf("%d of any number", r.DynamicPorts)}, free: free}
 		switch {
-		case all < r.DynamicPorts:
+		case room.others(r.Ports) < r.DynamicPorts:
 			s.why.Code = berth.NoPort
 		case room.held != nil:
 			s.why.Code = berth.NotHeld
@@ -110,6 +95,73 @@ func choosePorts(r *berth.Requirements, room PortRoom) (granted []uint16, missin
 		missing = append(missing, s)
 	}
 	return granted, missing
+}
+
+// HasPorts reports whether those ports of n that are not in use are enough for a task. It looks at each of them only where
+// that may not be so.
+func HasPorts(r *berth.Requirements, n *berth.Node, used []uint16) bool {
+	room := Unused(n, used)
+	for _, asked := range r.Ports {
+		for p := int(asked.First); p <= int(asked.Last); p++ {
+			if room.Why(uint16(p)) != berth.None {
+				return false
+			}
+		}
+	}
+	return r.DynamicPorts == 0 || room.others(r.Ports)-len(used) >= r.DynamicPorts ||
+		len(room.appendOthers(nil, r.Ports, r.DynamicPorts)) == r.DynamicPorts
+}
+
+// others returns how many ports the node has that are none of those that are asked for by number.
+func (r PortRoom) others(asked []berth.PortRange) int {
+	n := 0
+	for _, had := range r.node {
+		n += int(had.Last-had.First) + 1
+		for len(asked) > 0 && asked[0].First <= had.Last {
+			if first, last := max(had.First, asked[0].First), min(had.Last, asked[0].Last); first <= last {
+				n -= int(last-first) + 1
+			}
+			if asked[0].Last > had.Last {
+				break // the rest of it may be in the next range
+			}
+			asked = asked[1:]
+		}
+	}
+	return n
+}
+
+// appendOthers appends the lowest ports that a task can have besides those that it asks for by number, up to so many. It
+// walks the ports and those that are in use side by side.
+func (r PortRoom) appendOthers(granted []uint16, asked []berth.PortRange, most int) []uint16 {
+	if r.held != nil {
+		for i, p := range r.held {
+			if most > 0 && (i == 0 || r.held[i-1] != p) && hasPort(r.node, p) && !hasPort(asked, p) {
+				granted, most = append(granted, p), most-1
+			}
+		}
+		return granted
+	}
+	used := r.used
+	for _, had := range r.node {
+		at, _ := slices.BinarySearch(used, had.First)
+		used = used[at:]
+		for p := int(had.First); p <= int(had.Last) && most > 0; p++ {
+			tasks := 0 // that have the port: adopted ones can share it
+			for len(used) > 0 && int(used[0]) == p {
+				used, tasks = used[1:], tasks+1
+			}
+			if tasks > 0 && (tasks > 1 || !has(r.Back, uint16(p))) || len(asked) > 0 && hasPort(asked, uint16(p)) {
+				continue
+			}
+			granted, most = append(granted, uint16(p)), most-1
+		}
+	}
+	return granted
+}
+
+func has(ports []uint16, p uint16) bool {
+	_, ok := slices.BinarySearch(ports, p)
+	return ok
 }
 
 // checkPorts says why ports that the caller wants are not what the group asks for, or not free.

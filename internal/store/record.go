@@ -279,7 +279,7 @@ func (s *Store) Resize(slots []uint32, extras []*Extra) {
 	if len(before)+len(after) > 0 {
 		slices.Sort(before)
 		slices.Sort(after)
-		ports = mergePorts(withoutPorts(ports, before), after)
+		ports = MergePorts(WithoutPorts(ports, before), after)
 	}
 	ns.Parts = partsOf(devices, ports, ns.Stray, rare)
 	s.changed(row, Holds)
@@ -334,9 +334,9 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 		switch {
 		case len(x.Ports) == 0:
 		case sign > 0:
-			ports = mergePorts(ports, x.Ports)
+			ports = MergePorts(ports, x.Ports)
 		default:
-			ports = withoutPorts(ports, x.Ports)
+			ports = WithoutPorts(ports, x.Ports)
 		}
 		ns.Parts = partsOf(devices, ports, ns.Stray+sign*x.Stray, rare)
 	} else if len(rare) > 0 || len(ns.rare) > 0 {
@@ -389,8 +389,8 @@ func takeDevices(free []int64, shares []DeviceShare, sign int64) {
 	}
 }
 
-// mergePorts returns the ports of two ascending lists, ascending.
-func mergePorts(a, b []uint16) []uint16 {
+// MergePorts returns the ports of two ascending lists, ascending.
+func MergePorts(a, b []uint16) []uint16 {
 	out := make([]uint16, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
 		i, _ := slices.BinarySearch(a, b[0])
@@ -400,9 +400,9 @@ func mergePorts(a, b []uint16) []uint16 {
 	return append(append(out, a...), b...)
 }
 
-// withoutPorts returns a less one occurrence of each of b, both ascending: an adopted task may share a
+// WithoutPorts returns a less one occurrence of each of b, both ascending: an adopted task may share a
 // port with another.
-func withoutPorts(a, b []uint16) []uint16 {
+func WithoutPorts(a, b []uint16) []uint16 {
 	out := make([]uint16, 0, len(a))
 	for _, p := range a {
 		for len(b) > 0 && b[0] < p {
