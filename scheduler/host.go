@@ -104,8 +104,8 @@ type Launcher interface {
 	// taken, and for the instance group@node of a daemon that of the group's demand in the Queue. A task of that ID that
 	// waits in the Queue waits no longer.
 	//
-	// A task that runs and cannot be adopted is reported as [Withheld]: nothing of its ID is started as long as it is not
-	// reported to have ended. Its room is not counted meanwhile, so that others may be placed on it. One on a node that
+	// A task that runs and cannot be adopted, whichever call says so, is reported as [Withheld]: nothing of its ID is started
+	// as long as it is not reported to have ended. A late word of a run that this Run has seen end withholds nothing. Its room is not counted meanwhile, so that others may be placed on it. One on a node that
 	// the State does not have yet is adopted when the node comes; one whose group nobody knows when a task of its ID, or
 	// the demand of its daemon, is submitted, or when it is told of again with a group. Where nobody will submit it make
 	// a group up, with berth.NewTask(id, spec): its room is then counted.

@@ -18,10 +18,11 @@ func (r *runner) taskEvents(events []TaskEvent) error {
 	r.observe()
 	var errs []error
 	for _, e := range events {
+		since := r.since(e)
 		r.own.attempt = max(r.own.attempt, e.Attempt)
 		if err := r.taskEvent(e); err != nil {
 			errs = append(errs, err)
-			if !r.tasksTold && e.live() && e.Task.ID != "" && !r.knows(e.Task.ID) {
+			if e.live() && e.Task.ID != "" && !since && !r.knows(e.Task.ID) && !errors.Is(err, ErrOtherAttempt) && !errors.Is(err, ErrNotOurs) {
 				r.withhold(e, err)
 			}
 		}
@@ -30,6 +31,12 @@ func (r *runner) taskEvents(events []TaskEvent) error {
 		r.tasksTold, r.own.found = true, r.own.attempt
 	}
 	return errors.Join(errs...)
+}
+
+// since reports whether an event is of an attempt that began after the Launcher first told what runs. If the State does not have
+// the task it is over, whatever a late event says.
+func (r *runner) since(e TaskEvent) bool {
+	return r.tasksTold && e.Attempt > r.own.found && e.Attempt <= r.own.attempt
 }
 
 // live reports whether the event says that the task runs.

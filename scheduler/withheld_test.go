@@ -65,6 +65,45 @@ func TestRunWithholdsWhatItCannotAdopt(t *testing.T) {
 	})
 }
 
+// A task that is found later, such as one that another program started, is kept from being started twice as well.
+func TestRunWithholdsWhatItIsToldLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{inventory: scheduler.NewMemoryInventory(node("n1", 4000))}
+		h := &hand{}
+		s.start(t, scheduler.StateConfig{}, with(h))
+		assert.Empty(t, s.after(time.Minute), "nothing ran")
+		foreign := bare("web-2", "n1")
+		foreign.Attempt = 99
+		require.ErrorContains(t, h.tell(bare("web-1", "n1"), foreign, bare("web-1", "n1")), `task "web-2": group: none given`)
+		assert.Equal(t, "1m0s withheld web-1 on n1: scheduler: task \"web-1\": group: none given\n"+
+			"1m0s withheld web-2 on n1: scheduler: task \"web-2\": group: none given", s.after(0), "each once")
+		require.NoError(t, s.queue.Submit(webGroup(1000).Tasks(2)...))
+		assert.Equal(t, "1m0s adopted web-1 on n1\n1m0s adopted web-2 on n1", s.after(0))
+		assert.Empty(t, h.did(), "what runs is not started")
+		s.stop(t)
+	})
+}
+
+// A late word of a run that has ended says nothing of the present.
+func TestRunDoesNotWithholdForARunThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{inventory: scheduler.NewMemoryInventory(node("n1", 4000))}
+		h := &hand{}
+		require.NoError(t, s.queue.Submit(webGroup(1000).Task("web-1")))
+		s.start(t, scheduler.StateConfig{}, with(h))
+		assert.Equal(t, "0s started web-1 on n1", s.after(0))
+		over := bare("web-1", "n1")
+		over.Attempt, over.Status = h.last["web-1"].Attempt, scheduler.TaskExited
+		require.NoError(t, h.tell(over))
+		over.Status = scheduler.TaskRunning
+		require.Error(t, h.tell(over), "nobody knows it any more")
+		assert.Equal(t, "0s exited web-1 on n1", s.after(0), "and it is not withheld")
+		require.NoError(t, s.queue.Submit(webGroup(1000).Task("web-1")))
+		assert.Contains(t, s.after(time.Minute), "started web-1 on n1")
+		s.stop(t)
+	})
+}
+
 // faulty is the event of a daemon's instance with a group that is at fault.
 func faulty(on string) scheduler.TaskEvent {
 	e := bare("agent@n1", on)
