@@ -96,13 +96,18 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []ber
 		tell = fit.DetailsOf(&f.s.View, row)
 	}
 	n := f.s.Node(row)
-	free := func(name string) int64 {
-		if d, ok := f.s.DimOf(name); ok {
-			return f.s.FreeOf(row, d)
-		}
-		return 0
+	node := n.Node.Spec
+	room := fit.Room{
+		Amount: func(name string) int64 {
+			if d, ok := f.s.DimOf(name); ok {
+				return f.s.FreeOf(row, d)
+			}
+			return 0
+		},
+		InAll:   func(name string) int64 { return node.Capacity[name] },
+		Devices: n.Devices, Ports: n.Ports,
 	}
-	return fit.AppendLacks(out, sh.group, n.Node.Spec, fit.Room{Amount: free, Devices: n.Devices, Ports: n.Ports}, tell)
+	return fit.AppendLacks(out, sh.group, node, room, tell)
 }
 
 // Explain says why no node can take a task of the group now; for a group that some node can take it

@@ -13,8 +13,9 @@ import (
 // Room is what is free of a node.
 type Room struct {
 	Amount  func(resource string) int64
-	Devices []int64  // free units of each device of the node
-	Ports   []uint16 // in use, ascending
+	InAll   func(resource string) int64 // free or not
+	Devices []int64                     // free units of each device of the node
+	Ports   []uint16                    // in use, ascending
 }
 
 // AppendLacks appends what a node lacks of the room that a task of a group takes, with details if there are any to tell.
@@ -25,8 +26,10 @@ func AppendLacks(out []berth.Lack, g *berth.Group, n *berth.Node, room Room, tel
 		has = stocks(r, n, room.Devices, tell != nil)
 	}
 	var asDevices []string // what is only to be had as devices is not a matter of room
-	for name := range byDevice(g, n) {
-		asDevices = append(asDevices, name)
+	if len(room.Devices) > 0 {
+		for name := range byDevice(g, n) {
+			asDevices = append(asDevices, name)
+		}
 	}
 	for _, need := range r.Needs {
 		have := room.Amount(need.Name)
@@ -38,7 +41,7 @@ func AppendLacks(out []berth.Lack, g *berth.Group, n *berth.Node, room Room, tel
 				out = append(out, unitsLack(need.Name, explain.Shortfall(need.Amount, have)))
 			}
 		} else if _, ok := slices.BinarySearch(asDevices, need.Name); !ok {
-			out = append(out, amountLack(n, need.Name, need.Amount, have, tell))
+			out = append(out, amountLack(need.Name, need.Amount, have, room.InAll(need.Name), tell))
 		}
 	}
 	for i := range r.Devices {
@@ -66,11 +69,11 @@ func AppendLacks(out []berth.Lack, g *berth.Group, n *berth.Node, room Room, tel
 	return out
 }
 
-// amountLack says what n lacks of a resource of which a task takes more than is free, and what it has in all if there are details to
-// tell.
-func amountLack(n *berth.Node, resource string, amount, free int64, tell *Details) berth.Lack {
+// amountLack says what a node lacks of a resource of which a task takes more than is free, and what it has in all if there are
+// details to tell.
+func amountLack(resource string, amount, free, all int64, tell *Details) berth.Lack {
 	l := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: resource}, Short: explain.Shortfall(amount, free)}
-	if all := n.Capacity[resource]; all < amount {
+	if all < amount {
 		l.Reason.Code = berth.TooSmall
 		if tell != nil {
 			l.Detail = tell.texts.InAll(resource, all)
