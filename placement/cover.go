@@ -42,6 +42,7 @@ type covering struct {
 	missed func(string, []berth.Lack)
 
 	ids    instances
+	lost   bool              // a task of the group is on no node, and may have the ID of an instance that is lacking
 	picked map[string]uint32 // the rows of other tasks that this plan picked by the ID of an instance
 	usable []bool            // by class
 }
@@ -49,31 +50,59 @@ type covering struct {
 func (c *covering) run() {
 	e := c.engine
 	from := e.steps.size
+	view := e.mirror.view
+	if id, ok := view.FindGroup(c.group.Name()); ok {
+		c.lost = view.LostOf(id) > 0
+	}
 	c.picked = e.steps.picksLike(c.group)
 	c.begin()
 	for rows := range slices.Chunk(e.mirror.order, store.Ahead) {
 		var tasks [store.Ahead]berth.Task // without an ID where the row is none to cover
-		var hashes [store.Ahead]uint32
-		known := hashes[:0]
 		for i, row := range rows {
 			if c.lacks(row) {
 				tasks[i] = c.ids.on(e.mirror.rows[row].id)
-				known = append(known, store.Hash(tasks[i].ID))
 			}
 		}
-		view := e.mirror.view
-		view.PrefetchTasks(known) // all at once, so that the cache misses of looking them up overlap
-		next := 0
+		slots := c.lookUp(tasks[:len(rows)])
 		for i, row := range rows {
-			if tasks[i].ID == "" {
-				continue
+			if tasks[i].ID != "" {
+				c.cover(row, tasks[i], slots[i])
 			}
-			slot, exists := view.FindTaskBy(known[next], tasks[i].ID)
-			next++
-			c.cover(row, tasks[i], slot, exists)
 		}
 	}
 	e.steps.covered(c.group, from)
+}
+
+// lookUp returns the slots of the tasks that the snapshot has, and None for others. An instance is on its own node, and
+// its ID is no other group's: so where none of the group's tasks is lost, there are none. They are looked up all at once, so that
+// the cache misses overlap.
+func (c *covering) lookUp(tasks []berth.Task) (slots [store.Ahead]uint32) {
+	for i := range slots {
+		slots[i] = store.None
+	}
+	if !c.lost {
+		return slots
+	}
+	var hashes [store.Ahead]uint32
+	known := hashes[:0]
+	for i := range tasks {
+		if tasks[i].ID != "" {
+			known = append(known, store.Hash(tasks[i].ID))
+		}
+	}
+	view := c.engine.mirror.view
+	view.PrefetchTasks(known)
+	next := 0
+	for i := range tasks {
+		if tasks[i].ID == "" {
+			continue
+		}
+		if slot, ok := view.FindTaskBy(known[next], tasks[i].ID); ok {
+			slots[i] = slot
+		}
+		next++
+	}
+	return slots
 }
 
 // begin makes the engine's search that of the group.
@@ -100,14 +129,15 @@ func (c *covering) lacks(row uint32) bool {
 	return !s.byRow || fit.Eligible(s.group, st.node.Spec)
 }
 
-// cover picks an eligible row for an instance, or tells why not. The instance's ID may be that of a task of the snapshot.
-func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
+// cover picks an eligible row for an instance, or tells why not. The slot is that of a task of the snapshot which has the
+// instance's ID, or None.
+func (c *covering) cover(row uint32, t berth.Task, slot uint32) {
 	e, s := c.engine, c.engine.search
 	node, room := e.mirror.rows[row].id, s.possible && s.fits(row) && (!s.picky || s.usable(row))
 	var lacks []berth.Lack
 	at, picked := c.picked[t.ID]
 	switch {
-	case exists:
+	case slot != store.None:
 		lacks = append(lacks, existing(e.mirror.view, slot))
 	case picked:
 		lacks = append(lacks, existingOn(e.mirror.rows[at].id))
@@ -123,7 +153,7 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32, exists bool) {
 	case s.ports || e.mirror.strays(row): // the reference knows who is in the way
 		lacks = append(lacks, e.caughtUp().lacks(c.group, node)...)
 	default:
-		lacks = e.mirror.shortfalls(lacks, c.group, row)
+		lacks = e.classes.shortfalls(lacks, c.group, row)
 	}
 	e.leave()
 	c.missed(node, lacks)

@@ -92,7 +92,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	if x.found {
 		a.nearest.Node = x.mirror.rows[x.nearest].id
 		if partly = x.near.Rules > 0 || x.mirror.strays(x.nearest); !partly {
-			a.nearest.Lacks = x.mirror.shortfalls(a.lacks[:0], s.group, x.nearest)
+			a.nearest.Lacks = x.classes.shortfalls(a.lacks[:0], s.group, x.nearest)
 		}
 		a.Nearest = &a.nearest
 	}
@@ -349,4 +349,34 @@ func (x *explainer) measure(near *explain.Miss, row uint32, count bool) {
 			}
 		}
 	}
+}
+
+// shortfalls appends what an eligible row lacks of the room for a task of a group, as its reader may know it. What the node has in
+// all is read from its class if it has one: most of the time here is waiting for memory.
+func (x *classIndex) shortfalls(lacks []berth.Lack, g *berth.Group, row uint32) []berth.Lack {
+	m := x.mirror
+	st := &m.rows[row]
+	lacks = fit.AppendLacks(lacks, g, st.node.Spec, fit.Room{
+		Amount: func(name string) int64 {
+			if d := m.dimOf(name); d >= 0 {
+				return m.amountsOf(row)[d]
+			}
+			return 0
+		},
+		InAll: func(name string) int64 {
+			switch d := m.dimOf(name); {
+			case d < 0:
+				return 0
+			case st.class >= 0:
+				return x.all[st.class].capacity[d]
+			default:
+				return st.node.CapacityOf(int32(d))
+			}
+		},
+		Devices: m.devicesOf(row), Ports: m.portsOf(row),
+	}, m.details)
+	if m.view.Node(row).Withheld {
+		return fit.Withheld(lacks)
+	}
+	return lacks
 }

@@ -267,31 +267,6 @@ func (m *mirror) hasAsDevices(g *berth.Group) bool {
 	return slices.ContainsFunc(g.Requirements().Plain, func(name string) bool { return slices.Contains(m.deviceClasses, name) })
 }
 
-// shortfalls appends what an eligible row lacks of the room for a task of a group, as its reader may know it.
-func (m *mirror) shortfalls(lacks []berth.Lack, g *berth.Group, row uint32) []berth.Lack {
-	// What the node has in all is read from the store's compact form of it: most of the time here is waiting for memory.
-	node := m.rows[row].node
-	lacks = fit.AppendLacks(lacks, g, node.Spec, fit.Room{
-		Amount: func(name string) int64 {
-			if d := m.dimOf(name); d >= 0 {
-				return m.amountsOf(row)[d]
-			}
-			return 0
-		},
-		InAll: func(name string) int64 {
-			if d := m.dimOf(name); d >= 0 {
-				return node.CapacityOf(int32(d))
-			}
-			return 0
-		},
-		Devices: m.devicesOf(row), Ports: m.portsOf(row),
-	}, m.details)
-	if m.view.Node(row).Withheld {
-		return fit.Withheld(lacks)
-	}
-	return lacks
-}
-
 // dimOf returns the dimension of that name, or -1. A cluster has a few resources as a rule, and comparing with all of
 // a few is faster than a look-up by hash.
 func (m *mirror) dimOf(name string) int {

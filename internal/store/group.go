@@ -156,6 +156,12 @@ func (v *View) CountAt(group, key, value uint32) int {
 	return 0
 }
 
+// LostOf returns how many of the group's tasks are on no node.
+func (v *View) LostOf(group uint32) int {
+	g := v.Group(group)
+	return g.tasks - g.Count
+}
+
 // CountOn returns how many of the group's tasks are on a node.
 func (v *View) CountOn(group, row uint32) int {
 	n := 0
