@@ -64,7 +64,7 @@ const policy = `
 	github.com/stretchr/testify/... < scheduler/schedulertest;
 
 	# Programs that show or measure the rest.
-	std, module/... < examples/..., bench/...;
+	std, module/... < examples/..., bench/..., docs;
 
 	# Tests from inside would tie packages together as the packages' own imports do; tests from outside do not.
 	internal/script, github.com/stretchr/testify/... < test;
