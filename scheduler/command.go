@@ -14,7 +14,8 @@ import (
 // Command is one change of a [State]: what one call decided, with nothing left to decide. Usually one
 // of its fields besides Time is set; where several are, they are done in the order below.
 type Command struct {
-	Time time.Time // when it was decided, by the State's clock
+	Number uint64    // its place among the commands of its State, from 1 on; 0 in one that no State made
+	Time   time.Time // when it was decided, by the State's clock
 
 	Added      []berth.Node
 	Updated    []berth.Node

@@ -196,6 +196,7 @@ func (h *history) run() {
 		h.same("fork-never-leaks: a snapshot", k.picture, picture(k.snapshot, h.groups))
 	}
 	h.replay()
+	h.restore()
 }
 
 func (h *history) step() {
@@ -463,20 +464,51 @@ func (h *history) replay() {
 	again, err := NewState(cfg)
 	require.NoError(h.t, err)
 	require.NoError(h.t, again.Replay(h.record...))
-	h.same("replay-equals-live", h.picture(), picture(again.ledger.fork.Snapshot(), h.groups))
-	if a, b := h.state.Version().Seq, again.Version().Seq; a != b {
-		h.fail("replay-equals-live: version %d, replayed %d", a, b)
+	h.equal("replay-equals-live", h.state, again)
+}
+
+// equal checks that two States are the same, but for their lineage.
+func (h *history) equal(what string, state, again *State) {
+	h.same(what, orders(state, h.groups), orders(again, h.groups))
+	if a, b := state.Version().Seq, again.Version().Seq; a != b {
+		h.fail("%s: version %d, then %d", what, a, b)
+	}
+	if a, b := state.Commands(), again.Commands(); a != b {
+		h.fail("%s: %d commands, then %d", what, a, b)
 	}
 	items := func(d deadlines) (all []expiry) {
 		d.tree.Ascend(func(e expiry) bool { all = append(all, e); return true })
 		return all
 	}
-	if !slices.Equal(items(h.state.ledger.tasks), items(again.ledger.tasks)) || !slices.Equal(items(h.state.ledger.holds), items(again.ledger.holds)) {
-		h.fail("replay-equals-live: the deadlines differ")
+	if !slices.Equal(items(state.ledger.tasks), items(again.ledger.tasks)) || !slices.Equal(items(state.ledger.holds), items(again.ledger.holds)) {
+		h.fail("%s: the deadlines differ", what)
 	}
-	if !maps.EqualFunc(h.state.ledger.used, again.ledger.used, maps.Equal) {
-		h.fail("replay-equals-live: %v, replayed %v", h.state.ledger.used, again.ledger.used)
+	if !maps.EqualFunc(state.ledger.used, again.ledger.used, maps.Equal) {
+		h.fail("%s: %v is used, then %v", what, state.ledger.used, again.ledger.used)
 	}
+}
+
+// orders is the picture of a State with what has an order besides: the tasks of each group and the holds.
+func orders(s *State, groups []*berth.Group) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snapshot := s.ledger.fork.Snapshot()
+	var b strings.Builder
+	b.WriteString(picture(snapshot, groups))
+	for _, g := range groups {
+		if g != nil {
+			for t := range snapshot.Group(g.Name()) {
+				fmt.Fprintf(&b, "%v %v %v;", t.Task, t.State, t.Grant)
+			}
+		}
+	}
+	for hold := range snapshot.Holds() {
+		fmt.Fprintf(&b, "%+v;", hold)
+	}
+	for n := range snapshot.Nodes() {
+		fmt.Fprintf(&b, "%#v;", n.Node())
+	}
+	return b.String()
 }
 
 func (h *history) picture() string {

@@ -41,7 +41,8 @@ type StateConfig struct {
 	// replays them becomes the same State. The command is Record's to keep. What Record takes is added to every change. If it
 	// returns an error or panics, the command is not done, so it must not have been kept. After an error, which the call
 	// returns, the State is stopped: it takes no changes until [State.Resume], lest what comes next be recorded without what came
-	// before. The default keeps nothing.
+	// before. Only an error that wraps [ErrUnwritable] refuses the command alone. [Log.Record] keeps commands in a file. The
+	// default keeps nothing.
 	Record func(Command) error
 }
 
@@ -74,6 +75,7 @@ type State struct {
 	snap    *cluster.Snapshot // of the present state, if somebody asked since it changed
 	changed chan struct{}     // closed at the next change, if somebody waits for it
 	stopped error             // what changes return since Record failed
+	number  uint64            // of the last command
 	ended   store.Set         // what a call of end has named so far; empty between calls
 	feeds   []*feed           // of the Runs that work on it
 	owners  map[string]*feed  // whose task is, of those that a Run has
@@ -464,13 +466,18 @@ func (s *State) applyTelling(c Command, lost []ending) error {
 // it is where Record fails or panics.
 // lost are the tasks that ended otherwise than by being released.
 func (s *State) keep(before berth.Version, c Command, lost []ending) error {
-	if s.record != nil {
-		if err := s.record(c.clone()); err != nil {
+	if c.Number = s.number + 1; s.record != nil {
+		switch err := s.record(c.clone()); {
+		case errors.Is(err, ErrUnwritable):
+			s.ledger.restore()
+			return wrap(err)
+		case err != nil:
 			s.ledger.restore()
 			s.stop(err)
 			return s.stopped
 		}
 	}
+	s.number = c.Number
 	s.tell(&c, lost)
 	s.done(before)
 	return nil
@@ -488,7 +495,8 @@ func (s *State) done(before berth.Version) {
 
 // Replay carries out commands that were recorded, all of them or, if one cannot be, none. It decides
 // nothing anew: a fresh State that replays what another recorded from the beginning on shows the same
-// nodes, tasks, holds, deadlines and version numbers. Until the last one is done, the State keeps what it takes to take
+// nodes, tasks, holds, deadlines and version numbers. One with a Number that is not the next is refused: a command is missing, or it
+// was done before. Until the last one is done, the State keeps what it takes to take
 // all of them back.
 func (s *State) Replay(commands ...Command) error {
 	if s == nil {
@@ -503,12 +511,23 @@ func (s *State) Replay(commands ...Command) error {
 	for _, f := range s.feeds {
 		f.unsure = true
 	}
+	number := s.number
 	for i := range commands {
-		if err := s.ledger.apply(&commands[i]); err != nil {
+		c := &commands[i]
+		number++
+		err := error(nil)
+		if c.Number != 0 && c.Number != number {
+			err = fmt.Errorf("its number is %d, and %d is the next", c.Number, number)
+		}
+		if err == nil {
+			err = s.ledger.apply(c)
+		}
+		if err != nil {
 			s.ledger.restore()
 			return wrap(fmt.Errorf("replay: command %d: %w", i, err))
 		}
 	}
+	s.number = number
 	s.done(before)
 	return nil
 }

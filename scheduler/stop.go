@@ -9,6 +9,10 @@ import (
 // returned.
 var ErrStopped = errors.New("the state is stopped, for a command could not be recorded")
 
+// ErrUnwritable is wrapped by the errors of what cannot be written down, such as a host's rule that [Codec] knows no name
+// of. Nothing is at fault but what was asked for.
+var ErrUnwritable = errors.New("it cannot be written down")
+
 // stop refuses what comes, and wakes those who wait for a change so that they see it.
 func (s *State) stop(err error) {
 	s.stopped = fmt.Errorf("scheduler: %w: %w", ErrStopped, err)

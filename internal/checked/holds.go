@@ -52,6 +52,14 @@ func (f *Fork) hold(extra *store.Extra, row uint32) {
 	f.s.Add(h.ID, store.Record{Group: store.Holds, Row: row, Deadline: store.DeadlineOf(h.Deadline), Extra: extra})
 }
 
+// kept returns a hold as the store keeps it, and everybody sees it.
+func kept(h *berth.Hold) *berth.Hold {
+	c := h.Clone()
+	c.Deadline = store.DeadlineTime(store.DeadlineOf(c.Deadline))
+	slices.Sort(c.Ports)
+	return c
+}
+
 // room returns what a hold takes on its node, or what is short for it once a task is gone from there, if one is named. It
 // changes nothing.
 func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra, berth.Reason) {
@@ -73,8 +81,7 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 			}
 		}
 	}
-	c := h.Clone()
-	slices.Sort(c.Ports)
+	c := kept(h)
 	for name, q := range c.Resources.All() {
 		if why := f.shortOf(row, name, q, back); why.Code != berth.None {
 			return nil, why
