@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Mode says how many tasks of a group are wanted, and together or not.
@@ -105,7 +106,10 @@ type Group struct {
 	spec GroupSpec
 	err  error
 	req  Requirements
-	text string // the fingerprint of the spec
+
+	// The fingerprint of the spec, made when a group is first compared with another: most, of lone tasks, never are.
+	printed sync.Once
+	print   string
 }
 
 // NewGroup returns a group. A group with faults is never scheduled: every entry point that is handed
@@ -114,7 +118,6 @@ func NewGroup(name string, spec GroupSpec) *Group {
 	g := &Group{name: name, spec: spec.clone()}
 	if g.err = g.check(); g.err == nil {
 		g.req.compile(g)
-		g.text = g.spec.fingerprint()
 	}
 	return g
 }
@@ -175,7 +178,12 @@ func (g *Group) Priority() int { return g.given().spec.Priority }
 // Equal reports whether two groups have the same name and equal specs. A group with faults equals only
 // itself.
 func (g *Group) Equal(o *Group) bool {
-	return g == o || g.Err() == nil && o.Err() == nil && g.name == o.name && g.text == o.text
+	return g == o || g.Err() == nil && o.Err() == nil && g.name == o.name && g.fingerprint() == o.fingerprint()
+}
+
+func (g *Group) fingerprint() string {
+	g.printed.Do(func() { g.print = g.spec.fingerprint() })
+	return g.print
 }
 
 // Task returns the task of that ID.
