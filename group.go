@@ -108,8 +108,7 @@ type Group struct {
 	req  Requirements
 
 	// The fingerprint of the spec, made when a group is first compared with another: most, of lone tasks, never are.
-	printed sync.Once
-	print   string
+	fingerprint func() string
 }
 
 // NewGroup returns a group. A group with faults is never scheduled: every entry point that is handed
@@ -118,6 +117,7 @@ func NewGroup(name string, spec GroupSpec) *Group {
 	g := &Group{name: name, spec: spec.clone()}
 	if g.err = g.check(); g.err == nil {
 		g.req.compile(g)
+		g.fingerprint = sync.OnceValue(g.spec.fingerprint)
 	}
 	return g
 }
@@ -179,11 +179,6 @@ func (g *Group) Priority() int { return g.given().spec.Priority }
 // itself.
 func (g *Group) Equal(o *Group) bool {
 	return g == o || g.Err() == nil && o.Err() == nil && g.name == o.name && g.fingerprint() == o.fingerprint()
-}
-
-func (g *Group) fingerprint() string {
-	g.printed.Do(func() { g.print = g.spec.fingerprint() })
-	return g.print
 }
 
 // Task returns the task of that ID.
