@@ -36,6 +36,9 @@ func BenchmarkGrowth(b *testing.B) {
 		{"port-ranges-fits", 8000, portRanges},
 		{"device-classes-update", 4000, deviceClassesUpdate},
 		{"devices-update", 2000, updateDevices},
+		{"selectors-place", 2000, selectorsPlace},
+		{"selectors-of-one", 500, selectorsOfOne},
+		{"selected-hosts", 4000, selectedHosts},
 		{"walk-lost", 60_000, walkLost},
 		{"walk-role", 20_000, walkRole},
 		{"walk-owner", 8000, walkOwner},
@@ -120,6 +123,63 @@ func evenPlace(b *testing.B, n int) func() {
 		f := s.Fork()
 		for i := range n {
 			f.Apply(berth.Op{Task: g.Task(fmt.Sprint("t", i)), Node: fmt.Sprint("n", i)})
+		}
+	}
+}
+
+// selectorsPlace places a task of each of n groups, which are apart from each other by as many selectors, with a snapshot after
+// each.
+func selectorsPlace(b *testing.B, n int) func() {
+	nodes := cluster.NewFork()
+	require.NoError(b, nodes.AddNodes(berth.Node{ID: "n"}))
+	s := nodes.Snapshot()
+	var tasks []berth.Task
+	for i := range n {
+		tasks = append(tasks, berth.NewTask(fmt.Sprint("t", i), berth.GroupSpec{
+			Labels: map[string]string{"app": fmt.Sprint(i)}, Rules: []berth.Constraint{constraints.Apart(berth.NodeID, berth.Label("app", fmt.Sprint(-i), "x"))},
+		}))
+	}
+	return func() {
+		f := s.Fork()
+		for _, t := range tasks {
+			if _, why := f.Apply(berth.Op{Task: t, Node: "n"}); why.Code != berth.None {
+				b.Fatal(why)
+			}
+			f.Snapshot()
+		}
+	}
+}
+
+// selectorsOfOne places and releases a task that n groups ask for.
+func selectorsOfOne(b *testing.B, n int) func() {
+	f := cluster.NewFork()
+	require.NoError(b, f.AddNodes(berth.Node{ID: "n"}))
+	for i := range n {
+		g := berth.NewTask(fmt.Sprint("t", i), berth.GroupSpec{Rules: []berth.Constraint{constraints.Apart(berth.NodeID, berth.Label("app", "web", fmt.Sprint(i)))}})
+		require.NoError(b, f.Adopt(g, "n", nil, berth.Running))
+	}
+	require.NoError(b, f.AddNodes(berth.Node{ID: "m"}))
+	web := berth.NewTask("web", berth.GroupSpec{Labels: map[string]string{"app": "web"}})
+	return func() {
+		f.Apply(berth.Op{Task: web, Node: "m"})
+		f.Apply(berth.Op{Kind: berth.Release, ID: "web"})
+	}
+}
+
+// selectedHosts places n tasks on as many nodes, each of which takes one.
+func selectedHosts(b *testing.B, n int) func() {
+	nodes := cluster.NewFork()
+	for i := range n {
+		require.NoError(b, nodes.AddNodes(berth.Node{ID: fmt.Sprint("n", i)}))
+	}
+	s := nodes.Snapshot()
+	g := berth.NewGroup("g", berth.GroupSpec{Rules: []berth.Constraint{constraints.UniqueNode().Of(berth.AnyTask())}})
+	return func() {
+		f := s.Fork()
+		for i := range n {
+			if _, why := f.Apply(berth.Op{Task: g.Task(fmt.Sprint("t", i)), Node: fmt.Sprint("n", i)}); why.Code != berth.None {
+				b.Fatal(why)
+			}
 		}
 	}
 }

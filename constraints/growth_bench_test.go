@@ -8,9 +8,30 @@ import (
 	"github.com/berth-sched/berth/constraints"
 )
 
-// BenchmarkGrowth measures what must not grow faster than the depth of a rule: the time may grow at most 2.5 times over
-// the doubling.
+// BenchmarkGrowth measures what must not grow faster than the depth of a rule, or the parts of a selector: the time may grow at
+// most 2.5 times over the doubling.
 func BenchmarkGrowth(b *testing.B) {
+	for _, n := range []int{5000, 10_000} {
+		var parts []berth.Selector
+		for i := range n {
+			parts = append(parts, berth.Label("app", fmt.Sprint(i)).And(berth.HasLabel(fmt.Sprint(i))))
+		}
+		b.Run(fmt.Sprintf("what=selector-parts/n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if s := parts[0].Or(parts...); s.Not().Not() != s {
+					b.Fatal(s)
+				}
+			}
+		})
+		text := parts[0].Or(parts...).String()
+		b.Run(fmt.Sprintf("what=selector-text/n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := berth.ParseSelector(text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 	for what, nest := range map[string]func(inner, leaf berth.NodeRule) berth.NodeRule{
 		"nested-and": func(inner, leaf berth.NodeRule) berth.NodeRule { return constraints.And(inner, leaf) },
 		"nested-or":  func(inner, leaf berth.NodeRule) berth.NodeRule { return constraints.Or(leaf, inner) },

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -21,6 +22,7 @@ func (e *Engine) check() error {
 	c.mirror(e.policy, e.mirror)
 	c.classes(e.classes)
 	c.counts(e)
+	c.tasks(e)
 	c.search(e.search)
 	c.rankings(e.search)
 	c.columns(&e.explainer.columns)
@@ -257,6 +259,57 @@ func (c *checker) counts(e *Engine) {
 	}
 }
 
+// tasks: counters against the tasks of the view and of the plan.
+func (c *checker) tasks(e *Engine) {
+	view := e.mirror.view
+	for _, k := range e.tasks.all {
+		want, total := map[int]int{}, 0
+		add := func(g *berth.Group, row uint32, by int) {
+			counted := k.key.Of.Matches(g)
+			if k.key.Refusing {
+				counted = false
+				for i := range g.Requirements().TaskRules {
+					r := &g.Requirements().TaskRules[i]
+					counted = counted || r.Relation == berth.Apart && r.Of == k.key.Of && r.WithoutStopping == k.key.WithoutStopping &&
+						(r.Attribute == berth.NodeID && k.key.Attribute == store.ByNode || r.Attribute != berth.NodeID && e.mirror.attrs.ID(r.Attribute) == k.key.Attribute)
+				}
+			}
+			if !counted {
+				return
+			}
+			slot := int(row)
+			if k.key.Attribute != store.ByNode {
+				v, ok := e.mirror.rows[row].node.Attr(k.key.Attribute)
+				if !ok {
+					return
+				}
+				slot = int(k.values.slots[v])
+			}
+			want[slot] += by
+			total += by
+		}
+		for id := range view.AllGroups() {
+			for slot := range view.Members(id) {
+				if r := view.Record(slot); r.Row != store.None && !(k.key.WithoutStopping && berth.TaskState(r.State) == berth.Stopping) {
+					add(view.Group(id).Spec, r.Row, 1)
+				}
+			}
+		}
+		for i := range e.steps.size {
+			by := 1
+			if e.steps.at(i).undone {
+				by = -1
+			}
+			add(e.steps.at(i).task.Group, e.steps.at(i).row, by)
+		}
+		for slot := range k.tasks {
+			c.that(k.tasks[slot] == want[slot], "tasks: %v has %d in %d, not %d", k.key, k.tasks[slot], slot, want[slot])
+		}
+		c.that(k.total == total, "tasks: %v has %d, not %d", k.key, k.total, total)
+		c.histogram(k.histogram, func(slot int) int { return want[slot] })
+	}
+}
+
 func (c *checker) histogram(h *histogram, tasks func(slot int) int) {
 	if h == nil {
 		return
@@ -316,7 +369,7 @@ func (c *checker) search(s *search) {
 	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
 		for i := range rules {
 			if h := rules[i].histogram; h != nil {
-				fresh := s.findDomains(rules[i].rule.Domain())
+				fresh := s.findDomains(rules[i].rule.Domain(), rules[i].over)
 				c.that(h.of.at == fresh.at && h.of.size == fresh.size, "search: %d domains of %v, not %d", h.of.size, rules[i].rule, fresh.size)
 				for slot := range max(len(h.of.in), len(fresh.in)) {
 					c.that(h.of.has(int32(slot)) == fresh.has(int32(slot)), "search: domain %d of %v", slot, rules[i].rule)

@@ -25,7 +25,7 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 	case g.Err() != nil:
 	case e.differs(g):
 		e.caughtUp().picker.Cover(g, nil, missed)
-	case len(g.Requirements().DomainRules) > 0 || e.meets(g):
+	case len(g.Requirements().DomainRules) > 0 || e.tasks.meets(g):
 		e.coverByReference(g, placed, missed)
 	default:
 		c := covering{engine: e, group: g, placed: placed, missed: missed, ids: instances{group: g}}
@@ -188,7 +188,11 @@ func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed 
 	from := e.steps.size
 	r := e.caughtUp()
 	r.picker.Cover(g, func(op berth.Op) {
-		e.picked(r, op)
+		st := e.steps.add()
+		st.task, st.grant = op.Task, op.Grant
+		st.row, _ = e.mirror.view.FindNode(op.Node)
+		e.move(st, 1)
+		r.told = e.steps.size
 		e.leave()
 		placed(op)
 		e.enter()

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // Even rules compare a domain with the one that has the fewest tasks, among the domains in which the group may use a
@@ -36,14 +37,17 @@ func (d *eligibleDomains) has(slot int32) bool { return int(slot) < len(d.in) &&
 
 // eligibleDomains returns those of the group that is searched for. The first time since nodes changed it costs
 // O(classes) if classes are told apart by the attribute and by what the group's rules read, and else O(nodes).
-func (s *search) eligibleDomains(name string) *eligibleDomains {
+func (s *search) eligibleDomains(name string, over berth.Population) *eligibleDomains {
 	c := s.counts
 	rules := s.group.Requirements().Eligibility
 	kept := rules + "\x00" + name
+	if over != 0 {
+		kept += "\x00" + over.String()
+	}
 	if d := c.eligible[kept]; d != nil && d.at == s.mirror.described {
 		return d
 	}
-	d := s.findDomains(name)
+	d := s.findDomains(name, over)
 	if len(c.eligible) >= maxEligible {
 		clear(c.eligible)
 	}
@@ -52,11 +56,11 @@ func (s *search) eligibleDomains(name string) *eligibleDomains {
 }
 
 // findDomains finds the eligible domains.
-func (s *search) findDomains(name string) *eligibleDomains {
+func (s *search) findDomains(name string, over berth.Population) *eligibleDomains {
 	c, d := s.counts, &eligibleDomains{at: s.mirror.described}
 	id := s.mirror.attrs.ID(name)
 	values := c.numbers(id)
-	if !s.byRow && name != berth.NodeID && s.classes.isLow(name) {
+	if over == 0 && !s.byRow && name != berth.NodeID && s.classes.isLow(name) {
 		for i, k := range s.classes.all {
 			if v, ok := k.attr(id); ok && k.members > 0 && s.verdict.ok[i] {
 				d.add(values.slot(v))
@@ -76,7 +80,16 @@ func (s *search) findDomains(name string) *eligibleDomains {
 			if slot < 0 || d.has(slot) || class < 0 {
 				continue
 			}
-			if s.byRow && s.eligible(uint32(row)) || !s.byRow && s.verdict.ok[class] {
+			eligible := false
+			switch st := &s.mirror.rows[row]; {
+			case over != 0:
+				eligible = fit.Counts(s.group, st.node.Spec, st.cordoned, over)
+			case s.byRow:
+				eligible = s.eligible(uint32(row))
+			default:
+				eligible = s.verdict.ok[class]
+			}
+			if eligible {
 				d.add(slot)
 			}
 		}
@@ -115,11 +128,13 @@ func (h *histogram) domains() berth.Domains { return berth.Domains{Number: h.of.
 
 // histogramOf returns the histogram of a rule's domains, made of the counts if it is the first to ask.
 func (s *search) histogramOf(r *countRule) *histogram {
-	kept := &s.own.histogram
+	var kept **histogram
 	if r.domain != nil {
 		kept = &r.domain.histogram
+	} else {
+		kept = &s.own.histogram
 	}
-	of := s.eligibleDomains(r.rule.Domain())
+	of := s.eligibleDomains(r.rule.Domain(), r.over)
 	if *kept != nil && (*kept).of == of {
 		return *kept
 	}

@@ -34,18 +34,20 @@ type parts struct {
 	counts    *groupCounts
 	search    *search
 	explainer *explainer
-	reference *reference       // for what has no index
-	apart     []berth.Selector // of groups that the plan picked tasks of: whom they keep apart from
+	reference *reference // for what has no index
+	tasks     *taskCounts
 }
 
-func newParts(p *policy) *parts {
+func newParts(p *policy, s *steps) *parts {
 	e := &parts{mirror: &mirror{details: fit.CommonDetails()}}
 	if !p.strategy.byID {
 		e.mirror.shuffle = &shuffle{seed: p.strategy.seed}
 	}
 	e.classes = newClassIndex(p, e.mirror)
 	e.counts = newGroupCounts(p, e.mirror, e.classes)
+	e.tasks = newTaskCounts(e.mirror, e.counts, s)
 	e.search = &search{
+		tasks:  e.tasks,
 		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scan: &scan{policy: p},
 		rankings: &rankings{mirror: e.mirror, byShape: map[string]*ranking{}},
 	}
@@ -71,7 +73,7 @@ func (e *Engine) Start(s *cluster.Snapshot) {
 		e.policy = policyOf(Strategy{})
 	}
 	if e.parts == nil || e.busy {
-		e.parts = newParts(e.policy)
+		e.parts = newParts(e.policy, &e.steps)
 	}
 	e.busy = true
 	e.steps.reset()
@@ -97,7 +99,7 @@ func (e *Engine) leave() { e.busy, e.done = false, e.steps.size }
 
 // restore makes all parts anew, with what the plan picked as far as the caller knows.
 func (e *Engine) restore() {
-	e.parts = newParts(e.policy)
+	e.parts = newParts(e.policy, &e.steps)
 	e.steps.truncate(e.done)
 	e.start()
 	e.classes.assign()
@@ -106,11 +108,13 @@ func (e *Engine) restore() {
 		if st.undone {
 			sign = -1
 		}
-		e.noteApart(st.task.Group)
 		if e.counts.needed(st.task.Group) {
 			e.counts.of(st.task.Group)
 		}
 		e.move(st, sign)
+	}
+	for i := range e.steps.size {
+		e.tasks.refuse(e.steps.at(i).task.Group)
 	}
 }
 
@@ -120,7 +124,7 @@ func (e *Engine) start() {
 	e.classes.moveMisplaced()
 	e.search.end()
 	e.reference.end()
-	e.apart = e.apart[:0]
+	e.tasks.start()
 	e.counts.start(view)
 	e.mirror.open(view)
 	e.catchUp()
@@ -216,18 +220,16 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		return berth.Op{}, false
 	}
 	e.enter()
-	if t.Group != e.search.group && e.meets(t.Group) {
-		op, ok := e.placeByReference(t)
-		e.leave()
-		return op, ok
-	}
 	row, from, ok := e.find(t)
 	if !ok {
 		e.leave()
 		return berth.Op{}, false
 	}
 	st := e.occupy(row, t)
-	if from != nil {
+	switch {
+	case e.search.first:
+		e.search.end()
+	case from != nil:
 		e.search.placed(from)
 	}
 	e.leave()
@@ -292,6 +294,9 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	if s.own != nil {
 		e.counts.add(s.own, row, 1)
 	}
+	for _, c := range s.moved {
+		e.tasks.move(c, row, 1)
+	}
 	return st
 }
 
@@ -311,6 +316,7 @@ func (e *Engine) move(st *step, sign int64) {
 	if c := e.counts.groups[st.task.Group.Name()]; c != nil {
 		e.counts.add(c, st.row, int(sign))
 	}
+	e.tasks.moveAll(st.task.Group, st.row, int(sign))
 }
 
 // op returns the operation that a step is.
@@ -353,10 +359,10 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	s := e.search
-	if g.Err() == nil && !e.differs(g) && !e.meets(g) {
+	if g.Err() == nil && !e.differs(g) {
 		s.begin(g)
 		defer s.end()
-		if !s.byRow && len(s.ofRow) == 0 && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
+		if !s.byRow && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
 			why, partly := e.explainer.explain(s)
 			why.Missing = e.missing(g)
 			if partly {

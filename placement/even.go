@@ -7,7 +7,7 @@ package placement
 func (s *search) takeHistograms() {
 	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
 		for i := range rules {
-			if r := &rules[i]; r.rule.Even() {
+			if r := &rules[i]; r.isEven() {
 				r.histogram = s.histogramOf(r)
 				s.even = true
 			}
@@ -27,14 +27,14 @@ func (s *search) setLimits() {
 	for i := range s.ofClass {
 		if r := &s.ofClass[i]; r.histogram != nil {
 			was := r.limit
-			r.limit = r.rule.Limit(r.histogram.domains())
+			r.setLimit(r.rule.Limit(r.histogram.domains()))
 			s.games.on = s.games.on && !(s.games.shut && r.limit > was)
 		}
 	}
 	for i := range s.soft {
 		if r := &s.soft[i]; r.histogram != nil {
 			was := r.limit
-			r.limit = r.rule.Limit(r.histogram.domains())
+			r.setLimit(r.rule.Limit(r.histogram.domains()))
 			s.games.on = s.games.on && r.limit == was // or any domain may hold it now, or no longer
 		}
 	}
@@ -42,7 +42,7 @@ func (s *search) setLimits() {
 	for i := range s.ofRow {
 		if r := &s.ofRow[i]; r.histogram != nil {
 			was := r.limit
-			r.limit = r.rule.Limit(r.histogram.domains())
+			r.setLimit(r.rule.Limit(r.histogram.domains()))
 			risen = risen || r.limit > was
 		}
 	}

@@ -20,6 +20,7 @@ type explainer struct {
 	out      *answer
 	lacking  []int                // nodes that lack each of the search's needs
 	never    []never              // of those, for each need
+	ofRow    []brokenRows         // by the search's rules that are asked row by row
 	withheld []int                // by class: nodes that are not offered
 	rules    []int                // by class: the rules that keep the group off all its nodes
 	top      []int64              // by dimension of the needs: the most that is free on any node
@@ -31,6 +32,9 @@ type explainer struct {
 	nearest uint32
 	near    explain.Miss // of nearest
 }
+
+// brokenRows is how many rows a rule keeps the group off, because they have no domain, and because of the tasks in it.
+type brokenRows struct{ missing, full int }
 
 // answer is an explanation in one piece of memory, as far as it is of common size.
 type answer struct {
@@ -47,7 +51,7 @@ func zeros[T any](s []T, n int) []T {
 	return s
 }
 
-// explain explains for a search whose group reads no attribute row by row and wants what nodes have, though not ports.
+// explain explains for a search whose group is kept off no rows by their attributes alone and wants what nodes have, though not ports.
 // If rules keep the group off the nearest node, or tasks there have devices that are gone, what that node lacks is left to
 // the caller.
 func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
@@ -62,11 +66,17 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	x.top = zeros(x.top, x.mirror.width)
 	x.nameScalars()
 	x.countRules()
-	if x.columns.update(&s.wanted) {
+	x.ofRow = zeros(x.ofRow, len(s.ofRow))
+	if len(s.ofRow) == 0 && x.columns.update(&s.wanted) {
 		x.countByColumns()
 		x.findNearest()
 	} else {
 		x.lookAtAll()
+	}
+	for i, n := range x.ofRow {
+		r := &s.ofRow[i]
+		x.countSome(berth.NoDomain, r.text(), n.missing)
+		x.countSome(r.code(), r.text(), n.full)
 	}
 	x.countNever()
 	for i, n := range x.lacking {
@@ -213,7 +223,7 @@ func (x *explainer) countRules() {
 		return
 	}
 	for _, rule := range x.search.group.Requirements().DomainRules {
-		if rule.Domain() != berth.NodeID {
+		if rule.Domain() != berth.NodeID || rule.Even() { // an even one is asked row by row
 			continue
 		}
 		full, limit := 0, rule.Limit(berth.Domains{})
@@ -243,11 +253,12 @@ func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
 		r := &x.search.ofClass[j]
 		v, ok := c.attr(r.domain.key)
 		switch {
+		case !ok && r.lenient:
 		case !ok:
-			x.count(berth.Reason{Code: berth.NoDomain, Subject: r.rule.String()}, c.members)
+			x.count(berth.Reason{Code: berth.NoDomain, Subject: r.text()}, c.members)
 			rules++
-		case r.domain.tasks[r.domain.slot(v)] >= r.limit:
-			x.count(berth.Reason{Code: berth.DomainFull, Subject: r.rule.String()}, c.members)
+		case r.closed(r.domain.tasks[r.domain.slot(v)]):
+			x.count(berth.Reason{Code: r.code(), Subject: r.text()}, c.members)
 			rules++
 		}
 	}
@@ -257,7 +268,7 @@ func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
 // hostRules returns how many rules about the tasks on a node do not hold where there are so many.
 func (x *explainer) hostRules(tasks int) (broken int) {
 	for _, rule := range x.search.group.Requirements().DomainRules {
-		if rule.Domain() == berth.NodeID && tasks >= rule.Limit(berth.Domains{}) {
+		if rule.Domain() == berth.NodeID && !rule.Even() && tasks >= rule.Limit(berth.Domains{}) {
 			broken++
 		}
 	}
@@ -315,6 +326,18 @@ func (x *explainer) weigh(row uint32, count bool) {
 	if x.search.own != nil {
 		if tasks := x.search.counts.on(row); tasks >= x.search.hostLimit {
 			near.Rules += x.hostRules(tasks)
+		}
+	}
+	for i := range x.search.ofRow {
+		switch r := &x.search.ofRow[i]; {
+		case r.domain != nil && r.slots[row] < 0:
+			if !r.lenient {
+				near.Rules++
+				x.ofRow[i].missing++
+			}
+		case r.closed(x.search.tasksAt(r, row)):
+			near.Rules++
+			x.ofRow[i].full++
 		}
 	}
 	x.measure(&near, row, count)

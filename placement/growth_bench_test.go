@@ -25,6 +25,8 @@ func BenchmarkGrowth(b *testing.B) {
 		{"taints", 200, growTaints},
 		{"nested-and", 100, growNestedAnd},
 		{"domain-rules", 100, growDomainRules},
+		{"task-rules", 100, growTaskRules},
+		{"selectors", 200, growSelectors},
 		{"device-classes", 100, growDeviceClasses},
 		{"lacking-device-classes", 100, growLackingDevices},
 		{"node-device-classes", 100, growNodeDevices},
@@ -123,6 +125,34 @@ func growDomainRules(b *testing.B, n int) {
 		}
 	}
 	growPlaced(b, request("g", 100, 1, rules...), nodes...)
+}
+
+// growTaskRules has n rules about the tasks of as many other groups.
+func growTaskRules(b *testing.B, n int) {
+	var rules []berth.Constraint
+	for i := range n {
+		rules = append(rules, constraints.Apart("zone", berth.Label("app", fmt.Sprint(i))))
+	}
+	growPlaced(b, request("g", 100, 1, rules...), benchNodes(100)...)
+}
+
+// growSelectors places a task of each of n groups, each apart from another by a selector of its own, in a new plan each time.
+func growSelectors(b *testing.B, n int) {
+	e, s := placement.NewEngine(placement.BinPack()), snapshotOf(b, benchNodes(1000)...)
+	var tasks []berth.Task
+	for i := range n {
+		tasks = append(tasks, berth.NewTask(fmt.Sprint("t", i), berth.GroupSpec{
+			Labels: map[string]string{"app": fmt.Sprint(i)}, Rules: []berth.Constraint{constraints.Apart(berth.NodeID, berth.Label("app", fmt.Sprint(i+1)))},
+		}))
+	}
+	for b.Loop() {
+		e.Start(s)
+		for _, t := range tasks {
+			if _, ok := e.Place(t); !ok {
+				b.Fatal("not placed")
+			}
+		}
+	}
 }
 
 // withDevices gives a node a device of each of n classes, and returns requests for as many.

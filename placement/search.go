@@ -19,16 +19,20 @@ type search struct {
 	counts   *groupCounts
 	rankings *rankings
 	scan     *scan
+	tasks    *taskCounts
 
-	group   *berth.Group // nil if there is none that anything is kept of
-	demand               // of the group
-	own     *counts      // of the group's tasks; nil if nobody asks for them
-	byRow   bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
-	picky   bool         // whether a row that has the amounts may still be refused
-	every   bool         // whether every row is rated, because no order of a class serves
-	ranked  bool         // whether a ranking of them is kept, so that not every row is rated again
-	even    bool         // whether rules compare domains
-	verdict *verdict     // of the group's rules; of no use if they are asked row by row
+	group   *berth.Group   // nil if there is none that anything is kept of
+	demand                 // of the group
+	own     *counts        // of the group's tasks; nil if nobody asks for them
+	byRow   bool           // whether the group's rules read attributes of high cardinality, so that they are asked row by row
+	picky   bool           // whether a row that has the amounts may still be refused
+	every   bool           // whether every row is rated, because no order of a class serves
+	ranked  bool           // whether a ranking of them is kept, so that not every row is rated again
+	even    bool           // whether rules compare domains
+	meets   bool           // whether the tasks of other groups matter
+	first   bool           // whether what rules say is otherwise once a task of the group is placed
+	moved   []*taskCounter // in which the group's tasks count
+	verdict *verdict       // of the group's rules; of no use if they are asked row by row
 
 	hostLimit int         // how many of the group's tasks a node may have
 	ofClass   []countRule // about attributes that all nodes of a class share
@@ -51,11 +55,19 @@ type search struct {
 
 // countRule is a domain rule, and where the tasks are counted that it asks for.
 type countRule struct {
-	rule      berth.DomainRule
-	domain    *domainCounts // nil for hosts
-	slots     []int32       // by row, of rules that are asked row by row
-	histogram *histogram    // nil unless the rule is even
-	limit     int           // how many tasks a domain must have for no more to go there; for even rules, at the moment
+	rule      berth.DomainRule // nil where it is whether there are such tasks that matters
+	domain    *domainCounts    // nil for hosts
+	slots     []int32          // by row, of rules that are asked row by row
+	histogram *histogram       // nil unless the rule is even
+	limit     int              // how many tasks a domain must have for no more to go there; for even rules, at the moment
+
+	// Of rules about the tasks of others.
+	attribute string
+	told      berth.Reason // what is said of a domain that takes no more
+	over      berth.Population
+	others    bool // the group's own tasks are not among those that are counted
+	near      bool // a domain must have some
+	lenient   bool // rows that have no value of the attribute are let in
 }
 
 // contender is a class that the group may use, and what is known of its best row.
@@ -81,13 +93,18 @@ type contender struct {
 // begin makes it the search for tasks of a group.
 func (s *search) begin(g *berth.Group) {
 	r := g.Requirements()
+	met, first := s.tasks.rulesOf(g)
+	for i := range met {
+		s.classes.tellApart(met[i].attribute)
+	}
 	s.classes.tellApart(r.Reads...)
 	for rule := range domainRules(r) {
 		s.classes.tellApart(rule.Domain())
 	}
 	s.classes.assign()
 	*s = search{
-		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scan: s.scan,
+		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scan: s.scan, tasks: s.tasks,
+		meets: len(met) > 0, first: first, moved: s.tasks.of(g),
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
 		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, fixed: s.fixed[:0],
 		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
@@ -108,6 +125,9 @@ func (s *search) begin(g *berth.Group) {
 	for _, rule := range r.DomainRules {
 		s.addRule(rule)
 	}
+	for _, rule := range met {
+		s.addTaskRule(rule)
+	}
 	for _, key := range s.counts.keys {
 		s.every = s.every || !s.classes.isLowKey(key)
 	}
@@ -119,7 +139,7 @@ func (s *search) begin(g *berth.Group) {
 	if s.every {
 		s.knowRows()
 	}
-	s.ranked = s.every && s.policy.static && s.own == nil && !s.ports && !s.policy.tolerant
+	s.ranked = s.every && s.policy.static && s.own == nil && !s.meets && !s.ports && !s.policy.tolerant
 	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.byNode
 	if s.possible {
 		s.bind()
@@ -213,10 +233,14 @@ func (s *search) slotsOf(class int) bool {
 	for i := range s.ofClass {
 		d := s.ofClass[i].domain
 		v, ok := s.classes.all[class].attr(d.key)
-		if !ok {
+		switch {
+		case ok:
+			s.slots = append(s.slots, d.slot(v))
+		case s.ofClass[i].lenient:
+			s.slots = append(s.slots, -1)
+		default:
 			return false
 		}
-		s.slots = append(s.slots, d.slot(v))
 	}
 	for i := range s.soft {
 		slot := int32(-1)
@@ -269,7 +293,13 @@ func (s *search) usable(row uint32) bool {
 	}
 	for i := range s.ofRow {
 		r := &s.ofRow[i]
-		if r.domain != nil && r.slots[row] < 0 || r.histogram == nil && s.tasksAt(r, row) >= r.limit {
+		if r.domain != nil && r.slots[row] < 0 {
+			if r.lenient {
+				continue
+			}
+			return false
+		}
+		if r.histogram == nil && r.closed(s.tasksAt(r, row)) {
 			return false
 		}
 	}
@@ -291,7 +321,7 @@ func (s *search) eligible(row uint32) bool {
 func (s *search) full(c *contender) bool {
 	for i := range s.ofClass {
 		r := &s.ofClass[i]
-		if r.domain.tasks[s.slots[int(c.slots)+len(s.counts.keys)+i]] >= r.limit {
+		if slot := s.slots[int(c.slots)+len(s.counts.keys)+i]; slot >= 0 && r.closed(r.domain.tasks[slot]) {
 			return true
 		}
 	}

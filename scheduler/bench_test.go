@@ -31,6 +31,7 @@ type benchCase struct {
 //	binpack        groups of 50, in one call
 //	spread         the same over zones, then nodes
 //	constrained    the same on nodes with an SSD only, which one in ten has, and one of a group per node
+//	affinity       groups of 50, every other one near or apart from ten others by zone, rack or node
 //	daemon         groups that want an instance on every node, as many groups as make 10,000 instances, at least one
 //	distinct       every task of another size
 //	full           groups of 50 that fit nowhere; every failure is explained, with counts by reason
@@ -49,6 +50,7 @@ func benchCases() []benchCase {
 		{name: "constrained", strategy: binpack, calls: 1, tasks: func(w *workload, n int) []berth.Task {
 			return w.tasks(n, 0, constraints.Eq("disk", "ssd"), constraints.UniqueNode())
 		}},
+		{name: "affinity", strategy: binpack, tasks: (*workload).meeting, calls: 1},
 		{name: "daemon", strategy: binpack, tasks: (*workload).daemons, calls: 1},
 		{name: "distinct", strategy: binpack, calls: 1, tasks: func(w *workload, n int) []berth.Task {
 			return w.distinct(n, 0)

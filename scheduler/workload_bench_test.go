@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -83,6 +84,29 @@ func (w *workload) tasks(n int, more int64, rules ...berth.Constraint) []berth.T
 		r["cpu"] += more
 		g := w.group(berth.GroupSpec{Request: r, Rules: rules})
 		tasks = append(tasks, g.Tasks(min(groupSize, n-len(tasks)))...)
+	}
+	return tasks
+}
+
+// meeting returns n tasks in groups of 50, of which ten at a time are a team and one in twenty is loud and in the third zone. Every
+// other group is near its own team or the one before, or apart from it, by zone, rack or node, or apart from the loud by zone.
+func (w *workload) meeting(n int) []berth.Task {
+	var tasks []berth.Task
+	loud := berth.HasLabel("loud")
+	for i := 0; len(tasks) < n; i++ {
+		spec := berth.GroupSpec{Request: w.size(), Labels: map[string]string{"team": strconv.Itoa(i / 10)}}
+		team := berth.Label("team", strconv.Itoa(max(0, i/10-w.rng.IntN(2))))
+		switch {
+		case i%2 == 1:
+			spec.Rules = []berth.Constraint{[]berth.Constraint{
+				constraints.Near("zone", team), constraints.Apart(berth.NodeID, team), constraints.Near(berth.NodeID, team),
+				constraints.Apart("zone", loud), constraints.Apart("rack", team), constraints.Near("rack", team),
+			}[i/2%6]}
+		case i%20 == 0:
+			spec.Labels["loud"] = ""
+			spec.Rules = []berth.Constraint{constraints.Eq("zone", "z2")}
+		}
+		tasks = append(tasks, w.group(spec).Tasks(min(groupSize, n-len(tasks)))...)
 	}
 	return tasks
 }

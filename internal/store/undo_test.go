@@ -292,6 +292,7 @@ func TestUndoLeavesNothing(t *testing.T) {
 				c(s)
 				c(never)
 			}
+			require.Empty(t, wrongCounters(s.Present()), "seed %d, round %d", seed, round)
 			require.Equal(t, dump(never.Snapshot()), dump(s.Present()), "seed %d, round %d: as if nothing had been taken back", seed, round)
 			if r.IntN(3) == 0 {
 				s.Keep()
