@@ -213,7 +213,10 @@ func (n *Node) Err() error {
 		errs = append(errs, err)
 	}
 	add(n.Capacity.Err())
-	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
+	var few [16]string
+	names := slices.AppendSeq(few[:0], maps.Keys(n.Attributes))
+	slices.Sort(names)
+	for _, name := range names {
 		add(checkName("attribute", name))
 		if name == NodeID {
 			add(fmt.Errorf("attribute %q is the node's own ID and cannot be set", name))

@@ -49,7 +49,10 @@ func (r Resources) Err() error {
 // All yields the resources in name order.
 func (r Resources) All() iter.Seq2[string, int64] {
 	return func(yield func(string, int64) bool) {
-		for _, name := range slices.Sorted(maps.Keys(r)) {
+		var few [16]string
+		names := slices.AppendSeq(few[:0], maps.Keys(r))
+		slices.Sort(names)
+		for _, name := range names {
 			if !yield(name, r[name]) {
 				return
 			}

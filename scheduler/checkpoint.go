@@ -264,7 +264,7 @@ func (c *checkpointReader) restoreNode() error {
 		return fmt.Errorf("node %q comes after %q", n.ID, c.node)
 	}
 	c.node = n.ID
-	row, err := c.fork.RestoreNode(n, cordoned)
+	row, err := c.fork.RestoreNode(&n, cordoned)
 	c.rows = append(c.rows, row)
 	return err
 }

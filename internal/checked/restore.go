@@ -13,13 +13,17 @@ import (
 // group and the holds, the earliest first. Room is not asked for, for a store can have an overcommitment to show. What could
 // not have been there is an error.
 
-// RestoreNode adds a node, and returns its row.
-func (f *Fork) RestoreNode(n berth.Node, cordoned bool) (uint32, error) {
-	if err := f.AddNodes(n); err != nil {
+// RestoreNode adds a node, which is the store's to keep, and returns its row.
+func (f *Fork) RestoreNode(n *berth.Node, cordoned bool) (uint32, error) {
+	if err := n.Err(); err != nil {
 		return store.None, err
 	}
-	row, _ := f.s.FindNode(n.ID)
+	if _, there := f.s.FindNode(n.ID); there {
+		return store.None, fmt.Errorf("node %q: %w", n.ID, berth.ErrNodeExists)
+	}
+	row := f.s.AddNode(f.compileOwn(n))
 	f.s.SetCordoned(row, cordoned)
+	f.nodes++
 	return row, nil
 }
 

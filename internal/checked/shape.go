@@ -82,11 +82,16 @@ func (f *Fork) differs(sh *shape) bool {
 	return sh.known && !f.s.Group(sh.id).Spec.Equal(sh.group)
 }
 
-func (f *Fork) compileNode(n *berth.Node) *store.Node {
-	n = n.Clone()
-	capacity := n.Capacity.Clone()
+func (f *Fork) compileNode(n *berth.Node) *store.Node { return f.compileOwn(n.Clone()) }
+
+// compileOwn is compileNode of a node that is the store's to keep.
+func (f *Fork) compileOwn(n *berth.Node) *store.Node {
+	capacity := n.Capacity
 	devices := make([]int64, len(n.Devices))
-	classes := make(map[string]bool)
+	var classes map[string]bool
+	if len(n.Devices) > 0 {
+		capacity, classes = capacity.Clone(), make(map[string]bool)
+	}
 	for i, d := range n.Devices {
 		if classes[d.Class] = true; d.Unhealthy {
 			capacity[d.Class] += 0 // the class is known, though nobody gets of it
@@ -100,7 +105,13 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node {
 		out.SetCapacity(f.s.Dim(name), q)
 	}
 	in := f.s.Attrs()
-	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
+	var few [16]string
+	names := slices.AppendSeq(few[:0], maps.Keys(n.Attributes))
+	slices.Sort(names)
+	if len(names) > 0 {
+		out.Attrs = make([]store.Attr, 0, len(names))
+	}
+	for _, name := range names {
 		v, _ := n.Attribute(name)
 		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: f.s.Value(internKey(v))})
 	}
