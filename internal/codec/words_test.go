@@ -85,6 +85,11 @@ func testWord[T any](t *testing.T, write func(*codec.Encoder, *T), read func(*co
 		d.Begin(e.Buf, 0)
 		again := read(d)
 		require.NoError(t, d.End())
+		if op, ok := any(&again).(*berth.Op); ok { // equal groups are not alike inside
+			g := any(&word).(*berth.Op).Task.Group
+			require.True(t, g.Equal(op.Task.Group))
+			op.Task.Group = g
+		}
 		require.Equal(t, word, again)
 	}
 	var zero T
