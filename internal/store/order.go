@@ -46,8 +46,22 @@ func (s *Store) reorder(row uint32) {
 	} else {
 		o.touched = append(o.touched, row)
 	}
-	if len(o.touched) > 2*s.nodeN+1024 { // nobody asks, and what came and went would pile up
+	if len(o.touched) > 2*s.nodeN+1024 || s.outranked(o.base) { // nobody asks, and what came and went would pile up
 		o.sort(&s.View)
+	}
+}
+
+// outranked reports whether an order has places for many more rows than there are.
+func (s *Store) outranked(by *ranked) bool { return by != nil && len(by.rank) > 4*s.Rows()+1024 }
+
+// trimOrder makes the order anew if it has places for rows that have been given up.
+func (s *Store) trimOrder() {
+	o := s.ordering
+	o.mu.Lock() // a view may have it, and just be working it out
+	long := s.outranked(o.known.Load()) || s.outranked(o.base)
+	o.mu.Unlock()
+	if long && s.Rows() > 0 {
+		s.reorder(0) // any row will do: whether it has changed is looked up
 	}
 }
 

@@ -124,6 +124,7 @@ func (s *Store) Keep() {
 	if j.late {
 		j.late = false
 		s.shortenRows()
+		s.trimOrder()
 		s.shortenSlots()
 		s.shortenGroups()
 		s.forgetValues()
