@@ -36,6 +36,7 @@ type parts struct {
 	explainer *explainer
 	reference *reference // for what has no index
 	tasks     *taskCounts
+	survey    *survey
 }
 
 func newParts(p *policy, s *steps) *parts {
@@ -53,6 +54,7 @@ func newParts(p *policy, s *steps) *parts {
 	}
 	e.explainer = &explainer{mirror: e.mirror, classes: e.classes, columns: columns{mirror: e.mirror}}
 	e.reference = &reference{picker: &Exhaustive{policy: p}}
+	e.survey = new(survey)
 	return e
 }
 

@@ -333,6 +333,7 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 		reference.Undo(ops[i])
 		ops = append(ops[:i], ops[i+1:]...)
 	}
+	questions := newAsker(s, seed)
 	nodes, calls := 0, 0
 	for range s.Nodes() {
 		nodes++
@@ -352,6 +353,11 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 			return nil, decisions, fmt.Errorf("before %v: %w", t, err)
 		}
 		if t.ID == "" {
+			if questions.due() {
+				if err := questions.both(engine, reference, t, ops); err != nil {
+					return nil, decisions, fmt.Errorf("of %v of %+v: %w", t, t.Group.Spec(), err)
+				}
+			}
 			covered, got := cover(engine, t.Group)
 			_, want := cover(reference, t.Group)
 			if got != want {
@@ -361,11 +367,22 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 			ops = append(ops, covered...)
 			continue
 		}
+		first, asked := "", questions.due()
+		if asked {
+			if err := questions.both(engine, reference, t, ops); err != nil {
+				return nil, decisions, fmt.Errorf("of %v of %+v: %w", t, t.Group.Spec(), err)
+			}
+			first = engine.Candidates(t, placement.Ask{Top: 1}).At(0).Node
+			decisions++
+		}
 		got, gotOK := engine.Place(t)
 		want, wantOK := reference.Place(t)
 		decisions++
 		if gotOK != wantOK || gotOK && (got.Node != want.Node || got.Task != want.Task || !reflect.DeepEqual(got.Grant, want.Grant)) {
 			return nil, decisions, fmt.Errorf("place %v of %+v: %v %v, reference: %v %v", t, t.Group.Spec(), got, gotOK, want, wantOK)
+		}
+		if asked && first != got.Node {
+			return nil, decisions, fmt.Errorf("place %v of %+v: %v, but the first candidate is %q", t, t.Group.Spec(), got, first)
 		}
 		if gotOK {
 			ops = append(ops, got)

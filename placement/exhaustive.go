@@ -17,6 +17,7 @@ import (
 type Exhaustive struct {
 	policy  *policy // nil in the zero value
 	fork    *cluster.Fork
+	version berth.Version // of the snapshot
 	store   *store.Store
 	rater   rater
 	group   *berth.Group     // of the task that is placed, and
@@ -40,7 +41,9 @@ func (e *Exhaustive) Start(s *cluster.Snapshot) {
 	if e.policy == nil {
 		e.policy = policyOf(Strategy{})
 	}
-	e.store = (*store.View)(orEmpty(s)).Shown().Fork()
+	s = orEmpty(s)
+	e.version = s.Version()
+	e.store = (*store.View)(s).Shown().Fork()
 	e.fork = (*cluster.Fork)(checked.Over(e.store))
 	e.picked = map[string]bool{}
 }
@@ -58,20 +61,17 @@ func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 		return berth.Op{}, false
 	}
 	all := e.candidates(t)
-	for i := range e.policy.tiers {
-		all = best(all, i, &e.policy.tiers[i])
-	}
 	if len(all) == 0 {
 		return berth.Op{}, false
 	}
-	first := slices.MinFunc(all, func(a, b rated) int { return e.policy.compareTies(a.node.ID(), b.node.ID()) })
-	return e.take(t, first.node.ID())
+	return e.take(t, e.policy.first(all).id)
 }
 
 // rated is a node that can take a task, and the sum of each tier.
 type rated struct {
-	node cluster.NodeView
-	sums []int64
+	id    string
+	sums  []int64
+	place uint32
 }
 
 // candidates rates every node that can take a task.
@@ -82,10 +82,19 @@ func (e *Exhaustive) candidates(t berth.Task) (all []rated) {
 			sums := make([]int64, len(e.policy.tiers))
 			e.stand(n)
 			e.rater.rate(e, sums)
-			all = append(all, rated{n, sums})
+			all = append(all, rated{id: n.ID(), sums: sums})
 		}
 	}
 	return all
+}
+
+// first returns the best of some nodes, of which there must be one.
+func (p *policy) first(all []rated) rated {
+	all = slices.Clone(all)
+	for i := range p.tiers {
+		all = best(all, i, &p.tiers[i])
+	}
+	return slices.MinFunc(all, func(a, b rated) int { return p.compareTies(a.id, b.id) })
 }
 
 // best returns those that count as the best of a tier.

@@ -33,6 +33,11 @@ func BenchmarkGrowth(b *testing.B) {
 		{"ports", 500, growPorts},
 		{"daemons", 100, growDaemons},
 		{"lost-instances", 2_000, growLostInstances},
+		{"candidates", 10_000, growCandidates},
+		{"candidates-tolerant", 5_000, growTolerant},
+		{"candidates-misfits", 1_000, growMisfits},
+		{"candidates-named", 2_000, growNamed},
+		{"candidates-gone", 1_000, growGone},
 	} {
 		for _, n := range []int{row.n, 2 * row.n} {
 			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.run(b, n) })

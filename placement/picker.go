@@ -22,6 +22,11 @@ type Picker interface {
 	// function may be nil. Neither may call the picker: until Cover returns its other methods do nothing, Place returns
 	// false and Explain nil.
 	Cover(g *berth.Group, placed func(berth.Op), missed func(node string, lacks []berth.Lack))
+	// Candidates tells which nodes can take a task of the group now, in the order in which Place would pick them if those
+	// before were not there, and if asked why the others cannot. It takes no room and picks nothing. The nodes of the demand of
+	// a daemon group are those that lack the instance; an instance is asked about its own node only. Of a gang it
+	// is one task that is asked about, and not whether there is room for the others. Called from within Cover it returns nil.
+	Candidates(t berth.Task, ask Ask) *Choices
 	// Undo gives back what was picked by an operation of this plan, as it was returned.
 	Undo(op berth.Op)
 	// Explain says why no node can take a task of the group now.

@@ -15,6 +15,7 @@ type policy struct {
 	ordered    bool     // whether one order of the nodes of a class serves every request
 	static     bool     // whether what all terms say follows from the node's state, its class and the request
 	tolerant   bool     // whether a tier has a tolerance
+	plain      bool     // whether the sum of every tier tells what each of its terms says
 	keyed      int      // if ordered, the tier with the additive terms; the last if there are none
 	byNode     bool     // whether tasks are counted by node
 	nodeTier   int      // if so and ordered, the tier that counts them
@@ -33,8 +34,10 @@ func policyOf(s Strategy) *policy {
 	if !p.mentions(preferencesTerm) {
 		p.tiers = append([]tier{{terms: []Term{Preferences()}}}, s.tiers...)
 	}
+	p.plain = true
 	for i := range p.tiers {
 		p.tolerant = p.tolerant || p.tiers[i].within > 0
+		p.plain = p.plain && p.tiers[i].tells()
 		for j := range p.tiers[i].terms {
 			p.take(i, &p.tiers[i].terms[j])
 		}
@@ -110,6 +113,14 @@ func (p *policy) count(attributes []string) {
 // counts reports whether any term counts tasks.
 func (p *policy) counts() bool { return p.byNode || len(p.attributes) > 0 }
 
+// terms returns how many terms there are in all tiers.
+func (p *policy) terms() (n int) {
+	for i := range p.tiers {
+		n += len(p.tiers[i].terms)
+	}
+	return n
+}
+
 // place returns the place of a counted attribute.
 func (p *policy) place(attribute string) int {
 	if attribute == berth.NodeID {
@@ -128,6 +139,9 @@ func (p *policy) nodesComeLast() bool {
 		return t.kind == tasksTerm && t.attributes[0] == berth.NodeID && (t.weight >= 0 || t.lo > 0 || t.hi < MostTasks)
 	})
 }
+
+// tells reports whether the sum of the tier tells what each of its terms says.
+func (t *tier) tells() bool { return len(t.terms) == 0 || len(t.terms) == 1 && t.terms[0].weight != 0 }
 
 // additive reports whether the tier has an additive term.
 func (t *tier) additive() bool {
@@ -148,9 +162,12 @@ func compareSums(a, b []int64) int {
 }
 
 // least returns the least sum of a tier that counts as its best.
-func (t *tier) least(best int64) int64 {
-	if best < math.MinInt64+t.within {
+func (t *tier) least(best int64) int64 { return leastWithin(best, t.within) }
+
+// leastWithin returns what is as far below the best as a tolerance allows.
+func leastWithin(best, within int64) int64 {
+	if best < math.MinInt64+within {
 		return math.MinInt64
 	}
-	return best - t.within
+	return best - within
 }

@@ -74,6 +74,27 @@ func (r *rater) rate(who asked, sums []int64) {
 	}
 }
 
+// rateTerms writes the sum of each tier for the candidate, and what each term says.
+func (r *rater) rateTerms(who asked, sums, values []int64) {
+	additive, at := 0, 0
+	for i := range r.policy.tiers {
+		terms := r.policy.tiers[i].terms
+		sums[i] = 0
+		for j := range terms {
+			t := &terms[j]
+			if t.isAdditive() {
+				b := &r.bound[additive]
+				additive++
+				values[at] = b.node(r.cand.Free, r.cand.Capacity) + b.request(r.cand.Request, r.cand.Capacity)
+			} else {
+				values[at] = r.value(t, who)
+			}
+			sums[i] += t.weight * values[at]
+			at++
+		}
+	}
+}
+
 // value returns what a term that is not additive says of the candidate.
 func (r *rater) value(t *Term, who asked) int64 {
 	c := &r.cand

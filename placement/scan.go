@@ -50,6 +50,12 @@ func (k *scan) aim(workers int, s *search, t berth.Task) []*scanWorker {
 
 // rateRow writes the sum of each tier for a row of a class that the group may use.
 func (w *scanWorker) rateRow(row uint32, of *contender, sums []int64) {
+	w.stand(row, of)
+	w.rate(w, sums)
+}
+
+// stand turns to a row of a class that the group may use.
+func (w *scanWorker) stand(row uint32, of *contender) {
 	s := w.search
 	st := &s.mirror.rows[row]
 	w.row, w.liked = row, of.preferred
@@ -57,7 +63,6 @@ func (w *scanWorker) rateRow(row uint32, of *contender, sums []int64) {
 	if s.byRow {
 		w.liked = fit.Preferred(s.group, st.node.Spec)
 	}
-	w.rate(w, sums)
 }
 
 func (w *scanWorker) tasksIn(attribute string) int {

@@ -1,0 +1,280 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// Candidates looks at every row once, in the columns, and asks rules once a class: O(nodes), and less to sort those that fit.
+func (e *Engine) Candidates(t berth.Task, ask Ask) *Choices {
+	if e.inCover {
+		return nil
+	}
+	e.enter()
+	out := ask.begin(e.snapshot.Version(), e.policy)
+	if out.Reason = invalid(t); out.Reason.Code == berth.None {
+		q := asking{e: e, task: t, ask: ask, out: out, survey: e.survey}
+		q.run()
+	}
+	e.leave()
+	return out
+}
+
+// survey is what calls of Candidates find, of one call each; it is kept for its room.
+type survey struct {
+	asked   []uint32 // rows that were asked about, where nodes are named
+	missed  []uint32 // rows that cannot take the task
+	classAt []int32  // by class: the place of its contender, or -1
+	full    []bool   // by contender: whether its domains can take no more
+	bases   []int64  // of each contender, by tier: what its rows have alike
+	sums    []int64  // of the row that is looked at, by tier
+	values  []int64  // and by term
+
+	rules [][]berth.Lack // by class: what keeps the group off all its nodes
+}
+
+// asking is a call of Candidates.
+type asking struct {
+	e      *Engine
+	task   berth.Task
+	ask    Ask
+	out    *Choices
+	survey *survey
+	gone   *absence // nil if nothing is counted as gone
+
+	indexed    bool        // whether sums follow from what is kept of classes and rows; else each row is rated
+	onNode     *moment     // if so, what counts the tasks on a node, if anything does
+	onNodeTier int         // and in which tier
+	worker     *scanWorker // if not
+}
+
+func (q *asking) run() {
+	e, g := q.e, q.task.Group
+	q.gone = e.absenceOf(q.ask)
+	if q.out.Reason = q.keepsOff(); q.out.Reason.Code != berth.None {
+		return
+	}
+	if q.gone != nil && e.tasks.meets(g) { // without what is gone, their rules may be others
+		q.byReference()
+		return
+	}
+	s := e.search
+	s.begin(g)
+	q.gone.begin(s)
+	q.prepare()
+	rows := q.rows()
+	if q.indexed {
+		q.lookUp(rows)
+	} else {
+		q.rate(rows)
+	}
+	q.told()
+	if q.ask.Misfits {
+		q.misfits()
+	}
+	q.gone.end(s)
+	s.end()
+}
+
+// byReference lets the reference picker look at every node, and orders what it finds.
+func (q *asking) byReference() {
+	e := q.e
+	e.caughtUp().picker.without(q.ask).look(q.task, q.ask, q.out, func(node string) uint32 {
+		row, _ := e.mirror.view.FindNode(node)
+		return e.mirror.rows[row].rank
+	})
+	q.told()
+}
+
+// told puts what fits in order.
+func (q *asking) told() {
+	q.out.Fit = len(q.out.nodes)
+	q.out.sort(q.e.policy.tiers, q.ask.Top, len(q.e.mirror.order))
+}
+
+// keepsOff returns what keeps the task off every node.
+func (q *asking) keepsOff() berth.Reason {
+	e, g, id := q.e, q.task.Group, q.task.ID
+	view := q.view()
+	if !q.task.IsDemand() {
+		if slot, ok := view.FindTask(id); ok {
+			return existing(view, slot).Reason
+		}
+		if st := e.steps.pickOf(id); st != nil && !q.gone.hasPick(id) {
+			return existingOn(e.mirror.rows[st.row].id).Reason
+		}
+	}
+	differs := berth.Reason{Code: berth.GroupDiffers, Subject: g.Name()}
+	hash := store.Hash(g.Name())
+	if at, ok := view.FindGroupBy(hash, g.Name()); ok {
+		if !view.Group(at).Spec.Equal(g) {
+			return differs
+		}
+		return berth.Reason{}
+	}
+	if known := e.steps.picked(hash, g.Name()); known.tasks > q.gone.picksOf(g.Name()) && !known.spec.Equal(g) {
+		return differs
+	}
+	return berth.Reason{}
+}
+
+// view returns the snapshot without what is gone.
+func (q *asking) view() *store.View {
+	if q.gone != nil {
+		return &q.gone.rest.View
+	}
+	return q.e.mirror.view
+}
+
+// prepare finds what all rows of a class have in common, and what the strategy counts by row.
+func (q *asking) prepare() {
+	s, v := q.e.search, q.survey
+	v.classAt = slices.Grow(v.classAt[:0], len(s.classes.all))[:len(s.classes.all)]
+	for i := range v.classAt {
+		v.classAt[i] = -1
+	}
+	v.full, v.missed = v.full[:0], v.missed[:0]
+	for i := range s.contenders {
+		v.classAt[s.contenders[i].class] = int32(i)
+		v.full = append(v.full, s.full(&s.contenders[i]))
+	}
+	q.indexed = q.e.policy.plain && !s.every
+	if q.indexed {
+		q.addBases()
+		return
+	}
+	s.knowRows()
+	q.worker = s.scan.aim(1, s, q.task)[0]
+	v.values = slices.Grow(v.values[:0], q.e.policy.terms())[:q.e.policy.terms()]
+}
+
+// addBases finds, where the order of a class serves, what its rows have alike in each tier.
+func (q *asking) addBases() {
+	s, v := q.e.search, q.survey
+	v.bases = v.bases[:0]
+	for i := range s.contenders {
+		c := &s.contenders[i]
+		v.bases = append(v.bases, s.fixed[c.sums:int(c.sums)+len(s.policy.tiers)]...)
+	}
+	for k := range s.compared {
+		t := &s.compared[k]
+		for i := range t.moments {
+			m := &t.moments[i]
+			if m.slot == onNode {
+				q.onNode, q.onNodeTier = m, t.tier
+				continue
+			}
+			for j := range s.contenders {
+				v.bases[j*len(s.policy.tiers)+t.tier] += s.momentOf(&s.contenders[j], m)
+			}
+		}
+	}
+}
+
+// rows returns the rows to ask about, in the order in which equals are picked, and notes which nodes there are not.
+func (q *asking) rows() []uint32 {
+	m := q.e.mirror
+	ids, all := q.ask.namedIn(q.task)
+	if all {
+		q.out.Asked = len(m.order)
+		return m.order
+	}
+	q.out.Asked = len(ids)
+	rows := q.survey.asked[:0]
+	for _, id := range ids {
+		if row, ok := m.view.FindNode(id); ok {
+			rows = append(rows, row)
+		} else if q.ask.Misfits {
+			q.out.Misfits = append(q.out.Misfits, unknownNode(id))
+		}
+	}
+	q.survey.asked = rows
+	return rows
+}
+
+// rate takes in the rows that can take the task, each rated by every term.
+func (q *asking) rate(rows []uint32) {
+	s, v, w := q.e.search, q.survey, q.worker
+	v.sums = slices.Grow(v.sums[:0], len(s.policy.tiers))[:len(s.policy.tiers)]
+	for _, row := range rows {
+		st := &s.mirror.rows[row]
+		if !q.fits(row, st) {
+			q.missed(row)
+			continue
+		}
+		w.cand.Capacity = s.classes.all[st.class].capacity
+		w.stand(row, &s.contenders[v.classAt[st.class]])
+		if s.policy.plain {
+			w.rate(w, v.sums)
+		} else {
+			w.rateTerms(w, v.sums, v.values)
+			q.out.addValues(v.values)
+		}
+		q.out.add(st.id, st.rank, v.sums)
+	}
+}
+
+// lookUp takes in the rows that can take the task, with sums out of what is kept of classes and rows.
+func (q *asking) lookUp(rows []uint32) {
+	s, v, out := q.e.search, q.survey, q.out
+	tiers, keyed, n := len(s.policy.tiers), s.policy.keyed, 0
+	out.extend(len(rows))
+	for _, row := range rows {
+		st := &s.mirror.rows[row]
+		if !q.fits(row, st) {
+			q.missed(row)
+			continue
+		}
+		out.nodes[n], out.ties[n] = st.id, st.rank
+		base := v.bases[int(v.classAt[st.class])*tiers:]
+		for i, sums := range out.sums {
+			sums[n] = base[i]
+		}
+		out.sums[keyed][n] += q.keyOf(row, st)
+		if q.onNode != nil {
+			out.sums[q.onNodeTier][n] += q.onNode.term.weight * q.onNode.term.ofTasks(s.counts.on(row))
+		}
+		n++
+	}
+	out.truncate(n)
+}
+
+// missed notes a row that cannot take the task.
+func (q *asking) missed(row uint32) {
+	if q.ask.Misfits {
+		q.survey.missed = append(q.survey.missed, row)
+	}
+}
+
+// keyOf returns the key of a row as it is now, which the tree of its class knows unless the row has changed.
+func (q *asking) keyOf(row uint32, st *rowState) int64 {
+	x := q.e.classes
+	if x.built && !st.misplaced {
+		return st.key
+	}
+	return x.rate(row)
+}
+
+// fits reports whether a row can take the task.
+func (q *asking) fits(row uint32, st *rowState) bool {
+	s, v := q.e.search, q.survey
+	at := v.classAt[st.class]
+	if at < 0 || v.full[at] || !s.fits(row) || s.picky && !s.usable(row) || s.even && s.isOverLimit(row) {
+		return false
+	}
+	return !q.task.IsDemand() || q.instance(row).Code == berth.None
+}
+
+// instance says that another task has the ID of a row's instance, if one has.
+func (q *asking) instance(row uint32) berth.Reason {
+	id, view := q.task.Group.On(q.e.mirror.rows[row].id).ID, q.view()
+	if slot, ok := view.FindTask(id); ok {
+		return existing(view, slot).Reason
+	}
+	if st := q.e.steps.pickOf(id); st != nil && !q.gone.hasPick(id) {
+		return existingOn(q.e.mirror.rows[st.row].id).Reason
+	}
+	return berth.Reason{}
+}

@@ -1,0 +1,251 @@
+package placement
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// ranks orders what was found as it would be picked, by the sums of the tiers and then by ties. It is kept for its room.
+type ranks struct {
+	sums   [][]int64 // by tier and place: the places are those of adding
+	ties   []uint32  // by place: a number of its own, below a bound; of equal sums the least comes first
+	order  []uint32  // places
+	spare  []uint32
+	counts []uint32
+}
+
+// reset makes it one of nothing, in so many tiers.
+func (r *ranks) reset(tiers int) {
+	for len(r.sums) < tiers {
+		r.sums = append(r.sums, nil)
+	}
+	r.sums = r.sums[:tiers]
+	for i := range r.sums {
+		r.sums[i] = r.sums[i][:0]
+	}
+	r.ties, r.order = r.ties[:0], r.order[:0]
+}
+
+// sort puts the places of the first so many in order, or of all with a top of 0. All ties are below a bound.
+func (r *ranks) sort(tiers []tier, top, bound int) {
+	n := len(r.ties)
+	if top <= 0 {
+		top = n
+	}
+	top = min(top, n)
+	tolerant := slices.IndexFunc(tiers, func(t tier) bool { return t.within > 0 })
+	const few = 128 // for which digits are not worth their counting
+	switch {
+	case tolerant >= 0 && slices.ContainsFunc(tiers[tolerant+1:], func(t tier) bool { return t.within > 0 }):
+		r.selectAll(tiers, top)
+	case tolerant >= 0:
+		r.byDigits(r.sums[:tolerant+1], bound)
+		r.withinTolerance(tolerant, tiers[tolerant].within, top)
+	case top <= n/4:
+		r.choose(top)
+	case n <= few:
+		r.all(n)
+		slices.SortFunc(r.order, r.compare)
+	default:
+		r.byDigits(r.sums, bound)
+	}
+	r.order = r.order[:top]
+}
+
+// all makes the order that of adding.
+func (r *ranks) all(n int) {
+	r.order = slices.Grow(r.order[:0], n)[:n]
+	for i := range r.order {
+		r.order[i] = uint32(i)
+	}
+}
+
+func (r *ranks) compare(a, b uint32) int { return r.compareFrom(0, a, b) }
+
+// compareFrom compares places by the tiers from one on.
+func (r *ranks) compareFrom(tier int, a, b uint32) int {
+	for _, sums := range r.sums[tier:] {
+		if x, y := sums[a], sums[b]; x != y {
+			return cmp.Compare(y, x)
+		}
+	}
+	return cmp.Compare(r.ties[a], r.ties[b])
+}
+
+// choose puts the first of them in order: a heap has the best so far, with the last of those at its root.
+func (r *ranks) choose(top int) {
+	last := func(a, b uint32) bool { return r.compare(a, b) > 0 }
+	r.all(top)
+	for i := top/2 - 1; i >= 0; i-- {
+		siftDown(r.order, i, last)
+	}
+	for i := range r.ties[top:] {
+		if place := uint32(top + i); top > 0 && r.compare(place, r.order[0]) < 0 {
+			r.order[0] = place
+			siftDown(r.order, 0, last)
+		}
+	}
+	slices.SortFunc(r.order, r.compare)
+}
+
+// siftDown puts the entry at i of a heap where it belongs among those below it, none of which is before what is above it.
+func siftDown(heap []uint32, i int, before func(a, b uint32) bool) {
+	for {
+		child := 2*i + 1
+		if child >= len(heap) {
+			return
+		}
+		if next := child + 1; next < len(heap) && before(heap[next], heap[child]) {
+			child = next
+		}
+		if !before(heap[child], heap[i]) {
+			return
+		}
+		heap[i], heap[child] = heap[child], heap[i]
+		i = child
+	}
+}
+
+// siftUp puts the last entry of a heap where it belongs among those above it.
+func siftUp(heap []uint32, before func(a, b uint32) bool) {
+	for i := len(heap) - 1; i > 0; {
+		above := (i - 1) / 2
+		if !before(heap[i], heap[above]) {
+			return
+		}
+		heap[i], heap[above] = heap[above], heap[i]
+		i = above
+	}
+}
+
+const digitBits = 11
+
+// byDigits orders all by some tiers and ties: a radix sort from the last tier's lowest digit up (Knuth, The Art of Computer
+// Programming 3, 5.2.5), over the digits in which sums differ.
+func (r *ranks) byDigits(tiers [][]int64, bound int) {
+	n := len(r.ties)
+	r.spare = slices.Grow(r.spare[:0], max(n, bound))[:max(n, bound)]
+	r.byTies(bound)
+	r.spare = r.spare[:n]
+	r.counts = slices.Grow(r.counts[:0], 1<<digitBits)[:1<<digitBits]
+	for _, sums := range slices.Backward(tiers) {
+		r.bySums(sums)
+	}
+}
+
+// byTies puts all in the order of ties, which are numbers of their own: each place is where its number says, but for gaps.
+func (r *ranks) byTies(bound int) {
+	const none = math.MaxUint32
+	at := r.spare[:bound]
+	for i := range at {
+		at[i] = none
+	}
+	for place, tie := range r.ties {
+		at[tie] = uint32(place)
+	}
+	r.order = slices.Grow(r.order[:0], len(r.ties))
+	for _, place := range at {
+		if place != none {
+			r.order = append(r.order, place)
+		}
+	}
+}
+
+// bySums orders all by one tier, the greatest first, and leaves those of equal sums as they are.
+func (r *ranks) bySums(sums []int64) {
+	if len(sums) == 0 {
+		return
+	}
+	least, most := sums[0], sums[0]
+	for _, v := range sums {
+		least, most = min(least, v), max(most, v)
+	}
+	for shift, span := 0, uint64(most)-uint64(least); span>>shift > 0; shift += digitBits {
+		const mask = 1<<digitBits - 1
+		clear(r.counts)
+		for _, v := range sums {
+			r.counts[(uint64(most)-uint64(v))>>shift&mask]++
+		}
+		at := uint32(0)
+		for d, n := range r.counts {
+			r.counts[d] = at
+			at += n
+		}
+		for _, place := range r.order {
+			d := (uint64(most) - uint64(sums[place])) >> shift & mask
+			r.spare[r.counts[d]] = place
+			r.counts[d]++
+		}
+		r.order, r.spare = r.spare, r.order
+	}
+}
+
+// withinTolerance puts the first so many in order where one tier has a tolerance, given all in order of the tiers up to it:
+// of those that are left and equal before, the ones within the tolerance of the best are compared by what comes after. A heap has
+// these; as they go, the best of those left sinks and lets others in.
+func (r *ranks) withinTolerance(tier int, within int64, top int) {
+	sorted, sums := r.order, r.sums[tier]
+	before := func(a, b uint32) bool { return r.compareFrom(tier+1, a, b) < 0 }
+	gone := make([]bool, len(sorted))
+	out := make([]uint32, 0, top)
+	for from := 0; from < len(sorted) && len(out) < top; {
+		to := from + 1
+		for to < len(sorted) && r.isAlike(tier, sorted[from], sorted[to]) {
+			to++
+		}
+		var heap []uint32
+		best, next := from, from
+		for ; best < to && len(out) < top; best++ {
+			if gone[sorted[best]] {
+				continue
+			}
+			least := leastWithin(sums[sorted[best]], within)
+			for !gone[sorted[best]] && len(out) < top {
+				for ; next < to && sums[sorted[next]] >= least; next++ {
+					heap = append(heap, sorted[next])
+					siftUp(heap, before)
+				}
+				first := heap[0]
+				last := len(heap) - 1
+				heap[0] = heap[last]
+				heap = heap[:last]
+				siftDown(heap, 0, before)
+				gone[first] = true
+				out = append(out, first)
+			}
+		}
+		from = to
+	}
+	r.order = out
+}
+
+// isAlike reports whether two places have the same sums in the tiers before one.
+func (r *ranks) isAlike(tier int, a, b uint32) bool {
+	for _, sums := range r.sums[:tier] {
+		if sums[a] != sums[b] {
+			return false
+		}
+	}
+	return true
+}
+
+// selectAll puts the first so many in order where several tiers have tolerances, one after another: O(all) for each.
+func (r *ranks) selectAll(tiers []tier, top int) {
+	r.all(len(r.ties))
+	r.spare = slices.Grow(r.spare[:0], len(r.ties))
+	for k := range top {
+		left := append(r.spare[:0], r.order[k:]...)
+		for i := range tiers {
+			most := int64(math.MinInt64)
+			for _, place := range left {
+				most = max(most, r.sums[i][place])
+			}
+			least := tiers[i].least(most)
+			left = slices.DeleteFunc(left, func(place uint32) bool { return r.sums[i][place] < least })
+		}
+		first := slices.MinFunc(left, func(a, b uint32) int { return cmp.Compare(r.ties[a], r.ties[b]) })
+		at := k + slices.Index(r.order[k:], first)
+		r.order[k], r.order[at] = r.order[at], r.order[k]
+	}
+}
