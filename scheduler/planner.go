@@ -96,11 +96,12 @@ func (p *planner) ended() bool {
 	return p.ctx.Err() != nil
 }
 
-// findExisting notes which tasks exist already, and the hashes of their IDs. It looks up many at once, so that their cache
-// misses overlap.
+// findExisting notes which tasks exist already, and the hashes of their IDs, and makes room for as many groups as there may be. It
+// looks up many at once, so that their cache misses overlap.
 func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
 	var names [store.Ahead]uint32
 	var last *berth.Group
+	n := 0
 	for part := range slices.Chunk(tasks, store.Ahead) {
 		groups := names[:0]
 		for i := range part {
@@ -109,6 +110,7 @@ func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
 				last, groups = g, append(groups, store.Hash(g.Name()))
 			}
 		}
+		n += len(groups)
 		p.view.PrefetchTasks(hashes[:len(part)])
 		p.view.PrefetchGroups(groups)
 		for i, t := range part {
@@ -122,6 +124,10 @@ func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
 			p.exists[t.ID] = whereabouts(v)
 		}
 		hashes = hashes[len(part):]
+	}
+	if n > 1 {
+		p.names.Grow(n)
+		p.groups = slices.Grow(p.groups, n)
 	}
 }
 
