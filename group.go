@@ -48,7 +48,8 @@ type GroupSpec struct {
 	Priority int
 	// Request is what each task takes. Nothing is a valid request.
 	Request Resources
-	// Devices are the devices each task takes, at most one request per class.
+	// Devices are the devices each task takes, each request of devices of its own: two requests of a class are never served by
+	// one device. There are at most [MaxDeviceRequests] for a class.
 	Devices []DeviceRequest
 	// Ports are ports each task needs by number, all of them.
 	Ports []PortRange
@@ -63,39 +64,6 @@ type GroupSpec struct {
 	Mode Mode
 	// GangSize is the least number of tasks a Gang runs with.
 	GangSize int
-}
-
-// DeviceRequest asks for whole devices of a class or for a share of one.
-type DeviceRequest struct {
-	Class string
-	// Count is a number of whole devices and Share is units of one device, of its [DeviceUnits]. Exactly one
-	// of the two is set.
-	Count int
-	Share int64
-	// Models are the models that will do; if it is empty, any will.
-	Models []string
-}
-
-// Units returns how many units of its class the request takes in all.
-func (d DeviceRequest) Units() int64 {
-	if d.Count > 0 {
-		return int64(d.Count) * DeviceUnits
-	}
-	return d.Share
-}
-
-// formatUnits prints units as a number of devices.
-func formatUnits(units int64) string {
-	return strconv.FormatFloat(float64(units)/DeviceUnits, 'f', -1, 64)
-}
-
-// String prints "2 gpu", "0.3 gpu" or, with models, "1 gpu (A100|T4)".
-func (d DeviceRequest) String() string {
-	s := formatUnits(d.Units()) + " " + d.Class
-	if len(d.Models) > 0 {
-		s += " (" + strings.Join(d.Models, "|") + ")"
-	}
-	return s
 }
 
 // Group is what tasks of one kind share: who pays, what each takes, where they may go. It is immutable,
@@ -146,7 +114,7 @@ func (s GroupSpec) clone() GroupSpec {
 	s.Request = s.Request.Clone()
 	s.Devices = slices.Clone(s.Devices)
 	for i := range s.Devices {
-		s.Devices[i].Models = slices.Clone(s.Devices[i].Models)
+		s.Devices[i] = s.Devices[i].clone()
 	}
 	s.Ports = slices.Clone(s.Ports)
 	s.Rules = slices.Clone(s.Rules)
@@ -205,7 +173,8 @@ func (g *Group) On(node string) Task { return g.Task(g.given().name + instanceOf
 const instanceOf = "@"
 
 // Cost returns what one task of the group takes of every resource, devices and all, as shares, quota
-// and scores count it; nothing for a group with faults.
+// and scores count it; nothing for a group with faults. Devices count as units of their class, and amounts that are asked
+// for by name as [DeviceResource] names them.
 func (g *Group) Cost() Resources {
 	r := Resources{}
 	for _, n := range g.Requirements().Needs {
@@ -248,26 +217,8 @@ func (g *Group) check() error {
 		add(checkLabelValue(key, s.Labels[key]))
 	}
 	add(s.Request.Err())
-	seen := make(map[string]bool, len(s.Devices))
-	for _, d := range s.Devices {
-		add(checkName("device class", d.Class))
-		if _, ok := s.Request[d.Class]; ok {
-			add(fmt.Errorf("resource %q is also a device class", d.Class))
-		}
-		if seen[d.Class] {
-			add(fmt.Errorf("devices %q: requested twice", d.Class))
-		}
-		seen[d.Class] = true
-		switch {
-		case d.Count < 0 || d.Share < 0:
-			add(fmt.Errorf("devices %q: %w", d.Class, ErrNegative))
-		case (d.Count > 0) == (d.Share > 0):
-			add(fmt.Errorf("devices %q: exactly one of a count and a share must be set", d.Class))
-		case d.Share > DeviceUnits:
-			add(fmt.Errorf("devices %q: a share of %d is more than the %d units of a device", d.Class, d.Share, DeviceUnits))
-		case d.Count > 1<<16:
-			add(fmt.Errorf("devices %q: a count of %d is more than any node has", d.Class, d.Count))
-		}
+	for _, err := range requestFaults(s.Devices, s.Request) {
+		add(err)
 	}
 	add(checkPorts(s.Ports))
 	switch {
@@ -316,6 +267,12 @@ func (s *GroupSpec) fingerprint() string {
 	}
 	for _, d := range s.Devices {
 		fmt.Fprintf(&b, " device %q %d %d %q", d.Class, d.Count, d.Share, d.Models)
+		for name, q := range d.Amounts.All() {
+			fmt.Fprintf(&b, " of %q:%d", name, q)
+		}
+		for _, p := range d.Prefer {
+			fmt.Fprintf(&b, " rather %d:%q", p.Weight, p.Model)
+		}
 	}
 	fmt.Fprintf(&b, " %v %q", s.Ports, texts(s.Rules))
 	for _, p := range s.Prefer {

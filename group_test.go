@@ -36,7 +36,6 @@ func TestGroupErr(t *testing.T) {
 		"negative share":       {spec{Devices: []berth.DeviceRequest{{Class: "gpu", Share: math.MinInt64}}}, `devices "gpu": quantity is negative`},
 		"share of more":        {spec{Devices: []berth.DeviceRequest{{Class: "gpu", Share: 1001}}}, `devices "gpu": a share of 1001 is more than the 1000 units of a device`},
 		"count of too many":    {spec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: math.MaxInt}}}, `devices "gpu": a count of 9223372036854775807 is more than any node has`},
-		"class twice":          {spec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}, {Class: "gpu", Count: 1}}}, `devices "gpu": requested twice`},
 		"class and resource":   {spec{Request: berth.Resources{"gpu": 1}, Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}}, `resource "gpu" is also a device class`},
 		"class":                {spec{Devices: []berth.DeviceRequest{{Count: 1}}}, `device class: empty name`},
 		"ports":                {spec{Ports: []berth.PortRange{{First: 0, Last: 9}}}, `ports 0-9: not a range of ports from 1 on`},

@@ -16,7 +16,7 @@ import (
 const NodeID = "node.id"
 
 // DeviceUnits is how many units every device divides into: a task asks for whole devices or for some
-// of the thousand units of one.
+// of the thousand units of one. See [Device].Capacity for amounts beside them.
 const DeviceUnits = 1000
 
 // Node is a machine, as its host describes it. berth reads the maps and slices once and keeps copies.
@@ -138,13 +138,17 @@ func (t Taint) String() string {
 	return t.Key + "=" + t.Value
 }
 
-// Device is one instance of a class, such as one GPU. It divides into [DeviceUnits] units. The class
+// Device is one instance of a class, such as one GPU. It divides into [DeviceUnits] units and, if it has a capacity of its own,
+// into amounts beside them. The class
 // is also a resource: a node with two healthy devices of class "gpu" has a capacity of 2000 "gpu", which
 // counts in scores, shares and limits. On such a node nobody gets "gpu" as a plain resource, for
 // units that are taken of no device in particular would block all of them.
 type Device struct {
 	Class string // "gpu"
 	Model string // "A100"; may be empty
+	// Capacity is what the device has in amounts beside its units, such as memory and cores, for hosts whose tasks ask for them
+	// one by one. It may be empty. Each amount is also a resource, as [DeviceResource] names it.
+	Capacity Resources
 	// ID names the device among those of its class on the node: tasks keep it, in whatever order the devices are
 	// listed later, and whichever come or go. The default is the device's place among those of its class,
 	// "0" for the first, which names another device once the list changes before it.
@@ -152,6 +156,10 @@ type Device struct {
 	// Unhealthy devices are granted to nobody and are no capacity. Tasks that have a share of one keep it,
 	// and the node counts as overcommitted until they are released.
 	Unhealthy bool
+}
+
+func (d Device) equal(o Device) bool {
+	return d.Class == o.Class && d.Model == o.Model && d.ID == o.ID && d.Unhealthy == o.Unhealthy && maps.Equal(d.Capacity, o.Capacity)
 }
 
 // DeviceID returns the ID of the device at an index of n.Devices, given or by default; "" if there is none.
@@ -243,6 +251,12 @@ func (n *Node) deviceFaults() []error {
 	places := map[string]int{} // by class
 	type name struct{ class, id string }
 	first := map[name]int{} // the index of the device of that name
+	amounts := Resources{}  // of all devices, by the name of their resource
+	taken := func(name, what string) {
+		if _, ok := n.Capacity[name]; ok {
+			errs = append(errs, fmt.Errorf("resource %q is also %s", name, what))
+		}
+	}
 	for i, d := range n.Devices {
 		if err := checkName(fmt.Sprintf("class of device %d", i), d.Class); err != nil {
 			errs = append(errs, err)
@@ -253,8 +267,8 @@ func (n *Node) deviceFaults() []error {
 		} else if err := checkName(fmt.Sprintf("ID of device %d", i), id); err != nil {
 			errs = append(errs, err)
 		}
-		if _, ok := n.Capacity[d.Class]; ok && places[d.Class] == 0 {
-			errs = append(errs, fmt.Errorf("resource %q is also a device class", d.Class))
+		if places[d.Class] == 0 {
+			taken(d.Class, "a device class")
 		}
 		places[d.Class]++
 		if k, taken := first[name{d.Class, id}]; taken {
@@ -262,6 +276,24 @@ func (n *Node) deviceFaults() []error {
 			continue
 		}
 		first[name{d.Class, id}] = i
+		errs = appendFaults(errs, fmt.Sprintf("device %d", i), d.Capacity.Err())
+		for amount, q := range d.Capacity.All() {
+			name := DeviceResource(d.Class, amount)
+			sum, known := amounts[name]
+			if !known {
+				taken(name, "an amount of devices")
+			}
+			if q > math.MaxInt64-sum {
+				errs = append(errs, fmt.Errorf("resource %q: %d + %d: %w", name, sum, q, ErrOverflow))
+				continue
+			}
+			amounts[name] = sum + max(q, 0)
+		}
+	}
+	for _, class := range slices.Sorted(maps.Keys(places)) {
+		if _, ok := amounts[class]; ok {
+			errs = append(errs, fmt.Errorf("device class %q is also an amount of devices", class))
+		}
 	}
 	return errs
 }
@@ -294,6 +326,11 @@ func (n *Node) Clone() *Node {
 	c.Attributes = maps.Clone(n.Attributes)
 	c.Taints = slices.Clone(n.Taints)
 	c.Devices = slices.Clone(n.Devices)
+	for i := range c.Devices {
+		if d := &c.Devices[i]; d.Capacity != nil {
+			d.Capacity = d.Capacity.Clone()
+		}
+	}
 	c.Ports = slices.Clone(n.Ports)
 	return &c
 }
@@ -310,7 +347,7 @@ func (n *Node) Equal(o *Node) bool {
 			y, other := ValueOf(b)
 			return err == nil && other == nil && x == y
 		}) &&
-		slices.Equal(n.Taints, o.Taints) && slices.Equal(n.Devices, o.Devices) && slices.Equal(n.Ports, o.Ports)
+		slices.Equal(n.Taints, o.Taints) && slices.EqualFunc(n.Devices, o.Devices, Device.equal) && slices.Equal(n.Ports, o.Ports)
 }
 
 // faultyPorts yields the ports that are zero or were named before, in ascending order. There can be

@@ -163,6 +163,11 @@ func TestNodesThatAreEqual(t *testing.T) {
 	same := base()
 	same.Attributes = berth.Attributes{"generation": float32(7), "zone": "a"}
 	assert.True(t, base().Equal(same), "a number is its value")
+	device := func(q int64) *berth.Node {
+		return &berth.Node{ID: "n", Devices: []berth.Device{{Class: "gpu", Capacity: berth.Resources{"memory": q}}}}
+	}
+	assert.True(t, device(1).Equal(device(1)))
+	assert.False(t, device(1).Equal(device(2)))
 	assert.True(t, (&berth.Node{ID: "n"}).Equal(&berth.Node{ID: "n", Capacity: berth.Resources{}, Taints: []berth.Taint{}}))
 	for what, change := range map[string]func(*berth.Node){
 		"id":            func(n *berth.Node) { n.ID = "m" },

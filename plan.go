@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -68,69 +67,6 @@ type Op struct {
 	Hold  *Hold
 }
 
-// Grant is the particular devices and ports a task got. It must not be changed.
-type Grant struct {
-	Devices []DeviceShare // by class, those of one class in the order of the node's list
-	Ports   []uint16      // those asked for by number first, then the dynamic ones, each ascending
-}
-
-// DeviceShare is units of a device, which its class and [Device].ID name on its node. Of a device that the node
-// no longer has it stays, and says what the task was given.
-type DeviceShare struct {
-	Class string
-	ID    string
-	Units int64
-}
-
-// String prints "gpu/0:500".
-func (d DeviceShare) String() string {
-	return d.Class + "/" + d.ID + ":" + strconv.FormatInt(d.Units, 10)
-}
-
-// Device returns the share without its units: equal for shares of one device.
-func (d DeviceShare) Device() DeviceShare { return DeviceShare{Class: d.Class, ID: d.ID} }
-
-// Clone returns a copy of g that shares nothing with it; nil of nil.
-func (g *Grant) Clone() *Grant {
-	if g == nil {
-		return nil
-	}
-	return &Grant{Devices: slices.Clone(g.Devices), Ports: slices.Clone(g.Ports)}
-}
-
-// Err returns every fault of the grant joined into one error, or nil; none for no grant.
-func (g *Grant) Err() error {
-	if g == nil {
-		return nil
-	}
-	errs := shareFaults(g.Devices)
-	for p := range faultyPorts(g.Ports) {
-		errs = append(errs, portFault(p))
-	}
-	return errors.Join(errs...)
-}
-
-// String prints the devices as "class/ID:units" joined by "|", and the ports.
-func (g *Grant) String() string {
-	if g == nil {
-		return ""
-	}
-	var b strings.Builder
-	for i, d := range g.Devices {
-		if i > 0 {
-			b.WriteByte('|')
-		}
-		b.WriteString(d.String())
-	}
-	if len(g.Ports) > 0 {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		fmt.Fprintf(&b, "ports %v", g.Ports)
-	}
-	return b.String()
-}
-
 // Lease is how firmly a hold keeps others out.
 type Lease uint8
 
@@ -187,29 +123,21 @@ func (h *Hold) Err() error {
 
 func portFault(p uint16) error { return fmt.Errorf("port %d: zero or named twice", p) }
 
-// shareFaults returns what is wrong with shares that one hold or task has on one node.
-func shareFaults(shares []DeviceShare) []error {
-	var errs []error
-	seen := make(map[DeviceShare]bool, len(shares))
-	for _, d := range shares {
-		name := d.Device()
-		if d.Class == "" || d.ID == "" || d.Units <= 0 || d.Units > DeviceUnits || seen[name] {
-			errs = append(errs, fmt.Errorf("device %s %q: %d units are not a share of a device named once", d.Class, d.ID, d.Units))
-		}
-		seen[name] = true
-	}
-	return errs
-}
-
-// Cost returns what the hold is of every resource, its devices by their class, as shares and limits count it. A sum
-// that would overflow stays at the largest int64.
+// Cost returns what the hold is of every resource, its devices by their class and their amounts as [DeviceResource] names
+// them, as shares and limits count it. A sum that would overflow stays at the largest int64.
 func (h *Hold) Cost() Resources {
 	if h == nil {
 		return Resources{}
 	}
 	cost := h.Resources.Clone()
+	add := func(name string, q int64) { cost[name] = min(cost[name], math.MaxInt64-max(q, 0)) + q }
 	for _, d := range h.Devices {
-		cost[d.Class] = min(cost[d.Class], math.MaxInt64-max(d.Units, 0)) + d.Units
+		if d.Units != 0 {
+			add(d.Class, d.Units)
+		}
+		for amount, q := range d.Amounts {
+			add(DeviceResource(d.Class, amount), q)
+		}
 	}
 	return cost
 }
@@ -221,7 +149,7 @@ func (h *Hold) Clone() *Hold {
 	}
 	c := *h
 	c.Resources = h.Resources.Clone()
-	c.Devices = slices.Clone(h.Devices)
+	c.Devices = cloneShares(h.Devices)
 	c.Ports = slices.Clone(h.Ports)
 	return &c
 }

@@ -3,19 +3,25 @@ package berth
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
 // Requirements is what a group's spec comes to, in the form in which a source, a picker or a strategy asks about many
 // nodes: amounts in one list, rules by kind, and what the rules read. It is made once for a group.
 type Requirements struct {
-	// Needs are what one task takes of every resource, each class of devices included, in name order, none of them zero.
+	// Needs are what one task takes of every resource, each class of devices included, in name order, none of them zero. Class is
+	// that of the devices that it is of, if it is of devices.
 	Needs []struct {
 		Name   string
 		Amount int64
+		Class  string
 	}
-	// Devices are the requests for devices, by class.
-	Devices []DeviceRequest
+	// Devices are the requests for devices, by class, those of a class as they were given. Those of a class for whole devices that
+	// differ in nothing but their number are one. Several reports whether a class has more than one, and Choosy whether one
+	// device may be better than another that has room as well: there are several, models are preferred or amounts asked for.
+	Devices         []DeviceRequest
+	Several, Choosy bool
 	// Plain are the resources that are requested as such, not as devices, in name order.
 	Plain []string
 	// Ports are the ports needed by number, in ascending order, and DynamicPorts is how many more.
@@ -72,29 +78,38 @@ func (r *CountedRule) Allows(tasks, total int, d Domains) bool {
 // UsesPorts reports whether a task needs ports.
 func (r *Requirements) UsesPorts() bool { return len(r.Ports) > 0 || r.DynamicPorts > 0 }
 
-// DeviceOf returns the index in r.Devices of the request for devices of a class, or -1.
-func (r *Requirements) DeviceOf(class string) int {
-	if len(r.Devices) == 1 { // the common case, asked for every resource of a task
+// RequestsOf returns where in r.Devices the requests for devices of a class begin and end; at the same place if there are none.
+func (r *Requirements) RequestsOf(class string) (from, to int) {
+	if len(r.Devices) == 1 { // the common case, asked for every device of a node
 		if r.Devices[0].Class == class {
-			return 0
+			return 0, 1
 		}
-		return -1
+		return 0, 0
 	}
-	i, ok := slices.BinarySearchFunc(r.Devices, class, func(d DeviceRequest, class string) int { return strings.Compare(d.Class, class) })
-	if !ok {
-		return -1
+	from, _ = slices.BinarySearchFunc(r.Devices, class, func(d DeviceRequest, class string) int { return strings.Compare(d.Class, class) })
+	for to = from; to < len(r.Devices) && r.Devices[to].Class == class; {
+		to++
 	}
-	return i
+	return from, to
+}
+
+// ClassOf returns the class of the devices that a resource that a task needs is of, and whether it is of devices.
+func (r *Requirements) ClassOf(resource string) (string, bool) {
+	if len(r.Devices) == 0 {
+		return "", false
+	}
+	i := sort.Search(len(r.Needs), func(i int) bool { return r.Needs[i].Name >= resource })
+	if i == len(r.Needs) || r.Needs[i].Name != resource {
+		return "", false
+	}
+	return r.Needs[i].Class, r.Needs[i].Class != ""
 }
 
 func (r *Requirements) compile(g *Group) {
 	s := &g.spec
 	r.needs(s)
 	r.Ports, r.DynamicPorts, r.Prefer = sortedPorts(s.Ports), s.DynamicPorts, s.Prefer
-	r.Devices = s.Devices
-	if byClass := func(a, b DeviceRequest) int { return strings.Compare(a.Class, b.Class) }; !slices.IsSortedFunc(r.Devices, byClass) {
-		r.Devices = slices.SortedFunc(slices.Values(r.Devices), byClass)
-	}
+	r.requests(s)
 	r.rules(g)
 	r.Eligibility = strings.Join(r.Plain, "\x00") // a node of such devices does not give them as plain resources
 	if len(r.NodeRules)+len(r.Tolerations)+len(r.Prefer) == 0 {
@@ -117,18 +132,68 @@ func (r *Requirements) needs(s *GroupSpec) {
 	type need = struct {
 		Name   string
 		Amount int64
+		Class  string
 	}
 	r.Needs = make([]need, 0, len(s.Request)+len(s.Devices))
 	for name, q := range s.Request {
 		if q > 0 {
-			r.Needs, r.Plain = append(r.Needs, need{name, q}), append(r.Plain, name)
+			r.Needs, r.Plain = append(r.Needs, need{name, q, ""}), append(r.Plain, name)
 		}
 	}
 	slices.Sort(r.Plain)
-	for _, d := range s.Devices {
-		r.Needs = append(r.Needs, need{d.Class, d.Units()})
+	for i := range s.Devices {
+		d := &s.Devices[i]
+		if units := d.Units(); units > 0 {
+			r.Needs = append(r.Needs, need{d.Class, units, d.Class})
+		}
+		for amount, q := range d.Amounts {
+			if q > 0 {
+				r.Needs = append(r.Needs, need{DeviceResource(d.Class, amount), q, d.Class})
+			}
+		}
 	}
 	slices.SortFunc(r.Needs, func(a, b need) int { return strings.Compare(a.Name, b.Name) })
+	if len(s.Devices) < 2 {
+		return
+	}
+	once := r.Needs[:0]
+	for _, n := range r.Needs {
+		if last := len(once) - 1; last >= 0 && once[last].Name == n.Name {
+			once[last].Amount += n.Amount
+		} else {
+			once = append(once, n)
+		}
+	}
+	r.Needs = once
+}
+
+// requests puts the requests for devices in order.
+func (r *Requirements) requests(s *GroupSpec) {
+	r.Devices = s.Devices
+	for i := range r.Devices {
+		r.Choosy = r.Choosy || len(r.Devices[i].Prefer)+len(r.Devices[i].Amounts) > 0
+	}
+	if len(r.Devices) < 2 {
+		return
+	}
+	r.Devices = slices.Clone(r.Devices)
+	slices.SortStableFunc(r.Devices, func(a, b DeviceRequest) int { return strings.Compare(a.Class, b.Class) })
+	merged := r.Devices[:0]
+	for _, d := range r.Devices {
+		from := len(merged)
+		for from > 0 && merged[from-1].Class == d.Class {
+			from--
+		}
+		same := slices.IndexFunc(merged[from:], func(o DeviceRequest) bool {
+			return d.Count > 0 && o.Count > 0 && slices.Equal(d.Models, o.Models) && slices.Equal(d.Prefer, o.Prefer)
+		})
+		if same >= 0 {
+			merged[from+same].Count += d.Count
+			continue
+		}
+		merged, r.Several = append(merged, d), r.Several || from < len(merged)
+	}
+	r.Devices, r.Choosy = merged, r.Choosy || r.Several
 }
 
 func (r *Requirements) rules(g *Group) {

@@ -170,14 +170,14 @@ func (r Resources) String() string {
 
 // FormatQuantity prints q as people read a resource of that name by the conventions of [Resources]:
 // cores for "cpu", binary multiples of a byte for "memory" and "disk", the plain number for any other.
-// Bytes are rounded to one decimal.
+// Bytes are rounded to one decimal. An amount of devices, as [DeviceResource] names it, reads as its last part does.
 func FormatQuantity(name string, q int64) string { return format(name, q, math.Round) }
 
 // formatShortfall is FormatQuantity rounded up: as much as it prints is enough.
 func formatShortfall(name string, q int64) string { return format(name, q, math.Ceil) }
 
 func format(name string, q int64, round func(float64) float64) string {
-	switch name {
+	switch name[strings.LastIndexByte(name, '.')+1:] {
 	case "cpu":
 		return strconv.FormatFloat(float64(q)/1000, 'f', -1, 64)
 	case "memory", "disk":

@@ -17,9 +17,11 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason { return fit.Ineli
 // of effect [berth.PreferNoSchedule] that is not tolerated.
 func Preferred(g *berth.Group, n *berth.Node) int64 { return fit.Preferred(g, n) }
 
-// Choose returns the devices and ports that a task of the group would get on n, given the free units of each device
-// of n.Devices and the ports in use, ascending: for a share the device with the least free units that suffice, for
-// whole devices the first ones in the list, for dynamic ports the lowest numbers. Unhealthy devices are passed over. It
+// Choose returns the devices and ports that a task of the group would get on n, given what is free of its devices, in the
+// order of [NodeView.FreeDevices], and the ports in use, ascending. Each request in turn gets the best devices that leave the others
+// enough. Those of preferred models are better; for a share then those of which the least is free, units first and then
+// the amounts that are asked for, by name; among equals the first ones in the list. For dynamic ports it is the lowest numbers. Unhealthy
+// devices are passed over. It
 // returns nil and no reason for a group that asks for neither, and a reason if there is not enough.
 func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*berth.Grant, berth.Reason) {
 	return fit.Choose(g, n, devices, used)

@@ -87,8 +87,11 @@ func (h *history) kind() *kind {
 			d.Models = []string{"A"}
 		}
 		k.spec.Devices = append(k.spec.Devices, d)
+		for h.one(2) {
+			k.spec.Devices = append(k.spec.Devices, h.request())
+		}
 	} else if h.one(8) {
-		k.spec.Request["gpu"] = 400 // of the class, but no device
+		k.spec.Request[of(h, "gpu", "gpu.memory")] = 400 // of the class, but no device
 	}
 	if h.one(10) {
 		k.spec.Devices = append(k.spec.Devices, berth.DeviceRequest{Class: "tpu", Share: 700})
@@ -120,6 +123,28 @@ func (h *history) kind() *kind {
 	return newKind(of(h, kindNames...), k)
 }
 
+// request is one more request for a gpu, of whatever kind.
+func (h *history) request() berth.DeviceRequest {
+	d := berth.DeviceRequest{Class: "gpu"}
+	switch h.pick(4) {
+	case 0:
+		d.Count = 1
+	case 1:
+		d.Share = of(h, int64(1), 300, 500)
+	case 2:
+		d.Share, d.Amounts = of(h, int64(1), 300), berth.Resources{"memory": int64(h.pick(6))}
+	default:
+		d.Amounts = berth.Resources{"memory": int64(h.pick(6)), "cores": 2}
+	}
+	if h.one(3) {
+		d.Models = [][]string{{"A"}, {"B"}, {"B", "A"}}[h.pick(3)]
+	}
+	if h.one(3) {
+		d.Prefer = []berth.ModelPreference{{Weight: int64(h.pick(2)*4 - 2), Model: "A"}, {Weight: 1, Model: "B"}}
+	}
+	return d
+}
+
 func (h *history) nodeID() string { return of(h, "n0", "n1", "n2", "n3", "n4", "n5") }
 func (h *history) taskID() string { return fmt.Sprintf("t%d", h.pick(24)) }
 func (h *history) holdID() string { return of(h, "h0", "h1", "h2", "h3", "h4") }
@@ -138,6 +163,11 @@ func (h *history) node() berth.Node {
 	}
 	for range h.pick(4) {
 		n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: of(h, "A", "B"), Unhealthy: h.one(6)})
+	}
+	for i := range n.Devices {
+		if h.one(2) {
+			n.Devices[i].Capacity = of(h, berth.Resources{"memory": 10}, berth.Resources{"memory": 7, "cores": 3}, berth.Resources{"cores": 0, "memory": 3})
+		}
 	}
 	if h.one(2) { // by name, in any order
 		for i := range n.Devices {
@@ -166,6 +196,12 @@ func (h *history) share() berth.DeviceShare {
 	s := berth.DeviceShare{Class: "gpu", ID: of(h, "0", "1", "2", "a", "b"), Units: of(h, int64(300), 500, 1000)}
 	if h.one(8) {
 		s.Class = of(h, "tpu", "fpga", "")
+	}
+	if h.one(2) {
+		s.Amounts = of(h, berth.Resources{"memory": int64(1 + h.pick(10))}, berth.Resources{"memory": 3, "cores": 1}, berth.Resources{"memory": 10}, berth.Resources{"heat": 2})
+		if h.one(4) {
+			s.Units = 0
+		}
 	}
 	return s
 }
@@ -415,7 +451,7 @@ func (h *history) placed(m *model, k *kind, op berth.Op) (*model, *berth.Grant, 
 			return nil, nil, code(berth.Invalid)
 		}
 	}
-	all := maps.Clone(m.scalars(k, op.Node, why))
+	all := maps.Clone(m.scalars(k, op.Node))
 	maps.Copy(all, why)
 	if len(all) > 0 {
 		return nil, nil, all
@@ -575,7 +611,7 @@ func (h *history) explain(l *line) {
 		for _, lack := range l.fork.Lacks(k.group, n) {
 			got[lack.Reason] = true
 			amount := slices.Contains([]berth.Code{berth.Insufficient, berth.TooSmall, berth.UnitsTaken}, lack.Reason.Code) ||
-				lack.Reason.Code == berth.NoDevice && !strings.HasPrefix(lack.Detail, "it has 0")
+				lack.Reason.Code == berth.NoDevice && strings.HasPrefix(lack.Detail, "it has ") && !strings.HasPrefix(lack.Detail, "it has 0")
 			require.Equal(h.t, amount, lack.Short > 0, "%v", lack)
 		}
 		require.Equal(h.t, want, got, "%s on %s", k.group, n.ID())

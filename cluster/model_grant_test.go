@@ -4,56 +4,195 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 )
 
-func (d *wish) accepts(dev berth.Device) bool { return !dev.Unhealthy && d.wants(dev) }
-
 func (d *wish) wants(dev berth.Device) bool {
+	for amount, q := range d.Amounts {
+		if dev.Capacity[amount] < q {
+			return false
+		}
+	}
 	return dev.Class == d.Class && (len(d.Models) == 0 || slices.Contains(d.Models, dev.Model))
 }
 
 type wish struct{ berth.DeviceRequest }
 
-// choose returns the grant that the documentation promises: shares on the fullest device that suffices,
-// whole devices and dynamic ports from the lowest number on.
+// takes returns what the wish takes of a device in one respect: of what it names so much, of the rest its part rounded up.
+func (d *wish) takes(c cell, dev berth.Device) int64 {
+	q, named := d.Amounts[c.amount]
+	switch all := c.has(dev); {
+	case d.Count > 0:
+		return all
+	case c.amount == "":
+		return d.Share
+	case named:
+		return q
+	default:
+		part := new(big.Int).Mul(big.NewInt(all), big.NewInt(d.Share))
+		return part.Add(part, big.NewInt(999)).Div(part, big.NewInt(1000)).Int64()
+	}
+}
+
+// fits reports whether a device has room for the wish, given what is free.
+func (d *wish) fits(n *modelNode, device int, free []int64) bool {
+	for i, c := range n.cells() {
+		if c.device == device && free[i] < d.takes(c, n.Devices[device]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *wish) weight(dev berth.Device) int64 {
+	for _, p := range d.Prefer {
+		if p.Model == dev.Model {
+			return p.Weight
+		}
+	}
+	return 0
+}
+
+// assign gives each of some wishes a device of its own that is good for it, in order, the best first, by going back where
+// one leaves none for the next; nil if that cannot be.
+func assign(wishes []wish, devices int, good func(*wish, int) bool, best func(w *wish, a, b int) int, given []int) []int {
+	if len(given) == len(wishes) {
+		return given
+	}
+	w := &wishes[len(given)]
+	var can []int
+	for i := range devices {
+		if good(w, i) && !slices.Contains(given, i) {
+			can = append(can, i)
+		}
+	}
+	slices.SortStableFunc(can, func(a, b int) int { return best(w, a, b) })
+	for _, i := range can {
+		if all := assign(wishes, devices, good, best, append(slices.Clone(given), i)); all != nil {
+			return all
+		}
+	}
+	return nil
+}
+
+// wishes returns one wish for each device of a class that the kind asks for.
+func (k *kind) wishes(class string) (wishes []wish) {
+	for _, d := range k.spec.Devices {
+		for range max(d.Count, 1) {
+			if d.Class == class {
+				wishes = append(wishes, wish{d})
+			}
+		}
+	}
+	return wishes
+}
+
+// classes are those of the devices that the kind asks for.
+func (k *kind) classes() []string {
+	classes := map[string]bool{}
+	for _, d := range k.spec.Devices {
+		classes[d.Class] = true
+	}
+	return sorted(classes)
+}
+
+// requests returns the kind's requests for devices of a class, those for whole devices that differ in their number only as one.
+func (k *kind) requests(class string) (out []berth.DeviceRequest) {
+	for _, d := range k.spec.Devices {
+		i := slices.IndexFunc(out, func(o berth.DeviceRequest) bool {
+			return o.Count > 0 && d.Count > 0 && slices.Equal(o.Models, d.Models) && slices.Equal(o.Prefer, d.Prefer)
+		})
+		switch {
+		case d.Class != class:
+		case i >= 0:
+			out[i].Count += d.Count
+		default:
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// chooseOf returns the devices of one class that the documentation promises: those of preferred models first, for a share then the
+// fullest that suffices, and the first in the list.
+func (k *kind) chooseOf(class string, n *modelNode, free []int64) ([]berth.DeviceShare, reasons) {
+	any := func(*wish, int, int) int { return 0 }
+	why := reasons{}
+	code := func(wishes []wish) berth.Code {
+		fits := func(healthy, room bool) bool {
+			return assign(wishes, len(n.Devices), func(w *wish, i int) bool {
+				return w.wants(n.Devices[i]) && !(healthy && n.Devices[i].Unhealthy) && (!room || w.fits(n, i, free))
+			}, any, []int{}) != nil
+		}
+		switch {
+		case fits(true, true):
+			return berth.None
+		case fits(true, false):
+			return berth.DeviceTaken
+		case fits(false, false):
+			return berth.DeviceUnhealthy
+		}
+		return berth.NoDevice
+	}
+	var texts []string
+	for _, d := range k.requests(class) {
+		texts = append(texts, d.String())
+		if c := code(slices.Repeat([]wish{{d}}, max(d.Count, 1))); c != berth.None {
+			why[berth.Reason{Code: c, Subject: d.String()}] = true
+		}
+	}
+	var wishes []wish
+	for _, d := range k.requests(class) {
+		wishes = append(wishes, slices.Repeat([]wish{{d}}, max(d.Count, 1))...)
+	}
+	if c := code(wishes); c != berth.None && len(why) == 0 {
+		why[berth.Reason{Code: c, Subject: strings.Join(texts, " + ")}] = true
+	}
+	if len(why) > 0 {
+		return nil, why
+	}
+	cells := n.cells()
+	given := assign(wishes, len(n.Devices), func(w *wish, i int) bool {
+		return w.wants(n.Devices[i]) && !n.Devices[i].Unhealthy && w.fits(n, i, free)
+	}, func(w *wish, a, b int) int {
+		c := cmp.Compare(w.weight(n.Devices[b]), w.weight(n.Devices[a]))
+		if w.Count > 0 || c != 0 {
+			return c
+		}
+		if c := cmp.Compare(free[a], free[b]); c != 0 {
+			return c
+		}
+		for _, amount := range sorted(w.Amounts) {
+			x, y := slices.Index(cells, cell{a, amount}), slices.Index(cells, cell{b, amount})
+			if x < 0 || y < 0 {
+				continue // nothing is asked of it that one of them has not
+			}
+			if c := cmp.Compare(free[x], free[y]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	}, []int{})
+	var out []berth.DeviceShare
+	for i := range n.Devices {
+		if j := slices.Index(given, i); j >= 0 {
+			out = append(out, n.share(i, &wishes[j]))
+		}
+	}
+	return out, nil
+}
+
+// choose returns the grant that the documentation promises, with dynamic ports from the lowest number on.
 func (k *kind) choose(n *modelNode, units []int64, ports map[uint16]bool) (*berth.Grant, reasons) {
 	out, why := new(berth.Grant), reasons{}
-	for _, r := range k.spec.Devices {
-		d := wish{r}
-		var fit []int
-		all, healthy := 0, 0
-		for i, dev := range n.Devices {
-			if d.wants(dev) {
-				all++
-			}
-			if d.accepts(dev) {
-				healthy++
-			}
-			if d.accepts(dev) && (d.Count > 0 && units[i] == 1000 || d.Share > 0 && units[i] >= d.Share) {
-				fit = append(fit, i)
-			}
-		}
-		if len(fit) < max(d.Count, 1) {
-			code := berth.DeviceTaken
-			if all < max(d.Count, 1) {
-				code = berth.NoDevice
-			} else if healthy < max(d.Count, 1) {
-				code = berth.DeviceUnhealthy
-			}
-			why[berth.Reason{Code: code, Subject: r.String()}] = true
-			continue
-		}
-		if d.Share > 0 {
-			slices.SortStableFunc(fit, func(a, b int) int { return cmp.Compare(units[a], units[b]) })
-			out.Devices = append(out.Devices, n.share(fit[0], d.Share))
-			continue
-		}
-		for _, i := range fit[:d.Count] {
-			out.Devices = append(out.Devices, n.share(i, 1000))
-		}
+	for _, class := range k.classes() {
+		shares, lacks := k.chooseOf(class, n, units)
+		out.Devices = append(out.Devices, shares...)
+		maps.Copy(why, lacks)
 	}
 	fixed := slices.Sorted(maps.Keys(numbers(k.spec.Ports)))
 	has := numbers(n.Ports)
@@ -93,15 +232,24 @@ func (k *kind) choose(n *modelNode, units []int64, ports map[uint16]bool) (*bert
 	return out, nil
 }
 
-// share is units of the device at an index.
-func (n *modelNode) share(index int, units int64) berth.DeviceShare {
+// share is what a wish takes of the device at an index.
+func (n *modelNode) share(index int, w *wish) berth.DeviceShare {
 	d, place := n.Devices[index], 0
 	for _, o := range n.Devices[:index] {
 		if o.Class == d.Class {
 			place++
 		}
 	}
-	return berth.DeviceShare{Class: d.Class, ID: cmp.Or(d.ID, fmt.Sprint(place)), Units: units}
+	s := berth.DeviceShare{Class: d.Class, ID: cmp.Or(d.ID, fmt.Sprint(place)), Units: w.takes(cell{}, d)}
+	for amount := range d.Capacity {
+		if q := w.takes(cell{index, amount}, d); q > 0 {
+			if s.Amounts == nil {
+				s.Amounts = berth.Resources{}
+			}
+			s.Amounts[amount] = q
+		}
+	}
+	return s
 }
 
 func (k *kind) grants() bool {
@@ -113,23 +261,28 @@ func (k *kind) valid(n *modelNode, g *berth.Grant, units []int64, ports map[uint
 	byClass := map[string][]berth.DeviceShare{}
 	seen := map[int]bool{}
 	for _, s := range g.Devices {
-		i, healthy := n.find(s)
-		if !healthy || seen[i] || s.Units <= 0 || s.Units > units[i] {
+		at, healthy := n.find(s)
+		if !healthy || seen[at] {
 			return false
 		}
-		seen[i] = true
-		byClass[s.Class] = append(byClass[s.Class], s)
-	}
-	for _, r := range k.spec.Devices {
-		d, shares := wish{r}, byClass[r.Class]
-		delete(byClass, r.Class)
-		if len(shares) != max(d.Count, 1) {
-			return false
-		}
-		for _, s := range shares {
-			if i, _ := n.find(s); !d.accepts(n.Devices[i]) || s.Units != cmp.Or(d.Share, 1000) {
+		seen[at] = true
+		for i, c := range n.cells() {
+			if c.device == at && c.of(s) > units[i] {
 				return false
 			}
+		}
+		byClass[s.Class] = append(byClass[s.Class], s)
+	}
+	for _, class := range k.classes() {
+		shares, wishes := byClass[class], k.wishes(class)
+		delete(byClass, class)
+		good := func(w *wish, i int) bool {
+			at, _ := n.find(shares[i])
+			want := n.share(at, w)
+			return w.wants(n.Devices[at]) && want.Units == shares[i].Units && maps.Equal(want.Amounts, shares[i].Amounts)
+		}
+		if len(shares) != len(wishes) || assign(wishes, len(shares), good, func(*wish, int, int) int { return 0 }, []int{}) == nil {
+			return false
 		}
 	}
 	if len(byClass) > 0 {

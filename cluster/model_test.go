@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/constraints"
@@ -91,7 +92,7 @@ func (m *model) clone() *model {
 	}
 	for id, h := range m.holds {
 		h := *h
-		h.Resources, h.Devices, h.Ports = h.Resources.Clone(), slices.Clone(h.Devices), slices.Clone(h.Ports)
+		h.Hold = *h.Hold.Clone()
 		c.holds[id] = &h
 	}
 	return c
@@ -106,9 +107,47 @@ func (n *modelNode) capacity() map[string]int64 {
 	for _, d := range n.Devices {
 		if !d.Unhealthy {
 			c[d.Class] += 1000
+			for amount, q := range d.Capacity {
+				c[d.Class+"."+amount] += q
+			}
 		}
 	}
 	return c
+}
+
+// cells is the places of what is free of a node's devices: units of all first, then amounts.
+func (n *modelNode) cells() (cells []cell) {
+	for i := range n.Devices {
+		cells = append(cells, cell{i, ""})
+	}
+	for i, d := range n.Devices {
+		for _, amount := range sorted(d.Capacity) {
+			cells = append(cells, cell{i, amount})
+		}
+	}
+	return cells
+}
+
+// cell is the units of a device, or an amount of it.
+type cell struct {
+	device int
+	amount string
+}
+
+// has returns what a device has of it in all.
+func (c cell) has(d berth.Device) int64 {
+	if c.amount == "" {
+		return 1000
+	}
+	return d.Capacity[c.amount]
+}
+
+// of returns what a share takes of it.
+func (c cell) of(s berth.DeviceShare) int64 {
+	if c.amount == "" {
+		return s.Units
+	}
+	return s.Amounts[c.amount]
 }
 
 // find returns the index of the device that a share is of, and whether it is there and healthy.
@@ -126,18 +165,41 @@ func (n *modelNode) find(s berth.DeviceShare) (index int, healthy bool) {
 	return -1, false
 }
 
-// hasDevices reports whether the kind asks for devices of a class.
-func (k *kind) hasDevices(class string) bool {
-	return slices.ContainsFunc(k.spec.Devices, func(d berth.DeviceRequest) bool { return d.Class == class })
+// ofDevices is what a task of the kind takes of devices, by the resources that they count as.
+func (k *kind) ofDevices() map[string]int64 {
+	out := map[string]int64{}
+	for _, d := range k.spec.Devices {
+		if units := int64(d.Count)*1000 + d.Share; units > 0 {
+			out[d.Class] += units
+		}
+		for amount, q := range d.Amounts {
+			if q > 0 {
+				out[d.Class+"."+amount] += q
+			}
+		}
+	}
+	return out
 }
 
-// stray returns the units that a task has of devices that are gone or unhealthy, by class.
+// stray returns what a task has of devices that are gone or unhealthy, and of amounts that its devices have no more, by the
+// resources that it counts as.
 func (n *modelNode) stray(g *berth.Grant) map[string]int64 {
 	out := map[string]int64{}
-	if g != nil {
-		for _, s := range g.Devices {
-			if _, healthy := n.find(s); !healthy {
-				out[s.Class] += s.Units
+	if g == nil {
+		return out
+	}
+	for _, s := range g.Devices {
+		i, healthy := n.find(s)
+		if !healthy {
+			out[s.Class] += s.Units
+		}
+		for amount, q := range s.Amounts {
+			has := healthy
+			if healthy {
+				_, has = n.Devices[i].Capacity[amount]
+			}
+			if !has {
+				out[s.Class+"."+amount] += q
 			}
 		}
 	}
@@ -146,19 +208,23 @@ func (n *modelNode) stray(g *berth.Grant) map[string]int64 {
 
 // asDevices reports whether a node has a resource as devices.
 func (n *modelNode) asDevices(name string) bool {
-	return slices.ContainsFunc(n.Devices, func(d berth.Device) bool { return d.Class == name })
+	return slices.ContainsFunc(n.Devices, func(d berth.Device) bool {
+		class, amount, ok := strings.Cut(name, ".")
+		if !ok {
+			return d.Class == name
+		}
+		_, has := d.Capacity[amount]
+		return d.Class == class && has
+	})
 }
 
 // needs is what a task of the kind takes of every resource.
 func (k *kind) needs() map[string]int64 {
-	out := map[string]int64{}
+	out := k.ofDevices()
 	for name, q := range k.spec.Request {
 		if q > 0 {
 			out[name] = q
 		}
-	}
-	for _, d := range k.spec.Devices {
-		out[d.Class] = int64(d.Count)*1000 + d.Share
 	}
 	return out
 }
@@ -177,9 +243,9 @@ func (m *model) taken(node string, all bool) map[string]*big.Int {
 	for _, t := range m.tasks {
 		if t.node == node {
 			needs, n := t.needs(), m.nodes[node]
-			for class, q := range n.stray(t.grant) {
-				if !all && t.hasDevices(class) {
-					needs[class] -= min(q, needs[class])
+			for name, q := range n.stray(t.grant) {
+				if asked := t.ofDevices()[name]; !all && asked > 0 {
+					needs[name] -= min(q, asked)
 				}
 			}
 			add(needs)
@@ -189,8 +255,11 @@ func (m *model) taken(node string, all bool) map[string]*big.Int {
 		if h.Node == node && h.Lease == berth.Exclusive {
 			add(h.Resources)
 			for _, s := range h.Devices {
-				if _, healthy := m.nodes[node].find(s); healthy {
+				if i, healthy := m.nodes[node].find(s); healthy {
 					add(map[string]int64{s.Class: s.Units})
+					for amount := range m.nodes[node].Devices[i].Capacity {
+						add(map[string]int64{s.Class + "." + amount: s.Amounts[amount]})
+					}
 				}
 			}
 		}
@@ -218,16 +287,20 @@ func enough(free map[string]*big.Int, name string, q int64) bool {
 }
 
 func (m *model) devices(node string) []int64 {
-	units := make([]int64, len(m.nodes[node].Devices))
-	for i, d := range m.nodes[node].Devices {
-		if !d.Unhealthy {
-			units[i] = 1000
+	n := m.nodes[node]
+	cells := n.cells()
+	free := make([]int64, len(cells))
+	for i, c := range cells {
+		if d := n.Devices[c.device]; !d.Unhealthy {
+			free[i] = c.has(d)
 		}
 	}
 	take := func(shares []berth.DeviceShare, broken bool) {
 		for _, s := range shares {
-			if i, healthy := m.nodes[node].find(s); i >= 0 && (healthy || broken) {
-				units[i] -= s.Units
+			for i, c := range cells {
+				if at, healthy := n.find(s); at == c.device && (healthy || broken) {
+					free[i] -= c.of(s)
+				}
 			}
 		}
 	}
@@ -241,7 +314,7 @@ func (m *model) devices(node string) []int64 {
 			take(h.Devices, false)
 		}
 	}
-	return units
+	return free
 }
 
 func (m *model) overcommitted(node string) bool {
@@ -391,22 +464,21 @@ func (m *model) kept(k *kind, node string) reasons {
 
 // scalars returns which resources a kind finds too little of on a node; where its devices are missing,
 // that is the reason, and not their scalar.
-func (m *model) scalars(k *kind, node string, noDevice reasons) reasons {
+func (m *model) scalars(k *kind, node string) reasons {
 	out, free, n := reasons{}, m.free(node), m.nodes[node]
 	for name, q := range k.needs() {
-		device, said := false, false
-		for _, d := range k.spec.Devices {
-			if d.Class == name {
-				device = true
-				for why := range noDevice {
-					said = said || why.Subject == d.String()
-				}
-			}
+		said, class := false, strings.Split(name, ".")[0]
+		device := k.ofDevices()[name] > 0
+		if device {
+			_, why := k.chooseOf(class, n, m.devices(node))
+			said = len(why) > 0
 		}
 		switch {
 		case enough(free, name, q) || said:
-		case device:
+		case device && class == name:
 			out[berth.Reason{Code: berth.UnitsTaken, Subject: name}] = true
+		case device:
+			out[berth.Reason{Code: berth.Insufficient, Subject: name}] = true
 		case n.asDevices(name): // not a matter of room
 		case n.Capacity[name] < q:
 			out[berth.Reason{Code: berth.TooSmall, Subject: name}] = true
@@ -425,7 +497,7 @@ func (m *model) lacks(k *kind, node string) reasons {
 	}
 	_, why := k.choose(m.nodes[node], m.devices(node), m.freePorts(node))
 	maps.Copy(out, why)
-	maps.Copy(out, m.scalars(k, node, why))
+	maps.Copy(out, m.scalars(k, node))
 	return out
 }
 
@@ -448,11 +520,14 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 	}
 	var grant *berth.Grant
 	if k.grants() {
-		units, ports := make([]int64, len(n.Devices)), map[uint16]bool{}
+		cells := n.cells()
+		units, ports := make([]int64, len(cells)), map[uint16]bool{}
 		for _, id := range ids {
 			for _, s := range m.holds[id].Devices {
-				if i, healthy := n.find(s); healthy {
-					units[i] = min(1000, units[i]+s.Units)
+				for i, c := range cells {
+					if at, healthy := n.find(s); healthy && at == c.device {
+						units[i] += min(c.of(s), c.has(n.Devices[at])-units[i])
+					}
 				}
 			}
 			for _, p := range m.holds[id].Ports {
@@ -471,7 +546,7 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 		default:
 			return nil, nil, berth.NoDevice
 		}
-		for _, s := range grant.Devices {
+		for _, s := range grant.Clone().Devices {
 			for _, id := range ids {
 				h := after.holds[id]
 				for i := range h.Devices {
@@ -479,9 +554,18 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 						part := min(s.Units, h.Devices[i].Units)
 						h.Devices[i].Units -= part
 						s.Units -= part
+						for amount, q := range h.Devices[i].Amounts {
+							part := min(s.Amounts[amount], q)
+							if h.Devices[i].Amounts[amount] -= part; part == q {
+								delete(h.Devices[i].Amounts, amount)
+							}
+							if part > 0 {
+								s.Amounts[amount] -= part
+							}
+						}
 					}
 				}
-				h.Devices = slices.DeleteFunc(h.Devices, func(s berth.DeviceShare) bool { return s.Units == 0 })
+				h.Devices = slices.DeleteFunc(h.Devices, func(s berth.DeviceShare) bool { return s.Units == 0 && len(s.Amounts) == 0 })
 			}
 		}
 		for _, id := range ids {
@@ -558,13 +642,14 @@ func (m *model) take(h *berth.Hold) reasons {
 	if n == nil {
 		return code(berth.UnknownNode)
 	}
-	for _, d := range n.Devices {
-		if _, ok := h.Resources[d.Class]; ok {
+	for name := range h.Resources {
+		if n.asDevices(name) {
 			return code(berth.ByDevice)
 		}
 	}
 	c := modelHold{Hold: *h}
-	c.Resources, c.Devices, c.Ports = h.Resources.Clone(), slices.Clone(h.Devices), slices.Sorted(slices.Values(h.Ports))
+	c.Hold = *h.Clone()
+	slices.Sort(c.Ports)
 	out, free := reasons{}, m.free(h.Node)
 	for name, q := range h.Resources {
 		switch {
@@ -577,16 +662,33 @@ func (m *model) take(h *berth.Hold) reasons {
 	}
 	units, ports, has := m.devices(h.Node), m.freePorts(h.Node), numbers(n.Ports)
 	for _, s := range h.Devices {
-		switch i, healthy := n.find(s); {
-		case i < 0:
+		at, healthy := n.find(s)
+		lacks, taken := at < 0, false
+		for amount := range s.Amounts {
+			if at >= 0 {
+				if _, has := n.Devices[at].Capacity[amount]; !has {
+					lacks = true
+				}
+			}
+		}
+		for i, c := range n.cells() {
+			taken = taken || c.device == at && units[i] < c.of(s)
+		}
+		switch {
+		case lacks:
 			out[berth.Reason{Code: berth.NoDevice}] = true
 		case !healthy:
 			out[berth.Reason{Code: berth.DeviceUnhealthy}] = true
-		case units[i] < s.Units:
+		case taken:
 			out[berth.Reason{Code: berth.DeviceTaken}] = true
 		}
 		if h.Lease == berth.Exclusive && !enough(free, s.Class, s.Units) {
 			out[berth.Reason{Code: berth.UnitsTaken}] = true
+		}
+		for amount, q := range s.Amounts {
+			if h.Lease == berth.Exclusive && !enough(free, s.Class+"."+amount, q) {
+				out[berth.Reason{Code: berth.Insufficient}] = true
+			}
 		}
 	}
 	for _, p := range h.Ports {

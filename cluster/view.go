@@ -75,8 +75,9 @@ func (n NodeView) Capacity() berth.Resources {
 // is negative where the node is overcommitted.
 func (n NodeView) Free() berth.Resources { return resourcesOf(n.names(), n.free()) }
 
-// FreeDevices returns the free units of each device, in the order of [berth.Node].Devices. They are 0 or less for an
-// unhealthy one.
+// FreeDevices returns what is free of the node's devices: the units of each, in the order of [berth.Node].Devices, and behind
+// them, of those that have a capacity of their own, its amounts, device by device, those of one device in the order of their names.
+// It is 0 or less for an unhealthy one.
 func (n NodeView) FreeDevices() []int64 { return slices.Clone(n.state().Devices) }
 
 // Overcommitted reports whether the node's tasks take more than it has, a share of a device that is gone or unhealthy

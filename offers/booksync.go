@@ -221,7 +221,7 @@ func (b *Book) syncStates() error {
 func (b *Book) offeredAt(s *site) *berth.Hold {
 	x := b.sub.x
 	var sum *berth.Hold
-	devices := map[berth.DeviceShare]int{}
+	var devices shareIndex
 	own := slices.DeleteFunc(slices.SortedFunc(maps.Keys(s.offers), byNumber), func(o *offer) bool { return o.sub != b.sub })
 	for _, o := range own {
 		h, ok := x.hold(o)
@@ -239,12 +239,7 @@ func (b *Book) offeredAt(s *site) *berth.Hold {
 			sum.Resources = with(sum.Resources, name, q)
 		}
 		for _, d := range part.Devices {
-			if i, ok := devices[d.Device()]; ok {
-				sum.Devices[i].Units += d.Units
-			} else {
-				devices[d.Device()] = len(sum.Devices)
-				sum.Devices = append(sum.Devices, d)
-			}
+			sum.Devices = devices.add(sum.Devices, d)
 		}
 		sum.Ports = append(sum.Ports, part.Ports...)
 	}
@@ -261,14 +256,12 @@ func (b *Book) leftOf(h *berth.Hold, s *site) berth.Hold {
 			out.Resources[name] = min(q, max(0, view.Free(s.row)[d]))
 		}
 	}
-	k := -1
-	for i, units := range fit.DevicesOf(state.Node.Spec, h.Devices) {
-		if k++; i < 0 {
+	for i, share := range fit.DevicesOf(state.Node.Spec, h.Devices) {
+		if i < 0 {
 			continue
 		}
-		if d := h.Devices[k]; min(units, state.Devices[i]) > 0 {
-			d.Units = min(units, state.Devices[i])
-			out.Devices = append(out.Devices, d)
+		if left := freeShare(state, i, *share); !isEmpty(left) {
+			out.Devices = append(out.Devices, left)
 		}
 	}
 	for _, port := range h.Ports {
@@ -311,14 +304,7 @@ func subtract(rest, offered *berth.Hold) {
 			delete(rest.Resources, name)
 		}
 	}
-	units := map[berth.DeviceShare]int64{}
-	for _, d := range offered.Devices {
-		units[d.Device()] += d.Units
-	}
-	for i := range rest.Devices {
-		rest.Devices[i].Units -= units[rest.Devices[i].Device()]
-	}
-	rest.Devices = slices.DeleteFunc(rest.Devices, func(d berth.DeviceShare) bool { return d.Units <= 0 })
+	rest.Devices = less(rest.Devices, offered.Devices)
 	ports := slices.Sorted(slices.Values(offered.Ports))
 	rest.Ports = slices.DeleteFunc(rest.Ports, func(port uint16) bool {
 		_, theirs := slices.BinarySearch(ports, port)

@@ -67,7 +67,7 @@ type free struct {
 type draft struct {
 	*offer
 	hold    berth.Hold
-	devices map[berth.DeviceShare]int // where in the hold a device is, by its name
+	devices shareIndex // of the hold's devices
 }
 
 // Offer makes one pass: it offers what is free to whoever wants it, node by node in the order of IDs. On
@@ -383,16 +383,7 @@ func (d *draft) grow(w *want, grant *berth.Grant) {
 		return
 	}
 	for _, share := range grant.Devices {
-		name := share.Device()
-		if i, ok := d.devices[name]; ok {
-			d.hold.Devices[i].Units += share.Units
-			continue
-		}
-		if d.devices == nil {
-			d.devices = map[berth.DeviceShare]int{}
-		}
-		d.devices[name] = len(d.hold.Devices)
-		d.hold.Devices = append(d.hold.Devices, share)
+		d.hold.Devices = d.devices.add(d.hold.Devices, share)
 	}
 	d.hold.Ports = append(d.hold.Ports, grant.Ports...)
 }
@@ -482,9 +473,12 @@ func freeOn(v *store.View, row uint32) berth.Hold {
 	state := v.Node(row)
 	node := state.Node.Spec
 	h := berth.Hold{Node: node.ID, Resources: berth.Resources{}}
-	classes := map[string]int64{}
+	classes := map[string]int64{} // what the devices count as
 	for _, d := range node.Devices {
 		classes[d.Class] = 0
+		for amount := range d.Capacity {
+			classes[berth.DeviceResource(d.Class, amount)] = 0
+		}
 	}
 	free := v.Free(row)
 	for d, name := range v.Dims() {
@@ -497,11 +491,21 @@ func freeOn(v *store.View, row uint32) berth.Hold {
 			h.Resources[name] = free[d]
 		}
 	}
-	for i, units := range state.Devices {
-		class := node.Devices[i].Class
-		if units = min(units, classes[class]); units > 0 {
-			classes[class] -= units
-			h.Devices = append(h.Devices, berth.DeviceShare{Class: class, ID: node.DeviceID(i), Units: units})
+	at := len(node.Devices)
+	for i := range node.Devices {
+		d := &node.Devices[i]
+		share := berth.DeviceShare{Class: d.Class, ID: node.DeviceID(i), Units: max(min(state.Devices[i], classes[d.Class]), 0)}
+		classes[d.Class] -= share.Units
+		for amount := range d.Capacity.All() {
+			name := berth.DeviceResource(d.Class, amount)
+			if q := min(state.Devices[at], classes[name]); q > 0 {
+				share.Amounts = with(share.Amounts, amount, q)
+				classes[name] -= q
+			}
+			at++
+		}
+		if share.Units > 0 || len(share.Amounts) > 0 {
+			h.Devices = append(h.Devices, share)
 		}
 	}
 	h.Ports = freePorts(node, state.Ports)

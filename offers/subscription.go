@@ -214,9 +214,7 @@ func (s *Subscription) Offers(ctx context.Context) ([]Offer, error) {
 				continue
 			}
 			offer := Offer{Hold: *hold, Attributes: maps.Clone(o.site.node.Spec.Attributes)}
-			offer.Resources = hold.Resources.Clone()
-			offer.Devices = slices.Clone(hold.Devices)
-			offer.Ports = slices.Clone(hold.Ports)
+			offer.Hold = *hold.Clone()
 			out = append(out, offer)
 		}
 		return nil

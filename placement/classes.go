@@ -54,7 +54,7 @@ type nodeClass struct {
 	members  int          // rows of the class, whether the tree has them or not
 	kind     store.Class  // capacity, taints and devices
 	capacity []int64      // by dimension, as long as there are dimensions with names
-	devices  []int32      // the mirror's number of each device's class
+	devices  []int32      // the mirror's numbers for what is free of devices
 	attrs    []store.Attr // those of low cardinality
 	node     *berth.Node  // any node of the class
 	rated    []int64      // by tier: the terms that all its nodes have alike; nil until asked
@@ -390,9 +390,7 @@ func (x *classIndex) classOf(n *store.Node, cordoned bool) int32 {
 	}
 	c := &nodeClass{tree: tree{pool: x.pool}, kind: n.Class, capacity: make([]int64, x.mirror.dims), node: n.Spec, cordoned: cordoned}
 	copy(c.capacity, n.Capacity())
-	for i := range c.node.Devices {
-		c.devices = append(c.devices, int32(x.mirror.deviceAt[c.node.Devices[i].Class]))
-	}
+	c.devices = x.mirror.numbersOf(c.node)
 	for _, a := range n.Attrs {
 		if slices.Contains(x.low, a.Key) {
 			c.attrs = append(c.attrs, a)

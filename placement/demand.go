@@ -13,6 +13,7 @@ type demand struct {
 	resources int     // how many of wanted.needs are of resources; the others are of devices, in their order
 	request   []int64 // by dimension that the snapshot has a name for
 	devices   []berth.DeviceRequest
+	several   bool // whether a class has more than one request: they are served together or not at all
 	ports     bool
 	possible  bool // whether any node ever had all of it; if none had, the rest may be incomplete
 }
@@ -40,7 +41,8 @@ func (w *wanted) within(amounts []int64) bool {
 // of makes it the demand of a group, in the room of what it was.
 func (d *demand) of(g *berth.Group, m *mirror) {
 	*d = demand{
-		wanted: wanted{needs: d.needs[:0], leastAt: m.dims}, devices: g.Requirements().Devices, ports: g.Requirements().UsesPorts(), possible: true,
+		wanted: wanted{needs: d.needs[:0], leastAt: m.dims}, devices: g.Requirements().Devices, several: g.Requirements().Several,
+		ports: g.Requirements().UsesPorts(), possible: true,
 		request: slices.Grow(d.request[:0], m.dims)[:m.dims],
 	}
 	clear(d.request)
@@ -56,16 +58,34 @@ func (d *demand) of(g *berth.Group, m *mirror) {
 	}
 	d.resources = len(d.needs)
 	for i := range d.devices {
-		r := &d.devices[i]
-		c, ok := m.deviceAt[r.Class]
-		if !ok {
+		d.addDevices(&d.devices[i], m)
+	}
+}
+
+// addDevices adds what a request for devices needs at least: as many whole ones, or one with as much free, whichever it is.
+func (d *demand) addDevices(r *berth.DeviceRequest, m *mirror) {
+	c, ok := m.deviceAt[r.Class]
+	if !ok {
+		d.possible = false
+		return
+	}
+	switch {
+	case r.Count > 0:
+		d.needs = append(d.needs, store.Need{Dim: m.wholeDevices(c), Amount: int64(r.Count)})
+		return
+	case r.Share > 0:
+		d.needs = append(d.needs, store.Need{Dim: m.freestDevice(c), Amount: r.Share})
+		return
+	}
+	for amount, q := range r.Amounts.All() {
+		if q == 0 {
+			continue
+		}
+		if c, ok = m.deviceAt[berth.DeviceResource(r.Class, amount)]; !ok {
 			d.possible = false
 			return
 		}
-		if r.Count > 0 {
-			d.needs = append(d.needs, store.Need{Dim: m.wholeDevices(c), Amount: int64(r.Count)})
-		} else {
-			d.needs = append(d.needs, store.Need{Dim: m.freestDevice(c), Amount: r.Share})
-		}
+		d.needs = append(d.needs, store.Need{Dim: m.freestDevice(c), Amount: q})
+		return
 	}
 }

@@ -364,7 +364,7 @@ func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	if g.Err() == nil && !e.differs(g) {
 		s.begin(g)
 		defer s.end()
-		if !s.byRow && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
+		if !s.byRow && !s.ports && !s.several && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
 			why, partly := e.explainer.explain(s)
 			why.Missing = e.missing(g)
 			if partly {

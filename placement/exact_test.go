@@ -73,6 +73,11 @@ func (h *history) node(id string) berth.Node {
 		for range 1 + r.IntN(4) {
 			n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: models[r.IntN(2)]})
 		}
+		for i := range n.Devices {
+			if r.IntN(3) == 0 {
+				n.Devices[i].Capacity = berth.Resources{"memory": int64(10 + 10*r.IntN(2)), "cores": 7}
+			}
+		}
 	}
 	if r.IntN(3) == 0 {
 		n.Ports = []berth.PortRange{{First: 8000, Last: 8000 + uint16(r.IntN(4))}}
@@ -150,6 +155,13 @@ func (h *history) group() *berth.Group {
 			d.Models = []string{"B"}
 		}
 		spec.Devices = []berth.DeviceRequest{d}
+		pick(3, func() { spec.Devices = append(spec.Devices, h.request()) })
+		pick(6, func() { spec.Devices = append([]berth.DeviceRequest{h.request()}, spec.Devices...) })
+	})
+	pick(10, func() {
+		if spec.Devices == nil {
+			spec.Devices = []berth.DeviceRequest{h.request()}
+		}
 	})
 	pick(10, func() { spec.DynamicPorts = 1 })
 	pick(15, func() { spec.Ports = []berth.PortRange{{First: 8001, Last: 8001}} })
@@ -216,6 +228,26 @@ func (h *history) meets(spec *berth.GroupSpec) {
 		}
 		spec.Rules = append(spec.Rules, rule)
 	}
+}
+
+// request asks for a device in one of the ways that are not the plainest.
+func (h *history) request() berth.DeviceRequest {
+	r := h.rng
+	d := berth.DeviceRequest{Class: "gpu"}
+	switch r.IntN(4) {
+	case 0:
+		d.Count = 1
+	case 1:
+		d.Share = int64(1+r.IntN(4)) * 250
+	case 2:
+		d.Share, d.Amounts = int64(1+r.IntN(3))*100, berth.Resources{"memory": int64(1 + r.IntN(12))}
+	default:
+		d.Amounts = berth.Resources{"memory": int64(r.IntN(12)), "cores": int64(1 + r.IntN(5))}
+	}
+	if r.IntN(3) == 0 {
+		d.Models = []string{"A"}
+	}
+	return d
 }
 
 // ceiling is an even rule of a host's own whose limit falls as the emptiest domain fills, and rises again.

@@ -88,7 +88,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 			x.countSome(berth.NoDevice, request, never.lack)
 			x.countSome(berth.DeviceUnhealthy, request, never.unhealthy)
 			x.countSome(berth.DeviceTaken, request, n)
-		case x.isScalar(s.needs[i].Dim):
+		case x.isScalar(s.needs[i].Dim) && !x.isAmount(s.needs[i].Dim):
 			x.countSome(berth.UnitsTaken, x.mirror.names[s.needs[i].Dim], n)
 		default:
 			x.countSome(berth.TooSmall, x.mirror.names[s.needs[i].Dim], never.lack)
@@ -173,10 +173,21 @@ func (x *explainer) nameScalars() {
 		x.deviceOf = append(x.deviceOf, -1)
 	}
 	for i := range x.search.devices {
-		if dim, ok := x.mirror.view.DimOf(x.search.devices[i].Class); ok {
+		d := &x.search.devices[i]
+		if dim, ok := x.mirror.view.DimOf(d.Class); ok {
 			x.deviceOf[dim] = int32(i)
 		}
+		for amount := range d.Amounts {
+			if dim, ok := x.mirror.view.DimOf(berth.DeviceResource(d.Class, amount)); ok {
+				x.deviceOf[dim] = int32(i)
+			}
+		}
 	}
+}
+
+// isAmount reports whether a scalar of devices is an amount of theirs, and not their units.
+func (x *explainer) isAmount(dim int32) bool {
+	return x.mirror.names[dim] != x.search.devices[x.deviceOf[dim]].Class
 }
 
 // isScalar reports whether a dimension of a resource is the scalar of devices that are asked for.

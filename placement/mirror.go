@@ -22,15 +22,15 @@ type mirror struct {
 	names         []string        // of the dimensions that have one
 	dims          int             // how many those are
 	width         int             // and the others: the least part free, then two for each device class
-	deviceClasses []string
-	deviceAt      map[string]int // the index of each device class
+	deviceClasses []string        // and the amounts of devices, as resources are named
+	deviceAt      map[string]int  // the index of each device class
 
 	free      []int64    // row x width: what is free; the dimensions without a name are right where the row has a class
 	rows      []rowState // by row
 	ranks     []uint32   // by row: its index in order; the view's own
 	ties      []uint32   // by row: its index in the order of nodes that are equally good, which rows have copies of
 	shuffle   *shuffle   // that order, if it is not that of IDs
-	devices   [][]int64  // by row: the free units of each device; nil if no node has devices
+	devices   [][]int64  // by row: what is free of its devices; nil if no node has any
 	ports     [][]uint16 // by row: the ports in use, ascending; nil if no node has any
 	described uint64     // how often a node came, went or was described anew
 	visit     uint32     // the number of the present pass over rows, see firstVisit
@@ -192,6 +192,20 @@ func (m *mirror) resourcesOf(row uint32) []int64 { return m.amountsOf(row)[:m.di
 func (m *mirror) freestDevice(class int) int32 { return int32(m.dims + 1 + 2*class) }
 func (m *mirror) wholeDevices(class int) int32 { return int32(m.dims + 2 + 2*class) }
 
+// numbersOf returns for what is free of a node's devices, one after the other, the numbers of the classes: each amount is one.
+func (m *mirror) numbersOf(n *berth.Node) []int32 {
+	var numbers []int32
+	for i := range n.Devices {
+		numbers = append(numbers, int32(m.deviceAt[n.Devices[i].Class]))
+	}
+	for i := range n.Devices {
+		for amount := range n.Devices[i].Capacity.All() {
+			numbers = append(numbers, int32(m.deviceAt[berth.DeviceResource(n.Devices[i].Class, amount)]))
+		}
+	}
+	return numbers
+}
+
 func (m *mirror) devicesOf(row uint32) []int64 {
 	if m.devices == nil {
 		return nil
@@ -283,7 +297,8 @@ func (m *mirror) dimOf(name string) int {
 // derive sets the dimensions that follow from others, for a row of a class. The least part free is that of the resource
 // the node is shortest of: without it, a block in which one node has the cores and another the memory looks as if it
 // had room for both. Of each device class there are the most units free of one device, and how many devices are whole,
-// which make devices amounts like others; which model, and which device, is seen at the node.
+// which make devices amounts like others; which model, and which device, is seen at the node. Of an amount of devices there is
+// the most free of one.
 func (m *mirror) derive(row uint32, c *nodeClass) {
 	free := m.amountsOf(row)
 	least := int64(Resolution)
@@ -321,8 +336,11 @@ func (m *mirror) take(row uint32, request []int64, g *berth.Grant, sign int64) {
 	}
 	if len(g.Devices) > 0 { // lists are replaced and not written, for they may be those of the view
 		units := slices.Clone(m.devicesOf(row))
-		for i, share := range fit.DevicesOf(m.rows[row].node.Spec, g.Devices) {
-			units[i] -= sign * share
+		node := m.rows[row].node.Spec
+		for i, share := range fit.DevicesOf(node, g.Devices) {
+			for cell, q := range fit.Cells(node, i, share) {
+				units[cell] -= sign * q
+			}
 		}
 		m.setDevices(row, units)
 	}

@@ -100,6 +100,9 @@ func (k *rankings) keyOf(s *search) []byte {
 		d := &s.devices[i]
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
 		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
+		for amount, q := range d.Amounts.All() {
+			key = fmt.Appendf(key, " %q %d", amount, q)
+		}
 	}
 	rules := s.group.Requirements().Eligibility
 	key = append(key, rules...)

@@ -303,12 +303,25 @@ func (s *search) usable(row uint32) bool {
 			return false
 		}
 	}
-	for i := range s.devices { // without models the amounts say it all
-		if d := &s.devices[i]; len(d.Models) > 0 && !fit.Serves(n.Spec, d, s.mirror.devicesOf(row)) {
+	return s.servesDevices(row) && (!s.ports || fit.HasPorts(s.group.Requirements(), n.Spec, s.mirror.portsOf(row)))
+}
+
+// servesDevices says of a row that has the amounts whether its devices serve the group.
+func (s *search) servesDevices(row uint32) bool {
+	if len(s.devices) == 0 {
+		return true
+	}
+	node, free := s.mirror.rows[row].node.Spec, s.mirror.devicesOf(row)
+	if s.several {
+		return fit.ServesAll(node, s.group, free)
+	}
+	for i := range s.devices { // without models, and amounts beside units, what is free of the row says it all
+		d := &s.devices[i]
+		if (len(d.Models) > 0 || len(free) > len(node.Devices)) && !fit.Serves(node, d, free) {
 			return false
 		}
 	}
-	return !s.ports || fit.HasPorts(s.group.Requirements(), n.Spec, s.mirror.portsOf(row))
+	return true
 }
 
 // eligible reports whether the group may use a row, room and domains aside.

@@ -562,9 +562,9 @@ func (h *history) sane() {
 				free[name] -= q
 			}
 			node := n.Node()
-			for i, units := range fit.DevicesOf(&node, shares) {
+			for i, share := range fit.DevicesOf(&node, shares) {
 				if i >= 0 {
-					devices[i] -= units
+					devices[i] -= share.Units
 				}
 			}
 			for _, p := range taken {
@@ -585,9 +585,9 @@ func (h *history) sane() {
 				grant = &berth.Grant{}
 			}
 			cost, node := t.Group.Cost(), n.Node()
-			for i, units := range fit.DevicesOf(&node, grant.Devices) {
+			for i, share := range fit.DevicesOf(&node, grant.Devices) {
 				if i < 0 { // what the node does not have is not taken of it
-					cost["gpu"] -= units
+					cost["gpu"] -= share.Units
 				}
 			}
 			take(t.ID, cost, grant.Devices, grant.Ports)
@@ -627,9 +627,9 @@ func (h *history) sane() {
 				continue
 			}
 			cost, node := hold.Resources.Clone(), n.Node()
-			for i, units := range fit.DevicesOf(&node, hold.Devices) {
+			for i, share := range fit.DevicesOf(&node, hold.Devices) {
 				if i >= 0 {
-					cost["gpu"] += units
+					cost["gpu"] += share.Units
 				}
 			}
 			take(hold.ID, cost, hold.Devices, hold.Ports)

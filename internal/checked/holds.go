@@ -3,6 +3,7 @@ package checked
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -29,8 +30,18 @@ func (f *Fork) holdable(h *berth.Hold) berth.Reason {
 		if _, ok := h.Resources[d.Class]; ok {
 			return berth.Reason{Code: berth.ByDevice, Subject: d.Class}
 		}
+		for amount := range d.Capacity.All() {
+			if name := berth.DeviceResource(d.Class, amount); hasResource(h, name) {
+				return berth.Reason{Code: berth.ByDevice, Subject: name}
+			}
+		}
 	}
 	return berth.Reason{}
+}
+
+func hasResource(h *berth.Hold, name string) bool {
+	_, ok := h.Resources[name]
+	return ok
 }
 
 // take makes a hold.
@@ -87,16 +98,14 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 			return nil, why
 		}
 	}
-	k := -1
-	for i, units := range fit.DevicesOf(n.Node.Spec, c.Devices) {
-		k++
-		why := berth.Reason{Subject: c.Devices[k].Class + "/" + c.Devices[k].ID}
+	for i, share := range fit.DevicesOf(n.Node.Spec, c.Devices) {
+		why := berth.Reason{Subject: share.Class + "/" + share.ID}
 		switch {
-		case i < 0:
+		case i < 0 || !hasAmounts(&n.Node.Spec.Devices[i], share):
 			why.Code = berth.NoDevice
 		case n.Node.Spec.Devices[i].Unhealthy:
 			why.Code = berth.DeviceUnhealthy
-		case devices[i] < units:
+		case !fit.IsFree(n.Node.Spec, i, share, devices):
 			why.Code = berth.DeviceTaken
 		default:
 			continue
@@ -111,10 +120,29 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 	extra := f.holdExtra(c, n.Node, fit.Finder(n.Node.Spec, len(c.Devices)))
 	for _, need := range extra.Needs { // of classes of devices too: an adopted task may have units of no device in particular
 		if f.s.FreeOf(row, need.Dim)+back[need.Dim] < need.Amount {
-			return nil, berth.Reason{Code: berth.UnitsTaken, Subject: f.s.Dims()[need.Dim]}
+			name := f.s.Dims()[need.Dim]
+			return nil, fit.UnitsLack(name, classOf(name, c.Devices), 0).Reason
 		}
 	}
 	return extra, berth.Reason{}
+}
+
+// classOf returns the class of the shares that a resource counts, if it counts their units; else it is an amount of theirs.
+func classOf(resource string, shares []berth.DeviceShare) string {
+	if slices.ContainsFunc(shares, func(s berth.DeviceShare) bool { return s.Class == resource }) {
+		return resource
+	}
+	return ""
+}
+
+// hasAmounts reports whether a device has, of whatever size, the amounts that a share is of.
+func hasAmounts(dev *berth.Device, s *berth.DeviceShare) bool {
+	for amount := range s.Amounts {
+		if _, ok := dev.Capacity[amount]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // shortOf says why a node cannot give so much of a resource, once what comes back of it is free too.
@@ -138,9 +166,21 @@ func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find fit.FindDevice) *sto
 	}
 	there := berth.Hold{Resources: h.Resources}
 	for k := range h.Devices {
-		if i := find(&h.Devices[k]); i >= 0 && !n.Spec.Devices[i].Unhealthy {
-			there.Devices = append(there.Devices, h.Devices[k])
-			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: h.Devices[k].Units})
+		i := find(&h.Devices[k])
+		if i < 0 || n.Spec.Devices[i].Unhealthy {
+			continue
+		}
+		share := h.Devices[k]
+		if !hasAmounts(&n.Spec.Devices[i], &share) {
+			share.Amounts = share.Amounts.Clone()
+			maps.DeleteFunc(share.Amounts, func(amount string, _ int64) bool {
+				_, ok := n.Spec.Devices[i].Capacity[amount]
+				return !ok
+			})
+		}
+		there.Devices = append(there.Devices, share)
+		for cell, q := range fit.Cells(n.Spec, i, &share) {
+			x.Devices = append(x.Devices, store.DeviceShare{Index: cell, Units: q})
 		}
 	}
 	for name, q := range there.Cost() {
@@ -192,7 +232,7 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 		}
 	}
 	for _, need := range sh.group.Requirements().Needs {
-		if sh.group.Requirements().DeviceOf(need.Name) >= 0 {
+		if need.Class != "" {
 			continue // drawn as devices
 		}
 		rest := need.Amount
@@ -216,13 +256,15 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 // drawParts finds the devices and ports that a task takes from holds.
 func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant) (*berth.Grant, berth.Reason) {
 	node := f.s.Node(row).Node.Spec
-	devices := make([]int64, len(node.Devices))
+	all := fit.All(node)
+	devices := make([]int64, len(all))
 	var ports []uint16
 	find := fit.Finder(node, len(holds))
 	for _, d := range holds {
 		for k := range d.hold.Devices {
-			if i := find(&d.hold.Devices[k]); i >= 0 {
-				devices[i] = min(devices[i]+d.hold.Devices[k].Units, berth.DeviceUnits) // optimistic holds can share a device
+			share := &d.hold.Devices[k]
+			for cell, q := range fit.Cells(node, find(share), share) {
+				devices[cell] += min(q, all[cell]-devices[cell]) // optimistic holds can share a device
 			}
 		}
 		ports = append(ports, d.hold.Ports...)
@@ -236,9 +278,9 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	default:
 		return nil, why
 	}
-	units := make(map[berth.DeviceShare]int64, len(grant.Devices)) // still to be drawn, by the device's name
-	for _, d := range grant.Devices {
-		units[d.Device()] = d.Units
+	left := make(map[berth.DeviceName]berth.DeviceShare, len(grant.Devices)) // still to be drawn
+	for _, d := range grant.Clone().Devices {
+		left[d.Device()] = d
 	}
 	granted := slices.Sorted(slices.Values(grant.Ports))
 	isGranted := func(p uint16) bool {
@@ -248,20 +290,41 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	for i := range holds {
 		d := &holds[i]
 		for j, share := range d.hold.Devices {
-			name := share.Device()
-			if part := min(units[name], share.Units); part > 0 {
+			rest, ok := left[share.Device()]
+			if !ok {
+				continue
+			}
+			if part := min(rest.Units, share.Units); part > 0 {
 				d.left().Devices[j].Units -= part
-				units[name] -= part
+				rest.Units -= part
+				left[share.Device()] = rest
+			}
+			for amount, q := range share.Amounts {
+				if part := min(rest.Amounts[amount], q); part > 0 {
+					d.left().Devices[j].Amounts[amount] -= part
+					rest.Amounts[amount] -= part
+				}
 			}
 		}
 		if slices.ContainsFunc(d.hold.Ports, isGranted) {
 			d.left().Ports = slices.DeleteFunc(d.left().Ports, isGranted)
 		}
 		if d.rest != nil {
-			d.rest.Devices = slices.DeleteFunc(d.rest.Devices, func(s berth.DeviceShare) bool { return s.Units == 0 })
+			d.rest.Devices = withoutEmpty(d.rest.Devices)
 		}
 	}
 	return grant, berth.Reason{}
+}
+
+// withoutEmpty returns shares without what nothing is left of. It is free to write to them.
+func withoutEmpty(shares []berth.DeviceShare) []berth.DeviceShare {
+	for i := range shares {
+		s := &shares[i]
+		if maps.DeleteFunc(s.Amounts, func(_ string, q int64) bool { return q == 0 }); len(s.Amounts) == 0 {
+			s.Amounts = nil
+		}
+	}
+	return slices.DeleteFunc(shares, func(s berth.DeviceShare) bool { return s.Units == 0 && len(s.Amounts) == 0 })
 }
 
 func nothingIn(h *berth.Hold) bool {
@@ -303,9 +366,11 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 	if grant == nil {
 		return true
 	}
-	for i, units := range fit.DevicesOf(n.Node.Spec, grant.Devices) {
-		if left := devices[i]; left < units && left-n.Devices[i] < units {
-			return false
+	for k := range grant.Devices {
+		for cell, q := range fit.Cells(n.Node.Spec, find(&grant.Devices[k]), &grant.Devices[k]) {
+			if left := devices[cell]; left < q && left-n.Devices[cell] < q {
+				return false
+			}
 		}
 	}
 	for _, p := range grant.Ports {

@@ -1,6 +1,7 @@
 package checked
 
 import (
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -9,7 +10,7 @@ import (
 )
 
 // grant is Choose on a node of the fork, or, where the caller wants a particular grant, its check. It
-// changes nothing, and returns a grant that is the fork's to keep. devices are the free units to choose from.
+// changes nothing, and returns a grant that is the fork's to keep. devices are what is free of them to choose from.
 func (f *Fork) grant(g *berth.Group, row uint32, want *berth.Grant, devices []int64, ports fit.PortRoom) (*berth.Grant, berth.Reason) {
 	n := f.s.Node(row).Node.Spec
 	if want != nil {
@@ -51,30 +52,53 @@ func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node, find
 		return x
 	}
 	x.Devices = make([]store.DeviceShare, 0, len(grant.Devices))
-	var stray map[string]int64 // by class
+	var away berth.Resources // units and amounts, by the resources that they count as
 	if find == nil {
 		find = fit.Finder(n.Spec, len(grant.Devices))
 	}
 	for k := range grant.Devices {
-		i, units := find(&grant.Devices[k]), grant.Devices[k].Units
-		if i >= 0 {
-			x.Devices = append(x.Devices, store.DeviceShare{Index: i, Units: units})
+		s := &grant.Devices[k]
+		i := find(s)
+		for cell, q := range fit.Cells(n.Spec, i, s) {
+			x.Devices = append(x.Devices, store.DeviceShare{Index: cell, Units: q})
 		}
-		if i < 0 || n.Spec.Devices[i].Unhealthy {
-			if stray == nil {
-				stray = map[string]int64{}
+		gone := i < 0 || n.Spec.Devices[i].Unhealthy
+		if gone {
+			away = plus(away, s.Class, s.Units)
+			x.Stray += s.Units
+		}
+		for amount, q := range s.Amounts {
+			if _, has := amountsOf(n.Spec, i)[amount]; gone || !has {
+				away = plus(away, berth.DeviceResource(s.Class, amount), q)
+				x.Stray++
 			}
-			stray[grant.Devices[k].Class] += units
-			x.Stray += units
 		}
 	}
-	for class, units := range stray {
-		i := g.Requirements().DeviceOf(class)
-		if d, ok := f.s.DimOf(class); ok && i >= 0 {
-			x.Spare = append(x.Spare, store.Need{Dim: d, Amount: min(units, g.Requirements().Devices[i].Units())})
+	for name, q := range away.All() {
+		if d, ok := f.s.DimOf(name); ok {
+			if q = min(q, fit.OfDevices(g, name)); q > 0 {
+				x.Spare = append(x.Spare, store.Need{Dim: d, Amount: q})
+			}
 		}
 	}
 	return x
+}
+
+// amountsOf returns what the device at an index has in amounts.
+func amountsOf(n *berth.Node, index int) berth.Resources {
+	if index < 0 {
+		return nil
+	}
+	return n.Devices[index].Capacity
+}
+
+// plus adds to a sum, which stays at the largest int64 if it would overflow.
+func plus(sum berth.Resources, name string, q int64) berth.Resources {
+	if sum == nil {
+		sum = berth.Resources{}
+	}
+	sum[name] = min(sum[name], math.MaxInt64-q) + q
+	return sum
 }
 
 // redescribed returns what a task or a hold takes on a node with another description.

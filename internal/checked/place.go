@@ -74,10 +74,9 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 // stillFree returns the first device or port of a grant that is not free on a node.
 func (f *Fork) stillFree(g *berth.Grant, row uint32) berth.Reason {
 	n := f.s.Node(row)
-	k := -1
-	for i, units := range fit.DevicesOf(n.Node.Spec, g.Devices) {
-		if k++; i < 0 || n.Devices[i] < units {
-			return berth.Reason{Code: berth.DeviceTaken, Subject: g.Devices[k].String()}
+	for i, share := range fit.DevicesOf(n.Node.Spec, g.Devices) {
+		if i < 0 || !fit.IsFree(n.Node.Spec, i, share, n.Devices) {
+			return berth.Reason{Code: berth.DeviceTaken, Subject: share.String()}
 		}
 	}
 	for _, p := range g.Ports {
@@ -140,20 +139,26 @@ func (f *Fork) enough(sh *shape, row uint32) bool {
 func (f *Fork) short(sh *shape, row uint32) berth.Reason {
 	n := f.s.Node(row)
 	r := sh.group.Requirements()
+	var has fit.Stocks
 	for _, need := range sh.needs {
 		if f.s.FreeOf(row, need.Dim) >= need.Amount {
 			continue
 		}
 		name := f.s.Dims()[need.Dim]
-		switch i := r.DeviceOf(name); {
-		case i < 0:
+		switch class, ok := r.ClassOf(name); {
+		case !ok:
 			return f.shortOf(row, name, need.Amount, nil)
-		case fit.Serves(n.Node.Spec, &r.Devices[i], n.Devices):
-			return berth.Reason{Code: berth.UnitsTaken, Subject: name}
+		case has == nil:
+			has = fit.StocksOf(r, n.Node.Spec, n.Devices, false)
+			fallthrough
+		default:
+			if from, to := r.RequestsOf(class); has.Serve(r, from, to, n.Node.Spec, n.Devices) {
+				return fit.UnitsLack(name, class, 0).Reason
+			}
 		}
 	}
 	for _, name := range sh.missing {
-		if r.DeviceOf(name) < 0 {
+		if _, ok := r.ClassOf(name); !ok {
 			return berth.Reason{Code: berth.TooSmall, Subject: name}
 		}
 	}
@@ -198,6 +203,13 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 			}
 		}
 	}
+	if ok && grant != nil && t.Group.Err() == nil {
+		for name, q := range adopted(t.Group, grant) {
+			if most := f.mostTaken(row, name); most > math.MaxInt64-q {
+				errs = append(errs, fmt.Errorf("task %q: node %q: resource %q: %d + %d: %w", t.ID, node, name, most, q, berth.ErrOverflow))
+			}
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -208,82 +220,6 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node, nil)
 	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra})
 	return nil
-}
-
-// taken returns how much of a resource the tasks and holds on a node take, what they take of devices that are away
-// included, as far as it matters if so much more is to be taken. An adoption lets it exceed no int64, Place and Take take no more
-// than is free, and no description that UpdateNodes accepts brings back what does not fit. So no free amount wraps.
-func (f *Fork) taken(row uint32, name string, more int64) int64 {
-	d, ok := f.s.DimOf(name)
-	if !ok {
-		return 0
-	}
-	n := f.s.Node(row).Node
-	taken := n.CapacityOf(d) - f.s.FreeOf(row, d)
-	if more < farBelow && taken < farBelow-more {
-		return taken
-	}
-	if away := f.away(row, n.Spec, name); taken <= math.MaxInt64-away {
-		return taken + away
-	}
-	return math.MaxInt64
-}
-
-// farBelow is so much less than the most there is that no devices can be missing from it: each is a [berth.DeviceUnits] of
-// the difference, and an entry of a list in memory.
-const farBelow = math.MaxInt64 / 2
-
-// away returns what of a class the tasks and holds on a node would take besides if its devices were all there and healthy,
-// given how the node is described.
-func (f *Fork) away(row uint32, n *berth.Node, class string) int64 {
-	find := fit.Finder(n, len(n.Devices))
-	units := func(shares []berth.DeviceShare) (sum int64) {
-		for k := range shares {
-			if shares[k].Class == class {
-				if i := find(&shares[k]); i < 0 || n.Devices[i].Unhealthy {
-					sum += shares[k].Units
-				}
-			}
-		}
-		return sum
-	}
-	var away int64
-	for _, r := range f.s.On(row) {
-		switch x := r.Extra; {
-		case x == nil:
-		case x.Hold != nil && x.Hold.Lease != berth.Optimistic:
-			away += units(x.Hold.Devices)
-		case x.Grant != nil:
-			requests := f.s.Group(r.Group).Spec.Requirements()
-			if i := requests.DeviceOf(class); i >= 0 {
-				away += min(units(x.Grant.Devices), requests.Devices[i].Units())
-			}
-		}
-	}
-	return away
-}
-
-// wraps reports of which class of its devices a node would have so much taken that it does not fit in an int64, if it were
-// described as n.
-func (f *Fork) wraps(row uint32, n *berth.Node) (string, bool) {
-	was := f.s.Node(row).Node
-	last := ""
-	for i := range n.Devices {
-		class := n.Devices[i].Class
-		if class == last {
-			continue // said before: devices of a class mostly stand together
-		}
-		last = class
-		d, ok := f.s.DimOf(class)
-		if !ok {
-			continue
-		}
-		taken := was.CapacityOf(d) - f.s.FreeOf(row, d)
-		if taken >= farBelow && f.away(row, was.Spec, class)-f.away(row, n, class) > math.MaxInt64-taken {
-			return class, true
-		}
-	}
-	return "", false
 }
 
 // Mark changes the state of a task, and when it expires if it is [berth.Assumed]; the zero time is never. Deadlines

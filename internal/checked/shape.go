@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -87,18 +88,24 @@ func (f *Fork) compileNode(n *berth.Node) *store.Node { return f.compileOwn(n.Cl
 // compileOwn is compileNode of a node that is the store's to keep.
 func (f *Fork) compileOwn(n *berth.Node) *store.Node {
 	capacity := n.Capacity
-	devices := make([]int64, len(n.Devices))
+	devices, at := fit.All(n), len(n.Devices)
 	var classes map[string]bool
 	if len(n.Devices) > 0 {
 		capacity, classes = capacity.Clone(), make(map[string]bool)
 	}
 	for i, d := range n.Devices {
-		if classes[d.Class] = true; d.Unhealthy {
-			capacity[d.Class] += 0 // the class is known, though nobody gets of it
-			continue
+		if d.Unhealthy { // the class is known, though nobody gets of it
+			devices[i] = 0
+			clear(devices[at : at+len(d.Capacity)])
 		}
-		capacity[d.Class] += berth.DeviceUnits
-		devices[i] = berth.DeviceUnits
+		classes[d.Class] = true
+		capacity[d.Class] += devices[i]
+		for amount := range d.Capacity.All() {
+			name := berth.DeviceResource(d.Class, amount)
+			classes[name] = true
+			capacity[name] += devices[at]
+			at++
+		}
 	}
 	out := &store.Node{ID: n.ID, Spec: n, Devices: devices}
 	for name, q := range capacity.All() {
@@ -146,6 +153,9 @@ func classText(n *berth.Node) string {
 	}
 	for _, d := range n.Devices {
 		fmt.Fprintf(&b, " device %q %q %t", d.Class, d.Model, d.Unhealthy)
+		for amount, q := range d.Capacity.All() {
+			fmt.Fprintf(&b, " of %q:%d", amount, q)
+		}
 	}
 	return b.String()
 }

@@ -216,8 +216,8 @@ func (d *Decoder) Node() berth.Node {
 		Taints: list(d, 3, func(d *Decoder) berth.Taint {
 			return berth.Taint{Key: d.String(), Value: d.String(), Effect: berth.Effect(d.UintTo(math.MaxUint8, "effect"))}
 		}),
-		Devices: list(d, 4, func(d *Decoder) berth.Device {
-			return berth.Device{Class: d.String(), Model: d.String(), ID: d.String(), Unhealthy: d.Bool()}
+		Devices: list(d, 5, func(d *Decoder) berth.Device {
+			return berth.Device{Class: d.String(), Model: d.String(), ID: d.String(), Capacity: d.Resources(), Unhealthy: d.Bool()}
 		}),
 		Ports:         d.ranges(),
 		Unschedulable: d.Bool(),
@@ -345,13 +345,11 @@ func (d *Decoder) newGroup() *berth.Group {
 func (d *Decoder) spec() *berth.Group {
 	name := d.String()
 	s := berth.GroupSpec{
-		Role:     berth.Role(d.String()),
-		Labels:   sorted(d, 2, (*Decoder).String),
-		Priority: d.IntOf(),
-		Request:  d.Resources(),
-		Devices: list(d, 4, func(d *Decoder) berth.DeviceRequest {
-			return berth.DeviceRequest{Class: d.String(), Count: d.IntOf(), Share: d.Int(), Models: d.Strings()}
-		}),
+		Role:         berth.Role(d.String()),
+		Labels:       sorted(d, 2, (*Decoder).String),
+		Priority:     d.IntOf(),
+		Request:      d.Resources(),
+		Devices:      list(d, 6, (*Decoder).request),
 		Ports:        d.ranges(),
 		DynamicPorts: d.IntOf(),
 		Rules:        list(d, 1, (*Decoder).rule),
@@ -365,6 +363,15 @@ func (d *Decoder) spec() *berth.Group {
 		return nil
 	}
 	return berth.NewGroup(name, s)
+}
+
+func (d *Decoder) request() berth.DeviceRequest {
+	return berth.DeviceRequest{
+		Class: d.String(), Count: d.IntOf(), Share: d.Int(), Amounts: d.Resources(), Models: d.Strings(),
+		Prefer: list(d, 2, func(d *Decoder) berth.ModelPreference {
+			return berth.ModelPreference{Weight: d.Int(), Model: d.String()}
+		}),
+	}
 }
 
 func (d *Decoder) rule() berth.Constraint {
@@ -393,8 +400,8 @@ func (d *Decoder) Grant() *berth.Grant {
 }
 
 func (d *Decoder) shares() []berth.DeviceShare {
-	return list(d, 3, func(d *Decoder) berth.DeviceShare {
-		return berth.DeviceShare{Class: d.String(), ID: d.String(), Units: d.Int()}
+	return list(d, 4, func(d *Decoder) berth.DeviceShare {
+		return berth.DeviceShare{Class: d.String(), ID: d.String(), Units: d.Int(), Amounts: d.Resources()}
 	})
 }
 

@@ -118,6 +118,7 @@ func (e *Encoder) Node(n *berth.Node) {
 		e.String(d.Class)
 		e.String(d.Model)
 		e.String(d.ID)
+		e.Resources(d.Capacity)
 		e.Bool(d.Unhealthy)
 	}
 	e.ranges(n.Ports)
@@ -252,7 +253,13 @@ func (e *Encoder) spec(g *berth.Group) {
 		e.String(d.Class)
 		e.Int(int64(d.Count))
 		e.Int(d.Share)
+		e.Resources(d.Amounts)
 		e.Strings(d.Models)
+		e.Len(len(d.Prefer))
+		for _, p := range d.Prefer {
+			e.Int(p.Weight)
+			e.String(p.Model)
+		}
 	}
 	e.ranges(s.Ports)
 	e.Int(int64(s.DynamicPorts))
@@ -303,6 +310,7 @@ func (e *Encoder) shares(shares []berth.DeviceShare) {
 		e.String(shares[i].Class)
 		e.String(shares[i].ID)
 		e.Int(shares[i].Units)
+		e.Resources(shares[i].Amounts)
 	}
 }
 

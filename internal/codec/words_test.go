@@ -120,7 +120,7 @@ func TestSpecIsWhole(t *testing.T) {
 		"Labels":       {Labels: map[string]string{"app": "web", "version": ""}},
 		"Priority":     {Priority: -3},
 		"Request":      {Request: berth.Resources{"cpu": 1, "memory": 0}},
-		"Devices":      {Devices: []berth.DeviceRequest{{Class: "gpu", Count: 2, Models: []string{"T4", "A100"}}, {Class: "fpga", Share: 3}}},
+		"Devices":      {Devices: []berth.DeviceRequest{{Class: "gpu", Count: 2, Models: []string{"T4", "A100"}}, {Class: "fpga", Share: 3, Amounts: berth.Resources{"m": 0, "cells": 7}, Prefer: []berth.ModelPreference{{Weight: -2, Model: "x"}, {Weight: 1}}}}},
 		"Ports":        {Ports: []berth.PortRange{{First: 80, Last: 81}}},
 		"DynamicPorts": {DynamicPorts: 2},
 		"Rules":        {Rules: []berth.Constraint{constraints.Unique("zone"), constraints.Match("a", "x.*")}},
@@ -146,7 +146,7 @@ func TestSpecIsWhole(t *testing.T) {
 		assert.Equal(t, bytes, encode(t, e, again))
 	}
 	request := reflect.TypeFor[berth.DeviceRequest]()
-	assert.Equal(t, 4, request.NumField(), "a field of a request for devices is to be written, and to be in the sample")
+	assert.Equal(t, 6, request.NumField(), "a field of a request for devices is to be written, and to be in the sample")
 }
 
 func encode(t *testing.T, e *codec.Encoder, g *berth.Group) []byte {

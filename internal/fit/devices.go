@@ -1,18 +1,20 @@
 package fit
 
 import (
-	"fmt"
-	"iter"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/berth-sched/berth"
 )
 
-// Choose returns the devices and ports that a task of the group would get on n, given the free units of each device
-// of n.Devices and the ports in use, ascending: for a share the device with the least free units that suffice, for
-// whole devices the first ones in the list, for dynamic ports the lowest numbers. Unhealthy devices are passed over. It
+// What is free of a node's devices is in one list: the units of each device in the order of [berth.Node].Devices, and behind
+// them the amounts of those that have a capacity of their own, device by device, those of one device by name.
+
+// Choose returns the devices and ports that a task of the group would get on n, given what is free of its devices, in the
+// order of cluster.NodeView.FreeDevices, and the ports in use, ascending. Each request in turn gets the best devices that leave the others
+// enough. Those of preferred models are better; for a share then those of which the least is free, units first and then
+// the amounts that are asked for, by name; among equals the first ones in the list. For dynamic ports it is the lowest numbers. Unhealthy
+// devices are passed over. It
 // returns nil and no reason for a group that asks for neither, and a reason if there is not enough.
 func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*berth.Grant, berth.Reason) {
 	if err := g.Err(); err != nil {
@@ -32,9 +34,9 @@ func ChooseIn(g *berth.Group, n *berth.Node, devices []int64, ports PortRoom) (*
 	r := g.Requirements()
 	out := new(berth.Grant)
 	if len(r.Devices) > 0 {
-		shares, missing := chooseDevices(r, n, devices)
-		if missing >= 0 {
-			return nil, DeviceReason(&r.Devices[missing], n)
+		shares, ok := chooseDevices(r, n, devices)
+		if !ok {
+			return nil, devicesReason(r, n, devices)
 		}
 		out.Devices = shares
 	}
@@ -48,6 +50,14 @@ func ChooseIn(g *berth.Group, n *berth.Node, devices []int64, ports PortRoom) (*
 	return out, berth.Reason{}
 }
 
+// chooseDevices returns the devices that serve the requests, given what is free.
+func chooseDevices(r *berth.Requirements, n *berth.Node, free []int64) (shares []berth.DeviceShare, ok bool) {
+	if r.Choosy {
+		return chooseBest(r, n, free)
+	}
+	return chooseFirst(r, n, free)
+}
+
 // choice is what was found for one request for devices.
 type choice struct {
 	seen   int                 // devices of the class so far
@@ -56,9 +66,9 @@ type choice struct {
 	bestAt int                 // its place among those of its class
 }
 
-// chooseDevices returns the devices that serve the requests from the free units, or the index of a request that cannot be
-// served; else that is -1. It looks at each device once, however many classes there are.
-func chooseDevices(r *berth.Requirements, n *berth.Node, free []int64) (shares []berth.DeviceShare, missing int) {
+// chooseFirst is chooseDevices where no class has two requests, and no device is better than another for its model or its
+// amounts. It looks at each device once, however many classes there are.
+func chooseFirst(r *berth.Requirements, n *berth.Node, free []int64) (shares []berth.DeviceShare, ok bool) {
 	var few [2]choice
 	choices := few[:]
 	if len(r.Devices) > len(few) {
@@ -68,22 +78,24 @@ func chooseDevices(r *berth.Requirements, n *berth.Node, free []int64) (shares [
 	for j := range choices {
 		choices[j].best = -1
 	}
-	for i := range n.Devices {
+	for i, amounts := 0, len(n.Devices); i < len(n.Devices); i++ {
 		dev := &n.Devices[i]
-		j := r.DeviceOf(dev.Class)
-		if j < 0 {
+		at := amounts
+		amounts += len(dev.Capacity)
+		j, to := r.RequestsOf(dev.Class)
+		if j == to {
 			continue
 		}
 		c, d := &choices[j], &r.Devices[j]
 		place := c.seen
 		c.seen++
 		switch {
-		case i >= len(free) || !accepts(d, dev):
+		case i >= len(free) || !accepts(d, dev) || !fits(d, dev, free, i, at):
 		case d.Count > 0:
-			if free[i] == berth.DeviceUnits && len(c.whole) < d.Count {
-				c.whole = append(c.whole, berth.DeviceShare{Class: dev.Class, ID: deviceID(dev, place), Units: berth.DeviceUnits})
+			if len(c.whole) < d.Count {
+				c.whole = append(c.whole, share(d, dev, place))
 			}
-		case free[i] >= d.Share && (c.best < 0 || free[i] < free[c.best]):
+		case c.best < 0 || free[i] < free[c.best]:
 			c.best, c.bestAt = i, place
 		}
 	}
@@ -91,17 +103,30 @@ func chooseDevices(r *berth.Requirements, n *berth.Node, free []int64) (shares [
 		c, d := &choices[j], &r.Devices[j]
 		switch {
 		case d.Count > 0 && len(c.whole) < d.Count || d.Count == 0 && c.best < 0:
-			return nil, j
+			return nil, false
 		case d.Count == 0:
-			dev := &n.Devices[c.best]
-			shares = append(shares, berth.DeviceShare{Class: dev.Class, ID: deviceID(dev, c.bestAt), Units: d.Share})
+			shares = append(shares, share(d, &n.Devices[c.best], c.bestAt))
 		case shares == nil:
 			shares = c.whole
 		default:
 			shares = append(shares, c.whole...)
 		}
 	}
-	return shares, -1
+	return shares, true
+}
+
+// share returns what a request takes of a device at a place among those of its class.
+func share(d *berth.DeviceRequest, dev *berth.Device, place int) berth.DeviceShare {
+	s := berth.DeviceShare{Class: dev.Class, ID: deviceID(dev, place), Units: min(d.Units(), berth.DeviceUnits)}
+	for amount, all := range dev.Capacity {
+		if q := d.Takes(amount, all); q > 0 {
+			if s.Amounts == nil {
+				s.Amounts = make(berth.Resources, len(dev.Capacity))
+			}
+			s.Amounts[amount] = q
+		}
+	}
+	return s
 }
 
 // deviceID returns the ID of a device, which by default is its place among those of its class.
@@ -112,237 +137,81 @@ func deviceID(dev *berth.Device, place int) string {
 	return strconv.Itoa(place)
 }
 
-// Serves reports whether the devices of n, with the free units of each, can serve the request.
-func Serves(n *berth.Node, d *berth.DeviceRequest, free []int64) bool {
-	if d.Count > len(n.Devices) {
-		return false
-	}
-	whole := 0
-	for i, units := range free[:min(len(free), len(n.Devices))] {
-		if d.Count > 0 && units == berth.DeviceUnits && accepts(d, &n.Devices[i]) {
-			if whole++; whole == d.Count {
-				return true
-			}
-		}
-		if d.Share > 0 && units >= d.Share && accepts(d, &n.Devices[i]) {
-			return true
-		}
-	}
-	return false
-}
-
 // accepts reports whether a device can serve a request, if it has room.
 func accepts(d *berth.DeviceRequest, dev *berth.Device) bool {
 	return !dev.Unhealthy && isAskedFor(d, dev)
 }
 
-// isAskedFor reports whether a device is of the class and a model that a request names.
+// isAskedFor reports whether a device is of the class and a model that a request names, and has the amounts in all.
 func isAskedFor(d *berth.DeviceRequest, dev *berth.Device) bool {
-	return dev.Class == d.Class && (len(d.Models) == 0 || slices.Contains(d.Models, dev.Model))
-}
-
-// DeviceReason says why n cannot serve a request, given that too little is free: it does not have the devices, too few of
-// them are healthy, or they are taken. Which of these depends on n alone.
-func DeviceReason(d *berth.DeviceRequest, n *berth.Node) berth.Reason {
-	var s stock
-	for i := range n.Devices {
-		if dev := &n.Devices[i]; isAskedFor(d, dev) {
-			if s.all++; !dev.Unhealthy {
-				s.healthy++
-			}
+	if dev.Class != d.Class || len(d.Models) > 0 && !slices.Contains(d.Models, dev.Model) {
+		return false
+	}
+	for amount, q := range d.Amounts {
+		if dev.Capacity[amount] < q {
+			return false
 		}
 	}
-	return s.reason(d)
+	return true
 }
 
-// stock is what a node has for a request for devices.
-type stock struct {
-	seen      int // devices of the class
-	all       int // of them those that are asked for
-	healthy   int
-	whole     int      // healthy ones of which nothing is taken
-	most      int64    // the most that is free of one
-	others    []string // models that are not asked for
-	unhealthy []string
+// fits reports whether the device at an index, which accepts a request, has room for it. Its amounts stand among what is free from at on.
+func fits(d *berth.DeviceRequest, dev *berth.Device, free []int64, index, at int) bool {
+	if free[index] < min(d.Units(), berth.DeviceUnits) {
+		return false
+	}
+	if len(dev.Capacity) == 0 {
+		return true
+	}
+	if at+len(dev.Capacity) > len(free) {
+		return false
+	}
+	for amount, all := range dev.Capacity {
+		if free[at+placeOf(amount, dev.Capacity)] < d.Takes(amount, all) {
+			return false
+		}
+	}
+	return true
 }
 
-// stocks returns what a node has for each request for devices, of the details only if they are wanted. It looks at each
-// device once.
-func stocks(r *berth.Requirements, n *berth.Node, free []int64, detail bool) []stock {
-	out := make([]stock, len(r.Devices))
-	for i := range n.Devices {
+// placeOf returns the place of an amount among those of a device.
+func placeOf(amount string, capacity berth.Resources) (place int) {
+	for name := range capacity {
+		if name < amount {
+			place++
+		}
+	}
+	return place
+}
+
+// Serves reports whether the devices of n, given what is free of them, can serve the request by itself.
+func Serves(n *berth.Node, d *berth.DeviceRequest, free []int64) bool {
+	if d.Count > len(n.Devices) {
+		return false
+	}
+	found := 0
+	for i, amounts := 0, len(n.Devices); i < min(len(free), len(n.Devices)); i++ {
 		dev := &n.Devices[i]
-		j := r.DeviceOf(dev.Class)
-		if j < 0 {
-			continue
-		}
-		s := &out[j]
-		place := s.seen
-		s.seen++
-		if !isAskedFor(&r.Devices[j], dev) {
-			if detail && !slices.Contains(s.others, dev.Model) {
-				s.others = append(s.others, dev.Model)
-			}
-			continue
-		}
-		s.all++
-		switch {
-		case !dev.Unhealthy:
-			s.healthy++
-		case detail:
-			s.unhealthy = append(s.unhealthy, dev.Class+"/"+deviceID(dev, place))
-		}
-		if i < len(free) && !dev.Unhealthy {
-			if s.most = max(s.most, free[i]); free[i] == berth.DeviceUnits {
-				s.whole++
+		at := amounts
+		amounts += len(dev.Capacity)
+		if accepts(d, dev) && fits(d, dev, free, i, at) {
+			if found++; found >= d.Count {
+				return true
 			}
 		}
 	}
-	return out
+	return false
 }
 
-// serves reports whether there is enough for a request.
-func (s *stock) serves(d *berth.DeviceRequest) bool {
-	return d.Count > 0 && s.whole >= d.Count || d.Count == 0 && d.Share > 0 && s.most >= d.Share
-}
-
-// reason says why there is not.
-func (s *stock) reason(d *berth.DeviceRequest) berth.Reason {
-	why := berth.Reason{Code: berth.DeviceTaken, Subject: d.String()}
-	switch want := max(d.Count, 1); {
-	case s.all < want:
-		why.Code = berth.NoDevice
-	case s.healthy < want:
-		why.Code = berth.DeviceUnhealthy
-	}
-	return why
-}
-
-// lack is reason with what there is instead.
-func (s *stock) lack(d *berth.DeviceRequest) berth.Lack {
-	l := berth.Lack{Reason: s.reason(d)}
-	switch l.Reason.Code {
-	case berth.NoDevice:
-		if s.all > 0 { // then whole devices are asked for: one would do for a share
-			l.Short = int64(d.Count-s.whole) * berth.DeviceUnits
-		}
-		l.Detail = fmt.Sprintf("it has %d", s.all)
-		if slices.Sort(s.others); len(s.others) > 0 {
-			l.Detail += " and others: " + Few(s.others)
-		}
-	case berth.DeviceUnhealthy:
-		l.Detail = "unhealthy: " + Few(s.unhealthy)
-	default:
-		if l.Detail = fmt.Sprintf("%d of %d free", s.whole, s.all); d.Share > 0 {
-			l.Detail = "at most " + berth.DeviceRequest{Class: d.Class, Share: s.most}.String() + " free"
-		}
-		if len(s.unhealthy) > 0 {
-			l.Detail += ", unhealthy: " + Few(s.unhealthy)
-		}
-	}
-	return l
-}
-
-// Few joins the first few of a list.
-func Few(list []string) string {
-	const most = 3
-	if more := len(list) - most; more > 0 {
-		return strings.Join(list[:most], ", ") + fmt.Sprintf(", %d more", more)
-	}
-	return strings.Join(list, ", ")
-}
-
-// DevicesOf yields for each share the index of its device in n.Devices, or -1 if n has none of that class and ID, and its
-// units.
-func DevicesOf(n *berth.Node, shares []berth.DeviceShare) iter.Seq2[int, int64] {
-	return func(yield func(int, int64) bool) {
-		find := Finder(n, len(shares))
-		for k := range shares {
-			if !yield(find(&shares[k]), shares[k].Units) {
-				return
-			}
-		}
-	}
-}
-
-// FindDevice returns the index of the device that a share is of, or -1.
-type FindDevice func(*berth.DeviceShare) int
-
-// Finder returns a way to find devices of a node that is good for about so many shares: one by one, or by an index.
-func Finder(n *berth.Node, shares int) FindDevice {
-	if shares <= 4 || len(n.Devices) <= 16 {
-		return func(s *berth.DeviceShare) int {
-			place := 0
-			for i := range n.Devices {
-				dev := &n.Devices[i]
-				if dev.Class != s.Class {
-					continue
-				}
-				if deviceID(dev, place) == s.ID {
-					return i
-				}
-				place++
-			}
-			return -1
-		}
-	}
-	type name struct{ class, id string }
-	places, index := map[string]int{}, make(map[name]int, len(n.Devices))
-	for i := range n.Devices {
-		dev := &n.Devices[i]
-		index[name{dev.Class, deviceID(dev, places[dev.Class])}] = i
-		places[dev.Class]++
-	}
-	return func(s *berth.DeviceShare) int {
-		if i, ok := index[name{s.Class, s.ID}]; ok {
-			return i
-		}
-		return -1
-	}
-}
-
-// checkDevices says why devices that the caller wants are not what the group asks for, or not free.
-func checkDevices(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64) berth.Reason {
+// ServesAll reports whether the devices of n, given what is free of them, can serve all requests of a group at once.
+func ServesAll(n *berth.Node, g *berth.Group, free []int64) bool {
 	r := g.Requirements()
-	units := make([]int64, len(r.Devices))
-	seen := make(map[int]bool, len(want.Devices))
-	k := -1
-	for i, amount := range DevicesOf(n, want.Devices) {
-		k++
-		if i < 0 || seen[i] {
-			return berth.Reason{Code: berth.Invalid, Subject: "grant of a device the node does not have, or twice of one"}
+	for from := 0; from < len(r.Devices); {
+		_, to := r.RequestsOf(r.Devices[from].Class)
+		if to-from == 1 && !Serves(n, &r.Devices[from], free) || to-from > 1 && !servesTogether(r.Devices[from:to], n, free, withRoom) {
+			return false
 		}
-		seen[i] = true
-		j := r.DeviceOf(want.Devices[k].Class)
-		if j < 0 || !isAskedFor(&r.Devices[j], &n.Devices[i]) || amount != min(r.Devices[j].Units(), berth.DeviceUnits) {
-			return berth.Reason{Code: berth.Invalid, Subject: "grant of devices the group did not ask for"}
-		}
-		switch {
-		case n.Devices[i].Unhealthy:
-			return berth.Reason{Code: berth.DeviceUnhealthy, Subject: r.Devices[j].String()}
-		case i >= len(devices) || devices[i] < amount:
-			return berth.Reason{Code: berth.DeviceTaken, Subject: r.Devices[j].String()}
-		}
-		units[j] += amount
+		from = to
 	}
-	for j, d := range r.Devices {
-		if units[j] != d.Units() {
-			return berth.Reason{Code: berth.Invalid, Subject: "grant of devices the group did not ask for"}
-		}
-	}
-	return berth.Reason{}
-}
-
-// CheckGrant says why a grant that the caller wants is not what the group asks for, or not free.
-func CheckGrant(g *berth.Group, n *berth.Node, want *berth.Grant, devices []int64, ports PortRoom) berth.Reason {
-	if why := checkDevices(g, n, want, devices); why.Code != berth.None {
-		return why
-	}
-	return checkPorts(g, want, ports)
-}
-
-// Grants reports whether a task of the group gets particular devices or ports.
-func Grants(g *berth.Group) bool {
-	r := g.Requirements()
-	return len(r.Devices) > 0 || r.UsesPorts()
+	return true
 }

@@ -54,8 +54,14 @@ func byDevice(g *berth.Group, n *berth.Node) iter.Seq[string] {
 		}
 		found := make([]bool, len(plain))
 		for i := range n.Devices {
-			if at, ok := slices.BinarySearch(plain, n.Devices[i].Class); ok {
+			d := &n.Devices[i]
+			if at, ok := slices.BinarySearch(plain, d.Class); ok {
 				found[at] = true
+			}
+			for amount := range d.Capacity {
+				if at, ok := slices.BinarySearch(plain, berth.DeviceResource(d.Class, amount)); ok {
+					found[at] = true
+				}
 			}
 		}
 		for i, name := range plain {

@@ -14,16 +14,16 @@ import (
 type Room struct {
 	Amount  func(resource string) int64
 	InAll   func(resource string) int64 // free or not
-	Devices []int64                     // free units of each device of the node
+	Devices []int64                     // of its devices, as cluster.NodeView.FreeDevices has it
 	Ports   []uint16                    // in use, ascending
 }
 
 // AppendLacks appends what a node lacks of the room that a task of a group takes, with details if there are any to tell.
 func AppendLacks(out []berth.Lack, g *berth.Group, n *berth.Node, room Room, tell *Details) []berth.Lack {
 	r := g.Requirements()
-	var has []stock
+	var has Stocks
 	if len(r.Devices) > 0 {
-		has = stocks(r, n, room.Devices, tell != nil)
+		has = StocksOf(r, n, room.Devices, tell != nil)
 	}
 	var asDevices []string // what is only to be had as devices is not a matter of room
 	if len(room.Devices) > 0 {
@@ -36,25 +36,16 @@ func AppendLacks(out []berth.Lack, g *berth.Group, n *berth.Node, room Room, tel
 		if have >= need.Amount {
 			continue
 		}
-		if i := r.DeviceOf(need.Name); i >= 0 {
-			if has[i].serves(&r.Devices[i]) { // else it is said of the devices below
-				out = append(out, unitsLack(need.Name, explain.Shortfall(need.Amount, have)))
+		if need.Class == "" {
+			if _, ok := slices.BinarySearch(asDevices, need.Name); !ok {
+				out = append(out, amountLack(need.Name, need.Amount, have, room.InAll(need.Name), tell))
 			}
-		} else if _, ok := slices.BinarySearch(asDevices, need.Name); !ok {
-			out = append(out, amountLack(need.Name, need.Amount, have, room.InAll(need.Name), tell))
+		} else if from, to := r.RequestsOf(need.Class); has.Serve(r, from, to, n, room.Devices) { // else it is said of the devices below
+			out = append(out, UnitsLack(need.Name, need.Class, explain.Shortfall(need.Amount, have)))
 		}
 	}
-	for i := range r.Devices {
-		d := &r.Devices[i]
-		switch {
-		case has[i].serves(d):
-		case tell == nil:
-			out = append(out, berth.Lack{Reason: has[i].reason(d)})
-		default:
-			l := has[i].lack(d)
-			l.Detail += tell.strays(n, d.Class)
-			out = append(out, l)
-		}
+	for l := range has.lacks(r, n, room.Devices, tell) {
+		out = append(out, l)
 	}
 	if r.UsesPorts() {
 		_, missing := choosePorts(r, Unused(n, room.Ports))
@@ -82,13 +73,14 @@ func amountLack(resource string, amount, free, all int64, tell *Details) berth.L
 	return l
 }
 
-// unitsLack says that a node has the devices of a class, but short units of it too little, since others take them of no
-// device in particular.
-func unitsLack(class string, short int64) berth.Lack {
-	return berth.Lack{
-		Reason: berth.Reason{Code: berth.UnitsTaken, Subject: class}, Short: short,
-		Detail: "taken by tasks without a device",
+// UnitsLack says that a node has the devices of a class, but short of what they count as, since others take of it and of
+// no device in particular.
+func UnitsLack(resource, class string, short int64) berth.Lack {
+	why := berth.Reason{Code: berth.UnitsTaken, Subject: resource}
+	if resource != class {
+		why.Code = berth.Insufficient // an amount, which is no number of devices
 	}
+	return berth.Lack{Reason: why, Short: short, Detail: "taken by tasks without a device"}
 }
 
 // Withheld returns what a node lacks of which a reader may not see what is free: that it is not offered stands for all that

@@ -16,7 +16,7 @@ type Node struct {
 	Spec     *berth.Node
 	Class    Class   // equal for nodes that are alike in all but their ID and attributes
 	Attrs    []Attr  // sorted by key
-	Devices  []int64 // units of each device, none of an unhealthy one
+	Devices  []int64 // units of each device, and behind them the amounts of those that have some; none of an unhealthy one
 	capacity amounts
 }
 
@@ -59,7 +59,7 @@ type NodeState struct {
 
 // Parts is what only some nodes have to give. It is immutable: a change replaces it.
 type Parts struct {
-	Devices []int64  // free units of each device
+	Devices []int64  // what is free of the devices, as Node.Devices has them
 	Ports   []uint16 // taken ports, ascending
 	Stray   int64    // units that tasks have of devices that are gone or unhealthy
 	rare    []Need   // free amounts of dimensions that have no column

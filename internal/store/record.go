@@ -28,13 +28,13 @@ type Extra struct {
 	Needs   []Need       // what a hold takes
 	Devices []DeviceShare
 	Ports   []uint16 // ascending
-	// Of a task with shares of devices that its node no longer has, or that are unhealthy: their units, and what of the
-	// group's request is therefore not taken of the node.
+	// Of a task with shares of devices that its node no longer has, or that are unhealthy: their units, one more for each amount of
+	// theirs, and what of the group's request is therefore not taken of the node.
 	Stray int64
 	Spare []Need
 }
 
-// A DeviceShare is a number of units of the device at an index of its node.
+// A DeviceShare is units or an amount of a device, at an index of its node's Devices.
 type DeviceShare struct {
 	Index int
 	Units int64
