@@ -26,9 +26,8 @@ type DeviceRequest struct {
 	Amounts Resources
 	// Models are the models that will do; if it is empty, any will.
 	Models []string
-	// Prefer are models that are more welcome than others, or less. A task gets the most welcome devices that a node can
-	// give it, and the weights of all the devices that it would get there count for the node as those of
-	// [GroupSpec].Prefer do.
+	// Prefer are models that are more welcome than others, or less: of the devices of a node a task gets the most welcome that
+	// leave its other requests enough. Which node it goes to does not depend on them.
 	Prefer []ModelPreference
 }
 
