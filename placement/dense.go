@@ -62,6 +62,10 @@ func (q *asking) run() {
 	}
 	s := e.search
 	s.begin(g)
+	if q.indexed = e.policy.plain && !s.every; q.indexed {
+		s.classes.moveMisplaced() // the keys of rows are half of what there is to rate
+		s.classes.build()
+	}
 	q.gone.begin(s)
 	q.prepare()
 	rows := q.rows()
@@ -140,7 +144,6 @@ func (q *asking) prepare() {
 		v.classAt[s.contenders[i].class] = int32(i)
 		v.full = append(v.full, s.full(&s.contenders[i]))
 	}
-	q.indexed = q.e.policy.plain && !s.every
 	if q.indexed {
 		q.addBases()
 		return
