@@ -215,9 +215,9 @@ func (lonely) String() string { return "lonely" }
 // What cannot be written is refused, alone, and nothing of it is in the log.
 func TestUnwritable(t *testing.T) {
 	file, log := &memFile{}, &Log{}
-	s, err := NewState(StateConfig{Record: log.Record}, berth.Node{ID: "n1"})
+	_, err := NewState(StateConfig{Record: log.Record}, berth.Node{ID: "n1"})
 	require.ErrorContains(t, err, "log: not open")
-	s, err = NewState(StateConfig{Record: log.Record})
+	s, err := NewState(StateConfig{Record: log.Record})
 	require.NoError(t, err)
 	require.NoError(t, log.Open(file, s))
 	require.NoError(t, s.AddNodes(berth.Node{ID: "n1"}))
