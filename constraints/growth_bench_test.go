@@ -11,7 +11,7 @@ import (
 // BenchmarkGrowth measures what must not grow faster than the depth of a rule, or the parts of a selector: the time may grow at
 // most 2.5 times over the doubling.
 func BenchmarkGrowth(b *testing.B) {
-	for _, n := range []int{5000, 10_000} {
+	for _, n := range []int{1000, 2000} {
 		var parts []berth.Selector
 		for i := range n {
 			parts = append(parts, berth.Label("app", fmt.Sprint(i)).And(berth.HasLabel(fmt.Sprint(i))))

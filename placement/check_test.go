@@ -363,7 +363,8 @@ func (c *checker) search(s *search) {
 		// A row that is misplaced is moved home before its class is searched again.
 		if s.classes.homeOf(row).before(k.from) && s.fits(row) && s.usable(row) {
 			held := s.even && s.isOverLimit(row)
-			c.that(held && k.deferred || s.policy.byNode && s.counts.on(row) > 0, "search: row %d is before where class %d stands", row, k.class)
+			listed := k.occupied && slices.ContainsFunc(k.hosts, func(h occupiedRow) bool { return h.row == row })
+			c.that(listed || held && k.deferred || s.policy.byNode && s.counts.on(row) > 0, "search: row %d is before where class %d stands", row, k.class)
 		}
 	}
 	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {

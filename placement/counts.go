@@ -75,6 +75,8 @@ type numbering struct {
 	slots map[uint32]int32 // by value
 	rows  []int32          // by row: the slot of its value, or -1; made when a rule is asked row by row
 	at    uint64           // mirror.described when rows was made
+
+	domains byDomain // made when rows of a domain are asked for
 }
 
 func (v *numbering) slot(value uint32) int32 {

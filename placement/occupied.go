@@ -18,6 +18,9 @@ func (s *search) compareOccupied(a, b occupiedRow) int {
 }
 
 func (s *search) occupiedRow(row uint32) occupiedRow {
+	if !s.policy.byNode { // it was listed for being near others
+		return occupiedRow{0, s.classes.rate(row), row}
+	}
 	return occupiedRow{min(s.counts.on(row), MostTasks), s.classes.rate(row), row}
 }
 

@@ -63,6 +63,7 @@ type countRule struct {
 
 	// Of rules about the tasks of others.
 	attribute string
+	counter   *taskCounter // of a rule that is near
 	told      berth.Reason // what is said of a domain that takes no more
 	over      berth.Population
 	others    bool // the group's own tasks are not among those that are counted
@@ -86,7 +87,7 @@ type contender struct {
 	from      position      // no row before it can be used, but those that an even rule holds off or that have tasks of the group
 	deferred  bool          // whether an even rule holds a row off
 	resume    position      // where the first of those stands
-	occupied  bool          // whether only rows that have tasks of the group are left; from is then the end of the tree
+	occupied  bool          // whether only rows that have tasks of the group are left, or that were listed; from is then the end of the tree
 	hosts     []occupiedRow // those rows, but for some that cannot be used; a heap, with row first if it is found
 }
 
@@ -149,6 +150,7 @@ func (s *search) begin(g *berth.Group) {
 		if !s.every {
 			s.setTiers()
 		}
+		s.listNear()
 	}
 }
 

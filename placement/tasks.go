@@ -28,9 +28,11 @@ type taskCounts struct {
 	spare []*taskCounter               // of earlier plans, empty, to be used again
 	moves map[*berth.Group]movesOf
 
-	runs []stepsOf // the steps, group by group
-	told int       // how many of the steps are in runs
-	rows numbering // by which every row is a domain of its own
+	runs     []stepsOf                  // the steps, group by group
+	told     int                        // how many of the steps are in runs
+	labelled map[[2]string][]int        // by label: the runs of groups that have it
+	refusers map[store.CounterKey][]int // by counter: the runs of groups whose tasks refuse others in it
+	rows     numbering                  // by which every row is a domain of its own
 }
 
 // taskCounter is how many of some tasks are where.
@@ -58,6 +60,7 @@ func newTaskCounts(m *mirror, c *groupCounts, s *steps) *taskCounts {
 	return &taskCounts{
 		mirror: m, counts: c, steps: s,
 		byKey: map[store.CounterKey]*taskCounter{}, under: map[[2]string][]*taskCounter{}, moves: map[*berth.Group]movesOf{},
+		labelled: map[[2]string][]int{}, refusers: map[store.CounterKey][]int{},
 	}
 }
 
@@ -65,6 +68,8 @@ func newTaskCounts(m *mirror, c *groupCounts, s *steps) *taskCounts {
 func (t *taskCounts) start() {
 	if len(t.runs) > 0 || t.told > 0 {
 		t.runs, t.told = t.runs[:0], 0
+		clear(t.labelled)
+		clear(t.refusers)
 	}
 	if len(t.all) == 0 {
 		return
@@ -151,10 +156,7 @@ func (t *taskCounts) load(c *taskCounter) {
 		}
 	}
 	t.follow()
-	for _, run := range t.runs {
-		if !t.isCounted(c, run.group) {
-			continue
-		}
+	for _, run := range t.runsOf(c) {
 		for i := run.from; i < run.to; i++ {
 			by := 1
 			if t.steps.at(i).undone {
@@ -165,6 +167,37 @@ func (t *taskCounts) load(c *taskCounter) {
 	}
 }
 
+// runsOf returns the runs of groups that a counter counts.
+func (t *taskCounts) runsOf(c *taskCounter) (runs []stepsOf) {
+	var at []int
+	needs, ok := c.key.Of.Needs()
+	switch {
+	case c.key.Refusing:
+		at = t.refusers[c.key]
+	case !ok:
+		for _, run := range t.runs {
+			if c.key.Of.Matches(run.group) {
+				runs = append(runs, run)
+			}
+		}
+		return runs
+	default:
+		for _, label := range needs {
+			for _, i := range t.labelled[label] {
+				if c.key.Of.Matches(t.runs[i].group) {
+					at = append(at, i)
+				}
+			}
+		}
+		slices.Sort(at) // a group may have several of the labels
+		at = slices.Compact(at)
+	}
+	for _, i := range at {
+		runs = append(runs, t.runs[i])
+	}
+	return runs
+}
+
 // follow brings the runs in line with the steps.
 func (t *taskCounts) follow() {
 	for ; t.told < t.steps.size; t.told++ {
@@ -173,21 +206,17 @@ func (t *taskCounts) follow() {
 			t.runs[n-1].to++
 		} else {
 			t.runs = append(t.runs, stepsOf{g, t.told, t.told + 1})
+			for key, value := range g.Labels() {
+				label := [2]string{key, value}
+				t.labelled[label] = append(t.labelled[label], n)
+			}
+			for key := range t.refusals(g) {
+				if list := t.refusers[key]; len(list) == 0 || list[len(list)-1] != n { // equal rules count once
+					t.refusers[key] = append(list, n)
+				}
+			}
 		}
 	}
-}
-
-// isCounted reports whether a counter counts the tasks of a group.
-func (t *taskCounts) isCounted(c *taskCounter, g *berth.Group) bool {
-	if !c.key.Refusing {
-		return c.key.Of.Matches(g)
-	}
-	for key := range t.refusals(g) {
-		if key == c.key {
-			return true
-		}
-	}
-	return false
 }
 
 // keyOf returns the key of the counter that a rule asks.
@@ -345,7 +374,7 @@ func (t *taskCounts) rulesOf(g *berth.Group) (out []countRule, first bool) {
 		case r.Relation == berth.Near && r.Self && c.total == 0:
 			limit.limit, first = math.MaxInt, true // it needs the attribute
 		case r.Relation == berth.Near:
-			limit.near, limit.told.Code = true, berth.NoneNear
+			limit.near, limit.counter, limit.told.Code = true, c, berth.NoneNear
 		case r.Relation == berth.Apart:
 			limit.limit, limit.lenient = 1, true
 		default:
