@@ -165,7 +165,8 @@ type Toleration interface {
 
 // Preference is a rule that should hold, with a weight from 1 to [MaxWeight], or that should not, with
 // a negative one. The rule is about a node's attributes, about how many tasks a domain has, or both: a [DomainRule] holds
-// where it would let one more task in, so that preferring it is a soft spread.
+// where it would let one more task in, so that preferring it is a soft spread. One about the tasks of others cannot be
+// preferred.
 type Preference struct {
 	Weight int64
 	Rule   Constraint

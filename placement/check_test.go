@@ -364,7 +364,7 @@ func (c *checker) search(s *search) {
 		if s.classes.homeOf(row).before(k.from) && s.fits(row) && s.usable(row) {
 			held := s.even && s.isOverLimit(row)
 			listed := k.occupied && slices.ContainsFunc(k.hosts, func(h occupiedRow) bool { return h.row == row })
-			c.that(listed || held && k.deferred || s.policy.byNode && s.counts.on(row) > 0, "search: row %d is before where class %d stands", row, k.class)
+			c.that(listed || held && k.deferred || (s.policy.nodesLast || s.mixed) && s.counts.on(row) > 0, "search: row %d is before where class %d stands", row, k.class)
 		}
 	}
 	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
@@ -409,30 +409,31 @@ func (c *checker) winners(w *winnerTree, j judge, of string) {
 func (c *checker) rankings(s *search) {
 	k, m := s.rankings, s.mirror
 	if s.group != nil && s.possible && s.ranked {
-		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && r.rows == len(m.rows) {
-			fresh := &ranking{mirror: m, tiers: r.tiers}
+		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && sameRanks(r.ties, m.ties) && r.epoch == k.states.epoch {
+			fresh := &ranking{mirror: m, tiers: r.tiers, epoch: k.states.epoch}
 			fresh.rateAll(s, s.group.Task("check"))
 			changed := map[uint32]bool{}
 			for _, row := range k.changes[r.told:] {
 				changed[row] = true
 			}
 			for row := range m.rows {
-				if changed[uint32(row)] {
+				if changed[uint32(row)] || m.rows[row].node == nil {
 					continue
 				}
-				is, want := r.tree.winner[r.tree.leaves+row], fresh.tree.winner[fresh.tree.leaves+row]
+				leaf := r.tree.leaves + int(m.ties[row])
+				is, want := r.tree.winner[leaf], fresh.tree.winner[leaf]
 				same := is == want && (is == nobody || slices.Equal(r.sumsOf(uint32(row)), fresh.sumsOf(uint32(row))))
 				c.that(same, "ranking: row %d", row)
 			}
 		}
 	}
 	for _, r := range k.byShape {
-		if r.told == len(k.changes) && r.rows == len(m.rows) {
+		if r.told == len(k.changes) && sameRanks(r.ties, m.ties) {
 			c.winners(&r.tree, r, "ranking")
 		}
 		c.that(r.told <= len(k.changes), "ranking: told %d of %d changes", r.told, len(k.changes))
 	}
-	c.that(len(k.byShape) <= maxRankings, "ranking: %d", len(k.byShape))
+	c.that(len(k.byShape) <= k.most(), "ranking: %d", len(k.byShape))
 }
 
 // columns: against a sort, as far as they were told.

@@ -57,6 +57,7 @@ type nodeClass struct {
 	devices  []int32      // the mirror's numbers for what is free of devices
 	attrs    []store.Attr // those of low cardinality
 	node     *berth.Node  // any node of the class
+	kinds    []int32      // by device: which are of one class and model; nil until asked
 	rated    []int64      // by tier: the terms that all its nodes have alike; nil until asked
 	cordoned bool
 }

@@ -45,8 +45,7 @@ type asking struct {
 	gone   *absence // nil if nothing is counted as gone
 
 	indexed    bool        // whether sums follow from what is kept of classes and rows; else each row is rated
-	onNode     *moment     // if so, what counts the tasks on a node, if anything does
-	onNodeTier int         // and in which tier
+	onNode     []int       // if so, the tiers that count the tasks on the node
 	worker     *scanWorker // if not
 }
 
@@ -163,15 +162,15 @@ func (q *asking) addBases() {
 	}
 	for k := range s.compared {
 		t := &s.compared[k]
-		for i := range t.moments {
-			m := &t.moments[i]
-			if m.slot == onNode {
-				q.onNode, q.onNodeTier = m, t.tier
-				continue
-			}
+		if !t.fixed {
 			for j := range s.contenders {
-				v.bases[j*len(s.policy.tiers)+t.tier] += s.momentOf(&s.contenders[j], m)
+				v.bases[j*len(s.policy.tiers)+t.tier] += s.changingOf(&s.contenders[j], t)
 			}
+		}
+	}
+	for i := range s.policy.tiers {
+		if s.countsOnNode(i) {
+			q.onNode = append(q.onNode, i)
 		}
 	}
 }
@@ -236,8 +235,8 @@ func (q *asking) lookUp(rows []uint32) {
 			sums[n] = base[i]
 		}
 		out.sums[keyed][n] += q.keyOf(row, st)
-		if q.onNode != nil {
-			out.sums[q.onNodeTier][n] += q.onNode.term.weight * q.onNode.term.ofTasks(s.counts.on(row))
+		for _, i := range q.onNode {
+			out.sums[i][n] += s.onNode(i, s.counts.on(row))
 		}
 		n++
 	}

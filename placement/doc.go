@@ -16,8 +16,6 @@
 //	Random         any node, by rendezvous hashing (Thaler and Ravishankar 1998): stable and without state
 //	Best           whatever a list of terms says
 //
-// Those before Best have a text form, which [Parse] reads: "binpack(gpu) within 100".
-//
 // A strategy is a list of tiers, compared in order, and a tier is a weighted sum of [Term]s:
 //
 //	Best(InUse("cpu", "gpu"))                                       pack by what is scarce

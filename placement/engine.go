@@ -50,7 +50,7 @@ func newParts(p *policy, s *steps) *parts {
 	e.search = &search{
 		tasks:  e.tasks,
 		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scan: &scan{policy: p},
-		rankings: &rankings{mirror: e.mirror, byShape: map[string]*ranking{}},
+		rankings: &rankings{mirror: e.mirror, states: &states{classes: e.classes}, byShape: map[string]*ranking{}},
 	}
 	e.explainer = &explainer{mirror: e.mirror, classes: e.classes, columns: columns{mirror: e.mirror}}
 	e.reference = &reference{picker: &Exhaustive{policy: p}}
@@ -228,11 +228,13 @@ func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
 		return berth.Op{}, false
 	}
 	st := e.occupy(row, t)
-	switch {
-	case e.search.first:
-		e.search.end()
+	switch s := e.search; {
+	case s.first:
+		s.end()
 	case from != nil:
-		e.search.placed(from)
+		s.placed(from)
+	case s.mixed && !s.every:
+		s.placedOnMixed(row)
 	}
 	e.leave()
 	return e.op(st), true

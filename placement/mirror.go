@@ -143,7 +143,7 @@ func (m *mirror) grow(rows int) {
 // rankAll gives every row its ranks, and reports whether any has changed.
 func (m *mirror) rankAll() bool {
 	ranks := m.view.Rank()
-	if len(ranks) == len(m.ranks) && (len(ranks) == 0 || &ranks[0] == &m.ranks[0]) {
+	if sameRanks(ranks, m.ranks) {
 		return false
 	}
 	m.ranks = ranks

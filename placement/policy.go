@@ -12,13 +12,17 @@ type policy struct {
 	strategy Strategy
 	tiers    []tier // the strategy's, and the place of the preferences
 
-	ordered    bool     // whether one order of the nodes of a class serves every request
-	static     bool     // whether what all terms say follows from the node's state, its class and the request
-	tolerant   bool     // whether a tier has a tolerance
-	plain      bool     // whether the sum of every tier tells what each of its terms says
-	keyed      int      // if ordered, the tier with the additive terms; the last if there are none
-	byNode     bool     // whether tasks are counted by node
-	nodeTier   int      // if so and ordered, the tier that counts them
+	ordered    bool // whether one order of the nodes of a class serves every request
+	static     bool // whether what all terms say follows from the node's state, its class and the request
+	tolerant   bool // whether a tier has a tolerance
+	plain      bool // whether the sum of every tier tells what each of its terms says
+	early      bool // whether one but the last has
+	keyed      int  // if ordered, the tier with the additive terms; the last if there are none
+	byNode     bool // whether tasks are counted by node
+	nodesLast  bool // whether the nodes of a class that have tasks come after those without, by nodeTerm of nodeTier
+	nodeTier   int
+	nodeTerm   *Term
+	several    bool     // whether there are others that count tasks by node
 	attributes []string // the other attributes that tasks are counted by, each once
 	reads      []string // the attributes that terms look at
 	rules      []*Term  // the terms of rules
@@ -36,8 +40,10 @@ func policyOf(s Strategy) *policy {
 	}
 	p.plain = true
 	for i := range p.tiers {
-		p.tolerant = p.tolerant || p.tiers[i].within > 0
 		p.plain = p.plain && p.tiers[i].tells()
+		if p.tiers[i].within > 0 {
+			p.tolerant, p.early = true, p.early || i < len(p.tiers)-1
+		}
 		for j := range p.tiers[i].terms {
 			p.take(i, &p.tiers[i].terms[j])
 		}
@@ -45,9 +51,7 @@ func policyOf(s Strategy) *policy {
 	if p.keyed < 0 {
 		p.keyed = len(p.tiers) - 1
 	}
-	if p.byNode {
-		p.ordered = p.ordered && p.nodesComeLast()
-	}
+	p.nodesLast = p.byNode && p.nodesComeLast()
 	p.ordered = p.ordered && !p.tolerant
 	return p
 }
@@ -74,8 +78,8 @@ func (p *policy) take(tier int, t *Term) {
 		p.count(t.attributes)
 		p.static = false
 		if t.attributes[0] == berth.NodeID {
-			p.ordered = p.ordered && p.nodeTier < 0
-			p.nodeTier = tier
+			p.several = p.several || p.nodeTier >= 0
+			p.nodeTier, p.nodeTerm = tier, t
 		}
 	case freeTerm:
 		p.count(t.attributes)
@@ -93,7 +97,8 @@ func (p *policy) take(tier int, t *Term) {
 			_, both := t.rule.(berth.NodeRule)
 			p.count([]string{r.Domain()})
 			p.static = false
-			p.ordered = p.ordered && !both && r.Domain() != berth.NodeID
+			p.ordered = p.ordered && !both
+			p.several = p.several || r.Domain() == berth.NodeID
 		}
 	}
 }
@@ -132,7 +137,7 @@ func (p *policy) place(attribute string) int {
 // nodesComeLast reports whether, of the nodes of a class, those with a task of the group come after those without one: what
 // tells them apart before is alike for the class, and the fewer tasks are the better.
 func (p *policy) nodesComeLast() bool {
-	if p.nodeTier < 0 || p.nodeTier >= p.keyed && p.tiers[p.keyed].additive() {
+	if p.several || p.nodeTier < 0 || p.nodeTier >= p.keyed && p.tiers[p.keyed].additive() {
 		return false
 	}
 	return !slices.ContainsFunc(p.tiers[p.nodeTier].terms, func(t Term) bool {

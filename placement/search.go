@@ -27,6 +27,8 @@ type search struct {
 	byRow   bool           // whether the group's rules read attributes of high cardinality, so that they are asked row by row
 	picky   bool           // whether a row that has the amounts may still be refused
 	every   bool           // whether every row is rated, because no order of a class serves
+	alike   bool           // whether rows of one state are rated alike
+	mixed   bool           // whether rows that have tasks of the group are rated one by one, beside what searches find
 	ranked  bool           // whether a ranking of them is kept, so that not every row is rated again
 	even    bool           // whether rules compare domains
 	meets   bool           // whether the tasks of other groups matter
@@ -47,6 +49,7 @@ type search struct {
 	contenders []contender // ascending by class: those that the group may use
 	slots      []int32     // of each contender: its slots in the domains of the strategy, of ofClass, and of soft
 	fixed      []int64     // of each contender, by tier: what all its rows have alike as long as the search lasts
+	rivals     [2][]int64  // sums of the best so far, and of another; kept for their room
 	games      games       // among contenders, if they are many
 
 	overLimit   bool     // whether the last walk of a tree met a row that an even rule holds off
@@ -107,9 +110,9 @@ func (s *search) begin(g *berth.Group) {
 		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scan: s.scan, tasks: s.tasks,
 		meets: len(met) > 0, first: first, moved: s.tasks.of(g),
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
-		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, fixed: s.fixed[:0],
+		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, fixed: s.fixed[:0], rivals: s.rivals,
 		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
-		every: !s.policy.ordered, hostLimit: math.MaxInt,
+		every: !s.policy.ordered, mixed: s.policy.byNode && !s.policy.nodesLast, hostLimit: math.MaxInt,
 	}
 	s.demand.of(g, s.mirror)
 	s.group = g
@@ -132,16 +135,19 @@ func (s *search) begin(g *berth.Group) {
 	for _, key := range s.counts.keys {
 		s.every = s.every || !s.classes.isLowKey(key)
 	}
+	lows := true
 	for _, name := range s.policy.reads {
-		s.every = s.every || name == berth.NodeID || !s.classes.isLow(name)
+		lows = lows && name != berth.NodeID && s.classes.isLow(name)
 	}
+	s.every = s.every || !lows
 	s.addSoftRules(r)
-	s.every = s.every || s.byRow && len(r.Prefer) > 0
+	s.every = s.every || s.byRow && len(r.Prefer) > 0 || s.mixed && s.policy.nodesLast
 	if s.every {
 		s.knowRows()
 	}
-	s.ranked = s.every && s.policy.static && s.own == nil && !s.meets && !s.ports && !s.policy.tolerant
-	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.byNode
+	s.ranked = s.every && s.policy.static && s.own == nil && !s.meets && !s.ports && !s.policy.early
+	s.alike = !s.byRow && lows
+	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.nodesLast || s.mixed
 	if s.possible {
 		s.bind()
 		s.enter(r.Eligibility)
@@ -267,7 +273,7 @@ func (s *search) accepts(row uint32) bool {
 }
 
 func (s *search) acceptsPicky(row uint32) bool {
-	if s.policy.byNode && s.counts.on(row) > 0 || !s.usable(row) {
+	if (s.policy.nodesLast || s.mixed) && s.counts.on(row) > 0 || !s.usable(row) {
 		return false
 	}
 	if s.even && s.isOverLimit(row) {
@@ -359,6 +365,9 @@ func (s *search) best(t berth.Task) (row uint32, from *contender, found bool) {
 		row, found = s.rateAll(t)
 		return row, nil, found
 	}
+	if s.mixed {
+		return s.bestMixed()
+	}
 	if from = s.bestContender(); from == nil {
 		return 0, nil, false
 	}
@@ -429,7 +438,7 @@ func (s *search) find(c *contender, best *contender) {
 	}
 	c.from = end
 	c.expect()
-	if end == treeEnd && s.policy.byNode {
+	if end == treeEnd && s.policy.nodesLast {
 		s.useOccupied(c)
 	}
 }

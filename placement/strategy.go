@@ -76,7 +76,7 @@ func (s Strategy) Over(resources ...string) Strategy {
 		}
 	}
 	if s.name != "" && len(resources) > 0 {
-		s.name += " over " + printNames(resources)
+		s.name += " over " + strings.Join(resources, ", ")
 	}
 	return s
 }
@@ -176,7 +176,7 @@ func BinPack(resources ...string) Strategy {
 	s := Best(InUse(resources...))
 	s.name = "binpack"
 	if len(resources) > 0 {
-		s.name += "(" + printNames(resources) + ")"
+		s.name += "(" + strings.Join(resources, ", ") + ")"
 	}
 	return s
 }
@@ -186,7 +186,7 @@ func BinPack(resources ...string) Strategy {
 // [berth.NodeID] as an attribute counts the tasks on the node itself. Without attributes it is worst
 // fit (LeastAllocated in Kubernetes). A node that lacks an attribute comes after all that have it.
 func Spread(attributes ...string) Strategy {
-	s := Strategy{name: "spread(" + printNames(attributes) + ")"}
+	s := Strategy{name: "spread(" + strings.Join(attributes, ", ") + ")"}
 	for i, a := range attributes {
 		s.tiers = append(s.tiers, tier{terms: []Term{Tasks(a).Times(-1)}})
 		if a == "" || slices.Contains(attributes[:i], a) {

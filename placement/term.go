@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/faults"
@@ -93,7 +94,7 @@ const MostTasks = 1<<20 - 1
 // [berth.NodeID] how many the node has. The domain of a node without the attribute counts as MostTasks, unless
 // [Term.Missing] says otherwise. With a weight below zero it spreads, with one above zero it gathers.
 func Tasks(attribute string) Term {
-	t := newTerm(tasksTerm, "tasks("+printNames([]string{attribute})+")")
+	t := newTerm(tasksTerm, "tasks("+attribute+")")
 	t.attributes, t.missing = []string{attribute}, MostTasks
 	t.lo, t.hi = 0, MostTasks
 	if attribute == "" {
@@ -115,7 +116,7 @@ func (t Term) Missing(n int64) Term {
 // [Resolution]; over all resources if none is named. A device class is a resource by its units. The parts of what is in
 // use and of the request are rounded down apart, so that it is additive.
 func InUse(resources ...string) Term {
-	t := newTerm(inUseTerm, "in-use("+printNames(resources)+")")
+	t := newTerm(inUseTerm, "in-use("+strings.Join(resources, ", ")+")")
 	t.lo, t.hi = 0, Resolution
 	t.resources = slices.Clone(resources)
 	return t.checkNames("resource", resources)
@@ -202,6 +203,9 @@ func Prefer(rule berth.Constraint) Term {
 	}
 	_, ofNode := rule.(berth.NodeRule)
 	_, ofDomain := rule.(berth.DomainRule)
+	if r, ok := rule.(berth.TaskRule); ok && r.Counts() != (berth.Counting{}) {
+		return t.fault("a rule about the tasks of others, or about chosen domains")
+	}
 	if !ofNode && !ofDomain {
 		return t.fault("neither a rule about a node's attributes nor about domains")
 	}

@@ -24,15 +24,20 @@ type softRule struct {
 type tierNow struct {
 	tier    int
 	moments []moment
+	fixed   bool  // whether there is neither a moment nor node
+	node    *Term // that counts the tasks on the node, where those that have any come last; nil if there is none
 }
 
-// moment is a part of a tier's sum that changes with the tasks in a domain, or on a node.
+// moment is a part of a tier's sum that changes with the tasks in a domain: of a Tasks term so much for each, or of a rule
+// one thing where it holds and another where not.
 type moment struct {
-	term    *Term
-	soft    int // the place of its rule among the search's soft rules, or -1 for a Tasks term
 	domain  *domainCounts
-	slot    int   // the place of the contender's slot among its slots, or onNode
-	on, off int64 // of a rule: what it adds where it holds, and where not
+	slot    int   // the place of the contender's slot among its slots
+	none    int64 // where the attribute is missing
+	weight  int64 // of a Tasks term
+	lo, hi  int64
+	soft    int // the place of the rule among the search's soft rules, or -1
+	on, off int64
 }
 
 // domainRules yields the rules about domains that a group has, and those that it prefers.
@@ -74,7 +79,8 @@ func (s *search) addSoftRule(r softRule) {
 	if name != berth.NodeID {
 		r.domain = s.counts.domain(s.own, s.mirror.attrs.ID(name))
 	}
-	s.every = s.every || r.ofNode != nil || r.domain == nil || !s.classes.isLow(name)
+	s.every = s.every || r.ofNode != nil || r.domain != nil && !s.classes.isLow(name)
+	s.mixed = s.mixed || r.domain == nil
 	s.soft = append(s.soft, r)
 }
 
@@ -160,11 +166,15 @@ func (s *search) setTiers() {
 			s.compared = append(s.compared, tierNow{})
 		}
 		now := &s.compared[n]
-		now.tier, now.moments = i, s.addMoments(now.moments[:0], i)
+		now.tier, now.moments, now.node = i, s.addMoments(now.moments[:0], i), nil
+		if i == s.policy.nodeTier && s.policy.nodesLast {
+			now.node = s.policy.nodeTerm
+		}
+		now.fixed = len(now.moments) == 0 && now.node == nil
 		switch {
 		case i == s.policy.keyed:
 			s.keyed = n
-		case len(now.moments) == 0 && s.isAlike(i):
+		case now.fixed && s.isAlike(i) && !(s.mixed && s.countsOnNode(i)):
 			s.compared = s.compared[:n]
 		}
 	}
@@ -188,15 +198,18 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 		t := &terms[j]
 		switch t.kind {
 		case tasksTerm:
-			m := moment{term: t, soft: -1, slot: s.policy.place(t.attributes[0])}
-			if m.slot != onNode {
-				m.domain = s.own.domains[m.slot]
+			if at := s.policy.place(t.attributes[0]); at != onNode {
+				m := moment{domain: s.own.domains[at], slot: at, none: t.weight * t.ofTasks(-1), soft: -1}
+				m.weight, m.lo, m.hi = t.weight, t.ofTasks(0), t.ofTasks(MostTasks)
+				moments = append(moments, m)
 			}
-			moments = append(moments, m)
 		case ruleTerm, preferencesTerm:
 			for i := range s.soft {
 				r := &s.soft[i]
-				m := moment{term: t, soft: i, slot: rules + i, domain: r.domain}
+				if r.domain == nil {
+					continue
+				}
+				m := moment{domain: r.domain, slot: rules + i, soft: i}
 				switch {
 				case t.kind == ruleTerm && r.term == t:
 					m.on, m.off = t.weight*t.clamp(1), t.weight*t.clamp(0)
@@ -205,6 +218,7 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 				default:
 					continue
 				}
+				m.none = m.off
 				moments = append(moments, m)
 			}
 		}
@@ -215,26 +229,31 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 // sumOf returns a contender's sum in a tier as it is now, without the key of a row.
 func (s *search) sumOf(c *contender, t *tierNow) int64 {
 	sum := s.fixed[int(c.sums)+t.tier]
-	for i := range t.moments {
-		sum += s.momentOf(c, &t.moments[i])
+	if t.fixed {
+		return sum
 	}
-	return sum
+	return sum + s.changingOf(c, t)
 }
 
-func (s *search) momentOf(c *contender, m *moment) int64 {
-	if m.slot == onNode {
-		return m.term.weight * m.term.ofTasks(c.tasksOnRow())
+// changingOf returns the part of a contender's sum that changes with the tasks in its domains, or on its row.
+func (s *search) changingOf(c *contender, t *tierNow) (sum int64) {
+	for i := range t.moments {
+		m := &t.moments[i]
+		switch slot := s.slots[int(c.slots)+m.slot]; {
+		case slot < 0:
+			sum += m.none
+		case m.soft < 0:
+			sum += m.weight * min(max(int64(m.domain.tasks[slot]), m.lo), m.hi)
+		case m.domain.tasks[slot] < s.soft[m.soft].limit:
+			sum += m.on
+		default:
+			sum += m.off
+		}
 	}
-	slot := s.slots[int(c.slots)+m.slot]
-	switch {
-	case m.soft < 0 && slot < 0:
-		return m.term.weight * m.term.ofTasks(-1)
-	case m.soft < 0:
-		return m.term.weight * m.term.ofTasks(m.domain.tasks[slot])
-	case slot >= 0 && m.domain.tasks[slot] < s.soft[m.soft].limit:
-		return m.on
+	if t.node != nil && c.occupied {
+		sum += t.node.weight * t.node.ofTasks(c.tasksOnRow())
 	}
-	return m.off
+	return sum
 }
 
 // keyFor returns the key that makes a total of a sum, or more than any key if there is none.
@@ -247,12 +266,19 @@ func keyFor(total, sum int64) int64 {
 
 // outranks compares, of the rows that contenders are known to have, or may have yet, the tiers before keys can tell: 1 if
 // that of a is better, -1 if that of b is.
-func (s *search) outranks(a, b *contender) int { return s.compareTiers(a, b, s.compared[:s.keyed]) }
+func (s *search) outranks(a, b *contender) int {
+	if s.keyed == 0 {
+		return 0
+	}
+	return s.compareTiers(a, b, s.compared[:s.keyed])
+}
 
 func (s *search) compareTiers(a, b *contender, tiers []tierNow) int {
 	for i := range tiers {
-		if c := cmp.Compare(s.sumOf(a, &tiers[i]), s.sumOf(b, &tiers[i])); c != 0 {
-			return c
+		t := &tiers[i]
+		x, y := s.sumOf(a, t), s.sumOf(b, t)
+		if x != y {
+			return cmp.Compare(x, y)
 		}
 	}
 	return 0
@@ -264,8 +290,8 @@ func (s *search) compare(a, b *contender) int {
 		return c
 	}
 	keyed := &s.compared[s.keyed]
-	if c := cmp.Compare(a.key+s.sumOf(a, keyed), b.key+s.sumOf(b, keyed)); c != 0 {
-		return c
+	if x, y := a.key+s.sumOf(a, keyed), b.key+s.sumOf(b, keyed); x != y {
+		return cmp.Compare(x, y)
 	}
 	if c := s.compareTiers(a, b, s.compared[s.keyed+1:]); c != 0 {
 		return c

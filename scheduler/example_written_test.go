@@ -2,12 +2,10 @@ package scheduler_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -128,39 +126,4 @@ func ExampleCodec_Commands() {
 	// add node n2: cpu 2
 	// 2
 	// cordon node n1
-}
-
-// A State whose commands cannot be kept does nothing that they would not tell of.
-func ExampleState_Resume() {
-	var full error
-	state, err := scheduler.NewState(scheduler.StateConfig{Record: func(scheduler.Command) error { return full }}, twoZones()...)
-	failOn(err)
-	full = errors.New("no space left on device")
-	fmt.Println(state.Cordon("n1"))
-	full = nil
-	fmt.Println(state.Cordon("n2")) // not before the host says so
-	fmt.Println(state.Err() != nil)
-	state.Resume()
-	fmt.Println(state.Cordon("n1"), state.Err())
-	// Output:
-	// scheduler: the state is stopped, for a command could not be recorded: no space left on device
-	// scheduler: the state is stopped, for a command could not be recorded: no space left on device
-	// true
-	// <nil> <nil>
-}
-
-// even is a host's own rule, which has a name in the host's Codec.
-type even struct{ berth.NodeRule }
-
-func (even) String() string { return "even-generation" }
-
-func ExampleCodec_Check() {
-	rule := even{constraints.In("generation", 2, 4, 6, 8)}
-	group := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{rule}})
-	fmt.Println(errors.Is(scheduler.Codec{}.Check(group), scheduler.ErrUnwritable))
-	codec := scheduler.Codec{Rules: constraints.Own{"even-generation": func(string) (berth.Constraint, error) { return rule, nil }}}
-	fmt.Println(codec.Check(group))
-	// Output:
-	// true
-	// <nil>
 }

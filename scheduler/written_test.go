@@ -546,29 +546,3 @@ func attributes(n int) berth.Attributes {
 	}
 	return a
 }
-
-// Restoring what is small when it is written and large in a State takes no more memory than is promised: nodes, groups and holds of
-// which each has a resource and an attribute of its own.
-func TestMemoryOfDenseCheckpoint(t *testing.T) {
-	const n = 5000
-	s, err := NewState(StateConfig{})
-	require.NoError(t, err)
-	id := func(i int) string { return string([]byte{'!' + byte(i%90), '!' + byte(i/90)}) }
-	nodes, running := make([]berth.Node, n), make([]Running, n)
-	for i := range nodes {
-		nodes[i] = berth.Node{ID: "n" + id(i), Capacity: berth.Resources{id(i): 1}, Attributes: berth.Attributes{id(i): ""}}
-		running[i] = Running{Task: berth.NewTask(strings.ReplaceAll(id(i), "@", "é"), berth.GroupSpec{Request: berth.Resources{id(n - i): 1}}), Node: nodes[i].ID}
-	}
-	require.NoError(t, s.AddNodes(nodes...))
-	require.NoError(t, s.Adopt(running...))
-	p := &berth.Plan{Version: s.Version()}
-	for i := range nodes {
-		p.Take(berth.Hold{ID: id(i), Owner: "o", Node: nodes[i].ID, Deadline: time.Unix(1<<40, 0)})
-	}
-	out, err := s.Commit(context.Background(), p)
-	require.NoError(t, err)
-	require.Empty(t, out.Refused)
-	b := checkpointOf(t, s)
-	bounded(t, 2048, len(b), func() { _, err = Codec{}.Restore(bytes.NewReader(b), StateConfig{}) })
-	require.NoError(t, err)
-}
