@@ -44,9 +44,9 @@ type asking struct {
 	survey *survey
 	gone   *absence // nil if nothing is counted as gone
 
-	indexed    bool        // whether sums follow from what is kept of classes and rows; else each row is rated
-	onNode     []int       // if so, the tiers that count the tasks on the node
-	worker     *scanWorker // if not
+	indexed bool        // whether sums follow from what is kept of classes and rows; else each row is rated
+	onNode  []int       // if so, the tiers that count the tasks on the node
+	worker  *scanWorker // if not
 }
 
 func (q *asking) run() {

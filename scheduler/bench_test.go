@@ -30,7 +30,9 @@ type benchCase struct {
 //
 //	binpack        groups of 50, in one call
 //	spread         the same over zones, then nodes
-//	constrained    the same on nodes with an SSD only, which one in ten has, and one of a group per node
+//	softspread     groups of 50, where a task of the group in the zone is as bad as a tenth of the node in use is good
+//	tiers          groups of 50 on nodes with an SSD first, then even over zones, then packed
+//	constrained    groups of 50 on nodes with an SSD only, which one in ten has, and one of a group per node
 //	affinity       groups of 50, every other one near or apart from ten others by zone, rack or node
 //	daemon         groups that want an instance on every node, as many groups as make 10,000 instances, at least one
 //	distinct       every task of another size
@@ -44,9 +46,13 @@ func benchCases() []benchCase {
 	const noNodeHas = 64_000 // more thousandths of a core than any node has, with what is drawn
 	groups := func(w *workload, n int) []berth.Task { return w.tasks(n, 0) }
 	binpack := placement.BinPack()
+	softspread := placement.Best(placement.InUse(), placement.Tasks("zone").Times(-placement.Resolution/10))
+	tiers := placement.Best(placement.Prefer(constraints.Eq("disk", "ssd"))).Then(placement.Tasks("zone").Times(-1)).Then(placement.InUse())
 	return []benchCase{
 		{name: "binpack", strategy: binpack, tasks: groups, calls: 1},
 		{name: "spread", strategy: placement.Spread("zone", berth.NodeID), tasks: groups, calls: 1},
+		{name: "softspread", strategy: softspread, tasks: groups, calls: 1},
+		{name: "tiers", strategy: tiers, tasks: groups, calls: 1},
 		{name: "constrained", strategy: binpack, calls: 1, tasks: func(w *workload, n int) []berth.Task {
 			return w.tasks(n, 0, constraints.Eq("disk", "ssd"), constraints.UniqueNode())
 		}},
