@@ -100,7 +100,8 @@ func TestIndependentCheck(t *testing.T) {
 }
 
 // Frameworks that want more than there is are held level, and one that wants less than the others gets
-// all of it: what weighted max-min fairness promises. Nodes are offered whole, and tasks are, so level is not exact.
+// all of it: what weighted max-min fairness promises. Nodes are offered whole, and tasks are, so level is not exact, and in the
+// last pass, when nearly all is full, what is left fits the tasks of one rather than of the other.
 func TestFrameworksShareByDominantShare(t *testing.T) {
 	needData(t)
 	if testing.Short() {
@@ -112,15 +113,22 @@ func TestFrameworksShareByDominantShare(t *testing.T) {
 	for _, u := range r.unplaced {
 		unplaced[string(u.Task.Group.Role())]++
 	}
-	end := r.shares[len(r.shares)-1]
-	assert.Equal(t, len(r.placed), end.placed)
-	share := map[string]float64{}
-	for i, name := range end.frameworks {
-		share[name] = end.shares[i].Float64()
+	last := len(r.shares) - 1
+	assert.Equal(t, len(r.placed), r.shares[last].placed)
+	for i, at := range r.shares {
+		share := map[string]float64{}
+		for k, name := range at.frameworks {
+			share[name] = at.shares[k].Float64()
+		}
+		level := 0.01
+		if i == last {
+			level = 0.02
+		}
+		assert.InDelta(t, share["LS"], share["BE"], level, "when %d tasks were placed", at.placed)
 	}
+	assert.Greater(t, last, 5)
 	assert.Positive(t, unplaced["LS"])
 	assert.Positive(t, unplaced["BE"])
-	assert.InDelta(t, share["LS"], share["BE"], 0.01)
 	assert.Zero(t, unplaced["Burstable"])
 	assert.Zero(t, unplaced["Guaranteed"])
 }
