@@ -605,9 +605,9 @@ func TestExactEqualsExhaustive(t *testing.T) {
 	switch {
 	case seeds > 0:
 	case testing.Short():
-		seeds = 5
+		seeds = 2
 	default:
-		seeds = 25
+		seeds = 8
 	}
 	var total atomic.Int64
 	t.Run("strategies", func(t *testing.T) {
