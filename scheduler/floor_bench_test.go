@@ -43,7 +43,8 @@ func BenchmarkFloor(b *testing.B) {
 					snapshot, err := on.state.Snapshot(b.Context())
 					require.NoError(b, err)
 					f, dense := newFloor(on.nodes, snapshot), denseTasks(tasks)
-					s, err := scheduler.New(on.state, scheduler.Config{Strategy: c.strategy})
+					// The floor takes the first of equal nodes in the order of IDs.
+					s, err := scheduler.New(on.state, scheduler.Config{Strategy: c.strategy.TiesByID()})
 					require.NoError(b, err)
 					plan, err := s.Plan(b.Context(), snapshot, tasks...)
 					require.NoError(b, err)
