@@ -1,6 +1,9 @@
 package berth
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that callers tell apart with [errors.Is].
 var (
@@ -17,3 +20,28 @@ var (
 	// ErrUnknownHold is wrapped where a hold is named that does not exist or has ended.
 	ErrUnknownHold = errors.New("unknown hold")
 )
+
+// SyntaxError says where a text is not what it should be, and why.
+type SyntaxError struct {
+	Reader string // what reads the text: "selector", or "constraints" for a rule
+	Text   string
+	Offset int // in bytes, from 0
+	Err    error
+}
+
+// Error prints the fault, with the text before it and behind it, a long one cut.
+func (e *SyntaxError) Error() string {
+	const most = 32
+	at := max(min(e.Offset, len(e.Text)), 0)
+	before, behind := e.Text[:at], e.Text[at:]
+	if len(before) > most {
+		before = "..." + before[len(before)-most:]
+	}
+	if len(behind) > most {
+		behind = behind[:most] + "..."
+	}
+	return fmt.Sprintf("%s: offset %d, between %q and %q: %v", e.Reader, e.Offset, before, behind, e.Err)
+}
+
+// Unwrap returns the fault.
+func (e *SyntaxError) Unwrap() error { return e.Err }

@@ -136,7 +136,7 @@ func TestParseSelectorFaults(t *testing.T) {
 		{`not ` + strings.Repeat("(", 1000), 1003, "nested deeper than 1000"},
 	} {
 		_, err := berth.ParseSelector(c.text)
-		var fault *berth.SelectorError
+		var fault *berth.SyntaxError
 		if assert.ErrorAs(t, err, &fault, c.text) {
 			assert.Equal(t, c.at, fault.Offset, "%s: %v", c.text, err)
 			assert.ErrorContains(t, err, c.want, c.text)

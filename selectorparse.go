@@ -7,33 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// SelectorError says where a text is not a selector, and why.
-type SelectorError struct {
-	Text   string
-	Offset int // in bytes, from 0
-	Err    error
-}
-
-// Error prints the fault, with the text before it and behind it, a long one cut.
-func (e *SelectorError) Error() string {
-	const most = 32
-	at := max(min(e.Offset, len(e.Text)), 0)
-	before, behind := e.Text[:at], e.Text[at:]
-	if len(before) > most {
-		before = "..." + before[len(before)-most:]
-	}
-	if len(behind) > most {
-		behind = behind[:most] + "..."
-	}
-	return fmt.Sprintf("selector: offset %d, between %q and %q: %v", e.Offset, before, behind, e.Err)
-}
-
-// Unwrap returns the fault.
-func (e *SelectorError) Unwrap() error { return e.Err }
-
 // ParseSelector reads what [Selector.String] prints, and what reads the same: white space, needless parentheses, values
 // without quotes where they are of letters, digits and "._-/:", "not" before any part, "and" binding closer than "or". The
-// error is a [*SelectorError]. It takes time in proportion to the text, but for the sorting of parts.
+// error is a [*SyntaxError]. It takes time in proportion to the text, but for the sorting of parts.
 func ParseSelector(text string) (Selector, error) {
 	p := selectorParser{text: text}
 	p.next()
@@ -46,7 +22,7 @@ func ParseSelector(text string) (Selector, error) {
 	}
 	if p.err == nil {
 		if err := s.Err(); err != nil {
-			p.err = &SelectorError{text, 0, err}
+			p.err = &SyntaxError{"selector", text, 0, err}
 		}
 	}
 	if p.err != nil {
@@ -141,7 +117,7 @@ func (p *selectorParser) sign(s string) bool { return p.kind == signToken && p.t
 // fail notes what is wrong at the present token.
 func (p *selectorParser) fail(format string, args ...any) {
 	if p.err == nil {
-		p.err = &SelectorError{p.text, p.from, fmt.Errorf(format, args...)}
+		p.err = &SyntaxError{"selector", p.text, p.from, fmt.Errorf(format, args...)}
 	}
 }
 

@@ -20,12 +20,12 @@ import (
 type Own map[string]func(arguments string) (berth.Constraint, error)
 
 // Parse reads a rule as it prints, and returns one that is equal to it, or, of a [Pattern] or a host's rule, prints
-// alike. Space between words may be more or less than in print. The error is a [*SyntaxError]. It
+// alike. Space between words may be more or less than in print. The error is a [*berth.SyntaxError]. It
 // takes time in proportion to the text.
 func Parse(text string) (berth.Constraint, error) { return Own(nil).Parse(text) }
 
 // ParsePreference reads a preference as it prints: the weight with its sign, a space and the rule. The error is a
-// [*SyntaxError].
+// [*berth.SyntaxError].
 func ParsePreference(text string) (berth.Preference, error) { return Own(nil).ParsePreference(text) }
 
 // Parse is the function [Parse] for texts that may have the host's rules too.
@@ -52,30 +52,6 @@ func (o Own) ParsePreference(text string) (berth.Preference, error) {
 	return berth.Preference{Weight: weight, Rule: rule}, nil
 }
 
-// SyntaxError says where a text is not a rule, and why.
-type SyntaxError struct {
-	Text   string
-	Offset int // in bytes, from 0
-	Err    error
-}
-
-// Error prints the fault, with the text before it and behind it, a long one cut.
-func (e *SyntaxError) Error() string {
-	const most = 32
-	at := max(min(e.Offset, len(e.Text)), 0)
-	before, behind := e.Text[:at], e.Text[at:]
-	if len(before) > most {
-		before = "..." + before[len(before)-most:]
-	}
-	if len(behind) > most {
-		behind = behind[:most] + "..."
-	}
-	return fmt.Sprintf("constraints: offset %d, between %q and %q: %v", e.Offset, before, behind, e.Err)
-}
-
-// Unwrap returns the fault.
-func (e *SyntaxError) Unwrap() error { return e.Err }
-
 // parser reads one text from its beginning to its end.
 type parser struct {
 	text  string
@@ -85,7 +61,7 @@ type parser struct {
 }
 
 func (p *parser) faultAt(offset int, format string, args ...any) error {
-	return &SyntaxError{p.text, offset, fmt.Errorf(format, args...)}
+	return &berth.SyntaxError{Reader: "constraints", Text: p.text, Offset: offset, Err: fmt.Errorf(format, args...)}
 }
 
 func (p *parser) fault(format string, args ...any) error { return p.faultAt(p.pos, format, args...) }
@@ -414,7 +390,7 @@ func (p *parser) selector() (berth.Selector, error) {
 		}
 	}
 	s, err := berth.ParseSelector(p.text[start:p.pos])
-	var fault *berth.SelectorError
+	var fault *berth.SyntaxError
 	if errors.As(err, &fault) {
 		return s, p.faultAt(start+fault.Offset, "%w", fault.Err)
 	}

@@ -220,7 +220,7 @@ func TestParseFaults(t *testing.T) {
 	} {
 		rule, err := Parse(c.text)
 		assert.Nil(t, rule, c.text)
-		var fault *SyntaxError
+		var fault *berth.SyntaxError
 		if assert.ErrorAs(t, err, &fault, c.text) {
 			assert.Equal(t, c.at, fault.Offset, "%s: %v", c.text, err)
 			assert.ErrorContains(t, fault.Err, c.want, c.text)
@@ -228,11 +228,11 @@ func TestParseFaults(t *testing.T) {
 	}
 	_, err := Parse("zone in (" + strings.Repeat(`"a", `, 20))
 	assert.EqualError(t, err, `constraints: offset 109, between "..., \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", " and "": want a text in quotes or a number`)
-	assert.NotPanics(t, func() { _ = (&SyntaxError{Offset: 9, Err: err}).Error() })
+	assert.NotPanics(t, func() { _ = (&berth.SyntaxError{Offset: 9, Err: err}).Error() })
 
 	for text, at := range map[string]int{`zone = 1`: 0, `5 zone = 1`: 0, `+x zone = 1`: 0, ``: 0, `+5 zone`: 7, `+99999999999999999999 zone = 1`: 0, `+-5 zone = 1`: 0} {
 		_, err := ParsePreference(text)
-		var fault *SyntaxError
+		var fault *berth.SyntaxError
 		if assert.ErrorAs(t, err, &fault, text) {
 			assert.Equal(t, at, fault.Offset, text)
 		}
@@ -347,7 +347,7 @@ func FuzzParse(f *testing.F) {
 		}
 		rule, err := own.Parse(text)
 		if err != nil {
-			var fault *SyntaxError
+			var fault *berth.SyntaxError
 			require.ErrorAs(t, err, &fault)
 			require.True(t, 0 <= fault.Offset && fault.Offset <= len(text))
 			return
