@@ -47,12 +47,32 @@
 //  3. It confirms each task that runs and releases each that does not. Silence means what the source says
 //     it means: a State keeps an assumed task for ever unless told how long, a Book for its lease.
 //  4. After a restart it adopts what runs before it schedules anything.
-//  5. Task IDs are unique in a source and are not used again while the task is known. Groups of one name
-//     have equal specs while tasks of either exist.
+//  5. Task IDs are unique in a source and are not used again while the task is known. A name is one group's: see
+//     Revisions.
 //  6. Quantities of one resource are in one unit everywhere. What it hands in it does not change while
 //     the call lasts; what berth hands out it does not change at all.
 //  7. It alone evicts, heals an overcommitment, and decides what becomes of lost tasks and orphans. Until it
 //     releases a lost task its ID is taken, that of a daemon's instance too. berth proposes.
+//
+// # Revisions
+//
+// A Group is immutable, but what it stands for changes: a service gets a new version, a new priority or a larger request. Its host
+// then makes another Group of the same name, a revision, and gives that to the tasks that come. A group is known by its name, and its
+// revisions live side by side as long as tasks of each exist; none is refused for what another says, and none is the newer
+// to berth. What goes by which:
+//
+//	by the task's own spec       what it takes, its role, its priority, its rules and preferences, where it may go
+//	by the name, all revisions   what the rules and scores of a group count, the tasks of a gang, the instances of a daemon
+//
+// A rule over a [Selector] sees each task by the labels of its own revision. So a service that is kept unique per host stays so
+// while it is replaced, and a daemon has one instance on a node, of whichever revision. Tasks that must not count each other are
+// of groups of two names. Of the revisions of a gang in one plan the greatest size counts.
+//
+//	what happens                      what the host does
+//	a new version                     schedules tasks of other IDs, and releases the old ones as those run
+//	a second revision of a daemon     releases instances at its own pace: the demand of the new revision fills the nodes. Coverage tells which
+//	                                  instances are of another
+//	a restart                         adopts what runs with the spec it runs with, as far as the host knows it
 //
 // # The loop
 //

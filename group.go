@@ -67,8 +67,8 @@ type GroupSpec struct {
 }
 
 // Group is what tasks of one kind share: who pays, what each takes, where they may go. It is immutable,
-// so what berth derives of it is derived once. A source knows a group by its name: two groups of
-// one name must have equal specs while tasks of either exist.
+// so what berth derives of it is derived once. A source knows a group by its name: groups of one name and of other
+// specs are revisions of one another, whose tasks are counted together (see Revisions in the package comment).
 type Group struct {
 	name string
 	spec GroupSpec

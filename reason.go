@@ -71,8 +71,6 @@ const (
 	TaskExists
 	// HoldExists: a hold of that ID is known already.
 	HoldExists
-	// GroupDiffers: a group of that name is known with another spec; the subject is the name.
-	GroupDiffers
 	// NotHeld: the owner's holds on the node do not cover the task.
 	NotHeld
 	// Denied: the host's admission hook refused, and the subject is its word; or the source is not there for tasks of the
@@ -89,7 +87,7 @@ var codeText = [...]string{
 	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered",
 	NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
-	GroupDiffers: "another group is named", NotHeld: "not held", Denied: "denied", Invalid: "invalid",
+	NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }
 
 // String prints the code as [Reason] does, without a subject.

@@ -17,7 +17,7 @@ func TestReasonString(t *testing.T) {
 		berth.RuleBroken: "refused by x", berth.NoDomain: "no domain of x", berth.DomainFull: "x", berth.KeptApart: "kept off by x", berth.NoneNear: "none of x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
 		berth.Cordoned: "cordoned x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
 		berth.UnknownNode: "unknown node x", berth.UnknownTask: "unknown task x", berth.UnknownHold: "unknown hold x",
-		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x", berth.GroupDiffers: "another group is named x",
+		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x",
 		berth.NotHeld: "not held x", berth.Denied: "denied x", berth.Invalid: "invalid x",
 	}
 	for c := berth.None; c <= berth.Invalid; c++ {

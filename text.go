@@ -26,7 +26,7 @@ var (
 		Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not-offered",
 		NoNodes: "no-nodes", GangIncomplete: "gang-incomplete", Covered: "covered",
 		UnknownNode: "unknown-node", UnknownTask: "unknown-task", UnknownHold: "unknown-hold", TaskExists: "task-exists",
-		HoldExists: "hold-exists", GroupDiffers: "group-differs", NotHeld: "not-held", Denied: "denied", Invalid: "invalid",
+		HoldExists: "hold-exists", NotHeld: "not-held", Denied: "denied", Invalid: "invalid",
 	}
 )
 

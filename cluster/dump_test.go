@@ -36,11 +36,11 @@ func dump(c readable) string {
 		}
 	}
 	for _, g := range kindNames {
-		fmt.Fprintf(&b, "group %s:", g)
+		byRevision := map[*berth.Group]string{}
 		for t := range c.Group(g) {
-			fmt.Fprintf(&b, " %s@%s", t.ID, t.Node)
+			byRevision[t.Group] += fmt.Sprintf(" %s@%s", t.ID, t.Node)
 		}
-		fmt.Fprintln(&b)
+		fmt.Fprintf(&b, "group %s:%s\n", g, slices.Sorted(maps.Values(byRevision)))
 	}
 	for h := range c.Holds() {
 		fmt.Fprintf(&b, "hold %s %s %s %v %v %v %d\n", h.ID, h.Owner, h.Node, plain(h.Resources), h.Devices, h.Ports, h.Lease)
@@ -68,13 +68,13 @@ func (m *model) dump() string {
 		}
 	}
 	for _, g := range kindNames {
-		fmt.Fprintf(&b, "group %s:", g)
+		byRevision := map[string]string{}
 		for _, id := range slices.SortedFunc(maps.Keys(m.tasks), byAge) {
 			if t := m.tasks[id]; t.group.Name() == g {
-				fmt.Fprintf(&b, " %s@%s", id, t.node)
+				byRevision[t.same] += fmt.Sprintf(" %s@%s", id, t.node)
 			}
 		}
-		fmt.Fprintln(&b)
+		fmt.Fprintf(&b, "group %s:%s\n", g, slices.Sorted(maps.Values(byRevision)))
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(m.holds), func(a, b string) int { return cmp.Compare(m.holds[a].age, m.holds[b].age) }) {
 		h := m.holds[id]

@@ -204,8 +204,8 @@ func TestFault19Gangs(t *testing.T) {
 
 func TestFault19DaemonsDemandHasAName(t *testing.T) {
 	g := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon})
-	u := berth.Unplaced{Task: g.Everywhere(), Reason: berth.Reason{Code: berth.GroupDiffers, Subject: "agent"}}
-	assert.Equal(t, "agent on every node: another group is named agent", u.String())
+	u := berth.Unplaced{Task: g.Everywhere(), Reason: berth.Reason{Code: berth.Denied, Subject: "by the host"}}
+	assert.Equal(t, "agent on every node: denied by the host", u.String())
 	// What is wrong at one node is not cured by another domain.
 	e := &berth.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}}}}}
 	assert.Empty(t, e.Helps())

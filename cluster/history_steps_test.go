@@ -255,7 +255,7 @@ func (h *history) adopt(l *line) {
 	m, k, id, node, grant := l.model, h.kinds[h.pick(len(h.kinds))], h.taskID(), h.nodeID(), h.grant()
 	state := of(h, berth.Assumed, berth.Running, berth.Running, berth.Stopping, berth.Orphan, berth.Lost, berth.Orphan+1)
 	n := m.nodes[node]
-	ok := n != nil && m.tasks[id] == nil && !m.differs(k) && state != berth.Lost && state <= berth.Orphan
+	ok := n != nil && m.tasks[id] == nil && state != berth.Lost && state <= berth.Orphan
 	if ok && grant != nil {
 		seen := map[string]bool{}
 		for _, s := range grant.Devices { // of devices that the node does not have too: they may have gone
@@ -363,9 +363,7 @@ func (h *history) explain(l *line) {
 	if len(zones) > 0 {
 		want.Least = slices.Min(slices.Collect(maps.Values(zones)))
 	}
-	if !l.model.differs(k) {
-		require.Equal(h.t, want, l.fork.Domains(k.group, "zone"), "%s", k.group)
-	}
+	require.Equal(h.t, want, l.fork.Domains(k.group, "zone"), "%s", k.group)
 }
 
 // garbage hands in what no host should; nothing may change and nothing may panic.

@@ -28,21 +28,9 @@ func (k *kind) byDevice(n *modelNode) []string {
 
 type reasons map[berth.Reason]bool
 
-func (m *model) differs(k *kind) bool {
-	for _, t := range m.tasks {
-		if t.group.Name() == k.group.Name() && t.same != k.same {
-			return true
-		}
-	}
-	return false
-}
-
 // kept returns the reasons other than room that keep a kind off a node.
 func (m *model) kept(k *kind, node string) reasons {
 	out, n, name := reasons{}, m.nodes[node], k.group.Name()
-	if m.differs(k) {
-		return reasons{{Code: berth.GroupDiffers, Subject: name}: true}
-	}
 	if n.cordoned {
 		out[berth.Reason{Code: berth.Cordoned}] = true
 	}
@@ -123,9 +111,6 @@ func (m *model) scalars(k *kind, node string) reasons {
 // lacks returns every reason why a task of a kind cannot be placed on a node.
 func (m *model) lacks(k *kind, node string) reasons {
 	out := m.kept(k, node)
-	if m.differs(k) {
-		return out
-	}
 	_, why := k.choose(m.nodes[node], m.devices(node), m.freePorts(node))
 	maps.Copy(out, why)
 	maps.Copy(out, m.scalars(k, node))

@@ -85,16 +85,13 @@ func taskOf(v *store.View, id string) (TaskView, bool) {
 // Tasks returns the number of tasks, lost ones included.
 func (s *Snapshot) Tasks() int { return s.view().Tasks() }
 
-// Group yields the tasks of the group of that name, the earliest placed first.
+// Group yields the tasks of the group of that name, of all its revisions: one after another, and of each the earliest placed first. Each comes with the Group that it
+// was given.
 func (s *Snapshot) Group(name string) iter.Seq[TaskView] { return groupOf(s.view(), name) }
 
 func groupOf(v *store.View, name string) iter.Seq[TaskView] {
 	return func(yield func(TaskView) bool) {
-		g, ok := v.FindGroup(name)
-		if !ok || g == store.Holds {
-			return
-		}
-		for slot := range v.Members(g) {
+		for slot := range v.Named(name) {
 			if !yield(taskView(v, slot)) {
 				return
 			}

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"strings"
@@ -63,7 +62,7 @@ func lostIn(v *store.View) iter.Seq[TaskView] {
 }
 
 // TasksOf yields the tasks of a role and of the roles below it, lost ones included: group by group in the order of their
-// names, and of each group the earliest placed first. The root role has all. It looks at every group, and at the tasks of those that have some of the role.
+// names, and of each revision the earliest placed first. The root role has all. It looks at every group, and at the tasks of those of the role.
 func (s *Snapshot) TasksOf(role berth.Role) iter.Seq[TaskView] { return tasksOf(s.view(), role) }
 
 // TasksOf yields the tasks of a role as [Snapshot.TasksOf] does, as they were when the walk began.
@@ -79,8 +78,7 @@ func tasksOf(v *store.View, role berth.Role) iter.Seq[TaskView] {
 				groups = append(groups, id)
 			}
 		}
-		slices.SortFunc(groups, func(a, b uint32) int { return cmp.Compare(v.Group(a).Name, v.Group(b).Name) })
-		for _, id := range groups {
+		for _, id := range v.ByName(slices.Values(groups)) {
 			for slot := range v.Members(id) {
 				if !yield(taskView(v, slot)) {
 					return

@@ -197,7 +197,11 @@ func (x *Exchange) running(g *berth.Group) int {
 	if !ok {
 		return 0
 	}
-	return x.view.Group(id).Count
+	n := 0
+	for _, kin := range x.view.Kin(id) {
+		n += x.view.Group(kin).Count
+	}
+	return n
 }
 
 // offered counts the tasks of a group that the offers made for it still have room for.

@@ -47,8 +47,8 @@ type Choices struct {
 	Asked int
 	// Fit is the number of nodes that can take the task. [Ask.Top] may let fewer be told.
 	Fit int
-	// Reason is what keeps the task off every node, whatever the nodes have: that it exists already, that its group's
-	// name stands for another group, or that the source denies it. No node is looked at then.
+	// Reason is what keeps the task off every node, whatever the nodes have: that it exists already, or
+	// that the source denies it. No node is looked at then.
 	Reason berth.Reason
 	// Misfits are the nodes that cannot take the task, in the order of their IDs.
 	Misfits []Misfit

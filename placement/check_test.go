@@ -194,11 +194,9 @@ func (c *checker) counts(e *Engine) {
 	k, view := e.counts, e.mirror.view
 	for name, t := range k.groups {
 		on := map[uint32]int{}
-		if id, ok := view.FindGroup(name); ok {
-			for slot := range view.Members(id) {
-				if row := view.Record(slot).Row; row != store.None {
-					on[row]++
-				}
+		for slot := range view.Named(name) {
+			if row := view.Record(slot).Row; row != store.None {
+				on[row]++
 			}
 		}
 		for i := range e.steps.size {

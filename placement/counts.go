@@ -18,6 +18,7 @@ type groupCounts struct {
 	policy  *policy
 
 	keys   []uint32           // the strategy's attributes, in the snapshot's numbers
+	steps  *steps             // of the plan
 	groups map[string]*counts // by the group's name
 	spare  []*counts          // of groups of earlier plans, empty, to be used again
 	active *counts            // whose hosts are found by row: those of the last group that was asked about
@@ -88,8 +89,8 @@ func (v *numbering) slot(value uint32) int32 {
 	return s
 }
 
-func newGroupCounts(p *policy, m *mirror, x *classIndex) *groupCounts {
-	return &groupCounts{policy: p, mirror: m, classes: x, groups: map[string]*counts{}, numberings: map[uint32]*numbering{}, eligible: map[string]*eligibleDomains{}}
+func newGroupCounts(p *policy, m *mirror, x *classIndex, plan *steps) *groupCounts {
+	return &groupCounts{steps: plan, policy: p, mirror: m, classes: x, groups: map[string]*counts{}, numberings: map[uint32]*numbering{}, eligible: map[string]*eligibleDomains{}}
 }
 
 // start forgets the counts of the last plan, for one on another view.
@@ -245,8 +246,8 @@ func (c *groupCounts) needed(g *berth.Group) bool {
 	return false
 }
 
-// of returns the counts of a group and makes them the active ones. The first time in a plan it counts the tasks in the
-// snapshot: O(its tasks). What the plan places is added as it is placed.
+// of returns the counts of a group, of all its specs, and makes them the active ones. The first time in a plan it counts the tasks in the
+// snapshot and what the plan has placed by then: O(its tasks). What comes is added as it is placed.
 func (c *groupCounts) of(g *berth.Group) *counts {
 	if t := c.groups[g.Name()]; t != nil {
 		c.activate(t)
@@ -266,11 +267,16 @@ func (c *groupCounts) of(g *berth.Group) *counts {
 	}
 	c.activate(t)
 	view := c.mirror.view
-	if id, ok := view.FindGroup(g.Name()); ok {
-		for slot := range view.Members(id) {
-			if row := view.Record(slot).Row; row != store.None {
-				c.add(t, row, 1)
-			}
+	for slot := range view.Named(g.Name()) {
+		if row := view.Record(slot).Row; row != store.None {
+			c.add(t, row, 1)
+		}
+	}
+	for st := range c.steps.of(g) {
+		if st.undone {
+			c.add(t, st.row, -1)
+		} else {
+			c.add(t, st.row, 1)
 		}
 	}
 	c.groups[g.Name()] = t

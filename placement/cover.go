@@ -23,8 +23,6 @@ func (e *Engine) Cover(g *berth.Group, placed func(berth.Op), missed func(string
 	placed, missed = orNobody(placed, missed)
 	switch {
 	case g.Err() != nil:
-	case e.differs(g):
-		e.caughtUp().picker.Cover(g, nil, missed)
 	case len(g.Requirements().DomainRules) > 0 || e.tasks.meets(g):
 		e.coverByReference(g, placed, missed)
 	default:

@@ -99,7 +99,7 @@ func (q *asking) told() {
 
 // keepsOff returns what keeps the task off every node.
 func (q *asking) keepsOff() berth.Reason {
-	e, g, id := q.e, q.task.Group, q.task.ID
+	e, id := q.e, q.task.ID
 	view := q.view()
 	if !q.task.IsDemand() {
 		if slot, ok := view.FindTask(id); ok {
@@ -108,17 +108,6 @@ func (q *asking) keepsOff() berth.Reason {
 		if st := e.steps.pickOf(id); st != nil && !q.gone.hasPick(id) {
 			return existingOn(e.mirror.rows[st.row].id).Reason
 		}
-	}
-	differs := berth.Reason{Code: berth.GroupDiffers, Subject: g.Name()}
-	hash := store.Hash(g.Name())
-	if at, ok := view.FindGroupBy(hash, g.Name()); ok {
-		if !view.Group(at).Spec.Equal(g) {
-			return differs
-		}
-		return berth.Reason{}
-	}
-	if known := e.steps.picked(hash, g.Name()); known.tasks > q.gone.picksOf(g.Name()) && !known.spec.Equal(g) {
-		return differs
 	}
 	return berth.Reason{}
 }

@@ -45,7 +45,7 @@ func newParts(p *policy, s *steps) *parts {
 		e.mirror.shuffle = &shuffle{seed: p.strategy.seed}
 	}
 	e.classes = newClassIndex(p, e.mirror)
-	e.counts = newGroupCounts(p, e.mirror, e.classes)
+	e.counts = newGroupCounts(p, e.mirror, e.classes, s)
 	e.tasks = newTaskCounts(e.mirror, e.counts, s)
 	e.search = &search{
 		tasks:  e.tasks,
@@ -110,10 +110,7 @@ func (e *Engine) restore() {
 		if st.undone {
 			sign = -1
 		}
-		if e.counts.needed(st.task.Group) {
-			e.counts.of(st.task.Group)
-		}
-		e.move(st, sign)
+		e.move(st, sign) // what is counted is counted when it is asked for
 	}
 	for i := range e.steps.size {
 		e.tasks.refuse(e.steps.at(i).task.Group)
@@ -255,7 +252,7 @@ func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 		return 0, nil, false
 	}
 	if s.group != t.Group || t.Group == nil {
-		if t.Group.Err() != nil || e.differs(t.Group) {
+		if t.Group.Err() != nil {
 			return 0, nil, false
 		}
 		s.begin(t.Group)
@@ -267,24 +264,12 @@ func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 	return row, from, ok
 }
 
-// differs reports whether a group's name is that of another group, in the snapshot or among those that the plan picked
-// tasks of. What no call in between can change is asked once: only Undo takes a pick back, and a search ends with it.
-func (e *Engine) differs(g *berth.Group) bool {
-	name := g.Name()
-	hash := store.Hash(name)
-	if id, ok := e.mirror.view.FindGroupBy(hash, name); ok {
-		return !e.mirror.view.Group(id).Spec.Equal(g)
-	}
-	known := e.steps.picked(hash, name)
-	return known.tasks > 0 && !known.spec.Equal(g)
-}
-
 // missing returns how many tasks of a gang are neither in the snapshot nor picked.
 func (e *Engine) missing(g *berth.Group) int {
 	if g.Mode() != berth.Gang {
 		return 0
 	}
-	return checked.Missing(e.mirror.view, g, e.steps.picked(store.Hash(g.Name()), g.Name()).tasks)
+	return checked.Missing(e.mirror.view, g, e.steps.picked(g).tasks)
 }
 
 // occupy takes the room of a task of the group that is searched for.
@@ -295,8 +280,8 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 		st.grant, _ = fit.Choose(s.group, e.mirror.rows[row].node.Spec, e.mirror.devicesOf(row), e.mirror.portsOf(row))
 	}
 	e.take(row, s.request, st.grant, 1)
-	if s.own != nil {
-		e.counts.add(s.own, row, 1)
+	if s.counted != nil {
+		e.counts.add(s.counted, row, 1)
 	}
 	for _, c := range s.moved {
 		e.tasks.move(c, row, 1)
@@ -363,7 +348,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 
 func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	s := e.search
-	if g.Err() == nil && !e.differs(g) {
+	if g.Err() == nil {
 		s.begin(g)
 		defer s.end()
 		if !s.byRow && !s.ports && !s.several && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {

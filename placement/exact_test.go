@@ -169,7 +169,11 @@ func (h *history) group() *berth.Group {
 	if h.meet > 0 {
 		pick(h.meet, func() { h.meets(&spec) })
 	}
-	g := berth.NewGroup(fmt.Sprintf("g%d", h.nextG), spec)
+	name := fmt.Sprintf("g%d", h.nextG)
+	if len(h.groups) > 0 {
+		pick(4, func() { name = h.groups[r.IntN(len(h.groups))].Name() }) // a revision, which most likely differs in all
+	}
+	g := berth.NewGroup(name, spec)
 	h.groups = append(h.groups, g)
 	return g
 }

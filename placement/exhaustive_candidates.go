@@ -69,9 +69,6 @@ func (e *Exhaustive) keepsOff(t berth.Task) berth.Reason {
 	if slot, ok := e.store.FindTask(t.ID); ok && !t.IsDemand() {
 		return existing(&e.store.View, slot).Reason
 	}
-	if id, ok := e.store.FindGroup(t.Group.Name()); ok && !e.store.Group(id).Spec.Equal(t.Group) {
-		return berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}
-	}
 	return berth.Reason{}
 }
 

@@ -76,19 +76,6 @@ func (a *absence) hasPick(id string) bool {
 	return a != nil && a.picks[id] != nil
 }
 
-// picksOf returns how many tasks are gone that the plan picked for a group of that name.
-func (a *absence) picksOf(group string) (n int) {
-	if a == nil {
-		return 0
-	}
-	for _, st := range a.picks {
-		if st.task.Group.Name() == group {
-			n++
-		}
-	}
-	return n
-}
-
 // begin gives back what the gone take, and takes them out of the counts of the group that is searched for.
 func (a *absence) begin(s *search) {
 	if a == nil {

@@ -12,9 +12,8 @@ type Picker interface {
 	// Start begins a plan on a snapshot; what was picked before is forgotten.
 	Start(s *cluster.Snapshot)
 	// Place picks the best node for a task and takes the room, or returns false if no node has room. It is false also for
-	// what no node can take: a task of a group with faults, one of a group whose name stands for another group in the
-	// snapshot or among what was picked, a daemon's demand, which has no ID, and a daemon's instance on another node than
-	// the best. Else the task is valid and not in the snapshot or picked already.
+	// what no node can take: a task of a group with faults, a daemon's demand, which has no ID, and a daemon's instance on
+	// another node than the best. Else the task is valid and not in the snapshot or picked already.
 	Place(t berth.Task) (berth.Op, bool)
 	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
 	// for each instance that has room, and missed for each that has not, in the order of node IDs. An instance whose ID

@@ -24,6 +24,7 @@ type search struct {
 	group   *berth.Group   // nil if there is none that anything is kept of
 	demand                 // of the group
 	own     *counts        // of the group's tasks; nil if nobody asks for them
+	counted *counts        // to be kept up: own, or where nobody asks for this spec of the group, those for another
 	byRow   bool           // whether the group's rules read attributes of high cardinality, so that they are asked row by row
 	picky   bool           // whether a row that has the amounts may still be refused
 	every   bool           // whether every row is rated, because no order of a class serves
@@ -125,6 +126,9 @@ func (s *search) begin(g *berth.Group) {
 	}
 	if s.counts.needed(g) {
 		s.own = s.counts.of(g)
+		s.counted = s.own
+	} else if len(s.counts.groups) > 0 {
+		s.counted = s.counts.groups[g.Name()]
 	}
 	for _, rule := range r.DomainRules {
 		s.addRule(rule)

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/berth-sched/berth"
@@ -17,6 +18,7 @@ type steps struct {
 
 	names   store.Set     // of the groups of the first counted steps, and of those that were asked about
 	groups  []pickedGroup // as names has them
+	before  []int32       // of each counted step: the step before it of the same group, or -1
 	counted int
 
 	// Of steps that are instances of daemon groups with plain names, each made by one call that returned: ascending, not
@@ -35,10 +37,10 @@ type step struct {
 	undone bool
 }
 
-// pickedGroup is what the name of a group stands for in a plan: nothing where no task is picked.
+// pickedGroup is how many tasks of a group's name are picked, and not undone, and the last step of one.
 type pickedGroup struct {
-	spec  *berth.Group // of the first of the tasks
-	tasks int          // picked and not undone
+	tasks int
+	last  int32
 }
 
 const stepsAPage = 1 << 10
@@ -62,7 +64,7 @@ func (s *steps) truncate(n int) {
 	}
 	s.last, s.told, s.covers = nil, 0, s.covers[:0]
 	s.names.Clear()
-	s.groups, s.counted = s.groups[:0], 0
+	s.groups, s.before, s.counted = s.groups[:0], s.before[:0], 0
 }
 
 // reset forgets all, and keeps room for a plan as large as the last.
@@ -75,35 +77,45 @@ func (s *steps) reset() {
 	}
 	s.last, s.told, s.covers = nil, 0, s.covers[:0]
 	s.names.Clear()
-	s.groups, s.counted = s.groups[:0], 0
+	s.groups, s.before, s.counted = s.groups[:0], s.before[:0], 0
 }
 
-// picked returns the tasks of a group's name that are picked and not undone, and which group that is.
-func (s *steps) picked(hash uint32, name string) pickedGroup {
-	at := -1
+// picked returns the tasks of a group's name that are picked and not undone.
+func (s *steps) picked(g *berth.Group) pickedGroup {
+	at, last := -1, (*berth.Group)(nil)
 	for ; s.counted < s.size; s.counted++ {
 		st := s.at(s.counted)
-		if at < 0 || s.groups[at].spec != st.task.Group { // the next step is likely to be of the same group
-			name := st.task.Group.Name()
-			at = s.indexOf(store.Hash(name), name)
+		if at < 0 || last != st.task.Group { // the next step is likely to be of the same group
+			last = st.task.Group
+			at = s.indexOf(last.Name())
 		}
-		switch g := &s.groups[at]; {
-		case st.undone:
-			g.tasks--
-		default:
-			if g.tasks == 0 {
-				g.spec = st.task.Group
-			}
-			g.tasks++
+		of := &s.groups[at]
+		s.before = append(s.before, of.last)
+		of.last = int32(s.counted)
+		if st.undone {
+			of.tasks--
+		} else {
+			of.tasks++
 		}
 	}
-	return s.groups[s.indexOf(hash, name)]
+	return s.groups[s.indexOf(g.Name())]
 }
 
-func (s *steps) indexOf(hash uint32, name string) int {
-	at, added := s.names.Add(hash, name)
+// of yields the steps of a group's name, the latest first: picks, and their undoing.
+func (s *steps) of(g *berth.Group) iter.Seq[*step] {
+	return func(yield func(*step) bool) {
+		for i := s.picked(g).last; i >= 0; i = s.before[i] {
+			if !yield(s.at(int(i))) {
+				return
+			}
+		}
+	}
+}
+
+func (s *steps) indexOf(name string) int {
+	at, added := s.names.Add(store.Hash(name), name)
 	if added {
-		s.groups = append(s.groups, pickedGroup{})
+		s.groups = append(s.groups, pickedGroup{last: -1})
 	}
 	return at
 }

@@ -1,12 +1,10 @@
 package scheduler
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/checked"
@@ -82,7 +80,7 @@ func (c *checkpointWriter) write(v *store.View, number uint64) {
 	}
 	c.flush()
 
-	groups := slices.SortedFunc(v.AllGroups(), func(a, b uint32) int { return cmp.Compare(v.Group(a).Name, v.Group(b).Name) })
+	groups := v.ByName(v.AllGroups())
 	tasks, rank := 0, v.Rank()
 	c.begin(partTasks)
 	for _, g := range groups {

@@ -191,6 +191,7 @@ func (c *commit) placed() []berth.Op {
 // together is a group that goes together, on its way into a ledger.
 type together struct {
 	last  int // the last of its placements
+	size  int // the least number of tasks that it runs with
 	begun bool
 	out   bool // it is left out
 	at    int  // the placement that failed, if it was one
@@ -223,7 +224,7 @@ func (c *commit) runTogether(l *ledger) {
 	}
 	for i := range c.plan.Ops {
 		if g := of(i); g != nil {
-			g.last = i
+			g.last, g.size = i, max(g.size, c.plan.Ops[i].Task.Group.GangSize())
 		}
 	}
 	for i := 0; i < len(c.plan.Ops); i++ {
@@ -252,7 +253,7 @@ func (c *commit) runTogether(l *ledger) {
 			continue
 		}
 		if why.Code == berth.None && i == g.last {
-			why = c.tooFew(l, c.plan.Ops[i].Task.Group)
+			why = c.tooFew(l, c.plan.Ops[i].Task.Group.Name(), g.size)
 		}
 		if why.Code == berth.None {
 			continue
@@ -274,12 +275,12 @@ func (c *commit) runTogether(l *ledger) {
 }
 
 // tooFew says that a gang, all of whose placements are done, has fewer tasks than its size.
-func (c *commit) tooFew(l *ledger, g *berth.Group) berth.Reason {
-	if g.Mode() != berth.Gang || c.picks != nil && len(c.refused) == 0 {
+func (c *commit) tooFew(l *ledger, name string, size int) berth.Reason {
+	if size == 0 || c.picks != nil && len(c.refused) == 0 {
 		return berth.Reason{}
 	}
-	if n := standing(&l.store.View, g.Name()); n < g.GangSize() {
-		return berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", n, g.GangSize())}
+	if n := standing(&l.store.View, name); n < size {
+		return berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", n, size)}
 	}
 	return berth.Reason{}
 }

@@ -21,6 +21,9 @@ type Coverage struct {
 	Blocked    []Miss   // eligible nodes without an instance, whose room is taken or not offered now
 	Impossible []Miss   // eligible nodes without an instance that could not have one even if they were empty
 	Ineligible []Miss   // nodes that the group may not run on, or that are cordoned
+
+	// Other are the nodes of Running and Pending whose instance is of another revision of the group.
+	Other []string
 }
 
 // Miss is a node without an instance of a daemon group, and every reason why.
@@ -48,6 +51,9 @@ func (c *Coverage) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %d running, %d pending, %d blocked, %d impossible, %d not eligible",
 		c.Group, len(c.Running), len(c.Pending), len(c.Blocked), len(c.Impossible), len(c.Ineligible))
+	if len(c.Other) > 0 {
+		fmt.Fprintf(&b, ", %d of another revision", len(c.Other))
+	}
 	for _, m := range slices.Concat(c.Blocked, c.Impossible) {
 		fmt.Fprintf(&b, "; %s: ", m.Node)
 		for i, l := range m.Lacks {
@@ -89,18 +95,21 @@ func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 	if g.Mode() != berth.Daemon {
 		return nil, fmt.Errorf("scheduler: coverage: group %q: the mode is %v, not daemon", g.Name(), g.Mode())
 	}
-	state := map[string]berth.TaskState{}
+	instances := map[string]cluster.TaskView{}
 	for t := range snapshot.Group(g.Name()) {
 		if t.Node != "" {
-			state[t.Node] = t.State
+			instances[t.Node] = t
 		}
 	}
 	c := &Coverage{Group: g}
 	fork := snapshot.Fork()
 	for n := range fork.Nodes() {
 		id := n.ID()
-		if at, ok := state[id]; ok {
-			if at == berth.Running {
+		if t, ok := instances[id]; ok {
+			if !t.Group.Equal(g) {
+				c.Other = append(c.Other, id)
+			}
+			if t.State == berth.Running {
 				c.Running = append(c.Running, id)
 			} else {
 				c.Pending = append(c.Pending, id)

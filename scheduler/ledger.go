@@ -216,12 +216,8 @@ func (l *ledger) held(node string) []expiry {
 
 // standing returns how many tasks of a group a gang's size is held against: those on nodes that are not stopping.
 func standing(v *store.View, group string) int {
-	g, ok := v.FindGroup(group)
-	if !ok || g == store.Holds {
-		return 0
-	}
 	n := 0
-	for slot := range v.Members(g) {
+	for slot := range v.Named(group) {
 		if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {
 			n++
 		}

@@ -32,8 +32,9 @@ type planner struct {
 	hashes   []uint32                // of the tasks' IDs
 	one      bool                    // there is but one task or demand, so no ID can come twice
 	exists   map[string]string       // where tasks that exist already are
-	groups   []groupPlan             // as names has them
-	group    int                     // the place in groups of what is being placed
+	groups   []groupPlan             // as names has them, the first spec of each
+	others   []groupPlan             // the other specs of those names
+	group    int                     // what is being placed: its place in groups, or if it is negative that in others, inverted
 	gangs    map[string][]berth.Task // by group name, until they are planned
 }
 
@@ -41,6 +42,7 @@ type planner struct {
 type groupPlan struct {
 	group  *berth.Group
 	failed *berth.Explanation // why the last of its tasks found no node; those that follow fail alike
+	next   int                // the place in others of the next spec of the name, plus one; 0 if there is none
 
 	covered bool // its demand has been planned
 }
@@ -63,12 +65,10 @@ func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []b
 		if p.ended() {
 			break
 		}
-		if t.Group != last && !p.enterGroup(t.Group) {
-			p.leave(berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}})
-			last = nil
-			continue
+		if t.Group != last {
+			p.enterGroup(t.Group)
+			last = t.Group
 		}
-		last = t.Group
 		switch {
 		case t.Group.Mode() == berth.Gang:
 			p.gang(t.Group, tasks[i:])
@@ -138,25 +138,33 @@ func (p *planner) forget() {
 	p.snapshot, p.view, p.plan, p.exists, p.gangs = nil, nil, nil, nil, nil
 	p.ctx, p.gate, p.denied, p.patience = nil, nil, nil, 0
 	clear(p.groups)
-	p.groups = p.groups[:0]
+	clear(p.others)
+	p.groups, p.others = p.groups[:0], p.others[:0]
 }
 
-// enterGroup makes a group the one that is being placed, if it is what its name stands for in the snapshot and in
-// the plan.
-func (p *planner) enterGroup(g *berth.Group) bool {
-	name := g.Name()
-	hash := store.Hash(name)
-	at, fresh := p.names.Add(hash, name)
-	p.group = at
-	if !fresh {
-		return p.groups[at].group.Equal(g)
+// enterGroup makes a group the one that is being placed: what is known of it is known of groups that equal it.
+func (p *planner) enterGroup(g *berth.Group) {
+	at, fresh := p.names.Add(store.Hash(g.Name()), g.Name())
+	if p.group = at; fresh {
+		p.groups = append(p.groups, groupPlan{group: g})
 	}
-	is := g
-	if id, ok := p.view.FindGroupBy(hash, name); ok {
-		is = p.view.Group(id).Spec
+	for !p.plans(p.group).group.Equal(g) {
+		next := p.plans(p.group).next
+		if next == 0 {
+			p.others = append(p.others, groupPlan{group: g})
+			next = len(p.others)
+			p.plans(p.group).next = next
+		}
+		p.group = ^(next - 1)
 	}
-	p.groups = append(p.groups, groupPlan{group: is})
-	return is.Equal(g)
+}
+
+// plans returns what the plan knows of the group in a place.
+func (p *planner) plans(at int) *groupPlan {
+	if at < 0 {
+		return &p.others[^at]
+	}
+	return &p.groups[at]
 }
 
 // place picks a node for a task, or notes why there is none.
@@ -165,7 +173,7 @@ func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
 		p.leave(berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
 		return berth.Op{}, false
 	}
-	why := p.groups[p.group].failed
+	why := p.plans(p.group).failed
 	if why == nil {
 		op, ok := p.picker.Place(t)
 		if ok {
@@ -174,7 +182,7 @@ func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
 		p.patience = 0 // to explain is to look at every node
 		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
 		why = p.picker.Explain(t.Group)
-		p.groups[p.group].failed = why
+		p.plans(p.group).failed = why
 	}
 	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
 	return berth.Op{}, false
@@ -262,8 +270,8 @@ func (p *planner) known(t berth.Task, hash uint32) (where string, known bool) {
 	return "", false
 }
 
-// gang places the tasks of a gang, or, if fewer than its size can be placed, none. The gang's name is what
-// makes it one: each of its tasks may have come with a group of its own that equals the others'.
+// gang places the tasks of a gang, or, if fewer than its size can be placed, none. The gang's name is what makes it one: each of
+// its tasks may have come with a group of its own, and with a spec of its own. The greatest size that one names counts.
 func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	if p.gangs == nil {
 		p.gangs = make(map[string][]berth.Task)
@@ -277,12 +285,14 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	delete(p.gangs, g.Name())
 	running := standing(p.view, g.Name())
 	ops, unplaced := len(p.plan.Ops), len(p.plan.Unplaced)
+	size, last := g.GangSize(), g
 	for _, t := range tasks {
-		if !t.Group.Equal(g) {
-			continue // run will say so
-		}
 		if p.ended() {
 			return // and there will be no plan
+		}
+		if t.Group != last {
+			p.enterGroup(t.Group)
+			size, last = max(size, t.Group.GangSize()), t.Group
 		}
 		hash := store.Hash(t.ID)
 		if op, ok := p.place(t, hash); ok {
@@ -290,13 +300,13 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		}
 	}
 	placed := p.plan.Ops[ops:]
-	if running+len(placed) >= g.GangSize() {
+	if running+len(placed) >= size {
 		if len(placed) > 0 {
 			p.plan.Together = append(p.plan.Together, g.Name())
 		}
 		return
 	}
-	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), g.GangSize())}
+	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), size)}
 	var why *berth.Explanation // none if every task given has room, but too few were given
 	for i := range p.plan.Unplaced[unplaced:] {
 		if u := &p.plan.Unplaced[unplaced+i]; u.Why != nil {
@@ -311,8 +321,10 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		p.leave(berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
 	}
 	p.cut(ops)
-	for i := range p.groups {
-		p.groups[i].failed = nil // there is room again
+	for _, plans := range [][]groupPlan{p.groups, p.others} {
+		for i := range plans {
+			plans[i].failed = nil // there is room again
+		}
 	}
 }
 
@@ -346,17 +358,17 @@ func (p *planner) cover(g *berth.Group) {
 	switch lacking := p.plan.Unplaced[missed:]; {
 	case len(lacking) > 0:
 		slices.SortFunc(lacking, func(a, b berth.Unplaced) int { return strings.Compare(a.Task.ID, b.Task.ID) }) // as nodes are ordered
-	case len(instances) == 0 && !p.placed(g) && !p.groups[p.group].covered:
+	case len(instances) == 0 && !p.placed(g) && !p.plans(p.group).covered:
 		why := p.picker.Explain(g)
 		p.leave(berth.Unplaced{Task: g.Everywhere(), Reason: firstReason(why), Why: why})
 	}
-	p.groups[p.group].covered = true
+	p.plans(p.group).covered = true
 }
 
 // placed reports whether a group has a task on a node of the snapshot.
 func (p *planner) placed(g *berth.Group) bool {
 	id, ok := p.view.FindGroup(g.Name())
-	return ok && p.view.Group(id).Count > 0
+	return ok && slices.ContainsFunc(p.view.Kin(id), func(kin uint32) bool { return p.view.Group(kin).Count > 0 })
 }
 
 // miss notes that a node lacks an instance of a daemon group, and why.

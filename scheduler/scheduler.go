@@ -326,7 +326,7 @@ func (r *rest) has(t berth.Task) bool {
 // mayPass reports whether a refused operation may be done on a newer snapshot.
 func mayPass(r berth.Refusal) bool {
 	switch r.Reason.Code {
-	case berth.TaskExists, berth.GroupDiffers, berth.Denied, berth.Invalid:
+	case berth.TaskExists, berth.Denied, berth.Invalid:
 		return false
 	}
 	return r.Op.Kind == berth.Place

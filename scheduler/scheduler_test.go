@@ -61,11 +61,11 @@ func TestPlan(t *testing.T) {
 		{"one ID twice", core1("web").tasks("a", "a"), `
 			place a on n1
 			a: task exists earlier in the plan`},
-		{"two groups of one name", []berth.Task{berth.NewGroup("web", core(0)).Task("a"), berth.NewGroup("web", berth.GroupSpec{}).Task("b")}, `
+		{"two revisions of a group", []berth.Task{berth.NewGroup("web", core(0)).Task("a"), berth.NewGroup("web", berth.GroupSpec{}).Task("b")}, `
 			place a on n1
-			b: another group is named web`},
-		{"group that is known otherwise", []berth.Task{gangOf(1).Task("b")}, `
-			b: another group is named gang`},
+			place b on n1`},
+		{"another revision of a gang that runs", []berth.Task{gangOf(1).Task("b")}, `
+			place b on n1`},
 		{"gang of equal groups, one of them running", append(apart[:2:2], gangOf(4).Task("gang-3")), `
 			0/2 nodes for gang-3: 2 insufficient cpu; nearest n1: lacks 1 cpu; 1 more cpu on n1 would do; gang incomplete 3 of 4
 			0/2 nodes for gang-1: 2 insufficient cpu; nearest n1: lacks 1 cpu; 1 more cpu on n1 would do; gang incomplete 3 of 4

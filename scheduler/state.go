@@ -268,7 +268,8 @@ type Running struct {
 	State berth.TaskState
 }
 
-// Adopt records tasks that run already, where they run, whether there is room for them or not.
+// Adopt records tasks that run already, where they run and with the spec they run with, whether there is room for them or not and
+// whatever other tasks of their group have.
 func (s *State) Adopt(running ...Running) error {
 	running = slices.Clone(running)
 	for i := range running {

@@ -105,10 +105,9 @@ func TestBadInput(t *testing.T) {
 				scheduler.Running{Task: plain.Task("state"), Node: "n1", State: berth.Lost},
 				scheduler.Running{Task: group("neg", berth.GroupSpec{Request: berth.Resources{"cpu": -1}}).Task("neg-1"), Node: "n1"},
 				scheduler.Running{Task: group("role", berth.GroupSpec{Role: "eng//web"}).Task("role-1"), Node: "n1"},
-				scheduler.Running{Task: group("run", berth.GroupSpec{Priority: 7}).Task("run-2"), Node: "n1"},
 				scheduler.Running{Task: plain.Task("dev"), Node: "n1", Grant: &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: "3", Units: 5000}}}},
 			)
-		}, berth.ErrUnknownNode, []string{`"run-1"`, `node "x"`, `"groupless"`, `"twice"`, `task "state": a task cannot be adopted as lost`, `"neg-1"`, `role "eng//web": empty segment`, `"run-2"`, `device gpu "3": 5000 units`}},
+		}, berth.ErrUnknownNode, []string{`"run-1"`, `node "x"`, `"groupless"`, `"twice"`, `task "state": a task cannot be adopted as lost`, `"neg-1"`, `role "eng//web": empty segment`, `device gpu "3": 5000 units`}},
 		{"hold without anything", func(s S) error { return s.Hold(berth.Hold{}) }, nil, []string{"hold: empty name", "owner: empty name", "node: empty name", "no deadline"}},
 		{"hold that is over", func(s S) error { return s.Hold(hold("h2", now)) }, nil, []string{`scheduler: hold "h2": its deadline has passed`}},
 		{"hold that is over and more", func(s S) error {

@@ -320,7 +320,7 @@ func TestCheckpointIsWhole(t *testing.T) {
 		{reflect.TypeFor[store.NodeState](), "Node members Parts live Cordoned Withheld"},
 		{reflect.TypeFor[store.Record](), "ID Extra Deadline Group Row hash life State"},
 		{reflect.TypeFor[store.Extra](), "Grant Hold Needs Devices Ports Stray Spare"},
-		{reflect.TypeFor[store.Group](), "Name Spec Request Keys Asks Count tasks members counts owner moves registered"},
+		{reflect.TypeFor[store.Group](), "Name Spec Request Keys Asks Count tasks kin members counts owner moves registered"},
 	} {
 		var fields []string
 		for i := range c.of.NumField() {
@@ -394,7 +394,6 @@ func TestRestoreNonsense(t *testing.T) {
 		`the demand of a daemon group is not a task`:        {tasks: []task{{t: agent.Everywhere(), place: 1}}},
 		`not the instance on node "n"`:                      {tasks: []task{{t: agent.On("m"), place: 1}}},
 		`group: none given`:                                 {tasks: []task{{t: berth.Task{ID: "w"}, place: 1}}},
-		`another group is named web`:                        {tasks: []task{{t: web.Task("w"), place: 1}, {t: berth.NewTask("web", berth.GroupSpec{}), place: 1}}},
 		`quantity overflows`:                                {tasks: []task{{t: web.Task("a"), place: 1}, {t: web.Task("b"), place: 1}, {t: web.Task("c"), place: 1}}},
 		`hold "h": node "m": unknown node`:                  {holds: []berth.Hold{{ID: "h", Owner: "o", Node: "m", Deadline: at}}},
 		`hold "h": no deadline`:                             {holds: []berth.Hold{{ID: "h", Owner: "o", Node: "n"}}},

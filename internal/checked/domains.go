@@ -14,8 +14,8 @@ func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool
 	key := r.Domain()
 	count := 0
 	if key == berth.NodeID {
-		if sh.known {
-			count = f.s.CountOn(sh.id, row)
+		if sh.named {
+			count = f.s.CountOn(sh.kin, row)
 		}
 	} else {
 		id := f.s.Attrs().ID(key)
@@ -23,8 +23,8 @@ func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool
 		if !ok {
 			return berth.Lack{Reason: berth.Reason{Code: berth.NoDomain, Subject: r.String()}, Detail: "no " + key}, true
 		}
-		if sh.known {
-			count = f.s.CountAt(sh.id, id, value)
+		if sh.named {
+			count = f.s.CountAt(sh.kin, id, value)
 		}
 	}
 	var d berth.Domains
@@ -36,15 +36,15 @@ func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool
 	}
 	l := berth.Lack{Reason: berth.Reason{Code: berth.DomainFull, Subject: r.String()}}
 	if detail {
-		l.Detail = f.tasksThere(row, key, sh.own())
+		l.Detail = f.tasksThere(row, key, f.own(sh))
 	}
 	return l, true
 }
 
-// own returns the number of the group, in a list, if the store knows it.
-func (sh *shape) own() []uint32 {
-	if sh.known {
-		return []uint32{sh.id}
+// own returns the numbers of the groups of a name.
+func (f *Fork) own(sh *shape) []uint32 {
+	if sh.named {
+		return f.s.Kin(sh.kin)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
 func (f *Fork) domains(sh *shape, key string) berth.Domains {
 	eligible := f.eligibleDomains(sh.group, key, 0)
 	d := berth.Domains{Number: len(eligible.nodes)}
-	if sh.known && d.Number > 0 {
+	if sh.named && d.Number > 0 {
 		d.Least = f.spread(sh, key, eligible).least
 	}
 	return d
@@ -140,8 +140,8 @@ type spreadKey struct {
 // that asking for the emptiest domain costs what has changed since it was last asked, not the number of domains.
 type spread struct {
 	over    *eligibleDomains
-	group   uint32
-	counter uint64 // Counter.Born
+	groups  []uint32 // of the name
+	counter uint64   // Counter.Born
 	at      store.Position
 	tasks   map[uint32]int // by domain, of those that have any
 	sizes   map[int]int    // how many domains have so many tasks, of those that have any
@@ -151,10 +151,11 @@ type spread struct {
 // spread returns how a group that the store knows is spread at the moment.
 func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread {
 	name := spreadKey{group: sh.group.Name(), over: eligible.name}
+	groups := f.own(sh)
 	s := f.spreads[name]
 	now := f.s.Position()
 	id := f.s.Attrs().ID(key)
-	if s != nil && (s.over != eligible || s.group != sh.id) {
+	if s != nil && (s.over != eligible || !slices.Equal(s.groups, groups)) {
 		s = nil
 	}
 	if s != nil {
@@ -162,10 +163,10 @@ func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread 
 		if ok && len(changes) == 0 {
 			return s
 		}
-		if counted := key == berth.NodeID || slices.Contains(sh.keys, id); ok && counted {
+		if counted := key == berth.NodeID || slices.Contains(f.s.Group(sh.kin).Keys, id); ok && counted {
 			before := len(s.tasks)
 			for _, c := range changes {
-				if c.Group == sh.id {
+				if slices.Contains(groups, c.Group) {
 					f.follow(s, sh, c.Row, key, id)
 				}
 			}
@@ -175,8 +176,8 @@ func (f *Fork) spread(sh *shape, key string, eligible *eligibleDomains) *spread 
 			return s
 		}
 	}
-	s = &spread{over: eligible, group: sh.id, at: now, tasks: map[uint32]int{}, sizes: map[int]int{}}
-	for slot := range f.s.Members(sh.id) {
+	s = &spread{over: eligible, groups: groups, at: now, tasks: map[uint32]int{}, sizes: map[int]int{}}
+	for slot := range f.s.Named(sh.group.Name()) {
 		if r := f.s.Record(slot); r.Row != store.None {
 			if domain, ok := f.domainOf(r.Row, key, id); ok {
 				s.set(domain, s.tasks[domain]+1)
@@ -208,9 +209,9 @@ func (f *Fork) follow(s *spread, sh *shape, row uint32, key string, id uint32) {
 	switch {
 	case !ok:
 	case key == berth.NodeID:
-		s.set(domain, f.s.CountOn(sh.id, row))
+		s.set(domain, f.s.CountOn(sh.kin, row))
 	default:
-		s.set(domain, f.s.CountAt(sh.id, id, domain))
+		s.set(domain, f.s.CountAt(sh.kin, id, domain))
 	}
 }
 

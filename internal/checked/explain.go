@@ -51,15 +51,11 @@ func (f *Fork) refusal(sh *shape, row uint32) berth.Reason {
 	return berth.Reason{}
 }
 
-// refusals yields every reason other than room why a task of the group may not go on a node, in order: the name of the group, the
-// node, its rules and taints, and what is on it and elsewhere already.
+// refusals yields every reason other than room why a task of the group may not go on a node, in order: the node,
+// its rules and taints, and what is on it and elsewhere already.
 func (f *Fork) refusals(sh *shape, row uint32, detail bool) iter.Seq[berth.Lack] {
 	return func(yield func(berth.Lack) bool) {
 		n, g := f.s.Node(row), sh.group
-		if f.differs(sh) { // of a group that is not the one known by the name there is nothing else to say
-			yield(berth.Lack{Reason: berth.Reason{Code: berth.GroupDiffers, Subject: g.Name()}})
-			return
-		}
 		if n.Cordoned && !yield(berth.Lack{Reason: berth.Reason{Code: berth.Cordoned}}) {
 			return
 		}
@@ -72,7 +68,7 @@ func (f *Fork) refusals(sh *shape, row uint32, detail bool) iter.Seq[berth.Lack]
 				return
 			}
 		}
-		if g.Mode() == berth.Daemon && sh.known && f.s.CountOn(sh.id, row) > 0 && !yield(berth.Lack{Reason: berth.Reason{Code: berth.Covered}}) {
+		if g.Mode() == berth.Daemon && sh.named && f.s.CountOn(sh.kin, row) > 0 && !yield(berth.Lack{Reason: berth.Reason{Code: berth.Covered}}) {
 			return
 		}
 		for _, r := range g.Requirements().DomainRules {
@@ -87,9 +83,6 @@ func (f *Fork) refusals(sh *shape, row uint32, detail bool) iter.Seq[berth.Lack]
 // of the tasks that rules count, and are left out where many nodes are asked about.
 func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []berth.Lack {
 	out = slices.AppendSeq(out, f.refusals(sh, row, detail))
-	if f.differs(sh) {
-		return out
-	}
 	out = f.taskLacks(out, sh, row, detail, false)
 	var tell *fit.Details
 	if detail {
@@ -156,11 +149,9 @@ func Missing(v *store.View, g *berth.Group, picked int) int {
 		return 0
 	}
 	v = v.Shown()
-	if id, ok := v.FindGroup(g.Name()); ok {
-		for slot := range v.Members(id) {
-			if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {
-				picked++
-			}
+	for slot := range v.Named(g.Name()) {
+		if r := v.Record(slot); r.Row != store.None && berth.TaskState(r.State) != berth.Stopping {
+			picked++
 		}
 	}
 	return max(0, g.GangSize()-picked)

@@ -193,9 +193,6 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	if err := grant.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("task %q: grant: %w", t.ID, err))
 	}
-	if t.Group.Err() == nil && f.differs(f.shape(t.Group)) {
-		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()}))
-	}
 	if ok && t.Group.Err() == nil {
 		for _, need := range t.Group.Requirements().Needs {
 			if taken := f.taken(row, need.Name, need.Amount); taken > math.MaxInt64-need.Amount {

@@ -50,9 +50,6 @@ func (f *Fork) RestoreTask(t berth.Task, row uint32, state berth.TaskState, gran
 		f.s.Dim(t.Group.Requirements().Needs[i].Name)
 	}
 	sh := f.shape(t.Group)
-	if f.differs(sh) {
-		return fmt.Errorf("task %q: %w", t.ID, berth.Reason{Code: berth.GroupDiffers, Subject: t.Group.Name()})
-	}
 	r := store.Record{Row: row, State: uint8(state), Deadline: deadline}
 	if row == store.None {
 		if grant != nil {

@@ -18,6 +18,8 @@ type shape struct {
 	naming  uint64 // under which names
 	id      uint32
 	known   bool
+	kin     uint32 // a group of its name in the store, itself if that is known
+	named   bool   // whether there is one
 	needs   []store.Need
 	missing []string // the resources needed that no node ever had
 	keys    []uint32
@@ -39,11 +41,14 @@ func (f *Fork) shape(g *berth.Group) *shape {
 		sh.naming, sh.dims = naming, -1
 	}
 	if !sh.known || f.s.SpecOf(sh.id) != g {
-		if sh.id, sh.known = f.s.FindGroup(g.Name()); sh.known {
+		sh.id, sh.known = f.s.FindRevision(g)
+		if sh.kin, sh.named = sh.id, sh.known; sh.known {
 			if known := f.s.Group(sh.id); known.Spec == g {
 				sh.needs, sh.keys, sh.missing, sh.dims = known.Request, known.Keys, nil, len(f.s.Dims())
 				return sh
 			}
+		} else {
+			sh.kin, sh.named = f.s.FindGroup(g.Name())
 		}
 	}
 	if n := len(f.s.Dims()); sh.dims != n && (sh.dims < 0 || len(sh.missing) > 0) {
@@ -69,18 +74,20 @@ func (f *Fork) shape(g *berth.Group) *shape {
 	return sh
 }
 
-// ensureGroup returns the number of a group, adding it if it is new.
+// ensureGroup returns the number of a group, adding it if it is new. Tasks of one name are counted by what the rules of any of its
+// specs count by.
 func (f *Fork) ensureGroup(sh *shape) uint32 {
 	if !sh.known {
+		if sh.named {
+			for _, kin := range f.s.Kin(sh.kin) {
+				f.s.AddKeys(kin, sh.keys)
+			}
+			sh.keys = slices.Clone(f.s.Group(sh.kin).Keys)
+		}
 		sh.id = f.s.AddGroup(store.Group{Name: sh.group.Name(), Spec: sh.group, Request: sh.needs, Keys: sh.keys, Asks: countersOf(f.s, sh.group)})
-		sh.known = true
+		sh.known, sh.kin, sh.named = true, sh.id, true
 	}
 	return sh.id
-}
-
-// differs reports whether the group's name is taken by a group with another spec.
-func (f *Fork) differs(sh *shape) bool {
-	return sh.known && !f.s.Group(sh.id).Spec.Equal(sh.group)
 }
 
 func (f *Fork) compileNode(n *berth.Node) *store.Node { return f.compileOwn(n.Clone()) }

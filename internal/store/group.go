@@ -17,6 +17,7 @@ type Group struct {
 	Asks    []CounterKey // the counters that its rules ask for, each once, and those in which its tasks refuse others
 	Count   int          // live tasks, those that are on a node
 	tasks   int          // all of them; where the number is free, the next that is
+	kin     []uint32     // the groups of its name, in the order in which they came; nil where it is the only one
 	members list
 	counts  [][]Count
 	owner   token // who may write counts in place
@@ -64,7 +65,7 @@ func (v *View) AllGroups() iter.Seq[uint32] {
 	}
 }
 
-// FindGroup returns the number of a group. A group is known while it has tasks.
+// FindGroup returns the number of a group of a name, of whichever spec if it has several. A group is known while it has tasks.
 func (v *View) FindGroup(name string) (uint32, bool) { return v.FindGroupBy(Hash(name), name) }
 
 // FindGroupBy is FindGroup for who has the hash of the name.
@@ -80,9 +81,13 @@ func (v *View) groupName(g uint32) string {
 	return v.Group(g).Name
 }
 
-// AddGroup adds a group of a name that is not there yet and returns its number. The group leaves when
+// AddGroup adds a group of a name and a spec that are not there yet and returns its number. The group leaves when
 // its last task does.
 func (s *Store) AddGroup(g Group) uint32 {
+	var kin []uint32
+	if first, named := s.FindGroup(g.Name); named {
+		kin = s.Kin(first)
+	}
 	id := s.newGroup()
 	if len(g.Keys) > 0 {
 		g.counts = make([][]Count, len(g.Keys))
@@ -91,6 +96,9 @@ func (s *Store) AddGroup(g Group) uint32 {
 	*s.group(id) = g
 	s.note(grouped, id)
 	s.indexGroup(id, g.Name)
+	if kin != nil {
+		s.join(id, kin)
+	}
 	s.register(id)
 	return id
 }
@@ -103,6 +111,7 @@ func (s *Store) indexGroup(id uint32, name string) {
 func (s *Store) dropGroup(id uint32) {
 	s.noteDrop(id)
 	s.unregister(id)
+	s.part(id)
 	s.byGroup.remove(id, Hash(s.Group(id).Name))
 	s.freeGroupAt(id)
 }
@@ -147,26 +156,46 @@ func (v *View) Counts(group, key uint32) []Count {
 	return nil
 }
 
-// CountAt returns how many of the group's tasks are on nodes with one value of an attribute.
+// CountAt returns how many of the tasks of a group and its kin are on nodes with one value of an attribute. Those of a group that does
+// not have the attribute among its keys are counted for this answer.
 func (v *View) CountAt(group, key, value uint32) int {
+	kin := v.Group(group).kin
+	if kin == nil {
+		return v.countAt(group, key, value)
+	}
+	n := 0
+	for _, k := range kin {
+		n += v.countAt(k, key, value)
+	}
+	return n
+}
+
+func (v *View) countAt(group, key, value uint32) int {
 	c := v.Counts(group, key)
+	if c == nil && !slices.Contains(v.Group(group).Keys, key) {
+		c = v.countBy(group, key)
+	}
 	if i, ok := slices.BinarySearchFunc(c, value, func(c Count, v uint32) int { return cmp.Compare(c.Value, v) }); ok {
 		return int(c[i].Tasks)
 	}
 	return 0
 }
 
-// LostOf returns how many of the group's tasks are on no node.
+// LostOf returns how many of the tasks of a group and its kin are on no node.
 func (v *View) LostOf(group uint32) int {
-	g := v.Group(group)
-	return g.tasks - g.Count
+	n := 0
+	for _, kin := range v.Kin(group) {
+		g := v.Group(kin)
+		n += g.tasks - g.Count
+	}
+	return n
 }
 
-// CountOn returns how many of the group's tasks are on a node.
+// CountOn returns how many of the tasks of a group and its kin are on a node.
 func (v *View) CountOn(group, row uint32) int {
-	n := 0
+	n, kin := 0, v.Group(group).kin
 	for _, m := range v.Node(row).members {
-		if m.group == group && v.isOn(m, row) {
+		if (m.group == group || kin != nil && slices.Contains(kin, m.group)) && v.isOn(m, row) {
 			n++
 		}
 	}

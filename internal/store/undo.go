@@ -43,6 +43,7 @@ const (
 	resized                       // a row; its parts are on a stack, and the extras of so many holds as the value says
 	grouped                       // a group came
 	ungrouped                     // a group went; it is on a stack
+	keyed                         // a group; the value is how many attributes its tasks were counted by
 	nodeAdded                     // a row
 	nodeSet                       // a row; what it was is on a stack, and so many extras that were replaced as the value says
 	nodeRemoved                   // a row; what it was is on a stack
@@ -190,7 +191,12 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 			g.moves, g.registered = nil, false
 			s.retakeGroup(e.at, g)
 			s.indexGroup(e.at, g.Name)
+			if g.kin != nil {
+				s.setKin(g.kin)
+			}
 			s.register(e.at)
+		case keyed:
+			s.undoKeys(e.at, int(pull(&j.values)))
 		default:
 			s.undoNode(e, viewed, tell)
 		}
