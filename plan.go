@@ -52,7 +52,7 @@ func (k OpKind) String() string {
 
 // Op is one operation of a plan. Which fields count depends on its kind:
 //
-//	Place    Task, Node; Grant, or nil to let the commit choose; From, if the room is held
+//	Place    Task, Node; Grant, or nil to let the commit choose; From, if the room is held; Owner, if it has one
 //	Take     Hold
 //	Drop     ID of the hold
 //	Release  ID of the task
@@ -63,8 +63,17 @@ type Op struct {
 	Node  string
 	ID    string
 	From  string // the owner whose holds on the node the task draws on; empty draws on what is free
+	Owner string // in whose name the task is placed, such as a framework's; empty is nobody's
 	Grant *Grant
 	Hold  *Hold
+}
+
+// OwnerErr returns what is wrong with the owner, if one is named: what would be wrong with that of a [Hold].
+func (op Op) OwnerErr() error {
+	if op.Owner == "" {
+		return nil
+	}
+	return checkName("owner", op.Owner)
 }
 
 // Lease is how firmly a hold keeps others out.

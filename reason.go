@@ -60,6 +60,9 @@ const (
 	GangIncomplete
 	// Covered: a daemon group already has its instance on the node.
 	Covered
+	// OverLimit: the role, or one above it, would have more of a resource than its limit; the subject names the role, the
+	// resource and the limit. See [Excess].
+	OverLimit
 
 	// UnknownNode: no such node; the subject is its ID, empty where no node was given.
 	UnknownNode
@@ -85,7 +88,7 @@ var codeText = [...]string{
 	NoDevice: "no device for", DeviceUnhealthy: "no healthy device for", DeviceTaken: "no free device for", UnitsTaken: "insufficient units of",
 	NoPort: "no port", PortTaken: "no free port", RuleBroken: "refused by", NoDomain: "no domain of", DomainFull: "domain full", KeptApart: "kept off by", NoneNear: "none of",
 	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered",
-	NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered",
+	NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered", OverLimit: "over limit",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }
@@ -132,6 +135,9 @@ type ReasonCount struct {
 type Explanation struct {
 	// Nodes is how many nodes there are.
 	Nodes int
+	// Over are the limits that the task would exceed wherever it went, its own role's before those of the roles above, of one role
+	// in the order of resources. Where they are all that kept it from a node there are neither counts nor a nearest one.
+	Over []Excess
 	// Counts are the reasons, the most frequent first.
 	Counts []ReasonCount
 	// Nearest is the node that came closest, nil if there is no node.
@@ -147,14 +153,24 @@ type Explanation struct {
 // lacks, as far as it can be had there. It is empty where that would not be enough, as for a gang of which more than one
 // task has no place.
 func (e *Explanation) Helps() string {
-	if e == nil || e.Nearest == nil || len(e.Nearest.Lacks) == 0 || e.Missing > 1 {
+	if e == nil || e.Missing > 1 {
 		return ""
 	}
-	node, lacks := e.Nearest.Node, e.Nearest.Lacks
-	if code := lacks[0].Reason.Code; (code == DomainFull || code == KeptApart) && len(lacks) == 1 && e.Mode != Daemon { // a daemon's instance is of its node
-		return "a node in another domain of " + lacks[0].Reason.Subject + " would do"
-	}
 	var changes, room []string
+	for _, x := range e.Over {
+		changes = append(changes, x.raise())
+	}
+	var node string
+	var lacks []Lack
+	if e.Nearest != nil {
+		node, lacks = e.Nearest.Node, e.Nearest.Lacks
+	}
+	if len(changes)+len(lacks) == 0 {
+		return ""
+	}
+	if len(lacks) == 1 && (lacks[0].Reason.Code == DomainFull || lacks[0].Reason.Code == KeptApart) && e.Mode != Daemon { // a daemon's instance is of its node
+		return list(append(changes, "a node in another domain of "+lacks[0].Reason.Subject)) + " would do"
+	}
 	for _, l := range lacks {
 		subject := l.Reason.Subject
 		switch l.Reason.Code {
@@ -170,6 +186,11 @@ func (e *Explanation) Helps() string {
 			room = append(room, subject)
 		case Tainted:
 			changes = append(changes, "tolerating "+subject)
+		case OverLimit:
+			if l.Over == nil {
+				return ""
+			}
+			changes = append(changes, l.Over.raise())
 		case Unschedulable:
 			changes = append(changes, "making "+node+" schedulable")
 		case Cordoned:
@@ -205,10 +226,12 @@ type Lack struct {
 	Reason Reason
 	// Short is by how much more than what is free a task takes, for [Insufficient] and [TooSmall], and in units for
 	// [UnitsTaken]. For [NoDevice], where the node has some of the devices, it is the units of those to be added to
-	// the free ones. Else it is 0.
+	// the free ones. For [OverLimit] it is how much higher the limit would have to be. Else it is 0.
 	Short int64
 	// Detail is what stands in the way, such as the tasks in the node's domain or on its ports.
 	Detail string
+	// Over is the limit, for [OverLimit]; else nil.
+	Over *Excess
 }
 
 // String prints "lacks 1.2 GiB memory" or the reason with its detail.
@@ -241,8 +264,14 @@ func (e *Explanation) String() string {
 		return "there are no nodes"
 	}
 	var b strings.Builder
-	for i, c := range e.Counts {
+	for i, x := range e.Over {
 		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(x.String())
+	}
+	for i, c := range e.Counts {
+		if i+len(e.Over) > 0 {
 			b.WriteString(", ")
 		}
 		fmt.Fprintf(&b, "%d %v", c.Nodes, c.Reason)

@@ -15,7 +15,7 @@ func TestReasonString(t *testing.T) {
 		berth.TooSmall: "too little x in all", berth.ByDevice: "only as devices: x", berth.DeviceUnhealthy: "no healthy device for x",
 		berth.DeviceTaken: "no free device for x", berth.UnitsTaken: "insufficient units of x", berth.PortTaken: "no free port x",
 		berth.RuleBroken: "refused by x", berth.NoDomain: "no domain of x", berth.DomainFull: "x", berth.KeptApart: "kept off by x", berth.NoneNear: "none of x", berth.Tainted: "untolerated taint x", berth.Unschedulable: "unschedulable x",
-		berth.Cordoned: "cordoned x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x",
+		berth.Cordoned: "cordoned x", berth.NotOffered: "not offered x", berth.NoNodes: "no nodes x", berth.GangIncomplete: "gang incomplete x", berth.Covered: "already covered x", berth.OverLimit: "over limit x",
 		berth.UnknownNode: "unknown node x", berth.UnknownTask: "unknown task x", berth.UnknownHold: "unknown hold x",
 		berth.TaskExists: "task exists x", berth.HoldExists: "hold exists x",
 		berth.NotHeld: "not held x", berth.Denied: "denied x", berth.Invalid: "invalid x",
@@ -51,6 +51,10 @@ func TestExplanationString(t *testing.T) {
 	const text = "3 cordoned, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
 		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80"
 	task := berth.NewTask("web-3", berth.GroupSpec{})
+	over := []berth.Excess{
+		{Role: "eng/web", Resource: "cpu", Limit: 10_000, Used: 9_500, Short: 500},
+		{Resource: "gpu", Limit: 2000, Used: 2000, Short: 1000},
+	}
 	for want, s := range map[string]interface{ String() string }{
 		text:                           full,
 		"no explanation":               (*berth.Explanation)(nil),
@@ -60,6 +64,9 @@ func TestExplanationString(t *testing.T) {
 		"web-3: gang incomplete 2 of 3":                             berth.Unplaced{Task: task, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "2 of 3"}},
 		"0/0 nodes for web-3: there are no nodes":                   berth.Unplaced{Task: task, Why: &berth.Explanation{}},
 		": no reason": berth.Unplaced{},
+		"over limit eng/web: cpu 10 (9.5 used), over limit /: gpu 2000 (2000 used); raising the limit eng/web: cpu 10 by 0.5 and raising the limit /: gpu 2000 by 1000 would do": &berth.Explanation{Nodes: 5, Over: over},
+		"over limit eng/web: cpu 10 (9.5 used), " + text: &berth.Explanation{Nodes: 5, Over: over[:1], Counts: full.Counts, Nearest: full.Nearest},
+		"over limit eng/web: cpu 10 (9.5 used)":          over[0].Lack(),
 	} {
 		assert.Equal(t, want, s.String())
 	}
@@ -83,6 +90,15 @@ func TestHelps(t *testing.T) {
 	}
 	none := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: berth.Reason{Code: berth.NoDevice, Subject: "2 gpu"}}}}}
 	assert.Equal(t, "2 gpu on n1 would do", none.Helps(), "of devices of which the node has none")
+	over := berth.Excess{Role: "eng", Resource: "memory", Limit: 8 << 30, Used: 8 << 30, Short: 1 << 30}
+	none.Over = []berth.Excess{over}
+	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB and 2 gpu on n1 would do", none.Helps())
+	none.Nearest.Lacks[0].Reason = berth.Reason{Code: berth.DomainFull, Subject: "unique"}
+	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB and a node in another domain of unique would do", none.Helps())
+	none.Over, none.Nearest.Lacks = nil, []berth.Lack{over.Lack()}
+	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB would do", none.Helps(), "of an instance of a daemon")
+	none.Over, none.Missing = []berth.Excess{over}, 2
+	assert.Empty(t, none.Helps(), "of a gang of which two tasks have no place")
 	assert.Empty(t, (*berth.Explanation)(nil).Helps())
 	assert.Empty(t, new(berth.Explanation).Helps())
 }

@@ -89,7 +89,7 @@ func TestJSON(t *testing.T) {
 	assert.JSONEq(t, `{"Kind":"place","Task":{"ID":"web-1","Group":{"Name":"web","Spec":{
 		"Role":"shop","Labels":null,"Priority":0,"Request":{"cpu":500},"Devices":null,"Ports":null,"DynamicPorts":0,
 		"Rules":["unique(zone)"],"Prefer":["-3 disk = \"hdd\""],"Mode":"gang","GangSize":2}}},
-		"Node":"n1","ID":"","From":"","Grant":null,"Hold":null}`, string(data))
+		"Node":"n1","ID":"","From":"","Owner":"","Grant":null,"Hold":null}`, string(data))
 	byValue, err := json.Marshal(*g)
 	require.NoError(t, err)
 	byPointer, err := json.Marshal(g)

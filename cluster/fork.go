@@ -95,9 +95,15 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) { return f.checked().
 // Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the
 // node does not have, or not any more, is kept, and the node counts as overcommitted until the task is released. Adopt
 // fails, and changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
-// if what the node's tasks and holds take together would not fit in an int64.
+// if what the node's tasks and holds take together would not fit in an int64. No limit keeps it from what it has.
 func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
-	return f.checked().Adopt(t, node, grant, state)
+	return f.checked().Adopt("", t, node, grant, state)
+}
+
+// AdoptFor is [Fork.Adopt] of a task that was placed in an owner's name; none is nobody's. The name is at fault where it would not
+// do for a [berth.Hold].
+func (f *Fork) AdoptFor(owner string, t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
+	return f.checked().Adopt(owner, t, node, grant, state)
 }
 
 // Mark changes the state of a task, and when it expires if it is [berth.Assumed]; the zero time is never. Deadlines

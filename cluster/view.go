@@ -137,6 +137,7 @@ type TaskView struct {
 	Node     string       // empty for a lost task
 	Grant    *berth.Grant // nil without devices and ports
 	Deadline time.Time    // when an assumed task expires; zero is never
+	Owner    string       // in whose name it was placed, such as a framework's; empty if nobody's
 }
 
 func taskView(v *store.View, slot uint32) TaskView {
@@ -144,6 +145,7 @@ func taskView(v *store.View, slot uint32) TaskView {
 	t := TaskView{
 		Task:  berth.Task{ID: v.ID(slot), Group: v.Group(r.Group).Spec},
 		State: berth.TaskState(r.State),
+		Owner: v.OwnerName(r.Owner),
 	}
 	if r.Row != store.None {
 		t.Node = v.Node(r.Row).Node.ID

@@ -139,19 +139,24 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32) {
 		lacks = append(lacks, existing(e.mirror.view, slot))
 	case picked:
 		lacks = append(lacks, existingOn(e.mirror.rows[at].id))
-	case room:
+	case room && s.left > 0:
 		op := e.op(e.occupy(row, t))
 		e.leave()
 		c.placed(op)
 		e.enter()
 		return
 	}
-	switch {
-	case room:
-	case s.ports || e.mirror.strays(row): // the reference knows who is in the way
+	if byReference := !room && (s.ports || e.mirror.strays(row)); byReference { // which knows who is in the way
 		lacks = append(lacks, e.caughtUp().lacks(c.group, node)...)
-	default:
-		lacks = e.classes.shortfalls(lacks, c.group, row)
+	} else {
+		if s.left <= 0 {
+			for _, x := range e.limits.over(c.group) {
+				lacks = append(lacks, x.Lack())
+			}
+		}
+		if !room {
+			lacks = e.classes.shortfalls(lacks, c.group, row)
+		}
 	}
 	e.leave()
 	c.missed(node, lacks)

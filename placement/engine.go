@@ -33,6 +33,7 @@ type parts struct {
 	classes   *classIndex
 	counts    *groupCounts
 	search    *search
+	limits    *limits
 	explainer *explainer
 	reference *reference // for what has no index
 	tasks     *taskCounts
@@ -40,7 +41,7 @@ type parts struct {
 }
 
 func newParts(p *policy, s *steps) *parts {
-	e := &parts{mirror: &mirror{details: fit.CommonDetails()}}
+	e := &parts{mirror: &mirror{details: fit.CommonDetails()}, limits: &limits{steps: s}}
 	if !p.strategy.byID {
 		e.mirror.shuffle = &shuffle{seed: p.strategy.seed}
 	}
@@ -48,7 +49,7 @@ func newParts(p *policy, s *steps) *parts {
 	e.counts = newGroupCounts(p, e.mirror, e.classes, s)
 	e.tasks = newTaskCounts(e.mirror, e.counts, s)
 	e.search = &search{
-		tasks:  e.tasks,
+		tasks: e.tasks, limits: e.limits,
 		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scan: &scan{policy: p},
 		rankings: &rankings{mirror: e.mirror, states: &states{classes: e.classes}, byShape: map[string]*ranking{}},
 	}
@@ -125,6 +126,7 @@ func (e *Engine) start() {
 	e.reference.end()
 	e.tasks.start()
 	e.counts.start(view)
+	e.limits.start(view)
 	e.mirror.open(view)
 	e.catchUp()
 	e.mirror.opened()
@@ -257,6 +259,9 @@ func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 		}
 		s.begin(t.Group)
 	}
+	if s.left <= 0 {
+		return 0, nil, false
+	}
 	row, from, ok = s.best(t)
 	if ok && t.Group.Mode() == berth.Daemon && strings.Contains(t.ID, "@") && t.ID != t.Group.On(e.mirror.rows[row].id).ID {
 		return 0, nil, false // of another node
@@ -276,6 +281,7 @@ func (e *Engine) missing(g *berth.Group) int {
 func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	s, st := e.search, e.steps.add()
 	st.task, st.row = t, row
+	s.left--
 	if len(s.devices) > 0 || s.ports { // it was found that there is what to grant
 		st.grant, _ = fit.Choose(s.group, e.mirror.rows[row].node.Spec, e.mirror.devicesOf(row), e.mirror.portsOf(row))
 	}
@@ -351,11 +357,18 @@ func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	if g.Err() == nil {
 		s.begin(g)
 		defer s.end()
+		over := e.limits.over(g)
 		if !s.byRow && !s.ports && !s.several && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
+			if len(over) > 0 {
+				if _, _, ok := s.best(g.Task(g.Name())); ok { // there is room, and it would be placed
+					return &berth.Explanation{Nodes: e.mirror.view.Nodes(), Over: over, Mode: g.Mode(), Missing: e.missing(g)}
+				}
+				s.begin(g)
+			}
 			why, partly := e.explainer.explain(s)
-			why.Missing = e.missing(g)
+			why.Missing, why.Over = e.missing(g), over
 			if partly {
-				why.Nearest.Lacks = e.caughtUp().lacks(g, why.Nearest.Node)
+				why.Nearest.Lacks = e.caughtUp().lacks(g, why.Nearest.Node)[len(over):]
 			}
 			return why
 		}

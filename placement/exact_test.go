@@ -166,6 +166,7 @@ func (h *history) group() *berth.Group {
 	pick(10, func() { spec.DynamicPorts = 1 })
 	pick(15, func() { spec.Ports = []berth.PortRange{{First: 8001, Last: 8001}} })
 	pick(8, func() { spec.Mode = berth.Daemon })
+	pick(2, func() { spec.Role = h.role() })
 	if h.meet > 0 {
 		pick(h.meet, func() { h.meets(&spec) })
 	}
@@ -264,6 +265,27 @@ func (ceiling) Even() bool                { return true }
 func (ceiling) Limit(d berth.Domains) int { return 2 + d.Least*3%4 + d.Number%2 }
 
 // batch returns tasks for one plan.
+func (h *history) role() berth.Role {
+	return []berth.Role{"", "a", "a/b", "a/b/c", "a/d", "e"}[h.rng.IntN(6)]
+}
+
+// quotas sets limits that leave some room, or less than there is taken, or takes limits away.
+func (h *history) quotas() {
+	q := berth.Quota{Role: h.role()}
+	if h.rng.IntN(3) > 0 {
+		q.Limits = berth.Resources{}
+		used := h.fork.Used(q.Role)
+		for _, name := range []string{"cpu", "memory", "gpu", "tape"} {
+			if unit := max(used[name]/8, 1000); h.rng.IntN(2) == 0 {
+				q.Limits[name] = max(0, used[name]+unit*int64(h.rng.IntN(12)-2))
+			}
+		}
+	}
+	if err := h.fork.SetQuotas(q); err != nil {
+		panic(err)
+	}
+}
+
 func (h *history) batch() []berth.Task {
 	var tasks []berth.Task
 	for range 1 + h.rng.IntN(6) {
@@ -291,7 +313,9 @@ func (h *history) batch() []berth.Task {
 func (h *history) change() {
 	r := h.rng
 	some := func() string { return h.nodes[r.IntN(len(h.nodes))] }
-	switch r.IntN(13) {
+	switch r.IntN(15) {
+	case 13, 14:
+		h.quotas()
 	case 0:
 		h.addNode()
 	case 8:
@@ -311,7 +335,7 @@ func (h *history) change() {
 	case 4:
 		h.nextT++
 		hold := &berth.Hold{
-			ID: fmt.Sprintf("h%d", h.nextT), Owner: "other", Node: some(), Deadline: distant,
+			ID: fmt.Sprintf("h%d", h.nextT), Owner: "other", Node: some(), Deadline: distant, Role: h.role(),
 			Resources: berth.Resources{"cpu": int64(1+r.IntN(8)) * 500}, Lease: berth.Lease(r.IntN(2)),
 		}
 		if _, why := h.fork.Apply(berth.Op{Kind: berth.Take, Hold: hold}); why.Code == berth.None {

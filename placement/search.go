@@ -20,6 +20,7 @@ type search struct {
 	rankings *rankings
 	scan     *scan
 	tasks    *taskCounts
+	limits   *limits
 
 	group   *berth.Group   // nil if there is none that anything is kept of
 	demand                 // of the group
@@ -36,6 +37,7 @@ type search struct {
 	first   bool           // whether what rules say is otherwise once a task of the group is placed
 	moved   []*taskCounter // in which the group's tasks count
 	verdict *verdict       // of the group's rules; of no use if they are asked row by row
+	left    int64          // how many more of the group's tasks the limits of roles let be
 
 	hostLimit int         // how many of the group's tasks a node may have
 	ofClass   []countRule // about attributes that all nodes of a class share
@@ -109,6 +111,7 @@ func (s *search) begin(g *berth.Group) {
 	s.classes.assign()
 	*s = search{
 		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scan: s.scan, tasks: s.tasks,
+		limits: s.limits, left: s.limits.allowance(g),
 		meets: len(met) > 0, first: first, moved: s.tasks.of(g),
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
 		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, fixed: s.fixed[:0], rivals: s.rivals,

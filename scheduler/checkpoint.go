@@ -14,19 +14,21 @@ import (
 )
 
 // A checkpoint is a stream of frames whose messages are: the numbers of the State; parts of nodes, by ID; parts of
-// tasks, by the name of their group, those of one the earliest placed first; parts of holds, the earliest made first; and an end, which
+// tasks, by the name of their group, those of one the earliest placed first; parts of holds, the earliest made first; parts of quotas,
+// by role; and an end, which
 // says how many there were of each. A part is some of them, so that neither side needs much memory.
 const (
 	partNumbers = iota
 	partNodes
 	partTasks
 	partHolds
+	partQuotas
 	partEnd
 )
 
 const partSize = 1 << 16 // bytes, after which another part begins
 
-// Checkpoint writes all that a State is: nodes, tasks in every state, their groups, holds, deadlines, the version's sequence number and the
+// Checkpoint writes all that a State is: nodes, tasks in every state, their groups and owners, holds, quotas, deadlines, the version's sequence number and the
 // number of the last command. Equal States give equal bytes. It is the State at one moment, during the
 // call; the State goes on meanwhile, at the cost of a snapshot. It takes memory for one part of it at a time.
 //
@@ -101,6 +103,7 @@ func (c *checkpointWriter) write(v *store.View, number uint64) {
 				grant = r.Extra.Grant
 			}
 			e.Grant(grant)
+			e.String(v.OwnerName(r.Owner))
 			tasks++
 		}
 	}
@@ -115,10 +118,22 @@ func (c *checkpointWriter) write(v *store.View, number uint64) {
 	}
 	c.flush()
 
+	quotas := 0
+	c.begin(partQuotas)
+	for _, at := range v.Roles() {
+		if q := v.Account(at).Quota; q != nil {
+			c.room(partQuotas)
+			e.Quota(q.Spec)
+			quotas++
+		}
+	}
+	c.flush()
+
 	c.begin(partEnd)
 	e.Len(v.Nodes())
 	e.Len(tasks)
 	e.Len(holds)
+	e.Len(quotas)
 	c.flush()
 }
 
@@ -150,7 +165,7 @@ func (c *checkpointWriter) flush() {
 	}
 }
 
-// Restore returns a State as it was when [Codec.Checkpoint] wrote it: with equal nodes, tasks, holds, deadlines, version but for
+// Restore returns a State as it was when [Codec.Checkpoint] wrote it: with equal nodes, tasks, holds, quotas, deadlines, version but for
 // the lineage, and number of the last command. It calls none of the configuration's functions. The time is that of
 // adding everything to a new State, and the memory little more than the State's.
 //
@@ -176,13 +191,16 @@ type checkpointReader struct {
 	s    *State
 	fork *checked.Fork
 
-	next  uint64   // the first part that can come
-	seq   uint64   // of the version
-	rows  []uint32 // of the nodes, in their order
-	node  string   // the last node
-	group string   // that of the last task
+	next  uint64     // the first part that can come
+	seq   uint64     // of the version
+	rows  []uint32   // of the nodes, in their order
+	node  string     // the last node
+	group string     // that of the last task
+	role  berth.Role // that of the last quota
 	tasks int
 	holds int
+
+	quotas int
 }
 
 func (c *checkpointReader) read() error {
@@ -237,8 +255,9 @@ func (c *checkpointReader) part() error {
 		count("nodes", len(c.rows))
 		count("tasks", c.tasks)
 		count("holds", c.holds)
+		count("quotas", c.quotas)
 	default:
-		restore := []func() error{partNodes: c.restoreNode, partTasks: c.restoreTask, partHolds: c.restoreHold}[part]
+		restore := []func() error{partNodes: c.restoreNode, partTasks: c.restoreTask, partHolds: c.restoreHold, partQuotas: c.restoreQuota}[part]
 		for d.More() {
 			at := d.Pos()
 			if err := restore(); err != nil {
@@ -274,6 +293,7 @@ func (c *checkpointReader) restoreTask() error {
 	state := berth.TaskState(d.UintTo(math.MaxUint8, "state"))
 	deadline := d.UintTo(math.MaxInt64, "deadline")
 	grant := d.Grant()
+	owner := d.String()
 	if err := d.Err(); err != nil {
 		return err
 	}
@@ -286,7 +306,7 @@ func (c *checkpointReader) restoreTask() error {
 	if place > 0 {
 		row = c.rows[place-1]
 	}
-	return c.fork.RestoreTask(t, row, state, grant, int64(deadline))
+	return c.fork.RestoreTask(owner, t, row, state, grant, int64(deadline))
 }
 
 func (c *checkpointReader) restoreHold() error {
@@ -296,4 +316,20 @@ func (c *checkpointReader) restoreHold() error {
 	}
 	c.holds++
 	return c.fork.RestoreHold(h)
+}
+
+func (c *checkpointReader) restoreQuota() error {
+	q := c.dec.Quota()
+	if err := c.dec.Err(); err != nil {
+		return err
+	}
+	if c.quotas > 0 && q.Role <= c.role {
+		return fmt.Errorf("the quota of role %q comes after that of %q", q.Role, c.role)
+	}
+	if len(q.Limits)+len(q.Guarantees) == 0 {
+		return fmt.Errorf("the quota of role %q is none", q.Role)
+	}
+	c.role = q.Role
+	c.quotas++
+	return c.fork.SetQuotas(q)
 }

@@ -103,6 +103,7 @@ const (
 	hasAdopted
 	hasConfirmed
 	hasStopped
+	hasQuotas
 	hasOps
 	hasAll = 1<<iota - 1
 )
@@ -127,6 +128,7 @@ func writeCommand(e *codec.Encoder, c *Command) {
 	part(hasAdopted, len(c.Adopted) > 0)
 	part(hasConfirmed, len(c.Confirmed) > 0)
 	part(hasStopped, len(c.Stopped) > 0)
+	part(hasQuotas, len(c.Quotas) > 0)
 	part(hasOps, len(c.Ops) > 0)
 	e.Uint(has)
 	if has&hasDeadline != 0 {
@@ -156,6 +158,12 @@ func writeCommand(e *codec.Encoder, c *Command) {
 	}
 	ids(c.Confirmed)
 	ids(c.Stopped)
+	if len(c.Quotas) > 0 {
+		e.Len(len(c.Quotas))
+	}
+	for i := range c.Quotas {
+		e.Quota(&c.Quotas[i])
+	}
 	if len(c.Ops) > 0 {
 		e.Len(len(c.Ops))
 	}
@@ -203,11 +211,16 @@ func readCommand(d *codec.Decoder) Command {
 	ids(hasUncordoned, &c.Uncordoned)
 	if has&hasAdopted != 0 {
 		at := d.Pos()
-		c.Adopted = codec.List(d, 5, readRunning)
+		c.Adopted = codec.List(d, 6, readRunning)
 		empty(at, len(c.Adopted))
 	}
 	ids(hasConfirmed, &c.Confirmed)
 	ids(hasStopped, &c.Stopped)
+	if has&hasQuotas != 0 {
+		at := d.Pos()
+		c.Quotas = codec.List(d, 3, (*codec.Decoder).Quota)
+		empty(at, len(c.Quotas))
+	}
 	if has&hasOps != 0 {
 		at := d.Pos()
 		c.Ops = codec.List(d, 2, (*codec.Decoder).Op)
@@ -221,10 +234,13 @@ func writeRunning(e *codec.Encoder, r *Running) {
 	e.String(r.Node)
 	e.Grant(r.Grant)
 	e.Uint(uint64(r.State))
+	e.String(r.Owner)
 }
 
 func readRunning(d *codec.Decoder) Running {
-	return Running{Task: d.Task(), Node: d.String(), Grant: d.Grant(), State: berth.TaskState(d.UintTo(255, "state"))}
+	return Running{
+		Task: d.Task(), Node: d.String(), Grant: d.Grant(), State: berth.TaskState(d.UintTo(255, "state")), Owner: d.String(),
+	}
 }
 
 const (

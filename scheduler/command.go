@@ -25,6 +25,7 @@ type Command struct {
 	Adopted    []Running
 	Confirmed  []string // tasks
 	Stopped    []string // tasks
+	Quotas     []berth.Quota
 
 	// Ops are operations that were accepted, in order, their grants filled in.
 	Ops []berth.Op
@@ -45,6 +46,10 @@ func (c Command) clone() Command {
 	}
 	c.Confirmed = slices.Clone(c.Confirmed)
 	c.Stopped = slices.Clone(c.Stopped)
+	c.Quotas = slices.Clone(c.Quotas)
+	for i, q := range c.Quotas {
+		c.Quotas[i] = q.Clone()
+	}
 	c.Ops = slices.Clone(c.Ops)
 	for i, op := range c.Ops {
 		if op.Hold != nil {
@@ -84,6 +89,9 @@ func (c Command) String() string {
 	}
 	list("confirm", c.Confirmed)
 	list("stop", c.Stopped)
+	for _, q := range c.Quotas {
+		fmt.Fprintf(&b, "quota %v\n", q)
+	}
 	for _, op := range c.Ops {
 		fmt.Fprintln(&b, op)
 	}
@@ -137,6 +145,11 @@ func (l *ledger) apply(c *Command) error {
 	}
 	if len(c.Stopped) > 0 {
 		if err := l.mark(berth.Stopping, c.Stopped); err != nil {
+			return err
+		}
+	}
+	if len(c.Quotas) > 0 {
+		if err := l.fork.SetQuotas(c.Quotas...); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,13 @@ func (h *history) commit() {
 			}
 		}
 	}
+	for r := range after.Roles() {
+		for name, most := range r.Quota.Limits {
+			if used, was := r.Used[name], snapshot.Used(r.Role)[name]; used > most && used > was {
+				h.fail("quota-limit-never-exceeded: %s of %q went from %d to %d, with a limit of %d", name, r.Role, was, used, most)
+			}
+		}
+	}
 	done, refused := h.reference(snapshot, p)
 	h.same("commit: placed", fmt.Sprint(done), fmt.Sprint(out.Placed))
 	h.same("commit: refused", fmt.Sprint(refused), fmt.Sprint(out.Refused))
@@ -107,7 +114,7 @@ again:
 		_, known := f.Task(op.ID)
 		if (op.Kind == berth.Take || op.Kind == berth.Evict && known) && op.Hold.Err() == nil && !op.Hold.Deadline.After(h.now) {
 			why = berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", op.Hold.ID)}
-		} else if op.Kind == berth.Place && op.Task.Group == h.groups[1] && h.engUses(f)+500 > limit {
+		} else if a := (Admission{Op: op}); h.asks(op) && a.Role() == "eng/web" && h.engUses(f)+a.Cost()["cpu"] > limit {
 			why = berth.Reason{Code: berth.Denied, Subject: "limit of eng"}
 		} else {
 			granted, why = f.Apply(op)
@@ -137,7 +144,15 @@ again:
 	return done, refused
 }
 
-// engUses adds up what the role eng and those below it use, the slow way.
+// asks reports whether admission is asked about an operation.
+func (h *history) asks(op berth.Op) bool {
+	if op.Kind == berth.Place {
+		return op.Task.Err() == nil
+	}
+	return (op.Kind == berth.Take || op.Kind == berth.Evict) && op.Hold != nil && op.Hold.Err() == nil && op.Hold.Deadline.After(h.now)
+}
+
+// engUses adds up what the role eng and those below it have, the slow way.
 func (h *history) engUses(f *cluster.Fork) int64 {
 	var sum int64
 	for n := range f.Nodes() {
@@ -145,6 +160,11 @@ func (h *history) engUses(f *cluster.Fork) int64 {
 			if strings.HasPrefix(string(t.Group.Role()), "eng") {
 				sum += t.Group.Cost()["cpu"]
 			}
+		}
+	}
+	for hold := range f.Holds() {
+		if strings.HasPrefix(string(hold.Role), "eng") {
+			sum += hold.Cost()["cpu"]
 		}
 	}
 	return sum

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"fmt"
 	"maps"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -48,8 +47,11 @@ func picture(s *cluster.Snapshot, groups []*berth.Group) string {
 	for n := range s.Nodes() {
 		fmt.Fprintf(&b, "%s cordoned %v: %v of %v free, devices %v\n", n.ID(), n.Cordoned(), n.Free(), n.Capacity(), n.FreeDevices())
 		for t := range n.Tasks() {
-			fmt.Fprintf(&b, "  %v %v %v %v\n", t.Task, t.State, t.Grant, t.Deadline)
+			fmt.Fprintf(&b, "  %v %v %v %v %s\n", t.Task, t.State, t.Grant, t.Deadline, t.Owner)
 		}
+	}
+	for r := range s.Roles() {
+		fmt.Fprintf(&b, "%v, has %v, alone %v\n", r.Quota, r.Used, r.Own)
 	}
 	holds := slices.SortedFunc(s.Holds(), func(a, b berth.Hold) int { return strings.Compare(a.ID, b.ID) })
 	for _, h := range holds {
@@ -72,7 +74,7 @@ func picture(s *cluster.Snapshot, groups []*berth.Group) string {
 func (h *history) sane() {
 	l := h.state.ledger
 	s := l.fork.Snapshot()
-	tasks, used := 0, map[berth.Role]map[string]*big.Int{}
+	tasks, want := 0, sums{}
 	deadlines := map[expiry]bool{}
 	perNode := map[string]int{}
 	perZone := map[string]int{}
@@ -122,20 +124,7 @@ func (h *history) sane() {
 					h.fail("%v is %v and expires", t.Task, t.State)
 				}
 			}
-			for role := t.Group.Role(); ; role = role.Parent() {
-				if used[role] == nil {
-					used[role] = map[string]*big.Int{}
-				}
-				for name, q := range t.Group.Cost() {
-					if used[role][name] == nil {
-						used[role][name] = new(big.Int)
-					}
-					used[role][name].Add(used[role][name], big.NewInt(q))
-				}
-				if role == "" {
-					break
-				}
-			}
+			want.enter(t.Group.Role(), t.Owner, t.Group.Cost())
 			switch t.Group.Name() {
 			case "web":
 				if perNode[n.ID()]++; perNode[n.ID()] > 1 || zone.String() == "c" {
@@ -171,6 +160,7 @@ func (h *history) sane() {
 			h.fail("hold %s is on no node", hold.ID)
 		}
 		deadlines[expiry{store.DeadlineOf(hold.Deadline), "hold " + hold.ID}] = true
+		want.enter(hold.Role, hold.Owner, hold.Cost())
 	}
 	for _, g := range h.groups[:adopted+1] {
 		for t := range s.Group(g.Name()) {
@@ -185,29 +175,61 @@ func (h *history) sane() {
 	if tasks != s.Tasks() {
 		h.fail("%d tasks, but %d are counted", tasks, s.Tasks())
 	}
-	h.saneLedger(l, deadlines, used)
+	h.saneDeadlines(l, deadlines)
+	h.saneLedger(s, want)
 }
 
-func (h *history) saneLedger(l *ledger, want map[expiry]bool, used map[berth.Role]map[string]*big.Int) {
+func (h *history) saneDeadlines(l *ledger, want map[expiry]bool) {
 	got := map[expiry]bool{}
 	l.tasks.tree.Ascend(func(e expiry) bool { got[expiry{e.at, "task " + e.id}] = true; return true })
 	l.holds.tree.Ascend(func(e expiry) bool { got[expiry{e.at, "hold " + e.id}] = true; return true })
 	if !maps.Equal(got, want) {
 		h.fail("deadlines are %v, those of tasks and holds %v", got, want)
 	}
-	for role, sums := range used {
-		for name, sum := range sums {
-			if sum.Cmp(new(big.Int).SetUint64(l.used[role][name].lo)) != 0 {
-				h.fail("role %q uses %v %s, its tasks %v", role, l.used[role][name], name, sum)
-			}
-		}
-		if len(sums) != len(l.used[role]) {
-			h.fail("role %q uses %v, its tasks %v", role, l.used[role], sums)
-		}
+}
+
+// sums is what roles, those below them included, roles alone and owners have, added up one by one.
+type sums map[string]berth.Resources
+
+func (s sums) add(name string, cost berth.Resources) {
+	if s[name] == nil {
+		s[name] = berth.Resources{}
 	}
-	for role := range l.used {
-		if _, ok := used[role]; !ok {
-			h.fail("role %q uses %v without tasks", role, l.used[role])
+	for r, q := range cost {
+		s[name][r] += q
+	}
+}
+
+func (s sums) enter(role berth.Role, owner string, cost berth.Resources) {
+	s.add("alone "+string(role), cost)
+	if owner != "" {
+		s.add("owner "+owner, cost)
+	}
+	for s.add("role "+string(role), cost); role != ""; {
+		role = role.Parent()
+		s.add("role "+string(role), cost)
+	}
+}
+
+// saneLedger checks ledger-equals-sum.
+func (h *history) saneLedger(s *cluster.Snapshot, want sums) {
+	same := func(name string, got berth.Resources) {
+		if !got.Equal(want[name]) {
+			h.fail("ledger-equals-sum: %s has %v, its tasks and holds come to %v", name, got, want[name])
 		}
+		delete(want, name)
+	}
+	for r := range s.Roles() {
+		same("alone "+string(r.Role), r.Own)
+		if !s.Used(r.Role).Equal(r.Used) {
+			h.fail("%q uses %v or %v", r.Role, s.Used(r.Role), r.Used)
+		}
+		same("role "+string(r.Role), r.Used)
+	}
+	for _, owner := range []string{"o0", "o1", "o7"} {
+		same("owner "+owner, s.UsedBy(owner))
+	}
+	if len(want) > 0 {
+		h.fail("ledger-equals-sum: nobody has %v", want)
 	}
 }

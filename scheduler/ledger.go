@@ -15,8 +15,8 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// ledger is a cluster and what a State keeps beside it: deadlines in their order, and what each role
-// uses. They change together, in apply and do, and nowhere else.
+// ledger is a cluster and what a State keeps beside it: deadlines in their order. They change together, in apply and do, and
+// nowhere else.
 //
 // What was done to it can be taken back until keep says that it stays. So whatever stops a change half-way leaves the
 // ledger as it was.
@@ -25,17 +25,12 @@ type ledger struct {
 	fork  *cluster.Fork // the door to it that checks
 	tasks deadlines     // of assumed tasks
 	holds deadlines
-	used  usage // nil unless admission may ask for it
 }
 
-func newLedger(admission bool) *ledger {
+func newLedger() *ledger {
 	s := store.New()
 	s.Undoable()
-	l := &ledger{store: s, fork: (*cluster.Fork)(checked.Over(s)), tasks: newDeadlines(), holds: newDeadlines()}
-	if admission {
-		l.used = usage{}
-	}
-	return l
+	return &ledger{store: s, fork: (*cluster.Fork)(checked.Over(s)), tasks: newDeadlines(), holds: newDeadlines()}
 }
 
 // undo takes back what was done since a point: the last of it first, in time that goes with it alone.
@@ -54,19 +49,14 @@ func (l *ledger) restore() {
 	}
 }
 
-// count adds a record to the deadlines and the use of its role, or takes it out of them.
+// count adds a record to the deadlines, or takes it out of them.
 func (l *ledger) count(r *store.Record, add bool) {
 	switch {
 	case r.ID == "":
 	case r.Group == store.Holds:
 		l.holds.set(r.Deadline, r.ID, add)
-	default:
-		if r.Deadline != 0 {
-			l.tasks.set(r.Deadline, r.ID, add)
-		}
-		if r.Row != store.None {
-			l.used.charge(l.store.Group(r.Group).Spec, add)
-		}
+	case r.Deadline != 0:
+		l.tasks.set(r.Deadline, r.ID, add)
 	}
 }
 
@@ -94,7 +84,7 @@ func (l *ledger) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.G
 		return nil, why
 	case berth.Release, berth.Evict:
 		var t cluster.TaskView
-		if l.used != nil || l.tasks.tree.Len() > 0 {
+		if l.tasks.tree.Len() > 0 {
 			t, _ = l.fork.Task(op.ID)
 		}
 		_, why := l.fork.Apply(*op)
@@ -177,7 +167,6 @@ func (l *ledger) place(op *berth.Op, deadline time.Time, pick store.Pick) (*bert
 			l.holds.set(e.at, e.id, false)
 		}
 	}
-	l.used.charge(op.Task.Group, true)
 	return grant, why
 }
 
@@ -188,13 +177,10 @@ func (l *ledger) mustMark(id string, state berth.TaskState, deadline time.Time) 
 	}
 }
 
-// forget takes a task that is gone, or on no node any more, out of the deadlines and the use of its role.
+// forget takes a task that is gone, or on no node any more, out of the deadlines.
 func (l *ledger) forget(t cluster.TaskView) {
 	if !t.Deadline.IsZero() {
 		l.tasks.remove(t.Deadline, t.ID)
-	}
-	if t.Node != "" {
-		l.used.charge(t.Group, false)
 	}
 }
 
@@ -256,11 +242,9 @@ func (l *ledger) removeNodes(ids []string) error {
 func (l *ledger) adopt(running []Running) error {
 	var errs []error
 	for _, r := range running {
-		if err := l.fork.Adopt(r.Task, r.Node, r.Grant, r.State); err != nil {
+		if err := l.fork.AdoptFor(r.Owner, r.Task, r.Node, r.Grant, r.State); err != nil {
 			errs = append(errs, err)
-			continue
 		}
-		l.used.charge(r.Task.Group, true)
 	}
 	return errors.Join(errs...)
 }

@@ -241,6 +241,8 @@ func firstReason(e *berth.Explanation) berth.Reason {
 	switch {
 	case e != nil && e.Nodes == 0:
 		return berth.Reason{Code: berth.NoNodes}
+	case e != nil && len(e.Over) > 0:
+		return e.Over[0].Reason()
 	case e == nil || len(e.Counts) == 0:
 		return berth.Reason{}
 	}

@@ -106,7 +106,7 @@ func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {
 		record:    cfg.Record,
 		clock:     cfg.Clock,
 		assumeFor: cfg.AssumeFor,
-		ledger:    newLedger(cfg.Admit != nil),
+		ledger:    newLedger(),
 	}
 	if err != nil {
 		_, nodeErr := cluster.NewSnapshot(nodes...)
@@ -122,7 +122,7 @@ func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {
 func (s *State) lock() {
 	s.mu.Lock()
 	if s.ledger == nil {
-		s.ledger, s.clock = newLedger(false), time.Now
+		s.ledger, s.clock = newLedger(), time.Now
 	}
 }
 
@@ -259,17 +259,28 @@ func (s *State) Uncordon(ids ...string) error {
 	return s.change(len(ids), Command{Uncordoned: ids})
 }
 
+// SetQuotas gives roles their quotas, each instead of the one that the role has; one without limits and guarantees takes it away.
+//
+// A limit is kept at every door: no placement, hold or eviction to a hold, of whichever scheduler, Exchange or host, makes a role or
+// one above it have more than its limit, and [Scheduler.Plan] knows of it, so that a task that a limit keeps out takes no room from
+// others. What a role has beyond a limit that is set now, and what is adopted beyond one, it keeps; it only gets no more.
+func (s *State) SetQuotas(quotas ...berth.Quota) error {
+	return s.change(len(quotas), Command{Quotas: quotas})
+}
+
 // Running is a task found running: what a host that restarts tells its new State. Grant is what it has
-// of devices and ports. State is berth.Running, Stopping or Orphan; the zero State counts as Running.
+// of devices and ports. State is berth.Running, Stopping or Orphan; the zero State counts as Running. Owner is in whose name it
+// was placed, if in anybody's.
 type Running struct {
 	Task  berth.Task
 	Node  string
 	Grant *berth.Grant
 	State berth.TaskState
+	Owner string
 }
 
-// Adopt records tasks that run already, where they run and with the spec they run with, whether there is room for them or not and
-// whatever other tasks of their group have.
+// Adopt records tasks that run already, where they run and with the spec they run with, whether there is room for them or not,
+// whatever the limits of their roles and whatever other tasks of their group have.
 func (s *State) Adopt(running ...Running) error {
 	running = slices.Clone(running)
 	for i := range running {

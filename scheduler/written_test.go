@@ -54,6 +54,7 @@ func written(t testing.TB) (*State, *memFile) {
 	p := &berth.Plan{Version: s.Version()}
 	p.Place(web.Task("web-2"), "n1")
 	p.Place(web.Task("web-1"), "n1")
+	p.Ops[1].Owner = "spark"
 	p.Take(berth.Hold{ID: "h2", Owner: "o", Role: "shop", Node: "n1", Resources: berth.Resources{"cpu": 100}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "b", Units: 500}}, Deadline: now.Add(time.Hour)})
 	p.Take(berth.Hold{ID: "h1", Owner: "o", Node: "n3", Resources: berth.Resources{"cpu": 100}, Lease: berth.Optimistic, Deadline: now.Add(time.Hour + 1)})
 	out, err := s.Commit(context.Background(), p)
@@ -71,6 +72,10 @@ func written(t testing.TB) (*State, *memFile) {
 		ID: "n1", Capacity: berth.Resources{"cpu": 100}, Attributes: berth.Attributes{"zone": "a"}, Devices: []berth.Device{{Class: "gpu", ID: "b", Unhealthy: true}},
 	}))
 	require.NoError(t, s.Release("old-3"))
+	require.NoError(t, s.SetQuotas(
+		berth.Quota{Role: "shop/web", Limits: berth.Resources{"cpu": 0, "gpu": 2000}},
+		berth.Quota{Limits: berth.Resources{"disk": 7}, Guarantees: berth.Resources{"cpu": 1000}},
+	))
 	return s, file
 }
 
@@ -122,7 +127,7 @@ func TestCrashAtAnyByte(t *testing.T) {
 		states, ends = append(states, string(checkpointOf(t, s))), append(ends, len(probe.data))
 	}
 	require.Equal(t, file.data, probe.data)
-	require.Len(t, states, 9)
+	require.Len(t, states, 10)
 	for cut := range len(file.data) + 1 {
 		n := 0
 		for n+1 < len(ends) && ends[n+1] <= cut {
@@ -279,9 +284,10 @@ func TestCommandsAreWhole(t *testing.T) {
 		"Removed":    {Removed: []string{"n"}},
 		"Cordoned":   {Cordoned: []string{"n"}},
 		"Uncordoned": {Uncordoned: []string{"n"}},
-		"Adopted":    {Adopted: []Running{{Task: web.Task("t"), Node: "n", Grant: &berth.Grant{Ports: []uint16{1}}, State: berth.Orphan}}},
+		"Adopted":    {Adopted: []Running{{Task: web.Task("t"), Node: "n", Grant: &berth.Grant{Ports: []uint16{1}}, State: berth.Orphan, Owner: "spark"}}},
 		"Confirmed":  {Confirmed: []string{"t"}},
 		"Stopped":    {Stopped: []string{"t"}},
+		"Quotas":     {Quotas: []berth.Quota{{Role: "eng", Limits: berth.Resources{"cpu": 0}, Guarantees: berth.Resources{"gpu": 1}}}},
 		"Ops":        {Ops: []berth.Op{{Kind: berth.Drop, ID: "h"}}},
 		"Deadline":   {Deadline: time.Unix(1, 2).UTC()},
 	}
@@ -305,7 +311,7 @@ func TestCommandsAreWhole(t *testing.T) {
 		again.Time = c.Time
 		require.Equal(t, c, again, name)
 	}
-	require.Equal(t, 4, reflect.TypeFor[Running]().NumField(), "a field of Running is to be written, and to be in the sample")
+	require.Equal(t, 5, reflect.TypeFor[Running]().NumField(), "a field of Running is to be written, and to be in the sample")
 }
 
 // What a State is made of is in a checkpoint, or is made anew of what is. Who adds something decides which, and says so here.
@@ -315,12 +321,13 @@ func TestCheckpointIsWhole(t *testing.T) {
 		known string
 	}{
 		{reflect.TypeFor[State](), "admit record clock assumeFor mu ledger snap changed stopped number ended feeds owners"},
-		{reflect.TypeFor[ledger](), "store fork tasks holds used"},
-		{reflect.TypeFor[store.View](), "nodes free recs groups nodeN hidden taskN lost time byNode byTask byHold byGroup byDim ordering dims naming attrs values catalog counting freeRow freeSlot freeGroup lives lineage branch seq log of like"},
+		{reflect.TypeFor[ledger](), "store fork tasks holds"},
+		{reflect.TypeFor[store.View](), "nodes free recs groups nodeN hidden taskN lost time byNode byTask byHold byGroup byDim ledger ordering dims naming attrs values catalog counting freeRow freeSlot freeGroup lives lineage branch seq log of like"},
 		{reflect.TypeFor[store.NodeState](), "Node members Parts live Cordoned Withheld"},
-		{reflect.TypeFor[store.Record](), "ID Extra Deadline Group Row hash life State"},
-		{reflect.TypeFor[store.Extra](), "Grant Hold Needs Devices Ports Stray Spare"},
-		{reflect.TypeFor[store.Group](), "Name Spec Request Keys Asks Count tasks kin members counts owner moves registered"},
+		{reflect.TypeFor[store.Record](), "ID Extra Deadline Group Row hash life State Owner"},
+		{reflect.TypeFor[store.Extra](), "Grant Hold Needs Cost Devices Ports Stray Spare"},
+		{reflect.TypeFor[store.Account](), "Name Parent Quota Used Own refs owner by"},
+		{reflect.TypeFor[store.Group](), "Name Spec Request Keys Asks Count tasks kin account members counts owner moves registered"},
 	} {
 		var fields []string
 		for i := range c.of.NumField() {
@@ -373,12 +380,15 @@ func TestRestoreNonsense(t *testing.T) {
 		state    berth.TaskState
 		deadline uint64
 		grant    *berth.Grant
+		owner    string
 	}
 	for want, c := range map[string]struct {
 		nodes []berth.Node
 		tasks []task
 		holds []berth.Hold
 		count int
+
+		quotas []berth.Quota
 	}{
 		`node "a" comes after "b"`:                          {nodes: []berth.Node{{ID: "b"}, {ID: "a"}}},
 		`node: empty name`:                                  {nodes: []berth.Node{{}}},
@@ -391,6 +401,10 @@ func TestRestoreNonsense(t *testing.T) {
 		`on a node or on none, it cannot be state 9`:        {tasks: []task{{t: web.Task("w"), place: 1, state: 9}}},
 		`task "w": one that is running has no deadline`:     {tasks: []task{{t: web.Task("w"), place: 1, state: berth.Running, deadline: 1}}},
 		`task "w": grant: port 0: zero or named twice`:      {tasks: []task{{t: web.Task("w"), place: 1, grant: &berth.Grant{Ports: []uint16{0}}}}},
+		`task "w": owner " o": leading or trailing space`:   {tasks: []task{{t: web.Task("w"), place: 1, owner: " o"}}},
+		`the quota of role "a" comes after that of "b"`:     {quotas: []berth.Quota{{Role: "b", Limits: berth.Resources{"cpu": 1}}, {Role: "a", Limits: berth.Resources{"cpu": 1}}}},
+		`the quota of role "a" is none`:                     {quotas: []berth.Quota{{Role: "a"}}},
+		`quota of a//b: role "a//b": empty segment`:         {quotas: []berth.Quota{{Role: "a//b", Limits: berth.Resources{"cpu": 1}}}},
 		`the demand of a daemon group is not a task`:        {tasks: []task{{t: agent.Everywhere(), place: 1}}},
 		`not the instance on node "n"`:                      {tasks: []task{{t: agent.On("m"), place: 1}}},
 		`group: none given`:                                 {tasks: []task{{t: berth.Task{ID: "w"}, place: 1}}},
@@ -426,6 +440,7 @@ func TestRestoreNonsense(t *testing.T) {
 			w.enc.Uint(uint64(t.state))
 			w.enc.Uint(t.deadline)
 			w.enc.Grant(t.grant)
+			w.enc.String(t.owner)
 		}
 		w.flush()
 		w.begin(partHolds)
@@ -433,10 +448,16 @@ func TestRestoreNonsense(t *testing.T) {
 			w.enc.Hold(&c.holds[i])
 		}
 		w.flush()
+		w.begin(partQuotas)
+		for i := range c.quotas {
+			w.enc.Quota(&c.quotas[i])
+		}
+		w.flush()
 		w.begin(partEnd)
 		w.enc.Len(len(c.nodes) + c.count)
 		w.enc.Len(len(c.tasks))
 		w.enc.Len(len(c.holds))
+		w.enc.Len(len(c.quotas))
 		w.flush()
 		require.NoError(t, w.err)
 		s, err := Codec{}.Restore(&out, StateConfig{})

@@ -18,7 +18,7 @@ func (f *Fork) Fits(g *berth.Group, row uint32) bool {
 		return false
 	}
 	sh := f.shape(g)
-	if !f.enough(sh, row) || f.refusal(sh, row).Code != berth.None {
+	if !f.enough(sh, row) || f.refusal(sh, row).Code != berth.None || !f.allows(sh) {
 		return false
 	}
 	_, why := f.granted(sh, row, nil)
@@ -28,7 +28,16 @@ func (f *Fork) Fits(g *berth.Group, row uint32) bool {
 // Lacks returns every reason why a task of the group, which has no faults, cannot be placed on the node in a row now.
 func (f *Fork) Lacks(g *berth.Group, row uint32) []berth.Lack {
 	f = f.Ready()
-	return f.offered(f.lacks(nil, f.shape(g), row, true), row)
+	sh := f.shape(g)
+	lacks := f.lacks(nil, sh, row, true)
+	if f.differs(sh) {
+		return lacks
+	}
+	var over []berth.Lack
+	for _, x := range f.excesses(sh) {
+		over = append(over, x.Lack())
+	}
+	return append(over, f.offered(lacks, row)...)
 }
 
 // offered returns what a node lacks as its reader may know it.
@@ -114,6 +123,9 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	}
 	e.Missing = Missing(&f.s.View, g, 0)
 	sh := f.shape(g)
+	if e.Nodes > 0 && !f.differs(sh) {
+		e.Over = f.excesses(sh)
+	}
 	counts := map[berth.Reason]int{}
 	var buf []berth.Lack
 	var nearest explain.Miss
@@ -126,6 +138,9 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 			counts[l.Reason]++
 		}
 		if len(buf) == 0 {
+			if len(e.Over) > 0 { // it would be placed here
+				return &berth.Explanation{Nodes: e.Nodes, Over: e.Over, Mode: e.Mode, Missing: e.Missing}
+			}
 			continue
 		}
 		if !found || near.Compare(nearest) < 0 {

@@ -26,6 +26,8 @@ type Fork struct {
 	spreads   map[spreadKey]*spread
 
 	spreadCells int // entries of spreads
+
+	allowance allowance // of the group that was placed last
 }
 
 // Over returns a fork that works on a store and takes down nothing for Plan.

@@ -52,6 +52,9 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	row, _ := f.s.FindNode(h.Node)
 	extra, why := f.room(h, row, nil)
 	if why.Code == berth.None {
+		why = f.over(h.Role, extra.Cost, nil)
+	}
+	if why.Code == berth.None {
 		f.hold(extra, row)
 	}
 	return why
@@ -160,7 +163,7 @@ func (f *Fork) shortOf(row uint32, name string, q int64, back map[int32]int64) b
 // holdExtra returns what a hold takes on its node: nothing if it is optimistic, and nothing of devices that the node does
 // not have or that are unhealthy, which nobody else can have either.
 func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find fit.FindDevice) *store.Extra {
-	x := &store.Extra{Hold: h}
+	x := &store.Extra{Hold: h, Cost: f.costOf(h)}
 	if h.Lease == berth.Optimistic {
 		return x
 	}
@@ -183,14 +186,21 @@ func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find fit.FindDevice) *sto
 			x.Devices = append(x.Devices, store.DeviceShare{Index: cell, Units: q})
 		}
 	}
-	for name, q := range there.Cost() {
-		if d, ok := f.s.DimOf(name); ok && q > 0 {
-			x.Needs = append(x.Needs, store.Need{Dim: d, Amount: q})
-		}
-	}
-	slices.SortFunc(x.Needs, func(a, b store.Need) int { return cmp.Compare(a.Dim, b.Dim) })
+	x.Needs = f.costOf(&there)
 	x.Ports = h.Ports
 	return x
+}
+
+// costOf returns what a hold is of every resource, by dimension.
+func (f *Fork) costOf(h *berth.Hold) []store.Need {
+	var cost []store.Need
+	for name, q := range h.Cost() {
+		if d, ok := f.s.DimOf(name); ok && q > 0 {
+			cost = append(cost, store.Need{Dim: d, Amount: q})
+		}
+	}
+	slices.SortFunc(cost, func(a, b store.Need) int { return cmp.Compare(a.Dim, b.Dim) })
+	return cost
 }
 
 // drawn is a hold that a task draws on.
@@ -327,6 +337,21 @@ func withoutEmpty(shares []berth.DeviceShare) []berth.DeviceShare {
 	return slices.DeleteFunc(shares, func(s berth.DeviceShare) bool { return s.Units == 0 && len(s.Amounts) == 0 })
 }
 
+// overDrawn returns the first limit that a task would exceed that draws on holds, which are charged that much less.
+func (f *Fork) overDrawn(sh *shape, draw []drawn) berth.Reason {
+	if f.s.Limited() == 0 {
+		return berth.Reason{}
+	}
+	var back exchange
+	for _, d := range draw {
+		if d.rest != nil {
+			back.give(d.hold.Role, f.s.Record(d.slot).Extra.Cost)
+			back.keep(d.hold.Role, f.costOf(d.rest))
+		}
+	}
+	return f.over(sh.group.Role(), sh.needs, back.trial)
+}
+
 func nothingIn(h *berth.Hold) bool {
 	for _, q := range h.Resources {
 		if q > 0 {
@@ -428,6 +453,14 @@ func (f *Fork) evict(op berth.Op) berth.Reason {
 	}
 	extra, why := f.room(op.Hold, row, gone)
 	if why.Code != berth.None {
+		return why
+	}
+	var back exchange
+	if r := f.s.Record(slot); r.Row != store.None {
+		g := f.s.Group(r.Group)
+		back.give(g.Spec.Role(), g.Request)
+	}
+	if why := f.over(op.Hold.Role, extra.Cost, back.trial); why.Code != berth.None {
 		return why
 	}
 	f.s.Remove(slot)

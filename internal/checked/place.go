@@ -23,6 +23,9 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		if err := checkTask(op.Task); err != nil {
 			return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
 		}
+		if err := op.OwnerErr(); err != nil {
+			return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
+		}
 		if slot, ok := f.s.FindTask(op.Task.ID); ok {
 			at := "lost"
 			if r := f.s.Record(slot); r.Row != store.None {
@@ -49,9 +52,15 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		if why.Code != berth.None {
 			return nil, why
 		}
+		if why := f.overDrawn(sh, draw); why.Code != berth.None {
+			return nil, why
+		}
 		f.shrink(draw, row)
-		f.add(sh, row, op.Task.ID, pick, grant)
+		f.add(sh, row, op, pick, grant)
 		return grant, berth.Reason{}
+	}
+	if !f.allows(sh) {
+		return nil, f.excesses(sh)[0].Reason()
 	}
 	if !f.enough(sh, row) {
 		if why := f.short(sh, row); why.Code != berth.None {
@@ -67,7 +76,8 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 	if why.Code != berth.None {
 		return nil, why
 	}
-	f.add(sh, row, op.Task.ID, pick, taken)
+	f.add(sh, row, op, pick, taken)
+	f.spend(sh.group)
 	return taken, berth.Reason{}
 }
 
@@ -104,13 +114,15 @@ func elsewhere(t berth.Task, node string) error {
 	return fmt.Errorf("task %q: not the instance on node %q, which is %q", t.ID, node, t.Group.On(node).ID)
 }
 
-func (f *Fork) add(sh *shape, row uint32, task string, pick store.Pick, grant *berth.Grant) {
+func (f *Fork) add(sh *shape, row uint32, op *berth.Op, pick store.Pick, grant *berth.Grant) {
 	hash := pick.Hash()
 	if !pick.Made() {
-		hash = store.Hash(task)
+		hash = store.Hash(op.Task.ID)
 	}
 	extra := f.taskExtra(sh.group, grant, f.s.Node(row).Node, nil)
-	f.s.AddBy(hash, task, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extra})
+	f.s.AddBy(hash, op.Task.ID, store.Record{
+		Group: f.ensureGroup(sh), Row: row, State: uint8(berth.Assumed), Extra: extra, Owner: f.s.Owner(op.Owner),
+	})
 }
 
 // Put does a placement and returns what the task got of devices and ports. What was asked when it was picked on the fork as it
@@ -173,13 +185,16 @@ func (f *Fork) find(node string, pick store.Pick) (uint32, bool) {
 	return f.s.FindNode(node)
 }
 
-// Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the
-// node does not have, or not any more, is kept, and the node counts as overcommitted until the task is released. Adopt
-// fails, and changes nothing, if the task, its node, its grant or its group is at fault, if the task is known, or
-// if what the node's tasks and holds take together would not fit in an int64.
-func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
+// Adopt records a task that runs already, in an owner's name or nobody's, wherever it fits or not, in the state it is in. A share
+// of a device that the node does not have, or not any more, is kept, and the node counts as overcommitted until the task is
+// released. Adopt fails, and changes nothing, if the task, its owner, its node, its grant or its group is at fault, if the task is
+// known, or if what the node's tasks and holds take together would not fit in an int64. No limit keeps it from what it has.
+func (f *Fork) Adopt(owner string, t berth.Task, node string, grant *berth.Grant, state berth.TaskState) error {
 	f = f.Ready()
 	errs := []error{checkTask(t), elsewhere(t, node)}
+	if err := (berth.Op{Owner: owner}).OwnerErr(); err != nil {
+		errs = append(errs, fmt.Errorf("task %q: %w", t.ID, err))
+	}
 	row, ok := f.s.FindNode(node)
 	if !ok {
 		errs = append(errs, fmt.Errorf("task %q: node %q: %w", t.ID, node, berth.ErrUnknownNode))
@@ -215,7 +230,7 @@ func (f *Fork) Adopt(t berth.Task, node string, grant *berth.Grant, state berth.
 	}
 	sh := f.shape(t.Group)
 	extra := f.taskExtra(sh.group, grant.Clone(), f.s.Node(row).Node, nil)
-	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra})
+	f.s.Add(t.ID, store.Record{Group: f.ensureGroup(sh), Row: row, State: uint8(state), Extra: extra, Owner: f.s.Owner(owner)})
 	return nil
 }
 

@@ -27,9 +27,9 @@ func (f *Fork) RestoreNode(n *berth.Node, cordoned bool) (uint32, error) {
 	return row, nil
 }
 
-// RestoreTask adds a task in a row, or a lost one in none, with its grant and its deadline as package store counts it. The grant is
+// RestoreTask adds a task in an owner's name or nobody's, in a row, or a lost one in none, with its grant and its deadline as package store counts it. The grant is
 // the store's to keep.
-func (f *Fork) RestoreTask(t berth.Task, row uint32, state berth.TaskState, grant *berth.Grant, deadline int64) error {
+func (f *Fork) RestoreTask(owner string, t berth.Task, row uint32, state berth.TaskState, grant *berth.Grant, deadline int64) error {
 	hash := store.Hash(t.ID)
 	if err := checkTask(t); err != nil {
 		return err
@@ -39,6 +39,9 @@ func (f *Fork) RestoreTask(t berth.Task, row uint32, state berth.TaskState, gran
 	}
 	if err := grant.Err(); err != nil {
 		return fmt.Errorf("task %q: grant: %w", t.ID, err)
+	}
+	if err := (berth.Op{Owner: owner}).OwnerErr(); err != nil {
+		return fmt.Errorf("task %q: %w", t.ID, err)
 	}
 	switch {
 	case state > berth.Orphan || (state == berth.Lost) != (row == store.None):
@@ -50,7 +53,7 @@ func (f *Fork) RestoreTask(t berth.Task, row uint32, state berth.TaskState, gran
 		f.s.Dim(t.Group.Requirements().Needs[i].Name)
 	}
 	sh := f.shape(t.Group)
-	r := store.Record{Row: row, State: uint8(state), Deadline: deadline}
+	r := store.Record{Row: row, State: uint8(state), Deadline: deadline, Owner: f.s.Owner(owner)}
 	if row == store.None {
 		if grant != nil {
 			r.Extra = &store.Extra{Grant: grant}

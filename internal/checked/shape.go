@@ -29,7 +29,7 @@ type shape struct {
 // shape returns what a group is in terms of the fork's store. It is good for a few more calls.
 func (f *Fork) shape(g *berth.Group) *shape {
 	if undone := f.s.Undone(); undone != f.undone { // what these followed may never have been
-		f.undone, f.shapes, f.domainsOf, f.spreads, f.spreadCells = undone, [len(f.shapes)]shape{}, nil, nil, 0
+		f.undone, f.shapes, f.domainsOf, f.spreads, f.spreadCells, f.allowance = undone, [len(f.shapes)]shape{}, nil, nil, 0, allowance{}
 	}
 	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
 	if i < 0 {

@@ -455,5 +455,11 @@ func (d *Decoder) Op() berth.Op {
 	if has&hasHold != 0 {
 		op.Hold = d.Hold()
 	}
+	text(hasOwner, &op.Owner)
 	return op
+}
+
+// Quota reads a quota. What it says is not checked.
+func (d *Decoder) Quota() berth.Quota {
+	return berth.Quota{Role: berth.Role(d.String()), Limits: d.Resources(), Guarantees: d.Resources()}
 }

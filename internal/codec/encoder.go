@@ -343,6 +343,7 @@ const (
 	hasFrom
 	hasGrant
 	hasHold
+	hasOwner
 	hasAll = 1<<iota - 1
 )
 
@@ -362,6 +363,7 @@ func (e *Encoder) Op(op *berth.Op) {
 	part(hasFrom, op.From != "")
 	part(hasGrant, op.Grant != nil)
 	part(hasHold, op.Hold != nil)
+	part(hasOwner, op.Owner != "")
 	e.Uint(has)
 	if has&hasTask != 0 {
 		e.String(op.Task.ID)
@@ -384,4 +386,14 @@ func (e *Encoder) Op(op *berth.Op) {
 	if has&hasHold != 0 {
 		e.Hold(op.Hold)
 	}
+	if has&hasOwner != 0 {
+		e.String(op.Owner)
+	}
+}
+
+// Quota writes a quota.
+func (e *Encoder) Quota(q *berth.Quota) {
+	e.String(string(q.Role))
+	e.Resources(q.Limits)
+	e.Resources(q.Guarantees)
 }

@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 		{"a long number", op, "\x80\x00", "byte 100: a number is longer than it must be"},
 		{"a large number", op, strings.Repeat("\xff", 10) + "\x01", "byte 100: a number is too large"},
 		{"a kind beyond a byte", op, "\x80\x02\x00", "byte 100: operation 256 is more than 255"},
-		{"parts that are unknown", op, "\x00\xff\x01", "byte 101: the parts of an operation 255 is more than 127"},
+		{"parts that are unknown", op, "\x00\x80\x02", "byte 101: the parts of an operation 256 is more than 255"},
 		{"a part that is empty", op, "\x00\x01\x00", "byte 102: a part is there and empty"},
 		{"a group that is none", op, "\x00\x02\x00", "byte 101: a part is there and empty"},
 		{"a long text", op, "\x00\x01\x05abcd", "byte 102: a list of 5 does not fit in the 4 bytes that are left"},

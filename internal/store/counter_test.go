@@ -63,7 +63,7 @@ func TestTallyIsAMap(t *testing.T) {
 // counted returns a group at random that selectors choose, and how to say what it asks for.
 func counted(r *rand.Rand, name string) (*berth.Group, func(*Store) []CounterKey) {
 	label := func() string { return string(rune('a' + r.IntN(3))) }
-	spec := berth.GroupSpec{Role: berth.Role(label()), Labels: map[string]string{"app": label()}}
+	spec := berth.GroupSpec{Role: berth.Role([]string{"", "eng/", "eng/web/"}[r.IntN(3)] + label()), Labels: map[string]string{"app": label()}}
 	if r.IntN(2) == 0 {
 		spec.Labels["tier"] = label()
 	}

@@ -92,6 +92,12 @@ func (s *Store) forgetDims() {
 	for slot := range s.Members(Holds) {
 		if x := s.Record(slot).Extra; x != nil {
 			note(x.Needs)
+			note(x.Cost)
+		}
+	}
+	for at := range s.accounts.Len() {
+		if q := s.accounts.At(at).Quota; q != nil {
+			note(q.Limits)
 		}
 	}
 	dims := slices.Clone(s.dims)

@@ -18,6 +18,7 @@ type Group struct {
 	Count   int          // live tasks, those that are on a node
 	tasks   int          // all of them; where the number is free, the next that is
 	kin     []uint32     // the groups of its name, in the order in which they came; nil where it is the only one
+	account uint32       // of its role
 	members list
 	counts  [][]Count
 	owner   token // who may write counts in place
@@ -92,7 +93,8 @@ func (s *Store) AddGroup(g Group) uint32 {
 	if len(g.Keys) > 0 {
 		g.counts = make([][]Count, len(g.Keys))
 	}
-	g.owner = s.token
+	g.owner, g.account = s.token, s.roleAccount(g.Spec.Role())
+	s.refer(g.account, 1)
 	*s.group(id) = g
 	s.note(grouped, id)
 	s.indexGroup(id, g.Name)
@@ -109,6 +111,8 @@ func (s *Store) indexGroup(id uint32, name string) {
 }
 
 func (s *Store) dropGroup(id uint32) {
+	s.settle()
+	s.refer(s.Group(id).account, -1)
 	s.noteDrop(id)
 	s.unregister(id)
 	s.part(id)

@@ -105,6 +105,7 @@ func (s *Store) AddNode(n *Node) uint32 {
 	clear(free)
 	copy(free, n.capacity.dense)
 	s.note(nodeAdded, row)
+	s.resize(n, 1)
 	s.indexNode(row)
 	s.changed(row, NoGroup)
 	s.forgetValues()
@@ -125,6 +126,8 @@ func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 	old := ns.Node
 	free := s.free.mutRow(s.token, int(row))
 	s.noteRow(nodeSet, row)
+	s.resize(old, -1)
+	s.resize(n, 1)
 	for d := range free {
 		free[d] += at(n.capacity.dense, d) - at(old.capacity.dense, d)
 	}
@@ -188,6 +191,7 @@ func (v *View) Withheld() int { return v.hidden }
 func (s *Store) RemoveNode(row uint32) {
 	s.Withhold(row, false)
 	s.noteRow(nodeRemoved, row)
+	s.resize(s.Node(row).Node, -1)
 	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
 	s.nodeN--
 	s.changed(row, NoGroup)

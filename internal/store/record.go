@@ -19,6 +19,7 @@ type Record struct {
 	hash     uint32 // of the ID
 	life     uint32 // how many records the slot has had
 	State    uint8
+	Owner    uint32 // of a task: whose it is, as Store.Owner numbers them; 0 if that was not said
 }
 
 // Extra is what only some records have. It is immutable: a change replaces it.
@@ -26,6 +27,7 @@ type Extra struct {
 	Grant   *berth.Grant // what a task was granted
 	Hold    *berth.Hold  // of a hold
 	Needs   []Need       // what a hold takes
+	Cost    []Need       // what a hold is of every resource, whether or not it takes that
 	Devices []DeviceShare
 	Ports   []uint16 // ascending
 	// Of a task with shares of devices that its node no longer has, or that are unhealthy: their units, one more for each amount of
@@ -172,6 +174,7 @@ func (s *Store) AddBy(hash uint32, id string, r Record) uint32 {
 	r.Row = None
 	*at = r
 	s.note(added, slot)
+	s.refer(r.Owner, 1)
 	s.indexRecord(slot, at)
 	g := s.group(r.Group)
 	g.members.add(mention{slot, r.life})
@@ -212,6 +215,7 @@ func (s *Store) Remove(slot uint32) {
 			s.lost--
 		}
 	}
+	s.refer(r.Owner, -1)
 	s.dropSlot(slot, r)
 	if row != None {
 		ns := s.node(row)
@@ -222,12 +226,11 @@ func (s *Store) Remove(slot uint32) {
 	}
 	if g.tasks--; id != Holds && g.tasks == 0 {
 		s.dropGroup(id)
-		return
-	}
-	if untidy(g.members.len(), g.tasks) {
+	} else if untidy(g.members.len(), g.tasks) {
 		s.noteTidyGroup(g.members)
 		g.members.tidy(g.tasks, s.is)
 	}
+	s.forgetAccounts()
 }
 
 // untidy reports whether most of a list's mentions, of which live are good, are of what is gone.
@@ -270,6 +273,8 @@ func (s *Store) Resize(slots []uint32, extras []*Extra) {
 		rare = r.Extra.take(free, rare, -1)
 		takeDevices(devices, r.Extra.Devices, -1)
 		before = append(before, r.Extra.Ports...)
+		s.moveHold(r.Extra, -1)
+		s.moveHold(extras[i], 1)
 		r.Extra = extras[i]
 		rare = r.Extra.take(free, rare, 1)
 		takeDevices(devices, r.Extra.Devices, 1)
@@ -341,6 +346,13 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 		ns.Parts = partsOf(devices, ports, ns.Stray+sign*x.Stray, rare)
 	} else if len(rare) > 0 || len(ns.rare) > 0 {
 		ns.Parts = partsOf(ns.Devices, ns.Ports, ns.Stray, rare)
+	}
+	if r.Group == Holds {
+		if x != nil {
+			s.enterHold(x, sign)
+		}
+	} else {
+		s.enterTask(r, g, sign)
 	}
 	g.Count += int(sign)
 	s.count(g, ns.Node, int32(sign))

@@ -1,5 +1,6 @@
 // Package store keeps the cluster as berth's other packages read it: rows of nodes with dense columns
-// of int64 per resource, records of tasks and holds, and counts of a group's tasks per attribute value.
+// of int64 per resource, records of tasks and holds, counts of a group's tasks per attribute value, and what each role and owner
+// has.
 //
 // A [Store] is written by one goroutine. The [View] that [Store.Snapshot] returns is immutable and costs
 // one allocation or two whatever the size, because pages are copied only when they are next written;
@@ -28,7 +29,12 @@ type Store struct {
 	goneNodes int      // since then too
 	newDims   int      // since dimensions were last looked through
 	freeDims  []uint32 // those that nothing has an amount of
-	journal   journal
+
+	due          charge   // of the ledger
+	newAccounts  int      // since they were last looked through
+	freeAccounts []uint32 // those that nothing refers to
+
+	journal journal
 }
 
 // View is an immutable cluster. Any number of goroutines may read it.
@@ -44,6 +50,8 @@ type View struct {
 	time   time.Time
 
 	byNode, byTask, byHold, byGroup, byDim index
+
+	ledger
 
 	ordering *ordering
 
@@ -83,13 +91,15 @@ func New() *Store {
 	s.lineage, s.branch = newIdentity(), &branch{number: newIdentity()}
 	s.ordering = &ordering{owner: s.token, branch: s.branch.number}
 	s.of = s
-	s.AddGroup(Group{}) // Holds
+	s.newAccount(Account{Parent: None}) // Root
+	s.AddGroup(Group{})                 // Holds
 	return s
 }
 
 // Snapshot returns the store as it is now.
 func (s *Store) Snapshot() *View {
 	s.forgetValues()
+	s.settle()
 	for _, x := range s.indexes() {
 		x.share()
 	}
@@ -141,8 +151,8 @@ func (v *View) Fork() *Store {
 	return s
 }
 
-func (s *Store) indexes() [7]*index {
-	return [...]*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim, &s.byCounter, &s.byTerm}
+func (s *Store) indexes() [9]*index {
+	return [...]*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim, &s.byCounter, &s.byTerm, &s.byRole, &s.byOwner}
 }
 
 // Shown returns v, or an empty view for one that nobody took.

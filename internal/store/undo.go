@@ -8,10 +8,10 @@ import (
 // A store that is undoable takes down how to take back each change, in the order of the changes, until Keep says that
 // they stay. Taking back the latest ones leaves the store as it was, sequence number, log and the order of every list
 // included, so that whoever looked before sees no difference; only the room that rows, slots and tables take stays, and
-// the names of dimensions and values. The cost is some nanoseconds for each change, and nothing is copied for what is added.
+// the names of dimensions, values and accounts. The cost is some nanoseconds for each change, and nothing is copied for what is added.
 //
-// What the store gives up when much has gone, which is rows and slots at the end, dimensions and values, it may need to take a
-// change back. So an undoable store gives up nothing while there are changes to take back, and makes up for it in Keep.
+// What the store gives up when much has gone, which is rows and slots at the end, dimensions, values and accounts, it may need to
+// take a change back. So an undoable store gives up nothing while there are changes to take back, and makes up for it in Keep.
 
 // journal is how to take back the changes since the last Keep. What a kind of change needs besides the entry lies on a
 // stack of its own, so that the entries of additions are small.
@@ -31,6 +31,7 @@ type journal struct {
 	rows    []rowBefore
 	parts   []*Parts
 	extras  []extraBefore
+	quotas  []*Quota
 }
 
 type entryKind uint8
@@ -49,6 +50,7 @@ const (
 	nodeRemoved                   // a row; what it was is on a stack
 	nodeCordoned                  // a row; state is 1 if it was cordoned
 	nodeWithheld                  // a row; state is 1 if it was withheld
+	quotaSet                      // an account; the quota that it had is on a stack
 )
 
 // entry is one change. It is small, since most changes are of tasks that come and go in great numbers; a value, where its kind
@@ -122,6 +124,7 @@ func (s *Store) Keep() {
 	empty(&j.rows)
 	empty(&j.parts)
 	empty(&j.extras)
+	empty(&j.quotas)
 	if j.late {
 		j.late = false
 		s.shortenRows()
@@ -131,6 +134,7 @@ func (s *Store) Keep() {
 		s.forgetValues()
 		s.forgetDims()
 		s.shedCounters(0)
+		s.forgetAccounts()
 	}
 	j.kept = s.Point()
 }
@@ -190,6 +194,7 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 			g := pull(&j.dropped)
 			g.moves, g.registered = nil, false
 			s.retakeGroup(e.at, g)
+			s.refer(g.account, 1)
 			s.indexGroup(e.at, g.Name)
 			if g.kin != nil {
 				s.setKin(g.kin)
@@ -197,6 +202,8 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 			s.register(e.at)
 		case keyed:
 			s.undoKeys(e.at, int(pull(&j.values)))
+		case quotaSet:
+			s.setQuota(e.at, pull(&j.quotas))
 		default:
 			s.undoNode(e, viewed, tell)
 		}
@@ -224,10 +231,12 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 				s.lost--
 			}
 		}
+		s.refer(r.Owner, -1)
 		s.dropSlot(e.at, r)
 	case removed:
 		r := s.retakeSlot(e.at, pull(&s.journal.removed))
 		s.indexRecord(e.at, r)
+		s.refer(r.Owner, 1)
 		g := s.group(r.Group)
 		if e.state&tidiedGroup != 0 {
 			g.members = pull(&s.journal.onGroup)
@@ -271,6 +280,8 @@ func (s *Store) undoResize(e entry, tell func(from, to Record)) {
 		r := s.recs.mutAt(s.token, int(was.slot))
 		rare = r.Extra.take(free, rare, -1)
 		rare = was.extra.take(free, rare, 1)
+		s.moveHold(r.Extra, -1)
+		s.moveHold(was.extra, 1)
 		before := *r
 		r.Extra = was.extra
 		tell(before, *r)
@@ -289,10 +300,13 @@ func (s *Store) undoNode(e entry, viewed bool, tell func(from, to Record)) {
 		s.retakeRow(e.at, was.node)
 		copy(s.free.mutRow(s.token, int(e.at)), was.free)
 		s.indexNode(e.at)
+		s.resize(was.node.Node, 1)
 		s.goneNodes--
 	case nodeSet:
 		was := pull(&j.rows)
 		ns := s.node(e.at)
+		s.resize(ns.Node, -1)
+		s.resize(was.node.Node, 1)
 		for _, r := range s.On(e.at) {
 			g := s.group(r.Group)
 			s.count(g, ns.Node, -1)
@@ -420,6 +434,13 @@ func (s *Store) noteAnew(slot uint32, x *Extra) {
 	if j := &s.journal; j.on {
 		j.extras = append(j.extras, extraBefore{slot, x})
 		j.values[len(j.values)-1]++
+	}
+}
+
+func (s *Store) noteQuota(account uint32, was *Quota) {
+	if j := &s.journal; j.on {
+		j.quotas = append(j.quotas, was)
+		j.add(entry{kind: quotaSet, at: account})
 	}
 }
 

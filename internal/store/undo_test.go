@@ -79,9 +79,117 @@ func dump(v *View) string {
 		}
 		fmt.Fprintln(&b)
 	}
-	fmt.Fprintln(&b, v.log)
+	sums := func(list Sums) (out []string) {
+		for _, sum := range list {
+			out = append(out, fmt.Sprint(v.Dims()[sum.Dim], ":", sum.Hi, ":", sum.Lo))
+		}
+		slices.Sort(out)
+		return out
+	}
+	quotaOf := func(q *Quota) (text []string) {
+		if q != nil {
+			text = append(needs(q.Limits), q.Spec.String())
+		}
+		return text
+	}
+	for _, at := range v.Roles() {
+		a := v.Account(at)
+		found, ok := v.FindRole(berth.Role(a.Name))
+		fmt.Fprintln(&b, "role", a.Name, sums(a.Used), sums(a.Own), a.refs, quotaOf(a.Quota), ok && found == at)
+	}
+	var owners []string
+	for at := range uint32(v.accounts.Len()) {
+		if a := v.Account(at); a.owner && a.refs > 0 {
+			found, ok := v.FindOwner(a.Name)
+			owners = append(owners, fmt.Sprintln("owner", a.Name, sums(a.Used), a.refs, ok && found == at))
+		}
+	}
+	slices.Sort(owners)
+	fmt.Fprintln(&b, owners)
+	fmt.Fprintln(&b, v.log, v.Limited(), sums(v.Capacity()))
 	b.WriteString(dumpCounters(v, texts))
 	return b.String()
+}
+
+// resum checks the ledger of a view against its records, added up one by one.
+func resum(v *View) error {
+	type account struct{ used, own map[int32]int64 }
+	want := map[string]account{}
+	entry := func(name string) account {
+		if _, ok := want[name]; !ok {
+			want[name] = account{map[int32]int64{}, map[int32]int64{}}
+		}
+		return want[name]
+	}
+	enter := func(role berth.Role, owner uint32, needs []Need) {
+		for _, n := range needs {
+			entry("role " + string(role)).own[n.Dim] += n.Amount
+			for up := role; ; up = up.Parent() {
+				entry("role " + string(up)).used[n.Dim] += n.Amount
+				if up == "" {
+					break
+				}
+			}
+			if owner != 0 {
+				entry("owner " + v.OwnerName(owner)).used[n.Dim] += n.Amount
+			}
+		}
+	}
+	for slot := range uint32(v.recs.Len()) {
+		r := v.Record(slot)
+		switch {
+		case r.ID == "" || r.Row == None:
+		case r.Group == Holds && r.Extra.Hold != nil:
+			owner, _ := v.FindOwner(r.Extra.Hold.Owner)
+			enter(r.Extra.Hold.Role, owner, r.Extra.Cost)
+		case r.Group == Holds:
+			enter("", 0, r.Extra.Cost)
+		default:
+			g := v.Group(r.Group)
+			enter(g.Spec.Role(), r.Owner, g.Request)
+		}
+	}
+	capacity := map[int32]int64{}
+	for _, row := range v.Order() {
+		for d, q := range v.Node(row).Node.Capacity() {
+			capacity[int32(d)] += q
+		}
+	}
+	same := func(what string, got Sums, want map[int32]int64) error {
+		for _, sum := range got {
+			if sum.Hi != 0 || sum.Lo == 0 || int64(sum.Lo) != want[sum.Dim] {
+				return fmt.Errorf("%s: %s is %d %d, not %d", what, v.Dims()[sum.Dim], sum.Hi, sum.Lo, want[sum.Dim])
+			}
+			delete(want, sum.Dim)
+		}
+		maps.DeleteFunc(want, func(_ int32, q int64) bool { return q == 0 })
+		if len(want) > 0 {
+			return fmt.Errorf("%s: %v is missing", what, want)
+		}
+		return nil
+	}
+	for at := range uint32(v.accounts.Len()) {
+		a := v.Account(at)
+		name := "role " + a.Name
+		if a.owner {
+			name = "owner " + a.Name
+		}
+		if at != Root && a.Name == "" {
+			if a.refs != 0 || a.Used != nil || a.Own != nil {
+				return fmt.Errorf("%d is free and has something", at)
+			}
+			continue
+		}
+		w := entry(name)
+		if err := cmp.Or(same(name, a.Used, w.used), same(name+" alone", a.Own, w.own)); err != nil {
+			return err
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		return fmt.Errorf("no account: %v", want)
+	}
+	return same("capacity", v.Capacity(), capacity)
 }
 
 // A change is something that is done to a store, the same to every store that is in the same state.
@@ -135,8 +243,8 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 		_, asks := counted(r, "x")
 		return func(s *Store) { s.Ask(asks(s)) }
 	}
-	c := r.IntN(16)
-	if len(rows) == 0 {
+	c := r.IntN(18)
+	if len(rows) == 0 && c < 16 {
 		c = 0
 	}
 	if len(slots) == 0 && c > 4 && c < 9 {
@@ -215,15 +323,29 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 			for slot, rec := range s.On(row) {
 				if rec.Group == Holds {
 					holds = append(holds, slot)
-					extras = append(extras, &Extra{Needs: need(s), Ports: []uint16{uint16(next), uint16(next + 1)}})
+					extras = append(extras, &Extra{Hold: rec.Extra.Hold, Needs: need(s), Cost: need(s), Ports: []uint16{uint16(next), uint16(next + 1)}})
 				}
 			}
 			s.Resize(holds, extras)
 		}
 	case 10, 11:
 		need := needOf(r, next)
+		hold := &berth.Hold{Role: roleOf(r, next), Owner: fmt.Sprint("f", r.IntN(3))}
 		return func(s *Store) {
-			s.Add(fmt.Sprint("h", next), Record{Row: row, Deadline: 1 + n, Extra: &Extra{Needs: need(s), Ports: []uint16{uint16(next)}}})
+			s.Add(fmt.Sprint("h", next), Record{Row: row, Deadline: 1 + n, Extra: &Extra{Hold: hold, Needs: need(s), Cost: need(s), Ports: []uint16{uint16(next)}}})
+		}
+	case 16, 17:
+		role, need := roleOf(r, next), needOf(r, next)
+		return func(s *Store) {
+			if n == 0 {
+				s.SetQuota(role, nil)
+				return
+			}
+			q := &Quota{Spec: &berth.Quota{Role: role}}
+			if yes {
+				q.Limits = need(s)
+			}
+			s.SetQuota(role, q)
 		}
 	}
 	name := fmt.Sprint("g", r.IntN(3))
@@ -235,6 +357,10 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 	if n == 0 {
 		on = None
 	}
+	owner := ""
+	if r.IntN(3) == 0 {
+		owner = fmt.Sprint("f", r.IntN(6))
+	}
 	return func(s *Store) {
 		g, ok := s.FindGroup(name)
 		if !ok {
@@ -244,8 +370,13 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 		if yes {
 			x = &Extra{Devices: []DeviceShare{{0, 10}, {1, n}}, Ports: []uint16{uint16(next)}}
 		}
-		s.Add(fmt.Sprint("t", next), Record{Group: g, Row: on, Extra: x})
+		s.Add(fmt.Sprint("t", next), Record{Group: g, Row: on, Extra: x, Owner: s.Owner(owner)})
 	}
+}
+
+// roleOf returns a role at random.
+func roleOf(r *rand.Rand, next int) berth.Role {
+	return []berth.Role{"", "eng", "eng/web", "eng/web/a/b", "ops", berth.Role(fmt.Sprint("eng/job-", next))}[r.IntN(6)]
 }
 
 // moment is a view, and what it showed when it was taken.
@@ -294,6 +425,7 @@ func TestUndoLeavesNothing(t *testing.T) {
 			}
 			require.Empty(t, wrongCounters(s.Present()), "seed %d, round %d", seed, round)
 			require.Equal(t, dump(never.Snapshot()), dump(s.Present()), "seed %d, round %d: as if nothing had been taken back", seed, round)
+			require.NoError(t, resum(s.Present()), "seed %d, round %d", seed, round)
 			if r.IntN(3) == 0 {
 				s.Keep()
 			}
