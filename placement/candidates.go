@@ -47,9 +47,11 @@ type Choices struct {
 	Asked int
 	// Fit is the number of nodes that can take the task. [Ask.Top] may let fewer be told.
 	Fit int
-	// Reason is what keeps the task off every node, whatever the nodes have: that it exists already, or
-	// that the source denies it. No node is looked at then.
+	// Reason is what keeps the task off every node, whatever the nodes have: that it exists already, that the source denies
+	// it, or that a limit of its role is reached, with what is gone given back. No node is looked at then.
 	Reason berth.Reason
+	// Over has all limits that are reached where Reason is the first of them.
+	Over []berth.Excess
 	// Misfits are the nodes that cannot take the task, in the order of their IDs.
 	Misfits []Misfit
 
@@ -161,7 +163,7 @@ func (a Ask) begin(of berth.Version, p *policy) *Choices {
 	if out == nil {
 		out = new(Choices)
 	}
-	out.Version, out.Asked, out.Fit, out.Reason = of, 0, 0, berth.Reason{}
+	out.Version, out.Asked, out.Fit, out.Reason, out.Over = of, 0, 0, berth.Reason{}, nil
 	clear(out.Misfits)
 	out.Misfits = out.Misfits[:0]
 	clear(out.lacks)
@@ -173,6 +175,14 @@ func (a Ask) begin(of berth.Version, p *policy) *Choices {
 		out.values[i] = out.values[i][:0]
 	}
 	return out
+}
+
+// exceeds notes the limits that keep the task off every node, and returns the first.
+func (c *Choices) exceeds(over []berth.Excess) berth.Reason {
+	if c.Over = over; len(over) == 0 {
+		return berth.Reason{}
+	}
+	return over[0].Reason()
 }
 
 // add adds a node that fits, with the sums of its tiers, and a number to be ordered by among equals.

@@ -86,7 +86,7 @@ func (a *asker) both(engine, reference placement.Picker, t berth.Task, picked []
 // describe tells all that choices say.
 func describe(c *placement.Choices) string {
 	var b strings.Builder
-	fmt.Fprintln(&b, c.Version, c.Asked, c.Fit, c.Reason)
+	fmt.Fprintln(&b, c.Version, c.Asked, c.Fit, c.Reason, c.Over)
 	for n := range c.All() {
 		fmt.Fprintln(&b, n)
 	}

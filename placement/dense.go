@@ -99,6 +99,14 @@ func (q *asking) told() {
 
 // keepsOff returns what keeps the task off every node.
 func (q *asking) keepsOff() berth.Reason {
+	if why := q.known(); why.Code != berth.None {
+		return why
+	}
+	return q.out.exceeds(q.e.limits.overWithout(q.gone, q.task.Group))
+}
+
+// known says that the task exists, if it does.
+func (q *asking) known() berth.Reason {
 	e, id := q.e, q.task.ID
 	view := q.view()
 	if !q.task.IsDemand() {

@@ -264,7 +264,6 @@ func (ceiling) Domain() string            { return "rack" }
 func (ceiling) Even() bool                { return true }
 func (ceiling) Limit(d berth.Domains) int { return 2 + d.Least*3%4 + d.Number%2 }
 
-// batch returns tasks for one plan.
 func (h *history) role() berth.Role {
 	return []berth.Role{"", "a", "a/b", "a/b/c", "a/d", "e"}[h.rng.IntN(6)]
 }
@@ -286,6 +285,7 @@ func (h *history) quotas() {
 	}
 }
 
+// batch returns tasks for one plan.
 func (h *history) batch() []berth.Task {
 	var tasks []berth.Task
 	for range 1 + h.rng.IntN(6) {

@@ -6,6 +6,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/checked"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // Candidates asks about every node, by the checks that a commit makes: O(nodes).
@@ -18,7 +19,7 @@ func (e *Exhaustive) Candidates(t berth.Task, ask Ask) *Choices {
 		return out
 	}
 	e = e.without(ask)
-	if out.Reason = e.keepsOff(t); out.Reason.Code != berth.None {
+	if out.Reason = e.keepsOff(t, out); out.Reason.Code != berth.None {
 		return out
 	}
 	e.look(t, ask, out, func(string) uint32 { return 0 })
@@ -65,11 +66,11 @@ func (e *Exhaustive) without(ask Ask) *Exhaustive {
 }
 
 // keepsOff returns what keeps a task off every node.
-func (e *Exhaustive) keepsOff(t berth.Task) berth.Reason {
+func (e *Exhaustive) keepsOff(t berth.Task, out *Choices) berth.Reason {
 	if slot, ok := e.store.FindTask(t.ID); ok && !t.IsDemand() {
 		return existing(&e.store.View, slot).Reason
 	}
-	return berth.Reason{}
+	return out.exceeds(fit.Excesses(&e.store.View, t.Group, nil))
 }
 
 // lacksOf returns all that keeps a task off a node.

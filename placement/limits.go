@@ -64,5 +64,27 @@ func (l *limits) over(g *berth.Group) []berth.Excess {
 	return fit.Excesses(l.view, g, l.planned.Trial)
 }
 
+// overWithout is over where some of what the snapshot has, and some of what the plan picked, is counted as gone.
+func (l *limits) overWithout(gone *absence, g *berth.Group) []berth.Excess {
+	switch {
+	case l.none():
+		return nil
+	case gone == nil:
+		l.follow()
+		return fit.Excesses(l.view, g, l.planned.Trial)
+	}
+	l.follow()
+	picks := store.Planned{}
+	picks.Reset(l.view)
+	for _, st := range gone.picks {
+		picks.Add(st.task.Group, 1)
+	}
+	return fit.Excesses(&gone.rest.View, g, func(a *store.Account, d int32) (plus, minus store.Sum) {
+		plus, _ = l.planned.Trial(a, d)
+		minus, _ = picks.Trial(a, d)
+		return plus, minus
+	})
+}
+
 // noLimit is an allowance where no limit says anything.
 const noLimit = math.MaxInt64

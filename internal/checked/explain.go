@@ -29,15 +29,11 @@ func (f *Fork) Fits(g *berth.Group, row uint32) bool {
 func (f *Fork) Lacks(g *berth.Group, row uint32) []berth.Lack {
 	f = f.Ready()
 	sh := f.shape(g)
-	lacks := f.lacks(nil, sh, row, true)
-	if f.differs(sh) {
-		return lacks
-	}
-	var over []berth.Lack
+	var lacks []berth.Lack
 	for _, x := range f.excesses(sh) {
-		over = append(over, x.Lack())
+		lacks = append(lacks, x.Lack())
 	}
-	return append(over, f.offered(lacks, row)...)
+	return append(lacks, f.offered(f.lacks(nil, sh, row, true), row)...)
 }
 
 // offered returns what a node lacks as its reader may know it.
@@ -123,7 +119,7 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 	}
 	e.Missing = Missing(&f.s.View, g, 0)
 	sh := f.shape(g)
-	if e.Nodes > 0 && !f.differs(sh) {
+	if e.Nodes > 0 {
 		e.Over = f.excesses(sh)
 	}
 	counts := map[berth.Reason]int{}
