@@ -27,7 +27,8 @@ type DeviceRequest struct {
 	// Models are the models that will do; if it is empty, any will.
 	Models []string
 	// Prefer are models that are more welcome than others, or less: of the devices of a node a task gets the most welcome that
-	// leave its other requests enough. Which node it goes to does not depend on them.
+	// leave its other requests enough. Which node it goes to depends on them under a strategy that says so, as
+	// placement.Models does. A strategy that rates devices itself takes the most welcome of those that it rates alike.
 	Prefer []ModelPreference
 }
 

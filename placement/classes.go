@@ -57,7 +57,7 @@ type nodeClass struct {
 	devices  []int32      // the mirror's numbers for what is free of devices
 	attrs    []store.Attr // those of low cardinality
 	node     *berth.Node  // any node of the class
-	kinds    []int32      // by device: which are of one class and model; nil until asked
+	kinds    []int32      // by device, as fit.Kinds has them; nil where no term asks
 	rated    []int64      // by tier: the terms that all its nodes have alike; nil until asked
 	cordoned bool
 }
@@ -392,6 +392,9 @@ func (x *classIndex) classOf(n *store.Node, cordoned bool) int32 {
 	c := &nodeClass{tree: tree{pool: x.pool}, kind: n.Class, capacity: make([]int64, x.mirror.dims), node: n.Spec, cordoned: cordoned}
 	copy(c.capacity, n.Capacity())
 	c.devices = x.mirror.numbersOf(c.node)
+	if x.policy.looks {
+		c.kinds = fit.Kinds(c.node)
+	}
 	for _, a := range n.Attrs {
 		if slices.Contains(x.low, a.Key) {
 			c.attrs = append(c.attrs, a)

@@ -203,7 +203,6 @@ func (q *asking) rate(rows []uint32) {
 			q.missed(row)
 			continue
 		}
-		w.cand.Capacity = s.classes.all[st.class].capacity
 		w.stand(row, &s.contenders[v.classAt[st.class]])
 		if s.policy.plain {
 			w.rate(w, v.sums)

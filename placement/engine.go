@@ -283,7 +283,7 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	st.task, st.row = t, row
 	s.left--
 	if len(s.devices) > 0 || s.ports { // it was found that there is what to grant
-		st.grant, _ = fit.Choose(s.group, e.mirror.rows[row].node.Spec, e.mirror.devicesOf(row), e.mirror.portsOf(row))
+		st.grant = s.grantOn(row, t)
 	}
 	e.take(row, s.request, st.grant, 1)
 	if s.counted != nil {

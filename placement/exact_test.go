@@ -71,7 +71,7 @@ func (h *history) node(id string) berth.Node {
 	if r.IntN(3) == 0 {
 		models := []string{"A", "B"}
 		for range 1 + r.IntN(4) {
-			n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: models[r.IntN(2)]})
+			n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: models[r.IntN(2)], Unhealthy: r.IntN(12) == 0})
 		}
 		for i := range n.Devices {
 			if r.IntN(3) == 0 {
@@ -153,6 +153,8 @@ func (h *history) group() *berth.Group {
 		}
 		if r.IntN(3) == 0 {
 			d.Models = []string{"B"}
+		} else if r.IntN(3) == 0 {
+			d.Prefer = []berth.ModelPreference{{Weight: 5 - 8*int64(r.IntN(2)), Model: "B"}}
 		}
 		spec.Devices = []berth.DeviceRequest{d}
 		pick(3, func() { spec.Devices = append(spec.Devices, h.request()) })
@@ -251,6 +253,8 @@ func (h *history) request() berth.DeviceRequest {
 	}
 	if r.IntN(3) == 0 {
 		d.Models = []string{"A"}
+	} else if r.IntN(2) == 0 {
+		d.Prefer = []berth.ModelPreference{{Weight: int64(1+r.IntN(3)) * 5, Model: string(rune('A' + r.IntN(2)))}}
 	}
 	return d
 }
@@ -528,8 +532,18 @@ func strategiesOf(tick func()) []placement.Strategy {
 		v, _ := n.Attribute("rack")
 		return int64(len(v.String()))
 	}).Reads("rack")
+	splinters := splintersOf(tick)
+	idle := placement.Func("idle", func(c *placement.Candidate) (free int64) {
+		tick()
+		for _, d := range c.Devices() {
+			free += d.Free % 1000 * int64(len(d.Model))
+		}
+		return free
+	})
 	whole := int64(placement.Resolution)
 	return []placement.Strategy{
+		best(placement.Models()).Then(placement.InUse()), best(placement.Models().Times(-200), splinters).Within(150).Then(hump),
+		best(splinters), best(zone).Then(splinters).Then(idle),
 		placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID),
 		placement.Spread("zone"), placement.Spread("rack"), placement.FirstFit(), placement.Random(1), best(least),
 		placement.BinPack("cpu").Seed(3), placement.Spread("zone").Over("cpu", "gpu").TiesByID(),
@@ -566,6 +580,29 @@ func humpOf(tick func()) placement.Term {
 	}).Over("cpu")
 }
 
+// splintersOf rates what is left of each device: whole ones, halves and those of model A are more welcome, and
+// differences in amounts too.
+func splintersOf(tick func()) placement.Term {
+	return placement.OfState("splinters", func(before, after *placement.State) (sum int64) {
+		tick()
+		was := before.Devices()
+		for i, d := range after.Devices() {
+			switch taken := was[i].Free - d.Free; {
+			case d.Free == berth.DeviceUnits:
+				sum += 40
+			case d.Free == 500:
+				sum += 25
+			case taken > 0 && d.Model == "A":
+				sum += taken % 7
+			}
+			if memory, all, ok := d.Amount("memory"); ok {
+				sum += memory%3*all + int64(i)
+			}
+		}
+		return sum
+	})
+}
+
 // randomStrategy puts terms of every kind together, in tiers, with weights, tolerances and seeds.
 func randomStrategy(seed uint64) placement.Strategy {
 	rng := rand.New(rand.NewPCG(seed, 3))
@@ -586,6 +623,8 @@ func randomStrategy(seed uint64) placement.Strategy {
 			return placement.Change("left", func(s *placement.State) int64 { return s.Free[0] % 900 })
 		},
 		func() placement.Term { return placement.Preferences().Times(100) },
+		func() placement.Term { return placement.Models() },
+		func() placement.Term { return splintersOf(func() {}) },
 		func() placement.Term {
 			rules := []berth.Constraint{
 				constraints.Unique("zone"), constraints.GroupBy("zone"), constraints.MaxPer("rack", 2), constraints.GroupBy("rack").Skew(2),

@@ -64,7 +64,8 @@ func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
 	if len(all) == 0 {
 		return berth.Op{}, false
 	}
-	return e.take(t, e.policy.first(all).id)
+	n, _ := e.fork.Node(e.policy.first(all).id)
+	return e.take(t, n)
 }
 
 // rated is a node that can take a task, and the sum of each tier.
@@ -106,13 +107,27 @@ func best(all []rated, i int, of *tier) []rated {
 	return slices.DeleteFunc(all, func(r rated) bool { return r.sums[i] < of.least(most) })
 }
 
-func (e *Exhaustive) take(t berth.Task, node string) (berth.Op, bool) {
-	op, why := e.fork.Apply(berth.Op{Kind: berth.Place, Task: t, Node: node})
+// take places a task on a node, with the devices that the strategy likes best.
+func (e *Exhaustive) take(t berth.Task, n cluster.NodeView) (berth.Op, bool) {
+	op, why := e.fork.Apply(berth.Op{Kind: berth.Place, Task: t, Node: n.ID(), Grant: e.grantOn(n)})
 	if why.Code != berth.None {
 		return berth.Op{}, false
 	}
 	e.picked[t.ID] = true
 	return op, true
+}
+
+// grantOn returns what a task of the group gets on a node that can take it; nil if that is what [fit.Choose] says.
+func (e *Exhaustive) grantOn(n cluster.NodeView) *berth.Grant {
+	if !e.policy.grants || len(e.group.Requirements().Devices) == 0 {
+		return nil
+	}
+	e.stand(n)
+	if e.rater.settle(); e.rater.way < 0 {
+		return nil
+	}
+	row, _ := e.store.FindNode(n.ID())
+	return e.rater.devices.grant(e.group, e.rater.way, e.store.Node(row).Ports)
 }
 
 // begin turns to a task, and stand to a node for it.
@@ -133,6 +148,7 @@ func (e *Exhaustive) stand(n cluster.NodeView) {
 	c, node := &e.rater.cand, e.store.Node(row).Node
 	dims := len(c.names)
 	e.here, c.id, c.node = n, n.ID(), node
+	e.rater.devices.stand(node, nil, e.store.Node(row).Devices)
 	c.Free = e.store.Free(row)[:dims]
 	c.Capacity = append(c.Capacity[:0], node.Capacity()...)
 	for len(c.Capacity) < dims {
@@ -199,6 +215,7 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 	e.inCover = true
 	defer func() { e.inCover = false }()
 	placed, missed = orNobody(placed, missed)
+	e.begin(g.Everywhere())
 	for n := range e.fork.Nodes() {
 		node := n.Node()
 		if n.Cordoned() || !fit.Eligible(g, &node) || e.covered(g, n) {
@@ -210,7 +227,7 @@ func (e *Exhaustive) Cover(g *berth.Group, placed func(berth.Op), missed func(st
 			lacks = append(lacks, existing(&e.store.View, slot))
 		}
 		if lacks == nil && e.fork.Fits(g, n) {
-			if op, ok := e.take(instance, node.ID); ok {
+			if op, ok := e.take(instance, n); ok {
 				placed(op)
 				continue
 			}

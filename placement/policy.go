@@ -15,6 +15,9 @@ type policy struct {
 	ordered    bool // whether one order of the nodes of a class serves every request
 	static     bool // whether what all terms say follows from the node's state, its class and the request
 	tolerant   bool // whether a tier has a tolerance
+	looks      bool // whether a term may look at devices
+	grants     bool // whether a term may tell one grant of a node's devices from another
+	models     bool // whether one rates the models of devices
 	plain      bool // whether the sum of every tier tells what each of its terms says
 	early      bool // whether one but the last has
 	keyed      int  // if ordered, the tier with the additive terms; the last if there are none
@@ -51,6 +54,7 @@ func policyOf(s Strategy) *policy {
 	if p.keyed < 0 {
 		p.keyed = len(p.tiers) - 1
 	}
+	p.looks = p.grants || p.mentions(freeTerm)
 	p.nodesLast = p.byNode && p.nodesComeLast()
 	p.ordered = p.ordered && !p.tolerant
 	return p
@@ -73,7 +77,9 @@ func (p *policy) take(tier int, t *Term) {
 		p.reads = append(p.reads, t.attributes...)
 	case stateTerm:
 		p.reads = append(p.reads, t.attributes...)
-		p.ordered = false
+		p.ordered, p.grants = false, true
+	case modelsTerm:
+		p.grants, p.models = true, true
 	case tasksTerm:
 		p.count(t.attributes)
 		p.static = false

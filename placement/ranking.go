@@ -126,6 +126,9 @@ func (k *rankings) keyOf(s *search) []byte {
 		d := &s.devices[i]
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
 		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
+		for _, p := range d.Prefer {
+			key = fmt.Appendf(key, " prefer %q %d", p.Model, p.Weight)
+		}
 		for amount, q := range d.Amounts.All() {
 			key = fmt.Appendf(key, " %q %d", amount, q)
 		}
@@ -200,7 +203,6 @@ func (r *ranking) rate(w *scanWorker, row uint32) bool {
 	if !ok || !s.fits(row) || s.picky && !s.usable(row) {
 		return false
 	}
-	w.cand.Capacity = s.classes.all[st.class].capacity
 	if s.alike {
 		copy(r.sumsOf(row), r.ofState(w, row, &s.contenders[i]))
 	} else {

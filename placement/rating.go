@@ -12,6 +12,10 @@ type rater struct {
 	after  State
 	bound  []resources // by additive term, in order
 	names  []string    // of the dimensions that they are bound to
+
+	devices deviceViews
+	way     int        // in which devices would be given, once the candidate was rated: -1 if no term looks at them
+	ways    [2][]int64 // what terms add to each tier that may go by the devices: the most so far, and another; kept for their room
 }
 
 // asked answers what a rater cannot see for itself, of the candidate that is rated.
@@ -28,6 +32,8 @@ type asked interface {
 func (r *rater) aim(t berth.Task, names []string, request []int64) {
 	r.cand.task, r.cand.Request = t, request
 	r.cand.names, r.after.names = names, names
+	r.cand.views, r.after.views, r.after.after = &r.devices, &r.devices, true
+	r.devices.requests = t.Group.Requirements()
 	r.bind(names)
 }
 
@@ -69,13 +75,66 @@ func (r *rater) rate(who asked, sums []int64) {
 				sums[i] += t.weight * (b.node(r.cand.Free, r.cand.Capacity) + b.request(r.cand.Request, r.cand.Capacity))
 				continue
 			}
+			if t.ofGrant() {
+				continue
+			}
 			sums[i] += t.weight * r.value(t, who)
 		}
+	}
+	if r.way = -1; r.policy.grants {
+		for i, v := range r.bestWay() {
+			sums[i] += v
+		}
+	}
+}
+
+// ofGrant reports whether what the term says may go by which devices are given.
+func (t *Term) ofGrant() bool { return t.kind == stateTerm || t.kind == modelsTerm }
+
+// bestWay rates the candidate for each distinct way to give devices, if any term looks at them, and returns what the terms that
+// may look add to each tier in the best way, which is r.way. Of equally good ones it is the first.
+func (r *rater) bestWay() []int64 {
+	d := &r.devices
+	best, other := r.rateWay(0, r.ways[0]), r.ways[1]
+	if r.way = -1; d.looked && d.ways() > 0 {
+		r.way = 0
+		for way := 1; way < d.ways(); way++ {
+			if other = r.rateWay(way, other); compareSums(other, best) > 0 {
+				best, other, r.way = other, best, way
+			}
+		}
+	}
+	r.ways[0], r.ways[1] = best, other
+	return best
+}
+
+// rateWay writes what the terms that may look at devices add to each tier where these are given in a way.
+func (r *rater) rateWay(way int, sums []int64) []int64 {
+	r.devices.show(way)
+	sums = sums[:0]
+	for i := range r.policy.tiers {
+		terms, sum := r.policy.tiers[i].terms, int64(0)
+		for j := range terms {
+			if t := &terms[j]; t.ofGrant() {
+				sum += t.weight * r.value(t, nil)
+			}
+		}
+		sums = append(sums, sum)
+	}
+	return sums
+}
+
+// settle makes the state after placing what it is where the devices are given in the best way.
+func (r *rater) settle() {
+	if r.way = -1; r.policy.grants {
+		r.bestWay()
+		r.devices.show(max(r.way, 0))
 	}
 }
 
 // rateTerms writes the sum of each tier for the candidate, and what each term says.
 func (r *rater) rateTerms(who asked, sums, values []int64) {
+	r.settle()
 	additive, at := 0, 0
 	for i := range r.policy.tiers {
 		terms := r.policy.tiers[i].terms
@@ -112,6 +171,8 @@ func (r *rater) value(t *Term, who asked) int64 {
 			return t.clamp(1)
 		}
 		return t.clamp(0)
+	case modelsTerm:
+		return t.clamp(r.devices.preferred())
 	case stateTerm:
 		if t.ofState != nil {
 			return t.clamp(t.ofState(r.before(t), r.afterwards(t)))

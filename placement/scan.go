@@ -57,12 +57,22 @@ func (w *scanWorker) rateRow(row uint32, of *contender, sums []int64) {
 // stand turns to a row of a class that the group may use.
 func (w *scanWorker) stand(row uint32, of *contender) {
 	s := w.search
-	st := &s.mirror.rows[row]
-	w.row, w.liked = row, of.preferred
-	w.cand.id, w.cand.node, w.cand.Free = st.id, st.node, s.mirror.resourcesOf(row)
+	w.look(row)
+	w.liked = of.preferred
 	if s.byRow {
-		w.liked = fit.Preferred(s.group, st.node.Spec)
+		w.liked = fit.Preferred(s.group, s.mirror.rows[row].node.Spec)
 	}
+}
+
+// look turns to a row, whatever the group prefers.
+func (w *scanWorker) look(row uint32) {
+	s := w.search
+	st := &s.mirror.rows[row]
+	class := s.classes.all[st.class]
+	w.row = row
+	w.cand.Capacity = class.capacity
+	w.cand.id, w.cand.node, w.cand.Free = st.id, st.node, s.mirror.resourcesOf(row)
+	w.devices.stand(st.node, class.kinds, s.mirror.devicesOf(row))
 }
 
 func (w *scanWorker) tasksIn(attribute string) int {
@@ -152,7 +162,6 @@ func (w *scanWorker) rateBatch(from, to int) {
 		if len(chunks) == 0 || s.full(k) {
 			continue
 		}
-		w.cand.Capacity = class.capacity
 		for row := range rowsOf(chunks) {
 			if !s.fits(row) || s.picky && !s.usable(row) || s.even && s.isOverLimit(row) {
 				continue

@@ -42,6 +42,7 @@ func (s Score) String() string {
 
 // score rates the candidate, and says by what.
 func (r *rater) score(who asked) Score {
+	r.settle()
 	var s Score
 	additive := 0
 	for i := range r.policy.tiers {

@@ -146,7 +146,7 @@ func (s *search) begin(g *berth.Group) {
 	for _, name := range s.policy.reads {
 		lows = lows && name != berth.NodeID && s.classes.isLow(name)
 	}
-	s.every = s.every || !lows
+	s.every = s.every || !lows || s.policy.models && s.prefersModels()
 	s.addSoftRules(r)
 	s.every = s.every || s.byRow && len(r.Prefer) > 0 || s.mixed && s.policy.nodesLast
 	if s.every {
@@ -165,6 +165,11 @@ func (s *search) begin(g *berth.Group) {
 		}
 		s.listNear()
 	}
+}
+
+// prefersModels reports whether the group prefers some models of devices to others.
+func (s *search) prefersModels() bool {
+	return slices.ContainsFunc(s.devices, func(d berth.DeviceRequest) bool { return len(d.Prefer) > 0 })
 }
 
 // end forgets what is kept of the group.
@@ -337,6 +342,19 @@ func (s *search) servesDevices(row uint32) bool {
 		}
 	}
 	return true
+}
+
+// grantOn returns what a task of the group gets on a row that can take it.
+func (s *search) grantOn(row uint32, t berth.Task) *berth.Grant {
+	if s.policy.grants && len(s.devices) > 0 {
+		w := s.scan.aim(1, s, t)[0]
+		w.look(row)
+		if w.settle(); w.way >= 0 {
+			return w.devices.grant(s.group, w.way, s.mirror.portsOf(row))
+		}
+	}
+	grant, _ := fit.Choose(s.group, s.mirror.rows[row].node.Spec, s.mirror.devicesOf(row), s.mirror.portsOf(row))
+	return grant
 }
 
 // eligible reports whether the group may use a row, room and domains aside.

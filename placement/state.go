@@ -16,12 +16,30 @@ type State struct {
 	node  *store.Node // one that is described alike, as far as may be looked at
 	reads []string    // the attributes that may be, unless all may be
 	all   bool
+
+	views *deviceViews
+	after bool // whether it is the state after placing
 }
 
 // Resource returns the index of a resource in the slices, or false if no node has it.
 func (s *State) Resource(name string) (int, bool) {
 	i := slices.Index(s.names, name)
 	return i, i >= 0
+}
+
+// Devices returns the devices of the node, unhealthy ones too. Their order is by class, model and health, and then by what is
+// free, before the task is placed: so it says which devices are alike and not which device is which, and the ith before and
+// after are the same. A grant in question has been taken of those after. The list is good until the term returns, and must not be
+// changed.
+//
+// Where a term looks at the devices after placing, the node is rated once for each distinct grant that it could give, [MaxGrants] at
+// most, and counts as the best of them, which is what the task gets if it is placed there. Grants are distinct that take of
+// devices that differ in class, model, capacity or in what is free. Of equally good ones it is the first as [MaxGrants] tells them.
+func (s *State) Devices() []Device {
+	if s.views == nil {
+		return nil
+	}
+	return s.views.all(s.after)
 }
 
 // Attribute returns the value of an attribute of the node that the term has declared to read. A Func may read all.

@@ -1,11 +1,9 @@
 package placement
 
 import (
-	"cmp"
 	"encoding/binary"
-	"slices"
 
-	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // states numbers what nodes are alike in for a term of state: the class, what is free, and of devices how much is free of
@@ -19,13 +17,7 @@ type states struct {
 	of      []uint32          // by row: its number, or 0 for one that is not known
 	epoch   uint64            // how often all numbers became invalid
 	key     []byte            // of the last state; kept for its room
-	devices []freeDevice
-}
-
-// freeDevice is what is free of a device of a kind.
-type freeDevice struct {
-	kind int32
-	free int64
+	pool    fit.Pool
 }
 
 const maxStates = 1 << 18 // beyond it they begin anew
@@ -68,19 +60,17 @@ func (k *states) number(row uint32) uint32 {
 	for _, free := range m.resourcesOf(row) {
 		key = binary.AppendVarint(key, free)
 	}
-	units, kinds := m.devicesOf(row), k.classes.all[class].kindsOfDevices()
-	if len(units) == len(kinds) {
-		k.devices = k.devices[:0]
-		for i, free := range units {
-			k.devices = append(k.devices, freeDevice{kinds[i], free})
+	if c := k.classes.all[class]; len(c.node.Devices) > 0 {
+		kinds := c.kinds
+		if kinds == nil {
+			kinds = fit.Kinds(c.node)
 		}
-		slices.SortFunc(k.devices, func(a, b freeDevice) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.free, b.free)) })
-		for _, d := range k.devices {
-			key = binary.AppendVarint(binary.AppendUvarint(key, uint64(d.kind)), d.free)
-		}
-	} else { // devices with amounts of their own are told apart by their places
-		for _, free := range units {
-			key = binary.AppendVarint(key, free)
+		k.pool.Set(c.node, kinds, m.devicesOf(row))
+		for _, i := range k.pool.Order() {
+			key = binary.AppendVarint(binary.AppendUvarint(key, uint64(kinds[i])), k.pool.Units(i))
+			for _, free := range k.pool.Amounts(i) {
+				key = binary.AppendVarint(key, free)
+			}
 		}
 	}
 	k.key = key
@@ -91,16 +81,4 @@ func (k *states) number(row uint32) uint32 {
 	}
 	k.of[row] = n
 	return n
-}
-
-// kindsOfDevices returns, by device, the number of its class and model among those of the node.
-func (c *nodeClass) kindsOfDevices() []int32 {
-	if c.kinds == nil {
-		devices := c.node.Devices
-		for i := range devices {
-			same := slices.IndexFunc(devices, func(d berth.Device) bool { return d.Class == devices[i].Class && d.Model == devices[i].Model })
-			c.kinds = append(c.kinds, int32(same))
-		}
-	}
-	return c.kinds
 }

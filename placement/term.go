@@ -19,7 +19,8 @@ import (
 //	Class        the description of the node
 //	Tasks        how many of the group's tasks the node's domain has
 //	Additive     an amount that depends on what is free, plus one that depends on what is asked for
-//	OfState      what is free on the node before and after, and its description
+//	OfState      what is free on the node and of its devices before and after, and its description
+//	Models       whether the devices are of models that the group prefers
 //	Preferences  what the group prefers
 //	Prefer       whether a rule holds
 //	Func         anything
@@ -60,6 +61,7 @@ const (
 	inUseTerm
 	additiveTerm
 	stateTerm
+	modelsTerm
 	preferencesTerm
 	ruleTerm
 	freeTerm
@@ -187,6 +189,18 @@ func Preferences() Term {
 	return t
 }
 
+// Models is the sum, over the devices that a task would get on the node, of the weights that its requests' Prefer gives their
+// models: it makes the tasks go to nodes with devices of preferred models. A strategy that does not mention it chooses by Prefer
+// among the devices of a node, but not between nodes. A group that prefers no model is placed as if it were not there.
+func Models() Term {
+	t := newTerm(modelsTerm, "models")
+	t.lo, t.hi = -manyDevices*berth.MaxWeight, manyDevices*berth.MaxWeight
+	return t
+}
+
+// manyDevices is more than a task gets.
+const manyDevices = 1 << 24
+
 // manyPreferences is more than a group has.
 const manyPreferences = 1 << 30
 
@@ -252,11 +266,11 @@ func (t Term) Times(weight int64) Term {
 	return t
 }
 
-// Between returns the term with another range: what it says is clamped to it. The range of [Preferences] cannot be changed.
+// Between returns the term with another range: what it says is clamped to it. The ranges of [Preferences] and [Models] cannot be changed.
 func (t Term) Between(lo, hi int64) Term {
 	switch {
-	case t.kind == preferencesTerm:
-		return t.fault("between: not of preferences")
+	case t.kind == preferencesTerm || t.kind == modelsTerm:
+		return t.fault("between: not of %s", t.name)
 	case lo > hi:
 		return t.fault("between %d and %d there is nothing", lo, hi)
 	}

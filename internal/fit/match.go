@@ -25,13 +25,16 @@ type deviceKind struct {
 }
 
 // add adds a device, if it can serve anything, and returns its kind.
-func (m *matching) add(serves uint64) int {
+func (m *matching) add(serves uint64) int { return m.addSome(serves, 1) }
+
+// addSome adds so many devices.
+func (m *matching) addSome(serves uint64, n int) int {
 	i := slices.IndexFunc(m.kinds, func(k deviceKind) bool { return k.serves == serves })
 	if i < 0 {
 		i = len(m.kinds)
 		m.kinds = append(m.kinds, deviceKind{serves: serves})
 	}
-	m.kinds[i].n++
+	m.kinds[i].n += n
 	return i
 }
 

@@ -1,0 +1,127 @@
+package fit
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// Pool is the devices of a node in an order that does not tell which of several alike is which: by kind, and those of one kind by
+// what is free of them. Two nodes on which as many devices of each kind have as much free have equal pools.
+type Pool struct {
+	node  *berth.Node
+	kinds []int32
+	free  []int64
+	at    []int // by index in the node's list: where the amounts of the device stand among what is free
+	order []int // indexes in the node's list
+	runs  []run
+}
+
+// run is places of the order, of devices that are alike.
+type run struct{ first, n int }
+
+// Kinds returns a number for each device of a node: those of equal class, model, health and capacity have the same, and the
+// numbers are in the order of these.
+func Kinds(n *berth.Node) []int32 {
+	if len(n.Devices) == 0 {
+		return nil
+	}
+	order := make([]int, len(n.Devices))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return compareKinds(&n.Devices[a], &n.Devices[b]) })
+	kinds := make([]int32, len(order))
+	kind := int32(0)
+	for k, i := range order {
+		if k > 0 && compareKinds(&n.Devices[order[k-1]], &n.Devices[i]) != 0 {
+			kind++
+		}
+		kinds[i] = kind
+	}
+	return kinds
+}
+
+func compareKinds(a, b *berth.Device) int {
+	if c := cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Model, b.Model)); c != 0 {
+		return c
+	}
+	if a.Unhealthy != b.Unhealthy {
+		if a.Unhealthy {
+			return 1
+		}
+		return -1
+	}
+	if len(a.Capacity)+len(b.Capacity) == 0 {
+		return 0
+	}
+	names := slices.Sorted(maps.Keys(a.Capacity))
+	if c := slices.Compare(names, slices.Sorted(maps.Keys(b.Capacity))); c != 0 {
+		return c
+	}
+	for _, name := range names {
+		if c := cmp.Compare(a.Capacity[name], b.Capacity[name]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// Set makes it the pool of a node's devices, of which kinds are what Kinds says, given what is free of them. It keeps both lists.
+func (p *Pool) Set(n *berth.Node, kinds []int32, free []int64) {
+	p.node, p.kinds = n, kinds
+	p.at, p.order, p.runs = p.at[:0], p.order[:0], p.runs[:0]
+	at := len(n.Devices)
+	for i := range n.Devices {
+		p.at = append(p.at, at)
+		at += len(n.Devices[i].Capacity)
+	}
+	if len(free) < at { // what is not told is not free
+		free = append(slices.Clone(free), make([]int64, at-len(free))...)
+	}
+	p.free = free
+	for i := range n.Devices {
+		k := len(p.order)
+		p.order = append(p.order, i)
+		for k > 0 && p.compare(p.order[k-1], i) > 0 {
+			p.order[k] = p.order[k-1]
+			k--
+		}
+		p.order[k] = i
+	}
+	for k, i := range p.order {
+		if k > 0 && p.compare(p.order[k-1], i) == 0 {
+			p.runs[len(p.runs)-1].n++
+		} else {
+			p.runs = append(p.runs, run{k, 1})
+		}
+	}
+}
+
+// compare compares devices by kind and by what is free, units first.
+func (p *Pool) compare(i, j int) int {
+	if p.kinds[i] != p.kinds[j] {
+		return cmp.Compare(p.kinds[i], p.kinds[j])
+	}
+	if p.free[i] != p.free[j] {
+		return cmp.Compare(p.free[i], p.free[j])
+	}
+	if len(p.free) == len(p.order) {
+		return 0
+	}
+	return slices.Compare(p.Amounts(i), p.Amounts(j))
+}
+
+// Order returns the indexes of the devices in the node's list, in the order of the pool.
+func (p *Pool) Order() []int { return p.order }
+
+// Units returns what is free of the units of a device, and Amounts of its amounts, by name, given its index in the node's list.
+func (p *Pool) Units(i int) int64 { return p.free[i] }
+func (p *Pool) Amounts(i int) []int64 {
+	return p.free[p.at[i] : p.at[i]+len(p.node.Devices[i].Capacity)]
+}
+
+// Kind returns the kind of a device, given its index in the node's list.
+func (p *Pool) Kind(i int) int32 { return p.kinds[i] }
