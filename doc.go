@@ -69,10 +69,16 @@
 // of groups of two names. Of the revisions of a gang in one plan the greatest size counts.
 //
 //	what happens                      what the host does
-//	a new version                     schedules tasks of other IDs, and releases the old ones as those run
-//	a second revision of a daemon     releases instances at its own pace: the demand of the new revision fills the nodes. Coverage tells which
-//	                                  instances are of another
+//	a new version, one by one         [Plan.Replace] or scheduler.Scheduler.Replace, a task at a time, under its ID: the old one goes if the
+//	                                  new one has a place
+//	a new version, new ones first     schedules tasks of other IDs, and releases the old ones as those run
+//	a task resized where it runs      Plan.Replace on its node, if there is to be room for it; scheduler.State.Readopt, if it is done already
+//	a changed priority, role or rule  Readopt, with the new group: nothing moves, and from then on it counts so
+//	a second revision of a daemon     replaces instances at its own pace, or releases them: the demand of the new revision fills the nodes.
+//	                                  Coverage tells which instances are of another
 //	a restart                         adopts what runs with the spec it runs with, as far as the host knows it
+//
+// The guide docs/revisions.md shows each.
 //
 // # The loop
 //

@@ -172,6 +172,61 @@ type Plan struct {
 	// Together names the groups of which either every Place of the plan is done or none. Of a gang none is done, either, if
 	// the tasks that it then had on nodes, those that are stopping not counted, would be fewer than its size.
 	Together []string
+	// Parts are runs of operations of which either all are done, in their order, or none. Parts that overlap are one, and so are a part and
+	// a group in Together of which it has a placement.
+	Parts []Part
+	// Whole makes all of the plan one part.
+	Whole bool
+	// Deadline is when the tasks that the plan places expire unless they are confirmed or renewed; zero is what the source says.
+	Deadline time.Time
+}
+
+// Part is the operations of a plan from the one at First to before the one at End, which stand or fall together. The name is for people:
+// what is not done because of another operation of the part says so by it.
+type Part struct {
+	Name       string
+	First, End int
+}
+
+// Part adds a part to the plan: the operations that add adds to it.
+func (p *Plan) Part(name string, add func()) {
+	first := len(p.Ops)
+	if add != nil {
+		add()
+	}
+	p.Parts = append(p.Parts, Part{Name: name, First: first, End: len(p.Ops)})
+}
+
+// Replace adds a part in which the task of t's ID is ended and t is placed on a node: on that of the old one, as far as room
+// goes, or on another. So a task is moved, resized or given another revision of its group, and is never left nowhere.
+func (p *Plan) Replace(t Task, node string) {
+	p.Part("replace "+t.ID, func() {
+		p.Release(t.ID)
+		p.Place(t, node)
+	})
+}
+
+// Exchange adds a part in which a hold ends and another begins, which may take the room of the first.
+func (p *Plan) Exchange(hold string, by Hold) {
+	p.Part("exchange "+hold, func() {
+		p.Drop(hold)
+		p.Take(by)
+	})
+}
+
+// Err returns every fault of the plan's parts joined into one error, or nil. What is wrong with an operation is told when it is
+// to be done.
+func (p *Plan) Err() error {
+	if p == nil {
+		return errors.New("plan: none given")
+	}
+	var errs []error
+	for _, part := range p.Parts {
+		if part.First < 0 || part.First > part.End || part.End > len(p.Ops) {
+			errs = append(errs, fmt.Errorf("plan: part %q: from %d to before %d is not a run of its %d operations", part.Name, part.First, part.End, len(p.Ops)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Place adds a task on a node to the plan.

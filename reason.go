@@ -58,6 +58,9 @@ const (
 	// GangIncomplete: fewer tasks of the gang than its size could be placed. The subject says how many of how
 	// many or, of a placement that a commit refused because of another one, names the group.
 	GangIncomplete
+	// NotWhole: another operation of the same part of the plan could not be done; the subject names the part, the operation
+	// and why.
+	NotWhole
 	// Covered: a daemon group already has its instance on the node.
 	Covered
 	// OverLimit: the role, or one above it, would have more of a resource than its limit; the subject names the role, the
@@ -88,7 +91,7 @@ var codeText = [...]string{
 	NoDevice: "no device for", DeviceUnhealthy: "no healthy device for", DeviceTaken: "no free device for", UnitsTaken: "insufficient units of",
 	NoPort: "no port", PortTaken: "no free port", RuleBroken: "refused by", NoDomain: "no domain of", DomainFull: "domain full", KeptApart: "kept off by", NoneNear: "none of",
 	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered",
-	NoNodes: "no nodes", GangIncomplete: "gang incomplete", Covered: "already covered", OverLimit: "over limit",
+	NoNodes: "no nodes", GangIncomplete: "gang incomplete", NotWhole: "not whole:", Covered: "already covered", OverLimit: "over limit",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }

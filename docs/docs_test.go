@@ -16,6 +16,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -223,6 +224,64 @@ func Example_operating() {
 	// context canceled
 }
 
+// A service is replaced, resized where it runs, and given another priority.
+func Example_revisions() {
+	ctx := context.Background()
+	state, err := scheduler.NewState(scheduler.StateConfig{}, machines()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := scheduler.New(state, scheduler.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	web := func(cpu int64, priority int) *berth.Group {
+		return berth.NewGroup("web", berth.GroupSpec{
+			Request: berth.Resources{"cpu": cpu}, Priority: priority, Rules: []berth.Constraint{constraints.UniqueNode()},
+		})
+	}
+	if _, err := s.Schedule(ctx, web(3000, 0).Tasks(3)...); err != nil {
+		log.Fatal(err)
+	}
+
+	v2 := web(5000, 0) // more than any machine has
+	out, err := s.Replace(ctx, v2.Task("web-1"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, u := range out.Unplaced {
+		fmt.Println("the old one stays:", u)
+	}
+
+	larger := web(4000, 0)
+	plan := &berth.Plan{Version: state.Version()}
+	plan.Replace(larger.Task("web-1"), "n1")
+	outcome, err := state.Commit(ctx, plan)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(outcome.Placed, outcome.Refused)
+
+	urgent := web(4000, 9)
+	err = state.Readopt(scheduler.Running{Task: urgent.Task("web-1"), Node: "n1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	snapshot, err := state.Snapshot(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for t := range snapshot.Group("web") {
+		fmt.Println(t.ID, t.Node, t.Group.Priority(), t.Group.Cost())
+	}
+	// Output:
+	// the old one stays: 0/3 nodes for web-1: 3 too little cpu in all, 2 unique(node.id); nearest n1: lacks 1 cpu (it has 4 in all); 1 more cpu on n1 would do
+	// [place web-1 on n1] []
+	// web-2 n2 0 cpu 3
+	// web-3 n3 0 cpu 3
+	// web-1 n1 9 cpu 4
+}
+
 var block = regexp.MustCompile("(?s)```go\n(.*?)```\n")
 
 // Every block of Go in a page stands in this file, so that it compiles and does what the page says.
@@ -231,7 +290,7 @@ func TestPagesQuoteThisFile(t *testing.T) {
 	require.NoError(t, err)
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)
-	require.Len(t, pages, 6)
+	require.Len(t, pages, 7)
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
+	"github.com/berth-sched/berth/internal/whole"
 )
 
 // Book is what one framework was offered, as a source of capacity: package scheduler's Source. It may be
@@ -110,13 +111,17 @@ func (b *Book) wake() {
 
 // Commit does what still can be done of a plan made on the Book's snapshots. Tasks of the framework's role
 // are placed on the room it was offered, whose offers must still last. Tasks that the framework placed can be released
-// and evicted; their room goes to whoever is offered it next. The framework's offers can be dropped. The rest is
+// and evicted; their room goes to whoever is offered it next, so that a [berth.Plan.Replace] needs an offer of room for the new
+// task: without one all of the part is refused. The framework's offers can be dropped. The rest is
 // refused. It fails, having done nothing, if the plan is of another lineage ([berth.ErrLineage]) or the context has ended.
 func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
 	var out *berth.Outcome
 	err := b.do(ctx, "commit", func() error {
 		if p == nil {
 			return errors.New("no plan")
+		}
+		if err := p.Err(); err != nil {
+			return err
 		}
 		if !p.Version.SameLineage(b.fork.Version()) {
 			return berth.ErrLineage
@@ -167,45 +172,54 @@ func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
 
 // translate turns a plan for the Book into one for the source, less what a framework may not do.
 func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
-	plan := &berth.Plan{Version: b.sub.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.Ops)), Together: p.Together}
+	plan := &berth.Plan{
+		Version: b.sub.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.Ops)),
+		Together: p.Together, Whole: p.Whole, Deadline: p.Deadline,
+	}
 	r := &refusals{plan: p, why: map[int]berth.Reason{}, at: map[opKey][]int{}}
-	together := setOf(p.Together)
-	broken := map[string]bool{} // groups that go together and cannot
+	units := whole.Units(p)
+	broken := map[*whole.Unit]int{} // what goes together and cannot, and the first operation that is forbidden
 	placed := map[string]bool{}
 	for i, op := range p.Ops {
 		if why := b.forbids(op, placed); why.Code != berth.None {
 			r.why[i] = why
-			if op.Kind == berth.Place && op.Task.Group != nil && together[op.Task.Group.Name()] {
-				broken[op.Task.Group.Name()] = true
+			if units != nil && units[i] != nil {
+				if _, known := broken[units[i]]; !known {
+					broken[units[i]] = i
+				}
 			}
 		} else if op.Kind == berth.Place {
 			placed[op.Task.ID] = true
 		}
 	}
+	at := make([]int, len(p.Ops)) // where operations that are handed on stand
 	for i, op := range p.Ops {
 		if _, forbidden := r.why[i]; forbidden {
 			continue
 		}
-		if op.Kind == berth.Place {
-			if name := op.Task.Group.Name(); broken[name] {
-				r.why[i] = berth.Reason{Code: berth.GangIncomplete, Subject: name}
+		if units != nil && units[i] != nil {
+			if failed, is := broken[units[i]]; is {
+				r.why[i] = units[i].Rest(&p.Ops[i], &p.Ops[failed], r.why[failed])
 				continue
 			}
+		}
+		if op.Kind == berth.Place {
 			op.From = b.sub.from(op.Task.Group)
 		}
 		key := keyOf(op)
 		r.at[key] = append(r.at[key], i)
+		at[i] = len(plan.Ops)
 		plan.Ops = append(plan.Ops, op)
 	}
-	return plan, r
-}
-
-func setOf(names []string) map[string]bool {
-	set := make(map[string]bool, len(names))
-	for _, name := range names {
-		set[name] = true
+	for _, part := range p.Parts { // of each all is handed on, or nothing
+		if part.First == part.End {
+			continue
+		}
+		if _, left := r.why[part.First]; !left {
+			plan.Parts = append(plan.Parts, berth.Part{Name: part.Name, First: at[part.First], End: at[part.First] + part.End - part.First})
+		}
 	}
-	return set
+	return plan, r
 }
 
 // refusals gathers what the Book and the source refuse of a plan, by place in it.

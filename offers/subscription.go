@@ -335,6 +335,9 @@ func (s *Subscription) checkPlaces(p *berth.Plan) error {
 		return errors.New("no plan")
 	}
 	var errs []error
+	if p.Whole || len(p.Parts) > 0 {
+		errs = append(errs, errors.New("a plan of parts is committed to the Book, which does each whole"))
+	}
 	for _, op := range p.Ops {
 		switch {
 		case op.Kind != berth.Place:
@@ -356,7 +359,7 @@ func (s *Subscription) checkPlaces(p *berth.Plan) error {
 func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, rests []berth.Resources, refused []berth.Refusal) {
 	trial := s.x.snapshot.Fork()
 	named := map[string]bool{}
-	plan = &berth.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together}
+	plan = &berth.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together, Deadline: p.Deadline}
 	for _, o := range offers {
 		named[o.id] = true
 	}
@@ -378,7 +381,10 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 			plan.Drop(o.id)
 		}
 	}
-	together := setOf(p.Together)
+	together := make(map[string]bool, len(p.Together))
+	for _, name := range p.Together {
+		together[name] = true
+	}
 	broken := map[string]bool{} // groups of which a task was refused
 	var done []berth.Op
 	for _, op := range p.Ops {

@@ -105,6 +105,8 @@ const (
 	hasStopped
 	hasQuotas
 	hasOps
+	hasReadopted
+	hasRenewed
 	hasAll = 1<<iota - 1
 )
 
@@ -130,6 +132,8 @@ func writeCommand(e *codec.Encoder, c *Command) {
 	part(hasStopped, len(c.Stopped) > 0)
 	part(hasQuotas, len(c.Quotas) > 0)
 	part(hasOps, len(c.Ops) > 0)
+	part(hasReadopted, len(c.Readopted) > 0)
+	part(hasRenewed, len(c.Renewed) > 0)
 	e.Uint(has)
 	if has&hasDeadline != 0 {
 		e.Time(c.Deadline)
@@ -170,6 +174,13 @@ func writeCommand(e *codec.Encoder, c *Command) {
 	for i := range c.Ops {
 		e.Op(&c.Ops[i])
 	}
+	if len(c.Readopted) > 0 {
+		e.Len(len(c.Readopted))
+	}
+	for i := range c.Readopted {
+		writeRunning(e, &c.Readopted[i])
+	}
+	ids(c.Renewed)
 }
 
 func readCommand(d *codec.Decoder) Command {
@@ -226,6 +237,12 @@ func readCommand(d *codec.Decoder) Command {
 		c.Ops = codec.List(d, 2, (*codec.Decoder).Op)
 		empty(at, len(c.Ops))
 	}
+	if has&hasReadopted != 0 {
+		at := d.Pos()
+		c.Readopted = codec.List(d, 5, readRunning)
+		empty(at, len(c.Readopted))
+	}
+	ids(hasRenewed, &c.Renewed)
 	return c
 }
 

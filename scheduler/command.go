@@ -23,13 +23,15 @@ type Command struct {
 	Cordoned   []string // nodes
 	Uncordoned []string // nodes
 	Adopted    []Running
+	Readopted  []Running
 	Confirmed  []string // tasks
 	Stopped    []string // tasks
 	Quotas     []berth.Quota
+	Renewed    []string // tasks, which expire at Deadline
 
 	// Ops are operations that were accepted, in order, their grants filled in.
 	Ops []berth.Op
-	// Deadline is when the tasks that Ops place expire unless confirmed; zero is never.
+	// Deadline is when the tasks that Ops place, and those that are renewed, expire unless confirmed; zero is never.
 	Deadline time.Time
 }
 
@@ -44,12 +46,17 @@ func (c Command) clone() Command {
 	for i, r := range c.Adopted {
 		c.Adopted[i].Grant = r.Grant.Clone()
 	}
+	c.Readopted = slices.Clone(c.Readopted)
+	for i, r := range c.Readopted {
+		c.Readopted[i].Grant = r.Grant.Clone()
+	}
 	c.Confirmed = slices.Clone(c.Confirmed)
 	c.Stopped = slices.Clone(c.Stopped)
 	c.Quotas = slices.Clone(c.Quotas)
 	for i, q := range c.Quotas {
 		c.Quotas[i] = q.Clone()
 	}
+	c.Renewed = slices.Clone(c.Renewed)
 	c.Ops = slices.Clone(c.Ops)
 	for i, op := range c.Ops {
 		if op.Hold != nil {
@@ -87,11 +94,15 @@ func (c Command) String() string {
 	for _, r := range c.Adopted {
 		fmt.Fprintf(&b, "adopt %v on %s %v\n", r.Task, r.Node, r.State)
 	}
+	for _, r := range c.Readopted {
+		fmt.Fprintf(&b, "readopt %v on %s %v\n", r.Task, r.Node, r.State)
+	}
 	list("confirm", c.Confirmed)
 	list("stop", c.Stopped)
 	for _, q := range c.Quotas {
 		fmt.Fprintf(&b, "quota %v\n", q)
 	}
+	list("renew", c.Renewed)
 	for _, op := range c.Ops {
 		fmt.Fprintln(&b, op)
 	}
@@ -138,6 +149,11 @@ func (l *ledger) apply(c *Command) error {
 			return err
 		}
 	}
+	if len(c.Readopted) > 0 {
+		if err := l.readopt(c.Readopted); err != nil {
+			return err
+		}
+	}
 	if len(c.Confirmed) > 0 {
 		if err := l.mark(berth.Running, c.Confirmed); err != nil {
 			return err
@@ -150,6 +166,11 @@ func (l *ledger) apply(c *Command) error {
 	}
 	if len(c.Quotas) > 0 {
 		if err := l.fork.SetQuotas(c.Quotas...); err != nil {
+			return err
+		}
+	}
+	if len(c.Renewed) > 0 {
+		if err := l.renew(c.Renewed, c.Deadline); err != nil {
 			return err
 		}
 	}

@@ -9,19 +9,25 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
+	"github.com/berth-sched/berth/internal/whole"
 )
 
 // Commit does what still can be done of a plan, operation by operation in its order, and tells what
-// became of each. If a placement of a group in [berth.Plan.Together] cannot be done, it is refused with
+// became of each. Of each of its [berth.Plan.Parts] all is done or nothing: the operation that cannot be done is refused with
+// its reason, and the part's others with [berth.NotWhole], which names both. The rest of the plan is done as if the part were
+// not in it. If a placement of a group in [berth.Plan.Together] cannot be done, it is refused with
 // its reason, the group's other placements with [berth.GangIncomplete] and the group's name, and the rest
 // is done as if they were not in the plan. So is a gang that would then have fewer tasks on nodes than its size, counting
 // those that were there before but not those that are stopping: it may have shrunk since the plan was made. Where the
 // placements of two such groups alternate, the second one may be refused for want of room that the first one then gives back.
 //
-// It fails, having done nothing, if there is no plan, if the plan is of another source ([berth.ErrLineage])
-// if the context has ended, or if the State is stopped or Record stops it. If a function of the host panics meanwhile, nothing of the plan is done. The plan is not
-// written to; where every operation was a placement and done as it stands, [berth.Outcome].Placed is the plan's own slice.
+// Placements of a plan whose [berth.Plan.Deadline] has passed are refused.
+//
+// It fails, having done nothing, if there is no plan or its parts are at fault, if the plan is of another source
+// ([berth.ErrLineage]), if the context has ended, or if the State is stopped or Record stops it. If a function of the host panics
+// meanwhile, nothing of the plan is done. The plan is not written to; where every operation was a placement and done as it stands, [berth.Outcome].Placed is the plan's own slice.
 func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
 	switch {
 	case s == nil:
@@ -31,6 +37,9 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 	}
 	if err := ended(ctx); err != nil {
 		return nil, err
+	}
+	if err := p.Err(); err != nil {
+		return nil, faults.Of("scheduler: commit", err)
 	}
 	s.lock()
 	defer s.unlock()
@@ -73,7 +82,10 @@ func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) 
 // commit carries out a commit under the lock. Of a plan that was picked on the present state it is not asked again what
 // the picker asked.
 func (s *State) commit(c *commit) (*berth.Outcome, error) {
-	if s.assumeFor > 0 {
+	if !c.plan.Deadline.IsZero() {
+		c.expires = c.plan.Deadline.Round(0).UTC()
+		c.late = store.DeadlineOf(c.expires) <= store.Reached(c.now)
+	} else if s.assumeFor > 0 {
 		if c.expires = c.now.Add(s.assumeFor); c.expires.IsZero() {
 			c.expires = c.expires.Add(1) // the zero time is never
 		}
@@ -101,6 +113,7 @@ type commit struct {
 	gate    *gate
 	now     time.Time
 	expires time.Time // when the tasks it places do; zero is never
+	late    bool      // whether that is over already
 
 	// The first operations that are placements and were done as they stand are only counted, and copied to
 	// accepted when another comes, or one is refused: a plan that is done whole copies nothing.
@@ -111,8 +124,8 @@ type commit struct {
 
 // run does the operations.
 func (c *commit) run(l *ledger) {
-	if len(c.plan.Together) > 0 {
-		c.runTogether(l)
+	if units := whole.Units(c.plan); units != nil {
+		c.runTogether(l, units)
 		return
 	}
 	for i := range c.plan.Ops {
@@ -126,6 +139,9 @@ func (c *commit) run(l *ledger) {
 // step does one operation, or says why it cannot be done.
 func (c *commit) step(l *ledger, i int) berth.Reason {
 	op := &c.plan.Ops[i]
+	if c.late && op.Kind == berth.Place {
+		return berth.Reason{Code: berth.Invalid, Subject: "plan: its deadline has passed"}
+	}
 	if why := c.gate.ask(op); why.Code != berth.None {
 		return why
 	}
@@ -188,15 +204,14 @@ func (c *commit) placed() []berth.Op {
 	return placed
 }
 
-// together is a group that goes together, on its way into a ledger.
+// together is what stands or falls together, on its way into a ledger.
 type together struct {
-	last  int // the last of its placements
-	size  int // the least number of tasks that it runs with
+	*whole.Unit
 	begun bool
 	out   bool // it is left out
-	at    int  // the placement that failed, if it was one
+	at    int  // the operation that failed, if it was one
 	why   berth.Reason
-	from  mark // before the first of its placements
+	from  mark // before the first of its operations
 }
 
 // mark is where a commit stood.
@@ -206,37 +221,31 @@ type mark struct {
 	ledger             store.Point
 }
 
-// runTogether does the operations. When a placement of a group that goes together fails, it takes back what was done since
-// before the group's first one, and goes on from there without the group. Planners put a group's placements side by side,
-// so little is done twice.
-func (c *commit) runTogether(l *ledger) {
-	groups := make(map[string]*together, len(c.plan.Together))
+// runTogether does the operations. When one of what stands or falls together fails, it takes back what was done since
+// before the first of those, and goes on from there without them. Planners put them side by side, so little is done twice.
+func (c *commit) runTogether(l *ledger, units []*whole.Unit) {
+	all := map[*whole.Unit]*together{}
 	var begun []*together // in the order in which they began
-	for _, name := range c.plan.Together {
-		groups[name] = &together{}
-	}
-	of := func(i int) *together {
-		op := &c.plan.Ops[i]
-		if op.Kind != berth.Place || op.Task.Group == nil {
-			return nil
-		}
-		return groups[op.Task.Group.Name()]
-	}
-	for i := range c.plan.Ops {
-		if g := of(i); g != nil {
-			g.last, g.size = i, max(g.size, c.plan.Ops[i].Task.Group.GangSize())
-		}
-	}
 	for i := 0; i < len(c.plan.Ops); i++ {
 		l.prefetch(c.plan.Ops, c.picks, i)
-		g := of(i)
+		u := units[i]
+		if u == nil {
+			if why := c.step(l, i); why.Code != berth.None {
+				c.refuse(i, why)
+			}
+			continue
+		}
+		g := all[u]
+		if g == nil {
+			g = &together{Unit: u}
+			all[u] = g
+		}
 		switch {
-		case g == nil:
 		case g.out && g.at == i:
 			c.refuse(i, g.why)
 			continue
 		case g.out:
-			c.refuse(i, berth.Reason{Code: berth.GangIncomplete, Subject: c.plan.Ops[i].Task.Group.Name()})
+			c.refuse(i, u.Rest(&c.plan.Ops[i], &c.plan.Ops[g.at], g.why))
 			continue
 		case !g.begun:
 			g.begun, begun = true, append(begun, g)
@@ -245,20 +254,14 @@ func (c *commit) runTogether(l *ledger) {
 				g.from.accepted = -1
 			}
 		}
-		why := c.step(l, i)
-		if g == nil {
-			if why.Code != berth.None {
-				c.refuse(i, why)
-			}
-			continue
-		}
-		if why.Code == berth.None && i == g.last {
-			why = c.tooFew(l, c.plan.Ops[i].Task.Group.Name(), g.size)
+		at, why := i, c.step(l, i)
+		if why.Code == berth.None && i == u.Last {
+			at, why = c.tooFew(l, u)
 		}
 		if why.Code == berth.None {
 			continue
 		}
-		g.out, g.at, g.why = true, i, why
+		g.out, g.at, g.why = true, at, why
 		m := g.from
 		l.undo(m.ledger)
 		c.whole, c.refused = m.whole, c.refused[:m.refused]
@@ -274,15 +277,20 @@ func (c *commit) runTogether(l *ledger) {
 	}
 }
 
-// tooFew says that a gang, all of whose placements are done, has fewer tasks than its size.
-func (c *commit) tooFew(l *ledger, name string, size int) berth.Reason {
-	if size == 0 || c.picks != nil && len(c.refused) == 0 {
-		return berth.Reason{}
+// tooFew says that a gang, all of whose placements are done, has fewer tasks than its size, and at which of them.
+func (c *commit) tooFew(l *ledger, u *whole.Unit) (int, berth.Reason) {
+	if c.picks != nil && len(c.refused) == 0 {
+		return 0, berth.Reason{}
 	}
-	if n := standing(&l.store.View, name); n < size {
-		return berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", n, size)}
+	for _, gang := range u.Gangs {
+		if gang.Size == 0 {
+			continue
+		}
+		if n := standing(&l.store.View, gang.Name); n < gang.Size {
+			return gang.Last, berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", n, gang.Size)}
+		}
 	}
-	return berth.Reason{}
+	return 0, berth.Reason{}
 }
 
 // lapsed reports whether a hold would be over before it began. No deadline at all is another fault.

@@ -199,3 +199,42 @@ func ExampleState_UpsertNodes() {
 	// <nil> true
 	// cpu 4
 }
+
+// A service of ten instances gets a new version one by one: each new one takes the place of an old one or, if there is none for it, the
+// old one stays. All through it, no two share a node.
+func ExampleScheduler_Replace() {
+	var nodes []berth.Node
+	for i := range 10 {
+		nodes = append(nodes, berth.Node{ID: fmt.Sprintf("n%02d", i), Capacity: berth.Resources{"cpu": 2000}})
+	}
+	state, _ := scheduler.NewState(scheduler.StateConfig{}, nodes...)
+	s, _ := scheduler.New(state, scheduler.Config{})
+	web := func(cpu int64) *berth.Group {
+		return berth.NewGroup("web", berth.GroupSpec{
+			Request: berth.Resources{"cpu": cpu}, Rules: []berth.Constraint{constraints.UniqueNode()},
+		})
+	}
+	v1, v2 := web(1000), web(1500)
+	ctx := context.Background()
+	_, _ = s.Schedule(ctx, v1.Tasks(10)...)
+
+	for _, t := range v2.Tasks(10) {
+		out, err := s.Replace(ctx, t)
+		if err != nil || len(out.Placed) == 0 {
+			fmt.Println("the old one stays:", err, out.Unplaced, out.Refused)
+			break
+		}
+		// Here the host stops the old one, starts the new one on out.Placed[0].Node, and waits until it is healthy.
+		_ = state.Confirm(t.ID)
+	}
+	snapshot, _ := state.Snapshot(ctx)
+	running, on := 0, map[string]bool{}
+	for t := range snapshot.Group("web") {
+		if t.Group.Equal(v2) && t.State == berth.Running {
+			running++
+		}
+		on[t.Node] = true
+	}
+	fmt.Println(running, "of the new version on", len(on), "nodes")
+	// Output: 10 of the new version on 10 nodes
+}

@@ -185,6 +185,10 @@ func (s *State) tell(c *Command, lost []ending) {
 		if len(c.Added)+len(c.Updated)+len(c.Removed)+len(c.Cordoned)+len(c.Uncordoned) > 0 {
 			f.room = true
 		}
+		for i := range c.Readopted { // if it is still on its node that is no news
+			f.ended = append(f.ended, ending{task: c.Readopted[i].Task.ID, how: endReleased})
+			f.room = true
+		}
 		for i := range c.Adopted {
 			f.placed(c.Adopted[i].Task)
 		}

@@ -1,10 +1,12 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +32,14 @@ func (h *history) commit() {
 		plain = plain && op.Kind == berth.Place && op.From == ""
 		p.Ops = append(p.Ops, op)
 	}
+	for range h.byte(3) { // parts that may overlap
+		first := h.byte(len(p.Ops))
+		p.Parts = append(p.Parts, berth.Part{Name: fmt.Sprint("part-", len(p.Parts)), First: first, End: first + h.byte(len(p.Ops)-first+1)})
+	}
+	p.Whole = h.byte(12) == 0
+	if h.byte(3) == 0 {
+		p.Deadline = h.now.Add(time.Duration(h.byte(5)-1) * 20 * time.Second)
+	}
 	h.likely = nil
 	written := slices.Clone(p.Ops)
 	before := h.picture()
@@ -38,7 +48,7 @@ func (h *history) commit() {
 		return
 	}
 	require.NoError(h.t, err)
-	h.log("commit %v together %v", p, p.Together)
+	h.log("commit %v together %v parts %v whole %v", p, p.Together, p.Parts, p.Whole)
 	for _, r := range out.Refused {
 		h.log("  refused %v", r)
 	}
@@ -70,6 +80,11 @@ func (h *history) commit() {
 	done, refused := h.reference(snapshot, p)
 	h.same("commit: placed", fmt.Sprint(done), fmt.Sprint(out.Placed))
 	h.same("commit: refused", fmt.Sprint(refused), fmt.Sprint(out.Refused))
+	for _, op := range out.Placed {
+		if task, ok := after.Task(op.Task.ID); !p.Deadline.IsZero() && ok && task.Node == op.Node && !task.Deadline.Equal(p.Deadline) {
+			h.fail("%v expires at %v, not at %v", op, task.Deadline, p.Deadline)
+		}
+	}
 	if plain && h.byte(2) == 0 {
 		var ids []string
 		for _, op := range out.Placed {
@@ -81,61 +96,139 @@ func (h *history) commit() {
 	}
 }
 
+// unitsOf says which operations stand or fall together, by a number for each, or -1, the slow and obvious way; and the name of the
+// part that each is, or "".
+func unitsOf(p *berth.Plan) (of []int, parts map[int]string) {
+	of = make([]int, len(p.Ops))
+	var sets [][]int
+	for _, name := range p.Together {
+		var set []int
+		for i, op := range p.Ops {
+			if op.Kind == berth.Place && op.Task.Group != nil && op.Task.Group.Name() == name {
+				set = append(set, i)
+			}
+		}
+		sets = append(sets, set)
+	}
+	all := slices.Clone(p.Parts)
+	if p.Whole {
+		all = append(all, berth.Part{Name: "the plan", End: len(p.Ops)})
+	}
+	for _, part := range all {
+		var set []int
+		for i := part.First; i < part.End; i++ {
+			set = append(set, i)
+		}
+		sets = append(sets, set)
+	}
+	for i := range of {
+		of[i] = -1
+	}
+	for n, set := range sets {
+		for _, i := range set {
+			of[i] = n
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, set := range sets {
+			for _, i := range set {
+				if a, b := of[i], of[set[0]]; a != b {
+					changed = true
+					for k := range of {
+						if of[k] == max(a, b) {
+							of[k] = min(a, b)
+						}
+					}
+				}
+			}
+		}
+	}
+	parts = map[int]string{}
+	slices.SortStableFunc(all, func(a, b berth.Part) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(b.End, a.End)) })
+	for _, part := range all {
+		if part.First < part.End {
+			if u := of[part.First]; parts[u] == "" {
+				parts[u] = part.Name
+			}
+		}
+	}
+	return of, parts
+}
+
 // reference says what must become of a plan, the slow and obvious way: it tries all operations in order and,
-// whenever a placement of a group that goes together fails, begins again without the group.
+// whenever one of those that stand or fall together fails, begins again without them.
 func (h *history) reference(snapshot *cluster.Snapshot, p *berth.Plan) (done []berth.Op, refused []berth.Refusal) {
 	type failure struct {
 		at  int
 		why berth.Reason
 	}
-	broken := map[string]failure{}
-	last := map[string]int{}
+	of, parts := unitsOf(p)
+	broken := map[int]failure{}
+	last := map[int]int{}
+	sizes, lastOf := map[string]int{}, map[string]int{}
 	for i, op := range p.Ops {
-		if op.Kind == berth.Place && op.Task.Group != nil {
-			last[op.Task.Group.Name()] = i
+		last[of[i]] = i
+		if g := op.Task.Group; op.Kind == berth.Place && g != nil && slices.Contains(p.Together, g.Name()) {
+			sizes[g.Name()], lastOf[g.Name()] = max(sizes[g.Name()], g.GangSize()), i
 		}
 	}
 again:
 	done, refused = nil, nil
 	f := snapshot.Fork()
 	for i, op := range p.Ops {
-		group := ""
-		if op.Kind == berth.Place && op.Task.Group != nil && slices.Contains(p.Together, op.Task.Group.Name()) {
-			group = op.Task.Group.Name()
-		}
-		if b, ok := broken[group]; ok && b.at == i {
+		unit := of[i]
+		b, left := broken[unit]
+		switch {
+		case unit < 0 || !left:
+		case b.at == i:
 			refused = append(refused, berth.Refusal{Op: op, Reason: b.why})
 			continue
-		} else if ok {
-			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: group}})
+		case parts[unit] != "":
+			why := berth.Reason{Code: berth.NotWhole, Subject: fmt.Sprintf("%s: %v: %v", parts[unit], p.Ops[b.at], b.why)}
+			refused = append(refused, berth.Refusal{Op: op, Reason: why})
+			continue
+		default:
+			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: op.Task.Group.Name()}})
 			continue
 		}
 		granted, why := op, berth.Reason{}
 		_, known := f.Task(op.ID)
 		if (op.Kind == berth.Take || op.Kind == berth.Evict && known) && op.Hold.Err() == nil && !op.Hold.Deadline.After(h.now) {
 			why = berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", op.Hold.ID)}
+		} else if op.Kind == berth.Place && !p.Deadline.IsZero() && !p.Deadline.After(h.now) {
+			why = berth.Reason{Code: berth.Invalid, Subject: "plan: its deadline has passed"}
 		} else if a := (Admission{Op: op}); h.asks(op) && a.Role() == "eng/web" && h.engUses(f)+a.Cost()["cpu"] > limit {
 			why = berth.Reason{Code: berth.Denied, Subject: "limit of eng"}
 		} else {
 			granted, why = f.Apply(op)
 		}
-		if g := op.Task.Group; why.Code == berth.None && group != "" && g.Mode() == berth.Gang && last[group] == i {
-			n := 0
-			for t := range f.Group(group) {
-				if t.Node != "" && t.State != berth.Stopping {
-					n++
+		at := i
+		if why.Code == berth.None && unit >= 0 && last[unit] == i {
+			var names []string // of the unit's gangs, as they come
+			for k := range i + 1 {
+				if g := p.Ops[k].Task.Group; of[k] == unit && p.Ops[k].Kind == berth.Place && g != nil && slices.Contains(p.Together, g.Name()) && !slices.Contains(names, g.Name()) {
+					names = append(names, g.Name())
 				}
 			}
-			if n < g.GangSize() {
-				why = berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", n, g.GangSize())}
+			for _, name := range names {
+				n := 0
+				for t := range f.Group(name) {
+					if t.Node != "" && t.State != berth.Stopping {
+						n++
+					}
+				}
+				if n < sizes[name] && why.Code == berth.None {
+					at, why = lastOf[name], berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", n, sizes[name])}
+				}
 			}
 		}
 		switch {
 		case why.Code == berth.None && op.Kind == berth.Place:
 			done = append(done, granted)
 		case why.Code == berth.None:
-		case group != "":
-			broken[group] = failure{i, why}
+		case unit >= 0:
+			broken[unit] = failure{at, why}
 			goto again
 		default:
 			refused = append(refused, berth.Refusal{Op: op, Reason: why})

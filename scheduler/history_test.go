@@ -225,7 +225,7 @@ func (h *history) step() {
 		h.full = h.lit%2 == 0
 	}
 	var err error
-	switch what := h.byte(18); what {
+	switch what := h.byte(20); what {
 	default:
 		h.commit()
 		return
@@ -261,6 +261,30 @@ func (h *history) step() {
 		}
 		h.log("adopt %v", running)
 		h.host(func() { err = h.state.Adopt(running...) })
+	case 18:
+		var running []Running
+		for range 1 + h.byte(3) {
+			running = append(running, Running{Task: h.groups[adopted].Task(h.taskID()), Node: h.nodeID(), State: berth.TaskState(h.byte(7))})
+		}
+		h.log("readopt %v", running)
+		done := !h.host(func() { err = h.state.Readopt(running...) }) && err == nil
+		for _, r := range running {
+			if t, ok := h.state.Task(r.Task.ID); done && (!ok || t.Node != r.Node || !t.Group.Equal(r.Task.Group)) {
+				h.fail("%v is not what it was said to be", r)
+			}
+		}
+	case 19:
+		ids, until := []string{h.taskID(), h.taskID()}[:1+h.byte(2)], h.now.Add(time.Duration(h.byte(5)-1)*20*time.Second)
+		if h.byte(4) == 0 {
+			until = time.Time{}
+		}
+		h.log("renew %v until %v", ids, until)
+		done := !h.host(func() { err = h.state.Renew(until, ids...) }) && err == nil
+		for _, id := range ids {
+			if t, ok := h.state.Task(id); done && (!ok || t.State != berth.Assumed || !t.Deadline.Equal(until)) {
+				h.fail("%s is not renewed: %v", id, t)
+			}
+		}
 	case 10:
 		ids := []string{h.taskID(), h.taskID()}[:1+h.byte(2)]
 		h.log("confirm %v", ids)

@@ -375,9 +375,15 @@ func (p *planner) placed(g *berth.Group) bool {
 
 // miss notes that a node lacks an instance of a daemon group, and why.
 func (p *planner) miss(t berth.Task, node string, lacks []berth.Lack) {
+	why := whyMissed(node, lacks)
+	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
+}
+
+// whyMissed explains that a node cannot have an instance of a daemon group.
+func whyMissed(node string, lacks []berth.Lack) *berth.Explanation {
 	why := &berth.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
 	for _, l := range lacks {
 		why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
 	}
-	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
+	return why
 }

@@ -290,6 +290,8 @@ func TestCommandsAreWhole(t *testing.T) {
 		"Quotas":     {Quotas: []berth.Quota{{Role: "eng", Limits: berth.Resources{"cpu": 0}, Guarantees: berth.Resources{"gpu": 1}}}},
 		"Ops":        {Ops: []berth.Op{{Kind: berth.Drop, ID: "h"}}},
 		"Deadline":   {Deadline: time.Unix(1, 2).UTC()},
+		"Readopted":  {Readopted: []Running{{Task: web.Task("t"), Node: "n", State: berth.Running}}},
+		"Renewed":    {Renewed: []string{"t"}},
 	}
 	command := reflect.TypeFor[Command]()
 	seen := map[string]string{}
@@ -306,6 +308,10 @@ func TestCommandsAreWhole(t *testing.T) {
 		if len(c.Adopted) > 0 {
 			require.True(t, web.Equal(again.Adopted[0].Task.Group))
 			again.Adopted[0].Task.Group = web
+		}
+		if len(c.Readopted) > 0 {
+			require.True(t, web.Equal(again.Readopted[0].Task.Group))
+			again.Readopted[0].Task.Group = web
 		}
 		require.True(t, c.Time.Equal(again.Time))
 		again.Time = c.Time

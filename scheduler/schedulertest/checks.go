@@ -398,6 +398,48 @@ func together(t testing.TB, newSource maker) {
 	assert.Len(t, f.commit(t, p).Placed, 2)
 }
 
+// whole asks for nothing that a book of offers has not: a task is moved to a node with room, and kept where there is none.
+func whole(t testing.TB, newSource maker) {
+	f := newSource(t, threeNodes())
+	p := f.plan(t)
+	p.Place(cores("web", 3).Task("web-1"), "n1")
+	f.commit(t, p)
+
+	p = f.plan(t)
+	p.Replace(cores("web", 5).Task("web-1"), "n2") // which has four
+	p.Place(cores("db", 2).Task("db-1"), "n3")
+	out := f.commit(t, p)
+	assert.Equal(t, []string{"db-1 on n3"}, placed(out), "what is in no part is done")
+	if assert.Len(t, out.Refused, 2, "a part is refused whole") {
+		assert.Equal(t, berth.NotWhole, out.Refused[0].Reason.Code)
+		assert.Equal(t, "web-1", out.Refused[0].Op.ID)
+		assert.NotContains(t, []berth.Code{berth.None, berth.NotWhole}, out.Refused[1].Reason.Code, "what failed says why")
+	}
+	task, ok := f.snapshot(t).Task("web-1")
+	assert.True(t, ok && task.Node == "n1", "what is not replaced stays where it was")
+
+	p = f.plan(t)
+	p.Replace(cores("web", 4).Task("web-1"), "n2")
+	assert.Equal(t, []string{"web-1 on n2"}, placed(f.commit(t, p)))
+	task, ok = f.snapshot(t).Task("web-1")
+	assert.True(t, ok && task.Node == "n2", "what is replaced has moved")
+
+	p = f.plan(t)
+	p.Whole = true
+	p.Place(cores("cache", 1).Task("cache-1"), "n1")
+	p.Release("db-1")
+	p.Release("nobody")
+	out = f.commit(t, p)
+	assert.Empty(t, out.Placed)
+	assert.Len(t, out.Refused, 3)
+	assert.Equal(t, 2, f.snapshot(t).Tasks())
+
+	p = f.plan(t)
+	p.Parts = []berth.Part{{Name: "beyond", End: 1}}
+	_, err := f.Source.Commit(context.Background(), p)
+	assert.ErrorContains(t, err, "beyond", "a part of operations that the plan does not have")
+}
+
 func changed(t testing.TB, newSource maker) {
 	f := newSource(t, threeNodes())
 	p := f.plan(t)

@@ -65,5 +65,6 @@ var checks = []struct {
 	{"release gives room back", release},
 	{"never overcommit", neverOvercommit},
 	{"groups go together", together},
+	{"parts are whole", whole},
 	{"changed is closed by a change", changed},
 }

@@ -95,6 +95,16 @@ func TestKitFindsFaults(t *testing.T) {
 				return f.State.Commit(ctx, p)
 			}
 		}, []string{"groups go together"}},
+		{"does parts in part", func(f *faulty) {
+			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+				if p != nil && p.Err() == nil {
+					q := *p
+					q.Parts, q.Whole = nil, false
+					p = &q
+				}
+				return f.State.Commit(ctx, p)
+			}
+		}, []string{"parts are whole"}},
 		{"stops at the first refusal", func(f *faulty) {
 			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
 				out, err := f.State.Commit(ctx, p)

@@ -1,0 +1,145 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
+)
+
+// Replace gives each task that the source has under the ID of one of tasks the place, the size and the rules that this one has: the old
+// one ends and the new one is placed on the best node there is once the old one is gone, which may be the same. Of each both is done or
+// neither, so a task for which there is no room, which breaks a rule or is denied keeps running as it was, and is among the unplaced or
+// refused with the reason. The instance of a daemon is replaced on its node. A new one is assumed, until it is confirmed: to stop the old
+// one, and to start the new one then, is the host's.
+//
+// Tasks are replaced in the order given, each on what those before it left. One that the source does not have is unplaced, with
+// [berth.UnknownTask]. What others came first to is planned again, [Config].Attempts times in all. Replace fails as [Scheduler.Schedule]
+// does; each task costs a fork, and a plan on it.
+func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
+	total := &berth.Outcome{}
+	switch {
+	case s == nil || s.source == nil:
+		return total, errNoSource
+	case ctx == nil:
+		return total, errNoContext
+	}
+	if err := checkReplacements(tasks); err != nil {
+		return total, err
+	}
+	for attempt := 1; ; attempt++ {
+		snapshot, err := s.source.Snapshot(ctx)
+		if err != nil {
+			return total, faults.Of("scheduler: snapshot", err)
+		}
+		plan, err := s.replacements(ctx, snapshot, tasks)
+		if err != nil {
+			return total, err
+		}
+		out, err := s.source.Commit(ctx, plan)
+		if err != nil {
+			return total, faults.Of("scheduler: commit", err)
+		}
+		total.Version = out.Version
+		total.Placed = append(total.Placed, out.Placed...)
+		total.Unplaced = append(total.Unplaced, out.Unplaced...)
+		again := map[string]bool{}
+		for _, r := range out.Refused {
+			if attempt < s.cfg.Attempts && mayPass(r) && r.Reason.Code != berth.NotWhole {
+				again[r.Op.Task.ID] = true
+			}
+		}
+		tasks = nil
+		for _, r := range out.Refused {
+			switch id := cmp.Or(r.Op.Task.ID, r.Op.ID); {
+			case !again[id]:
+				total.Refused = append(total.Refused, r)
+			case r.Op.Kind == berth.Place:
+				tasks = append(tasks, r.Op.Task)
+			}
+		}
+		if len(tasks) == 0 {
+			return total, nil
+		}
+	}
+}
+
+// checkReplacements is checkTasks for tasks that are there, among which may be instances of daemons, and each once.
+func checkReplacements(tasks []berth.Task) error {
+	var errs []error
+	seen := map[string]bool{}
+	for _, t := range tasks {
+		err := t.Err()
+		switch {
+		case err != nil:
+		case t.IsDemand():
+			err = fmt.Errorf("group %q: the demand of a daemon is not a task", t.Group.Name())
+		case seen[t.ID]:
+			err = fmt.Errorf("task %q: given twice", t.ID)
+		}
+		seen[t.ID] = true
+		if err != nil {
+			errs = append(errs, faults.Of("scheduler: replace", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// replacements plans what Replace commits.
+func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task) (*berth.Plan, error) {
+	plan := &berth.Plan{Version: snapshot.Version()}
+	fork := snapshot.Fork()
+	for _, t := range tasks {
+		old, known := fork.Task(t.ID)
+		if !known {
+			plan.Unplaced = append(plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.UnknownTask, Subject: t.ID}})
+			continue
+		}
+		before := fork.Snapshot()
+		fork.Apply(berth.Op{Kind: berth.Release, ID: t.ID})
+		op := berth.Op{Kind: berth.Place, Task: t, Node: old.Node}
+		var why *berth.Unplaced
+		if t.Group.Mode() == berth.Daemon {
+			if _, refused := fork.Apply(op); refused.Code != berth.None {
+				why = missOf(fork, t, op.Node, refused)
+			}
+		} else {
+			planned, err := s.Plan(ctx, fork.Snapshot(), t)
+			if err != nil {
+				return nil, err
+			}
+			if len(planned.Ops) == 0 {
+				why = &planned.Unplaced[0]
+			} else {
+				op = planned.Ops[0]
+				fork.Apply(op)
+			}
+		}
+		if why != nil {
+			plan.Unplaced = append(plan.Unplaced, *why)
+			fork = before.Fork()
+			continue
+		}
+		plan.Part("replace "+t.ID, func() {
+			plan.Release(t.ID)
+			plan.Ops = append(plan.Ops, op)
+		})
+	}
+	if err := ended(ctx); err != nil {
+		return nil, fmt.Errorf("scheduler: replace: %w", err)
+	}
+	return plan, nil
+}
+
+// missOf says why an instance of a daemon cannot be on its node.
+func missOf(fork *cluster.Fork, t berth.Task, node string, why berth.Reason) *berth.Unplaced {
+	u := &berth.Unplaced{Task: t, Reason: why}
+	if n, ok := fork.Node(node); ok {
+		u.Why = whyMissed(node, fork.Lacks(t.Group, n))
+	}
+	return u
+}
