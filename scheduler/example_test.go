@@ -238,3 +238,28 @@ func ExampleScheduler_Replace() {
 	fmt.Println(running, "of the new version on", len(on), "nodes")
 	// Output: 10 of the new version on 10 nodes
 }
+
+// A job is a gang of servers and a gang of workers, of which neither makes sense without the other.
+func ExampleScheduler_ScheduleWhole() {
+	state, _ := scheduler.NewState(scheduler.StateConfig{}, berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}})
+	s, _ := scheduler.New(state, scheduler.Config{})
+	gang := func(name string, size int) *berth.Group {
+		return berth.NewGroup(name, berth.GroupSpec{Request: berth.Resources{"cpu": 1000}, Mode: berth.Gang, GangSize: size})
+	}
+	servers := gang("servers", 2)
+	for _, workers := range []int{3, 2} {
+		out, err := s.ScheduleWhole(context.Background(), append(servers.Tasks(2), gang("workers", workers).Tasks(workers)...)...)
+		fmt.Println(len(out.Placed), "placed", err)
+		for _, u := range out.Unplaced {
+			fmt.Println(u.Task, u.Reason)
+		}
+	}
+	// Output:
+	// 0 placed <nil>
+	// workers-3 gang incomplete 2 of 3
+	// workers-1 gang incomplete 2 of 3
+	// workers-2 gang incomplete 2 of 3
+	// servers-1 not whole: workers-3: gang incomplete 2 of 3
+	// servers-2 not whole: workers-3: gang incomplete 2 of 3
+	// 4 placed <nil>
+}

@@ -17,6 +17,8 @@ func BenchmarkGrowth(b *testing.B) {
 		{"gangs-commit", 2_000, growGangsCommitted},
 		{"gangs-refused", 2_000, growGangsRefused},
 		{"gang-undo", 10_000, growGangUndo},
+		{"parts", 10_000, growParts},
+		{"parts-refused", 10_000, growPartsRefused},
 		{"admission-denied", 10_000, growDenied},
 		{"replay", 10_000, growReplay},
 		{"adopt", 10_000, growAdopt},
