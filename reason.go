@@ -66,6 +66,9 @@ const (
 	// OverLimit: the role, or one above it, would have more of a resource than its limit; the subject names the role, the
 	// resource and the limit. See [Excess].
 	OverLimit
+	// HeldBack: the order of roles gave the task's role no further turn; or, in an [Explanation], it let another role go
+	// first, which the subject names, "/" for the root.
+	HeldBack
 
 	// UnknownNode: no such node; the subject is its ID, empty where no node was given.
 	UnknownNode
@@ -91,7 +94,7 @@ var codeText = [...]string{
 	NoDevice: "no device for", DeviceUnhealthy: "no healthy device for", DeviceTaken: "no free device for", UnitsTaken: "insufficient units of",
 	NoPort: "no port", PortTaken: "no free port", RuleBroken: "refused by", NoDomain: "no domain of", DomainFull: "domain full", KeptApart: "kept off by", NoneNear: "none of",
 	Tainted: "untolerated taint", Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not offered",
-	NoNodes: "no nodes", GangIncomplete: "gang incomplete", NotWhole: "not whole:", Covered: "already covered", OverLimit: "over limit",
+	NoNodes: "no nodes", GangIncomplete: "gang incomplete", NotWhole: "not whole:", Covered: "already covered", OverLimit: "over limit", HeldBack: "held back",
 	UnknownNode: "unknown node", UnknownTask: "unknown task", UnknownHold: "unknown hold", TaskExists: "task exists", HoldExists: "hold exists",
 	NotHeld: "not held", Denied: "denied", Invalid: "invalid",
 }
@@ -119,9 +122,14 @@ func (r Reason) String() string {
 		return r.Subject
 	case r.Code == TooSmall:
 		return "too little " + r.Subject + " in all"
+	case r.Code == HeldBack:
+		return "held back behind " + r.Subject
 	}
 	return r.Code.String() + " " + r.Subject
 }
+
+// Behind returns the reason that the order of roles let a role go first.
+func Behind(r Role) Reason { return Reason{Code: HeldBack, Subject: r.orRoot()} }
 
 // Error makes a Reason usable as an error.
 func (r Reason) Error() string { return r.String() }
@@ -145,6 +153,9 @@ type Explanation struct {
 	Counts []ReasonCount
 	// Nearest is the node that came closest, nil if there is no node.
 	Nearest *NearMiss
+	// Order is [HeldBack] where an order of roles may be why there was no room: a task of the role that it names, handed in later,
+	// was placed first. Else it is the zero Reason.
+	Order Reason
 	// Mode is that of the task's group.
 	Mode Mode
 	// Missing is, of a gang, how many of its tasks have no place yet, up to its size: a place for one helps only
@@ -287,6 +298,9 @@ func (e *Explanation) String() string {
 			}
 			b.WriteString(l.String())
 		}
+	}
+	if e.Order.Code != None {
+		b.WriteString("; " + e.Order.String())
 	}
 	if helps := e.Helps(); helps != "" {
 		b.WriteString("; " + helps)

@@ -24,7 +24,7 @@ var (
 		DeviceUnhealthy: "device-unhealthy", DeviceTaken: "device-taken", UnitsTaken: "units-taken", NoPort: "no-port",
 		PortTaken: "port-taken", RuleBroken: "rule-broken", NoDomain: "no-domain", DomainFull: "domain-full", KeptApart: "kept-apart", NoneNear: "none-near", Tainted: "tainted",
 		Unschedulable: "unschedulable", Cordoned: "cordoned", NotOffered: "not-offered",
-		NoNodes: "no-nodes", GangIncomplete: "gang-incomplete", NotWhole: "not-whole", Covered: "covered", OverLimit: "over-limit",
+		NoNodes: "no-nodes", GangIncomplete: "gang-incomplete", NotWhole: "not-whole", Covered: "covered", OverLimit: "over-limit", HeldBack: "held-back",
 		UnknownNode: "unknown-node", UnknownTask: "unknown-task", UnknownHold: "unknown-hold", TaskExists: "task-exists",
 		HoldExists: "hold-exists", NotHeld: "not-held", Denied: "denied", Invalid: "invalid",
 	}

@@ -7,6 +7,10 @@
 // order; the host decides what to grant, and reports it with [DRF.Charge] and [DRF.Credit]. A loop of
 // [DRF.Next] and Charge is the paper's progressive filling (its algorithm 1).
 //
+// Where one scheduler places the tasks of all roles, an [Order] is asked while it plans: [Fair] is the same rule as a function of
+// the ledger of a snapshot, [Priority] puts some roles before others, and a host may write its own. See Config.Order of package
+// scheduler. A DRF, whose account outlives a plan, is for hosts that make grants themselves, and for package offers.
+//
 // # Roles
 //
 // Roles form a tree ("eng/search" is below "eng"), and what a client holds is held by every role above it

@@ -69,13 +69,7 @@ type DRF struct {
 func New(c Config) (*DRF, error) {
 	d := &DRF{excluded: make(map[string]bool)}
 	d.self = d
-	var exclude []error
 	for _, name := range c.Exclude {
-		if err := (berth.Resources{name: 0}).Err(); err != nil {
-			exclude = append(exclude, fmt.Errorf("allocator: exclude: %w", err))
-		} else if d.excluded[name] {
-			exclude = append(exclude, fmt.Errorf("allocator: exclude: resource %q: named twice", name))
-		}
 		d.excluded[name] = true
 	}
 	var errs []error
@@ -87,10 +81,42 @@ func New(c Config) (*DRF, error) {
 			errs = append(errs, err)
 		}
 	}
-	if err := errors.Join(append(errs, exclude...)...); err != nil {
+	if err := errors.Join(append(errs, checkExcluded(c.Exclude)...)...); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// checkExcluded returns the faults of names of resources that are not to count.
+func checkExcluded(names []string) (errs []error) {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if err := (berth.Resources{name: 0}).Err(); err != nil {
+			errs = append(errs, fmt.Errorf("allocator: exclude: %w", err))
+		} else if seen[name] {
+			errs = append(errs, fmt.Errorf("allocator: exclude: resource %q: named twice", name))
+		}
+		seen[name] = true
+	}
+	return errs
+}
+
+// checkWeight returns every fault of a weight and of the role that it is given to, joined.
+func checkWeight(r berth.Role, w Weight) error {
+	var errs []error
+	if err := checkRole(r); err != nil {
+		errs = append(errs, err)
+	}
+	if r == "" {
+		errs = append(errs, errors.New("the root has no siblings"))
+	}
+	if w <= 0 {
+		errs = append(errs, fmt.Errorf("weight %s is not positive", w))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("allocator: weight of %.40q: %w", string(r), err)
+	}
+	return nil
 }
 
 // usable says why d cannot be used, or nil.
@@ -207,21 +233,12 @@ func (d *DRF) Capacity() berth.Resources {
 // applies whether or not the role has clients, and stays until it is set to [DefaultWeight]. It fails with
 // all faults of the role, for the root, which has no siblings, and if the weight is not positive.
 func (d *DRF) SetWeight(r berth.Role, w Weight) error {
-	var errs []error
-	if err := d.usable(); err != nil {
-		errs = append(errs, err)
+	err := checkWeight(r, w)
+	if unusable := d.usable(); unusable != nil {
+		err = errors.Join(fmt.Errorf("allocator: weight of %.40q: %w", string(r), unusable), err)
 	}
-	if err := checkRole(r); err != nil {
-		errs = append(errs, err)
-	}
-	if r == "" {
-		errs = append(errs, errors.New("the root has no siblings"))
-	}
-	if w <= 0 {
-		errs = append(errs, fmt.Errorf("weight %s is not positive", w))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("allocator: weight of %.40q: %w", string(r), err)
+	if err != nil {
+		return err
 	}
 	d.self = d
 	if w == DefaultWeight {

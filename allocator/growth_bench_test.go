@@ -42,6 +42,19 @@ func BenchmarkGrowth(b *testing.B) {
 			return d
 		}},
 		{"gone", 2000, gone},
+		{"fair-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return fairRound(b, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+		}},
+		{"fair-tree", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return fairRound(b, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("o%d/r%d", i/40, i)) })
+		}},
+		{"fair-depth", 50, func(b *testing.B, n int) *allocator.DRF {
+			role := berth.Role(strings.Repeat("s/", n))
+			return fairRound(b, 200, 10, func(i int) berth.Role { return role + berth.Role(fmt.Sprint(i)) })
+		}},
+		{"fair-resources", 1000, func(b *testing.B, n int) *allocator.DRF {
+			return fairRound(b, 100, n, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+		}},
 	} {
 		for _, n := range []int{row.n, 2 * row.n} {
 			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) {
@@ -83,6 +96,38 @@ func everyone(b *testing.B, n int, name func(int) allocator.Client) *allocator.D
 	}
 	return d
 }
+
+// fairRound gives n roles five turns each by the Order, of so many resources that there are, each role having one of its own.
+func fairRound(b *testing.B, n, resources int, role func(int) berth.Role) *allocator.DRF {
+	l := book{total: res{}, own: map[berth.Role]res{}}
+	of := func(i int) string { return fmt.Sprint("res-", i%resources) }
+	for i := range resources {
+		l.total[of(i)] = 1 << 40
+	}
+	var roles []berth.Role
+	groups := map[berth.Role]*berth.Group{}
+	for i := range n {
+		r := role(i)
+		roles = append(roles, r)
+		groups[r] = berth.NewGroup(fmt.Sprint("g", i), berth.GroupSpec{Role: r, Request: res{of(i): 1, of(i + 1): int64(i % 7)}})
+	}
+	round := allocator.Fair{}.Begin(plain{l}, roles)
+	turns := map[berth.Role]int{}
+	for range 5 * n {
+		r, ok := round.Next(func(r berth.Role) bool { return turns[r] < 5 })
+		if !ok {
+			b.Fatal("no turn")
+		}
+		turns[r]++
+		round.Charged(groups[r], 1)
+	}
+	return nil
+}
+
+// plain is a book that answers at once, since nobody has anything.
+type plain struct{ book }
+
+func (plain) Used(berth.Role) berth.Resources { return nil }
 
 // ownResources lets n nodes join that each bring a resource of their own, of which one client takes a part, and gives
 // it back before they leave. The order is asked for as often.

@@ -20,6 +20,12 @@ type RoleView struct {
 // resources in it, however many tasks and roles there are.
 func (s *Snapshot) Used(role berth.Role) berth.Resources { return usedIn(s.view(), role) }
 
+// Own returns what a role has without the roles below it. It costs as much as Used.
+func (s *Snapshot) Own(role berth.Role) berth.Resources { return ownIn(s.view(), role) }
+
+// Quota returns the limits and guarantees of a role; the zero Quota but for the role if it has none.
+func (s *Snapshot) Quota(role berth.Role) berth.Quota { return quotaIn(s.view(), role) }
+
 // UsedBy returns what an owner has: its holds, and the tasks that were placed in its name, of whichever role they are.
 func (s *Snapshot) UsedBy(owner string) berth.Resources { return usedBy(s.view(), owner) }
 
@@ -36,6 +42,12 @@ func (f *Fork) Used(role berth.Role) berth.Resources { return usedIn(f.view(), r
 // UsedBy is [Snapshot.UsedBy].
 func (f *Fork) UsedBy(owner string) berth.Resources { return usedBy(f.view(), owner) }
 
+// Own is [Snapshot.Own].
+func (f *Fork) Own(role berth.Role) berth.Resources { return ownIn(f.view(), role) }
+
+// Quota is [Snapshot.Quota].
+func (f *Fork) Quota(role berth.Role) berth.Quota { return quotaIn(f.view(), role) }
+
 // Role is [Snapshot.Role].
 func (f *Fork) Role(role berth.Role) RoleView { return roleIn(f.view(), role) }
 
@@ -50,6 +62,23 @@ func usedIn(v *store.View, role berth.Role) berth.Resources {
 	return named(v, v.Account(at).Used)
 }
 
+func ownIn(v *store.View, role berth.Role) berth.Resources {
+	at, ok := v.FindRole(role)
+	if !ok {
+		return berth.Resources{}
+	}
+	return named(v, v.Account(at).Own)
+}
+
+func quotaIn(v *store.View, role berth.Role) berth.Quota {
+	if at, ok := v.FindRole(role); ok {
+		if q := v.Account(at).Quota; q != nil {
+			return q.Spec.Clone()
+		}
+	}
+	return berth.Quota{Role: role}
+}
+
 func usedBy(v *store.View, owner string) berth.Resources {
 	at, ok := v.FindOwner(owner)
 	if !ok {
@@ -59,16 +88,7 @@ func usedBy(v *store.View, owner string) berth.Resources {
 }
 
 func roleIn(v *store.View, role berth.Role) RoleView {
-	at, ok := v.FindRole(role)
-	if !ok {
-		return RoleView{Role: role, Used: berth.Resources{}, Own: berth.Resources{}, Quota: berth.Quota{Role: role}}
-	}
-	a := v.Account(at)
-	r := RoleView{Role: berth.Role(a.Name), Used: named(v, a.Used), Own: named(v, a.Own), Quota: berth.Quota{Role: berth.Role(a.Name)}}
-	if a.Quota != nil {
-		r.Quota = a.Quota.Spec.Clone()
-	}
-	return r
+	return RoleView{Role: role, Used: usedIn(v, role), Own: ownIn(v, role), Quota: quotaIn(v, role)}
 }
 
 func rolesIn(v *store.View) iter.Seq[RoleView] {

@@ -80,6 +80,86 @@ func Example_modes() {
 	// 2 tasks of web
 }
 
+// Shares on the whole cluster.
+func Example_shares() {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, machines()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	web := berth.NewGroup("web", berth.GroupSpec{Role: "shop", Request: berth.Resources{"cpu": 2000}})
+	report := berth.NewGroup("report", berth.GroupSpec{Role: "batch", Request: berth.Resources{"cpu": 2000}})
+
+	s, err := scheduler.New(state, scheduler.Config{Order: allocator.Fair{
+		Weights: map[berth.Role]allocator.Weight{"shop": 2 * allocator.DefaultWeight},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	outcome, err := s.Schedule(context.Background(), append(report.Tasks(6), web.Tasks(6)...)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range outcome.Placed {
+		fmt.Println(p.Task)
+	}
+	fmt.Println(outcome.Unplaced[0].Why.Order)
+	// Output:
+	// report-1
+	// web-1
+	// web-2
+	// report-2
+	// web-3
+	// web-4
+	// held back behind shop
+}
+
+// alternate is an order of the host's own: each role has a task in turn.
+type alternate struct{}
+
+func (alternate) Begin(_ allocator.Ledger, roles []berth.Role) allocator.Round {
+	return &rounds{roles: roles}
+}
+
+type rounds struct{ roles []berth.Role }
+
+func (r *rounds) Next(can func(berth.Role) bool) (berth.Role, bool) {
+	for range r.roles {
+		role := r.roles[0]
+		if r.roles = append(r.roles[1:], role); can(role) {
+			return role, true
+		}
+	}
+	return "", false
+}
+
+func (*rounds) Charged(*berth.Group, int)  {}
+func (*rounds) Credited(*berth.Group, int) {}
+
+func Example_order() {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, machines()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	large := berth.NewGroup("large", berth.GroupSpec{Role: "a", Request: berth.Resources{"cpu": 3000}})
+	small := berth.NewGroup("small", berth.GroupSpec{Role: "b", Request: berth.Resources{"cpu": 1000}})
+	s, err := scheduler.New(state, scheduler.Config{Order: alternate{}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	outcome, err := s.Schedule(context.Background(), append(small.Tasks(2), large.Tasks(2)...)...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range outcome.Placed {
+		fmt.Println(p.Task)
+	}
+	// Output:
+	// large-1
+	// small-1
+	// large-2
+	// small-2
+}
+
 func onNodes(state *scheduler.State, group string) []string {
 	snapshot, err := state.Snapshot(context.Background())
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -24,6 +25,7 @@ type benchCase struct {
 	calls    int  // how many the tasks are shared out to; with 0 each has its own
 	churn    bool // each call comes after the release of as many tasks as it is to place
 	full     bool // no task can be placed
+	order    allocator.Order
 }
 
 // benchCases lists what is measured.
@@ -39,6 +41,8 @@ type benchCase struct {
 //	full           groups of 50 that fit nowhere; every failure is explained, with counts by reason
 //	full-distinct  tasks that fit nowhere, each of another size, explained likewise
 //	single         10,000 calls of one task; p99-ns is of these calls
+//	roles=1000     groups of 10, each of a role of its own, one in ten of two levels, in fair order with a grain of a five-thousandth of
+//	               the capacity; of-plain is the rate as a part of that of the same tasks without an order, in turn in the same run
 //	churn          100 calls, each after the release of as many tasks as it is to place. An empty cluster has none
 //	               for the first call, which places 100; from then on one is released for each placement.
 //	openb          tasks and nodes of the Alibaba GPU trace, GPUs and shares of GPUs included
@@ -66,6 +70,9 @@ func benchCases() []benchCase {
 		}},
 		{name: "full-distinct", strategy: binpack, calls: 1, full: true, tasks: func(w *workload, n int) []berth.Task {
 			return w.distinct(n, noNodeHas)
+		}},
+		{name: "roles=1000", strategy: binpack, calls: 1, order: allocator.Fair{Grain: 200}, tasks: func(w *workload, n int) []berth.Task {
+			return w.inRoles(n, 1_000)
 		}},
 		{name: "single", strategy: binpack, tasks: groups},
 		{name: "churn", strategy: binpack, tasks: groups, calls: 100, churn: true},
@@ -146,37 +153,66 @@ func benchName(name string, nodes, fill int) string {
 
 // measure times runs of a case, and leaves the cluster as it was after each.
 func measure(b *testing.B, c benchCase, exhaustive bool, on *filledCluster, tasks int) {
-	r := &benchRun{benchCase: c, on: on}
-	begin := func() []berth.Task {
+	r, plain := &benchRun{benchCase: c, on: on}, &benchRun{benchCase: c, on: on}
+	plain.order = nil
+	ready := func(r *benchRun) {
 		if r.sched == nil || on.fill == 0 {
 			var err error
-			r.sched, err = scheduler.New(on.state, scheduler.Config{Strategy: c.strategy, Exhaustive: exhaustive})
+			r.sched, err = scheduler.New(on.state, scheduler.Config{Strategy: c.strategy, Exhaustive: exhaustive, Order: r.order})
 			require.NoError(b, err)
 		}
+	}
+	compare := func(batch []berth.Task) {
+		if c.order != nil {
+			ready(plain)
+			plain.run(b, batch)
+			plain.settle(b)
+		}
+	}
+	begin := func() []berth.Task {
+		ready(r)
 		return c.tasks(on.workload, tasks)
 	}
 	if on.fill > 0 && !exhaustive { // the reference keeps nothing that could be warm
-		r.run(b, begin())
+		batch := begin()
+		r.run(b, batch)
 		r.settle(b)
-		r.took = r.took[:0]
+		compare(batch)
+		r.took, plain.took = r.took[:0], plain.took[:0]
 	}
-	decisions := 0
+	decisions, runs := 0, 0
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
 		batch := begin()
+		if runs++; runs%2 == 0 {
+			compare(batch)
+		}
 		b.StartTimer()
 		r.run(b, batch)
 		b.StopTimer()
 		decisions += r.settle(b)
+		if runs%2 == 1 {
+			compare(batch)
+		}
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(decisions)/b.Elapsed().Seconds(), "decisions/s")
 	b.ReportMetric(0, "ns/op")
+	if c.order != nil {
+		b.ReportMetric(float64(sum(plain.took))/float64(sum(r.took)), "of-plain")
+	}
 	if c.calls == 0 {
 		slices.Sort(r.took)
 		b.ReportMetric(float64(r.took[len(r.took)*99/100].Nanoseconds()), "p99-ns")
 	}
+}
+
+func sum(durations []time.Duration) (all time.Duration) {
+	for _, d := range durations {
+		all += d
+	}
+	return all
 }
 
 // benchRun is one case on one cluster.

@@ -12,7 +12,7 @@ import (
 type feed struct {
 	ended  []ending
 	nodes  []string      // added or described anew
-	room   bool          // a task or a hold ended, or nodes changed
+	room   bool          // a task or a hold ended, or nodes or limits changed
 	hope                 // of tasks that wait
 	opened bool          // it came true
 	unsure bool          // commands were replayed: anything may have happened
@@ -101,6 +101,7 @@ type hope struct {
 	opens   map[string]bool         // a placement of their own group, which is one of these
 	awaited map[berth.Selector]bool // one that a selector chooses
 	stops   bool                    // that a task begins to stop
+	held    bool                    // anything: an order of the host's let the task wait
 	last    *berth.Group            // the last that selectors were asked about
 }
 
@@ -114,6 +115,7 @@ func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *berth.Explan
 		h.opens[t.Group.Name()] = true
 	}
 	h.stops = h.stops || why.Code == berth.KeptApart
+	h.held = h.held || why.Code == berth.HeldBack
 	if others != nil {
 		h.stops = h.stops || slices.ContainsFunc(others.Counts, func(c berth.ReasonCount) bool { return c.Reason.Code == berth.KeptApart })
 	}
@@ -134,7 +136,7 @@ func (s *State) unplaced(f *feed, more hope, afresh bool, at berth.Version) {
 	if afresh {
 		f.hope = hope{}
 	}
-	if len(more.opens)+len(more.awaited) == 0 && !more.stops {
+	if len(more.opens)+len(more.awaited) == 0 && !more.stops && !more.held {
 		return
 	}
 	if f.opens == nil {
@@ -142,7 +144,7 @@ func (s *State) unplaced(f *feed, more hope, afresh bool, at berth.Version) {
 	}
 	maps.Copy(f.opens, more.opens)
 	maps.Copy(f.awaited, more.awaited)
-	f.stops, f.last = f.stops || more.stops, nil
+	f.stops, f.held, f.last = f.stops || more.stops, f.held || more.held, nil
 	if now := s.ledger.fork.Version(); now.SameLineage(at) && now != at {
 		f.opened = true
 	}
@@ -181,8 +183,8 @@ func (s *State) tell(c *Command, lost []ending) {
 				f.nodes = append(f.nodes, nodes[i].ID)
 			}
 		}
-		f.opened = f.opened || f.stops && len(c.Stopped) > 0
-		if len(c.Added)+len(c.Updated)+len(c.Removed)+len(c.Cordoned)+len(c.Uncordoned) > 0 {
+		f.opened = f.opened || f.stops && len(c.Stopped) > 0 || f.held && len(c.Ops)+len(c.Adopted) > 0
+		if len(c.Added)+len(c.Updated)+len(c.Removed)+len(c.Cordoned)+len(c.Uncordoned)+len(c.Quotas) > 0 {
 			f.room = true
 		}
 		for i := range c.Readopted { // if it is still on its node that is no news

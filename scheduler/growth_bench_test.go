@@ -32,6 +32,11 @@ func BenchmarkGrowth(b *testing.B) {
 		{"run-failures", 2_000, growRunFailures},
 		{"run-unplaced", 2_000, growRunUnplaced},
 		{"inventory-removed", 20_000, growInventoryRemoved},
+		{"order-roles", 2_000, growOrderRoles},
+		{"order-roles-that-have", 5_000, growOrderRolesThatHave},
+		{"order-tiers", 2_000, growOrderTiers},
+		{"order-nothing-fits", 2_000, growOrderNothingFits},
+		{"order-gangs-undone", 500, growOrderGangs},
 	}
 	for _, row := range rows {
 		for _, n := range []int{row.n, 2 * row.n} {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -79,10 +80,14 @@ func stepTasks(rng *rand.Rand, round int) (tasks []berth.Task) {
 func TestOneStepEqualsThree(t *testing.T) {
 	strategies := []placement.Strategy{{}, placement.Spread("zone", berth.NodeID), placement.FirstFit(), placement.Spread("rack")}
 	refused := 0
-	for seed := range uint64(40) {
+	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		strategy := strategies[seed%uint64(len(strategies))]
 		clock := func() time.Time { return time.Unix(1, 0) }
+		var order allocator.Order
+		if seed%2 == 0 {
+			order = orderOf(rng)
+		}
 		var nodes []berth.Node
 		for i := range 3 + rng.IntN(30) {
 			nodes = append(nodes, stepNode(rng, i))
@@ -103,7 +108,7 @@ func TestOneStepEqualsThree(t *testing.T) {
 				},
 			}, nodes...)
 			require.NoError(t, err)
-			schedulers[i], err = scheduler.New(states[i], scheduler.Config{Strategy: strategy, Exhaustive: i == 2, Attempts: 1})
+			schedulers[i], err = scheduler.New(states[i], scheduler.Config{Strategy: strategy, Exhaustive: i == 2, Attempts: 1, Order: order})
 			require.NoError(t, err)
 		}
 		each := func(f func(s *scheduler.State) error) {
@@ -114,6 +119,15 @@ func TestOneStepEqualsThree(t *testing.T) {
 		var placed []string
 		for round := range 12 {
 			tasks := stepTasks(rng, round)
+			if order != nil {
+				tasks = inRandomRoles(rng, tasks)
+			}
+			if rng.IntN(3) == 0 {
+				most := int64(1000 * rng.IntN(20))
+				each(func(s *scheduler.State) error {
+					return s.SetQuotas(berth.Quota{Role: "a", Limits: berth.Resources{"cpu": most}}, berth.Quota{Role: "b/z", Limits: berth.Resources{"memory": 4 << 30}})
+				})
+			}
 			var outcomes [3]*berth.Outcome
 			given := slices.DeleteFunc(slices.Clone(tasks), barred)
 			for i, s := range schedulers {

@@ -17,6 +17,7 @@ type planner struct {
 	picker placement.Picker
 	engine *placement.Engine // the picker, if it is one
 	slow   bool              // to pick may be to walk over all nodes
+	turns  turns             // of roles, where there is an order
 	seen   store.Set         // the IDs that the plan has tried to place
 	names  store.Set         // of groups
 
@@ -35,6 +36,7 @@ type planner struct {
 	groups   []groupPlan             // as names has them, the first spec of each
 	others   []groupPlan             // the other specs of those names
 	group    int                     // what is being placed: its place in groups, or if it is negative that in others, inverted
+	last     *berth.Group            // what is being placed, as the last task had it; nil where it is to be looked up
 	gangs    map[string][]berth.Task // by group name, until they are planned
 }
 
@@ -47,7 +49,7 @@ type groupPlan struct {
 	covered bool // its demand has been planned
 }
 
-// run makes a plan, and tells what the gate refused. It fails only when the context has ended.
+// run makes a plan, and tells what the gate refused. It fails only when the context has ended, or an order of the host's fails.
 func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
 	p.ctx, p.gate = ctx, gate
 	p.snapshot, p.view = snapshot, (*store.View)(snapshot).Shown()
@@ -60,30 +62,42 @@ func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []b
 	p.picker.Start(snapshot)
 	p.hashes = slices.Grow(p.hashes[:0], len(tasks))[:len(tasks)]
 	p.findExisting(tasks, p.hashes)
-	var last *berth.Group
-	for i, t := range tasks {
-		if p.ended() {
-			break
+	if p.turns.order != nil {
+		if err := p.takeTurns(tasks); err != nil {
+			return nil, nil, err
 		}
-		if t.Group != last {
-			p.enterGroup(t.Group)
-			last = t.Group
-		}
-		switch {
-		case t.Group.Mode() == berth.Gang:
-			p.gang(t.Group, tasks[i:])
-		case t.IsDemand():
-			p.cover(t.Group)
-		default:
-			if op, ok := p.place(t, p.hashes[i]); ok {
-				p.add(op, p.hashes[i])
+	} else {
+		for i := range tasks {
+			if p.ended() {
+				break
 			}
+			p.take(tasks, i, i)
 		}
 	}
 	if err := ended(ctx); err != nil {
 		return nil, nil, err
 	}
 	return p.plan, p.denied, nil
+}
+
+// take plans the task at a place. What may belong to the same gang is from another place on.
+func (p *planner) take(tasks []berth.Task, from, i int) {
+	t := &tasks[i]
+	if t.Group != p.last {
+		p.enterGroup(t.Group)
+		p.last = t.Group
+	}
+	switch {
+	case t.Group.Mode() == berth.Gang:
+		p.gang(t.Group, tasks[from:])
+	case t.IsDemand():
+		p.cover(t.Group)
+	default:
+		if op, ok := p.place(*t, p.hashes[i]); ok {
+			p.add(op, p.hashes[i])
+			p.charge(t.Group, 1)
+		}
+	}
 }
 
 // ended reports whether the context has ended. It looks now and then, after what may have taken a few milliseconds.
@@ -136,7 +150,7 @@ func (p *planner) forget() {
 	p.seen.Clear()
 	p.names.Clear()
 	p.snapshot, p.view, p.plan, p.exists, p.gangs = nil, nil, nil, nil, nil
-	p.ctx, p.gate, p.denied, p.patience = nil, nil, nil, 0
+	p.ctx, p.gate, p.denied, p.patience, p.last = nil, nil, nil, 0, nil
 	clear(p.groups)
 	clear(p.others)
 	p.groups, p.others = p.groups[:0], p.others[:0]
@@ -182,6 +196,7 @@ func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
 		p.patience = 0 // to explain is to look at every node
 		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
 		why = p.picker.Explain(t.Group)
+		p.turns.blame(why)
 		p.plans(p.group).failed = why
 	}
 	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
@@ -284,6 +299,9 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		}
 	}
 	tasks := p.gangs[g.Name()]
+	if len(tasks) == 0 {
+		return // they have been planned
+	}
 	delete(p.gangs, g.Name())
 	running := standing(p.view, g.Name())
 	ops, unplaced := len(p.plan.Ops), len(p.plan.Unplaced)
@@ -299,6 +317,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		hash := store.Hash(t.ID)
 		if op, ok := p.place(t, hash); ok {
 			p.add(op, hash)
+			p.charge(t.Group, 1)
 		}
 	}
 	placed := p.plan.Ops[ops:]
@@ -320,6 +339,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	}
 	for _, op := range placed {
 		p.undo(op)
+		p.charge(op.Task.Group, -1)
 		p.leave(berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
 	}
 	p.cut(ops)
@@ -357,6 +377,7 @@ func (p *planner) cover(g *berth.Group) {
 			}
 		}
 	}
+	p.charge(g, len(p.plan.Ops)-from)
 	switch lacking := p.plan.Unplaced[missed:]; {
 	case len(lacking) > 0:
 		slices.SortFunc(lacking, func(a, b berth.Unplaced) int { return strings.Compare(a.Task.ID, b.Task.ID) }) // as nodes are ordered
@@ -376,6 +397,7 @@ func (p *planner) placed(g *berth.Group) bool {
 // miss notes that a node lacks an instance of a daemon group, and why.
 func (p *planner) miss(t berth.Task, node string, lacks []berth.Lack) {
 	why := whyMissed(node, lacks)
+	p.turns.blame(why)
 	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
@@ -23,6 +24,11 @@ type Config struct {
 	Strategy placement.Strategy
 	// Seed, if it is not 0, is that of the Strategy: it shuffles nodes that are equally good, see placement.Strategy.Seed.
 	Seed uint64
+	// Order says which role is next, among tasks of one priority, which matters where there is not room for all: allocator.Fair
+	// for shares by weighted dominant resource fairness, allocator.Priority, or the host's own. It is asked anew in every
+	// plan and sees the ledger of the snapshot. The default, nil, is the order in which tasks are handed in. An Order
+	// must not call the Scheduler. Where one panics, or names a role that has nothing waiting, there is no plan but an error.
+	Order allocator.Order
 	// Exhaustive makes the scheduler ask about every node for every task instead of keeping indexes. The
 	// plans are the same; it is there to check that. The default is false.
 	Exhaustive bool
@@ -39,6 +45,13 @@ func (c Config) Err() error {
 	var errs []error
 	if err := c.Strategy.Err(); err != nil {
 		errs = append(errs, faults.Of("scheduler: strategy", err))
+	}
+	if c.Order != nil {
+		if faults.IsNil(c.Order) {
+			errs = append(errs, errors.New("scheduler: order: a nil pointer"))
+		} else if order, ok := c.Order.(interface{ Err() error }); ok {
+			errs = append(errs, faults.Of("scheduler: order", order.Err()))
+		}
 	}
 	if c.Logger != nil && faults.IsNil(c.Logger) {
 		errs = append(errs, errors.New("scheduler: logger: a nil pointer"))
@@ -96,17 +109,18 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 
 func (s *Scheduler) newPlanner() *planner {
 	if s.cfg.Exhaustive {
-		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow}
+		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow, turns: turns{order: s.cfg.Order}}
 	}
 	engine := placement.NewEngine(s.cfg.Strategy)
-	return &planner{picker: engine, engine: engine, slow: s.slow}
+	return &planner{picker: engine, engine: engine, slow: s.slow, turns: turns{order: s.cfg.Order}}
 }
 
 // Plan decides where tasks would go on a snapshot, and changes nothing. It is a function of the snapshot,
 // the tasks and the configuration: the same plan, whatever was planned before and on any machine.
 //
 // Tasks are placed one after another, those of higher priority first, of equal priority the daemons first, else in the order
-// given; the tasks of a gang together, where the first of them stands. Each sees the placements made before it. A task
+// given or, with [Config].Order, the role next whose turn it is, and the tasks of a role in the order given; the tasks of a gang
+// together, where the first of them stands. Each sees the placements made before it. A task
 // that exists already is among the unplaced, with the reason [berth.TaskExists], and a daemon group that suits no node is as
 // the demand that it is. Plan fails with every fault of every task, and plans nothing, if one is at fault. When the context
 // ends it stops soon, with an error that wraps the cause.

@@ -88,6 +88,19 @@ func (w *workload) tasks(n int, more int64, rules ...berth.Constraint) []berth.T
 	return tasks
 }
 
+// inRoles returns n tasks of so many roles, a group for each.
+func (w *workload) inRoles(n, roles int) []berth.Task {
+	var tasks []berth.Task
+	for i := range roles {
+		role := berth.Role("r" + strconv.Itoa(i))
+		if i%10 == 0 {
+			role = berth.Role(fmt.Sprintf("org%d/r%d", i/100, i))
+		}
+		tasks = append(tasks, w.group(berth.GroupSpec{Role: role, Request: w.size()}).Tasks(n/roles)...)
+	}
+	return tasks
+}
+
 // meeting returns n tasks in groups of 50, of which ten at a time are a team and one in twenty is loud and in the third zone. Every
 // other group is near its own team or the one before, or apart from it, by zone, rack or node, or apart from the loud by zone.
 func (w *workload) meeting(n int) []berth.Task {

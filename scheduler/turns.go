@@ -1,0 +1,353 @@
+package scheduler
+
+import (
+	"fmt"
+	"math"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// turns is what a planner keeps while it asks an order of roles. Tasks of one tier, which is those of one priority that are all
+// daemons or none, wait in a queue for each role, and the order says which queue is next.
+type turns struct {
+	order allocator.Order
+	round allocator.Round // of the tier; nil where no order is asked
+	doing string          // what the order is doing, while it does
+
+	can    func(berth.Role) bool // whether a role has something waiting
+	queues []queue
+	byRole map[berth.Role]int32
+	roles  []berth.Role
+	after  []int32 // by task: the next one of its queue, or none
+
+	planned store.Planned // the ledger with what earlier tiers placed
+	counted int           // how many of the plan's operations are in it
+
+	queue, task int32 // of the turn
+	far, second latest
+}
+
+const none = -1
+
+// queue is what waits of a role.
+type queue struct {
+	role        berth.Role
+	first, last int32        // tasks, or none
+	group       *berth.Group // the one that was planned last, and
+	at          int          // the planner's number of it
+}
+
+// latest is how late in the order given a task of a queue stood that was placed.
+type latest struct{ task, queue int32 }
+
+// takeTurns plans tasks tier by tier, as the order says.
+func (p *planner) takeTurns(tasks []berth.Task) (err error) {
+	t := &p.turns
+	defer func() {
+		if t.doing != "" { // what else panics is to pass
+			if v := recover(); v != nil {
+				err = t.fault("%s: %w", t.doing, &hostPanic{v, debug.Stack()})
+			}
+		}
+		t.end()
+	}()
+	t.planned.Reset(p.view)
+	t.counted = 0
+	for from := 0; from < len(tasks) && err == nil && p.ctx.Err() == nil; {
+		to := from + 1
+		for to < len(tasks) && (tasks[to].Group == tasks[from].Group || before(tasks[from].Group, tasks[to].Group) == 0) {
+			to++
+		}
+		err = p.takeTier(tasks, from, to)
+		from = to
+	}
+	return err
+}
+
+func (t *turns) fault(format string, args ...any) error {
+	return fmt.Errorf("order %T: "+format, append([]any{t.order}, args...)...)
+}
+
+// end forgets what belongs to one plan.
+func (t *turns) end() {
+	const many = 4096
+	if t.forgetTier(); cap(t.roles) > many {
+		t.byRole, t.queues, t.roles = nil, nil, nil // a map keeps the room it once needed
+	}
+	t.round, t.doing = nil, ""
+	t.planned.Reset(nil)
+}
+
+// forgetTier forgets what waited in the last tier.
+func (t *turns) forgetTier() {
+	for _, role := range t.roles {
+		delete(t.byRole, role)
+	}
+	clear(t.queues)
+	clear(t.roles)
+	t.queues, t.roles = t.queues[:0], t.roles[:0]
+}
+
+// takeTier plans the tasks of one tier.
+func (p *planner) takeTier(tasks []berth.Task, from, to int) error {
+	t := &p.turns
+	t.enqueue(tasks, from, to)
+	if err := p.beginRound(); err != nil {
+		return err
+	}
+	for left := to - from; left > 0; {
+		t.doing = "next"
+		role, ok := t.round.Next(t.can)
+		t.doing = ""
+		if !ok {
+			p.holdBack(tasks)
+			break
+		}
+		at := t.queueOf(role)
+		if at == none || t.queues[at].first == none {
+			return t.fault("next: role %q has nothing waiting", string(role))
+		}
+		q, placed := &t.queues[at], len(p.plan.Ops)
+		for t.queue = at; q.first != none && len(p.plan.Ops) == placed; left-- { // what finds no room is no turn
+			if p.ended() {
+				return nil // and there will be no plan
+			}
+			t.task = q.first
+			q.first = t.after[q.first]
+			p.takeNext(tasks, q)
+		}
+		if len(p.plan.Ops) > placed {
+			t.note(latest{t.task, at})
+		}
+	}
+	t.round = nil
+	return nil
+}
+
+// enqueue lets the tasks of a tier wait, those of each role in the order given.
+func (t *turns) enqueue(tasks []berth.Task, from, to int) {
+	t.forgetTier()
+	t.queue, t.far, t.second = 0, latest{none, none}, latest{none, none}
+	if t.byRole == nil {
+		t.byRole, t.can = map[berth.Role]int32{}, t.waits
+	}
+	t.after = slices.Grow(t.after[:0], len(tasks))[:len(tasks)]
+	at := int32(none)
+	for i := from; i < to; i++ {
+		if i == from || tasks[i].Group != tasks[i-1].Group {
+			role, known := tasks[i].Group.Role(), false
+			if at, known = t.byRole[role]; !known {
+				at = int32(len(t.queues))
+				t.byRole[role] = at
+				t.roles = append(t.roles, role)
+				t.queues = append(t.queues, queue{role: role, first: none, last: none})
+			}
+		}
+		q := &t.queues[at]
+		if t.after[i] = none; q.first == none {
+			q.first = int32(i)
+		} else {
+			t.after[q.last] = int32(i)
+		}
+		q.last = int32(i)
+	}
+	slices.Sort(t.roles)
+}
+
+// beginRound has the order begin a round among the roles that wait.
+func (p *planner) beginRound() error {
+	t := &p.turns
+	for ; t.counted < len(p.plan.Ops); t.counted++ {
+		t.planned.Add(p.plan.Ops[t.counted].Task.Group, 1)
+	}
+	l := &ledgerOf{view: p.view, planned: &t.planned, ops: p.plan.Ops, time: p.snapshot.Time()}
+	t.doing = "begin"
+	t.round = t.order.Begin(l, slices.Clone(t.roles))
+	t.doing = ""
+	*l = ledgerOf{time: l.time} // it is not to be read any more
+	if t.round == nil {
+		return t.fault("begin: no round")
+	}
+	return nil
+}
+
+// queueOf returns the queue of a role, which mostly is that of the turn before.
+func (t *turns) queueOf(role berth.Role) int32 {
+	if int(t.queue) < len(t.queues) && t.queues[t.queue].role == role {
+		return t.queue
+	}
+	if at, ok := t.byRole[role]; ok {
+		return at
+	}
+	return none
+}
+
+// waits reports whether a role has something waiting.
+func (t *turns) waits(role berth.Role) bool {
+	at := t.queueOf(role)
+	return at != none && t.queues[at].first != none
+}
+
+// takeNext plans the task whose turn it is.
+func (p *planner) takeNext(tasks []berth.Task, q *queue) {
+	t := tasks[p.turns.task]
+	if t.Group == q.group {
+		p.group, p.last = q.at, q.group
+	} else {
+		p.last = nil
+	}
+	p.take(tasks, 0, int(p.turns.task))
+	q.group, q.at = p.last, p.group
+}
+
+// charge tells the order that tasks of a group were given a place, or with a negative number that they lost it.
+func (p *planner) charge(g *berth.Group, tasks int) {
+	t := &p.turns
+	switch {
+	case t.round == nil || tasks == 0:
+		return
+	case tasks > 0:
+		t.doing = "charged"
+		t.round.Charged(g, tasks)
+	default:
+		t.doing = "credited"
+		t.round.Credited(g, -tasks)
+	}
+	t.doing = ""
+}
+
+// holdBack leaves what waits when the order names nobody more.
+func (p *planner) holdBack(tasks []berth.Task) {
+	t := &p.turns
+	var held []int32
+	for i := range t.queues {
+		for at := t.queues[i].first; at != none; at = t.after[at] {
+			held = append(held, at)
+		}
+	}
+	slices.Sort(held)
+	for _, i := range held {
+		why := berth.Reason{Code: berth.HeldBack}
+		if where, known := p.known(tasks[i], p.hashes[i]); known && !tasks[i].IsDemand() {
+			why = berth.Reason{Code: berth.TaskExists, Subject: where}
+		}
+		p.leave(berth.Unplaced{Task: tasks[i], Reason: why})
+	}
+}
+
+// note keeps which tasks of two roles, of those that were placed, stand last in the order given.
+func (t *turns) note(l latest) {
+	switch {
+	case l.queue == t.far.queue:
+		t.far.task = max(t.far.task, l.task)
+	case l.task > t.far.task:
+		t.far, t.second = l, t.far
+	case l.queue == t.second.queue || l.task > t.second.task:
+		t.second = latest{max(l.task, t.second.task), l.queue}
+	}
+}
+
+// blame adds to why a task found no room whom the order let go first, if that may be why: a task of another role has room that
+// was handed in later.
+func (t *turns) blame(why *berth.Explanation) {
+	if t.round == nil || why == nil {
+		return
+	}
+	first := t.far
+	if first.queue == t.queue {
+		first = t.second
+	}
+	if first.task > t.task && (len(why.Over) > 0 || slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return takenByOthers(c.Reason.Code) })) {
+		why.Order = berth.Behind(t.queues[first.queue].role)
+	}
+}
+
+// takenByOthers reports whether a reason can hold because of tasks that were placed before.
+func takenByOthers(c berth.Code) bool {
+	switch c {
+	case berth.Insufficient, berth.DeviceTaken, berth.UnitsTaken, berth.PortTaken, berth.KeptApart, berth.OverLimit:
+		return true
+	}
+	return false
+}
+
+// ledgerOf is the ledger of a view with what a plan adds to it.
+type ledgerOf struct {
+	view    *store.View // nil where nothing is known
+	planned *store.Planned
+	ops     []berth.Op
+	own     map[berth.Role]berth.Resources // what roles themselves get by the plan; made when it is asked for
+	time    time.Time
+}
+
+func (l *ledgerOf) Time() time.Time { return l.time }
+
+func (l *ledgerOf) Total() berth.Resources {
+	if l.view == nil {
+		return berth.Resources{}
+	}
+	return l.named(l.view.Capacity())
+}
+
+func (l *ledgerOf) Used(role berth.Role) berth.Resources {
+	if l.view == nil {
+		return berth.Resources{}
+	}
+	return l.named(l.planned.Used(role))
+}
+
+func (l *ledgerOf) Own(role berth.Role) berth.Resources {
+	if l.view == nil {
+		return berth.Resources{}
+	}
+	own := berth.Resources{}
+	if at, ok := l.view.FindRole(role); ok {
+		own = l.named(l.view.Account(at).Own)
+	}
+	if l.own == nil {
+		l.own = map[berth.Role]berth.Resources{}
+		for i := range l.ops {
+			g := l.ops[i].Task.Group
+			r := l.own[g.Role()]
+			if r == nil {
+				r = berth.Resources{}
+				l.own[g.Role()] = r
+			}
+			for _, n := range g.Requirements().Needs {
+				r[n.Name] = plus(r[n.Name], n.Amount)
+			}
+		}
+	}
+	for name, q := range l.own[role] {
+		own[name] = plus(own[name], q)
+	}
+	return own
+}
+
+func (l *ledgerOf) Quota(role berth.Role) berth.Quota {
+	if l.view != nil {
+		if at, ok := l.view.FindRole(role); ok {
+			if q := l.view.Account(at).Quota; q != nil {
+				return q.Spec.Clone()
+			}
+		}
+	}
+	return berth.Quota{Role: role}
+}
+
+// named returns sums by the names of their resources.
+func (l *ledgerOf) named(sums store.Sums) berth.Resources {
+	r := make(berth.Resources, len(sums))
+	for _, s := range sums {
+		r[l.view.Dims()[s.Dim]] = s.Int64()
+	}
+	return r
+}
+
+// plus adds amounts that are not negative; what overflows is the largest int64.
+func plus(a, b int64) int64 { return min(a, math.MaxInt64-b) + b }
