@@ -408,7 +408,7 @@ func (c *checker) rankings(s *search) {
 	k, m := s.rankings, s.mirror
 	if s.group != nil && s.possible && s.ranked {
 		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && sameRanks(r.ties, m.ties) && r.epoch == k.states.epoch {
-			fresh := &ranking{mirror: m, tiers: r.tiers, epoch: k.states.epoch}
+			fresh := &ranking{mirror: m, rates: rates{tiers: r.tiers}}
 			fresh.rateAll(s, s.group.Task("check"))
 			changed := map[uint32]bool{}
 			for _, row := range k.changes[r.told:] {
@@ -418,20 +418,33 @@ func (c *checker) rankings(s *search) {
 				if changed[uint32(row)] || m.rows[row].node == nil {
 					continue
 				}
-				leaf := r.tree.leaves + int(m.ties[row])
-				is, want := r.tree.winner[leaf], fresh.tree.winner[leaf]
-				same := is == want && (is == nobody || slices.Equal(r.sumsOf(uint32(row)), fresh.sumsOf(uint32(row))))
-				c.that(same, "ranking: row %d", row)
+				rank := int(m.ties[row])
+				is, want := r.rows.at(rank), fresh.rows.at(rank)
+				c.that((is == 0) == (want == 0) && slices.Equal(r.rates.of(is), fresh.rates.of(want)), "ranking: row %d", row)
+				if s.alike {
+					c.that(r.ways[is] == fresh.ways[want], "ranking: row %d gives devices as %d", row, r.ways[is])
+				}
 			}
 		}
 	}
+	rated := 0
 	for _, r := range k.byShape {
-		if r.told == len(k.changes) && sameRanks(r.ties, m.ties) {
-			c.winners(&r.tree, r, "ranking")
-		}
+		c.ladder(&r.rows, &r.rates)
+		rated += r.known.n
 		c.that(r.told <= len(k.changes), "ranking: told %d of %d changes", r.told, len(k.changes))
 	}
 	c.that(len(k.byShape) <= k.most(), "ranking: %d", len(k.byShape))
+	c.that(rated == k.rated, "rankings: %d states, of which %d are counted", rated, k.rated)
+}
+
+// ladder: what stands on a rung is as good as the best below it, and one of those.
+func (c *checker) ladder(l *ladder, by *rates) {
+	for k := range max(len(l.rungs)-1, 0) {
+		for i, best := range l.rungs[k+1] {
+			part := below(l.rungs[k], i)
+			c.that(slices.Contains(part, best) && !by.isBetter(by.best(part), best), "ladder: %d of rung %d", i, k+1)
+		}
+	}
 }
 
 // columns: against a sort, as far as they were told.

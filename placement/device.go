@@ -52,6 +52,7 @@ type deviceViews struct {
 
 	before, after           []Device
 	knowsBefore, knowsAfter bool
+	filled                  bool // whether after has the devices of the candidate
 	looked                  bool // whether anybody has asked what is there after placing
 }
 
@@ -59,7 +60,7 @@ type deviceViews struct {
 func (v *deviceViews) stand(n *store.Node, kinds []int32, free []int64) {
 	v.node, v.kinds, v.free = n, kinds, free
 	v.set, v.found, v.way = false, -1, 0
-	v.knowsBefore, v.knowsAfter, v.looked = false, false, false
+	v.knowsBefore, v.knowsAfter, v.filled, v.looked = false, false, false, false
 }
 
 // pool makes the options those of the candidate.
@@ -93,27 +94,28 @@ func (v *deviceViews) all(after bool) []Device {
 	if v.node == nil || len(v.node.Spec.Devices) == 0 {
 		return nil
 	}
-	if !v.knowsBefore {
-		v.pool()
-		v.before, v.knowsBefore = v.before[:0], true
-		for _, i := range v.options.Order() {
-			d := &v.node.Spec.Devices[i]
-			is := Device{Class: d.Class, Model: d.Model, Free: v.options.Units(i), Unhealthy: d.Unhealthy}
-			if len(d.Capacity) > 0 {
-				is.amounts, is.capacity = v.options.Amounts(i), d.Capacity
+	if after {
+		v.looked = true
+	}
+	if !after || v.ways() == 0 {
+		if !v.knowsBefore {
+			v.before, v.knowsBefore = v.fill(v.before[:0]), true
+		}
+		return v.before
+	}
+	switch {
+	case !v.filled:
+		v.after, v.filled = v.fill(v.after[:0]), true
+	case !v.knowsAfter: // of what was taken in another way
+		for k, i := range v.options.Order() {
+			d := &v.after[k]
+			if d.Free = v.options.Units(i); d.capacity != nil {
+				d.amounts = v.options.Amounts(i)
 			}
-			v.before = append(v.before, is)
 		}
 	}
-	if !after {
-		return v.before
-	}
-	v.looked = true
-	if v.ways() == 0 {
-		return v.before
-	}
 	if !v.knowsAfter {
-		v.after, v.knowsAfter = append(v.after[:0], v.before...), true
+		v.knowsAfter = true
 		v.options.Left(v.options.Way(v.way), func(place int, units int64, amounts []int64) {
 			d := &v.after[place]
 			if d.Free = units; len(amounts) > 0 {
@@ -122,6 +124,20 @@ func (v *deviceViews) all(after bool) []Device {
 		})
 	}
 	return v.after
+}
+
+// fill appends the devices as they are before anything is given.
+func (v *deviceViews) fill(devices []Device) []Device {
+	v.pool()
+	for _, i := range v.options.Order() {
+		d := &v.node.Spec.Devices[i]
+		is := Device{Class: d.Class, Model: d.Model, Free: v.options.Units(i), Unhealthy: d.Unhealthy}
+		if len(d.Capacity) > 0 {
+			is.amounts, is.capacity = v.options.Amounts(i), d.Capacity
+		}
+		devices = append(devices, is)
+	}
+	return devices
 }
 
 // preferred is the sum of the weights that the group's requests have for the models of the devices that after shows.
@@ -141,5 +157,6 @@ func (v *deviceViews) preferred() (sum int64) {
 
 // grant returns what a task of a group gets where devices are given in a way, given the ports in use.
 func (v *deviceViews) grant(g *berth.Group, way int, used []uint16) *berth.Grant {
+	v.ways()
 	return fit.Given(g, v.node.Spec, v.options.Shares(v.options.Way(way)), used)
 }

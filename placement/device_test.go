@@ -210,6 +210,42 @@ func TestModelsBetweenNodes(t *testing.T) {
 	assert.Equal(t, place(plainly, s, tasks...), place(e, s, tasks...), "a group that prefers no model")
 }
 
+// A Change is what a state is worth after less before, put through a function, and clamped: by both pickers.
+func TestChangeThrough(t *testing.T) {
+	for _, c := range []struct {
+		before, after, want int64
+		through             func(int64) int64
+	}{
+		{5, 12, 7, nil},
+		{5, 12, -3, func(change int64) int64 { return 4 - change }}, // 4 - 7
+		{5, 200, 100, nil}, // 195, clamped
+		{5, 200, 39, func(change int64) int64 { return change / 5 }},
+		{math.MinInt64, math.MaxInt64, 100, nil}, // farther apart than any number
+		{math.MaxInt64, math.MinInt64, -100, nil},
+		{math.MinInt64, 0, 100, nil},
+		{math.MaxInt64, 0, -100, nil},
+	} {
+		term := placement.Change("c", func(s *placement.State) int64 {
+			if s.FreeOf("cpu") == 8000 {
+				return c.before
+			}
+			return c.after
+		}).Between(-100, 100)
+		if c.through != nil {
+			term = term.Through(c.through)
+		}
+		for _, p := range []interface {
+			placement.Picker
+			Score(berth.Task, string) (placement.Score, bool)
+		}{placement.NewExhaustive(placement.Best(term)), placement.NewEngine(placement.Best(term))} {
+			p.Start(snapshotOf(t, cards("n")))
+			score, ok := p.Score(request("g", 100, 1).Task("t"), "n")
+			require.True(t, ok)
+			assert.Equal(t, c.want, score[1].Sum, "%+v", c)
+		}
+	}
+}
+
 // What a term says of a grant is within its range whatever it returns, and so is the sum of its tier.
 func FuzzRangesOfDeviceTerms(f *testing.F) {
 	f.Add(int64(math.MinInt64), int64(math.MaxInt64), int64(-10), int64(20), int64(3), int64(400))

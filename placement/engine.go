@@ -51,7 +51,7 @@ func newParts(p *policy, s *steps) *parts {
 	e.search = &search{
 		tasks: e.tasks, limits: e.limits,
 		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scan: &scan{policy: p},
-		rankings: &rankings{mirror: e.mirror, states: &states{classes: e.classes}, byShape: map[string]*ranking{}},
+		rankings: &rankings{mirror: e.mirror, states: &states{classes: e.classes, changes: len(p.changes)}, byShape: map[string]*ranking{}},
 	}
 	e.explainer = &explainer{mirror: e.mirror, classes: e.classes, columns: columns{mirror: e.mirror}}
 	e.reference = &reference{picker: &Exhaustive{policy: p}}
@@ -264,6 +264,7 @@ func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
 	}
 	row, from, ok = s.best(t)
 	if ok && t.Group.Mode() == berth.Daemon && strings.Contains(t.ID, "@") && t.ID != t.Group.On(e.mirror.rows[row].id).ID {
+		s.wayKnown = false
 		return 0, nil, false // of another node
 	}
 	return row, from, ok

@@ -620,7 +620,12 @@ func randomStrategy(seed uint64) placement.Strategy {
 			return placement.Class("cores", func(n *berth.Node) int64 { return n.Capacity["cpu"] / 100 })
 		},
 		func() placement.Term {
-			return placement.Change("left", func(s *placement.State) int64 { return s.Free[0] % 900 })
+			return placement.Change("left", func(s *placement.State) (sum int64) {
+				for i, d := range s.Devices() {
+					sum += d.Free % 700 * int64(i+len(d.Model))
+				}
+				return sum + s.Free[0]%900
+			}).Through(func(change int64) int64 { return change / 3 })
 		},
 		func() placement.Term { return placement.Preferences().Times(100) },
 		func() placement.Term { return placement.Models() },

@@ -92,3 +92,25 @@ func ExampleModels() {
 	// train-1 n2 gpu/1
 	// train-2 n2 gpu/0
 }
+
+// A Change is rated by what it adds to the worth of a node's state. This one likes nodes on which there is memory for
+// every core that is free, in steps of a tenth of them.
+func ExampleTerm_Through() {
+	balanced := placement.Change("balanced", func(s *placement.State) int64 {
+		return -max(0, s.FreeOf("cpu")-s.FreeOf("memory")>>32*1000) // cores, in thousandths, without 4 GiB each
+	}).Through(func(change int64) int64 { return change / 100 })
+	s, err := cluster.NewSnapshot(gpuNode("n1", "T4"), berth.Node{ID: "n2", Capacity: berth.Resources{"cpu": 32000, "memory": 64 << 30}})
+	if err != nil {
+		fmt.Println(err)
+	}
+	p := placement.NewExhaustive(placement.Best(balanced).TiesByID())
+	p.Start(s)
+	web := berth.NewTask("web", berth.GroupSpec{Request: berth.Resources{"cpu": 2000, "memory": 1 << 30}})
+	for _, n := range []string{"n1", "n2"} {
+		score, _ := p.Score(web, n)
+		fmt.Println(n, score)
+	}
+	// Output:
+	// n1 0 = preferences 0; 0 = balanced 0
+	// n2 0 = preferences 0; 10 = balanced 10
+}

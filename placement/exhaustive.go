@@ -148,7 +148,7 @@ func (e *Exhaustive) stand(n cluster.NodeView) {
 	c, node := &e.rater.cand, e.store.Node(row).Node
 	dims := len(c.names)
 	e.here, c.id, c.node = n, n.ID(), node
-	e.rater.devices.stand(node, nil, e.store.Node(row).Devices)
+	e.rater.stand(node, nil, e.store.Node(row).Devices)
 	c.Free = e.store.Free(row)[:dims]
 	c.Capacity = append(c.Capacity[:0], node.Capacity()...)
 	for len(c.Capacity) < dims {

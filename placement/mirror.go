@@ -180,6 +180,14 @@ func (m *mirror) rebuild() {
 	}
 }
 
+// tied returns the row at an index in the order of nodes that are equally good.
+func (m *mirror) tied(rank uint32) uint32 {
+	if m.shuffle != nil {
+		return m.shuffle.order[rank]
+	}
+	return m.order[rank]
+}
+
 // amountsOf returns all amounts of a row.
 func (m *mirror) amountsOf(row uint32) []int64 {
 	return m.free[int(row)*m.width : (int(row)+1)*m.width]

@@ -29,6 +29,7 @@ type policy struct {
 	attributes []string // the other attributes that tasks are counted by, each once
 	reads      []string // the attributes that terms look at
 	rules      []*Term  // the terms of rules
+	changes    []*Term  // those of Change
 }
 
 // onNode stands for berth.NodeID where attributes are given by their places.
@@ -78,6 +79,9 @@ func (p *policy) take(tier int, t *Term) {
 	case stateTerm:
 		p.reads = append(p.reads, t.attributes...)
 		p.ordered, p.grants = false, true
+		if t.worth != nil {
+			p.changes = append(p.changes, t)
+		}
 	case modelsTerm:
 		p.grants, p.models = true, true
 	case tasksTerm:

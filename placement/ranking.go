@@ -20,6 +20,9 @@ type rankings struct {
 	key     []byte   // of the last shape; kept for its room
 	asked   uint64   // how often a ranking was
 	changes []uint32 // rows that changed, in order, for rankings to be told
+	seen    []uint32 // by row: the last telling in which it was met
+	telling uint32
+	rated   int // states of all rankings
 }
 
 // ranking is the sums for one shape, and the best row.
@@ -27,26 +30,24 @@ type ranking struct {
 	mirror *mirror
 	// How many of the changes it knows, never more than there are: what was rated stands as it was when there were so
 	// many. -1 until all rows were rated once.
-	told  int
-	used  uint64     // when it was last asked for: rankings.asked then, so no two are alike
-	ties  []uint32   // the mirror's, when all were rated
-	tree  winnerTree // a row stands at its rank in ties, so that of equal ones the left one is the better
-	tiers int        // sums of a row
-	sums  []int64    // row x tier, right for those that stand in the tree
+	told   int
+	used   uint64   // when it was last asked for: rankings.asked then, so no two are alike
+	ties   []uint32 // the mirror's, when all were rated
+	rates           // of states or, where rows of one state are not alike, of rows: the number is then that of the row, plus one
+	rows   ladder   // by rank in ties: the number of its sums
+	ways   []int16  // by number of a state: in which the devices are given, or -1
+	enough []int64  // kept for its room
 
-	epoch  uint64            // states.epoch of the numbers below
-	rated  map[uint32]uint32 // by the number of a state, the place of its sums
-	rates  []int64           // place x tier
-	enough []int64           // kept for its room
+	epoch uint64     // states.epoch of the numbers of states
+	known stateTable // by state: the number of its sums
 }
-
-func (r *ranking) sumsOf(row uint32) []int64 { return r.sums[int(row)*r.tiers : (int(row)+1)*r.tiers] }
 
 const (
 	fewRankings  = 32      // shapes kept; beyond it, and beyond rankedRows, the one not asked for longest goes
 	manyRankings = 1 << 10 // the most that are kept
 	rankedRows   = 1 << 21 // rows of all rankings
 	maxChanges   = 1 << 20 // changes kept; beyond it all rankings go
+	maxRates     = 1 << 21 // states of all rankings; beyond it all rankings go
 )
 
 // most returns how many rankings are kept of so many rows.
@@ -56,7 +57,7 @@ func (k *rankings) most() int {
 
 // forget throws all rankings away.
 func (k *rankings) forget() {
-	k.changes = k.changes[:0]
+	k.changes, k.rated = k.changes[:0], 0
 	clear(k.byShape)
 }
 
@@ -72,44 +73,70 @@ func (k *rankings) changed(row uint32) {
 	k.changes = append(k.changes, row)
 }
 
-// best returns the best row for a task.
-func (k *rankings) best(s *search, t berth.Task) (uint32, bool) {
+// best returns the best row for a task, the way in which it gives devices, and whether that is known.
+func (k *rankings) best(s *search, t berth.Task) (row uint32, way int, known, found bool) {
 	r := k.of(s, t)
-	row := r.tree.top()
-	if row != nobody && s.policy.tolerant {
-		row = r.firstOfBest(&s.policy.tiers[r.tiers-1])
+	top := r.rows.top(&r.rates)
+	if top == 0 {
+		return 0, 0, false, false
 	}
-	return uint32(row), row != nobody
+	last := r.tiers - 1
+	r.enough = append(r.enough[:0], r.rates.of(top)...)
+	r.enough[last] = s.policy.tiers[last].least(r.enough[last])
+	rank := r.rows.first(&r.rates, r.enough)
+	row = k.mirror.tied(uint32(rank))
+	if s.alike {
+		way = int(r.ways[r.rows.at(rank)])
+	}
+	return row, way, s.alike, true
 }
 
 // of returns the ranking of the search's shape, brought up to date.
 func (k *rankings) of(s *search, t berth.Task) *ranking {
+	k.states.ready()
+	if k.rated > maxRates {
+		k.forget()
+	}
 	key := k.keyOf(s)
 	r := k.byShape[string(key)]
 	if r == nil {
 		if len(k.byShape) >= k.most() {
 			k.dropOne()
 		}
-		r = &ranking{mirror: k.mirror, tiers: len(s.policy.tiers), told: -1}
+		r = &ranking{mirror: k.mirror, rates: rates{tiers: len(s.policy.tiers)}, told: -1}
 		k.byShape[string(key)] = r
 	}
 	k.asked++
 	r.used = k.asked
-	k.states.ready()
-	if r.epoch != k.states.epoch {
-		r.epoch, r.rates = k.states.epoch, r.rates[:0]
-		clear(r.rated)
-	}
-	if ties := k.mirror.ties; r.told < 0 || len(k.changes)-r.told > len(ties)/4 || !sameRanks(r.ties, ties) {
+	if ties := k.mirror.ties; r.told < 0 || r.epoch != k.states.epoch || len(k.changes)-r.told > len(ties) || !sameRanks(r.ties, ties) {
+		k.rated -= r.known.n
 		r.rateAll(s, t)
-	} else {
-		w := s.scan.aim(1, s, t)[0]
-		for _, row := range k.changes[r.told:] {
-			r.rateAgain(w, row)
-		}
+		k.rated += r.known.n
+	} else if r.told < len(k.changes) {
+		k.tell(r, s, t)
 	}
 	r.told = len(k.changes)
 	return r
+}
+
+// tell tells a ranking of the rows that have changed since it was last told, of each once.
+func (k *rankings) tell(r *ranking, s *search, t berth.Task) {
+	w := s.scan.aim(1, s, t)[0]
+	k.rated -= r.known.n
+	if k.telling++; k.telling == 0 {
+		clear(k.seen)
+		k.telling = 1
+	}
+	if n := len(k.mirror.rows) - len(k.seen); n > 0 {
+		k.seen = append(k.seen, make([]uint32, n)...)
+	}
+	for _, row := range k.changes[r.told:] {
+		if k.seen[row] != k.telling && k.mirror.rows[row].node != nil { // without a node it has no rank any more
+			k.seen[row] = k.telling
+			r.rateAgain(w, row)
+		}
+	}
+	k.rated += r.known.n
 }
 
 // sameRanks reports whether two lists are one.
@@ -146,106 +173,84 @@ func (k *rankings) dropOne() {
 			oldest, key = r.used, name
 		}
 	}
+	if r := k.byShape[key]; r != nil {
+		k.rated -= r.known.n
+	}
 	delete(k.byShape, key)
 }
 
 // rateAll makes a ranking anew: O(rows), which are rated in batches.
 func (r *ranking) rateAll(s *search, t berth.Task) {
-	r.ties = r.mirror.ties
+	r.ties, r.epoch = r.mirror.ties, s.rankings.states.epoch
 	rows := len(r.ties)
-	r.tree.reset(rows)
-	r.sums = slices.Grow(r.sums[:0], rows*r.tiers)[:rows*r.tiers]
+	r.rows.reset(rows)
+	r.known.clear()
+	r.sums, r.ways = append(r.sums[:0], make([]int64, r.tiers)...), append(r.ways[:0], 0) // of number 0
 	if s.alike {
 		w := s.scan.aim(1, s, t)[0]
 		for row := range rows {
-			r.place(w, uint32(row))
+			if r.mirror.rows[row].node != nil {
+				r.rows.put(int(r.ties[row]), r.ofState(w, uint32(row)))
+			}
 		}
 	} else {
+		r.sums = slices.Grow(r.sums, rows*r.tiers)[:(rows+1)*r.tiers]
 		batches, count := split(rows)
 		workers := s.scan.aim(count, s, t)
 		inBatches(batches, count, func(worker, batch int) {
 			for row := batch * rows / batches; row < (batch+1)*rows/batches; row++ {
-				r.place(workers[worker], uint32(row))
+				if r.mirror.rows[row].node != nil && r.rate(workers[worker], uint32(row), r.rates.of(uint32(row+1))) {
+					r.rows.put(int(r.ties[row]), uint32(row+1))
+				}
 			}
 		})
 	}
-	r.tree.play(r)
+	r.rows.build(&r.rates)
 }
 
-// place puts a row at its leaf if it can be used. It leaves the leaf if the row has no node.
-func (r *ranking) place(w *scanWorker, row uint32) {
-	if r.mirror.rows[row].node != nil && r.rate(w, row) {
-		r.tree.set(int(r.ties[row]), int32(row))
-	}
-}
-
-// rateAgain puts a row that has changed where it belongs: O(log rows).
+// rateAgain puts a row that has changed where it belongs.
 func (r *ranking) rateAgain(w *scanWorker, row uint32) {
-	if r.mirror.rows[row].node == nil {
-		return // it has no rank any more
+	rank := int(r.ties[row])
+	if w.search.alike {
+		r.rows.set(&r.rates, rank, r.ofState(w, row))
+		return
 	}
-	who := nobody
-	if r.rate(w, row) {
-		who = int32(row)
+	r.rows.set(&r.rates, rank, 0) // before its sums are others
+	if r.rate(w, row, r.rates.of(row+1)) {
+		r.rows.set(&r.rates, rank, row+1)
 	}
-	leaf := int(r.ties[row])
-	r.tree.set(leaf, who)
-	r.tree.replay(r, leaf)
 }
 
 // rate rates a row; false means that it cannot be used.
-func (r *ranking) rate(w *scanWorker, row uint32) bool {
+func (r *ranking) rate(w *scanWorker, row uint32, sums []int64) bool {
 	s, st := w.search, &r.mirror.rows[row]
-	if st.class < 0 {
+	if st.class < 0 || !s.fits(row) {
 		return false
 	}
 	i, ok := s.contenderOf(st.class)
-	if !ok || !s.fits(row) || s.picky && !s.usable(row) {
+	if !ok || s.picky && !s.usable(row) {
 		return false
 	}
-	if s.alike {
-		copy(r.sumsOf(row), r.ofState(w, row, &s.contenders[i]))
-	} else {
-		w.rateRow(row, &s.contenders[i], r.sumsOf(row))
-	}
+	w.rateRow(row, &s.contenders[i], sums)
 	return true
 }
 
-// ofState returns the sums of a row's state, rated if it is the first of it.
-func (r *ranking) ofState(w *scanWorker, row uint32, of *contender) []int64 {
-	state := w.search.rankings.states.number(row)
-	at, known := r.rated[state]
+// ofState returns the number of the sums of a row's state, rated if it is the first of it; 0 if it cannot be used.
+func (r *ranking) ofState(w *scanWorker, row uint32) uint32 {
+	if r.mirror.rows[row].class < 0 || !w.search.fits(row) {
+		return 0
+	}
+	states := w.search.rankings.states
+	state := states.number(row)
+	number, known := r.known.find(state)
 	if !known {
-		if r.rated == nil {
-			r.rated = map[uint32]uint32{}
+		w.state = state
+		if number = 0; r.rate(w, row, w.next.sums) {
+			number = r.add(w.next.sums)
+			r.ways = append(r.ways, int16(w.way))
 		}
-		at = uint32(len(r.rates) / r.tiers)
-		w.rateRow(row, of, w.next.sums)
-		r.rates = append(r.rates, w.next.sums...)
-		r.rated[state] = at
+		w.state = 0
+		r.known.add(state, number)
 	}
-	return r.rates[int(at)*r.tiers : (int(at)+1)*r.tiers]
-}
-
-// firstOfBest returns the first row in the order of ties that counts as the best, where only the last tier has a tolerance.
-// There must be a row.
-func (r *ranking) firstOfBest(last *tier) int32 {
-	r.enough = append(r.enough[:0], r.sumsOf(uint32(r.tree.top()))...)
-	r.enough[r.tiers-1] = last.least(r.enough[r.tiers-1])
-	i := 1
-	for i < r.tree.leaves {
-		i *= 2
-		if who := r.tree.winner[i]; who == nobody || compareSums(r.sumsOf(uint32(who)), r.enough) < 0 {
-			i++
-		}
-	}
-	return r.tree.winner[i]
-}
-
-// better is the judge of rows.
-func (r *ranking) better(a, b int32) bool {
-	if c := compareSums(r.sumsOf(uint32(a)), r.sumsOf(uint32(b))); c != 0 {
-		return c > 0
-	}
-	return r.ties[a] < r.ties[b]
+	return number
 }

@@ -1,7 +1,10 @@
 package placement
 
 import (
+	"math"
+
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // rater rates one candidate after another by every term, as it is declared and nothing else. It is for one goroutine.
@@ -14,8 +17,25 @@ type rater struct {
 	names  []string    // of the dimensions that they are bound to
 
 	devices deviceViews
+	shared  bool       // whether worths are kept by others
+	worths  []worth    // by Change, of the candidate's state before placing
 	way     int        // in which devices would be given, once the candidate was rated: -1 if no term looks at them
 	ways    [2][]int64 // what terms add to each tier that may go by the devices: the most so far, and another; kept for their room
+}
+
+// worth is what a state is worth to a Change, once that was asked.
+type worth struct {
+	of    int64
+	known bool
+}
+
+// stand turns to another candidate.
+func (r *rater) stand(n *store.Node, kinds []int32, free []int64) {
+	r.devices.stand(n, kinds, free)
+	if r.shared {
+		r.worths, r.shared = nil, false
+	}
+	clear(r.worths)
 }
 
 // asked answers what a rater cannot see for itself, of the candidate that is rated.
@@ -177,6 +197,13 @@ func (r *rater) value(t *Term, who asked) int64 {
 		if t.ofState != nil {
 			return t.clamp(t.ofState(r.before(t), r.afterwards(t)))
 		}
+		if t.worth != nil {
+			change := difference(t.worth(r.afterwards(t)), r.worthBefore(t))
+			if t.through != nil {
+				change = t.through(change)
+			}
+			return t.clamp(change)
+		}
 	case freeTerm:
 		if t.ofCandidate != nil {
 			c.all, c.Tasks = true, c.Tasks[:0]
@@ -187,6 +214,34 @@ func (r *rater) value(t *Term, who asked) int64 {
 		}
 	}
 	return t.clamp(0) // Err says why
+}
+
+// difference returns a - b, or what is nearest to it: it is clamped all the same.
+func difference(a, b int64) int64 {
+	switch d := a - b; {
+	case b > 0 && d > a:
+		return math.MinInt64
+	case b < 0 && d < a:
+		return math.MaxInt64
+	default:
+		return d
+	}
+}
+
+// worthBefore returns what the candidate's state is worth to a Change before placing, which is asked once.
+func (r *rater) worthBefore(t *Term) int64 {
+	i := 0
+	for r.policy.changes[i] != t {
+		i++
+	}
+	if r.worths == nil {
+		r.worths = make([]worth, len(r.policy.changes))
+	}
+	w := &r.worths[i]
+	if !w.known {
+		w.of, w.known = t.worth(r.before(t)), true
+	}
+	return w.of
 }
 
 // before returns the state before placing, as a term may see it.

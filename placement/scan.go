@@ -18,7 +18,8 @@ type scanWorker struct {
 	rater
 	search *search
 	row    uint32
-	liked  int64 // by the group's preferences about node attributes, of the row
+	state  uint32 // of the row, if it is known, or 0
+	liked  int64  // by the group's preferences about node attributes, of the row
 	best   choice
 	next   choice
 	all    []uint32 // rows
@@ -51,6 +52,9 @@ func (k *scan) aim(workers int, s *search, t berth.Task) []*scanWorker {
 // rateRow writes the sum of each tier for a row of a class that the group may use.
 func (w *scanWorker) rateRow(row uint32, of *contender, sums []int64) {
 	w.stand(row, of)
+	if w.state != 0 && w.policy.changes != nil {
+		w.worths, w.shared = w.search.rankings.states.worthsOf(w.state), true
+	}
 	w.rate(w, sums)
 }
 
@@ -72,7 +76,7 @@ func (w *scanWorker) look(row uint32) {
 	w.row = row
 	w.cand.Capacity = class.capacity
 	w.cand.id, w.cand.node, w.cand.Free = st.id, st.node, s.mirror.resourcesOf(row)
-	w.devices.stand(st.node, class.kinds, s.mirror.devicesOf(row))
+	w.rater.stand(st.node, class.kinds, s.mirror.devicesOf(row))
 }
 
 func (w *scanWorker) tasksIn(attribute string) int {

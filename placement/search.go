@@ -22,22 +22,24 @@ type search struct {
 	tasks    *taskCounts
 	limits   *limits
 
-	group   *berth.Group   // nil if there is none that anything is kept of
-	demand                 // of the group
-	own     *counts        // of the group's tasks; nil if nobody asks for them
-	counted *counts        // to be kept up: own, or where nobody asks for this spec of the group, those for another
-	byRow   bool           // whether the group's rules read attributes of high cardinality, so that they are asked row by row
-	picky   bool           // whether a row that has the amounts may still be refused
-	every   bool           // whether every row is rated, because no order of a class serves
-	alike   bool           // whether rows of one state are rated alike
-	mixed   bool           // whether rows that have tasks of the group are rated one by one, beside what searches find
-	ranked  bool           // whether a ranking of them is kept, so that not every row is rated again
-	even    bool           // whether rules compare domains
-	meets   bool           // whether the tasks of other groups matter
-	first   bool           // whether what rules say is otherwise once a task of the group is placed
-	moved   []*taskCounter // in which the group's tasks count
-	verdict *verdict       // of the group's rules; of no use if they are asked row by row
-	left    int64          // how many more of the group's tasks the limits of roles let be
+	group    *berth.Group // nil if there is none that anything is kept of
+	demand                // of the group
+	own      *counts      // of the group's tasks; nil if nobody asks for them
+	counted  *counts      // to be kept up: own, or where nobody asks for this spec of the group, those for another
+	byRow    bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
+	picky    bool         // whether a row that has the amounts may still be refused
+	every    bool         // whether every row is rated, because no order of a class serves
+	alike    bool         // whether rows of one state are rated alike
+	mixed    bool         // whether rows that have tasks of the group are rated one by one, beside what searches find
+	ranked   bool         // whether a ranking of them is kept, so that not every row is rated again
+	even     bool         // whether rules compare domains
+	meets    bool         // whether the tasks of other groups matter
+	first    bool         // whether what rules say is otherwise once a task of the group is placed
+	way      int          // in which the row found last gives devices, if that is known
+	wayKnown bool
+	moved    []*taskCounter // in which the group's tasks count
+	verdict  *verdict       // of the group's rules; of no use if they are asked row by row
+	left     int64          // how many more of the group's tasks the limits of roles let be
 
 	hostLimit int         // how many of the group's tasks a node may have
 	ofClass   []countRule // about attributes that all nodes of a class share
@@ -349,7 +351,11 @@ func (s *search) grantOn(row uint32, t berth.Task) *berth.Grant {
 	if s.policy.grants && len(s.devices) > 0 {
 		w := s.scan.aim(1, s, t)[0]
 		w.look(row)
-		if w.settle(); w.way >= 0 {
+		if w.way = s.way; !s.wayKnown {
+			w.settle()
+		}
+		s.wayKnown = false
+		if w.way >= 0 {
 			return w.devices.grant(s.group, w.way, s.mirror.portsOf(row))
 		}
 	}
@@ -384,7 +390,7 @@ func (s *search) best(t berth.Task) (row uint32, from *contender, found bool) {
 	}
 	switch {
 	case s.ranked:
-		row, found = s.rankings.best(s, t)
+		row, s.way, s.wayKnown, found = s.rankings.best(s, t)
 		return row, nil, found
 	case s.every:
 		row, found = s.rateAll(t)

@@ -27,6 +27,14 @@ func (s *State) Resource(name string) (int, bool) {
 	return i, i >= 0
 }
 
+// FreeOf returns what is free of a resource; nothing if no node has it.
+func (s *State) FreeOf(name string) int64 {
+	if i, ok := s.Resource(name); ok && i < len(s.Free) {
+		return s.Free[i]
+	}
+	return 0
+}
+
 // Devices returns the devices of the node, unhealthy ones too. Their order is by class, model and health, and then by what is
 // free, before the task is placed: so it says which devices are alike and not which device is which, and the ith before and
 // after are the same. A grant in question has been taken of those after. The list is good until the term returns, and must not be

@@ -15,6 +15,8 @@ type states struct {
 	version uint64            // classIndex.version when the first number was given
 	numbers map[string]uint32 // from 1 on
 	of      []uint32          // by row: its number, or 0 for one that is not known
+	worths  []worth           // number x Change: what the state is worth
+	changes int               // how many Changes there are
 	epoch   uint64            // how often all numbers became invalid
 	key     []byte            // of the last state; kept for its room
 	pool    fit.Pool
@@ -25,6 +27,7 @@ const maxStates = 1 << 18 // beyond it they begin anew
 func (k *states) forget() {
 	clear(k.numbers)
 	clear(k.of)
+	k.worths = k.worths[:0]
 	k.epoch++
 }
 
@@ -81,4 +84,12 @@ func (k *states) number(row uint32) uint32 {
 	}
 	k.of[row] = n
 	return n
+}
+
+// worthsOf returns what a state is worth, by Change, as far as that was asked. The number must be that of a state.
+func (k *states) worthsOf(state uint32) []worth {
+	if n := (len(k.numbers) + 1) * k.changes; n > len(k.worths) {
+		k.worths = append(k.worths, make([]worth, n-len(k.worths))...)
+	}
+	return k.worths[int(state)*k.changes : (int(state)+1)*k.changes]
 }

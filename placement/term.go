@@ -47,6 +47,8 @@ type Term struct {
 	ofNode      func(free, capacity []int64) int64
 	ofRequest   func(request, capacity []int64) int64
 	ofState     func(before, after *State) int64
+	worth       func(s *State) int64     // of Change, which ofState is then nil for
+	through     func(change int64) int64 // of Change; nil if it says the change as it is
 	ofCandidate func(*Candidate) int64
 
 	faults error
@@ -163,12 +165,25 @@ func OfState(name string, rate func(before, after *State) int64) Term {
 }
 
 // Change rates a placement by what it adds to the worth of the node's state: the worth after less the worth before. It is
-// the OfState term of that difference.
+// the OfState term of that difference, and costs less: what a state is worth before placing is asked once, whatever is asked for.
 func Change(name string, worth func(s *State) int64) Term {
-	if worth == nil {
-		return OfState(name, nil)
+	t := newTerm(stateTerm, name)
+	if t.worth = worth; worth == nil {
+		return t.fault("no function")
 	}
-	return OfState(name, func(before, after *State) int64 { return worth(after) - worth(before) })
+	return t
+}
+
+// Through returns the Change term with what it adds to the worth put through a function, such as one that rounds it.
+func (t Term) Through(f func(change int64) int64) Term {
+	switch {
+	case t.kind != stateTerm || t.ofState != nil:
+		return t.fault("through: only Change has it")
+	case f == nil:
+		return t.fault("through: no function")
+	}
+	t.through = f
+	return t
 }
 
 // Func rates a candidate by anything there is to see. It is asked about every node that can take the task, for every

@@ -3,6 +3,7 @@ package fit
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 )
@@ -17,6 +18,7 @@ const NoRequest = -1
 // Options finds the distinct ways to serve a group's requests out of a pool. It is kept for its room.
 type Options struct {
 	Pool
+	of       *berth.Requirements
 	requests []berth.DeviceRequest
 	serves   []uint64 // by run: which requests of its class the devices can serve, a bit for each
 	ordered  [][]int  // by request: the runs that can serve it, the best first
@@ -49,7 +51,7 @@ func (o *Options) Way(i int) []int32 {
 }
 
 func (o *Options) prepare(r *berth.Requirements) {
-	o.requests = r.Devices
+	o.of, o.requests = r, r.Devices
 	o.serves = slices.Grow(o.serves[:0], len(o.runs))[:len(o.runs)]
 	o.taken = slices.Grow(o.taken[:0], len(o.runs))[:len(o.runs)]
 	clear(o.taken)
@@ -63,9 +65,9 @@ func (o *Options) prepare(r *berth.Requirements) {
 	o.like = o.like[:0]
 	for j := range o.requests {
 		o.ordered[j] = o.ordered[j][:0]
-		first := slices.IndexFunc(o.requests[:j], func(d berth.DeviceRequest) bool { return asksAlike(&d, &o.requests[j]) })
-		if first < 0 {
-			first = j
+		first, _ := r.RequestsOf(o.requests[j].Class)
+		for first < j && !asksAlike(&o.requests[first], &o.requests[j]) {
+			first++
 		}
 		o.like = append(o.like, first)
 	}
@@ -82,6 +84,9 @@ func (o *Options) prepare(r *berth.Requirements) {
 	}
 	for j := range o.requests {
 		d := &o.requests[j]
+		if len(d.Prefer) == 0 && (d.Count > 0 || o.areOfOneKind(o.ordered[j])) {
+			continue // they are in order
+		}
 		slices.SortStableFunc(o.ordered[j], func(a, b int) int {
 			x, y := o.order[o.runs[a].first], o.order[o.runs[b].first]
 			if c := cmp.Compare(d.WeightOf(o.node.Devices[y].Model), d.WeightOf(o.node.Devices[x].Model)); c != 0 || d.Count > 0 {
@@ -91,6 +96,13 @@ func (o *Options) prepare(r *berth.Requirements) {
 		})
 	}
 }
+
+// areOfOneKind reports whether all devices of some runs, which are in order, are of one kind.
+func (o *Options) areOfOneKind(runs []int) bool {
+	return len(runs) < 2 || o.kindOf(runs[0]) == o.kindOf(runs[len(runs)-1])
+}
+
+func (o *Options) kindOf(run int) int32 { return o.kinds[o.order[o.runs[run].first]] }
 
 // asksAlike reports whether two requests can have each other's devices and are as glad of them.
 func asksAlike(a, b *berth.DeviceRequest) bool {
@@ -105,25 +117,13 @@ func asksAlike(a, b *berth.DeviceRequest) bool {
 	return slices.Equal(a.Models, b.Models) && slices.Equal(a.Prefer, b.Prefer)
 }
 
-// classOf returns where the requests of a request's class begin and end.
-func (o *Options) classOf(j int) (from, to int) {
-	class := o.requests[j].Class
-	for from = j; from > 0 && o.requests[from-1].Class == class; {
-		from--
-	}
-	for to = j + 1; to < len(o.requests) && o.requests[to].Class == class; {
-		to++
-	}
-	return from, to
-}
-
 // request finds the ways to serve the requests from one on. It returns false once there are enough.
 func (o *Options) request(j int) bool {
 	if j == len(o.requests) {
 		o.found = append(o.found, o.given...)
 		return len(o.found) < o.most*len(o.order)
 	}
-	from, to := o.classOf(j)
+	from, to := o.of.RequestsOf(o.requests[j].Class)
 	first := 0
 	if like := o.like[j]; like < j { // of ways that differ in which of two like requests has what, one is enough
 		before := j - 1
@@ -217,20 +217,24 @@ func (o *Options) Shares(way []int32) (shares []berth.DeviceShare) {
 	for k, j := range way {
 		by[o.order[k]] = j
 	}
-	for from := 0; from < len(o.requests); {
-		_, to := o.classOf(from)
-		place := 0
-		for i, j := range by {
-			dev := &o.node.Devices[i]
-			if dev.Class != o.requests[from].Class {
-				continue
-			}
-			if j != NoRequest {
-				shares = append(shares, share(&o.requests[j], dev, place))
-			}
-			place++
+	var few [4]int
+	seen := few[:] // by the first request of a class: devices so far
+	if len(o.requests) > len(few) {
+		seen = make([]int, len(o.requests))
+	}
+	for i, j := range by {
+		dev := &o.node.Devices[i]
+		from, to := o.of.RequestsOf(dev.Class)
+		if from == to {
+			continue
 		}
-		from = to
+		if j != NoRequest {
+			shares = append(shares, share(&o.requests[j], dev, seen[from]))
+		}
+		seen[from]++
+	}
+	if o.requests[0].Class != o.requests[len(o.requests)-1].Class {
+		slices.SortStableFunc(shares, func(a, b berth.DeviceShare) int { return strings.Compare(a.Class, b.Class) })
 	}
 	return shares
 }

@@ -16,6 +16,7 @@ type Pool struct {
 	free  []int64
 	at    []int // by index in the node's list: where the amounts of the device stand among what is free
 	order []int // indexes in the node's list
+	keys  []int64
 	runs  []run
 }
 
@@ -82,17 +83,9 @@ func (p *Pool) Set(n *berth.Node, kinds []int32, free []int64) {
 		free = append(slices.Clone(free), make([]int64, at-len(free))...)
 	}
 	p.free = free
-	for i := range n.Devices {
-		k := len(p.order)
-		p.order = append(p.order, i)
-		for k > 0 && p.compare(p.order[k-1], i) > 0 {
-			p.order[k] = p.order[k-1]
-			k--
-		}
-		p.order[k] = i
-	}
+	p.sort()
 	for k, i := range p.order {
-		if k > 0 && p.compare(p.order[k-1], i) == 0 {
+		if k > 0 && p.keys[k-1] == p.keys[k] && p.compareAmounts(p.order[k-1], i) == 0 {
 			p.runs[len(p.runs)-1].n++
 		} else {
 			p.runs = append(p.runs, run{k, 1})
@@ -100,15 +93,36 @@ func (p *Pool) Set(n *berth.Node, kinds []int32, free []int64) {
 	}
 }
 
-// compare compares devices by kind and by what is free, units first.
-func (p *Pool) compare(i, j int) int {
-	if p.kinds[i] != p.kinds[j] {
-		return cmp.Compare(p.kinds[i], p.kinds[j])
+// sort puts the devices in order, by keys of kind and units first. A node has few as a rule, and most are in order.
+func (p *Pool) sort() {
+	const unitBits = 32 // more than as many tasks take of a device as were adopted on it
+	keyOf := func(i int) int64 { return int64(p.kinds[i])<<unitBits + p.free[i] }
+	p.keys = p.keys[:0]
+	const few = 32
+	if len(p.kinds) > few {
+		for i := range p.kinds {
+			p.order = append(p.order, i)
+		}
+		slices.SortFunc(p.order, func(i, j int) int {
+			return cmp.Or(cmp.Compare(keyOf(i), keyOf(j)), p.compareAmounts(i, j), cmp.Compare(i, j))
+		})
+		for _, i := range p.order {
+			p.keys = append(p.keys, keyOf(i))
+		}
+		return
 	}
-	if p.free[i] != p.free[j] {
-		return cmp.Compare(p.free[i], p.free[j])
+	for i := range p.kinds {
+		key, k := keyOf(i), len(p.keys)
+		p.keys, p.order = append(p.keys, key), append(p.order, i)
+		for ; k > 0 && (p.keys[k-1] > key || p.keys[k-1] == key && p.compareAmounts(p.order[k-1], i) > 0); k-- {
+			p.keys[k], p.order[k] = p.keys[k-1], p.order[k-1]
+		}
+		p.keys[k], p.order[k] = key, i
 	}
-	if len(p.free) == len(p.order) {
+}
+
+func (p *Pool) compareAmounts(i, j int) int {
+	if len(p.free) == len(p.kinds) {
 		return 0
 	}
 	return slices.Compare(p.Amounts(i), p.Amounts(j))
