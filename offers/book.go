@@ -20,7 +20,8 @@ import (
 // Its snapshots show every node of the source with its attributes, the tasks of the framework's role and of the
 // roles below it wherever they are, so that rules about them hold, and as free what the framework was
 // offered and has not used: several offers of a node are one room, and a node that is not offered has none. All
-// else is held by [Others]. A blind Book shows only the nodes that are offered or have such tasks. A task that
+// else is held by [Others]. What each role has is shown of the framework's role, those below it and those above it, whose limits bind
+// the framework, without what the framework itself is offered. A blind Book shows only the nodes that are offered or have such tasks. A task that
 // was lost with its node is known to the Books that saw it before.
 //
 // Before the first pass, and for a framework that wants nothing, no node is offered: a task that is scheduled is unplaced
@@ -33,14 +34,18 @@ type Book struct {
 	blind bool
 
 	// Guarded by the mutex of the Exchange:
-	store   *store.Store               // what the snapshots are of
-	fork    *cluster.Fork              // the door to it that checks
-	synced  bool                       // as of a position in the Exchange's journal
-	at      uint64                     // that position
-	nodes   map[string]*store.Node     // the descriptions that the fork was given, by ID
-	as      *store.View                // of the source, when the states of tasks were last compared
-	states  map[string]berth.TaskState // of the role's tasks that are on a node
-	lost    []string                   // those whose node went away
+	store   *store.Store                // what the snapshots are of
+	fork    *cluster.Fork               // the door to it that checks
+	synced  bool                        // as of a position in the Exchange's journal
+	at      uint64                      // that position
+	nodes   map[string]*store.Node      // the descriptions that the fork was given, by ID
+	as      *store.View                 // of the source, when the states of tasks were last compared
+	states  map[string]berth.TaskState  // of the role's tasks that are on a node
+	lost    []string                    // those whose node went away
+	owned   owned                       // what the framework was offered, as the source's ledger has it
+	quotas  map[berth.Role]*store.Quota // of the source, that the fork was given
+	charged *store.View                 // of the source, when the ledger was last brought up to date
+	heard   []*store.Sum                // where the sums of roles were then, by account
 	changed chan struct{}
 }
 
@@ -172,8 +177,9 @@ func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
 
 // translate turns a plan for the Book into one for the source, less what a framework may not do.
 func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
+	x := b.sub.x
 	plan := &berth.Plan{
-		Version: b.sub.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.Ops)),
+		Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.Ops)),
 		Together: p.Together, Whole: p.Whole, Deadline: p.Deadline,
 	}
 	r := &refusals{plan: p, why: map[int]berth.Reason{}, at: map[opKey][]int{}}
@@ -204,7 +210,7 @@ func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
 			}
 		}
 		if op.Kind == berth.Place {
-			op.From = b.sub.from(op.Task.Group)
+			op.From, op.Owner = b.sub.from(op.Task.Group), x.own(b.sub)
 		}
 		key := keyOf(op)
 		r.at[key] = append(r.at[key], i)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
@@ -40,6 +41,7 @@ func (b *Book) sync() error {
 	if err := b.update(ids); err != nil {
 		return err
 	}
+	b.syncLedger()
 	b.synced, b.at = true, x.journal.end()
 	return nil
 }
@@ -112,6 +114,8 @@ func (b *Book) remove(id string) error {
 		delete(b.states, t.ID)
 	}
 	delete(b.nodes, id)
+	b.owned.set(id, nil)
+	b.charged = nil
 	return b.fork.RemoveNodes(id)
 }
 
@@ -147,6 +151,8 @@ func (b *Book) fill(s *site) error {
 	tasks := b.tasksAt(s)
 	offered := b.offeredAt(s)
 	was := b.nodes[s.id]
+	b.owned.set(s.id, b.ownedAt(s))
+	b.charged = nil
 	if b.blind && len(tasks) == 0 && offered == nil {
 		if was == nil {
 			return nil
@@ -178,7 +184,7 @@ func (b *Book) fill(s *site) error {
 	for _, id := range slices.Sorted(maps.Keys(tasks)) {
 		t := tasks[id]
 		if _, known := b.fork.Task(id); !known {
-			if err := b.fork.Adopt(t.Task, s.id, t.Grant, t.State); err != nil {
+			if err := b.fork.AdoptFor(t.Owner, t.Task, s.id, t.Grant, t.State); err != nil {
 				return err
 			}
 		}
@@ -287,7 +293,7 @@ func (b *Book) setRest(node string, offered *berth.Hold) error {
 		return nil
 	}
 	rest.ID, rest.Owner, rest.Deadline = restOf(node), Others, always
-	if _, why := b.fork.Apply(berth.Op{Kind: berth.Take, Hold: &rest}); why.Code != berth.None {
+	if why := (*checked.Fork)(b.fork).SetAside(&rest); why.Code != berth.None {
 		return why
 	}
 	return nil

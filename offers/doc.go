@@ -39,6 +39,17 @@
 // nothing. A daemon group is offered its room on each node that lacks its instance, ahead of everybody's
 // turn, but charged.
 //
+// # Limits
+//
+// An offer counts against the limits of its framework's role and of the roles above, as any hold does, and a task that takes its place
+// adds nothing to them. So no more is offered than the limits leave: what is free on a node is cut to that, resource by resource, and of a
+// demand as many pieces are offered as tasks of its own role could be placed, with its offers counted as tasks. [Subscription.Over]
+// says which limits keep offers back. A Book has the limits that bind its framework, and what counts against them, so that a
+// scheduler on it sees what the source would refuse.
+//
+// What a framework is offered is held, and what it places is placed, in its name: the owner that is in [Offer] and in
+// [cluster.TaskView], by which [cluster.Snapshot.UsedBy] tells what it has.
+//
 // # Concurrency
 //
 // An Exchange, its Subscriptions and its Books may be used by any number of goroutines; they take turns.

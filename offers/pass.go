@@ -31,6 +31,9 @@ type pass struct {
 	x      *Exchange
 	ctx    context.Context
 	forks  map[*Subscription]*cluster.Fork // exclusive: all one fork, under nil
+	given  []grant                         // optimistic: what the pass has given, in order
+	told   map[*Subscription]int           // how much of it a framework's fork knows
+	cuts   map[cutOf]bool                  // what limits kept from whom
 	wants  map[*Subscription][]want
 	drafts []*draft
 	here   map[demandOf]*draft // on the node that is being put
@@ -95,7 +98,11 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 	if _, err := x.expire(ctx); err != nil {
 		return 0, err
 	}
-	p := &pass{x: x, ctx: ctx, forks: map[*Subscription]*cluster.Fork{}, wants: map[*Subscription][]want{}, here: map[demandOf]*draft{}}
+	p := &pass{
+		x: x, ctx: ctx, forks: map[*Subscription]*cluster.Fork{}, wants: map[*Subscription][]want{}, here: map[demandOf]*draft{},
+		told: map[*Subscription]int{}, cuts: map[cutOf]bool{},
+	}
+	x.relook()
 	looked := x.fresh
 	err := p.draw()
 	for _, s := range looked {
@@ -109,6 +116,7 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 		}
 		n, err = p.commit()
 	}
+	p.remember()
 	if err != nil && n == 0 {
 		for _, s := range looked {
 			x.freshen(s)
@@ -300,10 +308,14 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 		p.free.all = p.x.amounts(&p.free.hold, at)
 	}
 	hold, all := p.free.hold, p.free.all
+	view, _ := behind(fork, at.node.ID)
+	if cut, less := p.cut(s, view, hold); less {
+		hold, all = cut, p.x.amounts(&cut, at)
+	}
 	if len(all) == 0 || p.refuses(s, at, false, all) || p.full(s, at) {
 		return false
 	}
-	hold.ID, hold.Owner, hold.Deadline = p.unit(), s.client.name, always
+	hold.ID, hold.Owner, hold.Role, hold.Deadline = p.unit(), s.client.name, s.client.role, always
 	if _, why := fork.Apply(berth.Op{Kind: berth.Take, Hold: &hold}); why.Code != berth.None {
 		return false
 	}
@@ -312,6 +324,7 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 		return false
 	}
 	p.add(s, at, nil).hold = hold
+	p.note(s, s.client.role, all)
 	return true
 }
 
@@ -349,6 +362,7 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 		d.hold = berth.Hold{Resources: berth.Resources{}}
 	}
 	d.grow(w, op.Grant)
+	p.note(s, w.group.Role(), w.cost)
 	w.left--
 	return true
 }
@@ -438,31 +452,6 @@ func (p *pass) unit() string {
 			return id
 		}
 	}
-}
-
-// fork returns the cluster as one framework could have it, less what the pass has given. Exclusive
-// offers come out of one cluster; an optimistic one leaves all but its own framework's view as it is.
-func (p *pass) fork(s *Subscription) *cluster.Fork {
-	key := s
-	if p.x.cfg.Lease == berth.Exclusive {
-		key = nil
-	}
-	f := p.forks[key]
-	if f == nil {
-		f = p.x.snapshot.Fork()
-		p.forks[key] = f
-		if key != nil {
-			for _, o := range s.inOrder() {
-				if hold, ok := p.x.hold(o); ok && hold.Lease == berth.Optimistic {
-					firm := *hold
-					firm.Lease = berth.Exclusive
-					f.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
-					f.Apply(berth.Op{Kind: berth.Take, Hold: &firm}) // refused where others came first
-				}
-			}
-		}
-	}
-	return f
 }
 
 // behind returns where a node of a fork is.

@@ -47,6 +47,7 @@ type Subscription struct {
 	offers     map[*offer]struct{} // proposed and open ones
 	planned    int                 // offers that the pass at work means to make
 	passed     uint64              // the last occasion on which nothing more of a node was wanted
+	cut        map[string]int64    // what limits left of resources when they last kept something from the framework
 }
 
 // Subscribe makes a framework known, which takes part from the next pass on. It fails with every fault of
@@ -388,7 +389,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 	broken := map[string]bool{} // groups of which a task was refused
 	var done []berth.Op
 	for _, op := range p.Ops {
-		op.From = s.from(op.Task.Group)
+		op.From, op.Owner = s.from(op.Task.Group), s.x.own(s)
 		got, why := apply(trial, op)
 		got.From, op.From = "", ""
 		if why.Code != berth.None {

@@ -332,7 +332,7 @@ func TestCheckpointIsWhole(t *testing.T) {
 		{reflect.TypeFor[store.NodeState](), "Node members Parts live Cordoned Withheld"},
 		{reflect.TypeFor[store.Record](), "ID Extra Deadline Group Row hash life State Owner"},
 		{reflect.TypeFor[store.Extra](), "Grant Hold Needs Cost Devices Ports Stray Spare"},
-		{reflect.TypeFor[store.Account](), "Name Parent Quota Used Own refs owner by"},
+		{reflect.TypeFor[store.Account](), "Name Parent Quota Used Own Unseen refs owner by"},
 		{reflect.TypeFor[store.Group](), "Name Spec Request Keys Asks Count tasks kin account members counts owner moves registered"},
 	} {
 		var fields []string

@@ -60,6 +60,49 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	return why
 }
 
+// SetAside makes a hold that is on nobody's account, so that no limit says anything about it: room that is not shown.
+func (f *Fork) SetAside(h *berth.Hold) berth.Reason {
+	f = f.Ready()
+	if why := f.holdable(h); why.Code != berth.None {
+		return why
+	}
+	row, _ := f.s.FindNode(h.Node)
+	extra, why := f.room(h, row, nil)
+	if why.Code != berth.None {
+		return why
+	}
+	extra.Cost = nil
+	f.hold(extra, row)
+	return berth.Reason{}
+}
+
+// Recast makes a hold, if there is one of that ID, count for another role, whatever the limits.
+func (f *Fork) Recast(id string, role berth.Role) {
+	f = f.Ready()
+	slot, ok := f.s.FindHold(id)
+	if !ok || f.s.Record(slot).Extra.Hold.Role == role {
+		return
+	}
+	r := f.s.Record(slot)
+	extra := *r.Extra
+	extra.Hold = r.Extra.Hold.Clone()
+	extra.Hold.Role = role
+	row := r.Row
+	f.s.Remove(slot)
+	f.hold(&extra, row)
+}
+
+// Owe makes a role have more, of which there is no record.
+func (f *Fork) Owe(role berth.Role, cost berth.Resources) {
+	f = f.Ready()
+	needs := make([]store.Need, 0, len(cost))
+	for name, q := range cost.All() {
+		needs = append(needs, store.Need{Dim: f.s.Dim(name), Amount: q})
+	}
+	slices.SortFunc(needs, func(a, b store.Need) int { return cmp.Compare(a.Dim, b.Dim) })
+	f.s.AddUnseen(role, needs)
+}
+
 // hold makes a hold for which there is room.
 func (f *Fork) hold(extra *store.Extra, row uint32) {
 	h := extra.Hold
@@ -344,8 +387,8 @@ func (f *Fork) overDrawn(sh *shape, draw []drawn) berth.Reason {
 	}
 	var back exchange
 	for _, d := range draw {
-		if d.rest != nil {
-			back.give(d.hold.Role, f.s.Record(d.slot).Extra.Cost)
+		if cost := f.s.Record(d.slot).Extra.Cost; d.rest != nil && cost != nil {
+			back.give(d.hold.Role, cost)
 			back.keep(d.hold.Role, f.costOf(d.rest))
 		}
 	}
@@ -424,6 +467,9 @@ func (f *Fork) shrink(holds []drawn, row uint32) {
 	for i := range holds {
 		d := &holds[i]
 		slots[i], extras[i] = d.slot, f.holdExtra(d.left(), n, fit.Finder(n.Spec, len(d.left().Devices)))
+		if f.s.Record(d.slot).Extra.Cost == nil {
+			extras[i].Cost = nil // on nobody's account
+		}
 	}
 	f.s.Resize(slots, extras)
 	for i := range holds {

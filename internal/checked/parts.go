@@ -105,7 +105,11 @@ func plus(sum berth.Resources, name string, q int64) berth.Resources {
 func (f *Fork) redescribed(r *store.Record, n *store.Node, find fit.FindDevice) *store.Extra {
 	switch x := r.Extra; {
 	case x.Hold != nil && len(x.Hold.Devices) > 0:
-		return f.holdExtra(x.Hold, n, find)
+		extra := f.holdExtra(x.Hold, n, find)
+		if x.Cost == nil {
+			extra.Cost = nil // on nobody's account
+		}
+		return extra
 	case x.Grant != nil && len(x.Grant.Devices) > 0:
 		return f.taskExtra(f.s.Group(r.Group).Spec, x.Grant, n, find)
 	}

@@ -96,8 +96,12 @@ func (s *Store) forgetDims() {
 		}
 	}
 	for at := range s.accounts.Len() {
-		if q := s.accounts.At(at).Quota; q != nil {
-			note(q.Limits)
+		a := s.accounts.At(at)
+		if a.Quota != nil {
+			note(a.Quota.Limits)
+		}
+		for _, sum := range a.Unseen {
+			used[sum.Dim] = true
 		}
 	}
 	dims := slices.Clone(s.dims)

@@ -99,7 +99,8 @@ type Account struct {
 	Quota  *Quota // of a role that has one
 	Used   Sums   // by a role and those below it, or by an owner
 	Own    Sums   // by a role alone
-	refs   int    // groups, holds, tasks that name the owner, roles below that have any, and one for a quota
+	Unseen Sums   // of it, what there is no record of
+	refs   int    // groups, holds, tasks that name the owner, roles below that have any, one for a quota and one for what is unseen
 	owner  bool   // it is an owner's
 	by     token  // who may write the sums in place
 }
@@ -276,6 +277,15 @@ func (v *View) Roles() []uint32 {
 	return roles
 }
 
+// HeadroomOf returns how much more of a resource the limits let a role have; the largest int64 where none says anything.
+func (v *View) HeadroomOf(role berth.Role, resource string) int64 {
+	d, ok := v.DimOf(resource)
+	if !ok {
+		return math.MaxInt64 // a limit would have made it known
+	}
+	return v.Allowance(role, []Need{{d, 1}}, nil)
+}
+
 // Limited returns how many roles have limits.
 func (v *View) Limited() int { return v.limited }
 
@@ -357,12 +367,18 @@ func (s *Store) SetQuota(role berth.Role, q *Quota) {
 	at := s.roleAccount(role)
 	s.noteQuota(at, s.accounts.At(int(at)).Quota)
 	s.setQuota(at, q)
+	s.changedLedger()
+	s.forgetAccounts()
+}
+
+// changedLedger notes that the ledger changed by itself: plans depend on it, so it is in the log, though the row that is named is as
+// it was.
+func (s *Store) changedLedger() {
 	if s.Rows() == 0 {
 		s.log, s.seq = nil, s.seq+1 // there is no row that the log could name, so nobody goes by it from here
-	} else {
-		s.changed(0, NoGroup) // plans depend on it, so it is in the log, though the row is as it was
+		return
 	}
-	s.forgetAccounts()
+	s.changed(0, NoGroup)
 }
 
 func (s *Store) setQuota(at uint32, q *Quota) {
@@ -407,10 +423,10 @@ type Excess struct {
 type Trial func(a *Account, d int32) (plus, minus Sum)
 
 // Over returns the limits that a role would exceed if it had so much more, its own before those of the roles above. An amount of
-// nothing exceeds none. It costs the depth of the role where there are limits, and a look where there are none.
+// nothing exceeds none, nor does one in exchange for no less: what a role has beyond a limit it keeps. It costs the depth of the role where there are limits, and a look where there are none.
 func (v *View) Over(role berth.Role, more []Need, trial Trial) (over []Excess) {
 	for at, n := range v.limits(role, more) {
-		if used := v.sumOf(at, n.Dim, trial); used.exceeds(n.Amount, n.limit) {
+		if used := v.sumOf(at, n.Dim, trial); used.exceeds(n.Amount, n.limit) && v.grows(at, n.Need, trial) {
 			with := used
 			with.move(n.Amount, 1)
 			with.move(n.limit, -1)
@@ -470,6 +486,16 @@ func (v *View) sumOf(at uint32, d int32, trial Trial) Sum {
 	}
 	plus, minus := trial(a, d)
 	return sum.plus(plus).minus(minus)
+}
+
+// grows reports whether an account has more with an amount and a trial than without both.
+func (v *View) grows(at uint32, more Need, trial Trial) bool {
+	if trial == nil {
+		return true
+	}
+	plus, minus := trial(v.accounts.At(int(at)), more.Dim)
+	plus.move(more.Amount, 1)
+	return plus.Hi > minus.Hi || plus.Hi == minus.Hi && plus.Lo > minus.Lo
 }
 
 // exceeds reports whether the sum and an amount are more than a limit.

@@ -1,0 +1,176 @@
+package offers
+
+import (
+	"maps"
+	"math/bits"
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/checked"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// The ledger of a Book is the source's, less what the framework was offered: to place a task there is to give back as much of an
+// offer. It is of the framework's role, of the roles below it and of those above it, whose limits bind the framework. What others
+// have is in it as sums, without what they are of.
+
+// owned is what a framework was offered on each node, as its offers are charged in the source, and all of it.
+type owned struct {
+	on  map[string][]store.Amount
+	all map[string]store.Sum
+}
+
+func (o *owned) set(node string, now []store.Amount) {
+	if len(now) == 0 && len(o.on[node]) == 0 {
+		return
+	}
+	if o.on == nil {
+		o.on, o.all = map[string][]store.Amount{}, map[string]store.Sum{}
+	}
+	for _, x := range o.on[node] {
+		o.all[x.Name] = minus(o.all[x.Name], x.Sum)
+		if isZero(o.all[x.Name]) {
+			delete(o.all, x.Name)
+		}
+	}
+	for _, x := range now {
+		o.all[x.Name] = plus(o.all[x.Name], x.Sum)
+	}
+	if len(now) == 0 {
+		delete(o.on, node)
+	} else {
+		o.on[node] = now
+	}
+}
+
+func plus(a, b store.Sum) store.Sum {
+	lo, carry := bits.Add64(a.Lo, b.Lo, 0)
+	return store.Sum{Hi: a.Hi + b.Hi + uint32(carry), Lo: lo}
+}
+
+func minus(a, b store.Sum) store.Sum {
+	lo, borrow := bits.Sub64(a.Lo, b.Lo, 0)
+	return store.Sum{Hi: a.Hi - b.Hi - uint32(borrow), Lo: lo}
+}
+
+func isZero(s store.Sum) bool { return s.Hi == 0 && s.Lo == 0 }
+
+// ownedAt returns what the framework's offers of a node are charged.
+func (b *Book) ownedAt(s *site) []store.Amount {
+	x := b.sub.x
+	var sums store.Sums
+	for o := range s.offers {
+		if o.sub != b.sub {
+			continue
+		}
+		if _, ok := x.hold(o); !ok {
+			continue
+		}
+		slot, _ := x.view.FindHold(o.id)
+		sums.Add(x.view.Record(slot).Extra.Cost, 1)
+	}
+	return x.view.AmountsOf(sums)
+}
+
+// syncLedger brings the Book's ledger and its quotas in line with the source's. Where the source has changed it costs a glance at each
+// role, and more for those that have changed.
+func (b *Book) syncLedger() {
+	view := b.sub.x.view
+	if b.charged == view.Undated() {
+		return
+	}
+	b.charged = nil
+	role := b.sub.client.role
+	quotas := 0
+	for at, a := range view.EachRole() {
+		name := berth.Role(a.Name)
+		above := name != role && within(name, role)
+		if !above && !within(role, name) {
+			continue
+		}
+		if a.Quota != nil {
+			quotas++
+		}
+		b.setQuota(name, a.Quota)
+		switch {
+		case above: // all that is not below the next role on the way counts as its own
+			b.store.SetOwn(name, without(view.UsedOf(name), view.UsedOf(next(name, role))))
+		case name == role:
+			b.store.SetOwn(name, without(view.OwnOf(name), b.offered()))
+		case b.isNews(at, a.Own):
+			b.store.SetOwn(name, view.OwnOf(name))
+		}
+	}
+	if quotas < len(b.quotas) { // roles that the source knows no more had some
+		for _, name := range slices.Sorted(maps.Keys(b.quotas)) {
+			if _, ok := view.FindRole(name); !ok {
+				b.setQuota(name, nil)
+			}
+		}
+	}
+	for _, a := range b.store.EachRole() {
+		if _, ok := view.FindRole(berth.Role(a.Name)); !ok {
+			b.store.SetOwn(berth.Role(a.Name), nil)
+		}
+	}
+	b.charged = view.Undated()
+}
+
+// isNews reports whether what a role has by itself may be other than when it was last asked about: the sums of an account are
+// written elsewhere once a view shows them.
+func (b *Book) isNews(account uint32, own store.Sums) bool {
+	for len(b.heard) <= int(account) {
+		b.heard = append(b.heard, nil)
+	}
+	var now *store.Sum
+	if len(own) > 0 {
+		now = &own[0]
+	}
+	was := b.heard[account]
+	b.heard[account] = now
+	return was != now
+}
+
+// next returns the role below one of the roles above another that is on the way to it.
+func next(above, role berth.Role) berth.Role {
+	for role.Parent() != above {
+		role = role.Parent()
+	}
+	return role
+}
+
+func (b *Book) setQuota(role berth.Role, quota *store.Quota) {
+	switch {
+	case b.quotas[role] == quota:
+	case quota == nil:
+		_ = (*checked.Fork)(b.fork).SetQuotas(berth.Quota{Role: role})
+		delete(b.quotas, role)
+	default:
+		_ = (*checked.Fork)(b.fork).SetQuotas(*quota.Spec) // which the source has, so it has no faults
+		if b.quotas == nil {
+			b.quotas = map[berth.Role]*store.Quota{}
+		}
+		b.quotas[role] = quota
+	}
+}
+
+// offered returns all that the framework was offered.
+func (b *Book) offered() []store.Amount {
+	out := make([]store.Amount, 0, len(b.owned.all))
+	for _, name := range slices.Sorted(maps.Keys(b.owned.all)) {
+		out = append(out, store.Amount{Name: name, Sum: b.owned.all[name]})
+	}
+	return out
+}
+
+// without returns amounts less others, of which there is no more.
+func without(amounts, others []store.Amount) []store.Amount {
+	for _, x := range others {
+		for i := range amounts {
+			if amounts[i].Name == x.Name {
+				amounts[i].Sum = minus(amounts[i].Sum, x.Sum)
+			}
+		}
+	}
+	return slices.DeleteFunc(amounts, func(x store.Amount) bool { return isZero(x.Sum) })
+}
