@@ -44,7 +44,8 @@ type GroupSpec struct {
 	// Labels are what a [Selector] knows the group by, besides its role and its name: the service, the version, the tier.
 	// Keys are names; values are any text without control characters, the empty one included. Berth reads nothing into them.
 	Labels map[string]string
-	// Priority orders groups: higher first. Equal priorities keep the order they were handed in.
+	// Priority orders groups: higher first. Equal priorities keep the order they were handed in, unless a
+	// scheduler has an order of roles.
 	Priority int
 	// Request is what each task takes. Nothing is a valid request.
 	Request Resources

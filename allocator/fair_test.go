@@ -233,76 +233,88 @@ func (s *slow) next(can func(berth.Role) bool) (berth.Role, bool) {
 
 // A Fair says what the slow one says, for random trees, weights, grains, demands, and tasks that are taken back.
 func TestFairAgainstReference(t *testing.T) {
-	all := []berth.Role{"", "a", "a/x", "a/y", "a/x/deep", "a-b", "b", "b/+odd", "c/z", "c/z/w", "d"}
 	turns := 0
 	for seed := range uint64(300) {
-		rng := rand.New(rand.NewPCG(seed, 4))
-		amounts := func(most int64) res {
-			r := res{}
-			for _, name := range []string{"cpu", "memory", "gpu"} {
-				if rng.IntN(3) > 0 {
-					r[name] = rng.Int64N(most)
-				}
-			}
-			return r
-		}
-		f := allocator.Fair{Weights: map[berth.Role]allocator.Weight{}}
-		for _, r := range all[1:] {
-			if rng.IntN(3) == 0 {
-				f.Weights[r] = []allocator.Weight{500, 2000, 333, 7_000, 1 << 62}[rng.IntN(5)]
-			}
-		}
-		if rng.IntN(4) == 0 {
-			f.Exclude = []string{"gpu"}
-		}
-		if rng.IntN(2) == 0 {
-			f.Grain = rng.Int64N(300_000)
-		}
-		require.NoError(t, f.Err())
-		b := book{total: amounts(200), own: map[berth.Role]res{}}
-		left := map[berth.Role]int{}
-		groups := map[berth.Role][]*berth.Group{}
-		for _, r := range all {
-			if rng.IntN(3) == 0 {
-				b.own[r] = amounts(30)
-			}
-			if rng.IntN(2) == 0 {
-				left[r] = rng.IntN(12)
-				groups[r] = []*berth.Group{groupOf(r, amounts(10)), groupOf(r, amounts(5))}
-			}
-		}
-		roles := slices.Collect(maps.Keys(left))
-		ref := &slow{fair: f, book: b, roles: roles}
-		round := f.Begin(b, slices.Clone(roles))
-		can := func(r berth.Role) bool { return left[r] > 0 }
-		for {
-			want, more := ref.next(can)
-			got, ok := round.Next(can)
-			require.Equal(t, more, ok, "seed %d", seed)
-			require.Equal(t, want, got, "seed %d: of %v by %+v", seed, b, f)
-			if !ok {
-				break
-			}
-			turns++
-			g, n := groups[want][rng.IntN(2)], 1+rng.IntN(2)
-			left[want] -= n
-			if rng.IntN(8) == 0 {
-				continue // it found no room
-			}
-			b.move(g, int64(n))
-			round.Charged(g, n)
-			ref.taken += n
-			for name, q := range g.Cost() {
-				ref.got[name] += q * int64(n)
-			}
-			if rng.IntN(10) == 0 {
-				b.move(g, -1)
-				round.Credited(g, 1)
-				ref.got = nil // and the turn is over
-			}
-		}
+		turns += fairAgainst(t, seed, 4)
 	}
 	require.Greater(t, turns, 3000)
+}
+
+func FuzzFairAgainstReference(f *testing.F) {
+	f.Add(uint64(0), uint64(5))
+	f.Add(uint64(1<<63), uint64(77))
+	f.Fuzz(func(t *testing.T, seed, stream uint64) { fairAgainst(t, seed, stream) })
+}
+
+// fairAgainst compares the turns of a random round, and returns how many there were.
+func fairAgainst(t *testing.T, seed, stream uint64) (turns int) {
+	all := []berth.Role{"", "a", "a/x", "a/y", "a/x/deep", "a-b", "b", "b/+odd", "c/z", "c/z/w", "d"}
+	rng := rand.New(rand.NewPCG(seed, stream))
+	amounts := func(most int64) res {
+		r := res{}
+		for _, name := range []string{"cpu", "memory", "gpu"} {
+			if rng.IntN(3) > 0 {
+				r[name] = rng.Int64N(most)
+			}
+		}
+		return r
+	}
+	f := allocator.Fair{Weights: map[berth.Role]allocator.Weight{}}
+	for _, r := range all[1:] {
+		if rng.IntN(3) == 0 {
+			f.Weights[r] = []allocator.Weight{500, 2000, 333, 7_000, 1 << 62}[rng.IntN(5)]
+		}
+	}
+	if rng.IntN(4) == 0 {
+		f.Exclude = []string{"gpu"}
+	}
+	if rng.IntN(2) == 0 {
+		f.Grain = rng.Int64N(300_000)
+	}
+	require.NoError(t, f.Err())
+	b := book{total: amounts(200), own: map[berth.Role]res{}}
+	left := map[berth.Role]int{}
+	groups := map[berth.Role][]*berth.Group{}
+	for _, r := range all {
+		if rng.IntN(3) == 0 {
+			b.own[r] = amounts(30)
+		}
+		if rng.IntN(2) == 0 {
+			left[r] = rng.IntN(12)
+			groups[r] = []*berth.Group{groupOf(r, amounts(10)), groupOf(r, amounts(5))}
+		}
+	}
+	roles := slices.Collect(maps.Keys(left))
+	ref := &slow{fair: f, book: b, roles: roles}
+	round := f.Begin(b, slices.Clone(roles))
+	can := func(r berth.Role) bool { return left[r] > 0 }
+	for {
+		want, more := ref.next(can)
+		got, ok := round.Next(can)
+		require.Equal(t, more, ok, "seed %d", seed)
+		require.Equal(t, want, got, "seed %d: of %v by %+v", seed, b, f)
+		if !ok {
+			break
+		}
+		turns++
+		g, n := groups[want][rng.IntN(2)], 1+rng.IntN(2)
+		left[want] -= n
+		if rng.IntN(8) == 0 {
+			continue // it found no room
+		}
+		b.move(g, int64(n))
+		round.Charged(g, n)
+		ref.taken += n
+		for name, q := range g.Cost() {
+			ref.got[name] += q * int64(n)
+		}
+		if rng.IntN(10) == 0 {
+			b.move(g, -1)
+			round.Credited(g, 1)
+			ref.got = nil // and the turn is over
+		}
+	}
+	return turns
 }
 
 // Where demand is divisible, as it is cut into small tasks, and one resource is short, the shares of all who want more end within

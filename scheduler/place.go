@@ -70,8 +70,16 @@ func (r *runner) taken(w *waiting) bool {
 // place plans and commits. The tasks of a group that failed on a node of late go to other nodes if they can: they are
 // planned on a fork on which those nodes take no tasks, in their turn, and the rest of them as usual.
 func (r *runner) place(ctx context.Context, tasks []berth.Task, round map[string]*waiting) error {
-	if len(r.backoff.shunned) > 0 {
+	switch {
+	case len(r.backoff.shunned) == 0:
+	case r.Scheduler.cfg.Order == nil:
 		tasks = inTurn(tasks)
+	default:
+		rest, err := r.placeInTurns(ctx, tasks, round)
+		if err != nil {
+			return err
+		}
+		return r.placeUsual(ctx, rest, round)
 	}
 	for len(tasks) > 0 {
 		g := tasks[0].Group
@@ -91,18 +99,81 @@ func (r *runner) place(ctx context.Context, tasks []berth.Task, round map[string
 				return err
 			}
 		}
-		if len(part) == 0 {
-			continue
-		}
-		out, err := r.Scheduler.Schedule(ctx, part...)
-		if out != nil {
-			r.placed(out, part, round) // also what was placed before an error
-		}
-		if err != nil {
+		if err := r.placeUsual(ctx, part, round); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// placeUsual plans and commits tasks, if there are any, and takes in what became of them.
+func (r *runner) placeUsual(ctx context.Context, tasks []berth.Task, round map[string]*waiting) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	out, err := r.Scheduler.Schedule(ctx, tasks...)
+	if out != nil {
+		r.placed(out, tasks, round) // also what was placed before an error
+	}
+	return err
+}
+
+// placeInTurns is for an order of roles, which is asked about all that waits at once: what it gives a place is committed in its turns,
+// but that what is to go to other nodes goes there if it can. It returns what has no place yet.
+func (r *runner) placeInTurns(ctx context.Context, tasks []berth.Task, round map[string]*waiting) ([]berth.Task, error) {
+	source := r.Scheduler.source
+	now, err := source.Snapshot(ctx)
+	if err != nil {
+		return nil, faults.Of("scheduler: snapshot", err)
+	}
+	plan, err := r.Scheduler.Plan(ctx, now, tasks...)
+	if err != nil {
+		return nil, err
+	}
+	gangs := map[string]bool{} // of which a task is to go elsewhere, so that all are
+	away := func(op *berth.Op) bool {
+		_, shunned := r.backoff.shunned[op.Task.Group.Name()][op.Node]
+		return shunned && op.Task.Group.Mode() != berth.Daemon // whose instances have no choice
+	}
+	for i := range plan.Ops {
+		if op := &plan.Ops[i]; op.Task.Group.Mode() == berth.Gang && away(op) {
+			gangs[op.Task.Group.Name()] = true
+		}
+	}
+	done := map[string]bool{}
+	for ops := plan.Ops; len(ops) > 0; {
+		name := ops[0].Task.Group.Name()
+		elsewhere := gangs[name] || away(&ops[0])
+		n := 1
+		for n < len(ops) && (gangs[ops[n].Task.Group.Name()] || away(&ops[n])) == elsewhere && (!elsewhere || ops[n].Task.Group.Name() == name) {
+			n++
+		}
+		part := ops[:n]
+		if ops = ops[n:]; elsewhere {
+			var group []berth.Task
+			for i := range part {
+				done[part[i].Task.ID] = true
+				group = append(group, part[i].Task)
+			}
+			if group, err = r.placeElsewhere(ctx, group, r.backoff.shuns(name), round); err != nil {
+				return nil, err
+			}
+			for _, t := range group {
+				delete(done, t.ID)
+			}
+			continue
+		}
+		out, err := source.Commit(ctx, &berth.Plan{Version: plan.Version, Ops: part, Together: plan.Together})
+		if err != nil {
+			return nil, faults.Of("scheduler: commit", err)
+		}
+		for i := range out.Placed {
+			done[out.Placed[i].Task.ID] = true
+		}
+		out.Refused = nil // it is planned again, as usual
+		r.placed(out, nil, round)
+	}
+	return slices.DeleteFunc(slices.Clone(tasks), func(t berth.Task) bool { return done[t.ID] }), nil
 }
 
 // inTurn returns the tasks in the order they are planned in, those of each gang together.

@@ -59,8 +59,8 @@ type cancelled struct {
 }
 
 // Submit adds tasks, which wait until there is room for them. Of those that wait together the ones whose group has the
-// higher priority are placed first, of equal priority the daemons first, else in the order they came: see
-// [Scheduler.Plan]. One that does not fit holds up nobody behind it. The demand of a daemon
+// higher priority are placed first, of equal priority the daemons first, else in the order they came or as the Scheduler's order of
+// roles says: see [Scheduler.Plan]. One that does not fit holds up nobody behind it. The demand of a daemon
 // group ([berth.Group.Everywhere]) stays until it is cancelled, under the name of its group. It adds all
 // or, with every fault of every one, none: a task that is at fault or waits already.
 //

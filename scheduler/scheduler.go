@@ -27,7 +27,7 @@ type Config struct {
 	// Order says which role is next, among tasks of one priority, which matters where there is not room for all: allocator.Fair
 	// for shares by weighted dominant resource fairness, allocator.Priority, or the host's own. It is asked anew in every
 	// plan and sees the ledger of the snapshot. The default, nil, is the order in which tasks are handed in. An Order
-	// must not call the Scheduler. Where one panics, or names a role that has nothing waiting, there is no plan but an error.
+	// must not call the Scheduler nor its source. Where one panics, or names a role that has nothing waiting, there is no plan but an error.
 	Order allocator.Order
 	// Exhaustive makes the scheduler ask about every node for every task instead of keeping indexes. The
 	// plans are the same; it is there to check that. The default is false.

@@ -440,3 +440,34 @@ func TestRunPlansAgainWhatIsHeldBack(t *testing.T) {
 		assert.Len(t, slices.Collect(snapshotOf(t, s.state).TasksOf("a")), 1)
 	})
 }
+
+// Where a group's tasks fail to start on a node, they go elsewhere in their role's turns: b has as many as a, though a's tasks come first.
+func TestRunInTurnsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{state: newState(t, scheduler.StateConfig{}, node("n1", 1000), node("n2", 4000))}
+		sched, err := scheduler.New(s.state, scheduler.Config{Order: allocator.Fair{}})
+		require.NoError(t, err)
+		h := &hand{start: func(_ context.Context, p scheduler.Placement) error {
+			if p.Node == "n1" && p.Task.Group.Role() == "b" {
+				return errors.New("no disk")
+			}
+			return nil
+		}}
+		b := groupsIn(1, berth.Resources{"cpu": 1000}, "b")[0].Group
+		require.NoError(t, s.queue.Submit(b.Task("first")))
+		s.start(t, scheduler.StateConfig{}, func(c *scheduler.RunConfig) { c.Scheduler, c.Launcher = sched, h })
+		assert.Equal(t, "0s failed first on n1: no disk\n1s started first on n2", s.after(2*time.Second))
+		gang := berth.NewGroup("gang", berth.GroupSpec{Role: "c", Mode: berth.Gang, GangSize: 9, Request: berth.Resources{"cpu": 1000}})
+		daemon := berth.NewGroup("d", berth.GroupSpec{Role: "b", Mode: berth.Daemon})
+		require.NoError(t, s.queue.Submit(append(append(groupsIn(4, berth.Resources{"cpu": 1000}, "a"), append(b.Tasks(4), gang.Tasks(2)...)...), daemon.Everywhere())...))
+		s.after(2 * time.Second)
+		now := snapshotOf(t, s.state)
+		assert.EqualValues(t, 5000, now.Used("")["cpu"])
+		assert.EqualValues(t, 3000, now.Used("a")["cpu"], "a has n1, which is no place for b")
+		assert.EqualValues(t, 2000, now.Used("b")["cpu"])
+		for task := range now.TasksOf("b") {
+			assert.True(t, task.Node == "n2" || task.Group.Mode() == berth.Daemon, task.ID)
+		}
+		s.stop(t)
+	})
+}
