@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/offers"
+	"github.com/berth-sched/berth/scheduler"
 )
 
 // growing is a world of n nodes of four cores.
@@ -70,6 +71,28 @@ func BenchmarkGrowth(b *testing.B) {
 				if err := f.Decline(ctx, all, offers.Filter{}); err != nil {
 					b.Fatal(err)
 				}
+			}
+		}},
+		{"book-of-many-roles", 2000, func(b *testing.B, n int) {
+			w := growing(b, n)
+			for i := range n {
+				role := berth.Role(fmt.Sprintf("r%d", i))
+				require.NoError(b, w.state.SetQuotas(quota(role, res{"cpu": 3})))
+				require.NoError(b, w.state.Hold(berth.Hold{ID: string(role), Owner: "host", Role: role, Node: fmt.Sprintf("n%06d", i), Resources: res{"cpu": 1}, Deadline: w.now.Add(24 * time.Hour)}))
+			}
+			f := w.subscribe(offers.Framework{Name: "f"})
+			require.Equal(b, n, w.offer())
+			placeAndEnd(b, w, f)
+		}},
+		{"offers-cut-to-limits", 2000, func(b *testing.B, n int) {
+			w := growing(b, n)
+			require.NoError(b, w.state.SetQuotas(quota("r", res{"cpu": 2 * int64(n)}), quota("r/x", res{"cpu": int64(n)})))
+			f := w.subscribe(offers.Framework{Name: "f", Role: "r", Demand: []offers.Demand{{Group: cpus("g", "r/x", 1)}}})
+			for b.Loop() {
+				if made := w.offer(); made == 0 {
+					b.Fatal("no offers")
+				}
+				declineAll(b, f, offers.Filter{})
 			}
 		}},
 		{"pieces", 2000, func(b *testing.B, n int) {
@@ -169,6 +192,20 @@ func BenchmarkGrowth(b *testing.B) {
 		for _, n := range []int{row.n, 2 * row.n} {
 			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.do(b, n) })
 		}
+	}
+}
+
+// placeAndEnd places a task with a framework's Book and ends it, again and again.
+func placeAndEnd(b *testing.B, w *world, f *offers.Subscription) {
+	sched, err := scheduler.New(f.Book(), scheduler.Config{})
+	require.NoError(b, err)
+	task := cpus("web", "", 1).Task("web")
+	for b.Loop() {
+		out, err := sched.Schedule(ctx, task)
+		require.NoError(b, err)
+		require.Len(b, out.Placed, 1)
+		require.NoError(b, w.state.Release("web"))
+		w.offer()
 	}
 }
 

@@ -103,6 +103,7 @@ func (g *gate) ask(op *berth.Op) berth.Reason {
 		if op.Task.Err() != nil {
 			return berth.Reason{}
 		}
+		g.planned.Turn(op.Task.Group)
 	case op.Kind != berth.Take && op.Kind != berth.Evict || op.Hold == nil || op.Hold.Err() != nil || lapsed(op.Hold, g.now):
 		return berth.Reason{}
 	}

@@ -26,6 +26,7 @@ type benchCase struct {
 	churn    bool // each call comes after the release of as many tasks as it is to place
 	full     bool // no task can be placed
 	order    allocator.Order
+	quotas   []berth.Quota // that roles have while the tasks are placed
 }
 
 // benchCases lists what is measured.
@@ -41,6 +42,8 @@ type benchCase struct {
 //	full           groups of 50 that fit nowhere; every failure is explained, with counts by reason
 //	full-distinct  tasks that fit nowhere, each of another size, explained likewise
 //	single         10,000 calls of one task; p99-ns is of these calls
+//	limits         groups of 50 in a tree of 81 roles four levels deep, where each role, the root included, has limits that are just not
+//	               reached; of-plain is as below
 //	roles=1000     groups of 10, each of a role of its own, one in ten of two levels, in fair order with a grain of a five-thousandth of
 //	               the capacity; of-plain is the rate as a part of that of the same tasks without an order, in turn in the same run
 //	churn          100 calls, each after the release of as many tasks as it is to place. An empty cluster has none
@@ -71,6 +74,7 @@ func benchCases() []benchCase {
 		{name: "full-distinct", strategy: binpack, calls: 1, full: true, tasks: func(w *workload, n int) []berth.Task {
 			return w.distinct(n, noNodeHas)
 		}},
+		{name: "limits", strategy: binpack, tasks: (*workload).inTree, calls: 1, quotas: treeQuotas()},
 		{name: "roles=1000", strategy: binpack, calls: 1, order: allocator.Fair{Grain: 200}, tasks: func(w *workload, n int) []berth.Task {
 			return w.inRoles(n, 1_000)
 		}},
@@ -163,12 +167,16 @@ func measure(b *testing.B, c benchCase, exhaustive bool, on *filledCluster, task
 		}
 	}
 	compare := func(batch []berth.Task) {
-		if c.order != nil {
+		if c.order != nil || c.quotas != nil {
+			limit(b, on.state, c.quotas, false)
 			ready(plain)
 			plain.run(b, batch)
 			plain.settle(b)
+			limit(b, on.state, c.quotas, true)
 		}
 	}
+	limit(b, on.state, c.quotas, true)
+	defer limit(b, on.state, c.quotas, false)
 	begin := func() []berth.Task {
 		ready(r)
 		return c.tasks(on.workload, tasks)
@@ -199,13 +207,24 @@ func measure(b *testing.B, c benchCase, exhaustive bool, on *filledCluster, task
 	}
 	b.ReportMetric(float64(decisions)/b.Elapsed().Seconds(), "decisions/s")
 	b.ReportMetric(0, "ns/op")
-	if c.order != nil {
+	if c.order != nil || c.quotas != nil {
 		b.ReportMetric(float64(sum(plain.took))/float64(sum(r.took)), "of-plain")
 	}
 	if c.calls == 0 {
 		slices.Sort(r.took)
 		b.ReportMetric(float64(r.took[len(r.took)*99/100].Nanoseconds()), "p99-ns")
 	}
+}
+
+// limit gives roles their quotas, or takes them away.
+func limit(b *testing.B, s *scheduler.State, quotas []berth.Quota, on bool) {
+	quotas = slices.Clone(quotas)
+	for i := range quotas {
+		if !on {
+			quotas[i].Limits = nil
+		}
+	}
+	require.NoError(b, s.SetQuotas(quotas...))
 }
 
 func sum(durations []time.Duration) (all time.Duration) {

@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -158,4 +159,118 @@ func TestALimitIsKeptAtEveryDoor(t *testing.T) {
 	assert.Equal(t, look(t, s), look(t, again))
 	assert.Equal(t, snapshotOf(t, s).Role("eng"), snapshotOf(t, again).Role("eng"), "replay-equals-live")
 	assert.Equal(t, s.Version().Seq, again.Version().Seq)
+}
+
+// What a role has beyond its limit it keeps, in whatever form: it only gets no more.
+func TestAnExchangeThatAddsNothingExceedsNoLimit(t *testing.T) {
+	now := time.Unix(0, 0).UTC()
+	for _, c := range []struct {
+		name    string
+		plan    func(p *berth.Plan, hold func(role berth.Role, cpu int64) berth.Hold)
+		refused string // the reason of the last operation
+	}{
+		{"a task draws on a hold", func(p *berth.Plan, _ func(berth.Role, int64) berth.Hold) {
+			p.Ops = append(p.Ops, berth.Op{Kind: berth.Place, Task: cores("web", "eng/web", 2).Task("w1"), Node: "n1", From: "o"})
+		}, ""},
+		{"a task of a role with a limit of its own", func(p *berth.Plan, _ func(berth.Role, int64) berth.Hold) {
+			p.Ops = append(p.Ops, berth.Op{Kind: berth.Place, Task: cores("db", "eng/db", 2).Task("d1"), Node: "n1", From: "o"})
+		}, "over limit eng/db: cpu 1"},
+		{"a task draws on nothing", func(p *berth.Plan, _ func(berth.Role, int64) berth.Hold) {
+			p.Place(cores("web", "eng/web", 1).Task("w1"), "n1")
+		}, "over limit eng: cpu 1"},
+		{"a hold for an evicted task", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+			h := hold("eng/web", 3)
+			p.Evict("old", &h)
+		}, ""},
+		{"a greater one", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+			h := hold("eng/web", 4)
+			p.Evict("old", &h)
+		}, "over limit eng: cpu 1"},
+		{"for a role that had nothing", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+			h := hold("eng/db", 3)
+			p.Evict("old", &h)
+		}, "over limit eng/db: cpu 1"},
+		{"of another role, within its limit", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+			h := hold("ops", 3)
+			p.Evict("old", &h)
+		}, ""},
+		{"a hold for a dropped one", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+			p.Exchange("h", hold("eng/web", 2))
+		}, "over limit eng: cpu 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newState(t, scheduler.StateConfig{Clock: func() time.Time { return now }}, node("n1", 10_000))
+			hold := func(role berth.Role, cpu int64) berth.Hold {
+				return berth.Hold{ID: "new", Owner: "o", Role: role, Node: "n1", Resources: berth.Resources{"cpu": 1000 * cpu}, Deadline: now.Add(time.Minute)}
+			}
+			first := hold("eng", 2)
+			first.ID = "h"
+			require.NoError(t, s.Hold(first))
+			require.NoError(t, s.Adopt(scheduler.Running{Task: cores("old", "eng/web", 3).Task("old"), Node: "n1"}))
+			require.NoError(t, s.SetQuotas(
+				berth.Quota{Role: "eng", Limits: berth.Resources{"cpu": 1000}}, berth.Quota{Role: "eng/db", Limits: berth.Resources{"cpu": 1000}},
+				berth.Quota{Role: "ops", Limits: berth.Resources{"cpu": 3000}}))
+			p := &berth.Plan{Version: s.Version()}
+			c.plan(p, hold)
+			why := ""
+			if out := commit(t, s, p); len(out.Refused) > 0 {
+				why = out.Refused[len(out.Refused)-1].Reason.String()
+			}
+			assert.Equal(t, c.refused, why)
+		})
+	}
+}
+
+// Planning twice, planning after a dropped plan and planning by whoever has never planned is the same plan.
+func TestPlansWithinLimitsAreTheSame(t *testing.T) {
+	limited := 0
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 97))
+		s := newState(t, scheduler.StateConfig{}, node("n1", 20_000), node("n2", 20_000), node("n3", 20_000))
+		roles := []berth.Role{"", "a", "a/b", "a/b/c", "a/d", "e"}
+		role := func() berth.Role { return roles[rng.IntN(len(roles))] }
+		for range 4 {
+			require.NoError(t, s.SetQuotas(berth.Quota{Role: role(), Limits: berth.Resources{"cpu": int64(rng.IntN(30)) * 1000}}))
+		}
+		tasks := func(name string) (all []berth.Task) {
+			for i := range 8 {
+				spec := berth.GroupSpec{Role: role(), Request: berth.Resources{"cpu": int64(1+rng.IntN(4)) * 1000}}
+				if rng.IntN(4) == 0 {
+					spec.Mode, spec.GangSize = berth.Gang, 2
+				}
+				all = append(all, berth.NewGroup(fmt.Sprintf("%s%d", name, i), spec).Tasks(3)...)
+			}
+			return all
+		}
+		sched, err := scheduler.New(s, scheduler.Config{})
+		require.NoError(t, err)
+		for round := range 3 {
+			batch, other := tasks(fmt.Sprintf("r%d-", round)), tasks("other")
+			snapshot := snapshotOf(t, s)
+			plan := func(sched *scheduler.Scheduler, tasks []berth.Task) string {
+				p, err := sched.Plan(t.Context(), snapshot, tasks...)
+				require.NoError(t, err)
+				for _, u := range p.Unplaced {
+					if u.Reason.Code == berth.OverLimit {
+						limited++
+					}
+				}
+				return fmt.Sprint(p.Ops, p.Unplaced)
+			}
+			once := plan(sched, batch)
+			assert.Equal(t, once, plan(sched, batch), "again")
+			plan(sched, other)
+			assert.Equal(t, once, plan(sched, batch), "after a dropped plan")
+			for _, exhaustive := range []bool{false, true} {
+				anew, err := scheduler.New(s, scheduler.Config{Exhaustive: exhaustive})
+				require.NoError(t, err)
+				assert.Equal(t, once, plan(anew, batch), "by a new scheduler")
+			}
+			out, err := sched.Schedule(t.Context(), batch...)
+			require.NoError(t, err)
+			assert.Empty(t, out.Refused)
+			assert.Equal(t, once, fmt.Sprint(out.Placed, out.Unplaced), "in one step")
+		}
+	}
+	assert.Greater(t, limited, 100)
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -99,6 +100,37 @@ func (w *workload) inRoles(n, roles int) []berth.Task {
 		tasks = append(tasks, w.group(berth.GroupSpec{Role: role, Request: w.size()}).Tasks(n/roles)...)
 	}
 	return tasks
+}
+
+// inTree returns n tasks in groups of 50, each in one of the 81 roles at the end of a tree of four levels.
+func (w *workload) inTree(n int) []berth.Task {
+	var tasks []berth.Task
+	for i := 0; len(tasks) < n; i++ {
+		g := w.group(berth.GroupSpec{Role: treeRole(i, 4), Request: w.size()})
+		tasks = append(tasks, g.Tasks(min(groupSize, n-len(tasks)))...)
+	}
+	return tasks
+}
+
+// treeRole returns the role of a number at a level of a tree in which each has three below it; the root's is level 0.
+func treeRole(i, level int) berth.Role {
+	var parts []string
+	for range level {
+		parts = append(parts, "r"+strconv.Itoa(i%3))
+		i /= 3
+	}
+	return berth.Role(strings.Join(parts, "/"))
+}
+
+// treeQuotas returns limits for all roles of the tree.
+func treeQuotas() []berth.Quota {
+	var quotas []berth.Quota
+	for level, n := 0, 1; level <= 4; level, n = level+1, 3*n {
+		for i := range n {
+			quotas = append(quotas, berth.Quota{Role: treeRole(i, level), Limits: berth.Resources{"cpu": 1 << 40, "memory": 1 << 60}})
+		}
+	}
+	return quotas
 }
 
 // meeting returns n tasks in groups of 50, of which ten at a time are a team and one in twenty is loud and in the third zone. Every

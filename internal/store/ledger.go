@@ -112,8 +112,9 @@ const Root = 0
 type ledger struct {
 	accounts        Array[Account]
 	byRole, byOwner index
-	limited         int  // roles with limits
-	capacity        Sums // of all nodes
+	limited         int    // roles with limits
+	made            uint64 // accounts that were made so far
+	capacity        Sums   // of all nodes
 	capacityBy      token
 }
 
@@ -318,6 +319,7 @@ func (s *Store) roleAccount(role berth.Role) uint32 {
 
 func (s *Store) newAccount(a Account) uint32 {
 	s.newAccounts++
+	s.made++
 	a.by = s.token
 	at := uint32(s.accounts.Len())
 	if k := len(s.freeAccounts); k > 0 {

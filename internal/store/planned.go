@@ -1,6 +1,10 @@
 package store
 
-import "github.com/berth-sched/berth"
+import (
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
 
 // Planned is what a plan adds to what the roles of a view have, as long as it is no more than a plan. The zero Planned is of an
 // empty view.
@@ -8,9 +12,18 @@ type Planned struct {
 	view  *View
 	roles map[berth.Role]*Sums // the roles below each included
 
-	group *berth.Group // that came or went last, with what is derived of it
+	group *berth.Group // that came or went last, or is asked about, with what is derived of it
 	needs []Need
-	path  []*Sums
+	names []string // of what the needs are of
+	path  []plannedRole
+	made  uint64 // accounts, when the path was found
+}
+
+// plannedRole is a role of the group's path.
+type plannedRole struct {
+	role    berth.Role
+	sums    *Sums  // that the plan adds
+	account uint32 // None if it has none
 }
 
 // Reset begins a plan on a view.
@@ -21,27 +34,38 @@ func (p *Planned) Reset(v *View) {
 
 // Add adds so many tasks of a group, or with a negative number takes them away again.
 func (p *Planned) Add(g *berth.Group, tasks int64) {
-	if p.group != g {
-		p.enter(g)
-	}
-	for _, sums := range p.path {
-		sums.add(p.needs, tasks)
+	p.Turn(g)
+	for i := range p.path {
+		p.path[i].sums.add(p.needs, tasks)
 	}
 }
 
-func (p *Planned) enter(g *berth.Group) {
+// Turn says that a group is the next to be asked about, which makes it fast to ask about its roles.
+func (p *Planned) Turn(g *berth.Group) {
+	if p.group == g && p.made == p.view.made {
+		return
+	}
 	if p.roles == nil {
 		p.roles = map[berth.Role]*Sums{}
 	}
-	p.group, p.path = g, p.path[:0]
-	p.needs = p.view.needsOf(p.needs[:0], g)
+	p.group, p.path, p.made = g, p.path[:0], p.view.made
+	p.needs, p.names = p.needs[:0], p.names[:0]
+	for _, need := range g.Requirements().Needs {
+		if d, ok := p.view.DimOf(need.Name); ok {
+			p.needs, p.names = append(p.needs, Need{d, need.Amount}), append(p.names, need.Name)
+		}
+	}
 	for role := g.Role(); ; role = role.Parent() {
 		sums := p.roles[role]
 		if sums == nil {
 			sums = new(Sums)
 			p.roles[role] = sums
 		}
-		if p.path = append(p.path, sums); role == "" {
+		at, ok := p.view.FindRole(role)
+		if !ok {
+			at = None
+		}
+		if p.path = append(p.path, plannedRole{role, sums, at}); role == "" {
 			return
 		}
 	}
@@ -73,6 +97,20 @@ func (p *Planned) Name(d int32) string { return p.view.dims[d] }
 
 // Of returns what a role and those below it have of one resource, with the plan.
 func (p *Planned) Of(role berth.Role, resource string) Sum {
+	if p.group != nil && p.made == p.view.made {
+		if i := slices.Index(p.names, resource); i >= 0 {
+			d := p.needs[i].Dim
+			for k := range p.path {
+				if at := &p.path[k]; at.role == role {
+					sum := at.sums.Of(d)
+					if at.account != None {
+						sum = sum.plus(p.view.Account(at.account).Used.Of(d))
+					}
+					return sum
+				}
+			}
+		}
+	}
 	d, ok := p.view.DimOf(resource)
 	if !ok {
 		return Sum{}
