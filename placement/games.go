@@ -75,7 +75,12 @@ func (s *search) playing() bool {
 }
 
 // better is the judge of the games.
-func (s *search) better(i, j int32) bool { return s.compare(&s.contenders[i], &s.contenders[j]) >= 0 }
+func (s *search) better(i, j int32) bool {
+	a, b := &s.contenders[i], &s.contenders[j]
+	s.know(a)
+	s.know(b)
+	return s.compare(a, b) >= 0
+}
 
 // rankOf returns the rank of the row that a contender is in with.
 func (s *search) rankOf(c *contender) uint32 {
@@ -135,7 +140,9 @@ func (s *search) winner() *contender {
 			var second *contender
 			if j := k.tree.second(s, int(k.leafOf[i])); j != nobody {
 				second = &s.contenders[j]
+				s.know(second)
 			}
+			s.know(c)
 			s.find(c, second)
 		}
 		s.replay(i)

@@ -88,6 +88,7 @@ type contender struct {
 	slots     int32 // where its slots begin
 	sums      int32 // where its fixed sums begin
 	preferred int64 // by the group's preferences about nodes
+	first     int64 // what know noted last
 	least     int64 // the least part that the request takes of a node, if it takes of all the node has
 	found     bool  // whether row is the best of the class
 	row       uint32
@@ -379,6 +380,7 @@ func (s *search) bestContender() (best *contender) {
 		if c.found && len(s.ofRow) > 0 {
 			s.checkAgain(c)
 		}
+		s.know(c)
 		if c.found && (best == nil || s.isBetter(c, best)) {
 			best = c
 		}
@@ -395,7 +397,8 @@ func (s *search) bestContender() (best *contender) {
 	return best
 }
 
-// find finds the best row of a contender, unless it is no better than the best of another.
+// find finds the best row of a contender, unless it is no better than the best of another. What know notes of both is as it
+// is now.
 func (s *search) find(c *contender, best *contender) {
 	if c.from == treeEnd {
 		return
@@ -431,6 +434,7 @@ func (s *search) find(c *contender, best *contender) {
 	c.expect()
 	if end == treeEnd && s.policy.nodesLast {
 		s.useOccupied(c)
+		s.know(c)
 	}
 }
 

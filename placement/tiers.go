@@ -229,13 +229,20 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 // sumOf returns a contender's sum in a tier as it is now, without the key of a row.
 func (s *search) sumOf(c *contender, t *tierNow) int64 {
 	sum := s.fixed[int(c.sums)+t.tier]
-	if t.fixed {
-		return sum
+	if len(t.moments) > 0 || c.occupied {
+		sum += s.changingOf(c, t)
 	}
-	return sum + s.changingOf(c, t)
+	return sum
 }
 
-// changingOf returns the part of a contender's sum that changes with the tasks in its domains, or on its row.
+// know notes a contender's sum in the first tier, if it comes before keys: compare reads it again and again.
+func (s *search) know(c *contender) {
+	if s.keyed > 0 {
+		c.first = s.sumOf(c, &s.compared[0])
+	}
+}
+
+// changingOf returns the part of a contender's sum that changes.
 func (s *search) changingOf(c *contender, t *tierNow) (sum int64) {
 	for i := range t.moments {
 		m := &t.moments[i]
@@ -265,12 +272,17 @@ func keyFor(total, sum int64) int64 {
 }
 
 // outranks compares, of the rows that contenders are known to have, or may have yet, the tiers before keys can tell: 1 if
-// that of a is better, -1 if that of b is.
+// that of a is better, -1 if that of b is. What know notes of both is as it is now.
 func (s *search) outranks(a, b *contender) int {
-	if s.keyed == 0 {
+	switch {
+	case s.keyed == 0:
+		return 0
+	case a.first != b.first:
+		return cmp.Compare(a.first, b.first)
+	case s.keyed == 1:
 		return 0
 	}
-	return s.compareTiers(a, b, s.compared[:s.keyed])
+	return s.compareTiers(a, b, s.compared[1:s.keyed])
 }
 
 func (s *search) compareTiers(a, b *contender, tiers []tierNow) int {
@@ -284,7 +296,8 @@ func (s *search) compareTiers(a, b *contender, tiers []tierNow) int {
 	return 0
 }
 
-// compare compares the rows of contenders, or the best that they may have yet, by all tiers and then by rank.
+// compare compares the rows of contenders, or the best that they may have yet, by all tiers and then by rank. What know notes
+// of both is as it is now.
 func (s *search) compare(a, b *contender) int {
 	if c := s.outranks(a, b); c != 0 {
 		return c

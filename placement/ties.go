@@ -43,7 +43,7 @@ func (k *shuffle) update(view *store.View) {
 		k.nodes[row] = nil // which may come again, in an older view
 		return true
 	})
-	var came []uint32
+	came := make([]uint32, 0, len(view.Order())-len(stayed))
 	for _, row := range view.Order() {
 		if n := view.Node(row).Node; n != k.nodes[row] {
 			k.nodes[row], k.hashes[row] = n, tieHash(k.seed, n.ID)
@@ -93,8 +93,14 @@ func (k *shuffle) sort(rows []uint32) []uint32 {
 	}
 	from := uint32(0)
 	for _, to := range ends[:len(ends)-1] {
-		if to-from > 1 {
-			slices.SortFunc(sorted[from:to], k.compare)
+		switch some := sorted[from:to]; len(some) {
+		case 0, 1:
+		case 2: // of most that are not alone; a call costs more than all of this
+			if k.compare(some[1], some[0]) < 0 {
+				some[0], some[1] = some[1], some[0]
+			}
+		default:
+			slices.SortFunc(some, k.compare)
 		}
 		from = to
 	}

@@ -277,7 +277,10 @@ func (t *tree) fill(entries []entry, column []int64) {
 		b := c.open(len(part))
 		for i, a := range part {
 			c.entries[b][i] = a
-			copy(c.amountsAt(b, i, 1), column[int(a.row)*w:])
+			amounts := c.amountsAt(b, i, 1)
+			for d, v := range column[int(a.row)*w : (int(a.row)+1)*w] { // a few, and a call of copy waits for each row's memory
+				amounts[d] = v
+			}
 		}
 		c.close(b)
 	}
