@@ -88,7 +88,7 @@ type contender struct {
 	slots     int32 // where its slots begin
 	sums      int32 // where its fixed sums begin
 	preferred int64 // by the group's preferences about nodes
-	first     int64 // what know noted last
+	firstSum  int64 // in the first tier that is compared, when know noted it
 	least     int64 // the least part that the request takes of a node, if it takes of all the node has
 	found     bool  // whether row is the best of the class
 	row       uint32

@@ -238,7 +238,7 @@ func (s *search) sumOf(c *contender, t *tierNow) int64 {
 // know notes a contender's sum in the first tier, if it comes before keys: compare reads it again and again.
 func (s *search) know(c *contender) {
 	if s.keyed > 0 {
-		c.first = s.sumOf(c, &s.compared[0])
+		c.firstSum = s.sumOf(c, &s.compared[0])
 	}
 }
 
@@ -277,8 +277,8 @@ func (s *search) outranks(a, b *contender) int {
 	switch {
 	case s.keyed == 0:
 		return 0
-	case a.first != b.first:
-		return cmp.Compare(a.first, b.first)
+	case a.firstSum != b.firstSum:
+		return cmp.Compare(a.firstSum, b.firstSum)
 	case s.keyed == 1:
 		return 0
 	}
