@@ -45,7 +45,19 @@ func TestDevicesAndReasonsAsTheReference(t *testing.T) {
 		}
 		group := func(name string) *berth.Group {
 			spec := berth.GroupSpec{Request: berth.Resources{"cpu": int64(rng.IntN(6)) * 500, "memory": int64(rng.IntN(4)) << 29}}
-			switch rng.IntN(7) {
+			switch rng.IntN(8) {
+			case 4:
+				share := func() berth.DeviceRequest {
+					d := berth.DeviceRequest{Class: "gpu", Share: int64(1+rng.IntN(10)) * 100}
+					if rng.IntN(2) == 0 {
+						d.Models = []string{string(rune('A' + rng.IntN(2)))}
+					}
+					return d
+				}
+				spec.Devices = []berth.DeviceRequest{share(), share()}
+				if rng.IntN(3) == 0 {
+					spec.Devices = append(spec.Devices, berth.DeviceRequest{Class: "gpu", Count: 1})
+				}
 			case 0:
 				spec.Devices = []berth.DeviceRequest{{Class: "gpu", Count: 1 + rng.IntN(2)}}
 			case 1:

@@ -359,7 +359,7 @@ func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 		s.begin(g)
 		defer s.end()
 		over := e.limits.over(g)
-		if !s.byRow && !s.ports && !s.several && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
+		if !s.byRow && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
 			if len(over) > 0 {
 				if _, _, ok := s.best(g.Task(g.Name())); ok { // there is room, and it would be placed
 					return &berth.Explanation{Nodes: e.mirror.view.Nodes(), Over: over, Mode: g.Mode(), Missing: e.missing(g)}

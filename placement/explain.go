@@ -27,6 +27,7 @@ type explainer struct {
 	fewest   int                  // of the rules of any class
 	deviceOf []int32              // by dimension: which of the device requests it is the scalar of, or -1; none without requests
 	at       map[berth.Reason]int // the index of each reason among the counts, once they are many
+	several  severalRequests      // of a search whose group has them
 
 	found   bool // whether a row was found that lacks something
 	nearest uint32
@@ -67,7 +68,10 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	x.nameScalars()
 	x.countRules()
 	x.ofRow = zeros(x.ofRow, len(s.ofRow))
-	if len(s.ofRow) == 0 && x.columns.update(&s.wanted) {
+	if s.several {
+		x.several.begin(s)
+	}
+	if len(s.ofRow) == 0 && !s.several && x.columns.update(&s.wanted) {
 		x.countByColumns()
 		x.findNearest()
 	} else {
@@ -83,6 +87,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 		never := x.never[i]
 		n -= never.lack + never.unhealthy + never.withheld
 		switch {
+		case i >= s.resources && s.several: // counted apart
 		case i >= s.resources:
 			request := s.devices[i-s.resources].String()
 			x.countSome(berth.NoDevice, request, never.lack)
@@ -94,6 +99,9 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 			x.countSome(berth.TooSmall, x.mirror.names[s.needs[i].Dim], never.lack)
 			x.countSome(berth.Insufficient, x.mirror.names[s.needs[i].Dim], n)
 		}
+	}
+	if s.several {
+		x.several.count(x)
 	}
 	if len(a.Counts) == 0 {
 		a.Counts = nil
@@ -151,6 +159,9 @@ func (x *explainer) countNever() {
 			}
 		}
 		for d := range x.search.devices {
+			if x.search.several {
+				break // said of them together
+			}
 			switch of := &x.never[x.search.resources+d]; fit.DeviceReason(&x.search.devices[d], c.node).Code {
 			case berth.NoDevice:
 				of.lack += c.members
@@ -367,6 +378,10 @@ func (x *explainer) weigh(row uint32, count bool) {
 // measure adds what a row lacks of the room, and counts it if that is not done yet. What is missing of the scalar of
 // devices is said of the devices themselves if the row lacks those.
 func (x *explainer) measure(near *explain.Miss, row uint32, count bool) {
+	if x.search.several {
+		x.measureSeveral(near, row)
+		return
+	}
 	free := x.mirror.amountsOf(row)
 	for i, n := range x.search.needs[:x.search.resources] {
 		if free[n.Dim] >= n.Amount || x.isScalar(n.Dim) && !x.has(row, int(x.deviceOf[n.Dim])) {

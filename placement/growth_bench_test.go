@@ -31,6 +31,8 @@ func BenchmarkGrowth(b *testing.B) {
 		{"lacking-device-classes", 100, growLackingDevices},
 		{"node-device-classes", 100, growNodeDevices},
 		{"device-requests", 32, growDeviceRequests},
+		{"lacking-device-requests", 30, growLackingRequests},
+		{"lacking-nodes", 1_000, growLackingNodes},
 		{"devices", 200, growDevices},
 		{"models", 200, growModels},
 		{"distinct-grants", 30, growGrants},

@@ -41,6 +41,26 @@ func growDeviceRequests(b *testing.B, n int) {
 	growRated(b, gpus(requests...), cards("n", make([]string, 64)...))
 }
 
+// growLackingRequests lacks n devices of a class, each asked for by itself.
+func growLackingRequests(b *testing.B, n int) {
+	var requests []berth.DeviceRequest
+	for i := range n {
+		requests = append(requests, berth.DeviceRequest{Class: "gpu", Share: int64(100 + i), Models: []string{"B"}})
+	}
+	growRefused(b, gpus(requests...), cards("n1", make([]string, 64)...), cards("n2", make([]string, 64)...))
+}
+
+// growLackingNodes lacks two devices on each of n nodes, of which the parts that are free differ.
+func growLackingNodes(b *testing.B, n int) {
+	d := berth.DeviceRequest{Class: "gpu", Share: 600}
+	nodes := make([]berth.Node, n)
+	for i := range nodes {
+		nodes[i] = cards(fmt.Sprint("n", i), "A", "A")
+		nodes[i].Devices[i%2].Unhealthy = true
+	}
+	growRefused(b, gpus(d, berth.DeviceRequest{Class: "gpu", Count: 1}), nodes...)
+}
+
 // growDevices takes a device of a node that has n alike.
 func growDevices(b *testing.B, n int) {
 	growRated(b, gpus(berth.DeviceRequest{Class: "gpu", Count: 2}), cards("n", make([]string, n)...))

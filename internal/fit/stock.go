@@ -182,6 +182,25 @@ func (has Stocks) lacks(r *berth.Requirements, n *berth.Node, free []int64, tell
 	}
 }
 
+// DeviceReasons returns why n cannot serve the requests for devices of a group, and of each request whether those of its class can
+// be served all at once.
+func DeviceReasons(g *berth.Group, n *berth.Node, free []int64) (reasons []berth.Reason, served []bool) {
+	r := g.Requirements()
+	has := StocksOf(r, n, free, false)
+	for l := range has.lacks(r, n, free, nil) {
+		reasons = append(reasons, l.Reason)
+	}
+	for from := 0; from < len(r.Devices); {
+		_, to := r.RequestsOf(r.Devices[from].Class)
+		ok := has.Serve(r, from, to, n, free)
+		for range to - from {
+			served = append(served, ok)
+		}
+		from = to
+	}
+	return reasons, served
+}
+
 // together says why requests of one class cannot be served at once, though each can by itself.
 func (has Stocks) together(requests []berth.DeviceRequest, n *berth.Node, free []int64, tell *Details) berth.Lack {
 	texts := make([]string, len(requests))
