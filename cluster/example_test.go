@@ -169,3 +169,22 @@ func ExampleFork_UpsertNodes() {
 	// <nil> 1
 	// <nil> true
 }
+
+// Where a task cannot be moved to, it stays.
+func ExampleFork_Rollback() {
+	f := cluster.NewFork()
+	_ = f.AddNodes(berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}}, berth.Node{ID: "n2", Capacity: berth.Resources{"cpu": 1000}})
+	web := berth.NewGroup("web", berth.GroupSpec{Request: berth.Resources{"cpu": 2000}})
+	f.Apply(berth.Op{Kind: berth.Place, Task: web.Task("web-1"), Node: "n1"})
+
+	before := f.Savepoint()
+	f.Apply(berth.Op{Kind: berth.Release, ID: "web-1"})
+	if _, why := f.Apply(berth.Op{Kind: berth.Place, Task: web.Task("web-1"), Node: "n2"}); why.Code != berth.None {
+		fmt.Println(why, f.Rollback(before))
+	}
+	t, _ := f.Task("web-1")
+	fmt.Println(t.ID, "on", t.Node)
+	// Output:
+	// too little cpu in all <nil>
+	// web-1 on n1
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,6 +29,13 @@ type history struct {
 type line struct {
 	fork  *cluster.Fork
 	model *model
+	saves []save
+}
+
+// save is a savepoint of a line and what it goes back to.
+type save struct {
+	to    cluster.Savepoint
+	model *model
 }
 
 // moment is a snapshot and what it must print for ever.
@@ -45,7 +53,7 @@ func newHistory(t *testing.T, pick func(int) int) *history {
 		k := h.kind()
 		h.kinds = append(h.kinds, k, newKind(k.group.Name(), kind{zone: k.zone, perZone: k.perZone, perNode: k.perNode, skew: k.skew, bears: k.bears, spec: h.bare(k)}))
 	}
-	h.lines = []*line{{cluster.NewFork(), newModel()}}
+	h.lines = []*line{{fork: cluster.NewFork(), model: newModel()}}
 	for range 3 {
 		h.addNodes(h.lines[0])
 	}
@@ -246,7 +254,7 @@ func (h *history) hold() *berth.Hold {
 // step does one command on one line.
 func (h *history) step() {
 	l := h.lines[h.pick(len(h.lines))]
-	switch c := h.pick(32); {
+	switch c := h.pick(36); {
 	case c < 2:
 		h.addNodes(l)
 	case c < 4:
@@ -267,14 +275,14 @@ func (h *history) step() {
 		h.evict(l)
 	case c < 26:
 		h.adopt(l)
-	case c == 26:
+	case c == 26 || c == 33:
 		h.mark(l)
 	case c == 27:
 		s := l.fork.Snapshot()
 		h.past = append(h.past, moment{s, l.model.clone(), dump(s)})
 	case c == 28 && len(h.past) > 0:
 		m := h.past[h.pick(len(h.past))]
-		next := &line{m.snapshot.Fork(), m.model.clone()}
+		next := &line{fork: m.snapshot.Fork(), model: m.model.clone()}
 		if len(h.lines) < 4 {
 			h.lines = append(h.lines, next)
 		} else {
@@ -282,11 +290,55 @@ func (h *history) step() {
 		}
 	case c == 29:
 		h.garbage(l)
+	case c < 32:
+		l.saves = append(l.saves, save{l.fork.Savepoint(), l.model.clone()})
+	case c == 32 && len(l.saves) > 0:
+		h.rollback(l)
 	default:
 		h.explain(l)
 	}
 	// Where a command was refused the model is as it was, so this also says that nothing changed.
 	require.Equal(h.t, l.model.dump(), dump(l.fork), "the fork is not what its model is")
+}
+
+// rollback goes back to one of a line's savepoints, the last ones more often.
+func (h *history) rollback(l *line) {
+	k := len(l.saves) - 1 - min(h.pick(len(l.saves)), h.pick(len(l.saves)))
+	require.NoError(h.t, l.fork.Rollback(l.saves[k].to))
+	l.model = l.saves[k].model.clone()
+	for _, later := range l.saves[k+1:] {
+		if later.to != l.saves[k].to { // where nothing was done in between they are one
+			require.Error(h.t, l.fork.Rollback(later.to))
+		}
+	}
+	l.saves = l.saves[:k+1]
+	require.Error(h.t, l.fork.Rollback(cluster.Savepoint{}))
+	for _, other := range h.lines {
+		if other != l {
+			require.Error(h.t, other.fork.Rollback(l.saves[k].to))
+		}
+	}
+	h.done["rollback"]++
+}
+
+// versionsTell checks that two snapshots of one version have the same tasks on the same nodes, with the same free.
+func (h *history) versionsTell() {
+	texts := map[berth.Version]string{}
+	for _, m := range h.past {
+		text := ""
+		for n := range m.snapshot.Nodes() {
+			var tasks []string
+			for t := range n.Tasks() {
+				tasks = append(tasks, t.ID)
+			}
+			slices.Sort(tasks)
+			text += fmt.Sprintln(n.ID(), tasks, plain(n.Free()))
+		}
+		if before, known := texts[m.snapshot.Version()]; known {
+			require.Equal(h.t, before, text, "two states of one version")
+		}
+		texts[m.snapshot.Version()] = text
+	}
 }
 
 // neverLeaks compares every snapshot with what it printed when it was taken.
@@ -314,12 +366,13 @@ func TestHistories(t *testing.T) {
 				h.step()
 			}
 			h.neverLeaks()
+			h.versionsTell()
 			for c, n := range h.done {
 				done[c] += n
 			}
 		})
 	}
-	for _, c := range []string{"add", "update", "remove", "cordon", "place", "draw", "take", "drop", "release", "evict", "evict to hold", "adopt", "adopt far beyond", "mark", "fits"} {
+	for _, c := range []string{"add", "update", "remove", "cordon", "place", "draw", "take", "drop", "release", "evict", "evict to hold", "adopt", "adopt far beyond", "mark", "fits", "rollback"} {
 		assert.GreaterOrEqual(t, done[c], runs/4, "%s hardly ever succeeded: the histories test too little of it", c)
 	}
 }

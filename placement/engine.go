@@ -20,11 +20,12 @@ type Engine struct {
 	policy *policy // nil in the zero value
 	*parts
 
-	snapshot *cluster.Snapshot // of the plan
-	steps    steps             // what the plan picked and undid
-	done     int               // how many of the steps the caller knows of
-	busy     bool              // whether a call is under way; where one begins and finds it so, the last did not return
-	inCover  bool              // whether that is Cover, whose caller may not call from within
+	snapshot *cluster.Snapshot  // of the plan
+	steps    steps              // what the plan picked and undid
+	done     int                // how many of the steps the caller knows of
+	busy     bool               // whether a call is under way; where one begins and finds it so, the last did not return
+	saves    checked.Saves[int] // how many steps there were at savepoints of the plan
+	inCover  bool               // whether that is Cover, whose caller may not call from within
 }
 
 // parts is what an engine keeps, and makes anew when host code may have torn it.
@@ -80,6 +81,7 @@ func (e *Engine) Start(s *cluster.Snapshot) {
 	}
 	e.busy = true
 	e.steps.reset()
+	e.saves.Clear()
 	e.done = 0
 	e.snapshot = orEmpty(s)
 	e.start()
@@ -331,13 +333,20 @@ func (e *Engine) Undo(op berth.Op) {
 	e.enter()
 	if pick := e.steps.pickOf(op.Task.ID); pick != nil {
 		e.search.end()
-		e.move(pick, -1)
-		e.classes.move(pick.row) // at once: it has more room than its tree says
-		st := e.steps.add()
-		*st = *pick
-		st.undone = true
+		e.invert(*pick)
 	}
 	e.leave()
+}
+
+// invert adds the step that takes a step back: the undoing of a pick, or the pick of what was undone.
+func (e *Engine) invert(st step) {
+	if st.undone, st.again = !st.undone, st.undone; st.undone {
+		e.move(&st, -1)
+		e.classes.move(st.row) // at once: it has more room than its tree says
+	} else {
+		e.move(&st, 1)
+	}
+	*e.steps.add() = st
 }
 
 // Explain says why no node can take a task of the group now. Asked again before much has changed it costs
@@ -382,7 +391,11 @@ func (e *Engine) caughtUp() *reference {
 	r := e.reference
 	r.begin(e.snapshot)
 	for ; r.told < e.steps.size; r.told++ {
-		r.picker.fork.Apply(e.op(e.steps.at(r.told)))
+		if st := e.steps.at(r.told); st.again { // what was is so again, whether or not a rule would let it now
+			_ = r.picker.fork.Adopt(st.task, e.mirror.rows[st.row].id, st.grant, berth.Assumed)
+		} else {
+			r.picker.fork.Apply(e.op(st))
+		}
 	}
 	return r
 }

@@ -1,10 +1,12 @@
 package placement_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -397,6 +399,16 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 		reference.Undo(ops[i])
 		ops = append(ops[:i], ops[i+1:]...)
 	}
+	type save struct {
+		engine, reference placement.Savepoint
+		ops               []berth.Op
+	}
+	var saves []save
+	rollback := func(to save) error {
+		clear(explained)
+		ops = slices.Clone(to.ops)
+		return errors.Join(engine.Rollback(to.engine), reference.Rollback(to.reference))
+	}
 	questions := newAsker(s, seed)
 	nodes, calls := 0, 0
 	for range s.Nodes() {
@@ -455,6 +467,15 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 			explained[t.Group] = true
 			if got, want := engine.Explain(t.Group), reference.Explain(t.Group); !reflect.DeepEqual(got, want) {
 				return nil, decisions, fmt.Errorf("explain %v: %v, reference: %v", t.Group, got, want)
+			}
+		}
+		if rng.IntN(15) == 0 {
+			saves = append(saves, save{engine.Savepoint(), reference.Savepoint(), slices.Clone(ops)})
+		}
+		if len(saves) > 0 && rng.IntN(25) == 0 {
+			saves = saves[:1+rng.IntN(len(saves))]
+			if err := rollback(saves[len(saves)-1]); err != nil {
+				return nil, decisions, err
 			}
 		}
 		if len(ops) > 0 && rng.IntN(10) == 0 {

@@ -23,7 +23,8 @@ type Exhaustive struct {
 	group   *berth.Group     // of the task that is placed, and
 	here    cluster.NodeView // the node that is rated
 	picked  map[string]bool  // tasks placed by this plan
-	inCover bool             // whether Cover is under way, whose caller may not call from within
+	saves   checked.Saves[exhaustiveSave]
+	inCover bool // whether Cover is under way, whose caller may not call from within
 }
 
 // NewExhaustive returns a reference picker for a strategy.
@@ -46,6 +47,7 @@ func (e *Exhaustive) Start(s *cluster.Snapshot) {
 	e.store = (*store.View)(s).Shown().Fork()
 	e.fork = (*cluster.Fork)(checked.Over(e.store))
 	e.picked = map[string]bool{}
+	e.saves.Clear()
 }
 
 // ready begins a plan without nodes where none was begun.

@@ -28,6 +28,12 @@ type Picker interface {
 	Candidates(t berth.Task, ask Ask) *Choices
 	// Undo gives back what was picked by an operation of this plan, as it was returned.
 	Undo(op berth.Op)
+	// Savepoint notes where the plan is, and Rollback goes back there: what was picked since is picked no more, and what was undone since
+	// is picked again. So one task of a gang after another, or a whole domain, is tried and given up. A savepoint stays good once it has
+	// been gone back to, and those after it do not. Rollback fails, and changes nothing, for one that is not good: of
+	// another picker or another plan, or after one that was gone back to. Called from within Cover neither does anything.
+	Savepoint() Savepoint
+	Rollback(to Savepoint) error
 	// Explain says why no node can take a task of the group now.
 	Explain(g *berth.Group) *berth.Explanation
 }

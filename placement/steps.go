@@ -29,12 +29,13 @@ type steps struct {
 // stepRange is the steps from one on to before another.
 type stepRange struct{ from, to int }
 
-// step is a pick, or its undoing.
+// step is a pick, or its undoing, or a pick that was undone and is again.
 type step struct {
 	task   berth.Task
 	grant  *berth.Grant
 	row    uint32
 	undone bool
+	again  bool
 }
 
 // pickedGroup is how many tasks of a group's name are picked, and not undone, and the last step of one.

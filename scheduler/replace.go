@@ -99,7 +99,7 @@ func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot
 			plan.Unplaced = append(plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.UnknownTask, Subject: t.ID}})
 			continue
 		}
-		before := fork.Snapshot()
+		before := fork.Savepoint()
 		fork.Apply(berth.Op{Kind: berth.Release, ID: t.ID})
 		op := berth.Op{Kind: berth.Place, Task: t, Node: old.Node}
 		var why *berth.Unplaced
@@ -121,7 +121,9 @@ func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot
 		}
 		if why != nil {
 			plan.Unplaced = append(plan.Unplaced, *why)
-			fork = before.Fork()
+			if err := fork.Rollback(before); err != nil {
+				return nil, fmt.Errorf("scheduler: replace: %w", err)
+			}
 			continue
 		}
 		plan.Part("replace "+t.ID, func() {

@@ -28,6 +28,8 @@ type Fork struct {
 	spreadCells int // entries of spreads
 
 	allowance allowance // of the group that was placed last
+
+	saves Saves[forkSave]
 }
 
 // Over returns a fork that works on a store and takes down nothing for Plan.
