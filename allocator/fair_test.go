@@ -383,6 +383,10 @@ func TestFairOfBadInput(t *testing.T) {
 	assert.False(t, ok)
 }
 
+type noRound struct{}
+
+func (noRound) Begin(allocator.Ledger, []berth.Role) allocator.Round { return nil }
+
 func TestPriority(t *testing.T) {
 	one := res{"cpu": 1}
 	p := allocator.Priority{Of: map[berth.Role]int{"prod": 2, "prod/low": -1, "mid": 1}}
@@ -414,6 +418,12 @@ func TestPriority(t *testing.T) {
 	r, _ = round.Next(func(r berth.Role) bool { return r != "eng/a" })
 	assert.Equal(t, berth.Role("eng/b"), r, "2 and 2, by path")
 
+	assert.ErrorContains(t, allocator.Priority{Then: (*allocator.Fair)(nil)}.Err(), "then: a nil pointer")
+	r, ok := allocator.Priority{Then: (*allocator.Fair)(nil)}.Begin(nil, []berth.Role{"b", "a"}).Next(nil)
+	assert.True(t, ok)
+	assert.Equal(t, berth.Role("a"), r)
+	_, ok = allocator.Priority{Then: noRound{}}.Begin(nil, []berth.Role{"a"}).Next(nil)
+	assert.False(t, ok, "an order that begins no round holds back what it is to order")
 	err := allocator.Priority{Of: map[berth.Role]int{"a//b": 1}, Then: allocator.Fair{Grain: -1}}.Err()
 	assert.ErrorContains(t, err, "empty segment")
 	assert.ErrorContains(t, err, "grain")

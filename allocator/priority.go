@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // Priority is the [Order] in which roles of a higher number come first, as long as they can use anything: production before
@@ -27,7 +28,9 @@ func (p Priority) Err() error {
 			errs = append(errs, fmt.Errorf("allocator: priority: %w", err))
 		}
 	}
-	if then, ok := p.Then.(interface{ Err() error }); ok {
+	if p.Then != nil && faults.IsNil(p.Then) {
+		errs = append(errs, errors.New("allocator: priority: then: a nil pointer"))
+	} else if then, ok := p.Then.(interface{ Err() error }); ok {
 		errs = append(errs, then.Err())
 	}
 	return errors.Join(errs...)
@@ -48,7 +51,7 @@ type ranks []Round
 // Begin begins a round.
 func (p Priority) Begin(l Ledger, roles []berth.Role) Round {
 	then := p.Then
-	if then == nil {
+	if faults.IsNil(then) {
 		then = Fair{}
 	}
 	roles = slices.Clone(roles)
@@ -59,7 +62,9 @@ func (p Priority) Begin(l Ledger, roles []berth.Role) Round {
 		if n < 0 {
 			n = len(roles)
 		}
-		*r = append(*r, then.Begin(l, roles[:n:n]))
+		if round := then.Begin(l, roles[:n:n]); round != nil { // else they are held back
+			*r = append(*r, round)
+		}
 		roles = roles[n:]
 	}
 	return r
