@@ -50,9 +50,8 @@ type deviceViews struct {
 	found   int  // and how many ways there are, or -1 if they were not looked for
 	way     int  // that after shows, or -1 for none
 
-	before, after           []Device
+	before, after           deviceList
 	knowsBefore, knowsAfter bool
-	filled                  bool // whether after has the devices of the candidate
 	looked                  bool // whether anybody has asked what is there after placing
 }
 
@@ -60,7 +59,7 @@ type deviceViews struct {
 func (v *deviceViews) stand(n *store.Node, kinds []int32, free []int64) {
 	v.node, v.kinds, v.free = n, kinds, free
 	v.set, v.found, v.way = false, -1, 0
-	v.knowsBefore, v.knowsAfter, v.filled, v.looked = false, false, false, false
+	v.knowsBefore, v.knowsAfter, v.looked = false, false, false
 }
 
 // pool makes the options those of the candidate.
@@ -99,45 +98,47 @@ func (v *deviceViews) all(after bool) []Device {
 	}
 	if !after || v.ways() == 0 {
 		if !v.knowsBefore {
-			v.before, v.knowsBefore = v.fill(v.before[:0]), true
+			v.knowsBefore = true
+			v.before.fill(v)
 		}
-		return v.before
-	}
-	switch {
-	case !v.filled:
-		v.after, v.filled = v.fill(v.after[:0]), true
-	case !v.knowsAfter: // of what was taken in another way
-		for k, i := range v.options.Order() {
-			d := &v.after[k]
-			if d.Free = v.options.Units(i); d.capacity != nil {
-				d.amounts = v.options.Amounts(i)
-			}
-		}
+		return v.before.devices
 	}
 	if !v.knowsAfter {
 		v.knowsAfter = true
+		v.after.fill(v)
 		v.options.Left(v.options.Way(v.way), func(place int, units int64, amounts []int64) {
-			d := &v.after[place]
+			d := &v.after.devices[place]
 			if d.Free = units; len(amounts) > 0 {
 				d.amounts = slices.Clone(amounts)
 			}
 		})
 	}
-	return v.after
+	return v.after.devices
 }
 
-// fill appends the devices as they are before anything is given.
-func (v *deviceViews) fill(devices []Device) []Device {
+// deviceList is devices in the order of a pool.
+type deviceList struct {
+	devices []Device
+	kinds   []int32 // of whose node they are: where it is the same list, so is all but what is free
+}
+
+// fill makes it the devices as they are before anything is given.
+func (l *deviceList) fill(v *deviceViews) {
 	v.pool()
-	for _, i := range v.options.Order() {
-		d := &v.node.Spec.Devices[i]
-		is := Device{Class: d.Class, Model: d.Model, Free: v.options.Units(i), Unhealthy: d.Unhealthy}
-		if len(d.Capacity) > 0 {
-			is.amounts, is.capacity = v.options.Amounts(i), d.Capacity
+	order := v.options.Order()
+	if len(l.kinds) != len(v.kinds) || &l.kinds[0] != &v.kinds[0] {
+		l.kinds, l.devices = v.kinds, l.devices[:0]
+		for _, i := range order {
+			d := &v.node.Spec.Devices[i]
+			l.devices = append(l.devices, Device{Class: d.Class, Model: d.Model, Unhealthy: d.Unhealthy, capacity: d.Capacity})
 		}
-		devices = append(devices, is)
 	}
-	return devices
+	for k, i := range order {
+		d := &l.devices[k]
+		if d.Free = v.options.Units(i); len(d.capacity) > 0 {
+			d.amounts = v.options.Amounts(i)
+		}
+	}
 }
 
 // preferred is the sum of the weights that the group's requests have for the models of the devices that after shows.
