@@ -235,13 +235,21 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 	for slot, r := range x.view.On(s.row) {
 		if r.Group == store.Holds {
 			hold := r.Extra.Hold
-			o, ok := x.offerOf(hold)
-			if !ok {
+			cost := x.amounts(hold, s)
+			var who client
+			if o, ok := x.offerOf(hold); ok {
+				who = o.sub.client
+			} else {
 				others = append(others, hold.Owner)
-				continue // made by others for others
+				if isZero(cost) {
+					continue
+				}
+				if who, ok = x.account.payer(hold.Role); !ok {
+					continue
+				}
 			}
-			b := x.account.balanceOf(&balances, o.sub.client)
-			for name, q := range x.amounts(hold, s) {
+			b := x.account.balanceOf(&balances, who)
+			for name, q := range cost {
 				if q > 0 {
 					b.owed = with(b.owed, name, q)
 				}
@@ -270,6 +278,15 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 		}
 	}
 	return balances, claims, others
+}
+
+func isZero(r berth.Resources) bool {
+	for _, q := range r {
+		if q > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // balanceOf returns a client's balance in a list in the order of clients, a new one if it has none.
@@ -324,8 +341,8 @@ func (a *account) activate(who client, active bool) error {
 	})
 }
 
-// payer returns the client that is charged for the tasks of a role that no framework placed: the role or, where
-// the order does not take one so deep, its deepest ancestor that the order takes. It returns false where the order
+// payer returns the client that is charged for the tasks of a role that no framework placed, and for its holds that are no offers: the
+// role or, where the order does not take one so deep, its deepest ancestor that the order takes. It returns false where the order
 // takes not even the root.
 func (a *account) payer(role berth.Role) (client, bool) {
 	if a.known[client{role: role}] {

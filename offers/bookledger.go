@@ -29,7 +29,7 @@ func (o *owned) set(node string, now []store.Amount) {
 	}
 	for _, x := range o.on[node] {
 		o.all[x.Name] = minus(o.all[x.Name], x.Sum)
-		if isZero(o.all[x.Name]) {
+		if isNone(o.all[x.Name]) {
 			delete(o.all, x.Name)
 		}
 	}
@@ -53,7 +53,7 @@ func minus(a, b store.Sum) store.Sum {
 	return store.Sum{Hi: a.Hi - b.Hi - uint32(borrow), Lo: lo}
 }
 
-func isZero(s store.Sum) bool { return s.Hi == 0 && s.Lo == 0 }
+func isNone(s store.Sum) bool { return s.Hi == 0 && s.Lo == 0 }
 
 // ownedAt returns what the framework's offers of a node are charged.
 func (b *Book) ownedAt(s *site) []store.Amount {
@@ -172,5 +172,5 @@ func without(amounts, others []store.Amount) []store.Amount {
 			}
 		}
 	}
-	return slices.DeleteFunc(amounts, func(x store.Amount) bool { return isZero(x.Sum) })
+	return slices.DeleteFunc(amounts, func(x store.Amount) bool { return isNone(x.Sum) })
 }

@@ -13,9 +13,11 @@
 // An offer is a [berth.Hold] in the source, owned by the framework, with a deadline. While an exclusive
 // one lasts, nobody else can have its room, not even a scheduler that works on the source itself; an
 // optimistic one sets nothing aside, and whoever commits first has the room. Room that is offered or
-// used is charged to the framework in the [Order]; a task that came into the source by another door is
-// charged to its role. Both are credited when the room is free again, however that came about: the
-// account follows the source. Offers, tasks and nodes are known by their IDs, and a task also by when it
+// used is charged to the framework in the [Order]; a task or a hold that came into the source by another door, such as the host's
+// own holds and the offers of another Exchange, is charged to its role. So what the clients in a role are charged is what the
+// source's ledger says that the role has; a framework's tasks of a role below its own are charged to the framework. Both are
+// credited when the room is free again, however that came about: the account follows the source. Offers, tasks and nodes are
+// known by their IDs, and a task also by when it
 // came: what returns under an ID is not what had it before.
 //
 // # One fault, one client

@@ -25,8 +25,8 @@ type Source interface {
 }
 
 // Order says whose turn it is, by what everybody was charged. The Turns of an allocator.DRF are one. An
-// Exchange knows its clients by role and name: each framework by both, and each role that has such tasks, with
-// an empty name, for the tasks in it that no framework placed.
+// Exchange knows its clients by role and name: each framework by both, and each role that has such, with
+// an empty name, for the tasks in it that no framework placed and the holds that are no offers of the Exchange.
 type Order interface {
 	// SetCapacity replaces what there is to share out.
 	SetCapacity(total berth.Resources) error

@@ -312,11 +312,13 @@ func checkAccount(t *testing.T, w *world, roles map[string]berth.Role, placedBy 
 		want[c] = sum
 	}
 	truth := snapshotOf(t, w.state)
+	own := map[string]bool{} // offers
 	for name, s := range w.subs {
 		all, err := s.Offers(ctx)
 		require.NoError(t, err)
 		free := map[string]berth.Resources{}
 		for _, o := range all {
+			own[o.ID] = true
 			_, ok := truth.Node(o.Node)
 			require.True(t, ok)
 			cost := o.Cost()
@@ -343,6 +345,11 @@ func checkAccount(t *testing.T, w *world, roles map[string]berth.Role, placedBy 
 				c = allocator.Client{Role: roles[by], Name: by}
 			}
 			owe(c, task.Group.Cost())
+		}
+	}
+	for h := range truth.Holds() {
+		if !own[h.ID] {
+			owe(allocator.Client{Role: h.Role}, h.Cost()) // what another Exchange offers is its role's
 		}
 	}
 	for _, role := range roles {

@@ -192,6 +192,9 @@ func (s *Subscription) overDemand(v *store.View) []berth.Excess {
 	}
 	most := map[limit]berth.Excess{}
 	for _, d := range s.demand {
+		if d.Count > 0 && s.x.running(d.Group) >= d.Count {
+			continue
+		}
 		for _, x := range fit.Excesses(v, d.Group, nil) {
 			at := limit{x.Role, x.Resource}
 			if is, ok := most[at]; !ok || x.Short > is.Short {
