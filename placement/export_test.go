@@ -1,5 +1,10 @@
 package placement
 
+import (
+	"reflect"
+	"slices"
+)
+
 // Sorted reports whether the engine has sorted columns, so that the next explanation is made of them.
 func (e *Engine) Sorted() bool {
 	for _, c := range e.explainer.columns.byDim {
@@ -24,3 +29,34 @@ const (
 
 // Check returns what is wrong with the parts of the engine.
 func (e *Engine) Check() error { return e.check() }
+
+// OwnTerms returns the terms of a strategy that are a host's own.
+func OwnTerms(s Strategy) (own []Term) {
+	for _, t := range s.given().tiers {
+		for _, term := range t.terms {
+			if term.isOwn() {
+				own = append(own, term)
+			}
+		}
+	}
+	return own
+}
+
+// Alike reports whether strategies are equal but for functions, which cannot be compared.
+func Alike(a, b Strategy) bool {
+	for _, s := range []*Strategy{&a, &b} {
+		*s = s.given()
+		s.tiers = slices.Clone(s.tiers)
+		for i := range s.tiers {
+			terms := slices.Clone(s.tiers[i].terms)
+			for j := range terms {
+				t := &terms[j]
+				t.ofClass, t.ofNode, t.ofRequest, t.ofState, t.worth, t.through, t.ofCandidate = nil, nil, nil, nil, nil, nil, nil
+				t.attributes, t.resources = append([]string{}, t.attributes...), append([]string{}, t.resources...)
+			}
+			s.tiers[i].terms = append([]Term{}, terms...)
+		}
+		s.over = append([]string{}, s.over...)
+	}
+	return reflect.DeepEqual(a, b)
+}

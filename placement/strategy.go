@@ -14,7 +14,8 @@ import (
 // in the order of their IDs. A Strategy is a value that never changes, and may be used by many goroutines. The zero Strategy is
 // [BinPack].
 type Strategy struct {
-	name  string // of one that is not printed by its terms
+	name  string   // of one that is not printed by its terms
+	over  []string // of such a one, the resources that its terms are over since
 	tiers []tier
 	byID  bool   // whether nodes that are equally good are taken in the order of their IDs
 	seed  uint64 // by which they are shuffled otherwise
@@ -33,7 +34,7 @@ func Best(terms ...Term) Strategy { return Strategy{tiers: []tier{{terms: slices
 // Then compares by another sum those that are equally good so far.
 func (s Strategy) Then(terms ...Term) Strategy {
 	s = s.given()
-	s.name, s.tiers = "", append(slices.Clip(s.tiers), tier{terms: slices.Clone(terms)})
+	s.name, s.over, s.tiers = "", nil, append(slices.Clip(s.tiers), tier{terms: slices.Clone(terms)})
 	return s
 }
 
@@ -75,8 +76,11 @@ func (s Strategy) Over(resources ...string) Strategy {
 			}
 		}
 	}
-	if s.name != "" && len(resources) > 0 {
-		s.name += " over " + strings.Join(resources, ", ")
+	switch {
+	case strings.HasPrefix(s.name, binPack):
+		s.name = binPackOf(resources)
+	case strings.HasPrefix(s.name, spread):
+		s.over = slices.Clone(resources)
 	}
 	return s
 }
@@ -134,6 +138,9 @@ func (s Strategy) String() string {
 	s = s.given()
 	var b strings.Builder
 	b.WriteString(s.name)
+	if len(s.over) > 0 {
+		b.WriteString(" over " + printNames(s.over))
+	}
 	for i := range s.tiers {
 		t := &s.tiers[i]
 		if s.name == "" {
@@ -174,11 +181,17 @@ const Resolution = 1 << 20
 // Fenzo have it. On clusters with GPUs name what is scarce: packing by memory, which they have plenty of, costs room for GPUs.
 func BinPack(resources ...string) Strategy {
 	s := Best(InUse(resources...))
-	s.name = "binpack"
-	if len(resources) > 0 {
-		s.name += "(" + strings.Join(resources, ", ") + ")"
-	}
+	s.name = binPackOf(resources)
 	return s
+}
+
+const binPack = "binpack"
+
+func binPackOf(resources []string) string {
+	if len(resources) == 0 {
+		return binPack
+	}
+	return binPack + "(" + printNames(resources) + ")"
 }
 
 // Spread keeps tasks apart. It prefers the node whose domain under the first attribute has the fewest of
@@ -186,7 +199,7 @@ func BinPack(resources ...string) Strategy {
 // [berth.NodeID] as an attribute counts the tasks on the node itself. Without attributes it is worst
 // fit (LeastAllocated in Kubernetes). A node that lacks an attribute comes after all that have it.
 func Spread(attributes ...string) Strategy {
-	s := Strategy{name: "spread(" + strings.Join(attributes, ", ") + ")"}
+	s := Strategy{name: spread + "(" + printNames(attributes) + ")"}
 	for i, a := range attributes {
 		s.tiers = append(s.tiers, tier{terms: []Term{Tasks(a).Times(-1)}})
 		if a == "" || slices.Contains(attributes[:i], a) {
@@ -196,6 +209,8 @@ func Spread(attributes ...string) Strategy {
 	s.tiers = append(s.tiers, tier{terms: []Term{InUse().Times(-1)}})
 	return s
 }
+
+const spread = "spread"
 
 // FirstFit takes the first node, in the order of IDs, that can take the task.
 func FirstFit() Strategy {
@@ -209,12 +224,16 @@ const firstFit = "first fit"
 // Random takes any node that can take the task, each as likely as any other, and always the same one
 // for the same seed, task ID and nodes.
 func Random(seed uint64) Strategy {
-	name := fmt.Sprintf("random(%d)", seed)
-	s := Best(Func(name, func(c *Candidate) int64 {
+	return Best(randomly(seed))
+}
+
+// randomly rates a node by a hash of a seed, the task and the node.
+func randomly(seed uint64) Term {
+	t := Func(fmt.Sprintf("random(%d)", seed), func(c *Candidate) int64 {
 		return int64(mix(mix(seed^hash(c.task.ID))^hash(c.id)) >> 2)
-	}).Between(0, 1<<62))
-	s.name = name
-	return s
+	}).Between(0, 1<<62)
+	t.random = true
+	return t
 }
 
 // hash is FNV-1a.

@@ -37,6 +37,7 @@ type Term struct {
 	name   string
 	weight int64
 	lo, hi int64
+	random bool // whether it is the one of Random
 
 	attributes []string // of Tasks the one that is counted by, of Func those counted by, of others those read
 	missing    int64    // of Tasks
@@ -98,7 +99,7 @@ const MostTasks = 1<<20 - 1
 // [berth.NodeID] how many the node has. The domain of a node without the attribute counts as MostTasks, unless
 // [Term.Missing] says otherwise. With a weight below zero it spreads, with one above zero it gathers.
 func Tasks(attribute string) Term {
-	t := newTerm(tasksTerm, "tasks("+attribute+")")
+	t := newTerm(tasksTerm, "tasks("+printName(attribute)+")")
 	t.attributes, t.missing = []string{attribute}, MostTasks
 	t.lo, t.hi = 0, MostTasks
 	if attribute == "" {
@@ -113,6 +114,10 @@ func (t Term) Missing(n int64) Term {
 		return t.fault("missing: only Tasks has it")
 	}
 	t.missing = n
+	t.name = "tasks(" + printName(t.attributes[0]) + ")"
+	if n != MostTasks {
+		t.name = fmt.Sprintf("tasks(%s, missing %d)", printName(t.attributes[0]), n)
+	}
 	return t
 }
 
@@ -120,7 +125,7 @@ func (t Term) Missing(n int64) Term {
 // [Resolution]; over all resources if none is named. A device class is a resource by its units. The parts of what is in
 // use and of the request are rounded down apart, so that it is additive.
 func InUse(resources ...string) Term {
-	t := newTerm(inUseTerm, "in-use("+strings.Join(resources, ", ")+")")
+	t := newTerm(inUseTerm, "in-use("+printNames(resources)+")")
 	t.lo, t.hi = 0, Resolution
 	t.resources = slices.Clone(resources)
 	return t.checkNames("resource", resources)
@@ -145,7 +150,7 @@ func (t Term) Over(resources ...string) Term {
 	switch {
 	case t.kind == inUseTerm:
 		o := InUse(resources...)
-		o.weight, o.faults = t.weight, errors.Join(t.faults, o.faults)
+		o.weight, o.lo, o.hi, o.faults = t.weight, t.lo, t.hi, errors.Join(t.faults, o.faults)
 		return o
 	case t.kind != additiveTerm:
 		return t.fault("over: only InUse and Additive have resources")
@@ -330,10 +335,47 @@ func (t Term) Err() error {
 	return t.faults
 }
 
-// String prints the term as it would be written, its weight first if that is not 1: "7 in-use(cpu)".
-func (t Term) String() string {
-	if t.weight != 1 || t.kind == noKind {
-		return strconv.FormatInt(t.weight, 10) + " " + t.name
+// isOwn reports whether the term is a host's own.
+func (t *Term) isOwn() bool {
+	switch t.kind {
+	case classTerm, additiveTerm, stateTerm:
+		return true
 	}
-	return t.name
+	return t.kind == freeTerm && !t.random
+}
+
+// usual returns the range of the term if it declares no other.
+func (t *Term) usual() (lo, hi int64) {
+	switch t.kind {
+	case tasksTerm:
+		return 0, MostTasks
+	case inUseTerm:
+		return 0, Resolution
+	case ruleTerm:
+		return 0, 1
+	case preferencesTerm, modelsTerm:
+		return t.lo, t.hi
+	}
+	if t.random {
+		return 0, 1 << 62
+	}
+	return -farthest, farthest
+}
+
+// String prints the term: its weight first if that is not 1, and its range if it declares one: "7 in-use(cpu)". The name of a
+// host's own is in quotes where it would be read as something else.
+func (t Term) String() string {
+	var b strings.Builder
+	if t.weight != 1 || t.kind == noKind {
+		b.WriteString(strconv.FormatInt(t.weight, 10) + " ")
+	}
+	if t.isOwn() {
+		b.WriteString(printOwn(t.name))
+	} else {
+		b.WriteString(t.name)
+	}
+	if lo, hi := t.usual(); t.kind != noKind && (t.lo != lo || t.hi != hi) {
+		fmt.Fprintf(&b, " between %d and %d", t.lo, t.hi)
+	}
+	return b.String()
 }

@@ -27,14 +27,30 @@ func (s Savepoint) MarshalText() ([]byte, error) {
 	return nil, errNoText("savepoint", "it is good for its picker and nothing else")
 }
 
-// MarshalText fails: a strategy may have functions.
+// MarshalText returns what String prints, which [ParseStrategy] reads, or a [Reader] where a rule or a host's own term is in it. It
+// fails if the strategy has a fault.
 func (s Strategy) MarshalText() ([]byte, error) {
-	return nil, errNoText("strategy "+s.String(), "write what the host makes it of")
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	return []byte(s.String()), nil
 }
 
-// MarshalText fails: a term may have functions.
+// UnmarshalText reads what MarshalText returns, as [ParseStrategy] does.
+func (s *Strategy) UnmarshalText(text []byte) error {
+	read, err := ParseStrategy(string(text))
+	if err == nil {
+		*s = read
+	}
+	return err
+}
+
+// MarshalText returns what String prints, which is read as a strategy of this term alone. It fails if the term has a fault.
 func (t Term) MarshalText() ([]byte, error) {
-	return nil, errNoText("term "+t.String(), "write what the host makes it of")
+	if err := t.Err(); err != nil {
+		return nil, err
+	}
+	return []byte(t.String()), nil
 }
 
 // MarshalJSON returns the rank, the node and its score, for people and programs that look at it.

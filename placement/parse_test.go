@@ -1,0 +1,192 @@
+package placement_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/placement"
+)
+
+// Every strategy that other tests hold the engine against is read as it prints.
+func TestStrategiesAreReadAsTheyPrint(t *testing.T) {
+	for _, s := range strategies() {
+		r := placement.Reader{Rules: constraints.Parse, Terms: placement.OwnTerms(s)}
+		text, err := s.MarshalText()
+		require.NoError(t, err)
+		again, err := r.Strategy(string(text))
+		require.NoError(t, err)
+		assert.Equal(t, s.String(), again.String())
+		assert.True(t, placement.Alike(s, again), s)
+		if own := r.Terms; len(own) > 0 {
+			_, err := placement.Reader{Rules: constraints.Parse}.Strategy(string(text))
+			assert.ErrorContains(t, err, "no term is named")
+		}
+	}
+}
+
+func TestTextsOfStrategies(t *testing.T) {
+	best, tasks, use := placement.Best, placement.Tasks, placement.InUse
+	odd := placement.Class(`a "b", c`, func(*berth.Node) int64 { return 0 })
+	likeOurs := placement.Class("tasks", func(*berth.Node) int64 { return 0 }).Between(-1, 5)
+	r := placement.Reader{Rules: constraints.Parse, Terms: []placement.Term{odd, likeOurs}}
+	for text, s := range map[string]placement.Strategy{
+		"binpack":                                    {},
+		"binpack(cpu, gpu.memory) within 3":          placement.BinPack("cpu", "gpu.memory").Within(3),
+		`binpack("a, b"); ties by id`:                placement.BinPack("x").TiesByID().Over("a, b"),
+		"spread()":                                   placement.Spread(),
+		"spread(zone, node.id) over cpu; seed 7":     placement.Spread("zone", "node.id").Over("memory").Over("cpu").Seed(7),
+		`spread("a)") over cpu, gpu within 100`:      placement.Spread("a)").Over("cpu", "gpu").Within(100),
+		"spread(zone) ":                              placement.Spread("zone").Over("cpu").Over(),
+		"first fit":                                  placement.FirstFit(),
+		"random(18446744073709551615)":               placement.Random(1<<64 - 1),
+		"random(7), then -1 tasks(zone); seed 2":     placement.Random(7).Then(tasks("zone").Times(-1)).Seed(2),
+		"any; ties by id":                            best().TiesByID(),
+		"any within 2, then any":                     best().Within(2).Then(),
+		"in-use(), then models + 2 preferences":      placement.BinPack().Then(placement.Models(), placement.Preferences().Times(2)),
+		"7 in-use(cpu) + 3 tasks(rack) within 100":   best(use("cpu").Times(7), tasks("rack").Times(3)).Within(100),
+		"0 tasks(rack, missing -4) between -9 and 9": best(tasks("rack").Missing(-4).Between(-9, 9).Times(0)),
+		"tasks(rack)":                                best(tasks("rack").Missing(3).Missing(placement.MostTasks)),
+		"in-use(cpu) between 1 and 2":                best(use().Between(1, 2).Over("cpu")),
+		`5 prefer(zone in ("a)", "b")) + in-use()`:   best(placement.Prefer(constraints.In("zone", "a)", "b")).Times(5), use()),
+		`2 "a \"b\", c" + "tasks" between -1 and 5`:  best(odd.Times(2), likeOurs),
+		`"tasks" between 0 and 1`:                    best(likeOurs.Between(0, 1)),
+	} {
+		read, err := r.Strategy(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, strings.TrimSpace(text), s.String())
+		assert.True(t, placement.Alike(s, read), text)
+
+		loose := strings.NewReplacer("(", " (  ", ",", "  ,", " + ", "   +  ", ";", "  ;  ").Replace(text)
+		if !strings.Contains(text, `"`) { // spaces between quotes count
+			read, err = r.Strategy(" " + loose + "  ")
+			require.NoError(t, err, loose)
+			assert.True(t, placement.Alike(s, read), loose)
+		}
+	}
+}
+
+func TestTextsThatAreNoStrategies(t *testing.T) {
+	broken := placement.Class("broken", nil)
+	r := placement.Reader{Rules: constraints.Parse, Terms: []placement.Term{broken}}
+	for _, c := range []struct {
+		text   string
+		offset int
+		err    string
+	}{
+		{"", 0, "want a name"},
+		{"best", 0, `no term is named "best"`},
+		{"binpack(", 8, "want a name"},
+		{"binpack(cpu", 11, `want ")"`},
+		{"binpack(cpu, cpu)", 0, `resource "cpu" is empty or given twice`},
+		{"binpack, then any", 7, "the strategy has ended"},
+		{"binpack within", 14, "want a whole number"},
+		{"binpack within -3", 15, "a tolerance of -3 is less than none"},
+		{"spread", 6, `want "("`},
+		{"spread(zone, zone)", 0, `attribute "zone" is empty or given twice`},
+		{"first", 5, `want "fit"`},
+		{"random(-1)", 7, "want a whole number of no sign"},
+		{"in-use(cpu) + 3 balanced", 16, `no term is named "balanced"; a host's own are read by a Reader that has them`},
+		{"in-use(cpu) + broken", 14, `term "broken": no function`},
+		{"in-use(cpu), in-use()", 13, `want "then"`},
+		{"in-use(cpu) +", 13, "want a name"},
+		{"99999999999999999999 models", 0, "want a whole number"},
+		{"models between 1 and 2", 0, "between: not of models"},
+		{"in-use() between 2 and 1", 0, "between 2 and 1 there is nothing"},
+		{"tasks()", 6, "want a name"},
+		{`tasks("")`, 0, "no attribute"},
+		{"tasks(zone, most 3)", 12, `want "missing"`},
+		{`tasks("zone)`, 6, "the quotes do not end"},
+		{"any, then 4611686018427387904 in-use() + in-use()", 10, "the sum can be beyond 2^62"},
+		{"models + prefer(zone = )", 23, "want a text in quotes or a number"},
+		{`prefer(zone = "a"`, 6, "the parentheses do not end"},
+		{`prefer(near(zone, app = "db"))`, 0, "a rule about the tasks of others"},
+		{"any; ties by name", 13, `want "id"`},
+		{"any; shuffled", 5, "want \"ties by id\" or a seed"},
+		{"any; seed 1; seed 2", 11, "the strategy has ended"},
+	} {
+		_, err := r.Strategy(c.text)
+		var fault *berth.SyntaxError
+		require.ErrorAs(t, err, &fault, c.text)
+		assert.ErrorContains(t, err, c.err, c.text)
+		assert.Equal(t, "placement", fault.Reader)
+		assert.Equal(t, c.offset, fault.Offset, c.text)
+	}
+	_, err := placement.ParseStrategy(`prefer(zone = "a")`)
+	assert.ErrorContains(t, err, "rules are read by a Reader that has Rules, such as constraints.Parse")
+	_, err = placement.Reader{Rules: func(string) (berth.Constraint, error) { return nil, errors.New("no") }}.Strategy("prefer(x)")
+	assert.ErrorContains(t, err, "offset 7")
+	_, err = placement.Reader{Rules: func(string) (berth.Constraint, error) { return nil, nil }}.Strategy("prefer(x)")
+	assert.ErrorContains(t, err, "no rule")
+}
+
+func TestStrategiesInJSON(t *testing.T) {
+	type file struct{ Strategy placement.Strategy }
+	text, err := json.Marshal(file{placement.Spread("zone").TiesByID()})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"Strategy": "spread(zone); ties by id"}`, string(text))
+	var read file
+	require.NoError(t, json.Unmarshal(text, &read))
+	assert.True(t, placement.Alike(placement.Spread("zone").TiesByID(), read.Strategy))
+	assert.Error(t, json.Unmarshal([]byte(`{"Strategy": "speed"}`), &read))
+	assert.Equal(t, "spread(zone); ties by id", read.Strategy.String(), "it stays as it was")
+
+	for _, faulty := range []any{placement.Spread(""), placement.Term{}, placement.BinPack().Within(-1)} {
+		_, err := json.Marshal(faulty)
+		assert.Error(t, err)
+	}
+	text, err = json.Marshal(placement.InUse("cpu").Times(2))
+	require.NoError(t, err)
+	assert.Equal(t, `"2 in-use(cpu)"`, string(text))
+}
+
+func FuzzParseStrategy(f *testing.F) {
+	var own []placement.Term
+	for _, s := range strategies() {
+		own = append(own, placement.OwnTerms(s)...)
+		f.Add(s.String())
+	}
+	f.Add(`2 "a \"b\", c" within 3, then -1 tasks(rack, missing -4) between -9 and 9; seed 3`)
+	r := placement.Reader{Rules: constraints.Parse, Terms: own}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := r.Strategy(text)
+		if err != nil {
+			var fault *berth.SyntaxError
+			require.ErrorAs(t, err, &fault)
+			require.True(t, 0 <= fault.Offset && fault.Offset <= len(text))
+			return
+		}
+		require.NoError(t, s.Err())
+		again, err := r.Strategy(s.String())
+		require.NoError(t, err)
+		require.Equal(t, s.String(), again.String())
+		require.True(t, placement.Alike(s, again))
+	})
+}
+
+// A strategy in a configuration file, with a term of the host's own.
+func ExampleReader() {
+	newest := placement.Class("newest", func(n *berth.Node) int64 {
+		v, _ := n.Attribute("generation")
+		year, _ := v.Number()
+		return int64(year)
+	}).Reads("generation").Between(0, 100)
+	r := placement.Reader{Rules: constraints.Parse, Terms: []placement.Term{newest}}
+	for _, text := range []string{
+		`3 in-use(cpu) + prefer(disk = "ssd") within 1000, then newest; ties by id`,
+		"3 in-use(cpu) + oldest",
+	} {
+		s, err := r.Strategy(text)
+		fmt.Println(s, err)
+	}
+	// Output:
+	// 3 in-use(cpu) + prefer(disk = "ssd") within 1000, then newest between 0 and 100; ties by id <nil>
+	// binpack placement: offset 16, between "3 in-use(cpu) + " and "oldest": no term is named "oldest"; a host's own are read by a Reader that has them
+}
