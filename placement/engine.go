@@ -60,7 +60,8 @@ func newParts(p *policy, s *steps) *parts {
 	return e
 }
 
-// NewEngine returns a picker for a strategy, to be used again and again.
+// NewEngine returns a picker for a strategy, to be used again and again. Of a strategy with a fault, which [Strategy.Err] tells and a
+// scheduler refuses, it may pick any node that fits.
 func NewEngine(s Strategy) *Engine {
 	e := &Engine{policy: policyOf(s)}
 	e.Start(nil)

@@ -27,7 +27,8 @@ type Exhaustive struct {
 	inCover bool // whether Cover is under way, whose caller may not call from within
 }
 
-// NewExhaustive returns a reference picker for a strategy.
+// NewExhaustive returns a reference picker for a strategy. Of one with a fault, which [Strategy.Err] tells and a scheduler refuses, it
+// may pick any node that fits.
 func NewExhaustive(s Strategy) *Exhaustive {
 	e := &Exhaustive{policy: policyOf(s)}
 	e.Start(nil)

@@ -2,29 +2,27 @@ package placement
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
 )
-
-// errNoText says what else there is: encoders would write "{}" for what has no exported fields, and nobody would know
-// before it is to be read.
-func errNoText(what, instead string) error {
-	return errors.New("placement: " + what + ": it has no text form; " + instead)
-}
 
 const pickers = "it is made anew for a strategy, and learns what it knows from the snapshot that it is started with"
 
 // MarshalText fails: an engine is made anew.
-func (e *Engine) MarshalText() ([]byte, error) { return nil, errNoText("engine", pickers) }
+func (e *Engine) MarshalText() ([]byte, error) {
+	return nil, faults.NoText("placement: engine", pickers)
+}
 
 // MarshalText fails: an exhaustive picker is made anew.
-func (e *Exhaustive) MarshalText() ([]byte, error) { return nil, errNoText("exhaustive", pickers) }
+func (e *Exhaustive) MarshalText() ([]byte, error) {
+	return nil, faults.NoText("placement: exhaustive", pickers)
+}
 
 // MarshalText fails: a savepoint is good for its picker and nothing else.
 func (s Savepoint) MarshalText() ([]byte, error) {
-	return nil, errNoText("savepoint", "it is good for its picker and nothing else")
+	return nil, faults.NoText("placement: savepoint", "it is good for its picker and nothing else")
 }
 
 // MarshalText returns what String prints, which [ParseStrategy] reads, or a [Reader] where a rule or a host's own term is in it. It

@@ -2,7 +2,6 @@ package placement_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,18 +10,6 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/placement"
 )
-
-// What has no exported fields is no "{}".
-func TestNoTextForm(t *testing.T) {
-	for what, v := range map[string]any{
-		"engine":     &placement.Engine{},
-		"exhaustive": &placement.Exhaustive{},
-		"savepoint":  placement.Savepoint{},
-	} {
-		_, err := json.Marshal(map[string]any{"what": v})
-		assert.ErrorContains(t, err, "placement: "+strings.TrimSpace(what)+": it has no text form; ")
-	}
-}
 
 // Choices are written with the nodes, which are in no exported field.
 func TestChoicesAreWritten(t *testing.T) {

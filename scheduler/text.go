@@ -1,39 +1,33 @@
 package scheduler
 
-import "errors"
-
-// errNoText says what else there is: encoders would write "{}" for what has no exported fields, and nobody would know
-// before it is to be read.
-func errNoText(what, instead string) error {
-	return errors.New("scheduler: " + what + ": it has no text form; " + instead)
-}
+import "github.com/berth-sched/berth/internal/faults"
 
 // MarshalText fails: [Codec.Checkpoint] writes a State, and [Codec.Restore] reads it.
 func (s *State) MarshalText() ([]byte, error) {
-	return nil, errNoText("state", "Codec.Checkpoint writes it and Codec.Restore reads it, and Log keeps what is done since")
+	return nil, faults.NoText("scheduler: state", "Codec.Checkpoint writes it and Codec.Restore reads it, and Log keeps what is done since")
 }
 
 // MarshalText fails: a Scheduler keeps nothing that cannot be made anew, by [New].
 func (s *Scheduler) MarshalText() ([]byte, error) {
-	return nil, errNoText("scheduler", "it is made anew by New; Codec.Checkpoint writes the State it works on")
+	return nil, faults.NoText("scheduler: scheduler", "it is made anew by New; Codec.Checkpoint writes the State it works on")
 }
 
 // MarshalText fails: [Queue.Waiting] returns what is in a Queue.
 func (q *Queue) MarshalText() ([]byte, error) {
-	return nil, errNoText("queue", "write what Waiting returns, its groups by Codec or as the host has them")
+	return nil, faults.NoText("scheduler: queue", "write what Waiting returns, its groups by Codec or as the host has them")
 }
 
 // MarshalText fails: Watch tells what a MemoryInventory has.
 func (m *MemoryInventory) MarshalText() ([]byte, error) {
-	return nil, errNoText("memory inventory", "write the nodes that it was given")
+	return nil, faults.NoText("scheduler: memory inventory", "write the nodes that it was given")
 }
 
 // MarshalText fails: a MemoryLauncher has functions and what it was asked for.
 func (m *MemoryLauncher) MarshalText() ([]byte, error) {
-	return nil, errNoText("memory launcher", "Codec.Checkpoint writes the State that has the tasks")
+	return nil, faults.NoText("scheduler: memory launcher", "Codec.Checkpoint writes the State that has the tasks")
 }
 
 // MarshalText fails: a Log is a way to a file, which has what was written.
 func (l *Log) MarshalText() ([]byte, error) {
-	return nil, errNoText("log", "its file has the commands, and Codec.Commands reads them")
+	return nil, faults.NoText("scheduler: log", "its file has the commands, and Codec.Commands reads them")
 }

@@ -2,7 +2,6 @@ package scheduler_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,21 +9,6 @@ import (
 
 	"github.com/berth-sched/berth/scheduler"
 )
-
-// What has no exported fields is no "{}".
-func TestNoTextForm(t *testing.T) {
-	for what, v := range map[string]any{
-		"state":            &scheduler.State{},
-		"scheduler":        &scheduler.Scheduler{},
-		"queue":            &scheduler.Queue{},
-		"memory inventory": &scheduler.MemoryInventory{},
-		"memory launcher":  &scheduler.MemoryLauncher{},
-		"log":              &scheduler.Log{},
-	} {
-		_, err := json.Marshal(map[string]any{"what": v})
-		assert.ErrorContains(t, err, "scheduler: "+strings.TrimSpace(what)+": it has no text form; ")
-	}
-}
 
 func TestNoTextFormNamesTheCodec(t *testing.T) {
 	_, err := json.Marshal(&scheduler.State{})

@@ -60,3 +60,9 @@ func split(err error) []error {
 	}
 	return out
 }
+
+// NoText is the error of a MarshalText for what has no exported fields and no text form, and says what to write instead. An
+// encoder would else write "{}", and nobody would know before it is to be read.
+func NoText(whose, instead string) error {
+	return errors.New(whose + ": it has no text form; " + instead)
+}

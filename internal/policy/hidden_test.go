@@ -2,12 +2,6 @@ package policy
 
 import (
 	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"os"
-	"path"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,52 +20,12 @@ var partly = map[string]string{
 // is to be read.
 func TestHiddenStateIsNotEncodedAsNothing(t *testing.T) {
 	hidden := map[string]string{} // by package and name, the file
-	methods := map[string]bool{}  // by package, receiver and name
-	root := os.DirFS("../..")
-	err := fs.WalkDir(root, ".", func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir():
-			if file == "internal" || file == "examples" || file == "bench" {
-				return fs.SkipDir
-			}
-			return skip(root, file)
-		case path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go"):
-			return nil
+	types, methods := exported(t, "internal", "examples", "bench")
+	for name, d := range types {
+		if hides(d.spec.Type) {
+			hidden[name] = d.file
 		}
-		src, err := fs.ReadFile(root, file)
-		if err != nil {
-			return err
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), file, src, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		for _, decl := range f.Decls {
-			switch d := decl.(type) {
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					if s, ok := spec.(*ast.TypeSpec); ok && s.Name.IsExported() && hides(s.Type) {
-						hidden[path.Dir(file)+"."+s.Name.Name] = file
-					}
-				}
-			case *ast.FuncDecl:
-				if d.Recv == nil {
-					continue
-				}
-				receiver := d.Recv.List[0].Type
-				if star, ok := receiver.(*ast.StarExpr); ok {
-					receiver = star.X
-				}
-				if name, ok := receiver.(*ast.Ident); ok {
-					methods[path.Dir(file)+"."+name.Name+"."+d.Name.Name] = true
-				}
-			}
-		}
-		return nil
-	})
-	require.NoError(t, err)
+	}
 	for _, known := range []string{"cluster.Snapshot", "scheduler.State", "allocator.Turns", "..Group"} {
 		require.Contains(t, hidden, known, "the walk finds them")
 	}
