@@ -23,7 +23,7 @@ var (
 
 // SyntaxError says where a text is not what it should be, and why.
 type SyntaxError struct {
-	Reader string // what reads the text: "selector", or "constraints" for a rule
+	Reader string // what reads the text: "selector", "constraints" for a rule, or "placement" for a strategy
 	Text   string
 	Offset int // in bytes, from 0
 	Err    error

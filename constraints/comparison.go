@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Comparison is a berth.NodeRule about the value of one attribute. Comparisons compare with ==.
@@ -174,9 +175,9 @@ func (c Comparison) Why(n *berth.Node) string {
 func describe(n *berth.Node, attribute string) string {
 	v, found := n.Attribute(attribute)
 	if !found {
-		return printName(attribute) + " is missing"
+		return lex.PrintName(attribute) + " is missing"
 	}
-	return printName(attribute) + " is " + literal(v)
+	return lex.PrintName(attribute) + " is " + literal(v)
 }
 
 // Reads returns the attribute.
@@ -184,7 +185,7 @@ func (c Comparison) Reads() []string { return []string{c.attribute} }
 
 // String prints the rule: zone = "a", zone in ("a", "b"), generation >= 7, exists(gpu).
 func (c Comparison) String() string {
-	name := printName(c.attribute)
+	name := lex.PrintName(c.attribute)
 	operands := strings.ReplaceAll(strings.Trim(c.operands, "\n"), "\n", ", ")
 	switch c.op {
 	case in, notIn:

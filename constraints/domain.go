@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Cap is a berth.DomainRule: a fixed number of tasks per domain, of the group's unless Of says whose. Caps compare with ==.
@@ -56,9 +57,9 @@ func (c Cap) Even() bool { return false }
 // without stopping).
 func (c Cap) String() string {
 	if c.n == 1 {
-		return fmt.Sprintf("unique(%s%s)", printName(c.attribute), printCounting(c.counting))
+		return fmt.Sprintf("unique(%s%s)", lex.PrintName(c.attribute), printCounting(c.counting))
 	}
-	return fmt.Sprintf("max-per(%s, %d%s)", printName(c.attribute), c.n, printCounting(c.counting))
+	return fmt.Sprintf("max-per(%s, %d%s)", lex.PrintName(c.attribute), c.n, printCounting(c.counting))
 }
 
 // printCounting prints what differs from the counting of a rule that says nothing of it.
@@ -164,7 +165,7 @@ func (s Spread) Even() bool { return true }
 // group-by(zone, skew 2, min-domains 3). What was said of the tasks comes last: group-by(zone, of app = "web", over
 // cordoned-too, without stopping).
 func (s Spread) String() string {
-	args := printName(s.attribute)
+	args := lex.PrintName(s.attribute)
 	if s.skew != 1 {
 		args += fmt.Sprintf(", skew %d", s.skew)
 	}

@@ -3,7 +3,6 @@ package constraints
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -59,22 +58,4 @@ func atLeastOne(what string, n int) string {
 		return fmt.Sprintf("%s %d is less than 1", what, n)
 	}
 	return ""
-}
-
-// printName prints a name bare where nothing in it could be taken for the rest of the rule.
-func printName(name string) string {
-	for i := range len(name) {
-		if !isBare(name[i]) {
-			return strconv.Quote(name)
-		}
-	}
-	if name == "" {
-		return strconv.Quote(name)
-	}
-	return name
-}
-
-// isBare reports whether a name may have the byte without needing quotes.
-func isBare(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._-/:", c) >= 0
 }

@@ -2,7 +2,6 @@ package constraints
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	input "github.com/berth-sched/berth/internal/faults"
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Own is a host's rules by name, for texts that have them. A host's rule prints as its name, or as its name and what it
@@ -30,20 +30,20 @@ func ParsePreference(text string) (berth.Preference, error) { return Own(nil).Pa
 
 // Parse is the function [Parse] for texts that may have the host's rules too.
 func (o Own) Parse(text string) (berth.Constraint, error) {
-	p := parser{text: text, own: o}
+	p := parser{Scanner: lex.Scanner{Reader: "constraints", Text: text}, own: o}
 	return p.all()
 }
 
 // ParsePreference is the function [ParsePreference] for texts that may have the host's rules too.
 func (o Own) ParsePreference(text string) (berth.Preference, error) {
-	p := parser{text: text, own: o}
-	p.space()
-	start := p.pos
-	p.while(isSign)
-	p.while(isDigit)
-	weight, err := strconv.ParseInt(text[start:p.pos], 10, 64)
-	if err != nil || !isSign(text[start]) {
-		return berth.Preference{}, p.faultAt(start, "want a weight with its sign")
+	p := parser{Scanner: lex.Scanner{Reader: "constraints", Text: text}, own: o}
+	p.Space()
+	start := p.Pos
+	p.While(lex.IsSign)
+	p.While(lex.IsDigit)
+	weight, err := strconv.ParseInt(text[start:p.Pos], 10, 64)
+	if err != nil || !lex.IsSign(text[start]) {
+		return berth.Preference{}, p.FaultAt(start, "want a weight with its sign")
 	}
 	rule, err := p.all()
 	if err != nil {
@@ -54,17 +54,10 @@ func (o Own) ParsePreference(text string) (berth.Preference, error) {
 
 // parser reads one text from its beginning to its end.
 type parser struct {
-	text  string
-	pos   int
+	lex.Scanner
 	depth int // of parentheses
 	own   Own
 }
-
-func (p *parser) faultAt(offset int, format string, args ...any) error {
-	return &berth.SyntaxError{Reader: "constraints", Text: p.text, Offset: offset, Err: fmt.Errorf(format, args...)}
-}
-
-func (p *parser) fault(format string, args ...any) error { return p.faultAt(p.pos, format, args...) }
 
 // all reads a rule that nothing comes after.
 func (p *parser) all() (berth.Constraint, error) {
@@ -72,58 +65,58 @@ func (p *parser) all() (berth.Constraint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.space(); p.pos < len(p.text) {
-		return nil, p.fault("the rule has ended")
+	if p.Space(); p.Pos < len(p.Text) {
+		return nil, p.Fault("the rule has ended")
 	}
 	return rule, nil
 }
 
 // rule reads a rule, and checks it.
 func (p *parser) rule() (berth.Constraint, error) {
-	p.space()
-	start := p.pos
+	p.Space()
+	start := p.Pos
 	rule, err := p.unchecked()
 	if err != nil {
 		return nil, err
 	}
 	if err := rule.Err(); err != nil {
-		return nil, p.faultAt(start, "%w", err)
+		return nil, p.FaultAt(start, "%w", err)
 	}
 	return rule, nil
 }
 
 func (p *parser) unchecked() (berth.Constraint, error) {
-	if p.peek() == '(' {
+	if p.Peek() == '(' {
 		return p.pair()
 	}
-	start := p.pos
-	if p.peek() == '"' {
-		name, err := p.quoted()
+	start := p.Pos
+	if p.Peek() == '"' {
+		name, err := p.Quoted()
 		if err != nil {
 			return nil, err
 		}
 		return p.comparison(name)
 	}
-	name := p.word()
+	name := p.Word()
 	if name == "" {
-		return nil, p.fault("want a rule")
+		return nil, p.Fault("want a rule")
 	}
-	p.space()
+	p.Space()
 	switch make, own := p.own[name]; {
-	case p.peek() == '(' && name == not:
+	case p.Peek() == '(' && name == not:
 		return p.negation()
-	case p.peek() == '(':
+	case p.Peek() == '(':
 		if read := functions[name]; read != nil {
 			return p.call(name, read)
 		}
 		if !own {
-			return nil, p.faultAt(start, "no rule is named %q", name)
+			return nil, p.FaultAt(start, "no rule is named %q", name)
 		}
-		from := p.pos + 1
-		if err := p.skipPair(); err != nil {
+		from := p.Pos + 1
+		if err := p.SkipPair(); err != nil {
 			return nil, err
 		}
-		return p.made(start, name, make, p.text[from:p.pos-1])
+		return p.made(start, name, make, p.Text[from:p.Pos-1])
 	case own && !p.atOperator():
 		return p.made(start, name, make, "")
 	}
@@ -133,21 +126,21 @@ func (p *parser) unchecked() (berth.Constraint, error) {
 // made has a host's function make a rule.
 func (p *parser) made(start int, name string, make func(string) (berth.Constraint, error), arguments string) (berth.Constraint, error) {
 	if meant(name) || make == nil {
-		return nil, p.faultAt(start, "%q cannot be the name of a host's rule", name)
+		return nil, p.FaultAt(start, "%q cannot be the name of a host's rule", name)
 	}
 	rule, err := make(arguments)
 	if err != nil {
-		return nil, p.faultAt(start, "%s: %w", name, err)
+		return nil, p.FaultAt(start, "%s: %w", name, err)
 	}
 	if input.IsNil(rule) {
-		return nil, p.faultAt(start, "%s: no rule was made", name)
+		return nil, p.FaultAt(start, "%s: no rule was made", name)
 	}
 	return rule, nil
 }
 
 // meant reports whether a word has a meaning in texts of rules.
 func meant(word string) bool {
-	return functions[word] != nil || word == and || word == or || word == not || word == string(in) || printName(word) != word
+	return functions[word] != nil || word == and || word == or || word == not || word == string(in) || lex.PrintName(word) != word
 }
 
 // pair reads (a and b) or (a or b).
@@ -159,11 +152,11 @@ func (p *parser) pair() (berth.Constraint, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.space()
-	at := p.pos
-	op := p.word()
+	p.Space()
+	at := p.Pos
+	op := p.Word()
 	if op != and && op != or {
-		return nil, p.faultAt(at, `want "and" or "or"`)
+		return nil, p.FaultAt(at, `want "and" or "or"`)
 	}
 	b, err := p.part()
 	if err != nil {
@@ -186,32 +179,32 @@ func (p *parser) negation() (berth.Constraint, error) {
 
 func (p *parser) open() error {
 	if p.depth++; p.depth > maxDepth {
-		return p.fault("nested deeper than %d", maxDepth)
+		return p.Fault("nested deeper than %d", maxDepth)
 	}
-	p.pos++
+	p.Pos++
 	return nil
 }
 
 func (p *parser) close() error {
-	if p.space(); p.peek() != ')' {
-		return p.fault(`want ")"`)
+	if p.Space(); p.Peek() != ')' {
+		return p.Fault(`want ")"`)
 	}
-	p.pos++
+	p.Pos++
 	p.depth--
 	return nil
 }
 
 // part reads a part of a combination.
 func (p *parser) part() (berth.NodeRule, error) {
-	p.space()
-	start := p.pos
+	p.Space()
+	start := p.Pos
 	rule, err := p.rule()
 	if err != nil {
 		return nil, err
 	}
 	part, ok := rule.(berth.NodeRule)
 	if !ok {
-		return nil, p.faultAt(start, "only rules about a node's attributes can be combined")
+		return nil, p.FaultAt(start, "only rules about a node's attributes can be combined")
 	}
 	return part, nil
 }
@@ -232,22 +225,22 @@ var functions = map[string]func(*parser) (berth.Constraint, error){
 }
 
 func (p *parser) call(name string, read func(*parser) (berth.Constraint, error)) (berth.Constraint, error) {
-	p.pos++
-	p.space()
+	p.Pos++
+	p.Space()
 	rule, err := read(p)
 	if err != nil {
 		return nil, err
 	}
-	if p.space(); p.peek() != ')' {
-		return nil, p.fault(`want ")" after what %s is about`, name)
+	if p.Space(); p.Peek() != ')' {
+		return nil, p.Fault(`want ")" after what %s is about`, name)
 	}
-	p.pos++
+	p.Pos++
 	return rule, nil
 }
 
 func attributeOf[R berth.Constraint](rule func(string) R) func(*parser) (berth.Constraint, error) {
 	return func(p *parser) (berth.Constraint, error) {
-		name, err := p.name()
+		name, err := p.Name()
 		if err != nil {
 			return nil, err
 		}
@@ -257,14 +250,14 @@ func attributeOf[R berth.Constraint](rule func(string) R) func(*parser) (berth.C
 
 func patternOf(kind string) func(*parser) (berth.Constraint, error) {
 	return func(p *parser) (berth.Constraint, error) {
-		name, err := p.name()
+		name, err := p.Name()
 		if err != nil {
 			return nil, err
 		}
 		if err := p.comma(); err != nil {
 			return nil, err
 		}
-		pattern, err := p.quoted()
+		pattern, err := p.Quoted()
 		if err != nil {
 			return nil, err
 		}
@@ -273,7 +266,7 @@ func patternOf(kind string) func(*parser) (berth.Constraint, error) {
 }
 
 func (p *parser) maxPer() (berth.Constraint, error) {
-	name, err := p.name()
+	name, err := p.Name()
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +283,7 @@ func (p *parser) maxPer() (berth.Constraint, error) {
 }
 
 func (p *parser) unique() (berth.Constraint, error) {
-	name, err := p.name()
+	name, err := p.Name()
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +294,7 @@ func (p *parser) unique() (berth.Constraint, error) {
 
 func pairOf(pair func(string, berth.Selector) Pair) func(*parser) (berth.Constraint, error) {
 	return func(p *parser) (berth.Constraint, error) {
-		name, err := p.name()
+		name, err := p.Name()
 		if err != nil {
 			return nil, err
 		}
@@ -321,16 +314,16 @@ func pairOf(pair func(string, berth.Selector) Pair) func(*parser) (berth.Constra
 // options reads what may come after the arguments of a rule, each once and after a comma, by its first word.
 func (p *parser) options(read map[string]func() error) error {
 	said := map[string]bool{}
-	for p.space(); p.peek() == ','; p.space() {
-		p.pos++
-		p.space()
-		at := p.pos
-		option := p.word()
+	for p.Space(); p.Peek() == ','; p.Space() {
+		p.Pos++
+		p.Space()
+		at := p.Pos
+		option := p.Word()
 		if read[option] == nil || said[option] {
-			return p.faultAt(at, "want one of %s, once", strings.Join(slices.Sorted(maps.Keys(read)), ", "))
+			return p.FaultAt(at, "want one of %s, once", strings.Join(slices.Sorted(maps.Keys(read)), ", "))
 		}
 		said[option] = true
-		p.space()
+		p.Space()
 		if err := read[option](); err != nil {
 			return err
 		}
@@ -342,9 +335,9 @@ func (p *parser) options(read map[string]func() error) error {
 func (p *parser) counting(c *berth.Counting, compares bool) map[string]func() error {
 	options := map[string]func() error{
 		"of": func() (err error) {
-			at := p.pos
+			at := p.Pos
 			if c.Of, err = p.selector(); err == nil && c.Of.IsOwn() {
-				err = p.faultAt(at, "a rule is of the group's own tasks if it does not say")
+				err = p.FaultAt(at, "a rule is of the group's own tasks if it does not say")
 			}
 			return err
 		},
@@ -352,9 +345,9 @@ func (p *parser) counting(c *berth.Counting, compares bool) map[string]func() er
 	}
 	if compares {
 		options["over"] = func() error {
-			at := p.pos
-			if err := c.Over.UnmarshalText([]byte(p.word())); err != nil {
-				return p.faultAt(at, "%w", err)
+			at := p.Pos
+			if err := c.Over.UnmarshalText([]byte(p.Word())); err != nil {
+				return p.FaultAt(at, "%w", err)
 			}
 			return nil
 		}
@@ -364,8 +357,8 @@ func (p *parser) counting(c *berth.Counting, compares bool) map[string]func() er
 
 func (p *parser) stopping(c *berth.Counting) func() error {
 	return func() error {
-		if at := p.pos; p.word() != "stopping" {
-			return p.faultAt(at, `want "stopping"`)
+		if at := p.Pos; p.Word() != "stopping" {
+			return p.FaultAt(at, `want "stopping"`)
 		}
 		c.WithoutStopping = true
 		return nil
@@ -374,31 +367,31 @@ func (p *parser) stopping(c *berth.Counting) func() error {
 
 // selector reads a selector, up to a comma or parenthesis that is not its own.
 func (p *parser) selector() (berth.Selector, error) {
-	start := p.pos
-	for p.pos < len(p.text) && p.peek() != ',' && p.peek() != ')' {
-		switch p.peek() {
+	start := p.Pos
+	for p.Pos < len(p.Text) && p.Peek() != ',' && p.Peek() != ')' {
+		switch p.Peek() {
 		case '"':
-			if _, err := p.quoted(); err != nil {
+			if _, err := p.Quoted(); err != nil {
 				return berth.Selector{}, err
 			}
 		case '(':
-			if err := p.skipPair(); err != nil {
+			if err := p.SkipPair(); err != nil {
 				return berth.Selector{}, err
 			}
 		default:
-			p.pos++
+			p.Pos++
 		}
 	}
-	s, err := berth.ParseSelector(p.text[start:p.pos])
+	s, err := berth.ParseSelector(p.Text[start:p.Pos])
 	var fault *berth.SyntaxError
 	if errors.As(err, &fault) {
-		return s, p.faultAt(start+fault.Offset, "%w", fault.Err)
+		return s, p.FaultAt(start+fault.Offset, "%w", fault.Err)
 	}
 	return s, err
 }
 
 func (p *parser) groupBy() (berth.Constraint, error) {
-	name, err := p.name()
+	name, err := p.Name()
 	if err != nil {
 		return nil, err
 	}
@@ -417,36 +410,36 @@ func (p *parser) groupBy() (berth.Constraint, error) {
 }
 
 func (p *parser) toleration() (berth.Constraint, error) {
-	if p.peek() == '*' {
-		p.pos++
+	if p.Peek() == '*' {
+		p.Pos++
 		return TolerateAll(), nil
 	}
-	key, err := p.name()
+	key, err := p.Name()
 	if err != nil {
 		return nil, err
 	}
-	if p.space(); p.peek() != '=' {
+	if p.Space(); p.Peek() != '=' {
 		return TolerateKey(key), nil
 	}
-	p.pos++
-	p.space()
-	value, err := p.quoted()
+	p.Pos++
+	p.Space()
+	value, err := p.Quoted()
 	return Tolerate(key, value), err
 }
 
 // comparison reads what comes after the attribute of a comparison.
 func (p *parser) comparison(attribute string) (berth.Constraint, error) {
-	p.space()
-	at := p.pos
+	p.Space()
+	at := p.Pos
 	op := p.operator()
 	switch op {
 	case "":
-		return nil, p.faultAt(at, "want =, !=, <, <=, >, >=, in or not in after the attribute %q", attribute)
+		return nil, p.FaultAt(at, "want =, !=, <, <=, >, >=, in or not in after the attribute %q", attribute)
 	case in, notIn:
 		values, err := p.values()
 		return compareAny(attribute, op, values), err
 	}
-	p.space()
+	p.Space()
 	value, err := p.value()
 	return compare(attribute, op, value), err
 }
@@ -460,151 +453,78 @@ func (p *parser) atOperator() bool {
 // operator reads an operator, or nothing and returns none.
 func (p *parser) operator() operator {
 	for _, op := range []operator{notEqual, atMost, atLeast, equal, less, greater} {
-		if strings.HasPrefix(p.text[p.pos:], string(op)) {
-			p.pos += len(op)
+		if strings.HasPrefix(p.Text[p.Pos:], string(op)) {
+			p.Pos += len(op)
 			return op
 		}
 	}
-	start := p.pos
-	switch p.word() {
+	start := p.Pos
+	switch p.Word() {
 	case string(in):
 		return in
 	case not:
-		if p.space(); p.word() == string(in) {
+		if p.Space(); p.Word() == string(in) {
 			return notIn
 		}
 	}
-	p.pos = start
+	p.Pos = start
 	return ""
 }
 
 // values reads the set after in.
 func (p *parser) values() ([]any, error) {
-	if p.space(); p.peek() != '(' {
-		return nil, p.fault(`want "("`)
+	if p.Space(); p.Peek() != '(' {
+		return nil, p.Fault(`want "("`)
 	}
 	var values []any
 	for {
-		p.pos++
-		p.space()
+		p.Pos++
+		p.Space()
 		value, err := p.value()
 		if err != nil {
 			return nil, err
 		}
 		values = append(values, value)
-		switch p.space(); p.peek() {
+		switch p.Space(); p.Peek() {
 		case ')':
-			p.pos++
+			p.Pos++
 			return values, nil
 		case ',':
 		default:
-			return nil, p.fault(`want "," or ")"`)
+			return nil, p.Fault(`want "," or ")"`)
 		}
 	}
 }
 
 // value reads a quoted text or a number.
 func (p *parser) value() (any, error) {
-	if p.peek() == '"' {
-		return p.quoted()
+	if p.Peek() == '"' {
+		return p.Quoted()
 	}
-	start := p.pos
-	p.while(func(c byte) bool { return isDigit(c) || isSign(c) || c == '.' || c == 'e' || c == 'E' })
-	f, err := strconv.ParseFloat(p.text[start:p.pos], 64)
+	start := p.Pos
+	p.While(func(c byte) bool { return lex.IsDigit(c) || lex.IsSign(c) || c == '.' || c == 'e' || c == 'E' })
+	f, err := strconv.ParseFloat(p.Text[start:p.Pos], 64)
 	if err != nil {
-		return nil, p.faultAt(start, "want a text in quotes or a number")
+		return nil, p.FaultAt(start, "want a text in quotes or a number")
 	}
 	return f, nil
 }
 
 func (p *parser) integer() (int, error) {
-	start := p.pos
-	p.while(func(c byte) bool { return isDigit(c) || isSign(c) })
-	n, err := strconv.Atoi(p.text[start:p.pos])
+	start := p.Pos
+	p.While(func(c byte) bool { return lex.IsDigit(c) || lex.IsSign(c) })
+	n, err := strconv.Atoi(p.Text[start:p.Pos])
 	if err != nil {
-		return 0, p.faultAt(start, "want a whole number")
+		return 0, p.FaultAt(start, "want a whole number")
 	}
 	return n, nil
 }
 
-// name reads the name of an attribute or a taint.
-func (p *parser) name() (string, error) {
-	if p.peek() == '"' {
-		return p.quoted()
-	}
-	name := p.word()
-	if name == "" {
-		return "", p.fault("want a name")
-	}
-	return name, nil
-}
-
-func (p *parser) quoted() (string, error) {
-	if p.peek() != '"' {
-		return "", p.fault("want a text in quotes")
-	}
-	quoted, err := strconv.QuotedPrefix(p.text[p.pos:])
-	if err != nil {
-		return "", p.fault("the quotes do not end, or what is between them is not as Go writes it")
-	}
-	p.pos += len(quoted)
-	return strconv.Unquote(quoted)
-}
-
-// skipPair passes over parentheses and what is between them.
-func (p *parser) skipPair() error {
-	start := p.pos
-	for open := 0; p.pos < len(p.text); {
-		switch p.text[p.pos] {
-		case '"':
-			if _, err := p.quoted(); err != nil {
-				return err
-			}
-			continue
-		case '(':
-			open++
-		case ')':
-			open--
-		}
-		if p.pos++; open == 0 {
-			return nil
-		}
-	}
-	return p.faultAt(start, "the parentheses do not end")
-}
-
 func (p *parser) comma() error {
-	if p.space(); p.peek() != ',' {
-		return p.fault(`want ","`)
+	if p.Space(); p.Peek() != ',' {
+		return p.Fault(`want ","`)
 	}
-	p.pos++
-	p.space()
+	p.Pos++
+	p.Space()
 	return nil
 }
-
-// word reads what needs no quotes.
-func (p *parser) word() string {
-	start := p.pos
-	p.while(isBare)
-	return p.text[start:p.pos]
-}
-
-func (p *parser) space() { p.while(func(c byte) bool { return c == ' ' }) }
-
-func (p *parser) while(is func(byte) bool) {
-	for p.pos < len(p.text) && is(p.text[p.pos]) {
-		p.pos++
-	}
-}
-
-// peek returns the next byte, or 0 at the end.
-func (p *parser) peek() byte {
-	if p.pos == len(p.text) {
-		return 0
-	}
-	return p.text[p.pos]
-}
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func isSign(c byte) bool { return c == '+' || c == '-' }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Pattern is a berth.NodeRule that compares an attribute with a regular expression in the syntax of
@@ -82,7 +83,7 @@ func (p Pattern) Reads() []string { return []string{p.attribute} }
 
 // String prints the rule: match(zone, "us-.*").
 func (p Pattern) String() string {
-	return fmt.Sprintf("%s(%s, %q)", p.kind, printName(p.attribute), p.pattern)
+	return fmt.Sprintf("%s(%s, %q)", p.kind, lex.PrintName(p.attribute), p.pattern)
 }
 
 // Err returns every fault of the rule joined into one error, or nil.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Toleration is a berth.Toleration for one taint, for all of a key or for all. It tolerates every effect, as one
@@ -51,9 +52,9 @@ func (t Toleration) String() string {
 	case allTaints:
 		return "tolerate(*)"
 	case oneKey:
-		return fmt.Sprintf("tolerate(%s)", printName(t.key))
+		return fmt.Sprintf("tolerate(%s)", lex.PrintName(t.key))
 	}
-	return fmt.Sprintf("tolerate(%s = %q)", printName(t.key), t.value)
+	return fmt.Sprintf("tolerate(%s = %q)", lex.PrintName(t.key), t.value)
 }
 
 // Err returns what is wrong with the rule, or nil.

@@ -2,12 +2,12 @@ package placement
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Reader reads strategies as they print. The zero Reader knows all terms of this package but [Prefer], which takes
@@ -27,7 +27,7 @@ func ParseStrategy(text string) (Strategy, error) { return Reader{}.Strategy(tex
 // Strategy reads a strategy as it prints, and returns one that prints alike and places alike. Space between words may be more or less
 // than in print. The error is a [*berth.SyntaxError], for a strategy that is at fault too. It takes time in proportion to the text.
 func (r Reader) Strategy(text string) (Strategy, error) {
-	p := parser{Reader: r, text: text}
+	p := parser{Scanner: lex.Scanner{Reader: "placement", Text: text}, with: r}
 	s, err := p.strategy()
 	if err != nil {
 		return Strategy{}, err
@@ -39,116 +39,73 @@ func (r Reader) Strategy(text string) (Strategy, error) {
 var words = []string{"any", "between", "binpack", "first", "in-use", "models", "over", "prefer", "preferences", "random", "seed", "spread",
 	"tasks", "then", "ties", "within"}
 
-// printName prints a name, in quotes if it would not be read as one.
-func printName(name string) string {
-	for i := range len(name) {
-		if !isBare(name[i]) {
-			return strconv.Quote(name)
-		}
-	}
-	if name == "" {
-		return strconv.Quote(name)
-	}
-	return name
-}
-
 func printNames(names []string) string {
 	each := make([]string, len(names))
 	for i, n := range names {
-		each[i] = printName(n)
+		each[i] = lex.PrintName(n)
 	}
 	return strings.Join(each, ", ")
 }
 
 // printOwn prints the name of a host's term.
 func printOwn(name string) string {
-	if name == "" || slices.Contains(words, name) || !isLetter(name[0]) {
+	if name == "" || slices.Contains(words, name) || !lex.IsLetter(name[0]) {
 		return strconv.Quote(name)
 	}
-	return printName(name)
+	return lex.PrintName(name)
 }
-
-func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func isBare(c byte) bool { return isLetter(c) || isDigit(c) || strings.IndexByte("._-/:", c) >= 0 }
 
 type parser struct {
-	Reader
-	text string
-	pos  int
-}
-
-func (p *parser) faultAt(offset int, format string, args ...any) error {
-	return &berth.SyntaxError{Reader: "placement", Text: p.text, Offset: offset, Err: fmt.Errorf(format, args...)}
-}
-
-func (p *parser) space() {
-	for p.pos < len(p.text) && p.text[p.pos] == ' ' {
-		p.pos++
-	}
+	lex.Scanner
+	with Reader
 }
 
 // at passes over a sign, and reports whether it was there.
 func (p *parser) at(sign byte) bool {
-	p.space()
-	if p.pos == len(p.text) || p.text[p.pos] != sign {
+	p.Space()
+	if p.Pos == len(p.Text) || p.Text[p.Pos] != sign {
 		return false
 	}
-	p.pos++
+	p.Pos++
 	return true
 }
 
 func (p *parser) want(sign byte) error {
 	if !p.at(sign) {
-		return p.faultAt(p.pos, "want %q", string(sign))
+		return p.FaultAt(p.Pos, "want %q", string(sign))
 	}
 	return nil
 }
 
-// word reads what needs no quotes.
+// word reads what needs no quotes, after spaces.
 func (p *parser) word() string {
-	p.space()
-	start := p.pos
-	for p.pos < len(p.text) && isBare(p.text[p.pos]) {
-		p.pos++
-	}
-	return p.text[start:p.pos]
+	p.Space()
+	return p.Word()
 }
 
 // says passes over a word, and reports whether it was there.
 func (p *parser) says(word string) bool {
-	before := p.pos
+	before := p.Pos
 	if p.word() == word {
 		return true
 	}
-	p.pos = before
+	p.Pos = before
 	return false
 }
 
 func (p *parser) wantWord(word string) error {
-	if p.space(); !p.says(word) {
-		return p.faultAt(p.pos, "want %q", word)
+	if p.Space(); !p.says(word) {
+		return p.FaultAt(p.Pos, "want %q", word)
 	}
 	return nil
 }
 
-// name reads a name, and says whether it was in quotes.
+// name reads a name, after spaces, and says whether it was in quotes.
 func (p *parser) name() (name string, quoted bool, err error) {
-	if p.space(); p.pos < len(p.text) && p.text[p.pos] == '"' {
-		text, err := strconv.QuotedPrefix(p.text[p.pos:])
-		if err != nil {
-			return "", false, p.faultAt(p.pos, "the quotes do not end, or what is between them is not as Go writes it")
-		}
-		p.pos += len(text)
-		name, err = strconv.Unquote(text)
-		return name, true, err
-	}
-	if name = p.word(); name == "" {
-		return "", false, p.faultAt(p.pos, "want a name")
-	}
-	return name, false, nil
+	p.Space()
+	quoted = p.Peek() == '"'
+	name, err = p.Name()
+	return name, quoted, err
 }
 
 func (p *parser) names() (names []string, err error) {
@@ -174,21 +131,21 @@ func (p *parser) list() (names []string, err error) {
 }
 
 func (p *parser) integer() (int64, error) {
-	p.space()
-	start := p.pos
+	p.Space()
+	start := p.Pos
 	n, err := strconv.ParseInt(p.word(), 10, 64)
 	if err != nil {
-		return 0, p.faultAt(start, "want a whole number")
+		return 0, p.FaultAt(start, "want a whole number")
 	}
 	return n, nil
 }
 
 func (p *parser) unsigned() (uint64, error) {
-	p.space()
-	start := p.pos
+	p.Space()
+	start := p.Pos
 	n, err := strconv.ParseUint(p.word(), 10, 64)
 	if err != nil {
-		return 0, p.faultAt(start, "want a whole number of no sign")
+		return 0, p.FaultAt(start, "want a whole number of no sign")
 	}
 	return n, nil
 }
@@ -203,7 +160,7 @@ func (p *parser) strategy() (Strategy, error) {
 		return s, err
 	}
 	if p.at(';') {
-		p.space()
+		p.Space()
 		switch {
 		case p.says("ties"):
 			if err := p.wantWord("by"); err != nil {
@@ -220,23 +177,23 @@ func (p *parser) strategy() (Strategy, error) {
 			}
 			s = s.Seed(seed)
 		default:
-			return s, p.faultAt(p.pos, `want "ties by id" or a seed`)
+			return s, p.FaultAt(p.Pos, `want "ties by id" or a seed`)
 		}
 	}
-	if p.space(); p.pos < len(p.text) {
-		return s, p.faultAt(p.pos, "the strategy has ended")
+	if p.Space(); p.Pos < len(p.Text) {
+		return s, p.FaultAt(p.Pos, "the strategy has ended")
 	}
 	return s, nil
 }
 
 // named reads a strategy that prints as a name, or none.
 func (p *parser) named() (s Strategy, err error) {
-	p.space()
-	start := p.pos
+	p.Space()
+	start := p.Pos
 	switch {
 	case p.says("binpack"):
 		var names []string
-		if p.space(); strings.HasPrefix(p.text[p.pos:], "(") {
+		if p.Space(); strings.HasPrefix(p.Text[p.Pos:], "(") {
 			names, err = p.list()
 		}
 		s = BinPack(names...)
@@ -258,7 +215,7 @@ func (p *parser) named() (s Strategy, err error) {
 		return s, err
 	}
 	if err := s.Err(); err != nil {
-		return s, p.faultAt(start, "%w", err)
+		return s, p.FaultAt(start, "%w", err)
 	}
 	return p.within(s)
 }
@@ -268,11 +225,11 @@ func (p *parser) within(s Strategy) (Strategy, error) {
 	if !p.says("within") {
 		return s, nil
 	}
-	p.space()
-	start := p.pos
+	p.Space()
+	start := p.Pos
 	n, err := p.integer()
 	if err == nil && n < 0 {
-		err = p.faultAt(start, "a tolerance of %d is less than none", n)
+		err = p.FaultAt(start, "a tolerance of %d is less than none", n)
 	}
 	return s.Within(n), err
 }
@@ -280,8 +237,8 @@ func (p *parser) within(s Strategy) (Strategy, error) {
 // sums reads tiers of terms.
 func (p *parser) sums() (s Strategy, err error) {
 	for {
-		p.space()
-		start := p.pos
+		p.Space()
+		start := p.Pos
 		var terms []Term
 		for more := !p.says("any"); more; more = p.at('+') {
 			t, err := p.term()
@@ -291,7 +248,7 @@ func (p *parser) sums() (s Strategy, err error) {
 			terms = append(terms, t)
 		}
 		if err := Best(terms...).Err(); err != nil {
-			return s, p.faultAt(start, "%w", err)
+			return s, p.FaultAt(start, "%w", err)
 		}
 		s.tiers = append(s.tiers, tier{terms: terms})
 		if s, err = p.within(s); err != nil || !p.at(',') {
@@ -305,17 +262,17 @@ func (p *parser) sums() (s Strategy, err error) {
 
 // term reads a term with its weight and range.
 func (p *parser) term() (Term, error) {
-	p.space()
+	p.Space()
 	weight := int64(1)
-	if p.pos < len(p.text) && (isDigit(p.text[p.pos]) || p.text[p.pos] == '-') {
+	if p.Pos < len(p.Text) && (lex.IsDigit(p.Text[p.Pos]) || p.Text[p.Pos] == '-') {
 		n, err := p.integer()
 		if err != nil {
 			return Term{}, err
 		}
 		weight = n
 	}
-	p.space()
-	start := p.pos
+	p.Space()
+	start := p.Pos
 	t, err := p.rating()
 	if err != nil {
 		return t, err
@@ -335,14 +292,14 @@ func (p *parser) term() (Term, error) {
 		t = t.Between(lo, hi)
 	}
 	if err := t.Err(); err != nil {
-		return t, p.faultAt(start, "%w", err)
+		return t, p.FaultAt(start, "%w", err)
 	}
 	return t, nil
 }
 
 // rating reads a term without its weight and range.
 func (p *parser) rating() (Term, error) {
-	start := p.pos
+	start := p.Pos
 	name, quoted, err := p.name()
 	if err != nil {
 		return Term{}, err
@@ -371,12 +328,12 @@ func (p *parser) rating() (Term, error) {
 			return randomly(seed), p.want(')')
 		}
 	}
-	for _, t := range p.Terms {
+	for _, t := range p.with.Terms {
 		if t.isOwn() && t.name == name {
 			return t, nil
 		}
 	}
-	return Term{}, p.faultAt(start, "no term is named %q; a host's own are read by a Reader that has them", name)
+	return Term{}, p.FaultAt(start, "no term is named %q; a host's own are read by a Reader that has them", name)
 }
 
 func (p *parser) tasks() (Term, error) {
@@ -403,39 +360,24 @@ func (p *parser) tasks() (Term, error) {
 
 // prefer reads the rule of Prefer, up to the parenthesis that ends it.
 func (p *parser) prefer() (Term, error) {
-	p.space()
-	open := p.pos
-	if err := p.want('('); err != nil {
+	p.Space()
+	if p.Peek() != '(' {
+		return Term{}, p.Fault("want %q", "(")
+	}
+	start := p.Pos + 1
+	if err := p.SkipPair(); err != nil {
 		return Term{}, err
 	}
-	start := p.pos
-	for depth := 1; depth > 0; {
-		if p.pos == len(p.text) {
-			return Term{}, p.faultAt(open, "the parentheses do not end")
-		}
-		switch p.text[p.pos] {
-		case '"':
-			if _, _, err := p.name(); err != nil {
-				return Term{}, err
-			}
-			continue
-		case '(':
-			depth++
-		case ')':
-			depth--
-		}
-		p.pos++
+	if p.with.Rules == nil {
+		return Term{}, p.FaultAt(start, "prefer: rules are read by a Reader that has Rules, such as constraints.Parse")
 	}
-	if p.Rules == nil {
-		return Term{}, p.faultAt(start, "prefer: rules are read by a Reader that has Rules, such as constraints.Parse")
-	}
-	rule, err := p.Rules(p.text[start : p.pos-1])
+	rule, err := p.with.Rules(p.Text[start : p.Pos-1])
 	var fault *berth.SyntaxError
 	if errors.As(err, &fault) {
-		return Term{}, p.faultAt(start+fault.Offset, "prefer: %w", fault.Err)
+		return Term{}, p.FaultAt(start+fault.Offset, "prefer: %w", fault.Err)
 	}
 	if err != nil {
-		return Term{}, p.faultAt(start, "prefer: %w", err)
+		return Term{}, p.FaultAt(start, "prefer: %w", err)
 	}
 	return Prefer(rule), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/faults"
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Term is one part of a score: a number that rates a node for a task, higher being better. A Term is a value, and the function
@@ -99,7 +100,7 @@ const MostTasks = 1<<20 - 1
 // [berth.NodeID] how many the node has. The domain of a node without the attribute counts as MostTasks, unless
 // [Term.Missing] says otherwise. With a weight below zero it spreads, with one above zero it gathers.
 func Tasks(attribute string) Term {
-	t := newTerm(tasksTerm, "tasks("+printName(attribute)+")")
+	t := newTerm(tasksTerm, "tasks("+lex.PrintName(attribute)+")")
 	t.attributes, t.missing = []string{attribute}, MostTasks
 	t.lo, t.hi = 0, MostTasks
 	if attribute == "" {
@@ -114,9 +115,9 @@ func (t Term) Missing(n int64) Term {
 		return t.fault("missing: only Tasks has it")
 	}
 	t.missing = n
-	t.name = "tasks(" + printName(t.attributes[0]) + ")"
+	t.name = "tasks(" + lex.PrintName(t.attributes[0]) + ")"
 	if n != MostTasks {
-		t.name = fmt.Sprintf("tasks(%s, missing %d)", printName(t.attributes[0]), n)
+		t.name = fmt.Sprintf("tasks(%s, missing %d)", lex.PrintName(t.attributes[0]), n)
 	}
 	return t
 }

@@ -52,11 +52,8 @@ func (s *Scheduler) CandidatesOn(ctx context.Context, snapshot *cluster.Snapshot
 }
 
 func (s *Scheduler) mayAsk(ctx context.Context, task berth.Task, ask placement.Ask) error {
-	switch {
-	case s == nil || s.source == nil:
-		return errNoSource
-	case ctx == nil:
-		return errNoContext
+	if err := s.usable(ctx); err != nil {
+		return err
 	}
 	if err := errors.Join(wrap(task.Err()), wrap(ask.Err())); err != nil {
 		return err

@@ -73,11 +73,8 @@ func (c *Coverage) String() string {
 // tells what the framework was offered: nodes that are not offered are Blocked, and a blind book does not show them at
 // all. What is true of the whole cluster tells [CoverageOf] the Snapshot of the framework's Subscription.
 func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, error) {
-	if s == nil || s.source == nil {
-		return nil, errNoSource
-	}
-	if ctx == nil {
-		return nil, errNoContext
+	if err := s.usable(ctx); err != nil {
+		return nil, err
 	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {

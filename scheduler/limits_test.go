@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -38,24 +39,9 @@ func ExampleState_SetQuotas() {
 
 // Both ways to plan, and each with both pickers.
 func planners(t *testing.T, run func(t *testing.T, schedule func(*scheduler.State, ...berth.Task) *berth.Outcome)) {
-	for _, exhaustive := range []bool{false, true} {
-		for _, steps := range []string{"one step", "three steps"} {
-			t.Run(fmt.Sprintf("%s, exhaustive %t", steps, exhaustive), func(t *testing.T) {
-				run(t, func(s *scheduler.State, tasks ...berth.Task) *berth.Outcome {
-					sched, err := scheduler.New(s, scheduler.Config{Exhaustive: exhaustive})
-					require.NoError(t, err)
-					if steps == "one step" {
-						out, err := sched.Schedule(t.Context(), tasks...)
-						require.NoError(t, err)
-						return out
-					}
-					plan, err := sched.Plan(t.Context(), snapshotOf(t, s), tasks...)
-					require.NoError(t, err)
-					return commit(t, s, plan)
-				})
-			})
-		}
-	}
+	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
+		run(t, func(s *scheduler.State, tasks ...berth.Task) *berth.Outcome { return schedule(s, nil, tasks...) })
+	})
 }
 
 func cores(name string, role berth.Role, n int64) *berth.Group {

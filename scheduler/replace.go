@@ -22,11 +22,8 @@ import (
 // does; each task costs a fork, and a plan on it.
 func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
-	switch {
-	case s == nil || s.source == nil:
-		return total, errNoSource
-	case ctx == nil:
-		return total, errNoContext
+	if err := s.usable(ctx); err != nil {
+		return total, err
 	}
 	if err := checkReplacements(tasks); err != nil {
 		return total, err

@@ -79,6 +79,17 @@ type Scheduler struct {
 
 var errNoSource = errors.New("scheduler: no source")
 
+// usable says what is missing for a call of a Scheduler: a source, which that of [New] has, or a context.
+func (s *Scheduler) usable(ctx context.Context) error {
+	switch {
+	case s == nil || s.source == nil:
+		return errNoSource
+	case ctx == nil:
+		return errNoContext
+	}
+	return nil
+}
+
 // New returns a scheduler for a source. It fails with every fault of the configuration.
 func New(source Source, cfg Config) (*Scheduler, error) {
 	err := cfg.Err()
@@ -125,14 +136,11 @@ func (s *Scheduler) newPlanner() *planner {
 // the demand that it is. Plan fails with every fault of every task, and plans nothing, if one is at fault. When the context
 // ends it stops soon, with an error that wraps the cause.
 func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
-	switch {
-	case s == nil || s.source == nil:
-		return nil, errNoSource
-	case snapshot == nil:
-		return nil, errors.New("scheduler: plan: no snapshot")
+	if err := s.usable(ctx); err != nil {
+		return nil, err
 	}
-	if ctx == nil {
-		return nil, errNoContext
+	if snapshot == nil {
+		return nil, errors.New("scheduler: plan: no snapshot")
 	}
 	if err := checkTasks(tasks); err != nil {
 		return nil, err
@@ -244,11 +252,8 @@ func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []b
 // meanwhile, some microseconds for each task; to plan without its lock, call Snapshot, Plan and Commit.
 func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
-	switch {
-	case s == nil || s.source == nil:
-		return total, errNoSource
-	case ctx == nil:
-		return total, errNoContext
+	if err := s.usable(ctx); err != nil {
+		return total, err
 	}
 	var denied rest // a daemon group with an instance that was is not planned again for the sake of others
 	for attempt := 1; ; {

@@ -66,11 +66,8 @@ func withRest(unplaced []berth.Unplaced, rest []berth.Task, first berth.Unplaced
 // come first to the room of one, all are planned again on a newer snapshot, [Config].Attempts times in all. It fails as
 // [Scheduler.Schedule] does.
 func (s *Scheduler) ScheduleWhole(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
-	switch {
-	case s == nil || s.source == nil:
-		return &berth.Outcome{}, errNoSource
-	case ctx == nil:
-		return &berth.Outcome{}, errNoContext
+	if err := s.usable(ctx); err != nil {
+		return &berth.Outcome{}, err
 	}
 	rest, denied, err := s.notDenied(tasks)
 	if err != nil {
