@@ -131,6 +131,16 @@ func (q *Queue) Waiting() []berth.Task {
 	return tasks
 }
 
+// Len returns how many wait, a demand counting as one: O(1).
+func (q *Queue) Len() int {
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.names)
+}
+
 func nameOf(t berth.Task) string {
 	if t.ID == "" {
 		return t.Group.Name()

@@ -37,9 +37,9 @@ func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Ou
 		if err != nil {
 			return total, err
 		}
-		out, err := s.source.Commit(ctx, plan)
+		out, err := s.commitTo(ctx, plan, attempt)
 		if err != nil {
-			return total, faults.Of("scheduler: commit", err)
+			return total, err
 		}
 		total.Version = out.Version
 		total.Placed = append(total.Placed, out.Placed...)

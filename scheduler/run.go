@@ -200,6 +200,8 @@ type runner struct {
 	all   bool   // something changed that could help what waits
 	after uint64 // the turn of the Queue up to which it was looked at
 
+	waiting int // what the Observer was told last, -1 before
+
 	mu    sync.Mutex
 	fault []error // what ended Run, if it was not its context
 }
@@ -211,6 +213,7 @@ func newRunner(cfg RunConfig, end context.CancelCauseFunc) *runner {
 		work:      make(chan func()),
 		feed:      cfg.State.subscribe(),
 		patient:   true,
+		waiting:   -1,
 		patience:  cfg.State.Now().Add(cfg.RetryAtMost),
 		nodesTold: cfg.Inventory == nil,
 		nodes:     map[string]*told{},
@@ -298,9 +301,22 @@ func (r *runner) loop(ctx context.Context) error {
 		if err := r.schedule(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
+		r.tellWaiting()
 		r.sleep(ctx, w, timer)
 	}
 	return nil
+}
+
+// tellWaiting tells the Scheduler's Observer how many wait, if that has changed.
+func (r *runner) tellWaiting() {
+	o := r.Scheduler.cfg.Observer.Waiting
+	if o == nil {
+		return
+	}
+	if n := r.Queue.Len(); n != r.waiting {
+		r.waiting = n
+		faults.Drop(func() { o(n) })
+	}
 }
 
 // wakers are closed at what makes the loop look again.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/cluster"
@@ -36,8 +34,8 @@ type Config struct {
 	// snapshot and the commit. The default is 3. More attempts cost a plan each, and only when others
 	// commit at the same time.
 	Attempts int
-	// Logger is told of each round at debug level. The default is silent.
-	Logger hclog.Logger
+	// Observer is told of plans and commits. The default tells nobody.
+	Observer Observer
 }
 
 // Err returns every fault of the configuration joined into one error, or nil.
@@ -53,9 +51,6 @@ func (c Config) Err() error {
 			errs = append(errs, faults.Of("scheduler: order", order.Err()))
 		}
 	}
-	if c.Logger != nil && faults.IsNil(c.Logger) {
-		errs = append(errs, errors.New("scheduler: logger: a nil pointer"))
-	}
 	if c.Attempts < 0 {
 		errs = append(errs, fmt.Errorf("scheduler: attempts: %d is negative", c.Attempts))
 	}
@@ -70,7 +65,6 @@ type Scheduler struct {
 	source Source
 	state  *State // the source, if tasks are planned and committed in one step
 	cfg    Config
-	log    hclog.Logger
 	slow   bool // a task may be a walk over all nodes
 
 	mu      sync.Mutex // guards planner
@@ -105,10 +99,7 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 3
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = hclog.NewNullLogger()
-	}
-	s := &Scheduler{source: source, cfg: cfg, log: cfg.Logger}
+	s := &Scheduler{source: source, cfg: cfg}
 	if !cfg.Exhaustive && !cfg.Strategy.Rescans() {
 		s.state, _ = source.(*State)
 	} else {
@@ -145,9 +136,13 @@ func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 	if err := checkTasks(tasks); err != nil {
 		return nil, err
 	}
+	w := s.watch()
+	defer w.tell()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w.start()
 	plan, _, err := s.plan(ctx, snapshot, tasks, nil)
+	w.planned(snapshot.Version(), len(tasks), plan, err)
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: plan: %w", err)
 	}
@@ -168,16 +163,27 @@ func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 }
 
 // round is one attempt of Schedule.
-func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outcome, error) {
+func (s *Scheduler) round(ctx context.Context, tasks []berth.Task, attempt int) (*berth.Outcome, error) {
 	if s.state != nil {
 		if err := checkTasks(tasks); err != nil {
 			return nil, err
 		}
+		w := s.watch()
+		defer w.tell()
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		planned := false
 		out, err := s.state.decide(ctx, func(now *cluster.Snapshot, gate *gate) (*berth.Plan, []berth.Refusal, error) {
-			return s.plan(ctx, now, tasks, gate)
+			w.start()
+			plan, denied, err := s.plan(ctx, now, tasks, gate)
+			w.planned(now.Version(), len(tasks), plan, err)
+			w.start()
+			planned = err == nil
+			return plan, denied, err
 		}, func() []store.Pick { return s.planner.picks })
+		if planned {
+			w.committed(attempt, out, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("scheduler: schedule: %w", err)
 		}
@@ -195,9 +201,9 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task) (*berth.Outco
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.source.Commit(ctx, plan)
+	out, err := s.commitTo(ctx, plan, attempt)
 	if err != nil {
-		return nil, faults.Of("scheduler: commit", err)
+		return nil, err
 	}
 	if len(denied) > 0 {
 		whole := *out
@@ -257,7 +263,7 @@ func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.O
 	}
 	var denied rest // a daemon group with an instance that was is not planned again for the sake of others
 	for attempt := 1; ; {
-		out, err := s.round(ctx, tasks)
+		out, err := s.round(ctx, tasks, attempt)
 		if err != nil {
 			return total, err
 		}
@@ -266,9 +272,6 @@ func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.O
 			total.Placed = out.Placed
 		} else {
 			total.Placed = append(slices.Clip(total.Placed), out.Placed...)
-		}
-		if s.log.IsDebug() {
-			s.log.Debug("scheduled", "attempt", attempt, "placed", len(out.Placed), "refused", len(out.Refused), "unplaced", len(out.Unplaced))
 		}
 		var again rest
 		crowded := false // by what is not to be

@@ -85,9 +85,9 @@ func (s *Scheduler) ScheduleWhole(ctx context.Context, tasks ...berth.Task) (*be
 		if err != nil {
 			return &berth.Outcome{}, err
 		}
-		out, err := s.source.Commit(ctx, plan)
+		out, err := s.commitTo(ctx, plan, attempt)
 		if err != nil {
-			return &berth.Outcome{}, faults.Of("scheduler: commit", err)
+			return &berth.Outcome{}, err
 		}
 		if attempt >= s.cfg.Attempts || !lostRoom(out.Refused) {
 			return out, nil
