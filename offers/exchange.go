@@ -72,8 +72,8 @@ const DefaultLeaseFor = 30 * time.Second
 // An offer is a lease of its room to a framework, which ends by itself. Lease says of which kind it is, for it is a
 // [berth.Hold] with that kind of [berth.Lease], and LeaseFor how long it lasts; "the lease" without more is the time.
 type Config struct {
-	// Order is asked whose turn it is. The Exchange has it for itself: others may read or change it, such
-	// as to set a weight, only while no method of the Exchange, its Subscriptions and its Books runs.
+	// Order is asked whose turn it is. The Exchange has it for itself: others read or change it, such
+	// as to set a weight, by [Exchange.Consult], or while no method of the Exchange, its Subscriptions and its Books runs.
 	Order Order
 	// Lease is the kind of lease: Exclusive (the default) keeps others out, Optimistic lets who commits first have the room.
 	Lease berth.Lease
@@ -85,6 +85,8 @@ type Config struct {
 	// default is the source's own clock, where the source has a method Now() time.Time as scheduler.State does,
 	// else time.Now.
 	Clock func() time.Time
+	// Observer is told of passes. The default tells nobody.
+	Observer Observer
 	// MaxOutstanding is how many offers a framework may have that it has not answered. The default, 0, is
 	// any number.
 	MaxOutstanding int

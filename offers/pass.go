@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -87,11 +88,23 @@ type draft struct {
 // being made.
 func (x *Exchange) Offer(ctx context.Context) (int, error) {
 	n := 0
-	err := x.call("offer", func() (err error) {
+	offer := func() (err error) {
 		n, err = x.offer(ctx)
 		return errors.Join(err, x.account.takeFaults())
+	}
+	if x == nil || x.cfg.Observer.Passed == nil {
+		err := x.call("offer", offer)
+		return n, err
+	}
+	o, told := &x.cfg.Observer, Pass{}
+	told.Err = x.call("offer", func() error {
+		began := o.now()
+		err := offer()
+		told.Took, told.Made, told.Outstanding = max(o.now().Sub(began), 0), n, len(x.offers.m)
+		return err
 	})
-	return n, err
+	faults.Drop(func() { o.Passed(told) })
+	return n, told.Err
 }
 
 func (x *Exchange) offer(ctx context.Context) (int, error) {
