@@ -80,7 +80,7 @@ func (a Admission) UsedOf(role berth.Role, resource string) int64 {
 type gate struct {
 	admit   func(Admission) berth.Reason
 	now     time.Time
-	planned store.Planned // the ledger, with what is picked but not in it yet
+	planned store.Planned // the live cluster, with what is picked but not in it yet
 }
 
 // gate returns the State's admission at a time, under the lock.
@@ -89,12 +89,12 @@ func (s *State) gate(now time.Time) *gate {
 		return nil
 	}
 	g := &gate{admit: s.admit, now: now}
-	g.planned.Reset(s.ledger.store.Present())
+	g.planned.Reset(s.live.store.Present())
 	return g
 }
 
 // ask returns the host's reason against an operation. Those that take no room are not asked about, nor those that are at
-// fault, for the ledger says what is wrong with them.
+// fault, for the live cluster says what is wrong with them.
 func (g *gate) ask(op *berth.Op) berth.Reason {
 	switch {
 	case g == nil:

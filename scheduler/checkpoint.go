@@ -41,7 +41,7 @@ func (c Codec) Checkpoint(w io.Writer, s *State) error {
 		return errors.New("scheduler: checkpoint: no writer")
 	}
 	s.lock()
-	v, number := s.ledger.store.Snapshot(), s.number
+	v, number := s.live.store.Snapshot(), s.number
 	s.unlock()
 	out := newCheckpointWriter(w, c)
 	out.write(v, number)
@@ -178,7 +178,7 @@ func (c Codec) Restore(r io.Reader, cfg StateConfig) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := checkpointReader{in: codec.NewReader(r), dec: codec.NewDecoder(c.Rules.Parse), s: s, fork: (*checked.Fork)(s.ledger.fork)}
+	in := checkpointReader{in: codec.NewReader(r), dec: codec.NewDecoder(c.Rules.Parse), s: s, fork: (*checked.Fork)(s.live.fork)}
 	if err := in.read(); err != nil {
 		return nil, readFault("restore", err)
 	}
@@ -218,11 +218,11 @@ func (c *checkpointReader) read() error {
 		return &codec.Fault{Offset: c.in.End(), Err: errors.New("something follows the end")}
 	}
 	for _, row := range c.rows {
-		for _, r := range c.s.ledger.store.On(row) {
-			c.s.ledger.count(r, true)
+		for _, r := range c.s.live.store.On(row) {
+			c.s.live.count(r, true)
 		}
 	}
-	c.s.ledger.store.Resume(c.seq)
+	c.s.live.store.Resume(c.seq)
 	return nil
 }
 
@@ -268,7 +268,7 @@ func (c *checkpointReader) part() error {
 	if err := d.End(); err != nil {
 		return err
 	}
-	c.s.ledger.store.Keep() // nothing is to be taken back
+	c.s.live.store.Keep() // nothing is to be taken back
 	return nil
 }
 

@@ -109,13 +109,13 @@ func (c Command) String() string {
 	return b.String()
 }
 
-// apply carries out a command: the one function that changes a ledger's nodes and records, whether the
+// apply carries out a command: the one function that changes a live cluster's nodes and records, whether the
 // command has just been decided or is replayed. It runs no policy. Where a command is at fault, it says
 // everything that is wrong with it, and what it has done is to be undone.
 //
-// A commit that is decided as it goes has its operations applied by ledger.do already, the function that
+// A commit that is decided as it goes has its operations applied by live.do already, the function that
 // does them here too. Doing one checks it again: that costs little and finds a log that does not fit.
-func (l *ledger) apply(c *Command) error {
+func (l *live) apply(c *Command) error {
 	if !c.Time.IsZero() {
 		l.store.SetTime(c.Time)
 	}

@@ -43,7 +43,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 	}
 	s.lock()
 	defer s.unlock()
-	if !p.Version.SameLineage(s.ledger.fork.Version()) {
+	if !p.Version.SameLineage(s.live.fork.Version()) {
 		return nil, fmt.Errorf("scheduler: commit: %w", berth.ErrLineage)
 	}
 	if err := s.lapse(); err != nil {
@@ -66,8 +66,8 @@ func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) 
 		return nil, err
 	}
 	now := s.now()
-	s.ledger.store.SetTime(now)
-	p, denied, err := plan((*cluster.Snapshot)(s.ledger.store.Present()), s.gate(now))
+	s.live.store.SetTime(now)
+	p, denied, err := plan((*cluster.Snapshot)(s.live.store.Present()), s.gate(now))
 	if err != nil {
 		return nil, err
 	}
@@ -90,26 +90,26 @@ func (s *State) commit(c *commit) (*berth.Outcome, error) {
 			c.expires = c.expires.Add(1) // the zero time is never
 		}
 	}
-	before := s.ledger.fork.Version()
-	s.ledger.store.SetTime(c.now)
-	c.run(s.ledger)
+	before := s.live.fork.Version()
+	s.live.store.SetTime(c.now)
+	c.run(s.live)
 	if done := c.done(); len(done) > 0 {
 		if err := s.keep(before, Command{Time: c.now, Ops: done, Deadline: c.expires}, nil); err != nil {
 			return nil, err
 		}
 	}
 	return &berth.Outcome{
-		Version:  s.ledger.fork.Version(),
+		Version:  s.live.fork.Version(),
 		Placed:   c.placed(),
 		Refused:  c.refused,
 		Unplaced: c.plan.Unplaced,
 	}, nil
 }
 
-// commit is a plan on its way into a ledger.
+// commit is a plan on its way into a live cluster.
 type commit struct {
 	plan    *berth.Plan
-	picks   []store.Pick // of the operations, if they were picked on the ledger as it is now, and admitted
+	picks   []store.Pick // of the operations, if they were picked on the live cluster as it is now, and admitted
 	gate    *gate
 	now     time.Time
 	expires time.Time // when the tasks it places do; zero is never
@@ -123,7 +123,7 @@ type commit struct {
 }
 
 // run does the operations.
-func (c *commit) run(l *ledger) {
+func (c *commit) run(l *live) {
 	if units := whole.Units(c.plan); units != nil {
 		c.runTogether(l, units)
 		return
@@ -137,7 +137,7 @@ func (c *commit) run(l *ledger) {
 }
 
 // step does one operation, or says why it cannot be done.
-func (c *commit) step(l *ledger, i int) berth.Reason {
+func (c *commit) step(l *live, i int) berth.Reason {
 	op := &c.plan.Ops[i]
 	if c.late && op.Kind == berth.Place {
 		return berth.Reason{Code: berth.Invalid, Subject: "plan: its deadline has passed"}
@@ -204,7 +204,7 @@ func (c *commit) placed() []berth.Op {
 	return placed
 }
 
-// together is what stands or falls together, on its way into a ledger.
+// together is what stands or falls together, on its way into a live cluster.
 type together struct {
 	*whole.Unit
 	begun bool
@@ -218,12 +218,12 @@ type together struct {
 type mark struct {
 	at, whole, refused int
 	accepted           int // -1 if there was no list of it yet
-	ledger             store.Point
+	live               store.Point
 }
 
 // runTogether does the operations. When one of what stands or falls together fails, it takes back what was done since
 // before the first of those, and goes on from there without them. Planners put them side by side, so little is done twice.
-func (c *commit) runTogether(l *ledger, units []*whole.Unit) {
+func (c *commit) runTogether(l *live, units []*whole.Unit) {
 	all := map[*whole.Unit]*together{}
 	var begun []*together // in the order in which they began
 	for i := 0; i < len(c.plan.Ops); i++ {
@@ -263,7 +263,7 @@ func (c *commit) runTogether(l *ledger, units []*whole.Unit) {
 		}
 		g.out, g.at, g.why = true, at, why
 		m := g.from
-		l.undo(m.ledger)
+		l.undo(m.live)
 		c.whole, c.refused = m.whole, c.refused[:m.refused]
 		if m.accepted < 0 {
 			c.accepted = nil
@@ -278,7 +278,7 @@ func (c *commit) runTogether(l *ledger, units []*whole.Unit) {
 }
 
 // tooFew says that a gang, all of whose placements are done, has fewer tasks than its size, and at which of them.
-func (c *commit) tooFew(l *ledger, u *whole.Unit) (int, berth.Reason) {
+func (c *commit) tooFew(l *live, u *whole.Unit) (int, berth.Reason) {
 	if c.picks != nil && len(c.refused) == 0 {
 		return 0, berth.Reason{}
 	}

@@ -145,7 +145,7 @@ func (s *State) unplaced(f *feed, more hope, afresh bool, at berth.Version) {
 	maps.Copy(f.opens, more.opens)
 	maps.Copy(f.awaited, more.awaited)
 	f.stops, f.held, f.last = f.stops || more.stops, f.held || more.held, nil
-	if now := s.ledger.fork.Version(); now.SameLineage(at) && now != at {
+	if now := s.live.fork.Version(); now.SameLineage(at) && now != at {
 		f.opened = true
 	}
 }
@@ -153,7 +153,7 @@ func (s *State) unplaced(f *feed, more hope, afresh bool, at berth.Version) {
 func (s *State) hasNode(id string) bool {
 	s.lock()
 	defer s.mu.Unlock()
-	_, ok := s.ledger.fork.Node(id)
+	_, ok := s.live.fork.Node(id)
 	return ok
 }
 
@@ -163,7 +163,7 @@ func (s *State) on(nodes []string) (tasks []ending) {
 		return nil
 	}
 	for _, id := range nodes {
-		n, ok := s.ledger.fork.Node(id)
+		n, ok := s.live.fork.Node(id)
 		if !ok {
 			continue
 		}

@@ -16,7 +16,7 @@ import (
 func orders(s *State, groups []*berth.Group) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	snapshot := s.ledger.fork.Snapshot()
+	snapshot := s.live.fork.Snapshot()
 	var b strings.Builder
 	b.WriteString(picture(snapshot, groups))
 	for _, g := range groups {
@@ -38,7 +38,7 @@ func orders(s *State, groups []*berth.Group) string {
 func (h *history) picture() string {
 	h.state.mu.Lock()
 	defer h.state.mu.Unlock()
-	return picture(h.state.ledger.fork.Snapshot(), h.groups)
+	return picture(h.state.live.fork.Snapshot(), h.groups)
 }
 
 // picture prints all there is to see of a snapshot.
@@ -72,7 +72,7 @@ func picture(s *cluster.Snapshot, groups []*berth.Group) string {
 
 // sane recomputes, from the tasks and holds alone, everything that the State keeps up to date.
 func (h *history) sane() {
-	l := h.state.ledger
+	l := h.state.live
 	s := l.fork.Snapshot()
 	tasks, want := 0, sums{}
 	deadlines := map[expiry]bool{}
@@ -179,7 +179,7 @@ func (h *history) sane() {
 	h.saneLedger(s, want)
 }
 
-func (h *history) saneDeadlines(l *ledger, want map[expiry]bool) {
+func (h *history) saneDeadlines(l *live, want map[expiry]bool) {
 	got := map[expiry]bool{}
 	l.tasks.tree.Ascend(func(e expiry) bool { got[expiry{e.at, "task " + e.id}] = true; return true })
 	l.holds.tree.Ascend(func(e expiry) bool { got[expiry{e.at, "hold " + e.id}] = true; return true })

@@ -190,7 +190,7 @@ func (h *history) op() berth.Op {
 		return berth.Op{Kind: berth.Evict, ID: h.taskID(), Hold: h.hold()}
 	case 5:
 		op := berth.Op{Kind: berth.Place, Task: h.task(), Node: h.nodeID(), From: fmt.Sprintf("o%d", h.byte(2))}
-		if holds := slices.Collect(h.state.ledger.fork.Holds()); len(holds) > 0 {
+		if holds := slices.Collect(h.state.live.fork.Holds()); len(holds) > 0 {
 			held := holds[h.byte(len(holds))]
 			op.Node, op.From = held.Node, held.Owner
 		}
@@ -388,7 +388,7 @@ func (h *history) equal(what string, state, again *State) {
 		d.tree.Ascend(func(e expiry) bool { all = append(all, e); return true })
 		return all
 	}
-	if !slices.Equal(items(state.ledger.tasks), items(again.ledger.tasks)) || !slices.Equal(items(state.ledger.holds), items(again.ledger.holds)) {
+	if !slices.Equal(items(state.live.tasks), items(again.live.tasks)) || !slices.Equal(items(state.live.holds), items(again.live.holds)) {
 		h.fail("%s: the deadlines differ", what)
 	}
 }

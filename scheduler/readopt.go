@@ -44,7 +44,7 @@ func (s *State) Renew(until time.Time, tasks ...string) error {
 
 // readopt makes tasks what they are said to be, whatever they were. Where it fails, with every fault, what it has done is to be
 // undone.
-func (l *ledger) readopt(running []Running) error {
+func (l *live) readopt(running []Running) error {
 	for i := range running {
 		id := running[i].Task.ID
 		if _, known := l.fork.Task(id); known {
@@ -56,7 +56,7 @@ func (l *ledger) readopt(running []Running) error {
 
 // renew has assumed tasks expire at another time; the zero time is never. Where it fails, with every fault, what it has done is to be
 // undone.
-func (l *ledger) renew(ids []string, until time.Time) error {
+func (l *live) renew(ids []string, until time.Time) error {
 	var errs []error
 	for _, id := range ids {
 		switch t, ok := l.fork.Task(id); {

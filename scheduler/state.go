@@ -71,7 +71,7 @@ type State struct {
 	assumeFor time.Duration
 
 	mu      sync.Mutex
-	ledger  *ledger           // between calls, all that was done to it is kept
+	live    *live             // between calls, all that was done to it is kept
 	snap    *cluster.Snapshot // of the present state, if somebody asked since it changed
 	changed chan struct{}     // closed at the next change, if somebody waits for it
 	stopped error             // what changes return since Record failed
@@ -106,7 +106,7 @@ func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {
 		record:    cfg.Record,
 		clock:     cfg.Clock,
 		assumeFor: cfg.AssumeFor,
-		ledger:    newLedger(),
+		live:      newLive(),
 	}
 	if err != nil {
 		_, nodeErr := cluster.NewSnapshot(nodes...)
@@ -121,17 +121,17 @@ func NewState(cfg StateConfig, nodes ...berth.Node) (*State, error) {
 // lock takes the lock, and gives a zero State what it lacks.
 func (s *State) lock() {
 	s.mu.Lock()
-	if s.ledger == nil {
-		s.ledger, s.clock = newLedger(), time.Now
+	if s.live == nil {
+		s.live, s.clock = newLive(), time.Now
 	}
 }
 
 // unlock takes back what was done since lock and not kept, and gives the lock back. Nothing is left to take back unless
 // the call failed, or a function of the host ended it.
 func (s *State) unlock() {
-	if s.ledger.store.Pending() {
+	if s.live.store.Pending() {
 		defer s.mu.Unlock()
-		s.ledger.restore()
+		s.live.restore()
 		return
 	}
 	s.mu.Unlock()
@@ -158,10 +158,10 @@ func (s *State) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 func (s *State) present() *cluster.Snapshot {
 	_ = s.lapse()
 	now := s.now()
-	s.ledger.store.SetTime(now)
+	s.live.store.SetTime(now)
 	switch {
 	case s.snap == nil:
-		s.snap = s.ledger.fork.Snapshot()
+		s.snap = s.live.fork.Snapshot()
 	case !s.snap.Time().Equal(now):
 		s.snap = (*cluster.Snapshot)((*store.View)(s.snap).At(now))
 	}
@@ -189,7 +189,7 @@ func (s *State) Version() berth.Version {
 	}
 	s.lock()
 	defer s.unlock()
-	return s.ledger.fork.Version()
+	return s.live.fork.Version()
 }
 
 // Task returns the task of that ID, lost ones included.
@@ -199,7 +199,7 @@ func (s *State) Task(id string) (cluster.TaskView, bool) {
 	}
 	s.lock()
 	defer s.unlock()
-	return s.ledger.fork.Task(id)
+	return s.live.fork.Task(id)
 }
 
 // Node returns the node of that ID as it is now; what it shows stays as it was. It is read off a [State.Snapshot], whose walks
@@ -222,7 +222,7 @@ func (s *State) UpsertNodes(nodes ...berth.Node) error {
 	}
 	s.lock()
 	defer s.unlock()
-	added, updated, err := (*checked.Fork)(s.ledger.fork).Upserts(nodes)
+	added, updated, err := (*checked.Fork)(s.live.fork).Upserts(nodes)
 	if err != nil {
 		return wrap(err)
 	}
@@ -372,16 +372,16 @@ func (s *State) Expire() (tasks []cluster.TaskView, holds []berth.Hold, err erro
 	now := s.now()
 	c := Command{Time: now}
 	var expired []ending
-	for e := range s.ledger.tasks.passed(now) {
-		t, _ := s.ledger.fork.Task(e.id)
+	for e := range s.live.tasks.passed(now) {
+		t, _ := s.live.fork.Task(e.id)
 		tasks = append(tasks, t)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Release, ID: e.id})
 		if len(s.feeds) > 0 {
 			expired = append(expired, ending{task: e.id, how: endExpired})
 		}
 	}
-	for e := range s.ledger.holds.passed(now) {
-		h, _ := s.ledger.fork.Hold(e.id)
+	for e := range s.live.holds.passed(now) {
+		h, _ := s.live.fork.Hold(e.id)
 		holds = append(holds, h)
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
 	}
@@ -398,8 +398,8 @@ func (s *State) NextExpiry() (time.Time, bool) {
 	}
 	s.lock()
 	defer s.unlock()
-	t, some := s.ledger.tasks.first()
-	if h, ok := s.ledger.holds.first(); ok && (!some || h.Before(t)) {
+	t, some := s.live.tasks.first()
+	if h, ok := s.live.holds.first(); ok && (!some || h.Before(t)) {
 		return h, true
 	}
 	return t, some
@@ -407,17 +407,17 @@ func (s *State) NextExpiry() (time.Time, bool) {
 
 // lapse ends the holds whose deadline has passed, so that nothing is decided on them. It fails if the State is stopped.
 func (s *State) lapse() error {
-	if s.stopped != nil || s.ledger.holds.tree.Len() == 0 {
+	if s.stopped != nil || s.live.holds.tree.Len() == 0 {
 		return s.stopped
 	}
 	c := Command{Time: s.now()}
-	for e := range s.ledger.holds.passed(c.Time) {
+	for e := range s.live.holds.passed(c.Time) {
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
 	}
 	return s.mustApply(c, nil)
 }
 
-// mustApply applies operations that the ledger itself named, and that therefore cannot fail unless the State is stopped.
+// mustApply applies operations that the live cluster itself named, and that therefore cannot fail unless the State is stopped.
 func (s *State) mustApply(c Command, expired []ending) error {
 	if len(c.Ops) == 0 {
 		return nil
@@ -466,9 +466,9 @@ func (s *State) applyTelling(c Command, lost []ending) error {
 	if s.stopped != nil {
 		return s.stopped
 	}
-	before := s.ledger.fork.Version()
-	if err := s.ledger.apply(&c); err != nil {
-		s.ledger.restore()
+	before := s.live.fork.Version()
+	if err := s.live.apply(&c); err != nil {
+		s.live.restore()
 		return wrap(err)
 	}
 	return s.keep(before, c, lost)
@@ -481,10 +481,10 @@ func (s *State) keep(before berth.Version, c Command, lost []ending) error {
 	if c.Number = s.number + 1; s.record != nil {
 		switch err := s.record(c.clone()); {
 		case errors.Is(err, ErrUnwritable):
-			s.ledger.restore()
+			s.live.restore()
 			return wrap(err)
 		case err != nil:
-			s.ledger.restore()
+			s.live.restore()
 			s.stop(err)
 			return s.stopped
 		}
@@ -497,9 +497,9 @@ func (s *State) keep(before berth.Version, c Command, lost []ending) error {
 
 // done says that what was done stays, and tells those who wait that the state is no longer that of before.
 func (s *State) done(before berth.Version) {
-	s.ledger.store.Keep()
+	s.live.store.Keep()
 	s.snap = nil
-	if s.changed != nil && s.ledger.fork.Version() != before {
+	if s.changed != nil && s.live.fork.Version() != before {
 		close(s.changed)
 		s.changed = nil
 	}
@@ -519,7 +519,7 @@ func (s *State) Replay(commands ...Command) error {
 	if s.stopped != nil {
 		return s.stopped
 	}
-	before := s.ledger.fork.Version()
+	before := s.live.fork.Version()
 	for _, f := range s.feeds {
 		f.unsure = true
 	}
@@ -532,10 +532,10 @@ func (s *State) Replay(commands ...Command) error {
 			err = fmt.Errorf("its number is %d, and %d is the next", c.Number, number)
 		}
 		if err == nil {
-			err = s.ledger.apply(c)
+			err = s.live.apply(c)
 		}
 		if err != nil {
-			s.ledger.restore()
+			s.live.restore()
 			return wrap(fmt.Errorf("replay: command %d: %w", i, err))
 		}
 	}

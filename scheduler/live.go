@@ -15,26 +15,26 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// ledger is a cluster and what a State keeps beside it: deadlines in their order. They change together, in apply and do, and
+// live is a cluster and what a State keeps beside it: deadlines in their order. They change together, in apply and do, and
 // nowhere else.
 //
 // What was done to it can be taken back until keep says that it stays. So whatever stops a change half-way leaves the
-// ledger as it was.
-type ledger struct {
+// live cluster as it was.
+type live struct {
 	store *store.Store  // what is behind the fork
 	fork  *cluster.Fork // the door to it that checks
 	tasks deadlines     // of assumed tasks
 	holds deadlines
 }
 
-func newLedger() *ledger {
+func newLive() *live {
 	s := store.New()
 	s.Undoable()
-	return &ledger{store: s, fork: (*cluster.Fork)(checked.Over(s)), tasks: newDeadlines(), holds: newDeadlines()}
+	return &live{store: s, fork: (*cluster.Fork)(checked.Over(s)), tasks: newDeadlines(), holds: newDeadlines()}
 }
 
 // undo takes back what was done since a point: the last of it first, in time that goes with it alone.
-func (l *ledger) undo(to store.Point) {
+func (l *live) undo(to store.Point) {
 	l.store.Undo(to, func(from, to store.Record) {
 		l.count(&from, false)
 		l.count(&to, true)
@@ -42,7 +42,7 @@ func (l *ledger) undo(to store.Point) {
 }
 
 // restore takes back all that is not kept. What the fork remembers may be of it, so it gets another.
-func (l *ledger) restore() {
+func (l *live) restore() {
 	if l.store.Pending() {
 		l.undo(l.store.Kept())
 		l.fork = (*cluster.Fork)(checked.Over(l.store))
@@ -50,7 +50,7 @@ func (l *ledger) restore() {
 }
 
 // count adds a record to the deadlines, or takes it out of them.
-func (l *ledger) count(r *store.Record, add bool) {
+func (l *live) count(r *store.Record, add bool) {
 	switch {
 	case r.ID == "":
 	case r.Group == store.Holds:
@@ -60,12 +60,12 @@ func (l *ledger) count(r *store.Record, add bool) {
 	}
 }
 
-// do does one operation, as [cluster.Fork.Apply] does, and keeps the rest of the ledger in step. It returns what a task
+// do does one operation, as [cluster.Fork.Apply] does, and keeps the rest of the live cluster in step. It returns what a task
 // that it places got of devices and ports. The task expires at the deadline; the zero time is never. The operation is not
 // written to: it comes by reference because it is large, and every placement passes here.
 //
-// A placement that was picked on the ledger as it is now is not asked again what the picker asked.
-func (l *ledger) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
+// A placement that was picked on the live cluster as it is now is not asked again what the picker asked.
+func (l *live) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
 	switch op.Kind {
 	case berth.Place:
 		return l.place(op, deadline, pick)
@@ -101,7 +101,7 @@ func (l *ledger) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.G
 }
 
 // prefetch reads ahead for the operations from i on, where it has not done so for an operation before: see package store.
-func (l *ledger) prefetch(ops []berth.Op, picks []store.Pick, i int) {
+func (l *live) prefetch(ops []berth.Op, picks []store.Pick, i int) {
 	if i%store.Ahead != 0 || len(ops) == 1 {
 		return
 	}
@@ -149,7 +149,7 @@ func (l *ledger) prefetch(ops []berth.Op, picks []store.Pick, i int) {
 	s.PrefetchRecords(slots)
 }
 
-func (l *ledger) place(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
+func (l *live) place(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
 	var held []expiry
 	if op.From != "" {
 		held = l.held(op.Node)
@@ -171,21 +171,21 @@ func (l *ledger) place(op *berth.Op, deadline time.Time, pick store.Pick) (*bert
 }
 
 // mustMark marks a task that was just found in a state that allows it.
-func (l *ledger) mustMark(id string, state berth.TaskState, deadline time.Time) {
+func (l *live) mustMark(id string, state berth.TaskState, deadline time.Time) {
 	if err := l.fork.Mark(id, state, deadline); err != nil {
 		panic(fmt.Sprintf("scheduler: %v", err))
 	}
 }
 
 // forget takes a task that is gone, or on no node any more, out of the deadlines.
-func (l *ledger) forget(t cluster.TaskView) {
+func (l *live) forget(t cluster.TaskView) {
 	if !t.Deadline.IsZero() {
 		l.tasks.remove(t.Deadline, t.ID)
 	}
 }
 
 // held returns the holds on a node.
-func (l *ledger) held(node string) []expiry {
+func (l *live) held(node string) []expiry {
 	s := l.store
 	row, ok := s.FindNode(node)
 	if !ok {
@@ -211,7 +211,7 @@ func standing(v *store.View, group string) int {
 	return n
 }
 
-func (l *ledger) removeNodes(ids []string) error {
+func (l *live) removeNodes(ids []string) error {
 	var tasks []cluster.TaskView
 	var holds []expiry
 	seen := make(map[string]bool, len(ids))
@@ -239,7 +239,7 @@ func (l *ledger) removeNodes(ids []string) error {
 }
 
 // adopt adopts tasks. Where it fails, with every fault, what it has done is to be undone.
-func (l *ledger) adopt(running []Running) error {
+func (l *live) adopt(running []Running) error {
 	var errs []error
 	for _, r := range running {
 		if err := l.fork.AdoptFor(r.Owner, r.Task, r.Node, r.Grant, r.State); err != nil {
@@ -251,7 +251,7 @@ func (l *ledger) adopt(running []Running) error {
 
 // mark marks tasks as running or stopping. A stopping one stays so: that it was seen to run is no news. Where it fails,
 // with every fault, what it has done is to be undone.
-func (l *ledger) mark(state berth.TaskState, ids []string) error {
+func (l *live) mark(state berth.TaskState, ids []string) error {
 	var errs []error
 	for _, id := range ids {
 		switch t, ok := l.fork.Task(id); {
