@@ -105,7 +105,7 @@ func (r Role) Parent() Role {
 	return r[:i]
 }
 
-// within reports whether a role is another or below it.
-func (r Role) within(top Role) bool {
+// Within reports whether a role is another or below it. Every role is within the root.
+func (r Role) Within(top Role) bool {
 	return top == "" || r == top || len(r) > len(top) && r[len(top)] == '/' && r[:len(top)] == top
 }

@@ -257,7 +257,7 @@ func (s selection) matches(g *Group) bool {
 			_, ok := g.spec.Labels[e.key]
 			return ok == (e.op == selectExists)
 		case selectRole, selectNotRole:
-			return g.spec.Role.within(Role(e.key)) == (e.op == selectRole)
+			return g.spec.Role.Within(Role(e.key)) == (e.op == selectRole)
 		case selectGroup, selectNotGroup:
 			return (g.name == e.key) == (e.op == selectGroup)
 		case selectAnd, selectOr:

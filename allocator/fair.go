@@ -147,7 +147,7 @@ func (t *turns) plant(f Fair, roles []berth.Role) {
 	t.add(f, "", none)
 	path := []int32{0} // from the root to the last place
 	for _, r := range roles {
-		for !isAbove(t.places[path[len(path)-1]].role, r) {
+		for !r.Within(t.places[path[len(path)-1]].role) {
 			path = path[:len(path)-1]
 		}
 		for at := path[len(path)-1]; t.places[at].role != r; at = path[len(path)-1] {
@@ -272,11 +272,6 @@ func comparePaths(a, b berth.Role) int {
 		}
 	}
 	return cmp.Compare(len(a), len(b))
-}
-
-// isAbove reports whether a role is another or above it.
-func isAbove(above, r berth.Role) bool {
-	return above == "" || above == r || strings.HasPrefix(string(r), string(above)+"/")
 }
 
 // below returns the role one level below another on the way to a third.

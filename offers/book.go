@@ -68,7 +68,7 @@ func (b *Book) do(ctx context.Context, what string, f func() error) error {
 // Denies says why no task of a group may be placed with the Book, whatever is offered: [berth.Denied], if its role is not
 // the framework's or below it. It returns no reason for others. A Scheduler asks before it looks for room.
 func (b *Book) Denies(g *berth.Group) berth.Reason {
-	if b == nil || b.sub == nil || within(b.sub.client.role, g.Role()) {
+	if b == nil || b.sub == nil || g.Role().Within(b.sub.client.role) {
 		return berth.Reason{}
 	}
 	return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("role %q is not at or below %q", string(g.Role()), string(b.sub.client.role))}
@@ -320,5 +320,5 @@ func (b *Book) shows(group uint32) bool {
 	if group == store.Holds {
 		return false
 	}
-	return within(b.sub.client.role, b.sub.x.view.Group(group).Spec.Role())
+	return b.sub.x.view.Group(group).Spec.Role().Within(b.sub.client.role)
 }

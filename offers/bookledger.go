@@ -84,8 +84,8 @@ func (b *Book) syncLedger() {
 	quotas := 0
 	for at, a := range view.EachRole() {
 		name := berth.Role(a.Name)
-		above := name != role && within(name, role)
-		if !above && !within(role, name) {
+		above := name != role && role.Within(name)
+		if !above && !name.Within(role) {
 			continue
 		}
 		if a.Quota != nil {

@@ -200,7 +200,7 @@ func (l *limited) accounts() {
 			}
 			sum := res{}
 			for _, c := range clients {
-				if isWithin(role, c.Role) {
+				if c.Role.Within(role) {
 					got, _ := w.drf.Charged(c)
 					if sum, err = sum.Plus(got); err != nil {
 						l.t.Fatal(err)
@@ -215,7 +215,7 @@ func (l *limited) accounts() {
 // framed reports whether a role is below that of a framework.
 func (l *limited) framed(role berth.Role) bool {
 	for _, of := range l.roles {
-		if role != of && isWithin(of, role) {
+		if role != of && role.Within(of) {
 			return true
 		}
 	}
@@ -236,7 +236,7 @@ func (l *limited) books() {
 				require.NoError(l.t, err)
 			}
 			for _, role := range l.all {
-				above, below := isWithin(role, mine), isWithin(mine, role)
+				above, below := mine.Within(role), role.Within(mine)
 				if !above && !below {
 					continue
 				}
@@ -250,10 +250,6 @@ func (l *limited) books() {
 			}
 		}
 	}
-}
-
-func isWithin(above, role berth.Role) bool {
-	return above == "" || role == above || strings.HasPrefix(string(role), string(above)+"/")
 }
 
 // quota-limit-never-exceeded: whoever does what, at whichever door, no role gets more than its limit. Nor does a Book's own plan

@@ -114,7 +114,7 @@ func checkDemand(demand []Demand, role berth.Role) error {
 
 func (d Demand) check(role berth.Role) error {
 	var errs []error
-	if !within(role, d.Group.Role()) {
+	if !d.Group.Role().Within(role) {
 		errs = append(errs, fmt.Errorf("demand %q: role %q is not at or below %q", d.Group.Name(), string(d.Group.Role()), string(role)))
 	}
 	if d.Count < 0 {
@@ -124,11 +124,6 @@ func (d Demand) check(role berth.Role) error {
 		errs = append(errs, fmt.Errorf("demand %q: count %d of a daemon, which is wanted once on every node", d.Group.Name(), d.Count))
 	}
 	return errors.Join(errs...)
-}
-
-// within reports whether a role is r or below it.
-func within(r, role berth.Role) bool {
-	return r == "" || role == r || strings.HasPrefix(string(role), string(r)+"/")
 }
 
 // Book returns what the framework was offered as a source of capacity; always the same Book.
@@ -347,7 +342,7 @@ func (s *Subscription) checkPlaces(p *berth.Plan) error {
 			errs = append(errs, op.Task.Err())
 		case op.Task.ID == "":
 			errs = append(errs, fmt.Errorf("group %q: the demand of a daemon is not a task", op.Task.Group.Name()))
-		case !within(s.client.role, op.Task.Group.Role()):
+		case !op.Task.Group.Role().Within(s.client.role):
 			errs = append(errs, fmt.Errorf("task %q: role %q is not at or below %q", op.Task.ID, string(op.Task.Group.Role()), string(s.client.role)))
 		}
 	}

@@ -21,7 +21,8 @@ type Reader struct {
 	Terms []Term
 }
 
-// ParseStrategy reads a strategy as it prints, with the zero [Reader].
+// ParseStrategy reads a strategy as it prints, with the zero [Reader]: terms of this package only, without [Prefer]. The error is a
+// [*berth.SyntaxError], which says where.
 func ParseStrategy(text string) (Strategy, error) { return Reader{}.Strategy(text) }
 
 // Strategy reads a strategy as it prints, and returns one that prints alike and places alike. Space between words may be more or less

@@ -180,7 +180,9 @@ func Change(name string, worth func(s *State) int64) Term {
 	return t
 }
 
-// Through returns the Change term with what it adds to the worth put through a function, such as one that rounds it.
+// Through returns the Change term with what it adds to the worth put through a function, such as one that rounds it. The function is
+// called for each rating, before the range of [Term.Between] applies, and must return the same for the same. A nil one, and a term that
+// [Change] did not make, are faults of the term.
 func (t Term) Through(f func(change int64) int64) Term {
 	switch {
 	case t.kind != stateTerm || t.ofState != nil:

@@ -24,8 +24,9 @@ func (s *State) Readopt(running ...Running) error {
 	return s.change(len(running), Command{Readopted: running})
 }
 
-// Renew has assumed tasks expire at another time than they would, sooner or later; the zero time is never. It fails for tasks that are not
-// assumed, which do not expire, and for a time that has passed. It is no change of what a plan could use.
+// Renew sets when assumed tasks expire: sooner or later than they would have, or, with the zero time, never. It fails for tasks that are
+// not assumed, since those do not expire, and for a time that has passed, and then changes nothing. It wakes nobody: a plan could use no
+// more than before.
 func (s *State) Renew(until time.Time, tasks ...string) error {
 	switch {
 	case s == nil:

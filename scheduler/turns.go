@@ -253,7 +253,7 @@ func (t *turns) note(l latest) {
 }
 
 // blame adds to why a task found no room whom the order let go first, if that may be why: a task of another role has room that
-// was handed in later.
+// was handed in later. Where limits keep the task out, that role's tasks must count against each of them.
 func (t *turns) blame(why *berth.Explanation) {
 	if t.round == nil || why == nil {
 		return
@@ -262,15 +262,24 @@ func (t *turns) blame(why *berth.Explanation) {
 	if first.queue == t.queue {
 		first = t.second
 	}
-	if first.task > t.task && (len(why.Over) > 0 || slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return takenByOthers(c.Reason.Code) })) {
-		why.Order = berth.Behind(t.queues[first.queue].role)
+	if first.task <= t.task {
+		return
+	}
+	role := t.queues[first.queue].role
+	for _, over := range why.Over {
+		if !role.Within(over.Role) {
+			return
+		}
+	}
+	if len(why.Over) > 0 || slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return takenByOthers(c.Reason.Code) }) {
+		why.Order = berth.Behind(role)
 	}
 }
 
 // takenByOthers reports whether a reason can hold because of tasks that were placed before.
 func takenByOthers(c berth.Code) bool {
 	switch c {
-	case berth.Insufficient, berth.DeviceTaken, berth.UnitsTaken, berth.PortTaken, berth.KeptApart, berth.OverLimit:
+	case berth.Insufficient, berth.DeviceTaken, berth.UnitsTaken, berth.PortTaken, berth.KeptApart:
 		return true
 	}
 	return false

@@ -76,6 +76,29 @@ func TestOrderOfThePaper(t *testing.T) {
 	})
 }
 
+// A task that its own role's limit keeps out is not held back by others; one that a limit over both roles keeps out is.
+func TestLimitsAndWhoWentFirst(t *testing.T) {
+	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
+		for _, c := range []struct {
+			limited berth.Role
+			order   string
+		}{{"x/a", ""}, {"x", "x/b"}} {
+			s := newState(t, scheduler.StateConfig{}, node("n1", 9000))
+			require.NoError(t, s.SetQuotas(berth.Quota{Role: c.limited, Limits: berth.Resources{"cpu": 2000}}))
+			require.NoError(t, s.SetQuotas(berth.Quota{Role: "x/b", Limits: berth.Resources{"cpu": 1000}}))
+			out := schedule(s, allocator.Fair{}, groupsIn(3, berth.Resources{"cpu": 1000}, "x/a", "x/b")...)
+			last := out.Unplaced[slices.IndexFunc(out.Unplaced, func(u berth.Unplaced) bool { return u.Task.ID == "g-x-a-3" })]
+			require.Len(t, last.Why.Over, 1)
+			assert.Equal(t, c.limited, last.Why.Over[0].Role)
+			want := berth.Reason{}
+			if c.order != "" {
+				want = berth.Behind(berth.Role(c.order))
+			}
+			assert.Equal(t, want, last.Why.Order, c.limited)
+		}
+	})
+}
+
 func TestOrderOfRoles(t *testing.T) {
 	one := berth.Resources{"cpu": 1000}
 	prio := func(name string, role berth.Role, priority int) *berth.Group {

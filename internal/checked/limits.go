@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
@@ -107,7 +106,7 @@ func (x *exchange) add(role berth.Role, needs []store.Need, times int64) {
 // trial is what accounts show once that was done.
 func (x exchange) trial(a *store.Account, d int32) (plus, minus store.Sum) {
 	for _, part := range x {
-		if !isWithin(berth.Role(a.Name), part.role) {
+		if !part.role.Within(berth.Role(a.Name)) {
 			continue
 		}
 		for _, n := range part.needs {
@@ -121,9 +120,4 @@ func (x exchange) trial(a *store.Account, d int32) (plus, minus store.Sum) {
 		}
 	}
 	return plus, minus
-}
-
-// isWithin reports whether a role is another or below it.
-func isWithin(above, role berth.Role) bool {
-	return above == "" || role == above || strings.HasPrefix(string(role), string(above)+"/")
 }
