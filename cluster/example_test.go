@@ -188,3 +188,23 @@ func ExampleFork_Rollback() {
 	// too little cpu in all <nil>
 	// web-1 on n1
 }
+
+// Who has what, and what they may have.
+func ExampleSnapshot_Roles() {
+	f := cluster.NewFork()
+	_ = f.AddNodes(berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}})
+	_ = f.SetQuotas(berth.Quota{Role: "eng", Limits: berth.Resources{"cpu": 3000}})
+	web := berth.NewTask("web", berth.GroupSpec{Role: "eng/web", Request: berth.Resources{"cpu": 1000}})
+	f.Apply(berth.Op{Kind: berth.Place, Task: web, Node: "n1", Owner: "shop"})
+
+	s := f.Snapshot()
+	for role := range s.Roles() {
+		fmt.Printf("%q has %v; %v\n", role.Role, role.Used, role.Quota)
+	}
+	fmt.Println("shop has", s.UsedBy("shop"))
+	// Output:
+	// "" has cpu 1; /: no quota
+	// "eng" has cpu 1; eng: at most cpu 3
+	// "eng/web" has cpu 1; eng/web: no quota
+	// shop has cpu 1
+}
