@@ -32,7 +32,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/berth-sched/berth/examples/openb/trace"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/internal/command"
 	"github.com/berth-sched/berth/placement"
 )

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )

@@ -21,7 +21,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/berth-sched/berth/examples/openb/trace"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/internal/command"
 )
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"

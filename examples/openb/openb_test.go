@@ -18,8 +18,8 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/examples/openb/internal/check"
-	"github.com/berth-sched/berth/examples/openb/trace"
 	"github.com/berth-sched/berth/scheduler"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/examples/openb/trace"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/placement"
 )
 

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/examples/openb/trace"
 )
 
 // result is what became of a cell's tasks in one mode.

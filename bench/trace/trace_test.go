@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/examples/openb/trace"
 )
 
-const data = "../../../../shared/data/alibaba-gpu-v2023"
+const data = "../../../shared/data/alibaba-gpu-v2023"
 
 func TestReadNodes(t *testing.T) {
 	nodes, err := trace.ReadNodes("nodes.csv", strings.NewReader(

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/examples/openb/trace"
 )
 
 // What the reader lets through, berth takes: a list is refused with its line, never later.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/berth-sched/berth/examples/openb/trace"
+	"github.com/berth-sched/berth/bench/trace"
 )
 
 // A broken quote is told where it is, and hides nothing of the lines after it.
