@@ -16,6 +16,14 @@
 //	Random         any node, by rendezvous hashing (Thaler and Ravishankar 1998): stable and without state
 //	Best           whatever a list of terms says
 //
+// Scores of other systems are terms, so that they add up with weights, stand in tiers and have a text:
+//
+//	LeastAllocated, MostAllocated, RequestedToCapacityRatio    NodeResourcesFit of Kubernetes, from 0 to 100, rounded as there
+//	BalancedAllocation                                         NodeResourcesBalancedAllocation of Kubernetes, likewise
+//	NomadBinPack, NomadSpread                                  Nomad's scheduler algorithms "binpack" and "spread"
+//	DotProduct, L1Norm, L2Norm                                 vector bin packing: greatest or least product, least left
+//	Tetris                                                     the alignment score of Tetris
+//
 // A strategy is a list of tiers, compared in order, and a tier is a weighted sum of [Term]s:
 //
 //	Best(InUse("cpu", "gpu"))                                       pack by what is scarce
@@ -23,6 +31,7 @@
 //	Best(InUse(), Tasks("rack").Times(-Resolution/10))              a task in the rack is as bad as a tenth in use is good
 //	Best(Prefer(constraints.Exists("ssd")).Times(5), cost)          a rule made soft, and a term of one's own
 //	Best(InUse(), Preferences().Times(Resolution/4))                what the group prefers, as one thing among others
+//	Best(LeastAllocated(), BalancedAllocation())                    Kubernetes' default scores of resources
 //	Best(Change("room", worth)).Within(100).Then(InUse())           what placing does to the node, within a tolerance
 //
 // What a term says is an int64, and higher is better. The terms of this package count in units of
@@ -52,8 +61,8 @@
 //
 //	Func                  every node that fits is rated for every task, out of dense columns: O(nodes) for each, with a small
 //	                      constant, by as many goroutines as may run. Always right
-//	OfState, Change       nodes are ranked once for each request and the ranking is kept: a choice costs what
-//	                      has changed since the last for the same request, O(log nodes) for each change
+//	OfAmounts, OfState,   nodes are ranked once for each request and the ranking is kept: a choice costs what
+//	Change                has changed since the last for the same request, O(log nodes) for each change
 //	Additive, InUse       nodes of one kind are kept in one order for every request: a choice looks at the
 //	                      front of a few orders and passes by blocks of nodes without room
 //	Class, Tasks, Prefer, beside these: a constant of the kind of node, or of the domain at the moment

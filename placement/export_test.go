@@ -51,7 +51,7 @@ func Alike(a, b Strategy) bool {
 			terms := slices.Clone(s.tiers[i].terms)
 			for j := range terms {
 				t := &terms[j]
-				t.ofClass, t.ofNode, t.ofRequest, t.ofState, t.worth, t.through, t.ofCandidate = nil, nil, nil, nil, nil, nil, nil
+				t.ofClass, t.ofNode, t.ofRequest, t.ofState, t.worth, t.through, t.ofCandidate, t.ofAmounts = nil, nil, nil, nil, nil, nil, nil, nil
 				t.attributes, t.resources = append([]string{}, t.attributes...), append([]string{}, t.resources...)
 			}
 			s.tiers[i].terms = append([]Term{}, terms...)
@@ -60,3 +60,6 @@ func Alike(a, b Strategy) bool {
 	}
 	return reflect.DeepEqual(a, b)
 }
+
+// PowerOfTen is the one that Nomad's scores are made of.
+func PowerOfTen(f int64) int64 { return powerOfTen(f) }

@@ -50,7 +50,7 @@ func printNames(names []string) string {
 
 // printOwn prints the name of a host's term.
 func printOwn(name string) string {
-	if name == "" || slices.Contains(words, name) || !lex.IsLetter(name[0]) {
+	if name == "" || slices.Contains(words, name) || formulaOf(name) != nil || !lex.IsLetter(name[0]) {
 		return strconv.Quote(name)
 	}
 	return lex.PrintName(name)
@@ -328,6 +328,9 @@ func (p *parser) rating() (Term, error) {
 			}
 			return randomly(seed), p.want(')')
 		}
+	}
+	if f := formulaOf(name); f != nil && !quoted {
+		return p.formula(f)
 	}
 	for _, t := range p.with.Terms {
 		if t.isOwn() && t.name == name {

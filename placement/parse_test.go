@@ -57,7 +57,13 @@ func TestTextsOfStrategies(t *testing.T) {
 		"in-use(cpu) between 1 and 2":                best(use().Between(1, 2).Over("cpu")),
 		`5 prefer(zone in ("a)", "b")) + in-use()`:   best(placement.Prefer(constraints.In("zone", "a)", "b")).Times(5), use()),
 		`2 "a \"b\", c" + "tasks" between -1 and 5`:  best(odd.Times(2), likeOurs),
-		`"tasks" between 0 and 1`:                    best(likeOurs.Between(0, 1)),
+		"least-allocated(cpu, memory) + 2 balanced-allocation(cpu, gpu)":       best(placement.LeastAllocated(), placement.BalancedAllocation("cpu", "gpu").Times(2)),
+		"3 most-allocated(cpu, 5 gpu) between 0 and 50, then any":              best(placement.MostAllocated("cpu", "gpu").Weights(1, 5).Between(0, 50).Times(3)).Then(),
+		"requested-to-capacity-ratio(9 gpu.memory; 0 to 1, 5 to 10)":           best(placement.RequestedToCapacityRatio(placement.Shape{{0, 1}, {5, 10}}, "gpu.memory").Weights(9)),
+		`nomad-binpack("2 a", "3b") + nomad-spread(per)`:                       best(placement.NomadBinPack("2 a", "3b"), placement.NomadSpread("per")),
+		"-1 dot-product(2 cpu per 128000, gpu per 8000) + tetris(cpu, memory)": best(placement.DotProduct("cpu", "gpu").Per(128000, 8000).Weights(2, 1).Times(-1), placement.Tetris()),
+		"l1-norm(cpu) + 7 l2-norm(cpu, memory)":                                best(placement.L1Norm("gpu").Weights(4).Over("cpu"), placement.L2Norm("cpu", "memory").Times(7)),
+		`"tasks" between 0 and 1`:                                              best(likeOurs.Between(0, 1)),
 	} {
 		read, err := r.Strategy(text)
 		require.NoError(t, err, text)
@@ -98,6 +104,16 @@ func TestTextsThatAreNoStrategies(t *testing.T) {
 		{"in-use(cpu), in-use()", 13, `want "then"`},
 		{"in-use(cpu) +", 13, "want a name"},
 		{"99999999999999999999 models", 0, "want a whole number"},
+		{"least-allocated", 15, `want "("`},
+		{"least-allocated(cpu; 0 to 1)", 19, `want ")"`},
+		{"2 least-allocated(0 cpu)", 2, `weights: 0 of "cpu" is not within 1 to 1000`},
+		{"nomad-spread(2 cpu)", 0, "weights: it has none"},
+		{"l2-norm(cpu per 3, gpu)", 0, "per: 1 for 2 resources"},
+		{"l2-norm(cpu per x)", 16, "want a whole number"},
+		{"requested-to-capacity-ratio(cpu)", 31, `want ";"`},
+		{"requested-to-capacity-ratio(cpu; 0 to 11)", 0, "a score of 11 is not within 0 to 10"},
+		{"requested-to-capacity-ratio(cpu; 0 by 1)", 35, `want "to"`},
+		{"least-allocated() between 3 and 1", 0, "between 3 and 1 there is nothing"},
 		{"models between 1 and 2", 0, "between: not of models"},
 		{"in-use() between 2 and 1", 0, "between 2 and 1 there is nothing"},
 		{"tasks()", 6, "want a name"},
@@ -119,7 +135,10 @@ func TestTextsThatAreNoStrategies(t *testing.T) {
 		assert.Equal(t, "placement", fault.Reader)
 		assert.Equal(t, c.offset, fault.Offset, c.text)
 	}
-	_, err := placement.ParseStrategy(`prefer(zone = "a")`)
+	brief, err := placement.ParseStrategy("least-allocated() + requested-to-capacity-ratio(; 0 to 1)") // over what they are by default
+	require.NoError(t, err)
+	assert.Equal(t, "least-allocated(cpu, memory) + requested-to-capacity-ratio(cpu, memory; 0 to 1)", brief.String())
+	_, err = placement.ParseStrategy(`prefer(zone = "a")`)
 	assert.ErrorContains(t, err, "rules are read by a Reader that has Rules, such as constraints.Parse")
 	_, err = placement.Reader{Rules: func(string) (berth.Constraint, error) { return nil, errors.New("no") }}.Strategy("prefer(x)")
 	assert.ErrorContains(t, err, "offset 7")

@@ -30,6 +30,7 @@ type policy struct {
 	reads      []string // the attributes that terms look at
 	rules      []*Term  // the terms of rules
 	changes    []*Term  // those of Change
+	formulas   []*Term  // those of amounts
 }
 
 // onNode stands for berth.NodeID where attributes are given by their places.
@@ -94,6 +95,9 @@ func (p *policy) take(tier int, t *Term) {
 	case freeTerm:
 		p.count(t.attributes)
 		p.ordered, p.static = false, false
+	case amountsTerm:
+		p.ordered = false
+		p.formulas = append(p.formulas, t)
 	case inUseTerm, additiveTerm:
 		p.ordered = p.ordered && (p.keyed < 0 || p.keyed == tier)
 		p.keyed = tier

@@ -14,6 +14,7 @@ type rater struct {
 	cand   Candidate
 	after  State
 	bound  []resources // by additive term, in order
+	scales []scale     // by OfAmounts, in order
 	names  []string    // of the dimensions that they are bound to
 
 	devices deviceViews
@@ -62,7 +63,7 @@ func (r *rater) bind(names []string) {
 	if r.bound != nil && sameNames(r.names, names) {
 		return
 	}
-	r.names, r.bound = names, r.policy.bind(names)
+	r.names, r.bound, r.scales = names, r.policy.bind(names), r.policy.bindScales(names)
 }
 
 // sameNames reports whether two lists are the same or have the same names.
@@ -193,6 +194,8 @@ func (r *rater) value(t *Term, who asked) int64 {
 		return t.clamp(0)
 	case modelsTerm:
 		return t.clamp(r.devices.preferred())
+	case amountsTerm:
+		return r.scaleOf(t).rate(c.Free, c.Capacity, c.Request)
 	case stateTerm:
 		if t.ofState != nil {
 			return t.clamp(t.ofState(r.before(t), r.afterwards(t)))

@@ -52,6 +52,10 @@ func strategiesOf(tick func()) []placement.Strategy {
 		v, _ := n.Attribute("rack")
 		return int64(len(v.String()))
 	}).Reads("rack")
+	crooked := placement.OfAmounts("crooked", func(free, capacity, request []int64) int64 {
+		tick()
+		return (free[0]*3+free[1]>>20)%(5+capacity[0]%1000+request[0])*7 - request[1]>>28
+	}).Over("cpu", "memory")
 	splinters := splintersOf(tick)
 	idle := placement.Func("idle", func(c *placement.Candidate) (free int64) {
 		tick()
@@ -84,6 +88,11 @@ func strategiesOf(tick func()) []placement.Strategy {
 		best(placement.Prefer(constraints.Unique("rack"))).Then(placement.InUse()),
 		best(placement.Prefer(constraints.Unique(berth.NodeID)), placement.Prefer(constraints.NotEq("rack", "r3"))).Then(hump),
 		best(ofRack, hump), best(ofRack).Then(slanted),
+		best(placement.LeastAllocated(), placement.BalancedAllocation("cpu", "gpu", "memory").Times(2)),
+		best(placement.MostAllocated("cpu", "gpu").Weights(1, 3), zone).Then(placement.NomadBinPack("gpu", "memory")).TiesByID(),
+		best(placement.RequestedToCapacityRatio(placement.Shape{{0, 2}, {40, 10}, {90, 1}}, "gpu", "memory"), disk).Within(3).Then(placement.Tetris()),
+		best(placement.NomadSpread("gpu", "cpu"), placement.InUse("memory").Times(2), placement.Preferences().Times(50_000)),
+		best(placement.DotProduct("cpu", "gpu").Per(8000, 2000).Times(-1), placement.L2Norm().Times(3), placement.L1Norm("disk"), crooked).Seed(4),
 	}
 }
 
@@ -148,6 +157,8 @@ func randomStrategy(seed uint64) placement.Strategy {
 			}).Through(func(change int64) int64 { return change / 3 })
 		},
 		func() placement.Term { return placement.Preferences().Times(100) },
+		func() placement.Term { return placement.LeastAllocated("cpu", "memory", "gpu", "disk") },
+		func() placement.Term { return placement.NomadBinPack([]string{"cpu", "gpu"}[:rng.IntN(3)]...) },
 		func() placement.Term { return placement.Models() },
 		func() placement.Term { return splintersOf(func() {}) },
 		func() placement.Term {

@@ -20,6 +20,7 @@ import (
 //	Class        the description of the node
 //	Tasks        how many of the group's tasks the node's domain has
 //	Additive     an amount that depends on what is free, plus one that depends on what is asked for
+//	OfAmounts    what is free on the node, its capacity and what is asked for
 //	OfState      what is free on the node and of its devices before and after, and its description
 //	Models       whether the devices are of models that the group prefers
 //	Preferences  what the group prefers
@@ -42,12 +43,15 @@ type Term struct {
 
 	attributes []string // of Tasks the one that is counted by, of Func those counted by, of others those read
 	missing    int64    // of Tasks
-	resources  []string // of Additive, those the slices have; nil for all
+	resources  []string // of Additive and OfAmounts, those the slices have; nil for all
 	rule       berth.Constraint
 
 	ofClass     func(*berth.Node) int64
 	ofNode      func(free, capacity []int64) int64
 	ofRequest   func(request, capacity []int64) int64
+	ofAmounts   func(free, capacity, request []int64) int64
+	formula     *formula // of OfAmounts, if it is one of this package
+	parameters           // of the formula
 	ofState     func(before, after *State) int64
 	worth       func(s *State) int64     // of Change, which ofState is then nil for
 	through     func(change int64) int64 // of Change; nil if it says the change as it is
@@ -64,6 +68,7 @@ const (
 	tasksTerm
 	inUseTerm
 	additiveTerm
+	amountsTerm
 	stateTerm
 	modelsTerm
 	preferencesTerm
@@ -146,15 +151,18 @@ func Additive(name string, node func(free, capacity []int64) int64, request func
 	return t
 }
 
-// Over returns the InUse or Additive term over the named resources, in this order.
+// Over returns the InUse, Additive or OfAmounts term over the named resources, in this order. A formula of this package counts each
+// alike again, and over none it is over those that it is over by default.
 func (t Term) Over(resources ...string) Term {
 	switch {
 	case t.kind == inUseTerm:
 		o := InUse(resources...)
 		o.weight, o.lo, o.hi, o.faults = t.weight, t.lo, t.hi, errors.Join(t.faults, o.faults)
 		return o
-	case t.kind != additiveTerm:
-		return t.fault("over: only InUse and Additive have resources")
+	case t.formula != nil:
+		return t.overFormula(resources)
+	case t.kind != additiveTerm && t.kind != amountsTerm:
+		return t.fault("over: only InUse, Additive and OfAmounts have resources")
 	}
 	t.resources = slices.Clone(resources)
 	return t.checkNames("resource", resources)
@@ -343,6 +351,8 @@ func (t *Term) isOwn() bool {
 	switch t.kind {
 	case classTerm, additiveTerm, stateTerm:
 		return true
+	case amountsTerm:
+		return t.formula == nil
 	}
 	return t.kind == freeTerm && !t.random
 }
@@ -354,6 +364,10 @@ func (t *Term) usual() (lo, hi int64) {
 		return 0, MostTasks
 	case inUseTerm:
 		return 0, Resolution
+	case amountsTerm:
+		if t.formula != nil {
+			return t.formula.lo, t.formula.hi
+		}
 	case ruleTerm:
 		return 0, 1
 	case preferencesTerm, modelsTerm:

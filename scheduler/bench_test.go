@@ -35,6 +35,8 @@ type benchCase struct {
 //	spread         the same over zones, then nodes
 //	softspread     groups of 50, where a task of the group in the zone is as bad as a tenth of the node in use is good
 //	tiers          groups of 50 on nodes with an SSD first, then even over zones, then packed
+//	kube-least     groups of 50, by the two scores about resources of Kubernetes' default profile
+//	nomad          groups of 50, by Nomad's score for packing
 //	constrained    groups of 50 on nodes with an SSD only, which one in ten has, and one of a group per node
 //	affinity       groups of 50, every other one near or apart from ten others by zone, rack or node
 //	daemon         groups that want an instance on every node, as many groups as make 10,000 instances, at least one
@@ -60,6 +62,8 @@ func benchCases() []benchCase {
 		{name: "spread", strategy: placement.Spread("zone", berth.NodeID), tasks: groups, calls: 1},
 		{name: "softspread", strategy: softspread, tasks: groups, calls: 1},
 		{name: "tiers", strategy: tiers, tasks: groups, calls: 1},
+		{name: "kube-least", strategy: placement.Best(placement.LeastAllocated(), placement.BalancedAllocation()), tasks: groups, calls: 1},
+		{name: "nomad", strategy: placement.Best(placement.NomadBinPack()), tasks: groups, calls: 1},
 		{name: "constrained", strategy: binpack, calls: 1, tasks: func(w *workload, n int) []berth.Task {
 			return w.tasks(n, 0, constraints.Eq("disk", "ssd"), constraints.UniqueNode())
 		}},
