@@ -219,12 +219,14 @@ func (e *Engine) changed(row uint32) {
 }
 
 // Place picks the best node for a task. What it costs is in ENGINE.md.
-func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
+func (e *Engine) Place(t berth.Task) (berth.Op, bool) { return e.place(t, domain{}) }
+
+func (e *Engine) place(t berth.Task, in domain) (berth.Op, bool) {
 	if e.inCover {
 		return berth.Op{}, false
 	}
 	e.enter()
-	row, from, ok := e.find(t)
+	row, from, ok := e.find(t, in)
 	if !ok {
 		e.leave()
 		return berth.Op{}, false
@@ -250,17 +252,17 @@ func (e *Engine) Picked() cluster.NodeView {
 	return cluster.NodeView(store.RefTo(e.mirror.view, e.steps.at(e.steps.size-1).row))
 }
 
-// find finds the best row for a task, and the contender that it is of. It refuses what the reference does.
-func (e *Engine) find(t berth.Task) (row uint32, from *contender, ok bool) {
+// find finds the best row of a domain for a task, and the contender that it is of. It refuses what the reference does.
+func (e *Engine) find(t berth.Task, in domain) (row uint32, from *contender, ok bool) {
 	s := e.search
 	if t.ID == "" { // the demand of a daemon group, which is none to be placed
 		return 0, nil, false
 	}
-	if s.group != t.Group || t.Group == nil {
+	if s.group != t.Group || t.Group == nil || s.inside != in {
 		if t.Group.Err() != nil {
 			return 0, nil, false
 		}
-		s.begin(t.Group)
+		s.beginWithin(t.Group, in)
 	}
 	if s.left <= 0 {
 		return 0, nil, false

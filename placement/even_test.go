@@ -156,7 +156,7 @@ func TestEvenEqualsExhaustive(t *testing.T) {
 		{ceiling{}},
 	}
 	each(t, func(t *testing.T, p *pair) {
-		for seed := range uint64(len(rules)) {
+		for seed := range seeds(uint64(len(rules))) {
 			rng := rand.New(rand.NewPCG(seed, 9))
 			f := cluster.NewFork()
 			nodes := ofRacks(40, 34)

@@ -409,7 +409,7 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 		ops = slices.Clone(to.ops)
 		return errors.Join(engine.Rollback(to.engine), reference.Rollback(to.reference))
 	}
-	questions := newAsker(s, seed)
+	questions, within := newAsker(s, seed), newConfiner(s, seed)
 	nodes, calls := 0, 0
 	for range s.Nodes() {
 		nodes++
@@ -442,6 +442,12 @@ func pickBoth(engine, reference placement.Picker, s *cluster.Snapshot, tasks []b
 			decisions += strings.Count(want, "\n")
 			ops = append(ops, covered...)
 			continue
+		}
+		if rng.IntN(12) == 0 {
+			if err := within.both(engine, reference, t); err != nil {
+				return nil, decisions, fmt.Errorf("of %+v: %w", t.Group.Spec(), err)
+			}
+			decisions++
 		}
 		first, asked := "", questions.due()
 		if asked {
@@ -517,26 +523,31 @@ var (
 	exactFrom  = flag.Uint64("exact.from", 0, "the first seed of TestExactEqualsExhaustive")
 )
 
+// seeds is of how many seeds a random test makes its histories: a third with -short, which is how the race detector, for which
+// what one goroutine does is nothing, runs it.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return (n + 2) / 3
+	}
+	return n
+}
+
 // TestExactEqualsExhaustive is the promise of that name, and cache-never-decides with it: one engine that
 // lives through a random history picks what a reference picker picks, explanations and grants included,
 // on the present, on snapshots of the past and on forks. For a long run, with the number of decisions that were compared:
 //
 //	go test ./placement -v -run TestExactEqualsExhaustive -exact.seeds=2000 -exact.from=1000
 func TestExactEqualsExhaustive(t *testing.T) {
-	seeds := *exactSeeds
-	switch {
-	case seeds > 0:
-	case testing.Short():
-		seeds = 2
-	default:
-		seeds = 8
+	histories := *exactSeeds
+	if histories == 0 {
+		histories = seeds(6)
 	}
 	var total atomic.Int64
 	t.Run("strategies", func(t *testing.T) {
 		for _, s := range strategies() {
 			t.Run(s.String(), func(t *testing.T) {
 				t.Parallel()
-				for seed := *exactFrom; seed < *exactFrom+seeds; seed++ {
+				for seed := *exactFrom; seed < *exactFrom+histories; seed++ {
 					total.Add(int64(compare(t, s, seed)))
 				}
 			})
@@ -546,7 +557,7 @@ func TestExactEqualsExhaustive(t *testing.T) {
 		for part := range uint64(8) {
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
 				t.Parallel()
-				for seed := *exactFrom; seed < *exactFrom+seeds; seed++ {
+				for seed := *exactFrom; seed < *exactFrom+histories; seed++ {
 					own := seed*8 + part
 					s := randomStrategy(own)
 					require.NoError(t, s.Err())
@@ -555,7 +566,7 @@ func TestExactEqualsExhaustive(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d decisions compared, seeds %d to %d", total.Load(), *exactFrom, *exactFrom+seeds-1)
+	t.Logf("%d decisions compared, seeds %d to %d", total.Load(), *exactFrom, *exactFrom+histories-1)
 }
 
 // compare lives through the history of a seed and returns the number of decisions it compared.

@@ -5,12 +5,11 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
 
 // All three tasks are to be in one zone. Zone a has room for two of them, which are given up for the three of zone b.
-func ExampleEngine_Rollback() {
+func ExampleEngine_PlaceWithin() {
 	f := cluster.NewFork()
 	for zone, cpu := range map[string]int64{"a": 2000, "b": 3000} {
 		_ = f.AddNodes(berth.Node{ID: "n-" + zone, Capacity: berth.Resources{"cpu": cpu}, Attributes: berth.Attributes{"zone": zone}})
@@ -18,14 +17,12 @@ func ExampleEngine_Rollback() {
 	engine := placement.NewEngine(placement.BinPack())
 	engine.Start(f.Snapshot())
 
+	trainers := berth.NewGroup("trainers", berth.GroupSpec{Request: berth.Resources{"cpu": 1000}})
 	begin := engine.Savepoint()
 	for _, zone := range []string{"a", "b"} {
-		trainers := berth.NewGroup("trainers", berth.GroupSpec{
-			Request: berth.Resources{"cpu": 1000}, Rules: []berth.Constraint{constraints.In("zone", zone)},
-		})
 		picked := 0
 		for _, t := range trainers.Tasks(3) {
-			if _, ok := engine.Place(t); ok {
+			if _, ok := engine.PlaceWithin(t, "zone", zone); ok {
 				picked++
 			}
 		}

@@ -59,11 +59,22 @@ func (e *Exhaustive) ready() {
 }
 
 // Place picks the best node for a task: O(nodes).
-func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) {
+func (e *Exhaustive) Place(t berth.Task) (berth.Op, bool) { return e.place(t, domain{}) }
+
+// PlaceWithin picks the best node of a domain: O(nodes).
+func (e *Exhaustive) PlaceWithin(t berth.Task, attribute string, value any) (berth.Op, bool) {
+	in, ok := domainOf(attribute, value)
+	if !ok {
+		return berth.Op{}, false
+	}
+	return e.place(t, in)
+}
+
+func (e *Exhaustive) place(t berth.Task, in domain) (berth.Op, bool) {
 	if e.ready(); e.inCover || t.Group.Err() != nil {
 		return berth.Op{}, false
 	}
-	all := e.candidates(t)
+	all := e.candidates(t, in)
 	if len(all) == 0 {
 		return berth.Op{}, false
 	}
@@ -78,11 +89,11 @@ type rated struct {
 	place uint32
 }
 
-// candidates rates every node that can take a task.
-func (e *Exhaustive) candidates(t berth.Task) (all []rated) {
+// candidates rates every node of a domain that can take a task.
+func (e *Exhaustive) candidates(t berth.Task, in domain) (all []rated) {
 	e.begin(t)
 	for n := range e.fork.Nodes() {
-		if e.fork.Fits(t.Group, n) {
+		if in.has(n) && e.fork.Fits(t.Group, n) {
 			sums := make([]int64, len(e.policy.tiers))
 			e.stand(n)
 			e.rater.rate(e, sums)

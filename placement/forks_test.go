@@ -33,14 +33,10 @@ func (h *history) forked(from *cluster.Snapshot) *history {
 // TestExactOnForks is the promise of TestExactEqualsExhaustive for one engine that is handed the present, the past,
 // forks of either, forks of forks and their siblings in any order, while all of them go on.
 func TestExactOnForks(t *testing.T) {
-	seeds := uint64(12)
-	if testing.Short() {
-		seeds = 3
-	}
 	for _, s := range someStrategies() {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			for seed := range seeds {
+			for seed := range seeds(12) {
 				first := newHistory(seed)
 				r := first.rng
 				type moment struct {

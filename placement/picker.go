@@ -15,6 +15,10 @@ type Picker interface {
 	// what no node can take: a task of a group with faults, a daemon's demand, which has no ID, and a daemon's instance on
 	// another node than the best. Else the task is valid and not in the snapshot or picked already.
 	Place(t berth.Task) (berth.Op, bool)
+	// PlaceWithin is Place among the nodes alone that have a value of an attribute, such as those of one rack; of [berth.NodeID] it is
+	// one node. What rules say of other domains, and whom they count, stays as it is: the domain is no rule of the group. It is false for
+	// what is no value of an attribute, too.
+	PlaceWithin(t berth.Task, attribute string, value any) (berth.Op, bool)
 	// Cover picks every node that is eligible for a daemon group and lacks its instance. It calls placed
 	// for each instance that has room, and missed for each that has not, in the order of node IDs. An instance whose ID
 	// another task has, such as one that was lost with the node before it came back, is missed for TaskExists. Either

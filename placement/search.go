@@ -23,6 +23,7 @@ type search struct {
 	limits   *limits
 
 	group    *berth.Group // nil if there is none that anything is kept of
+	inside   domain       // to which it is confined
 	demand                // of the group
 	own      *counts      // of the group's tasks; nil if nobody asks for them
 	counted  *counts      // to be kept up: own, or where nobody asks for this spec of the group, those for another
@@ -100,12 +101,18 @@ type contender struct {
 	hosts     []occupiedRow // those rows, but for some that cannot be used; a heap, with row first if it is found
 }
 
-// begin makes it the search for tasks of a group.
-func (s *search) begin(g *berth.Group) {
+// begin makes it the search for tasks of a group, and beginWithin for those that are to be in a domain.
+func (s *search) begin(g *berth.Group) { s.beginWithin(g, domain{}) }
+
+func (s *search) beginWithin(g *berth.Group, in domain) {
 	r := g.Requirements()
 	met, first := s.tasks.rulesOf(g)
 	for i := range met {
 		s.classes.tellApart(met[i].attribute)
+	}
+	if in != (domain{}) {
+		met = append(met, s.tasks.confine(in))
+		s.classes.tellApart(in.attribute)
 	}
 	s.classes.tellApart(r.Reads...)
 	for rule := range domainRules(r) {
@@ -122,7 +129,7 @@ func (s *search) begin(g *berth.Group) {
 		every: !s.policy.ordered, mixed: s.policy.byNode && !s.policy.nodesLast, hostLimit: math.MaxInt,
 	}
 	s.demand.of(g, s.mirror)
-	s.group = g
+	s.group, s.inside = g, in
 	s.byRow = r.ReadsAll
 	for _, name := range r.Reads {
 		s.byRow = s.byRow || name == berth.NodeID || !s.classes.isLow(name)

@@ -318,7 +318,7 @@ func TestTies(t *testing.T) {
 			if strategy.String() == placement.FirstFit().String() {
 				return
 			}
-			for seed := range uint64(5) {
+			for seed := range seeds(5) {
 				want := slices.MinFunc(ids, func(a, b string) int {
 					return cmp.Compare(splitmix(splitmix(seed)^fnv1a(a)), splitmix(splitmix(seed)^fnv1a(b)))
 				})

@@ -33,6 +33,7 @@ type taskCounts struct {
 	labelled map[[2]string][]int        // by label: the runs of groups that have it
 	refusers map[store.CounterKey][]int // by counter: the runs of groups whose tasks refuse others in it
 	rows     numbering                  // by which every row is a domain of its own
+	confined taskCounter                // of the domain that the search is confined to
 }
 
 // taskCounter is how many of some tasks are where.

@@ -127,22 +127,12 @@ func (f *Fork) compileOwn(n *berth.Node) *store.Node {
 	}
 	for _, name := range names {
 		v, _ := n.Attribute(name)
-		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: f.s.Value(internKey(v))})
+		out.Attrs = append(out.Attrs, store.Attr{Key: in.ID(name), Value: f.s.Value(v)})
 	}
 	slices.SortFunc(out.Attrs, func(a, b store.Attr) int { return int(int64(a.Key) - int64(b.Key)) })
 	out.Class = store.ClassOf(classText(n))
 	f.s.Catalog().Note(out.Attrs, slices.Sorted(maps.Keys(classes)))
 	return out
-}
-
-// internKey is the text under which a value is interned: numbers and texts never collide, for what
-// follows the first NUL of a number is never another.
-func internKey(v berth.Value) string {
-	text := v.String()
-	if _, number := v.Number(); number || strings.HasPrefix(text, "\x00") {
-		return "\x00" + text
-	}
-	return text
 }
 
 // classText is equal for nodes that are alike in all that eligibility and scores look at, but their IDs and attributes, those of

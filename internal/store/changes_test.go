@@ -202,7 +202,7 @@ func nodeOf(r *rand.Rand, id string, next int) func(*Store) *Node {
 	}
 	devices, zone := r.IntN(3), fmt.Sprint(r.IntN(4))
 	return func(s *Store) *Node {
-		n := &Node{ID: id, Spec: &berth.Node{}, Attrs: []Attr{{s.Attrs().ID("zone"), s.Value(zone)}}}
+		n := &Node{ID: id, Spec: &berth.Node{}, Attrs: []Attr{{s.Attrs().ID("zone"), s.Value(text(zone))}}}
 		for _, name := range slices.Sorted(maps.Keys(capacity)) {
 			n.SetCapacity(s.Dim(name), capacity[name])
 		}

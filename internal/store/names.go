@@ -2,8 +2,11 @@ package store
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/berth-sched/berth"
 )
 
 var seed = maphash.MakeSeed()
@@ -62,14 +65,31 @@ type values struct {
 
 func newValues() *values { return &values{last: new(atomic.Uint32), ids: map[string]uint32{}} }
 
-// Value returns the number of a value of an attribute, as that text tells it, a new one if it is new. The number is good
-// for a node that comes to the store next: what no node has may be forgotten when one has come, with a snapshot, or with Keep.
-func (s *Store) Value(text string) uint32 {
-	in := s.values
+// internKey is the text under which a value is interned: numbers and texts never collide, for what
+// follows the first NUL of a number is never another.
+func internKey(v berth.Value) string {
+	text := v.String()
+	if _, number := v.Number(); number || strings.HasPrefix(text, "\x00") {
+		return "\x00" + text
+	}
+	return text
+}
+
+func (in *values) find(text string) (uint32, bool) {
 	in.mu.RLock()
+	defer in.mu.RUnlock()
 	id, ok := in.ids[text]
-	in.mu.RUnlock()
-	if ok {
+	return id, ok
+}
+
+// FindValue returns the number of a value of an attribute; a node that has the value has it by this number.
+func (v *View) FindValue(value berth.Value) (uint32, bool) { return v.values.find(internKey(value)) }
+
+// Value returns the number of a value of an attribute, a new one if it is new. The number is good
+// for a node that comes to the store next: what no node has may be forgotten when one has come, with a snapshot, or with Keep.
+func (s *Store) Value(value berth.Value) uint32 {
+	in, text := s.values, internKey(value)
+	if id, ok := in.find(text); ok {
 		return id
 	}
 	in.mu.Lock()
@@ -77,7 +97,7 @@ func (s *Store) Value(text string) uint32 {
 	if id, ok := in.ids[text]; ok {
 		return id
 	}
-	id = in.last.Add(1)
+	id := in.last.Add(1)
 	in.ids[text] = id
 	s.newValues++
 	return id

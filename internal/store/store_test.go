@@ -9,14 +9,24 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
 )
+
+func text(s string) berth.Value {
+	v, err := berth.ValueOf(s)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
 
 func (s *Store) testNode(id, zone string, cpu int64) *Node {
 	d := s.Dim("cpu")
 	n := &Node{ID: id, Devices: []int64{1000}}
 	n.SetCapacity(d, cpu)
 	if zone != "" {
-		n.Attrs = []Attr{{s.Attrs().ID("zone"), s.Value(zone)}}
+		n.Attrs = []Attr{{s.Attrs().ID("zone"), s.Value(text(zone))}}
 	}
 	return n
 }
@@ -199,8 +209,8 @@ func TestSetNodeMovesCountsAndRoom(t *testing.T) {
 	s.Add("t", Record{Group: g, Row: row, Extra: &Extra{Devices: []DeviceShare{{0, 300}}}})
 	zone := s.Attrs().ID("zone")
 	s.SetNode(row, s.testNode("n", "b", 3), asBefore)
-	assert.Equal(t, 0, s.CountAt(g, zone, s.Value("a")))
-	assert.Equal(t, 1, s.CountAt(g, zone, s.Value("b")))
+	assert.Equal(t, 0, s.CountAt(g, zone, s.Value(text("a"))))
+	assert.Equal(t, 1, s.CountAt(g, zone, s.Value(text("b"))))
 	assert.Equal(t, int64(3-4), s.Free(row)[0])
 	assert.Equal(t, []int64{700}, s.Node(row).Devices)
 	s.SetNode(row, &Node{ID: "n"}, asBefore)
@@ -367,13 +377,13 @@ func TestValuesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 	}
 	require.LessOrEqual(t, s.values.len(), 5000)
 	require.LessOrEqual(t, len(s.catalog.values[stays.Attrs[0].Key]), LowCardinality+1)
-	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"), "a value that a node has keeps its number")
-	assert.NotEqual(t, old.Attrs[0].Value, s.Value("b"))
+	assert.Equal(t, stays.Attrs[0].Value, s.Value(text("a")), "a value that a node has keeps its number")
+	assert.NotEqual(t, old.Attrs[0].Value, s.Value(text("b")))
 
 	f := past.Fork()
-	assert.Equal(t, old.Attrs[0].Value, f.Value("b"), "to a view of the past nothing is gone")
-	assert.Equal(t, stays.Attrs[0].Value, f.Value("a"))
-	assert.NotEqual(t, s.Value("of the store"), f.Value("of the fork"), "numbers are of one lineage")
+	assert.Equal(t, old.Attrs[0].Value, f.Value(text("b")), "to a view of the past nothing is gone")
+	assert.Equal(t, stays.Attrs[0].Value, f.Value(text("a")))
+	assert.NotEqual(t, s.Value(text("of the store")), f.Value(text("of the fork")), "numbers are of one lineage")
 	for i := range 50_000 { // forks that add nodes do not fill up what they came from
 		g := past.Fork()
 		g.AddNode(g.testNode("m", fmt.Sprint("what if ", i), 1))
@@ -382,7 +392,7 @@ func TestValuesOfNodesThatAreGoneAreForgotten(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, s.values.len(), 15_000)
-	assert.Equal(t, stays.Attrs[0].Value, s.Value("a"))
+	assert.Equal(t, stays.Attrs[0].Value, s.Value(text("a")))
 }
 
 // Views and forks of them are read while their store goes on. The race detector has the last word.
