@@ -177,7 +177,9 @@ type Plan struct {
 	Parts []Part
 	// Whole makes all of the plan one part.
 	Whole bool
-	// Deadline is when the tasks that the plan places expire unless they are confirmed or renewed; zero is what the source says.
+	// Deadline is when the tasks that the plan places expire unless they are confirmed or renewed; zero is what the source says. So room
+	// is set aside for one task: unlike a Hold the task counts in rules about domains and in the size of its gang, and confirming
+	// it is all that is left to be done.
 	Deadline time.Time
 }
 
@@ -248,7 +250,8 @@ func (p *Plan) Evict(task string, hold *Hold) {
 	p.Ops = append(p.Ops, Op{Kind: Evict, ID: task, Hold: hold})
 }
 
-// String prints the plan one operation a line, then the unplaced tasks; nothing for no plan. Equal plans print alike.
+// String prints the plan one operation a line, then its parts, the deadline, and the unplaced tasks; nothing for no
+// plan. Equal plans print alike.
 func (p *Plan) String() string {
 	if p == nil {
 		return ""
@@ -256,6 +259,15 @@ func (p *Plan) String() string {
 	var b strings.Builder
 	for _, op := range p.Ops {
 		fmt.Fprintln(&b, op)
+	}
+	if p.Whole {
+		fmt.Fprintln(&b, "all of it or none")
+	}
+	for _, part := range p.Parts {
+		fmt.Fprintf(&b, "all or none: %q, operations %d to %d\n", part.Name, part.First+1, part.End)
+	}
+	if !p.Deadline.IsZero() {
+		fmt.Fprintf(&b, "until %s\n", p.Deadline.UTC().Format(time.RFC3339Nano))
 	}
 	for _, u := range p.Unplaced {
 		fmt.Fprintln(&b, u)

@@ -75,6 +75,20 @@ web-9: denied quota
 	assert.Equal(t, "drop h1: unknown hold h1", berth.Refusal{Op: p.Ops[3], Reason: berth.Reason{Code: berth.UnknownHold, Subject: "h1"}}.String())
 }
 
+func TestPlanPrintsItsParts(t *testing.T) {
+	g := berth.NewGroup("web", berth.GroupSpec{})
+	p := berth.Plan{Whole: true, Deadline: time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))}
+	p.Drop("h1")
+	p.Replace(g.Task("web-1"), "n1")
+	assert.Equal(t, `drop h1
+release web-1
+place web-1 on n1
+all of it or none
+all or none: "replace web-1", operations 2 to 3
+until 2026-01-02T02:04:05Z
+`, p.String())
+}
+
 func TestNoPlanPrintsNothing(t *testing.T) {
 	assert.Empty(t, (*berth.Plan)(nil).String())
 }
