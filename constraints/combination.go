@@ -10,14 +10,14 @@ import (
 	input "github.com/berth-sched/berth/internal/faults"
 )
 
-// Combination is a berth.NodeRule made of others. Rules of a group are all required as it is, so And
-// is for preferences and inside an Or. Its parts may be a host's own rules. Combinations more than 10,000 deep in each
-// other are a fault.
+// Combination is a berth.NodeRule made of others. Its parts may be a host's own rules. Rules of a group are all
+// required as it is, so And is for preferences and inside an Or. One of more than 10,000 parts, or as deep, is a fault.
 type Combination struct {
 	op    string
-	a, b  berth.NodeRule // b is nil in Not
+	a, b  berth.NodeRule // the parts before the last are a Combination of the same op; b is nil in Not
 	depth int            // of combinations, this one included
 	sound bool           // no part has a fault
+	empty bool           // there was no part
 }
 
 // maxDepth is how deep combinations may be in each other. Verdicts and texts go down part by part, which costs stack.
@@ -29,14 +29,26 @@ const (
 	not = "not"
 )
 
-// And allows nodes that both rules allow.
-func And(a, b berth.NodeRule) Combination { return combine(and, a, b) }
+// And allows nodes that all of the rules allow, of which there must be at least one. And of one rule is that rule.
+func And(rules ...berth.NodeRule) berth.NodeRule { return combineAll(and, rules) }
 
-// Or allows nodes that at least one of the rules allows.
-func Or(a, b berth.NodeRule) Combination { return combine(or, a, b) }
+// Or allows nodes that at least one of the rules allows, of which there must be at least one. Or of one rule is that rule.
+// A Kubernetes node affinity is an Or of Ands.
+func Or(rules ...berth.NodeRule) berth.NodeRule { return combineAll(or, rules) }
 
 // Not allows nodes that the rule refuses, those that it refuses for want of the attribute included.
 func Not(rule berth.NodeRule) Combination { return combine(not, rule, nil) }
+
+func combineAll(op string, rules []berth.NodeRule) berth.NodeRule {
+	if len(rules) == 0 || len(rules) == 1 && input.IsNil(rules[0]) {
+		return Combination{op: op, empty: true}
+	}
+	all := rules[0]
+	for _, rule := range rules[1:] {
+		all = combine(op, all, rule)
+	}
+	return all
+}
 
 func combine(op string, a, b berth.NodeRule) Combination {
 	c := Combination{op: op, a: a, b: b}
@@ -156,7 +168,7 @@ func (c Combination) reads(names []string) ([]string, bool) {
 	return names, true
 }
 
-// String prints (a and b), (a or b) or not (a).
+// String prints (a and b and c), (a or b) or not (a).
 func (c Combination) String() string {
 	var b strings.Builder
 	c.write(&b)
@@ -164,28 +176,39 @@ func (c Combination) String() string {
 }
 
 func (c Combination) write(b *strings.Builder) {
-	part := func(r berth.NodeRule) {
-		if input.IsNil(r) {
-			b.WriteString("<nil>")
-			return
-		}
-		if c, ok := r.(Combination); ok {
-			c.write(b)
-		} else {
-			fmt.Fprintf(b, "%v", r)
-		}
+	if c.empty {
+		b.WriteString(c.op + "()")
+		return
 	}
 	if c.op == not {
 		b.WriteString("not (")
-		part(c.a)
-		b.WriteByte(')')
-		return
+		writePart(b, c.a)
+	} else {
+		b.WriteByte('(')
+		c.writeParts(b)
 	}
-	b.WriteByte('(')
-	part(c.a)
-	b.WriteString(" " + c.op + " ")
-	part(c.b)
 	b.WriteByte(')')
+}
+
+// writeParts writes the parts of an and or an or.
+func (c Combination) writeParts(b *strings.Builder) {
+	if before, ok := c.a.(Combination); ok && before.op == c.op && !before.empty {
+		before.writeParts(b)
+	} else {
+		writePart(b, c.a)
+	}
+	b.WriteString(" " + c.op + " ")
+	writePart(b, c.b)
+}
+
+func writePart(b *strings.Builder, part berth.NodeRule) {
+	if c, ok := part.(Combination); ok {
+		c.write(b)
+	} else if input.IsNil(part) {
+		b.WriteString("<nil>")
+	} else {
+		fmt.Fprintf(b, "%v", part)
+	}
 }
 
 // Err returns every fault of the parts joined into one error, or nil.
@@ -197,11 +220,14 @@ func (c Combination) Err() error {
 }
 
 func (c Combination) faults(errs []error) []error {
-	if c.op == "" {
+	if c.op == "" && !c.empty {
 		return append(errs, errors.New("constraint: combination without an operator"))
 	}
+	if c.empty {
+		return append(errs, fmt.Errorf("constraint %v: no parts", c))
+	}
 	if c.depth > maxDepth {
-		return append(errs, fmt.Errorf("constraint: combination nested %d deep, more than %d", c.depth, maxDepth))
+		return append(errs, fmt.Errorf("constraint: combination of %d parts in each other, more than %d", c.depth, maxDepth))
 	}
 	for _, part := range c.parts() {
 		if inner, ok := part.(Combination); ok {
@@ -218,7 +244,10 @@ func (c Combination) faults(errs []error) []error {
 }
 
 func (c Combination) parts() []berth.NodeRule {
-	if c.op == not {
+	switch {
+	case c.empty:
+		return nil
+	case c.op == not:
 		return []berth.NodeRule{c.a}
 	}
 	return []berth.NodeRule{c.a, c.b}

@@ -30,7 +30,7 @@ func TestCombinationBlames(t *testing.T) {
 
 func TestCombinationOfNothing(t *testing.T) {
 	for _, part := range []berth.NodeRule{nil, (*constraints.Comparison)(nil)} {
-		for _, c := range []constraints.Combination{constraints.And(part, constraints.Exists("a")), constraints.Or(constraints.Exists("a"), part), constraints.Not(part)} {
+		for _, c := range []berth.NodeRule{constraints.And(part, constraints.Exists("a")), constraints.Or(constraints.Exists("a"), part), constraints.Not(part)} {
 			assert.ErrorContains(t, c.Err(), "a part is missing")
 			assert.Contains(t, c.String(), "<nil>")
 			assert.False(t, c.Allows(new(berth.Node)))

@@ -14,8 +14,8 @@ import (
 type Comparison struct {
 	op        operator
 	attribute string
-	operands  string  // one literal per line: see lines
-	bound     float64 // the operand of <, <=, > and >=
+	operands  string // one literal per line: see lines
+	bound     bound  // the operand of <, <=, > and >=
 	faults    faults
 }
 
@@ -32,6 +32,14 @@ const (
 	atMost    operator = "<="
 	greater   operator = ">"
 	atLeast   operator = ">="
+
+	containsAll operator = "contains-all"
+	containsAny operator = "contains-any"
+	inNetwork   operator = "in-network"
+	version     operator = "version"
+	semVer      operator = "semver"
+	anyNode     operator = "everywhere"
+	noNode      operator = "nowhere"
 )
 
 // Eq allows nodes whose attribute is value: a string or any of Go's integer and float types.
@@ -53,19 +61,6 @@ func Exists(attribute string) Comparison { return compare(attribute, exists) }
 // NotExists allows nodes that do not have the attribute.
 func NotExists(attribute string) Comparison { return compare(attribute, notExists) }
 
-// Less allows nodes whose attribute is a number below value. It refuses text, as the other three
-// comparisons of size do, and a value that is text is a fault.
-func Less(attribute string, value any) Comparison { return compare(attribute, less, value) }
-
-// AtMost allows nodes whose attribute is a number not above value.
-func AtMost(attribute string, value any) Comparison { return compare(attribute, atMost, value) }
-
-// Greater allows nodes whose attribute is a number above value.
-func Greater(attribute string, value any) Comparison { return compare(attribute, greater, value) }
-
-// AtLeast allows nodes whose attribute is a number not below value.
-func AtLeast(attribute string, value any) Comparison { return compare(attribute, atLeast, value) }
-
 func compareAny(attribute string, op operator, values []any) Comparison {
 	c := compare(attribute, op, values...)
 	if len(values) == 0 {
@@ -85,23 +80,13 @@ func compare(attribute string, op operator, values ...any) Comparison {
 			continue
 		}
 		good = append(good, v)
-		if !c.op.orders() {
-			continue
+		if c.op.orders() {
+			c.faults.add(c.bound.set(v))
 		}
-		number, ok := v.Number()
-		if !ok {
-			c.faults.add(fmt.Sprintf("value %q is text: only numbers have an order", v))
-		}
-		c.bound = number
 	}
 	slices.SortFunc(good, berth.Value.Compare)
 	c.operands = lines(slices.Compact(good), len(good) < len(values))
 	return c
-}
-
-// orders reports whether the operator compares sizes.
-func (op operator) orders() bool {
-	return op == less || op == atMost || op == greater || op == atLeast
 }
 
 // lines encodes a set as text, one literal per line, so that equal sets are equal with ==. A quoted
@@ -140,22 +125,25 @@ func (c Comparison) Allows(n *berth.Node) bool {
 		return found
 	case notExists:
 		return !found
-	}
-	number, ok := v.Number() // a missing attribute is not a number either
-	if !ok {
+	case anyNode:
+		return true
+	case noNode:
 		return false
 	}
+	return found && c.holds(v)
+}
+
+// holds reports what the operators say that refuse a node without the attribute.
+func (c Comparison) holds(v berth.Value) bool {
 	switch c.op {
-	case less:
-		return number < c.bound
-	case atMost:
-		return number <= c.bound
-	case greater:
-		return number > c.bound
-	case atLeast:
-		return number >= c.bound
+	case containsAll, containsAny:
+		return c.contains(v.String())
+	case inNetwork:
+		return c.inNetwork(v.String())
+	case version, semVer:
+		return c.satisfies(v.String())
 	}
-	return false
+	return c.orders(v)
 }
 
 func (c Comparison) lists(v berth.Value) bool {
@@ -164,11 +152,33 @@ func (c Comparison) lists(v berth.Value) bool {
 
 // Why says what the node has instead.
 func (c Comparison) Why(n *berth.Node) string {
-	v, found := n.Attribute(c.attribute)
-	if _, ok := v.Number(); found && !ok && c.op.orders() {
-		return describe(n, c.attribute) + ", which is not a number"
+	if c.op == noNode {
+		return "no node is"
 	}
-	return describe(n, c.attribute)
+	v, found := n.Attribute(c.attribute)
+	if !found {
+		return describe(n, c.attribute)
+	}
+	return describe(n, c.attribute) + c.misfit(v)
+}
+
+// misfit says what a value is not that the operator asks for, if it is none of those at all.
+func (c Comparison) misfit(v berth.Value) string {
+	switch c.op {
+	case less, atMost, greater, atLeast:
+		if _, ok := numberOf(v); !ok && !c.bound.isText {
+			return ", which is not a number"
+		}
+	case inNetwork:
+		if _, ok := parseAddress(v.String()); !ok {
+			return ", which is not an address"
+		}
+	case version, semVer:
+		if _, ok := parseVersion(v.String()); !ok {
+			return ", which is not a version"
+		}
+	}
+	return ""
 }
 
 // describe says what a node has for an attribute.
@@ -181,13 +191,25 @@ func describe(n *berth.Node, attribute string) string {
 }
 
 // Reads returns the attribute.
-func (c Comparison) Reads() []string { return []string{c.attribute} }
+func (c Comparison) Reads() []string {
+	if c.op == anyNode || c.op == noNode {
+		return []string{string(c.op)} // naming none would mean all; what a node has under this name makes no difference
+	}
+	return []string{c.attribute}
+}
 
-// String prints the rule: zone = "a", zone in ("a", "b"), generation >= 7, exists(gpu).
+// String prints the rule: zone = "a", zone in ("a", "b"), generation >= 7, exists(gpu), version(kernel, ">= 5.4").
 func (c Comparison) String() string {
 	name := lex.PrintName(c.attribute)
 	operands := strings.ReplaceAll(strings.Trim(c.operands, "\n"), "\n", ", ")
 	switch c.op {
+	case anyNode, noNode:
+		return string(c.op)
+	case containsAll, containsAny, inNetwork, version, semVer:
+		if operands == "" {
+			return fmt.Sprintf("%s(%s)", c.op, name)
+		}
+		return fmt.Sprintf("%s(%s, %s)", c.op, name, operands)
 	case in, notIn:
 		return fmt.Sprintf("%s %s (%s)", name, c.op, operands)
 	case exists, notExists:

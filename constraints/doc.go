@@ -18,6 +18,9 @@
 //	Exists                            refuses
 //	NotExists                         allows
 //	Less, AtMost, Greater, AtLeast    refuses     Kubernetes Lt and Gt, Nomad <
+//	Version, SemVer                   refuses     Nomad version, semver
+//	ContainsAll, ContainsAny          refuses     Nomad set_contains_all, set_contains_any
+//	InNetwork                         refuses     SwarmKit node.ip
 //	Match, Search                     refuses     Marathon LIKE, Nomad regexp
 //	NotMatch                          allows      Marathon UNLIKE
 //	Unique, MaxPer, GroupBy           refuses     Marathon, Nomad distinct_property
@@ -40,17 +43,15 @@
 // # Values
 //
 // An attribute is text or a number, and the two never equal each other: Eq("generation", 7) refuses a
-// node whose generation is the text "7". Numbers alone have an order here. Kubernetes reads integers
-// out of label texts, and Nomad orders texts that do not read as numbers by their bytes, "v10" before
-// "v9"; a host that takes its attributes from texts should convert those that are numbers when it
-// describes the node. Numbers are float64: integers beyond 2^53 lose precision. A node has one value
-// per attribute, where Mesos and Aurora also have sets.
+// node whose generation is the text "7". Order is kinder: AtLeast("generation", 7) reads numbers out of texts, as
+// Kubernetes does out of labels. Numbers are float64: integers beyond 2^53 lose precision. A node has one value
+// per attribute, where Mesos and Aurora also have sets: write those as a text, "8,11,17", for ContainsAny.
 //
 // # Equal rules
 //
 // Rules that print alike decide alike. Texts print quoted and numbers bare, attribute names are quoted
 // if they hold anything but ASCII letters, digits and "._-/:", and In and NotIn sort their values and drop
-// doubles, so that the order in which a rule is written makes no difference. Rules also compare with ==, except
+// doubles, as do the items and networks of ContainsAll, ContainsAny and InNetwork, so that the order in which a rule is written makes no difference. Rules also compare with ==, except
 // [Pattern], which holds a compiled regular expression and equals only its own copies, and what is
 // combined of one. [Combination] of a host's own rules compares as those rules do.
 //
@@ -59,10 +60,12 @@
 // A rule prints as it would be written, and [Parse] reads that. So rules can stand in configuration, and in
 // what is written down of a cluster. A host's own rules are read by name: see [Own]. The language is
 //
-//	rule       = comparison | call | "(" rule ("and" | "or") rule ")" | "not" "(" rule ")"
+//	rule       = comparison | call | "everywhere" | "nowhere"
+//	           | "(" rule "and" rule {"and" rule} ")" | "(" rule "or" rule {"or" rule} ")" | "not" "(" rule ")"
 //	comparison = name ("=" | "!=" | "<" | "<=" | ">" | ">=") value | name ["not"] "in" "(" value {"," value} ")"
 //	call       = ("exists" | "not-exists" | "unique") "(" name ")"
-//	           | ("match" | "not-match" | "search") "(" name "," text ")"
+//	           | ("match" | "not-match" | "search" | "version" | "semver") "(" name "," text ")"
+//	           | ("contains-all" | "contains-any" | "in-network") "(" name "," text {"," text} ")"
 //	           | "max-per" "(" name "," number ")"
 //	           | "group-by" "(" name ["," "skew" number] ["," "min-domains" number] ")"
 //	           | "tolerate" "(" ("*" | name | name "=" text) ")"

@@ -358,3 +358,92 @@ func ExampleSpread_Of() {
 	// n1 false
 	// n2 true
 }
+
+func ExampleVersion() {
+	try(constraints.Version("kernel", "~> 5.4, != 5.9"),
+		&berth.Node{ID: "n1", Attributes: berth.Attributes{"kernel": "5.15.0"}},
+		&berth.Node{ID: "n2", Attributes: berth.Attributes{"kernel": "6.1.0"}},
+		&berth.Node{ID: "n3", Attributes: berth.Attributes{"kernel": "5.16.0-rc1"}})
+	// Output:
+	// version(kernel, "~> 5.4, != 5.9")
+	// n1: yes
+	// n2: no, kernel is "6.1.0"
+	// n3: no, kernel is "5.16.0-rc1"
+}
+
+func ExampleSemVer() {
+	try(constraints.SemVer("agent", ">= 1.7.0-beta"),
+		&berth.Node{ID: "n1", Attributes: berth.Attributes{"agent": "1.8.0-rc.1"}},
+		&berth.Node{ID: "n2", Attributes: berth.Attributes{"agent": "1.7.0-alpha"}})
+	// Output:
+	// semver(agent, ">= 1.7.0-beta")
+	// n1: yes
+	// n2: no, agent is "1.7.0-alpha"
+}
+
+func ExampleContainsAll() {
+	try(constraints.ContainsAll("features", "avx2", "sgx"),
+		&berth.Node{ID: "n1", Attributes: berth.Attributes{"features": "sse4, avx2, sgx"}},
+		&berth.Node{ID: "n2", Attributes: berth.Attributes{"features": "sse4, avx2"}})
+	// Output:
+	// contains-all(features, "avx2", "sgx")
+	// n1: yes
+	// n2: no, features is "sse4, avx2"
+}
+
+func ExampleContainsAny() {
+	try(constraints.ContainsAny("jvm", "11", "17"),
+		&berth.Node{ID: "n1", Attributes: berth.Attributes{"jvm": "8,11"}},
+		&berth.Node{ID: "n2", Attributes: berth.Attributes{"jvm": "8"}})
+	// Output:
+	// contains-any(jvm, "11", "17")
+	// n1: yes
+	// n2: no, jvm is "8"
+}
+
+func ExampleInNetwork() {
+	try(constraints.InNetwork("ip", "10.1.0.0/16", "fd00:1::/32"),
+		&berth.Node{ID: "n1", Attributes: berth.Attributes{"ip": "10.1.2.3"}},
+		&berth.Node{ID: "n2", Attributes: berth.Attributes{"ip": "fd00:1::7"}},
+		&berth.Node{ID: "n3", Attributes: berth.Attributes{"ip": "10.2.0.1"}})
+	fmt.Println(constraints.InNetwork("ip", "10.1.0.0/33").Err())
+	// Output:
+	// in-network(ip, "10.1.0.0/16", "fd00:1::/32")
+	// n1: yes
+	// n2: yes
+	// n3: no, ip is "10.2.0.1"
+	// constraint in-network(ip, "10.1.0.0/33"): "10.1.0.0/33" is neither a network nor an address
+}
+
+// A node affinity of Kubernetes: terms of which one must hold, each of expressions that must all hold.
+func ExampleOr_nodeAffinity() {
+	terms := []berth.NodeRule{
+		constraints.And(constraints.Eq("zone", "eu-1"), constraints.Greater("generation", 7)),
+		constraints.In(berth.NodeID, "young", "blank"), // matchFields: metadata.name
+	}
+	try(constraints.Or(terms...), old, young, blank)
+	// Output:
+	// ((zone = "eu-1" and generation > 7) or node.id in ("blank", "young"))
+	// old: no, generation is 6, node.id is "old"
+	// young: yes
+	// blank: yes
+}
+
+func ExampleEverywhere() {
+	terms := []berth.NodeRule{constraints.Everywhere()}
+	for _, zone := range []string{"eu-1", "eu-2"} { // whatever is configured, nothing included
+		terms = append(terms, constraints.NotEq("zone", zone))
+	}
+	try(constraints.And(terms...), old, young)
+	// Output:
+	// (everywhere and zone != "eu-1" and zone != "eu-2")
+	// old: no, zone is "eu-1"
+	// young: yes
+}
+
+func ExampleNowhere() {
+	try(constraints.Nowhere(), old)
+	// Output:
+	// nowhere
+	// old: no, no node is
+}

@@ -24,7 +24,25 @@ func TestFaults(t *testing.T) {
 		{"unsupported value", NotEq("x", []string{"a"}), []string{`constraint x != ?: value of type []string is neither text nor a number`}},
 		{"not a number", Less("x", math.NaN()), []string{`constraint x < ?: value NaN is not a finite number`}},
 		{"infinite", AtMost("x", math.Inf(1)), []string{`constraint x <= ?: value +Inf is not a finite number`}},
-		{"order of texts", Greater("x", "7"), []string{`constraint x > "7": value "7" is text: only numbers have an order`}},
+		{"number in quotes", Greater("x", "7"), []string{`constraint x > "7": value "7" is a number in quotes: without them numbers are compared, with them the order is that of bytes`}},
+		{"contains nothing", ContainsAll("x"), []string{`constraint contains-all(x): no values`}},
+		{"contains a list", ContainsAny("", "a,b"), []string{
+			`constraint contains-any("", "a,b"): empty attribute name`,
+			`constraint contains-any("", "a,b"): item "a,b" has a comma, which no item of a list can have`,
+		}},
+		{"no network", InNetwork("x"), []string{`constraint in-network(x): no values`}},
+		{"malformed networks", InNetwork("x", "10.0.0.0/8", "10.0.0", "fd00::/129"), []string{
+			`constraint in-network(x, "10.0.0", "10.0.0.0/8", "fd00::/129"): "10.0.0" is neither a network nor an address`,
+			`constraint in-network(x, "10.0.0", "10.0.0.0/8", "fd00::/129"): "fd00::/129" is neither a network nor an address`,
+		}},
+		{"no version", Version("", ">="), []string{
+			`constraint version("", ">="): empty attribute name`,
+			`constraint version("", ">="): conditions ">=": "" is not a version`,
+		}},
+		{"~> in SemVer", SemVer("x", "~> 1.0"), []string{`constraint semver(x, "~> 1.0"): conditions "~> 1.0": "~>" has no meaning in Semantic Versioning`}},
+		{"and of nothing", And(), []string{`constraint and(): no parts`}},
+		{"or of nothing", Or(nil), []string{`constraint or(): no parts`}},
+		{"not of an or of nothing", Not(Or()), []string{`constraint or(): no parts`}},
 		{"in nothing", In("x"), []string{`constraint x in (): no values`}},
 		{"not in nothing", NotIn("x"), []string{`constraint x not in (): no values`}},
 		{"all faults at once", In("", "a", true, 7, []int{1}), []string{

@@ -44,11 +44,12 @@ func TestOneAttribute(t *testing.T) {
 		{"Nomad 2: numbers by size, not by digits", Less("x", 1), verdicts{10: false, 1: false, 0.5: true, nil: false}},
 		{"Nomad 2: the other way round", Greater("x", 1), verdicts{10: true, 1: false, nil: false}},
 		{"Nomad 2: fractions", Less("x", 10.5), verdicts{1.5: true, 10.5: false, 11.5: false}},
-		// Nomad orders texts by their bytes and accepts "bar" < "foo"; here only numbers have an order.
-		{"ours: text has no order", Less("x", 7), verdicts{"bar": false, "1": false, "": false}},
-		{"ours: text has no order, greater", Greater("x", 7), verdicts{"foo": false, "10": false, "": false}},
-		{"ours: at most", AtMost("x", 7), verdicts{6: true, 7: true, 7.5: false, "7": false, nil: false}},
-		{"ours: at least", AtLeast("x", 7), verdicts{6: false, 7: true, 7.5: true, "7": false, nil: false}},
+		{"Nomad 2: texts by their bytes", Less("x", "foo"), verdicts{"bar": true, "foo": false, "v10": false, 10: true, nil: false}},
+		// Nomad compares by bytes whatever is no number, so that "bar" > 7; Kubernetes refuses it, and so do we.
+		{"Kubernetes: Lt of a text", Less("x", 7), verdicts{"bar": false, "1": true, "6.9": true, "7": false, "0x1": false, "": false, "inf": false, "1e400": false}},
+		{"Kubernetes: Gt of a text", Greater("x", 7), verdicts{"foo": false, "10": true, "-10": false, "": false}},
+		{"ours: at most", AtMost("x", 7), verdicts{6: true, 7: true, 7.5: false, "7": true, nil: false}},
+		{"ours: at least", AtLeast("x", 7), verdicts{6: false, 7: true, 7.5: true, "7": true, nil: false}},
 
 		{"Nomad 2: regexp is a search", Search("x", "bar"), verdicts{"foobar": true, "foo": false, nil: false}},
 		{"Nomad 2: regexp ^foo", Search("x", "^foo"), verdicts{"foobar": true}},
@@ -75,6 +76,35 @@ func TestOneAttribute(t *testing.T) {
 		{"Kubernetes: Lt", Less("x", 4), verdicts{4: false, 3: true, nil: false}},
 		{"Kubernetes: Gt of a label that is no integer", Greater("x", 4), verdicts{"five": false}},
 
+		{"Nomad 3: set_contains_all", ContainsAll("x", "foo", "  bar  "), verdicts{"foo,bar,baz": true, " bar ,foo": true, "foo,bam": false, "foobar": false, nil: false}},
+		{"Nomad 3: set_contains_any", ContainsAny("x", "a "), verdicts{"  a,b  ": true, "b": false, "": false, nil: false}},
+		{"Nomad 3: set_contains_any of two", ContainsAny("x", "c", "b"), verdicts{"a,b": true, "a": false}},
+		{"Nomad 4: ~> 1.0", Version("x", "~> 1.0"), verdicts{"1.2.3": true, "2.0.1": false, "1.0": true, "0.9": false, "1": true, "v1.9": true, nil: false}},
+		{"Nomad 4: a range", Version("x", ">= 1.0, < 1.4"), verdicts{"1.4": false, "1.3.9": true, "0.9": false}},
+		{"Nomad 4: no pre-release in a range", Version("x", ">= 0.6.1"), verdicts{"1.3.0-beta1": false, "1.3.0": true, "latest": false, "": false, "1..2": false}},
+		{"Nomad 4: but of the same numbers", Version("x", ">= 1.3.0-beta1"), verdicts{"1.3.0-beta2": true, "1.3.0-alpha": false, "1.4.0-beta2": false, "1.4": true}},
+		{"Nomad 4: builds are of no account", Version("x", "1.3.0-beta1"), verdicts{"1.3.0-beta1+ent": true, "1.3.0": false}},
+		{"go-version: ~> with three numbers", Version("x", "~> 1.2.3"), verdicts{"1.2.3": true, "1.2.9": true, "1.2.2": false, "1.3": false}},
+		{"go-version: ~> of a pre-release", Version("x", "~> 1.2.0-rc1"), verdicts{"1.2.0-rc2": true, "1.2.1": false, "1.2.0-beta": false}},
+		{"go-version: !=, > and <=", Version("x", "!= 1.5, >1, <= 2"), verdicts{"1.5.0": false, "1.6": true, "1": false, "2.0": true, "2.0.1": false}},
+		{"Nomad 4: semver", SemVer("x", ">= 0.6.1"), verdicts{"1.3.0-beta1": true, "0.6.1": true, "0.6.1-rc1": false, nil: false}},
+		{"Nomad 4: semver, before the release", SemVer("x", ">= 1.7.0"), verdicts{"1.7.0-beta": false, "1.7.0+b": true}},
+		// The example of order in section 11 of Semantic Versioning 2.0.
+		{"SemVer 11", SemVer("x", "> 1.0.0-alpha.beta, < 1.0.0-rc.1"), verdicts{
+			"1.0.0-alpha": false, "1.0.0-alpha.1": false, "1.0.0-alpha.beta": false, "1.0.0-beta": true, "1.0.0-beta.2": true, "1.0.0-beta.11": true, "1.0.0-rc.1": false, "1.0.0": false}},
+
+		{"SwarmKit: node.ip in a network", InNetwork("x", "10.1.0.0/16"), verdicts{"10.1.2.3": true, "10.2.0.1": false, "::ffff:10.1.2.3": true, "host": false, "": false, 10: false, nil: false}},
+		{"SwarmKit: node.ip, one address", InNetwork("x", "10.1.2.3"), verdicts{"10.1.2.3": true, "10.1.2.4": false}},
+		{"SwarmKit: node.ip, IPv6", InNetwork("x", "2001:db8::2", "fd00::/8"), verdicts{"2001:db8:0::2": true, "2001:db8::3": false, "fdff::1": true, "fd00::1%eth0": true, "10.0.0.1": false}},
+		{"SwarmKit: node.ip != network", Not(InNetwork("x", "10.1.0.0/16")), verdicts{"10.1.2.3": false, "10.2.0.1": true, nil: true}},
+		{"SwarmKit 11: no globs", Eq("x", "f*o"), verdicts{"foo": false, "f*o": true}},
+		{"SwarmKit 11: letters of either case", Match("x", "(?i)foo"), verdicts{"FOO": true, "foo": true, "food": false}},
+
+		{"DC/OS: passthrough", Everywhere(), verdicts{"a": true, nil: true}},
+		{"Kubernetes: a term without expressions", Nowhere(), verdicts{"a": false, nil: false}},
+		{"Kubernetes: terms are alternatives of what must all hold", Or(And(Exists("x"), NotIn("x", "a", "b")), And(In("x", "b"), Search("x", "b"))),
+			verdicts{"a": false, "b": true, "c": true, nil: false}},
+
 		{"Aurora 25: jvm 1.4", Eq("x", "1.4"), verdicts{"1.4": true, nil: false}},
 		{"Aurora 25: jvm 1.2 or 1.4", In("x", "1.2", "1.4"), verdicts{"1.4": true, "1.6": false}},
 		{"Aurora 25: jvm 1.0", Eq("x", "1.0"), verdicts{"1.4": false, "1.6": false}},
@@ -89,7 +119,7 @@ func TestOneAttribute(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			require.NoError(t, tc.rule.Err())
-			assert.Equal(t, []string{"x"}, tc.rule.Reads())
+			assert.Len(t, tc.rule.Reads(), 1, "verdicts are kept by class")
 			for value, want := range tc.want {
 				assert.Equalf(t, want, tc.rule.Allows(node(value)), "%v with x = %#v", tc.rule, value)
 			}
@@ -158,7 +188,15 @@ func TestWhy(t *testing.T) {
 		{In("x", "a", "b"), nil, `x is missing`},
 		{NotExists("x"), "", `x is ""`},
 		{Less("x", 7), 9.5, `x is 9.5`},
-		{Less("x", 7), "6", `x is "6", which is not a number`},
+		{Less("x", 7), "six", `x is "six", which is not a number`},
+		{Less("x", "six"), "ten", `x is "ten"`},
+		{ContainsAll("x", "a", "b"), "a", `x is "a"`},
+		{InNetwork("x", "10.0.0.0/8"), "11.0.0.1", `x is "11.0.0.1"`},
+		{InNetwork("x", "10.0.0.0/8"), "host7", `x is "host7", which is not an address`},
+		{Version("x", ">= 5"), "4.19", `x is "4.19"`},
+		{SemVer("x", ">= 5"), "latest", `x is "latest", which is not a version`},
+		{Version("x", ">= 5"), nil, `x is missing`},
+		{Nowhere(), 1, `no node is`},
 		{Less("x", 7), nil, `x is missing`},
 		{Match("x", "a+"), "b", `x is "b"`},
 		{NotMatch("x", "a+"), "a", `x is "a"`},
@@ -175,6 +213,13 @@ func TestWhy(t *testing.T) {
 			assert.Equal(t, tc.want, tc.rule.Why(node(tc.value)))
 		})
 	}
+}
+
+// What many nodes are asked about is not asked one by one for want of a name.
+func TestConstantsReadNothingThatNodesHave(t *testing.T) {
+	assert.Equal(t, []string{"everywhere"}, Everywhere().Reads())
+	assert.True(t, Everywhere().Allows(nil))
+	assert.Equal(t, []string{"nowhere", "x"}, Or(Nowhere(), Exists("x")).Reads())
 }
 
 func TestNodeIDIsAnAttribute(t *testing.T) {

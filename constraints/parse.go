@@ -2,6 +2,7 @@ package constraints
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -87,7 +88,7 @@ func (p *parser) rule() (berth.Constraint, error) {
 
 func (p *parser) unchecked() (berth.Constraint, error) {
 	if p.Peek() == '(' {
-		return p.pair()
+		return p.combination()
 	}
 	start := p.Pos
 	if p.Peek() == '"' {
@@ -117,6 +118,8 @@ func (p *parser) unchecked() (berth.Constraint, error) {
 			return nil, err
 		}
 		return p.made(start, name, make, p.Text[from:p.Pos-1])
+	case constants[name] != nil && !p.atOperator():
+		return constants[name](), nil
 	case own && !p.atOperator():
 		return p.made(start, name, make, "")
 	}
@@ -140,29 +143,36 @@ func (p *parser) made(start int, name string, make func(string) (berth.Constrain
 
 // meant reports whether a word has a meaning in texts of rules.
 func meant(word string) bool {
-	return functions[word] != nil || word == and || word == or || word == not || word == string(in) || lex.PrintName(word) != word
+	return functions[word] != nil || constants[word] != nil || word == and || word == or || word == not || word == string(in) || lex.PrintName(word) != word
 }
 
-// pair reads (a and b) or (a or b).
-func (p *parser) pair() (berth.Constraint, error) {
+// combination reads (a and b and c) or (a or b).
+func (p *parser) combination() (berth.Constraint, error) {
 	if err := p.open(); err != nil {
 		return nil, err
 	}
-	a, err := p.part()
+	rule, err := p.part()
 	if err != nil {
 		return nil, err
 	}
-	p.Space()
-	at := p.Pos
-	op := p.Word()
-	if op != and && op != or {
-		return nil, p.FaultAt(at, `want "and" or "or"`)
+	want := `want "and" or "or"`
+	for op := ""; ; {
+		p.Space()
+		if op != "" && p.Peek() == ')' {
+			return rule, p.close()
+		}
+		at := p.Pos
+		if next := p.Word(); next != and && next != or || op != "" && next != op {
+			return nil, p.FaultAt(at, "%s", want)
+		} else if op == "" {
+			op, want = next, fmt.Sprintf(`want %q or ")"`, next)
+		}
+		part, err := p.part()
+		if err != nil {
+			return nil, err
+		}
+		rule = combine(op, rule, part)
 	}
-	b, err := p.part()
-	if err != nil {
-		return nil, err
-	}
-	return combine(op, a, b), p.close()
 }
 
 // negation reads the rest of not (a).
@@ -213,16 +223,25 @@ func (p *parser) part() (berth.NodeRule, error) {
 var functions = map[string]func(*parser) (berth.Constraint, error){
 	string(exists):    attributeOf(Exists),
 	string(notExists): attributeOf(NotExists),
-	match:             patternOf(match),
-	notMatch:          patternOf(notMatch),
-	search:            patternOf(search),
+	match:             textOf(Match),
+	notMatch:          textOf(NotMatch),
+	search:            textOf(Search),
 	"unique":          (*parser).unique,
 	"max-per":         (*parser).maxPer,
 	"apart":           pairOf(Apart),
 	"near":            pairOf(Near),
 	"group-by":        (*parser).groupBy,
 	"tolerate":        (*parser).toleration,
+
+	string(containsAll): listOf(ContainsAll),
+	string(containsAny): listOf(ContainsAny),
+	string(inNetwork):   listOf(InNetwork),
+	string(version):     textOf(Version),
+	string(semVer):      textOf(SemVer),
 }
+
+// constants are the rules that print as a word.
+var constants = map[string]func() Comparison{string(anyNode): Everywhere, string(noNode): Nowhere}
 
 func (p *parser) call(name string, read func(*parser) (berth.Constraint, error)) (berth.Constraint, error) {
 	p.Pos++
@@ -248,7 +267,8 @@ func attributeOf[R berth.Constraint](rule func(string) R) func(*parser) (berth.C
 	}
 }
 
-func patternOf(kind string) func(*parser) (berth.Constraint, error) {
+// textOf reads an attribute and a text.
+func textOf[R berth.Constraint](rule func(attribute, text string) R) func(*parser) (berth.Constraint, error) {
 	return func(p *parser) (berth.Constraint, error) {
 		name, err := p.Name()
 		if err != nil {
@@ -257,11 +277,34 @@ func patternOf(kind string) func(*parser) (berth.Constraint, error) {
 		if err := p.comma(); err != nil {
 			return nil, err
 		}
-		pattern, err := p.Quoted()
+		text, err := p.Quoted()
 		if err != nil {
 			return nil, err
 		}
-		return newPattern(kind, name, pattern), nil
+		return rule(name, text), nil
+	}
+}
+
+// listOf reads an attribute and one or more texts.
+func listOf[R berth.Constraint](rule func(attribute string, texts ...string) R) func(*parser) (berth.Constraint, error) {
+	return func(p *parser) (berth.Constraint, error) {
+		name, err := p.Name()
+		if err != nil {
+			return nil, err
+		}
+		var texts []string
+		for len(texts) == 0 || p.Peek() == ',' {
+			if err := p.comma(); err != nil {
+				return nil, err
+			}
+			text, err := p.Quoted()
+			if err != nil {
+				return nil, err
+			}
+			texts = append(texts, text)
+			p.Space()
+		}
+		return rule(name, texts...), nil
 	}
 }
 

@@ -86,9 +86,20 @@ func anyNodeRule(r *rand.Rand, depth int) berth.NodeRule {
 	for i := range some {
 		some[i] = pick(r, values)
 	}
-	switch n := r.IntN(12); {
+	switch n := r.IntN(15); {
+	case n == 12:
+		return pick(r, []func(string, ...string) Comparison{ContainsAll, ContainsAny})(name, pick(r, []string{"", "a", `"`, "größe"}), "b")
+	case n == 13:
+		networks := []string{"10.0.0.0/8", "::ffff:10.1.2.3", "fe80::1/10", "10.1.2.3"}
+		return pick(r, []Comparison{Everywhere(), Nowhere(), InNetwork(name, networks[:1+r.IntN(4)]...)})
+	case n == 14:
+		return pick(r, []func(a, b string) Comparison{Version, SemVer})(name, pick(r, []string{"1.2", ">=v1.0-rc.1,< 2", "!= 3.1.4+b"}))
 	case n < 3 && depth > 0:
-		return pick(r, []func(a, b berth.NodeRule) Combination{And, Or})(anyNodeRule(r, depth-1), anyNodeRule(r, depth-1))
+		parts := make([]berth.NodeRule, 1+r.IntN(4))
+		for i := range parts {
+			parts[i] = anyNodeRule(r, depth-1)
+		}
+		return pick(r, []func(...berth.NodeRule) berth.NodeRule{And, Or})(parts...)
 	case n < 4 && depth > 0:
 		return Not(anyNodeRule(r, depth-1))
 	case n < 5:
@@ -100,7 +111,7 @@ func anyNodeRule(r *rand.Rand, depth int) berth.NodeRule {
 	case n < 10:
 		return pick(r, []func(string, any) Comparison{Eq, NotEq})(name, some[0])
 	}
-	return pick(r, []func(string, any) Comparison{Less, AtMost, Greater, AtLeast})(name, pick(r, values[9:]))
+	return pick(r, []func(string, any) Comparison{Less, AtMost, Greater, AtLeast})(name, pick(r, values[4:]))
 }
 
 // What a rule prints parses back to an equal one.
@@ -139,19 +150,25 @@ func same(t testing.TB, rule berth.Constraint) {
 
 func TestParseOtherwiseWritten(t *testing.T) {
 	for text, want := range map[string]berth.Constraint{
-		`  zone="a" `:                     Eq("zone", "a"),
-		`zone  in("b","a","b")`:           In("zone", "a", "b"),
-		`zone not  in ( 1 )`:              NotIn("zone", 1),
-		`generation>=+7.0`:                AtLeast("generation", 7),
-		`max-per( zone , 1 )`:             Unique("zone"),
-		`group-by(zone,min-domains 2)`:    GroupBy("zone").MinDomains(2),
-		`tolerate( * )`:                   TolerateAll(),
-		`tolerate(a="")`:                  Tolerate("a", ""),
-		`not(a = 1)`:                      Not(Eq("a", 1)),
-		`not = 1`:                         Eq("not", 1),
-		`not in (1)`:                      In("not", 1),
-		`not not in (1)`:                  NotIn("not", 1),
-		`(exists(exists)and"x y"="\x61")`: And(Exists("exists"), Eq("x y", "a")),
+		`  zone="a" `:                          Eq("zone", "a"),
+		`zone  in("b","a","b")`:                In("zone", "a", "b"),
+		`zone not  in ( 1 )`:                   NotIn("zone", 1),
+		`generation>=+7.0`:                     AtLeast("generation", 7),
+		`max-per( zone , 1 )`:                  Unique("zone"),
+		`group-by(zone,min-domains 2)`:         GroupBy("zone").MinDomains(2),
+		`tolerate( * )`:                        TolerateAll(),
+		`tolerate(a="")`:                       Tolerate("a", ""),
+		`not(a = 1)`:                           Not(Eq("a", 1)),
+		`(a = 1 or b = 1  or(c = 1 or a = 2))`: Or(Eq("a", 1), Eq("b", 1), Or(Eq("c", 1), Eq("a", 2))),
+		`((a = 1 and b = 1) and c = 1)`:        And(Eq("a", 1), Eq("b", 1), Eq("c", 1)),
+		`everywhere`:                           Everywhere(),
+		`nowhere = 1`:                          Eq("nowhere", 1),
+		`in-network(ip,"10.9.9.9/8" , "::ffff:1.2.3.4")`: InNetwork("ip", "1.2.3.4", "10.0.0.0/8"),
+		`version(kernel, "  >=v5.4,<6 ")`:                Version("kernel", ">= 5.4, < 6"),
+		`not = 1`:                                        Eq("not", 1),
+		`not in (1)`:                                     In("not", 1),
+		`not not in (1)`:                                 NotIn("not", 1),
+		`(exists(exists)and"x y"="\x61")`:                And(Exists("exists"), Eq("x y", "a")),
 	} {
 		rule, err := Parse(text)
 		require.NoError(t, err, text)
@@ -179,7 +196,17 @@ func TestParseFaults(t *testing.T) {
 		{`zone = 1e999`, 7, "want a text in quotes or a number"},
 		{`zone = inf`, 7, "want a text in quotes or a number"},
 		{`zone = 0x10`, 8, "the rule has ended"},
-		{`zone < "a"`, 0, `constraint zone < "a": value "a" is text: only numbers have an order`},
+		{`zone < "7"`, 0, `constraint zone < "7": value "7" is a number in quotes`},
+		{`contains-all(zone)`, 17, `want ","`},
+		{`contains-all(zone, "a,b")`, 0, `item "a,b" has a comma`},
+		{`contains-any(zone, "a", 7)`, 24, "want a text in quotes"},
+		{`in-network(ip, "10.0.0.0/33")`, 0, `"10.0.0.0/33" is neither a network nor an address`},
+		{`version(kernel, "~ 1")`, 0, `conditions "~ 1": "~ 1" is not a version`},
+		{`version(kernel, "")`, 0, `"" is not a version`},
+		{`semver(kernel, "~> 1")`, 0, `"~>" has no meaning in Semantic Versioning`},
+		{`everywhere()`, 0, `no rule is named "everywhere"`},
+		{`(a = 1 and b = 1 or c = 1)`, 17, `want "and" or ")"`},
+		{`(a = 1 and)`, 10, "want a rule"},
 		{`zone = "a" b`, 11, "the rule has ended"},
 		{`zone in`, 7, `want "("`},
 		{`zone in ()`, 9, "want a text in quotes or a number"},
@@ -213,7 +240,7 @@ func TestParseFaults(t *testing.T) {
 		{`frobnicate(zone)`, 0, `no rule is named "frobnicate"`},
 		{`(a = 1)`, 6, `want "and" or "or"`},
 		{`(a = 1 xor b = 2)`, 7, `want "and" or "or"`},
-		{`(a = 1 and b = 2`, 16, `want ")"`},
+		{`(a = 1 and b = 2`, 16, `want "and" or ")"`},
 		{`(a = 1 and unique(zone))`, 11, "only rules about a node's attributes can be combined"},
 		{`not (zone = )`, 12, "want a text in quotes or a number"},
 		{strings.Repeat("not (", maxDepth+1), 5*maxDepth + 4, "nested deeper than 10000"},
@@ -305,10 +332,10 @@ func TestDepth(t *testing.T) {
 	require.NoError(t, rule.Err())
 	same(t, rule)
 	rule = Not(rule)
-	assert.EqualError(t, rule.Err(), "constraint: combination nested 10001 deep, more than 10000")
+	assert.EqualError(t, rule.Err(), "constraint: combination of 10001 parts in each other, more than 10000")
 	assert.False(t, rule.Allows(&berth.Node{}))
 	_, err := rule.MarshalText()
-	assert.ErrorContains(t, err, "nested 10001 deep")
+	assert.ErrorContains(t, err, "10001 parts in each other")
 	assert.Error(t, And(rule, Exists("a")).Err())
 }
 

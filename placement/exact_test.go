@@ -115,6 +115,9 @@ func (h *history) group() *berth.Group {
 	pick(4, func() { spec.Rules = append(spec.Rules, constraints.In("zone", "a", "b")) })
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.NotEq("rack", "r7")) })
 	pick(8, func() { spec.Rules = append(spec.Rules, constraints.AtLeast("ssd", 2)) })
+	pick(20, func() {
+		spec.Rules = append(spec.Rules, constraints.Or(constraints.And(constraints.Everywhere(), constraints.ContainsAny("zone", "a", "c")), constraints.Version("ssd", ">= 2"), constraints.Nowhere()))
+	})
 	pick(4, func() { spec.Rules = append(spec.Rules, constraints.UniqueNode()) })
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.MaxPer("zone", 1+r.IntN(3))) })
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.Unique("rack")) })
