@@ -107,6 +107,16 @@ func (c Code) String() string {
 	return fmt.Sprintf("reason %d", c)
 }
 
+// Resolvable reports whether ending tasks, on the node or elsewhere, may cure what the code says of a node: whether it is worth looking
+// for tasks to preempt. Of the rest Kubernetes says that they are unresolvable.
+func (c Code) Resolvable() bool {
+	switch c {
+	case Insufficient, DeviceTaken, UnitsTaken, PortTaken, DomainFull, KeptApart, NotOffered, OverLimit:
+		return true
+	}
+	return false
+}
+
 // Reason says in data why something could not be done. Reasons compare with ==.
 type Reason struct {
 	Code    Code

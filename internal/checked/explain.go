@@ -123,34 +123,73 @@ func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
 		e.Over = f.excesses(sh)
 	}
 	counts := map[berth.Reason]int{}
-	var buf []berth.Lack
 	var nearest explain.Miss
 	at, found := uint32(0), false
-	for _, row := range f.s.Order() {
-		buf = f.lacks(buf[:0], sh, row, false)
-		near := missOf(sh.group, buf)
-		buf = f.offered(buf, row)
-		for _, l := range buf {
+	for c := range f.checks(sh) {
+		for _, l := range c.Lacks {
 			counts[l.Reason]++
 		}
-		if len(buf) == 0 {
+		if len(c.Lacks) == 0 {
 			if len(e.Over) > 0 { // it would be placed here
 				return &berth.Explanation{Nodes: e.Nodes, Over: e.Over, Mode: e.Mode, Missing: e.Missing}
 			}
 			continue
 		}
-		if !found || near.Compare(nearest) < 0 {
-			at, nearest, found = row, near, true
+		if !found || c.Miss.Compare(nearest) < 0 {
+			at, nearest, found = c.Row, c.Miss, true
 		}
 	}
 	if found {
-		e.Nearest = &berth.NearMiss{Node: f.s.Node(at).Node.ID, Lacks: f.offered(f.lacks(nil, sh, at, true), at)}
+		e.Nearest = f.nearMiss(sh, at)
 	}
 	for r, n := range counts {
 		e.Counts = append(e.Counts, berth.ReasonCount{Reason: r, Nodes: n})
 	}
 	explain.Sort(e.Counts)
 	return e
+}
+
+// Check is what a node lacks for a task, limits of roles and details aside, and how far it is from taking it.
+type Check struct {
+	Row   uint32
+	Lacks []berth.Lack // good until the next
+	Miss  explain.Miss
+}
+
+// Checks yields every node, in the order of IDs, as a group without faults finds it.
+func (f *Fork) Checks(g *berth.Group) iter.Seq[Check] {
+	f = f.Ready()
+	return f.checks(f.shape(g))
+}
+
+func (f *Fork) checks(sh *shape) iter.Seq[Check] {
+	return func(yield func(Check) bool) {
+		var buf []berth.Lack
+		for _, row := range f.s.Order() {
+			buf = f.lacks(buf[:0], sh, row, false)
+			miss := missOf(sh.group, buf)
+			buf = f.offered(buf, row)
+			if !yield(Check{row, buf, miss}) {
+				return
+			}
+		}
+	}
+}
+
+// NearMiss returns what the node in a row lacks, with details.
+func (f *Fork) NearMiss(g *berth.Group, row uint32) *berth.NearMiss {
+	f = f.Ready()
+	return f.nearMiss(f.shape(g), row)
+}
+
+func (f *Fork) nearMiss(sh *shape, row uint32) *berth.NearMiss {
+	return &berth.NearMiss{Node: f.s.Node(row).Node.ID, Lacks: f.offered(f.lacks(nil, sh, row, true), row)}
+}
+
+// Excesses returns the limits that a task of the group would exceed.
+func (f *Fork) Excesses(g *berth.Group) []berth.Excess {
+	f = f.Ready()
+	return f.excesses(f.shape(g))
 }
 
 // Missing returns how many tasks of a gang have no place yet, up to its size, if so many more than the view shows have been
