@@ -18,7 +18,7 @@ type Coverage struct {
 	Group      *berth.Group
 	Running    []string // nodes with an instance that runs
 	Pending    []string // nodes with an instance that is assumed or stopping, or with room for one
-	Blocked    []Miss   // eligible nodes without an instance, whose room is taken or not offered now
+	Blocked    []Miss   // eligible nodes without an instance, whose room or domain is taken, or not offered now, or whose role is at a limit
 	Impossible []Miss   // eligible nodes without an instance that could not have one even if they were empty
 	Ineligible []Miss   // nodes that the group may not run on, or that are cordoned
 
@@ -129,11 +129,5 @@ func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 	return c, nil
 }
 
-// lasting reports whether what a node lacks stays as it is, whatever tasks end there or are offered their room.
-func lasting(l berth.Lack) bool {
-	switch l.Reason.Code {
-	case berth.Insufficient, berth.DeviceTaken, berth.UnitsTaken, berth.PortTaken, berth.DomainFull, berth.NotOffered:
-		return false
-	}
-	return true
-}
+// lasting reports whether what a node lacks stays as it is, whatever tasks end or are offered their room.
+func lasting(l berth.Lack) bool { return !l.Reason.Code.Resolvable() }
