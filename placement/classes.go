@@ -89,7 +89,7 @@ func newClassIndex(p *policy, m *mirror) *classIndex {
 func (x *classIndex) rebuild() {
 	x.unassign()
 	x.all, x.dropped, x.crowded = nil, nil, false
-	x.pool = &chunkPool{width: x.mirror.width}
+	x.pool = &chunkPool{width: x.mirror.width, column: &x.mirror.free}
 	x.additive = x.policy.bindKeys(x.mirror.names)
 	x.misplaced = x.misplaced[:0]
 	x.version++
@@ -158,27 +158,19 @@ func (x *classIndex) build() {
 		return
 	}
 	x.forgetMisplaced()
-	// Entries in the order of their ranks are nearly in that of a tree, and putting each at its rank takes no comparison.
-	n := len(x.mirror.order)
-	ranked, classes := make([]entry, n), make([]int32, n)
 	for _, row := range x.mirror.order {
-		st := &x.mirror.rows[row]
-		st.key = x.rate(row)
-		ranked[st.rank], classes[st.rank] = x.entryOf(row), st.class
+		x.mirror.rows[row].key = x.rate(row)
 	}
-	if len(x.all) == 1 {
-		x.all[0].fill(ranked, x.mirror.free)
-	} else {
-		rows := make([][]entry, len(x.all))
-		for i, c := range x.all {
-			rows[i] = make([]entry, 0, c.members)
-		}
-		for rank, class := range classes {
-			rows[class] = append(rows[class], ranked[rank])
-		}
-		for i, c := range x.all {
-			c.fill(rows[i], x.mirror.free)
-		}
+	entries, all := make([][]entry, len(x.all)), make([]entry, len(x.mirror.order))
+	for i, c := range x.all {
+		entries[i], all = all[:0:c.members], all[c.members:]
+	}
+	for _, row := range x.mirror.tied { // which is nearly the order of a tree
+		class := x.mirror.rows[row].class
+		entries[class] = append(entries[class], x.entryOf(row))
+	}
+	for i, c := range x.all {
+		c.fill(entries[i])
 	}
 	x.built = true
 }
@@ -386,11 +378,11 @@ func (x *classIndex) classOf(n *store.Node, cordoned bool) int32 {
 	if cordoned {
 		h++
 	}
-	h = mix(h)
+	h = store.Mix(h)
 	if len(x.low) > 0 {
 		for _, a := range n.Attrs {
 			if slices.Contains(x.low, a.Key) {
-				h = mix(h ^ uint64(a.Key)<<32 ^ uint64(a.Value))
+				h = store.Mix(h ^ uint64(a.Key)<<32 ^ uint64(a.Value))
 			}
 		}
 	}

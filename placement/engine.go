@@ -42,10 +42,7 @@ type parts struct {
 }
 
 func newParts(p *policy, s *steps) *parts {
-	e := &parts{mirror: &mirror{details: fit.CommonDetails()}, limits: &limits{steps: s}}
-	if !p.strategy.byID {
-		e.mirror.shuffle = &shuffle{seed: p.strategy.seed}
-	}
+	e := &parts{mirror: &mirror{policy: p, details: fit.CommonDetails()}, limits: &limits{steps: s}}
 	e.classes = newClassIndex(p, e.mirror)
 	e.counts = newGroupCounts(p, e.mirror, e.classes, s)
 	e.tasks = newTaskCounts(e.mirror, e.counts, s)

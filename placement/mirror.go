@@ -14,9 +14,10 @@ import (
 // Engine.catchUp then brings in line the rows that can differ, which stale finds. A snapshot in other numbers than
 // those here, of names or of dimensions, makes all anew.
 type mirror struct {
-	view  *store.View
-	at    store.Position // what the rows showed before the plan touched any
-	order []uint32       // rows by node ID; the view of a State goes on changing after the plan, and must not be read then
+	policy *policy
+	view   *store.View
+	at     store.Position // what the rows showed before the plan touched any
+	order  []uint32       // rows by node ID; the view of a State goes on changing after the plan, and must not be read then
 
 	attrs         *store.Interner // whose numbers attributes and values have here and in the index of classes
 	names         []string        // of the dimensions that have one
@@ -28,8 +29,8 @@ type mirror struct {
 	free      []int64    // row x width: what is free; the dimensions without a name are right where the row has a class
 	rows      []rowState // by row
 	ranks     []uint32   // by row: its index in order; the view's own
-	ties      []uint32   // by row: its index in the order of nodes that are equally good, which rows have copies of
-	shuffle   *shuffle   // that order, if it is not that of IDs
+	tied      []uint32   // rows in the order of nodes that are equally good; the view's own
+	ties      []uint32   // by row: its index in tied, which rows have copies of; the view's own
 	devices   [][]int64  // by row: what is free of its devices; nil if no node has any
 	ports     [][]uint16 // by row: the ports in use, ascending; nil if no node has any
 	described uint64     // how often a node came, went or was described anew
@@ -147,10 +148,9 @@ func (m *mirror) rankAll() bool {
 		return false
 	}
 	m.ranks = ranks
-	m.ties = ranks
-	if m.shuffle != nil {
-		m.shuffle.update(m.view)
-		m.ties = m.shuffle.ranks
+	if m.tied, m.ties = m.order, ranks; !m.policy.strategy.byID {
+		t := m.view.Ties(m.policy.strategy.seed)
+		m.tied, m.ties = t.Order, t.Rank
 	}
 	for row, rank := range m.ties {
 		m.rows[row].rank = rank
@@ -178,14 +178,6 @@ func (m *mirror) rebuild() {
 		m.describe(row, ns)
 		m.load(row, ns)
 	}
-}
-
-// tied returns the row at an index in the order of nodes that are equally good.
-func (m *mirror) tied(rank uint32) uint32 {
-	if m.shuffle != nil {
-		return m.shuffle.order[rank]
-	}
-	return m.order[rank]
 }
 
 // amountsOf returns all amounts of a row.

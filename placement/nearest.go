@@ -93,6 +93,7 @@ func (x *explainer) walkColumn(k, rooms int, allElse bool) bool {
 		if x.tooFar(rooms, c.bound) {
 			continue
 		}
+		column.read(c)
 		for ; b < c.filled; b, i = b+1, 0 {
 			if i == 0 && x.isAt(rooms) && x.isPast(need, c.entries[b][0]) {
 				return true
@@ -156,6 +157,7 @@ func (x *explainer) findByBounds() {
 			if x.found && x.nearestOf(x.rules[i], c.bound).Compare(x.near) > 0 {
 				continue
 			}
+			class.read(c)
 			for b := range c.filled {
 				if x.found {
 					near := x.nearestOf(x.rules[i], c.mostOf(b)).Compare(x.near)

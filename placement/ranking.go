@@ -84,7 +84,7 @@ func (k *rankings) best(s *search, t berth.Task) (row uint32, way int, known, fo
 	r.enough = append(r.enough[:0], r.rates.of(top)...)
 	r.enough[last] = s.policy.tiers[last].least(r.enough[last])
 	rank := r.rows.first(&r.rates, r.enough)
-	row = k.mirror.tied(uint32(rank))
+	row = k.mirror.tied[rank]
 	if s.alike {
 		way = int(r.ways[r.rows.at(rank)])
 	}

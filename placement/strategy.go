@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Strategy says which of the nodes that can take a task is the best. It is a list of tiers, each a weighted sum of terms:
@@ -230,25 +232,8 @@ func Random(seed uint64) Strategy {
 // randomly rates a node by a hash of a seed, the task and the node.
 func randomly(seed uint64) Term {
 	t := Func(fmt.Sprintf("random(%d)", seed), func(c *Candidate) int64 {
-		return int64(mix(mix(seed^hash(c.task.ID))^hash(c.id)) >> 2)
+		return int64(store.Mix(store.Mix(seed^store.LongHash(c.task.ID))^store.LongHash(c.id)) >> 2)
 	}).Between(0, 1<<62)
 	t.random = true
 	return t
-}
-
-// hash is FNV-1a.
-func hash(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-// mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

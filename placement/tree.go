@@ -16,6 +16,9 @@ import (
 // A tree becomes invalid in one way: the keys, ranks or amounts of its rows change. Who changes them tells it, by
 // insert and remove, update, renumber or fill. Amounts that have only shrunk may be told later: a bound is then too
 // high, which costs time and never an answer.
+//
+// To fill a tree is to put entries in order. The amounts of a chunk are read from the rows when something first looks at them, which
+// for most chunks of a large tree is never.
 type tree struct {
 	pool   *chunkPool
 	chunks []*chunk // none is empty
@@ -37,6 +40,7 @@ const (
 type chunk struct {
 	filled  int                   // blocks, none of them empty
 	size    int                   // entries
+	unread  bool                  // whether amounts and most are not known yet; bound is then what no row exceeds
 	count   []uint8               // entries of each block
 	first   []int64               // the key of the first entry of each block
 	entries [][blockEntries]entry // in order
@@ -86,10 +90,16 @@ func compareEntries(a, b entry) int {
 	return cmp.Compare(a.rank, b.rank)
 }
 
-// chunkPool is chunks to be used again, all of one width.
+// chunkPool is chunks to be used again, all of one width, and where the amounts of rows are that trees have not read yet.
 type chunkPool struct {
-	width int // amounts of an entry
-	free  []*chunk
+	width  int // amounts of an entry
+	free   []*chunk
+	column *[]int64 // row x width
+}
+
+// amountsOf returns the amounts of a row as they are now.
+func (p *chunkPool) amountsOf(row uint32) []int64 {
+	return (*p.column)[int(row)*p.width : (int(row)+1)*p.width]
 }
 
 // get returns a chunk without blocks.
@@ -97,7 +107,7 @@ func (p *chunkPool) get() *chunk {
 	var c *chunk
 	if n := len(p.free); n > 0 {
 		c, p.free = p.free[n-1], p.free[:n-1]
-		c.filled, c.size, c.slack = 0, 0, false
+		c.filled, c.size, c.slack, c.unread = 0, 0, false, false
 	} else {
 		c = &chunk{bound: make([]int64, p.width)}
 	}
@@ -109,21 +119,50 @@ func (p *chunkPool) get() *chunk {
 
 // reserve makes room for so many blocks.
 func (c *chunk) reserve(blocks int) {
-	if blocks <= len(c.count) {
+	if blocks > len(c.count) {
+		blocks = min(max(blocks, 2*len(c.count)), chunkBlocks)
+		was := *c
+		c.count, c.entries, c.first = make([]uint8, blocks), make([][blockEntries]entry, blocks), make([]int64, blocks)
+		copy(c.count, was.count)
+		copy(c.entries, was.entries)
+		copy(c.first, was.first)
+	}
+	if !c.unread {
+		c.reserveAmounts()
+	}
+}
+
+// reserveAmounts makes room for the amounts of as many blocks as there is room for.
+func (c *chunk) reserveAmounts() {
+	blocks, w := len(c.count), len(c.bound)
+	if len(c.most) == blocks*w {
 		return
 	}
-	blocks = min(max(blocks, 2*len(c.count)), chunkBlocks)
-	w := len(c.bound)
-	was := *c
-	all := make([]int64, blocks*(1+(1+blockEntries)*w))
-	c.count, c.entries = make([]uint8, blocks), make([][blockEntries]entry, blocks)
-	c.first, all = all[:blocks], all[blocks:]
+	most, amounts := c.most, c.amounts
+	all := make([]int64, blocks*(1+blockEntries)*w)
 	c.most, c.amounts = all[:blocks*w], all[blocks*w:]
-	copy(c.count, was.count)
-	copy(c.entries, was.entries)
-	copy(c.first, was.first)
-	copy(c.most, was.most)
-	copy(c.amounts, was.amounts)
+	copy(c.most, most)
+	copy(c.amounts, amounts)
+}
+
+// read reads the amounts of a chunk, unless it has.
+func (t *tree) read(c *chunk) {
+	if !c.unread {
+		return
+	}
+	c.unread = false
+	c.reserveAmounts()
+	for b := range c.filled {
+		for i, a := range c.block(b) {
+			amounts := c.amountsAt(b, i, 1)
+			for d, v := range t.pool.amountsOf(a.row) { // a few, and a call of copy waits for each row's memory
+				amounts[d] = v
+			}
+		}
+		c.tightenBlock(b)
+	}
+	c.tighten()
+	t.slack = true
 }
 
 // block returns the entries of a block.
@@ -256,33 +295,29 @@ func (t *tree) clear() {
 	t.chunks, t.first, t.size, t.known = t.chunks[:0], t.first[:0], 0, 0
 }
 
-// fill makes the tree one of these entries, in whatever order they are, which it sorts. The amounts of a row stand at
-// row x width of the column.
-func (t *tree) fill(entries []entry, column []int64) {
+// fill makes the tree one of these entries, in whatever order they are, which it sorts.
+func (t *tree) fill(entries []entry) {
 	if !slices.IsSortedFunc(entries, compareEntries) {
 		slices.SortFunc(entries, compareEntries)
 	}
 	t.clear()
 	const entriesAtFirst, blocksAtFirst = blockEntries * 3 / 4, chunkBlocks * 3 / 4 // room to grow before the first split
 	blocks := (len(entries) + entriesAtFirst - 1) / entriesAtFirst
-	w := t.pool.width
 	for part := range slices.Chunk(entries, entriesAtFirst) {
 		if k := len(t.chunks); k == 0 || t.chunks[k-1].filled == blocksAtFirst {
 			c := t.pool.get()
+			c.unread = true
+			for d := range c.bound {
+				c.bound[d] = math.MaxInt64
+			}
 			c.reserve(min(blocks, chunkBlocks))
 			blocks -= blocksAtFirst
 			t.chunks = append(t.chunks, c)
 		}
 		c := t.chunks[len(t.chunks)-1]
 		b := c.open(len(part))
-		for i, a := range part {
-			c.entries[b][i] = a
-			amounts := c.amountsAt(b, i, 1)
-			for d, v := range column[int(a.row)*w : (int(a.row)+1)*w] { // a few, and a call of copy waits for each row's memory
-				amounts[d] = v
-			}
-		}
-		c.close(b)
+		copy(c.entries[b][:], part)
+		c.first[b] = part[0].key
 	}
 	for _, c := range t.chunks {
 		t.first = append(t.first, c.first[0])
@@ -293,7 +328,7 @@ func (t *tree) fill(entries []entry, column []int64) {
 	}
 }
 
-// open adds a block at the end of a chunk that has room for it, for n entries, which the caller sets before close.
+// open adds a block at the end of a chunk, for n entries, which the caller sets.
 func (c *chunk) open(n int) (b int) {
 	b = c.filled
 	c.filled++
@@ -303,28 +338,24 @@ func (c *chunk) open(n int) (b int) {
 	return b
 }
 
-func (c *chunk) close(b int) {
-	c.first[b] = c.entries[b][0].key
-	c.tightenBlock(b)
-	raise(c.bound, c.mostOf(b))
-}
-
 // insert puts an entry where its key and rank say. There is none of that key and rank.
 func (t *tree) insert(a entry, amounts []int64) {
 	t.size++
 	if len(t.chunks) == 0 {
 		c := t.pool.get()
 		b := c.open(1)
-		c.entries[b][0] = a
+		c.entries[b][0], c.first[b] = a, a.key
 		copy(c.amountsAt(b, 0, 1), amounts)
-		c.close(b)
+		copy(c.mostOf(b), amounts)
+		copy(c.bound, amounts)
 		t.add(0, c)
-		t.bound = append(t.bound[:0], c.bound...)
+		t.bound = append(t.bound[:0], amounts...)
 		return
 	}
 	p := a.position()
 	ci := t.chunkAt(p)
 	c := t.chunks[ci]
+	t.read(c)
 	b := c.blockAt(p)
 	if c.count[b] == blockEntries {
 		if c.filled == chunkBlocks {
@@ -414,6 +445,7 @@ func (t *tree) remove(p position) {
 	after := p.next() // a chunk or block that begins with the entry begins before this
 	ci := t.chunkAt(after)
 	c := t.chunks[ci]
+	t.read(c)
 	b := c.blockAt(after)
 	i, n := c.entryAt(b, p), int(c.count[b])
 	copy(c.entries[b][i:], c.entries[b][i+1:n])
@@ -443,6 +475,9 @@ func (t *tree) remove(p position) {
 func (t *tree) update(p position, amounts []int64) {
 	after := p.next()
 	c := t.chunks[t.chunkAt(after)]
+	if c.unread {
+		return // they will be read
+	}
 	b := c.blockAt(after)
 	copy(c.amountsAt(b, c.entryAt(b, p), 1), amounts)
 	c.tightenBlock(b)
@@ -509,6 +544,12 @@ func (t *tree) find(w *wanted, will accepter, p position, floor int64) (row uint
 		if !w.within(c.bound) {
 			b, skip = 0, false
 			continue
+		}
+		if c.unread {
+			if t.first[ci] < floor && !skip {
+				return 0, false, c.entries[0][0].position()
+			}
+			t.read(c)
 		}
 		whole := b == 0
 		for ; b < c.filled; b++ {

@@ -35,20 +35,20 @@ func TestTreeAgainstList(t *testing.T) {
 	const width, rows = 3, 3000
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		tr := &tree{pool: &chunkPool{width: width}}
+		column := make([]int64, rows*width)
+		tr := &tree{pool: &chunkPool{width: width, column: &column}}
 		m := &model{amounts: map[uint32][]int64{}}
 		ranks := make([]uint32, rows)
 		for row, rank := range rng.Perm(rows) {
 			ranks[row] = uint32(rank)
 		}
 		some := func() []int64 { return []int64{rng.Int64N(100), rng.Int64N(100), rng.Int64N(100)} }
-		column := make([]int64, rows*width)
 		for row := range uint32(rows / 2) {
 			m.amounts[row] = some()
 			copy(column[row*width:], m.amounts[row])
 			m.entries = append(m.entries, entry{rng.Int64N(50), ranks[row], row})
 		}
-		tr.fill(slices.Clone(m.entries), column)
+		tr.fill(slices.Clone(m.entries))
 		most, fewest := 0, rows
 		for round := range 400 {
 			for range rng.IntN(30) {
@@ -61,6 +61,7 @@ func TestTreeAgainstList(t *testing.T) {
 					tr.insert(a, m.amounts[row])
 				case at >= 0 && rng.IntN(3) == 0:
 					m.amounts[row] = some()
+					copy(column[row*width:], m.amounts[row])
 					tr.update(m.entries[at].position(), m.amounts[row])
 				case at >= 0 && (round/60%2 == 1 || rng.IntN(4) == 0):
 					tr.remove(m.entries[at].position())

@@ -21,8 +21,14 @@ type ordering struct {
 	touched []uint32               // rows in which a node came or went since, some of them repeatedly
 }
 
-// ranked is rows by node ID, and by row its place among them; rows without a node have any. It is immutable.
-type ranked struct{ order, rank []uint32 }
+// ranked is rows by node ID, and by row its place among them; rows without a node have any. It is immutable, but that ties are
+// added when somebody asks.
+type ranked struct {
+	order, rank []uint32
+
+	mu   sync.Mutex
+	ties []*Ties // of the same nodes
+}
 
 // Order returns the rows of all nodes by node ID. It is never written again.
 func (v *View) Order() []uint32 { return v.ranked().order }
@@ -105,11 +111,11 @@ func (b *ranked) changed(v *View, touched []uint32) *ranked {
 	slices.Sort(touched)
 	touched = slices.Compact(touched)
 	var gone []int // places in b
-	var come []uint32
+	var left, come []uint32
 	for _, row := range touched {
 		if int(row) < len(b.rank) {
 			if at := int(b.rank[row]); at < len(b.order) && b.order[at] == row {
-				gone = append(gone, at)
+				gone, left = append(gone, at), append(left, row)
 			}
 		}
 		if int(row) < v.Rows() && v.Node(row).Node != nil {
@@ -144,7 +150,11 @@ func (b *ranked) changed(v *View, touched []uint32) *ranked {
 	for i := same; i < len(order); i++ {
 		rank[order[i]] = uint32(i)
 	}
-	return &ranked{order, rank}
+	k := &ranked{order: order, rank: rank}
+	for _, t := range b.askedTies() {
+		k.ties = append(k.ties, t.changed(v, left, come))
+	}
+	return k
 }
 
 // before returns how many of some sorted rows come before an ID. It takes steps that double, so that many IDs one after
