@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 )
 
 // MaxWeight is the greatest weight of a preference, for or against.
@@ -60,7 +61,7 @@ type Domains struct {
 }
 
 // TaskRule is a Constraint about the tasks in a node's domain, of whatever groups they are. A domain is the nodes with one
-// value of an attribute. Package constraints makes them of its domain rules with Of, and has Near and Apart.
+// value of an attribute. Package constraints makes them of its domain rules with Of, and has Near, Apart and others.
 //
 // What a TaskRule returns is asked once, when a group is made of it.
 type TaskRule interface {
@@ -100,9 +101,15 @@ const (
 	// group's own tasks are among those selected, the first may go wherever the node has the attribute. A node without it is
 	// refused. Placing a task can open nodes, and closes some only where it was the first.
 	Near
+	// Avoid: a domain that has any of the tasks takes none of the group's, but those may come to the group's. A node without
+	// the attribute is let in. Placing a task can only close nodes.
+	Avoid
+	// Colocate: where any domain has some of the tasks, only one that has takes one of the group's, and where none has, any
+	// does. A node without the attribute is refused. Placing a task can open nodes and close others, as with Near.
+	Colocate
 )
 
-// String returns "at-most", "apart" or "near".
+// String returns "at-most", "apart", "near", "avoid" or "colocate".
 func (r Relation) String() string {
 	if int(r) < len(relationWords) {
 		return relationWords[r]
@@ -111,7 +118,10 @@ func (r Relation) String() string {
 }
 
 // Opens reports whether placing a task can let others of such rules in where they were refused.
-func (r Relation) Opens() bool { return r == Near }
+func (r Relation) Opens() bool { return r == Near || r == Colocate }
+
+// Lenient reports whether such rules let in on nodes without the attribute.
+func (r Relation) Lenient() bool { return r == Apart || r == Avoid }
 
 // Population is whose domains a rule compares with each other: those of the nodes that are eligible for the group and not
 // cordoned, and with the flags those of other nodes as well. Where such a node is the only one of a domain, no task can
@@ -148,7 +158,7 @@ func (c Counting) Print(attribute string) string {
 // Err returns every fault of the counting joined into one error, or nil.
 func (c Counting) Err() error {
 	var errs []error
-	if c.Relation > Near {
+	if c.Relation > Colocate {
 		errs = append(errs, fmt.Errorf("unknown %v", c.Relation))
 	}
 	if c.Over > CordonedToo|ExcludedToo {
@@ -161,6 +171,13 @@ func (c Counting) Err() error {
 type Toleration interface {
 	Constraint
 	Tolerates(t Taint) bool
+}
+
+// TimedToleration is a Toleration that may tolerate taints of effect [NoExecute] for a time only.
+type TimedToleration interface {
+	Toleration
+	// Stay returns how long after such a taint came tasks may stay, and false if they may for good.
+	Stay() (limit time.Duration, limited bool)
 }
 
 // Preference is a rule that should hold, with a weight from 1 to [MaxWeight], or that should not, with

@@ -122,6 +122,9 @@ const (
 	// PreferNoSchedule makes the node less welcome: each such taint counts as a preference of
 	// weight 1 against it.
 	PreferNoSchedule
+	// NoExecute keeps new tasks away, as NoSchedule does, and those that are there are to leave unless their group tolerates
+	// it for good: cluster.Leaves says which and when. berth stops none of its own accord.
+	NoExecute
 )
 
 // Taint keeps tasks away from a node unless their group tolerates it.
@@ -235,7 +238,7 @@ func (n *Node) Err() error {
 	}
 	for _, t := range n.Taints {
 		add(checkName("taint", t.Key))
-		if t.Effect > PreferNoSchedule {
+		if t.Effect > NoExecute {
 			add(fmt.Errorf("taint %q: unknown effect %d", t.Key, t.Effect))
 		}
 	}

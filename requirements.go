@@ -64,8 +64,8 @@ func (r CountedRule) String() string { return r.Text }
 // counts in all domains together, and d sums these up, where the Limit is [DomainRule.Even].
 func (r *CountedRule) Allows(tasks, total int, d Domains) bool {
 	switch r.Relation {
-	case Near:
-		return tasks > 0 || r.Self && total == 0
+	case Near, Colocate:
+		return tasks > 0 || total == 0 && (r.Self || r.Relation == Colocate)
 	case AtMost:
 		if r.Self {
 			return tasks < r.Limit.Limit(d)

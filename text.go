@@ -15,9 +15,9 @@ var (
 	modeWords       = []string{Count: "count", Gang: "gang", Daemon: "daemon"}
 	taskStateWords  = taskStateText[:]
 	opWords         = opText[:]
-	effectWords     = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule"}
+	effectWords     = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule", NoExecute: "no-execute"}
 	leaseWords      = []string{Exclusive: "exclusive", Optimistic: "optimistic"}
-	relationWords   = []string{AtMost: "at-most", Apart: "apart", Near: "near"}
+	relationWords   = []string{AtMost: "at-most", Apart: "apart", Near: "near", Avoid: "avoid", Colocate: "colocate"}
 	populationWords = []string{"eligible", CordonedToo: "cordoned-too", ExcludedToo: "excluded-too", CordonedToo | ExcludedToo: "all-nodes"}
 	codeWords       = []string{
 		None: "none", Insufficient: "insufficient", TooSmall: "too-small", ByDevice: "by-device", NoDevice: "no-device",
@@ -67,7 +67,7 @@ func (k OpKind) MarshalText() ([]byte, error) { return wordOf("operation", opWor
 // UnmarshalText reads what MarshalText returns.
 func (k *OpKind) UnmarshalText(text []byte) error { return readWord("operation", opWords, text, k) }
 
-// String returns "no-schedule" or "prefer-no-schedule".
+// String returns "no-schedule", "prefer-no-schedule" or "no-execute".
 func (e Effect) String() string {
 	if int(e) < len(effectWords) {
 		return effectWords[e]
@@ -75,7 +75,7 @@ func (e Effect) String() string {
 	return fmt.Sprintf("effect %d", uint8(e))
 }
 
-// MarshalText returns "no-schedule" or "prefer-no-schedule".
+// MarshalText returns "no-schedule", "prefer-no-schedule" or "no-execute".
 func (e Effect) MarshalText() ([]byte, error) { return wordOf("effect", effectWords, e) }
 
 // UnmarshalText reads what MarshalText returns.

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"time"
+
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
 )
@@ -16,6 +18,14 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason { return fit.Ineli
 // Preferred returns the sum of the weights of a group's preferences that hold on n, less one for each taint
 // of effect [berth.PreferNoSchedule] that is not tolerated.
 func Preferred(g *berth.Group, n *berth.Node) int64 { return fit.Preferred(g, n) }
+
+// Leaves reports whether tasks of a group that run on n are to leave it because of a taint of effect [berth.NoExecute], and how
+// long after the taint came: at once if the group does not tolerate it, and after the time of a [berth.TimedToleration]. Where
+// several tolerations are of one taint the longest time counts, and of several taints the first to come to its end. Stopping
+// the tasks is the host's: it knows when the taint came, and what may be stopped together.
+func Leaves(g *berth.Group, n *berth.Node) (after time.Duration, leaves bool) {
+	return fit.Leaves(g, n)
+}
 
 // Choose returns the devices and ports that a task of the group would get on n, given what is free of its devices, in the
 // order of [NodeView.FreeDevices], and the ports in use, ascending. Each request in turn gets the best devices that leave the others

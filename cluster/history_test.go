@@ -163,7 +163,7 @@ func (h *history) node() berth.Node {
 		n.Attributes = berth.Attributes{"zone": of(h, "a", "b", "c")}
 	}
 	if h.one(4) {
-		n.Taints = append(n.Taints, berth.Taint{Key: of(h, "old", "new"), Effect: of(h, berth.NoSchedule, berth.PreferNoSchedule)})
+		n.Taints = append(n.Taints, berth.Taint{Key: of(h, "old", "new"), Effect: of(h, berth.NoSchedule, berth.PreferNoSchedule, berth.NoExecute)})
 	}
 	for range h.pick(4) {
 		n.Devices = append(n.Devices, berth.Device{Class: "gpu", Model: of(h, "A", "B"), Unhealthy: h.one(6)})

@@ -24,15 +24,15 @@
 //	Match, Search                     refuses     Marathon LIKE, Nomad regexp
 //	NotMatch                          allows      Marathon UNLIKE
 //	Unique, MaxPer, GroupBy           refuses     Marathon, Nomad distinct_property
-//	Near                              refuses     Kubernetes pod affinity
-//	Apart                             allows      Kubernetes pod anti-affinity
+//	Near, Colocate                    refuses     Kubernetes pod affinity, DC/OS colocate
+//	Apart, Avoid                      allows      Kubernetes pod anti-affinity, DC/OS avoid
 //
 // Not turns the answer of its rule round, And and Or combine the answers of theirs.
 //
 // # Whose tasks count
 //
 // Unique, MaxPer and GroupBy count the group's own tasks, and with Of those that a berth.Selector chooses, by the labels, role or
-// name of their groups. Near and Apart are about such tasks only:
+// name of their groups. Near and Apart, Colocate and Avoid are about such tasks only:
 //
 //	web := berth.Label("app", "web")
 //	...
@@ -68,11 +68,14 @@
 //	           | ("contains-all" | "contains-any" | "in-network") "(" name "," text {"," text} ")"
 //	           | "max-per" "(" name "," number ")"
 //	           | "group-by" "(" name ["," "skew" number] ["," "min-domains" number] ")"
-//	           | "tolerate" "(" ("*" | name | name "=" text) ")"
+//	           | ("apart" | "near" | "avoid" | "colocate") "(" name "," selector ")"
+//	           | "tolerate" "(" ("*" | name | name "=" text | name (">" | "<") number) ["," "effect" effect] ["," "for" time] ")"
 //	           | own [ "(" anything ")" ]
 //	value      = text | number
 //
-// where a text is quoted as in Go, a name is one without need of quotes or a text, and a number is decimal.
+// where a text is quoted as in Go, a name is one without need of quotes or a text, a number is decimal,
+// a selector is what [berth.ParseSelector] reads, an effect the word of a [berth.Effect], and a time one as in Go, 1m30s. Rules that count
+// take "of" selector, "over" population and "without stopping" as well, after a comma each.
 //
 // # Faults
 //

@@ -2,6 +2,7 @@ package constraints_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -446,4 +447,79 @@ func ExampleNowhere() {
 	// Output:
 	// nowhere
 	// old: no, no node is
+}
+
+func ExampleToleration_Effect() {
+	rule := constraints.TolerateKey("maintenance").Effect(berth.NoSchedule)
+	fmt.Println(rule)
+	for _, effect := range []berth.Effect{berth.NoSchedule, berth.PreferNoSchedule, berth.NoExecute} {
+		fmt.Println(effect, rule.Tolerates(berth.Taint{Key: "maintenance", Effect: effect}))
+	}
+	// Output:
+	// tolerate(maintenance, effect no-schedule)
+	// no-schedule true
+	// prefer-no-schedule false
+	// no-execute false
+}
+
+// How long tasks stay on a node that cannot be reached is for their group to say, and for the host to do.
+func ExampleToleration_For() {
+	web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{constraints.TolerateKey("unreachable").For(5 * time.Minute)}})
+	batch := berth.NewGroup("batch", berth.GroupSpec{})
+	n := &berth.Node{ID: "n1", Taints: []berth.Taint{{Key: "unreachable", Effect: berth.NoExecute}}}
+	for _, g := range []*berth.Group{web, batch} {
+		after, leaves := cluster.Leaves(g, n)
+		fmt.Println(g.Name(), leaves, after)
+	}
+	stay, _ := constraints.TolerateKey("unreachable").For(5 * time.Minute).Stay()
+	fmt.Println(stay)
+	// Output:
+	// web true 5m0s
+	// batch true 0s
+	// 5m0s
+}
+
+func ExampleTolerateOver() {
+	rule := constraints.TolerateOver("sla", 950)
+	fmt.Println(rule, rule.Tolerates(berth.Taint{Key: "sla", Value: "999"}), rule.Tolerates(berth.Taint{Key: "sla", Value: "900"}))
+	// Output: tolerate(sla > 950) true false
+}
+
+func ExampleTolerateUnder() {
+	rule := constraints.TolerateUnder("risk", 5)
+	fmt.Println(rule, rule.Tolerates(berth.Taint{Key: "risk", Value: "3"}), rule.Tolerates(berth.Taint{Key: "risk", Value: "unknown"}))
+	// Output: tolerate(risk < 5) true false
+}
+
+func ExampleAvoid() {
+	batch := berth.NewGroup("batch", berth.GroupSpec{Labels: map[string]string{"app": "batch"}})
+	db := berth.NewGroup("db", berth.GroupSpec{Rules: []berth.Constraint{constraints.Avoid(berth.NodeID, berth.Label("app", "batch"))}})
+
+	f := cluster.NewFork()
+	_ = f.AddNodes(berth.Node{ID: "n1"}, berth.Node{ID: "n2"})
+	f.Apply(berth.Op{Kind: berth.Place, Task: batch.Task("batch-1"), Node: "n1"})
+	_, why := f.Apply(berth.Op{Kind: berth.Place, Task: db.Task("db-1"), Node: "n1"})
+	fmt.Println("db on n1:", why)
+	f.Apply(berth.Op{Kind: berth.Place, Task: db.Task("db-1"), Node: "n2"})
+	_, why = f.Apply(berth.Op{Kind: berth.Place, Task: batch.Task("batch-2"), Node: "n2"})
+	fmt.Println("batch on n2:", why)
+	// Output:
+	// db on n1: avoid(node.id, app = "batch")
+	// batch on n2: no reason
+}
+
+func ExampleColocate() {
+	cache := berth.NewGroup("cache", berth.GroupSpec{Labels: map[string]string{"app": "cache"}})
+	web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{constraints.Colocate(berth.NodeID, berth.Label("app", "cache"))}})
+
+	f := cluster.NewFork()
+	_ = f.AddNodes(berth.Node{ID: "n1"}, berth.Node{ID: "n2"})
+	_, why := f.Apply(berth.Op{Kind: berth.Place, Task: web.Task("web-1"), Node: "n1"})
+	fmt.Println("while there is no cache:", why)
+	f.Apply(berth.Op{Kind: berth.Place, Task: cache.Task("cache-1"), Node: "n2"})
+	_, why = f.Apply(berth.Op{Kind: berth.Place, Task: web.Task("web-2"), Node: "n1"})
+	fmt.Println("then:", why)
+	// Output:
+	// while there is no cache: no reason
+	// then: none of colocate(node.id, app = "cache")
 }

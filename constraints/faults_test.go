@@ -73,6 +73,11 @@ func TestFaults(t *testing.T) {
 		}},
 		{"toleration", Tolerate("", "a"), []string{`constraint tolerate("" = "a"): empty taint key`}},
 		{"toleration of a key", TolerateKey(" "), []string{`constraint tolerate(" "): taint key " " has leading or trailing space`}},
+		{"toleration of an effect", TolerateAll().Effect(9), []string{`constraint tolerate(*, effect effect 9): unknown effect 9`}},
+		{"toleration for a time", TolerateKey("a").Effect(berth.NoSchedule).For(-1), []string{
+			`constraint tolerate(a, effect no-schedule, for -1ns): only a taint of effect no-execute has tasks leave after a time`,
+			`constraint tolerate(a, effect no-schedule, for -1ns): time -1ns is not whole milliseconds from 0 on`,
+		}},
 		{"missing parts", And(nil, nil), []string{
 			`constraint (<nil> and <nil>): a part is missing`,
 			`constraint (<nil> and <nil>): a part is missing`,

@@ -10,7 +10,8 @@ type Pair struct {
 
 // Apart keeps the group's tasks out of domains that have tasks which the selector chooses, and those out of domains that have
 // tasks of the group: whoever comes second goes elsewhere. It is the required pod anti-affinity of Kubernetes, symmetric
-// too, and the exclusive constraint of Fenzo. A selector that chooses the group's own tasks keeps them apart from each other as
+// too, and the exclusive constraint of Fenzo:
+// Apart(berth.NodeID, berth.AnyTask()) has a node for each task of the group alone. A selector that chooses the group's own tasks keeps them apart from each other as
 // well. Nodes without the attribute are in no domain, and let in.
 func Apart(attribute string, tasks berth.Selector) Pair {
 	return Pair{attribute, berth.Counting{Of: tasks, Relation: berth.Apart}}
@@ -21,6 +22,20 @@ func Apart(attribute string, tasks berth.Selector) Pair {
 // without the attribute are refused. Of a group itself, Near(attribute, berth.Selector{}), it is the CLUSTER of Marathon.
 func Near(attribute string, tasks berth.Selector) Pair {
 	return Pair{attribute, berth.Counting{Of: tasks, Relation: berth.Near}}
+}
+
+// Avoid keeps the group's tasks out of domains that have tasks which the selector chooses, and lets those come to the group's
+// later, where [Apart] would keep them away too. Nodes without the attribute are in no domain, and let in. It is the avoid of the
+// task-type rule of DC/OS Commons.
+func Avoid(attribute string, tasks berth.Selector) Pair {
+	return Pair{attribute, berth.Counting{Of: tasks, Relation: berth.Avoid}}
+}
+
+// Colocate keeps the group's tasks in domains that have a task which the selector chooses as long as any has, and lets them go to
+// any domain where none has, while [Near] would have them wait. Nodes without the attribute are refused. It is the colocate of the
+// task-type rule of DC/OS Commons. What comes there later does not move those that are placed.
+func Colocate(attribute string, tasks berth.Selector) Pair {
+	return Pair{attribute, berth.Counting{Of: tasks, Relation: berth.Colocate}}
 }
 
 // WithoutStopping returns the rule with tasks that are stopping counted no more, on either side. By default they count until
@@ -39,12 +54,12 @@ func (p Pair) Counts() berth.Counting { return p.counting }
 // String prints apart(zone, app = "db"), or near(rack, own, without stopping).
 func (p Pair) String() string { return p.counting.Print(p.attribute) }
 
-// Err returns every fault of the rule joined into one error, or nil. A Pair that neither Apart nor Near made is at fault.
+// Err returns every fault of the rule joined into one error, or nil. The zero Pair is at fault.
 func (p Pair) Err() error { return p.faults().err(p) }
 
 func (p Pair) faults() (f faults) {
 	if p.counting.Relation == berth.AtMost {
-		f.add("neither apart nor near")
+		f.add("none of apart, near, avoid and colocate")
 	}
 	f.add(checkName("attribute name", p.attribute))
 	f.addAll(p.counting.Err())

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berth-sched/berth"
 	input "github.com/berth-sched/berth/internal/faults"
@@ -230,6 +231,8 @@ var functions = map[string]func(*parser) (berth.Constraint, error){
 	"max-per":         (*parser).maxPer,
 	"apart":           pairOf(Apart),
 	"near":            pairOf(Near),
+	"avoid":           pairOf(Avoid),
+	"colocate":        pairOf(Colocate),
 	"group-by":        (*parser).groupBy,
 	"tolerate":        (*parser).toleration,
 
@@ -453,21 +456,60 @@ func (p *parser) groupBy() (berth.Constraint, error) {
 }
 
 func (p *parser) toleration() (berth.Constraint, error) {
+	t, err := p.tolerated()
+	if err != nil {
+		return nil, err
+	}
+	err = p.options(map[string]func() error{
+		"effect": func() error {
+			at := p.Pos
+			if err := t.effect.UnmarshalText([]byte(p.Word())); err != nil {
+				return p.FaultAt(at, "%w", err)
+			}
+			t.oneEffect = true
+			return nil
+		},
+		"for": func() error {
+			at := p.Pos
+			stay, err := time.ParseDuration(p.Word())
+			if err != nil {
+				return p.FaultAt(at, "want a time such as 5m0s")
+			}
+			t = t.For(stay)
+			return nil
+		},
+	})
+	return t, err
+}
+
+// tolerated reads which taints a toleration is for.
+func (p *parser) tolerated() (Toleration, error) {
 	if p.Peek() == '*' {
 		p.Pos++
 		return TolerateAll(), nil
 	}
 	key, err := p.Name()
 	if err != nil {
-		return nil, err
+		return Toleration{}, err
 	}
-	if p.Space(); p.Peek() != '=' {
+	p.Space()
+	op := p.Peek()
+	switch op {
+	case '=', '<', '>':
+		p.Pos++
+		p.Space()
+	default:
 		return TolerateKey(key), nil
 	}
-	p.Pos++
-	p.Space()
-	value, err := p.Quoted()
-	return Tolerate(key, value), err
+	if op == '=' {
+		value, err := p.Quoted()
+		return Tolerate(key, value), err
+	}
+	n, err := p.integer()
+	if op == '<' {
+		return TolerateUnder(key, int64(n)), err
+	}
+	return TolerateOver(key, int64(n)), err
 }
 
 // comparison reads what comes after the attribute of a comparison.

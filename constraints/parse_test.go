@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,13 +44,22 @@ func anyRule(r *rand.Rand, depth int) berth.Constraint {
 		}
 		return rule
 	case 7:
-		rule := pick(r, []func(string, berth.Selector) Pair{Apart, Near})(name, anySelector(r, 3))
+		rule := pick(r, []func(string, berth.Selector) Pair{Apart, Near, Avoid, Colocate})(name, anySelector(r, 3))
 		if r.IntN(3) == 0 {
 			return rule.WithoutStopping()
 		}
 		return pick(r, []Pair{rule, Near(name, berth.Selector{})})
 	case 2:
-		return pick(r, []Toleration{TolerateAll(), TolerateKey(name), Tolerate(name, ""), Tolerate(name, name)})
+		t := pick(r, []Toleration{TolerateAll(), TolerateKey(name), Tolerate(name, ""), Tolerate(name, name), TolerateOver(name, -3), TolerateUnder(name, math.MaxInt64)})
+		switch r.IntN(4) {
+		case 0:
+			t = t.Effect(berth.Effect(r.IntN(3)))
+		case 1:
+			t = t.For(time.Duration(r.IntN(1e6)) * time.Millisecond)
+		case 2:
+			t = t.For(0).Effect(berth.NoExecute)
+		}
+		return t
 	default:
 		return anyNodeRule(r, depth)
 	}
@@ -236,6 +246,13 @@ func TestParseFaults(t *testing.T) {
 		{`group-by(zone, width 2)`, 15, `want one of min-domains, of, over, skew, without, once`},
 		{`match(zone, "(")`, 0, "missing closing"},
 		{`match(zone, a)`, 12, "want a text in quotes"},
+		{`tolerate(key > "5")`, 15, "want a whole number"},
+		{`tolerate(key, effect evict)`, 21, `effect "evict": unknown word`},
+		{`tolerate(key, for ever)`, 18, "want a time such as 5m0s"},
+		{`tolerate(*, for 1s, for 1s)`, 20, "want one of effect, for, once"},
+		{`tolerate(key, for 1us)`, 0, "time 1µs is not whole milliseconds from 0 on"},
+		{`tolerate(key, for -1s)`, 0, "time -1s is not whole milliseconds from 0 on"},
+		{`tolerate(key, effect no-schedule, for 1s)`, 0, "only a taint of effect no-execute"},
 		{`tolerate(key = value)`, 15, "want a text in quotes"},
 		{`frobnicate(zone)`, 0, `no rule is named "frobnicate"`},
 		{`(a = 1)`, 6, `want "and" or "or"`},

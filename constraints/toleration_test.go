@@ -2,6 +2,7 @@ package constraints_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,8 @@ import (
 func TestTolerates(t *testing.T) {
 	gpu := berth.Taint{Key: "dedicated", Value: "gpu"}
 	soft := berth.Taint{Key: "dedicated", Value: "gpu", Effect: berth.PreferNoSchedule}
+	evict := berth.Taint{Key: "dedicated", Value: "gpu", Effect: berth.NoExecute}
+	risk := func(value string) berth.Taint { return berth.Taint{Key: "risk", Value: value} }
 	bare := berth.Taint{Key: "dedicated"}
 	other := berth.Taint{Key: "maintenance"}
 	// Kubernetes: Equal takes key and value, Exists any value, an empty key with Exists everything, and a
@@ -26,6 +29,12 @@ func TestTolerates(t *testing.T) {
 		{constraints.Tolerate("dedicated", "db"), map[berth.Taint]bool{gpu: false, soft: false, bare: false, other: false}},
 		{constraints.Tolerate("dedicated", ""), map[berth.Taint]bool{gpu: false, soft: false, bare: true, other: false}},
 		{constraints.TolerateKey("dedicated"), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: false}},
+		{constraints.TolerateKey("dedicated").Effect(berth.PreferNoSchedule), map[berth.Taint]bool{gpu: false, soft: true, evict: false}},
+		{constraints.Tolerate("dedicated", "gpu").Effect(berth.NoExecute).For(time.Second), map[berth.Taint]bool{gpu: false, soft: false, evict: true}},
+		{constraints.TolerateAll().Effect(berth.NoSchedule), map[berth.Taint]bool{gpu: true, soft: false, evict: false, other: true}},
+		// KEP-5471: whole numbers, and what is none never matches.
+		{constraints.TolerateOver("risk", 5), map[berth.Taint]bool{risk("6"): true, risk("5"): false, risk("7.5"): false, risk("high"): false, risk(""): false, gpu: false}},
+		{constraints.TolerateUnder("risk", -5), map[berth.Taint]bool{risk("-6"): true, risk("-5"): false, risk("6"): false}},
 		{constraints.TolerateAll(), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: true}},
 	} {
 		t.Run(tc.rule.String(), func(t *testing.T) {
@@ -56,6 +65,9 @@ func TestGroupsAndTaints(t *testing.T) {
 			[]berth.Taint{dedicated, {Key: "maintenance"}}, false, 0},
 		{"Kubernetes: by any of the tolerations", []berth.Constraint{constraints.TolerateKey("dedicated"), constraints.TolerateKey("maintenance")},
 			[]berth.Taint{dedicated, {Key: "maintenance"}}, true, 0},
+		{"Kubernetes: NoExecute keeps new pods away too", nil, []berth.Taint{{Key: "down", Effect: berth.NoExecute}}, false, 0},
+		{"Kubernetes: a toleration for a time lets new pods in", []berth.Constraint{constraints.TolerateKey("down").For(0)}, []berth.Taint{{Key: "down", Effect: berth.NoExecute}}, true, 0},
+		{"Kubernetes: of another effect it does not", []berth.Constraint{constraints.TolerateKey("down").Effect(berth.NoSchedule)}, []berth.Taint{{Key: "down", Effect: berth.NoExecute}}, false, 0},
 		// Kubernetes scores 100, 50 and 0; ours is the same order in the weight of a preference each.
 		{"K25: no soft taint", nil, nil, true, 0},
 		{"K25: one soft taint", nil, []berth.Taint{noisy}, true, -1},
@@ -105,4 +117,43 @@ func TestGroupsAndRules(t *testing.T) {
 		{Code: berth.RuleBroken, Subject: `jvm = "1.6"`},
 		{Code: berth.RuleBroken, Subject: `zone = "c"`},
 	}, cluster.Ineligible(g, &berth.Node{ID: "n3"}))
+}
+
+// When tasks leave, by the rules of the taint eviction controller of Kubernetes: at once if a taint is not tolerated, never if all are
+// for good, and else with the first of them that comes to its end.
+func TestLeaves(t *testing.T) {
+	down, slow := berth.Taint{Key: "down", Effect: berth.NoExecute}, berth.Taint{Key: "slow", Effect: berth.NoExecute}
+	for _, tc := range []struct {
+		name   string
+		rules  []berth.Constraint
+		taints []berth.Taint
+		after  time.Duration
+		leaves bool
+	}{
+		{"no taint", nil, nil, 0, false},
+		{"other effects", nil, []berth.Taint{{Key: "a"}, {Key: "b", Effect: berth.PreferNoSchedule}}, 0, false},
+		{"not tolerated", nil, []berth.Taint{down}, 0, true},
+		{"for good", []berth.Constraint{constraints.TolerateKey("down")}, []berth.Taint{down}, 0, false},
+		{"for a time", []berth.Constraint{constraints.TolerateKey("down").For(time.Minute)}, []berth.Taint{down}, time.Minute, true},
+		{"the first to end", []berth.Constraint{constraints.TolerateKey("down").For(time.Minute), constraints.TolerateKey("slow").For(time.Second)}, []berth.Taint{down, slow}, time.Second, true},
+		{"one of them for good", []berth.Constraint{constraints.TolerateKey("down").For(time.Minute), constraints.TolerateKey("slow")}, []berth.Taint{down, slow}, time.Minute, true},
+		{"one of them not", []berth.Constraint{constraints.TolerateKey("down").For(time.Minute)}, []berth.Taint{down, slow}, 0, true},
+		// Kubernetes takes the first toleration that it finds in the list; ours does not depend on the order.
+		{"ours: twice, the longer time", []berth.Constraint{constraints.TolerateKey("down").For(time.Second), constraints.TolerateAll().For(time.Minute)}, []berth.Taint{down}, time.Minute, true},
+		{"ours: twice, once for good", []berth.Constraint{constraints.TolerateAll(), constraints.TolerateKey("down").For(time.Minute)}, []berth.Taint{down}, 0, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := berth.NewGroup("g", berth.GroupSpec{Rules: tc.rules})
+			n := &berth.Node{ID: "n1", Taints: tc.taints}
+			require.NoError(t, g.Err())
+			require.NoError(t, n.Err())
+			after, leaves := cluster.Leaves(g, n)
+			assert.Equal(t, tc.leaves, leaves)
+			assert.Equal(t, tc.after, after)
+		})
+	}
+	_, leaves := cluster.Leaves(nil, nil)
+	assert.False(t, leaves)
+	_, leaves = cluster.Leaves(berth.NewGroup("g", berth.GroupSpec{}), nil)
+	assert.False(t, leaves)
 }

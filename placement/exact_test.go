@@ -65,7 +65,7 @@ func (h *history) node(id string) berth.Node {
 		n.Attributes["ssd"] = 1 + r.IntN(2)
 	}
 	if r.IntN(8) == 0 {
-		n.Taints = append(n.Taints, berth.Taint{Key: "dedicated", Value: "x", Effect: berth.Effect(r.IntN(2))})
+		n.Taints = append(n.Taints, berth.Taint{Key: "dedicated", Value: "x", Effect: berth.Effect(r.IntN(3))})
 	}
 	if r.IntN(10) == 0 {
 		n.Unschedulable = true
@@ -231,7 +231,7 @@ func (h *history) meets(spec *berth.GroupSpec) {
 				rule = c.WithoutStopping().MinDomains(1 + r.IntN(4))
 			}
 		case 2:
-			rule = constraints.Near(domain(), of)
+			rule = []func(string, berth.Selector) constraints.Pair{constraints.Near, constraints.Colocate, constraints.Avoid}[r.IntN(3)](domain(), of)
 		default:
 			c := constraints.Apart(domain(), of)
 			if rule = c; r.IntN(4) == 0 {

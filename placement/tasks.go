@@ -372,11 +372,11 @@ func (t *taskCounts) rulesOf(g *berth.Group) (out []countRule, first bool) {
 			told: berth.Reason{Code: berth.DomainFull, Subject: r.Text},
 		}
 		switch {
-		case r.Relation == berth.Near && r.Self && c.total == 0:
-			limit.limit, first = math.MaxInt, true // it needs the attribute
-		case r.Relation == berth.Near:
+		case r.Relation.Opens() && c.total == 0 && (r.Self || r.Relation == berth.Colocate):
+			limit.limit, first = math.MaxInt, first || r.Self // it needs the attribute
+		case r.Relation.Opens():
 			limit.near, limit.counter, limit.told.Code = true, c, berth.NoneNear
-		case r.Relation == berth.Apart:
+		case r.Relation.Lenient():
 			limit.limit, limit.lenient = 1, true
 		default:
 			if limit.others = !r.Self; !r.Limit.Even() {

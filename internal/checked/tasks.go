@@ -135,7 +135,7 @@ func (f *Fork) taskLack(sh *shape, row uint32, r *berth.CountedRule, slot uint32
 	c := f.s.Counter(slot)
 	domain, ok := f.domainIn(c, row)
 	if !ok {
-		if r.Relation == berth.Apart {
+		if r.Relation.Lenient() {
 			return berth.Lack{}, false
 		}
 		return berth.Lack{Reason: berth.Reason{Code: berth.NoDomain, Subject: r.Text}, Detail: "no " + r.Attribute}, true
@@ -148,7 +148,7 @@ func (f *Fork) taskLack(sh *shape, row uint32, r *berth.CountedRule, slot uint32
 		return berth.Lack{}, false
 	}
 	code := berth.DomainFull
-	if r.Relation == berth.Near {
+	if r.Relation.Opens() {
 		code = berth.NoneNear
 	}
 	return berth.Lack{Reason: berth.Reason{Code: code, Subject: r.Text}}, true

@@ -3,6 +3,7 @@ package fit
 import (
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/berth-sched/berth"
 )
@@ -20,7 +21,7 @@ func takes(g *berth.Group, n *berth.Node) bool {
 		return false
 	}
 	for _, t := range n.Taints {
-		if t.Effect == berth.NoSchedule && !tolerates(g, t) {
+		if t.Effect != berth.PreferNoSchedule && !tolerates(g, t) {
 			return false
 		}
 	}
@@ -96,7 +97,7 @@ func Reasons(g *berth.Group, n *berth.Node) iter.Seq2[berth.Reason, berth.NodeRu
 		}
 		var said map[string]bool // taints print alike with a "=" in the key or before the value
 		for _, t := range n.Taints {
-			if t.Effect != berth.NoSchedule || tolerates(g, t) || said[t.String()] {
+			if t.Effect == berth.PreferNoSchedule || tolerates(g, t) || said[t.String()] {
 				continue
 			}
 			if len(n.Taints) > 1 {
@@ -148,4 +149,40 @@ func Preferred(g *berth.Group, n *berth.Node) int64 {
 
 func tolerates(g *berth.Group, t berth.Taint) bool {
 	return slices.ContainsFunc(g.Requirements().Tolerations, func(r berth.Toleration) bool { return r.Tolerates(t) })
+}
+
+// Leaves reports whether tasks of a group that are on n are to leave it because of a taint of effect [berth.NoExecute], and how
+// long after the first such taint came. Of tolerations of one taint the most patient counts.
+func Leaves(g *berth.Group, n *berth.Node) (after time.Duration, leaves bool) {
+	if g.Err() != nil || n == nil {
+		return 0, false
+	}
+	for _, t := range n.Taints {
+		if t.Effect != berth.NoExecute {
+			continue
+		}
+		if stay, limited := patience(g, t); limited && (!leaves || stay < after) {
+			after, leaves = stay, true
+		}
+	}
+	return after, leaves
+}
+
+// patience returns how long a group tolerates a taint, and false if it does for good.
+func patience(g *berth.Group, t berth.Taint) (longest time.Duration, limited bool) {
+	for _, r := range g.Requirements().Tolerations {
+		if !r.Tolerates(t) {
+			continue
+		}
+		timed, ok := r.(berth.TimedToleration)
+		if !ok {
+			return 0, false
+		}
+		stay, limited := timed.Stay()
+		if !limited {
+			return 0, false
+		}
+		longest = max(longest, stay)
+	}
+	return longest, true
 }
