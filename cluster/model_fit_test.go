@@ -11,7 +11,7 @@ import (
 )
 
 func (k *kind) eligible(n *modelNode) bool {
-	bad := slices.ContainsFunc(n.Taints, func(t berth.Taint) bool { return t.Effect == berth.NoSchedule && t.Key != k.bears })
+	bad := slices.ContainsFunc(n.Taints, func(t berth.Taint) bool { return t.Effect != berth.PreferNoSchedule && t.Key != k.bears })
 	return !n.Unschedulable && !bad && (k.zone == "" || zoneOf(n) == k.zone) && len(k.byDevice(n)) == 0
 }
 
@@ -38,7 +38,7 @@ func (m *model) kept(k *kind, node string) reasons {
 		out[berth.Reason{Code: berth.Unschedulable}] = true
 	}
 	for _, t := range n.Taints {
-		if t.Effect == berth.NoSchedule && t.Key != k.bears {
+		if t.Effect != berth.PreferNoSchedule && t.Key != k.bears {
 			out[berth.Reason{Code: berth.Tainted, Subject: t.String()}] = true
 		}
 	}
