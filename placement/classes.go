@@ -32,6 +32,7 @@ type classIndex struct {
 
 	misplaced []uint32 // rows to be moved in the tree of their class, each once; none unless built
 	verdicts  map[string]*verdict
+	served    servedClasses
 }
 
 const (

@@ -339,7 +339,7 @@ func (x *explainer) has(row uint32, device int) bool {
 	if need := x.search.needs[x.search.resources+device]; x.mirror.amountsOf(row)[need.Dim] < need.Amount {
 		return false // of any model
 	}
-	return fit.Serves(x.mirror.rows[row].node.Spec, &x.search.devices[device], x.mirror.devicesOf(row))
+	return x.search.serves(row, device)
 }
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.

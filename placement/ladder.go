@@ -1,13 +1,13 @@
 package placement
 
 // ladder finds the first of many in a row that is good enough. Each has a number that says how good it is, 0 for one that is of
-// no use; of each 32 neighbours the best number stands a rung higher, and so on. A rung is looked at again only where what changed
+// no use; of each eight neighbours the best number stands a rung higher, and so on. A rung is looked at again only where what changed
 // was the best below it.
 type ladder struct {
 	rungs [][]uint32 // the numbers, and those higher up, until they are few
 }
 
-const rungWidth = 32
+const rungWidth = 8
 
 // reset makes it one of so many that are of no use.
 func (l *ladder) reset(n int) {

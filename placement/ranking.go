@@ -237,7 +237,7 @@ func (r *ranking) rate(w *scanWorker, row uint32, sums []int64) bool {
 
 // ofState returns the number of the sums of a row's state, rated if it is the first of it; 0 if it cannot be used.
 func (r *ranking) ofState(w *scanWorker, row uint32) uint32 {
-	if r.mirror.rows[row].class < 0 || !w.search.fits(row) {
+	if class := r.mirror.rows[row].class; class < 0 || w.search.neverServes(class) || !w.search.fits(row) {
 		return 0
 	}
 	states := w.search.rankings.states

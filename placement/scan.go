@@ -163,7 +163,7 @@ func (w *scanWorker) rateBatch(from, to int) {
 		n := len(class.chunks)
 		chunks := class.chunks[min(max(from, 0), n):min(max(to, 0), n)]
 		from, to = from-n, to-n
-		if len(chunks) == 0 || s.full(k) {
+		if len(chunks) == 0 || s.neverServes(k.class) || s.full(k) {
 			continue
 		}
 		for row := range rowsOf(chunks) {

@@ -25,6 +25,7 @@ type search struct {
 	group    *berth.Group // nil if there is none that anything is kept of
 	inside   domain       // to which it is confined
 	demand                // of the group
+	served   []served     // by class and request, what its devices come to; nil where no models are asked for
 	own      *counts      // of the group's tasks; nil if nobody asks for them
 	counted  *counts      // to be kept up: own, or where nobody asks for this spec of the group, those for another
 	byRow    bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
@@ -205,6 +206,7 @@ func (s *search) addRule(rule berth.DomainRule) {
 // enter finds the classes that the group may use.
 func (s *search) enter(rules string) {
 	s.verdict = s.classes.verdictOf(rules)
+	s.served = s.classes.servedBy(s.group.Requirements())
 	s.counts.layoutOfClasses()
 	for i := range s.counts.keys {
 		s.own.domains[i].grow()
@@ -234,6 +236,9 @@ func (s *search) enter(rules string) {
 			c.sums = int32(len(s.fixed))
 			s.fixed = s.addFixed(s.fixed, k, c.preferred)
 			c.least = leastPart(s.request, k.capacity)
+		}
+		if s.neverServes(c.class) { // it stays a contender: the domains of its nodes count
+			c.from = treeEnd
 		}
 		s.contenders = append(s.contenders, c)
 	}
