@@ -1,0 +1,73 @@
+package rivals
+
+import "math"
+
+// Placement is where a task went, by the places of its group and its node in the workload.
+type Placement struct{ Group, Node int }
+
+// Quality is how good placements are. It is found by counting, without the help of any scheduler.
+type Quality struct {
+	Placed     int
+	Violations int     // tasks beyond the room of a node, on the wrong disk, beyond the first of a node, or far from their group
+	Nodes      int     // that have tasks
+	Cores      int     // of those nodes
+	Skew       float64 // of groups to be even over zones: the tasks of the fullest zone above those of the emptiest, on average
+}
+
+// Check counts.
+func Check(w *Workload, placed []Placement) Quality {
+	q := Quality{Placed: len(placed)}
+	zones := map[string]bool{}
+	for _, n := range w.Nodes {
+		zones[n.Zone] = true
+	}
+	cpu, memory := make([]int64, len(w.Nodes)), make([]int64, len(w.Nodes))
+	on, in := map[Placement]int{}, make([]map[string]int, len(w.Groups))
+	at := map[string]int{}
+	for i := range w.Groups {
+		in[i], at[w.Groups[i].Name] = map[string]int{}, i
+	}
+	for _, p := range placed {
+		g, n := &w.Groups[p.Group], &w.Nodes[p.Node]
+		cpu[p.Node] += g.CPU
+		memory[p.Node] += g.Memory
+		on[p]++
+		in[p.Group][n.Zone]++
+		if g.SSD && n.Disk != "ssd" {
+			q.Violations++
+		}
+		if (g.Alone || g.EveryNode) && on[p] > 1 {
+			q.Violations++
+		}
+	}
+	for _, p := range placed {
+		if near := w.Groups[p.Group].Near; near != "" && in[at[near]][w.Nodes[p.Node].Zone] == 0 {
+			q.Violations++
+		}
+	}
+	for i, n := range w.Nodes {
+		if cpu[i] > n.CPU || memory[i] > n.Memory {
+			q.Violations++
+		}
+		if cpu[i] > 0 {
+			q.Nodes++
+			q.Cores += int(n.CPU / 1000)
+		}
+	}
+	even := 0
+	for i, g := range w.Groups {
+		if !g.Zones {
+			continue
+		}
+		least, most := math.MaxInt, 0
+		for zone := range zones {
+			least, most = min(least, in[i][zone]), max(most, in[i][zone])
+		}
+		even++
+		q.Skew += float64(most - least)
+	}
+	if even > 0 {
+		q.Skew /= float64(even)
+	}
+	return q
+}
