@@ -416,7 +416,7 @@ func (c *checker) winners(w *winnerTree, j judge, of string) {
 func (c *checker) rankings(s *search) {
 	k, m := s.rankings, s.mirror
 	if s.group != nil && s.possible && s.ranked {
-		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && sameRanks(r.ties, m.ties) && r.epoch == k.states.epoch {
+		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && sameRanks(r.ties, m.ties) && r.epoch == k.states.epoch && r.direct == s.direct {
 			fresh := &ranking{mirror: m, rates: rates{tiers: r.tiers}}
 			fresh.rateAll(s, s.group.Task("check"))
 			changed := map[uint32]bool{}
@@ -428,6 +428,10 @@ func (c *checker) rankings(s *search) {
 					continue
 				}
 				rank := int(m.ties[row])
+				if r.direct {
+					c.that(r.ramp.rungs[0][rank] == fresh.ramp.rungs[0][rank], "ranking: row %d, directly", row)
+					continue
+				}
 				is, want := r.rows.at(rank), fresh.rows.at(rank)
 				c.that((is == 0) == (want == 0) && slices.Equal(r.rates.of(is), fresh.rates.of(want)), "ranking: row %d", row)
 				if s.alike {
@@ -438,7 +442,11 @@ func (c *checker) rankings(s *search) {
 	}
 	rated := 0
 	for _, r := range k.byShape {
-		c.ladder(&r.rows, &r.rates)
+		if r.direct {
+			c.ramp(&r.ramp)
+		} else {
+			c.ladder(&r.rows, &r.rates)
+		}
 		rated += r.known.n
 		c.that(r.told <= len(k.changes), "ranking: told %d of %d changes", r.told, len(k.changes))
 	}
@@ -452,6 +460,15 @@ func (c *checker) ladder(l *ladder, by *rates) {
 		for i, best := range l.rungs[k+1] {
 			part := below(l.rungs[k], i)
 			c.that(slices.Contains(part, best) && !by.isBetter(by.best(part), best), "ladder: %d of rung %d", i, k+1)
+		}
+	}
+}
+
+// ramp: what stands on a rung is the greatest below it.
+func (c *checker) ramp(l *ramp) {
+	for k := range max(len(l.rungs)-1, 0) {
+		for i, most := range l.rungs[k+1] {
+			c.that(most == slices.Max(step32(l.rungs[k], i)), "ramp: %d of rung %d", i, k+1)
 		}
 	}
 }

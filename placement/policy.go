@@ -14,6 +14,8 @@ type policy struct {
 
 	ordered    bool // whether one order of the nodes of a class serves every request
 	static     bool // whether what all terms say follows from the node's state, its class and the request
+	direct     bool // whether all that tells the nodes of a class apart is in one tier and follows from amounts,
+	directTier int  // which is that
 	tolerant   bool // whether a tier has a tolerance
 	looks      bool // whether a term may look at devices
 	grants     bool // whether a term may tell one grant of a node's devices from another
@@ -59,6 +61,7 @@ func policyOf(s Strategy) *policy {
 	p.looks = p.grants || p.mentions(freeTerm)
 	p.nodesLast = p.byNode && p.nodesComeLast()
 	p.ordered = p.ordered && !p.tolerant
+	p.direct = p.isDirect()
 	return p
 }
 

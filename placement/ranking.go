@@ -23,6 +23,7 @@ type rankings struct {
 	seen    []uint32 // by row: the last telling in which it was met
 	telling uint32
 	rated   int // states of all rankings
+	direct  direct
 }
 
 // ranking is the sums for one shape, and the best row.
@@ -35,6 +36,8 @@ type ranking struct {
 	ties   []uint32 // the mirror's, when all were rated
 	rates           // of states or, where rows of one state are not alike, of rows: the number is then that of the row, plus one
 	rows   ladder   // by rank in ties: the number of its sums
+	direct bool     // whether it has the sums of one tier, which are in
+	ramp   ramp     // by rank in ties; nothing of rates, rows and known is meant then
 	ways   []int16  // by number of a state: in which the devices are given, or -1
 	enough []int64  // kept for its room
 
@@ -76,6 +79,13 @@ func (k *rankings) changed(row uint32) {
 // best returns the best row for a task, the way in which it gives devices, and whether that is known.
 func (k *rankings) best(s *search, t berth.Task) (row uint32, way int, known, found bool) {
 	r := k.of(s, t)
+	if r.direct {
+		top := r.ramp.top()
+		if top == unusable {
+			return 0, 0, false, false
+		}
+		return k.mirror.tied[r.ramp.first(s.policy.tiers[s.policy.directTier].least(top))], 0, false, true
+	}
 	top := r.rows.top(&r.rates)
 	if top == 0 {
 		return 0, 0, false, false
@@ -108,7 +118,7 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 	}
 	k.asked++
 	r.used = k.asked
-	if ties := k.mirror.ties; r.told < 0 || r.epoch != k.states.epoch || len(k.changes)-r.told > len(ties) || !sameRanks(r.ties, ties) {
+	if ties := k.mirror.ties; r.told < 0 || r.epoch != k.states.epoch || r.direct != s.direct || len(k.changes)-r.told > len(ties) || !sameRanks(r.ties, ties) {
 		k.rated -= r.known.n
 		r.rateAll(s, t)
 		k.rated += r.known.n
@@ -121,7 +131,12 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 
 // tell tells a ranking of the rows that have changed since it was last told, of each once.
 func (k *rankings) tell(r *ranking, s *search, t berth.Task) {
-	w := s.scan.aim(1, s, t)[0]
+	var w *scanWorker
+	if s.direct {
+		k.direct.aim(s)
+	} else {
+		w = s.scan.aim(1, s, t)[0]
+	}
 	k.rated -= r.known.n
 	if k.telling++; k.telling == 0 {
 		clear(k.seen)
@@ -133,7 +148,11 @@ func (k *rankings) tell(r *ranking, s *search, t berth.Task) {
 	for _, row := range k.changes[r.told:] {
 		if k.seen[row] != k.telling && k.mirror.rows[row].node != nil { // without a node it has no rank any more
 			k.seen[row] = k.telling
-			r.rateAgain(w, row)
+			if r.direct {
+				r.ramp.set(int(r.ties[row]), k.direct.sum(row))
+			} else {
+				r.rateAgain(w, row)
+			}
 		}
 	}
 	k.rated += r.known.n
@@ -183,8 +202,12 @@ func (k *rankings) dropOne() {
 func (r *ranking) rateAll(s *search, t berth.Task) {
 	r.ties, r.epoch = r.mirror.ties, s.rankings.states.epoch
 	rows := len(r.ties)
-	r.rows.reset(rows)
 	r.known.clear()
+	if r.direct = s.direct; r.direct {
+		r.rateDirect(s)
+		return
+	}
+	r.rows.reset(rows)
 	r.sums, r.ways = append(r.sums[:0], make([]int64, r.tiers)...), append(r.ways[:0], 0) // of number 0
 	if s.alike {
 		w := s.scan.aim(1, s, t)[0]
@@ -206,6 +229,19 @@ func (r *ranking) rateAll(s *search, t berth.Task) {
 		})
 	}
 	r.rows.build(&r.rates)
+}
+
+// rateDirect makes a ranking of one tier anew: O(rows), which are rated one after another.
+func (r *ranking) rateDirect(s *search) {
+	d := &s.rankings.direct
+	d.aim(s)
+	r.ramp.reset(len(r.ties))
+	for row, rank := range r.ties {
+		if r.mirror.rows[row].node != nil {
+			r.ramp.put(int(rank), d.sum(uint32(row)))
+		}
+	}
+	r.ramp.build()
 }
 
 // rateAgain puts a row that has changed where it belongs.

@@ -34,6 +34,7 @@ type search struct {
 	alike    bool         // whether rows of one state are rated alike
 	mixed    bool         // whether rows that have tasks of the group are rated one by one, beside what searches find
 	ranked   bool         // whether a ranking of them is kept, so that not every row is rated again
+	direct   bool         // whether that is of one tier, by row
 	even     bool         // whether rules compare domains
 	meets    bool         // whether the tasks of other groups matter
 	first    bool         // whether what rules say is otherwise once a task of the group is placed
@@ -52,6 +53,8 @@ type search struct {
 	keyed    int         // of these, the one with the additive terms
 	asked    []resources // the additive terms,
 	named    []string    // for these dimensions
+	scales   []scale     // the formulas,
+	scaled   []string    // for these dimensions
 
 	contenders []contender // ascending by class: those that the group may use
 	slots      []int32     // of each contender: its slots in the domains of the strategy, of ofClass, and of soft
@@ -125,7 +128,7 @@ func (s *search) beginWithin(g *berth.Group, in domain) {
 		limits: s.limits, left: s.limits.allowance(g),
 		meets: len(met) > 0, first: first, moved: s.tasks.of(g),
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
-		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, fixed: s.fixed[:0], rivals: s.rivals,
+		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, scales: s.scales, scaled: s.scaled, fixed: s.fixed[:0], rivals: s.rivals,
 		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
 		every: !s.policy.ordered, mixed: s.policy.byNode && !s.policy.nodesLast, hostLimit: math.MaxInt,
 	}
@@ -168,7 +171,9 @@ func (s *search) beginWithin(g *berth.Group, in domain) {
 	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.nodesLast || s.mixed
 	if s.possible {
 		s.bind()
+		s.direct = s.ranked && s.alike && s.policy.direct
 		s.enter(r.Eligibility)
+		s.direct = s.direct && s.agree(s.policy.directTier)
 		s.takeHistograms()
 		s.setLimits()
 		if !s.every {
@@ -232,7 +237,7 @@ func (s *search) enter(rules string) {
 			s.slots = s.slots[:c.slots]
 			continue
 		}
-		if !s.every {
+		if !s.every || s.direct {
 			c.sums = int32(len(s.fixed))
 			s.fixed = s.addFixed(s.fixed, k, c.preferred)
 			c.least = leastPart(s.request, k.capacity)
