@@ -1,0 +1,165 @@
+package adapter
+
+import (
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
+)
+
+// podAffinity reads which pods this one is to be near, and which apart from.
+func (r *reading) podAffinity() {
+	a := r.pod.Spec.Affinity
+	if a == nil {
+		return
+	}
+	if near := a.PodAffinity; near != nil {
+		for i := range near.RequiredDuringSchedulingIgnoredDuringExecution {
+			t := &near.RequiredDuringSchedulingIgnoredDuringExecution[i]
+			if of, ok := r.peers("spec.affinity.podAffinity", t); ok {
+				r.rule(constraints.Near(t.TopologyKey, of))
+			} else {
+				r.rule(constraints.Nowhere()) // nobody is there to be near
+			}
+		}
+		r.prefer("spec.affinity.podAffinity.preferred", near.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
+	if apart := a.PodAntiAffinity; apart != nil {
+		for i := range apart.RequiredDuringSchedulingIgnoredDuringExecution {
+			t := &apart.RequiredDuringSchedulingIgnoredDuringExecution[i]
+			if of, ok := r.peers("spec.affinity.podAntiAffinity", t); ok {
+				r.rule(constraints.Apart(t.TopologyKey, of))
+			}
+		}
+		r.prefer("spec.affinity.podAntiAffinity.preferred", apart.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
+}
+
+func (r *reading) prefer(field string, terms []v1.WeightedPodAffinityTerm) {
+	if len(terms) > 0 {
+		r.left.add(field, "not looked at")
+	}
+}
+
+// peers returns a selector of the pods that a term is about, or false if it can be about none.
+func (r *reading) peers(field string, t *v1.PodAffinityTerm) (berth.Selector, bool) {
+	of, ok := r.selected(field, t.LabelSelector, t.MatchLabelKeys, t.MismatchLabelKeys)
+	if !ok {
+		return berth.Selector{}, false
+	}
+	names, all := slices.Clone(t.Namespaces), false
+	switch {
+	case t.NamespaceSelector != nil && len(t.NamespaceSelector.MatchLabels)+len(t.NamespaceSelector.MatchExpressions) == 0:
+		all = true
+	case t.NamespaceSelector != nil && r.config.Namespaces == nil:
+		r.left.add(field, "namespaceSelector: the labels of namespaces are not known; those that are named count")
+	case t.NamespaceSelector != nil:
+		chosen, err := metav1.LabelSelectorAsSelector(t.NamespaceSelector)
+		if err != nil {
+			r.left.add(field, "namespaceSelector: %v", err)
+			break
+		}
+		for name, has := range r.config.Namespaces() {
+			if chosen.Matches(labels.Set(has)) {
+				names = append(names, name)
+			}
+		}
+	case len(names) == 0:
+		names = []string{r.pod.Namespace}
+	}
+	switch {
+	case all:
+		return of, true
+	case len(names) == 0:
+		return berth.Selector{}, false
+	}
+	slices.Sort(names)
+	return and(of, berth.Label(NamespaceLabel, slices.Compact(names)...)), true
+}
+
+// and returns what both select.
+func and(of, other berth.Selector) berth.Selector {
+	if of == berth.AnyTask() {
+		return other
+	}
+	return of.And(other)
+}
+
+// selected returns a selector of the pods that a label selector is about, whatever their namespace, or false if it is about none.
+// Of some keys the pods are to have, or not to have, the value that this pod has.
+func (r *reading) selected(field string, s *metav1.LabelSelector, match, mismatch []string) (berth.Selector, bool) {
+	if s == nil {
+		return berth.Selector{}, false
+	}
+	var parts []berth.Selector
+	for _, key := range sortedKeys(s.MatchLabels) {
+		parts = append(parts, berth.Label(key, s.MatchLabels[key]))
+	}
+	for _, e := range s.MatchExpressions {
+		switch e.Operator {
+		case metav1.LabelSelectorOpIn:
+			parts = append(parts, berth.Label(e.Key, e.Values...))
+		case metav1.LabelSelectorOpNotIn:
+			parts = append(parts, berth.Label(e.Key, e.Values...).Not())
+		case metav1.LabelSelectorOpExists:
+			parts = append(parts, berth.HasLabel(e.Key))
+		case metav1.LabelSelectorOpDoesNotExist:
+			parts = append(parts, berth.HasLabel(e.Key).Not())
+		default:
+			r.left.add(field, "labelSelector: the operator %q chooses no pod", e.Operator)
+			return berth.Selector{}, false
+		}
+	}
+	for _, key := range match {
+		if value, ok := r.pod.Labels[key]; ok {
+			parts = append(parts, berth.Label(key, value))
+		}
+	}
+	for _, key := range mismatch {
+		if value, ok := r.pod.Labels[key]; ok {
+			parts = append(parts, berth.Label(key, value).Not())
+		}
+	}
+	if len(parts) == 0 {
+		return berth.AnyTask(), true
+	}
+	return parts[0].And(parts[1:]...), true
+}
+
+// spread reads how even the pod's like are to be over domains.
+func (r *reading) spread() {
+	for i := range r.pod.Spec.TopologySpreadConstraints {
+		c := &r.pod.Spec.TopologySpreadConstraints[i]
+		const field = "spec.topologySpreadConstraints"
+		if c.WhenUnsatisfiable != v1.DoNotSchedule {
+			r.left.add(field, "%s over %s is not looked at", c.WhenUnsatisfiable, c.TopologyKey)
+			continue
+		}
+		of, ok := r.selected(field, c.LabelSelector, c.MatchLabelKeys, nil)
+		if !ok {
+			of = berth.AnyTask().Not() // none count; the node must have the label all the same
+		}
+		rule := constraints.GroupBy(c.TopologyKey).Of(and(of, berth.Label(NamespaceLabel, r.pod.Namespace))).
+			Skew(int(c.MaxSkew)).Over(population(c)).WithoutStopping()
+		if c.MinDomains != nil {
+			rule = rule.MinDomains(int(*c.MinDomains))
+		}
+		r.rule(rule)
+	}
+}
+
+// population returns whose domains count: as a rule those of nodes that the affinity allows, tainted or not.
+func population(c *v1.TopologySpreadConstraint) berth.Population {
+	var over berth.Population
+	if c.NodeTaintsPolicy == nil || *c.NodeTaintsPolicy == v1.NodeInclusionPolicyIgnore {
+		over |= berth.CordonedToo
+	}
+	if c.NodeAffinityPolicy != nil && *c.NodeAffinityPolicy == v1.NodeInclusionPolicyIgnore {
+		over |= berth.ExcludedToo
+	}
+	return over
+}
