@@ -9,6 +9,19 @@
 //		constraints.TolerateKey("dedicated"),
 //	},
 //
+// # What there is
+//
+//	the value of an attribute   Eq NotEq In NotIn Exists NotExists; Less AtMost Greater AtLeast; Match NotMatch Search
+//	texts of other kinds        Version SemVer; ContainsAll ContainsAny (lists); InNetwork (addresses)
+//	made of others              And Or Not; Everywhere Nowhere
+//	how many in one domain      Unique UniqueNode MaxPer MaxPercent; GroupBy
+//	beside whom                 Near Apart; Colocate Avoid
+//	taints                      Tolerate TolerateKey TolerateOver TolerateUnder TolerateAll
+//
+// A domain is the nodes with one value of an attribute, berth.NodeID for each node by itself; where domains lie within others, racks
+// within zones, berth.Attributes.Nest makes an attribute of both. docs/migrating.md says which of these is which rule of another
+// system.
+//
 // # What a missing attribute does
 //
 // Every operator has a stated answer for a node that does not have the attribute:

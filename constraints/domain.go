@@ -12,6 +12,7 @@ import (
 type Cap struct {
 	attribute string
 	n         int
+	fault     string // of what n was made of
 	counting  berth.Counting
 }
 
@@ -25,6 +26,21 @@ func UniqueNode() Cap { return Unique(berth.NodeID) }
 // MaxPer allows at most n tasks of the group, n being 1 or more, on all the nodes with one value of
 // the attribute.
 func MaxPer(attribute string, n int) Cap { return Cap{attribute: attribute, n: n} }
+
+// MaxPercent allows at most a percentage, from 1 to 100, of the tasks that are wanted on all the nodes with one value of the
+// attribute, rounded down, but always one. It is the same as MaxPer with that number: a share of what is wanted and not of what there is,
+// so that it does not matter who comes first.
+func MaxPercent(attribute string, percent, wanted int) Cap {
+	c := MaxPer(attribute, 1)
+	c.fault = atLeastOne("number of tasks wanted", wanted)
+	if percent < 1 || percent > 100 {
+		c.fault = fmt.Sprintf("percentage %d is not from 1 to 100", percent)
+	}
+	if c.fault == "" {
+		c.n = max(1, wanted/100*percent+wanted%100*percent/100)
+	}
+	return c
+}
 
 // Of returns the rule for the tasks that a selector chooses, of whatever groups they are: a domain may have so many of
 // them together. Where the group's own tasks are not among them, the rule keeps the group's tasks out of domains that
@@ -48,7 +64,12 @@ func (c Cap) Domain() string { return c.attribute }
 
 // Limit returns the number of tasks the rule was made with; one below 1, which is a fault, lets no
 // task in.
-func (c Cap) Limit(berth.Domains) int { return c.n }
+func (c Cap) Limit(berth.Domains) int {
+	if c.fault != "" {
+		return 0
+	}
+	return c.n
+}
 
 // Even returns false: other domains do not matter.
 func (c Cap) Even() bool { return false }
@@ -83,6 +104,7 @@ func (c Cap) Err() error { return c.faults().err(c) }
 func (c Cap) faults() (f faults) {
 	f.add(checkName("attribute name", c.attribute))
 	f.add(atLeastOne("limit", c.n))
+	f.add(c.fault)
 	f.addAll(c.counting.Err())
 	return f
 }

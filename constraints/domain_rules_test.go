@@ -167,3 +167,14 @@ func TestLimit(t *testing.T) {
 	assert.False(t, MaxPer("zone", 2).Even())
 	assert.True(t, GroupBy("zone").Even())
 }
+
+// Percentages are of what is wanted: rounded down, but never to nothing.
+func TestMaxPercent(t *testing.T) {
+	for _, c := range []struct{ percent, wanted, want int }{
+		{30, 10, 3}, {33, 10, 3}, {39, 10, 3}, {100, 7, 7}, {1, 10, 1}, {50, 1, 1}, {1, 250, 2}, {100, math.MaxInt, math.MaxInt}, {50, math.MaxInt, math.MaxInt / 2},
+	} {
+		rule := MaxPercent("zone", c.percent, c.wanted)
+		require.NoError(t, rule.Err())
+		assert.Equal(t, MaxPer("zone", c.want), rule, "%d %% of %d", c.percent, c.wanted)
+	}
+}

@@ -523,3 +523,26 @@ func ExampleColocate() {
 	// while there is no cache: no reason
 	// then: none of colocate(node.id, app = "cache")
 }
+
+func ExampleMaxPercent() {
+	fmt.Println(constraints.MaxPercent("zone", 35, 20))
+	// Output: max-per(zone, 7)
+}
+
+// Racks of one name in two zones are two domains.
+func ExampleUnique_nested() {
+	node := func(id, zone, rack string) berth.Node {
+		return berth.Node{ID: id, Attributes: berth.Attributes{"zone": zone, "rack": rack}.Nest("zone", "rack")}
+	}
+	web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{constraints.Unique("zone/rack")}})
+	f := cluster.NewFork()
+	_ = f.AddNodes(node("n1", "a", "r1"), node("n2", "b", "r1"), node("n3", "b", "r1"))
+	f.Apply(berth.Op{Kind: berth.Place, Task: web.Task("web-1"), Node: "n2"})
+	for n := range f.Nodes() {
+		fmt.Println(n.ID(), f.Lacks(web, n))
+	}
+	// Output:
+	// n1 []
+	// n2 [unique(zone/rack) (zone/rack=b/r1 has web-1)]
+	// n3 [unique(zone/rack) (zone/rack=b/r1 has web-1)]
+}

@@ -2,6 +2,7 @@ package constraints_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/berth-sched/berth"
@@ -31,6 +32,27 @@ func BenchmarkGrowth(b *testing.B) {
 				}
 			}
 		})
+	}
+	for _, n := range []int{1000, 2000} {
+		items, networks, conditions := make([]string, n), make([]string, n), make([]string, n)
+		for i := range n {
+			items[i], networks[i], conditions[i] = fmt.Sprint(i), fmt.Sprintf("10.%d.%d.0/24", i/250, i%250), fmt.Sprintf("!= %d.1", i+1)
+		}
+		node := &berth.Node{ID: "n", Attributes: berth.Attributes{"items": strings.Join(items, ","), "ip": "10.255.0.1", "version": "0.7"}}
+		for what, rule := range map[string]berth.NodeRule{
+			"items":      constraints.ContainsAll("items", items...),
+			"networks":   constraints.Not(constraints.InNetwork("ip", networks...)),
+			"conditions": constraints.Version("version", strings.Join(conditions, ", ")),
+		} {
+			b.Run(fmt.Sprintf("what=%s/n=%d", what, n), func(b *testing.B) {
+				for b.Loop() {
+					again, err := constraints.Parse(rule.String())
+					if err != nil || !again.(berth.NodeRule).Allows(node) {
+						b.Fatal(rule)
+					}
+				}
+			})
+		}
 	}
 	for what, nest := range map[string]func(inner, leaf berth.NodeRule) berth.NodeRule{
 		"nested-and": func(inner, leaf berth.NodeRule) berth.NodeRule { return constraints.And(inner, leaf) },

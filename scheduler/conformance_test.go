@@ -354,6 +354,16 @@ func TestConformanceOfHistories(t *testing.T) {
 		assert.Len(t, out.Placed, 4)
 		assert.Len(t, out.Unplaced, 4)
 	})
+	t.Run("S: a spread over racks within zones fills like water, equal names or not", func(t *testing.T) {
+		var nodes []berth.Node
+		for _, n := range nodesOf("a1 zone=a rack=r1", "b1 zone=b rack=r1", "b2 zone=b rack=r2", "b3 zone=b rack=r3", "b4 zone=b rack=r3") {
+			n.Attributes.Nest("zone", "rack")
+			nodes = append(nodes, n)
+		}
+		w := newScenario(t, placement.Spread("zone", "zone/rack"), nodes...)
+		// 12 tasks: 6 to a zone; in b 2 to a rack, and in its third rack 1 to a node.
+		assert.Equal(t, "a1:6 b1:2 b2:2 b3:1 b4:1", w.place(berth.NewGroup("app", berth.GroupSpec{Request: berth.Resources{"cpu": 100}}), 12))
+	})
 	t.Run("Kubernetes: a pod tolerates every taint or stays away", func(t *testing.T) {
 		nodes := nodesOf("a", "b", "c")
 		nodes[0].Taints = []berth.Taint{{Key: "dedicated", Value: "gpu"}, {Key: "down", Effect: berth.NoExecute}}
