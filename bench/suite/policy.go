@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/placement"
 )
@@ -28,6 +27,9 @@ func policies() []Policy {
 	over := func(f func(...string) placement.Strategy) func(*Cell) (placement.Strategy, error) {
 		return func(c *Cell) (placement.Strategy, error) { return f(scored(c)...).Seed(c.Seed), nil }
 	}
+	term := func(f func(...string) placement.Term) func(*Cell) (placement.Strategy, error) {
+		return over(func(names ...string) placement.Strategy { return placement.Best(f(names...)) })
+	}
 	return []Policy{
 		{Name: "random", About: "any node that can take the task", Strategy: func(c *Cell) (placement.Strategy, error) {
 			return placement.Random(c.Seed), nil
@@ -37,6 +39,13 @@ func policies() []Policy {
 		{Name: "worst-fit", About: "the emptiest node", Strategy: over(func(names ...string) placement.Strategy {
 			return placement.Spread().Over(names...)
 		})},
+		{Name: "balanced", About: "the node whose resources are in use most evenly once the task is there, BalancedAllocation in Kubernetes", Strategy: term(placement.BalancedAllocation)},
+		{Name: "nomad-binpack", About: "Nomad's exponential best fit", Strategy: term(placement.NomadBinPack)},
+		{Name: "dot-product", About: "the least dot product of request and what is free, as USENIX ATC 2023 has it", Strategy: term(func(names ...string) placement.Term {
+			return placement.DotProduct(names...).Times(-1)
+		})},
+		{Name: "tetris", About: "the greatest dot product of request and what is free (Grandl et al., SIGCOMM 2014), used to choose a node", Strategy: term(placement.Tetris)},
+		{Name: "l2", About: "the least Euclidean norm of what is left (Panigrahy et al., 2011)", Strategy: term(placement.L2Norm)},
 		{Name: "first-fit-decreasing", About: "first fit of tasks sorted by size, largest first: it knows them all before it begins",
 			Strategy: func(*Cell) (placement.Strategy, error) { return placement.FirstFit(), nil }, Sort: decreasing},
 	}
@@ -65,11 +74,4 @@ func decreasing(c *Cell) {
 	}
 	c.Arrivals = slices.Clone(c.Arrivals)
 	slices.SortStableFunc(c.Arrivals, func(a, b Arrival) int { return cmp.Compare(sizes[b.Task.Group], sizes[a.Task.Group]) })
-}
-
-func orders() []Order {
-	return []Order{
-		{Name: "first-come", About: "tasks in the order in which they are handed in", Of: func(*Cell) (allocator.Order, error) { return nil, nil }},
-		{Name: "drf", About: "dominant resource fairness, all roles alike", Of: func(*Cell) (allocator.Order, error) { return allocator.Fair{}, nil }},
-	}
 }

@@ -159,7 +159,7 @@ func (s *Suite) jobs(c Config) (jobs []job, cases int, err error) {
 		x := &scenarios[i]
 		var compared []rival
 		for _, r := range rivals {
-			if (r.order != nil) == x.ByOrder {
+			if (r.order != nil) == x.ByOrder && (x.Offline || r.policy == nil || r.policy.Sort == nil) {
 				compared = append(compared, r)
 			}
 		}

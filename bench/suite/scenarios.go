@@ -12,7 +12,27 @@ import (
 func scenarios() []Scenario {
 	return []Scenario{
 		{Name: "fill", About: "tasks arrive one after another, more than there is room for, and none ends (S1, the inflation of USENIX ATC 2023)",
-			Workloads: fillWorkloads, Takes: true, Run: fill},
+			Workloads: fillWorkloads, Takes: true, Offline: true, Run: fill},
+		{Name: "compaction", About: "how few machines hold a load of 60 % of the cell, by bisection over a random order of them (S2, Borg's cell compaction)",
+			Workloads: compactionWorkloads, Offline: true, Run: compact},
+		{Name: "churn", About: "tasks come and go, at 70, 85 and 95 % load; what finds no node is turned away (S3)",
+			Workloads: churnWorkloads, Run: churn},
+		{Name: "packing", About: "families of vector bin packing: items one by one, a new bin when none that is open has room (S4)",
+			Workloads: packingWorkloads, Offline: true, Run: pack},
+		{Name: "stranding", About: "loads that a careless choice leaves no use for: demands that go against each other, and large tasks that come late (S5)",
+			Workloads: strandingWorkloads, Run: fill},
+		{Name: "constraints", About: "services with rules about zones, nodes, generations and taints (S6)",
+			Workloads: one(ruled), Run: obey},
+		{Name: "gangs", About: "groups of 2 to 64 tasks that run whole or not at all (S7)",
+			Workloads: one(gangs), Run: gather},
+		{Name: "fairness", About: "tenants that want more than there is, round after round, by orders of roles (S8)",
+			Workloads: fairnessWorkloads, ByOrder: true, Run: share},
+		{Name: "failure", About: "a cell of services at 60 % load loses the zone with most of its tasks, and places them anew (S9)",
+			Workloads: one(ruled), Run: fail},
+		{Name: "scale", About: "speed, latency and memory over the number of nodes, empty and full (S10)",
+			Workloads: scaleWorkloads, Run: scale},
+		{Name: "azure", About: "VMs of Azure's trace of 2017 come in tenants' batches and live as long as they did, at 85 and 95 % load (S12); needs -data",
+			Workloads: azureWorkloads, Run: churn},
 	}
 }
 
@@ -94,4 +114,9 @@ func openb(dir, list string, thousandths int64) (Workload, error) {
 		w.Inputs = append(w.Inputs, in)
 	}
 	return w, nil
+}
+
+// one makes the workloads of a scenario that has one.
+func one(of func(nodes int) Workload) func(Config) ([]Workload, error) {
+	return func(c Config) ([]Workload, error) { return []Workload{of(c.Nodes)}, nil }
 }

@@ -56,6 +56,8 @@ type Scenario struct {
 	Workloads func(c Config) ([]Workload, error)
 	// Takes says that the scenario also runs on the workloads of the host.
 	Takes bool
+	// Offline says that all tasks are there at once, so that a policy may sort them; one that does is compared nowhere else.
+	Offline bool
 	// ByOrder says that orders of roles are compared, and not policies.
 	ByOrder bool
 	// Run does it once, and notes what came of it.
