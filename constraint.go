@@ -181,9 +181,12 @@ type TimedToleration interface {
 }
 
 // Preference is a rule that should hold, with a weight from 1 to [MaxWeight], or that should not, with
-// a negative one. The rule is about a node's attributes, about how many tasks a domain has, or both: a [DomainRule] holds
-// where it would let one more task in, so that preferring it is a soft spread. One about the tasks of others cannot be
-// preferred.
+// a negative one. The rule is about a node's attributes, about the tasks in its domain, or both. One about tasks holds where it
+// would let one more of the group's in; one that is [Near] or [Colocate] only where there is a task to be near. So to prefer a
+// [DomainRule] is a soft spread, and to prefer one that is Near or [Apart] soft affinity and anti-affinity, as the preferred terms
+// of pod affinity in Kubernetes are, several of which add up. Unlike there, a domain that has many of the tasks counts no more than
+// one that has one, and what the tasks that are there prefer does not count for a newcomer: only the hard rule to be apart is
+// symmetric.
 type Preference struct {
 	Weight int64
 	Rule   Constraint

@@ -236,12 +236,10 @@ func (g *Group) check() error {
 		if p.Weight == 0 || p.Weight > MaxWeight || p.Weight < -MaxWeight {
 			add(fmt.Errorf("preference %v: weight %d is not within 1 to %d or -%d to -1", p.Rule, p.Weight, MaxWeight, MaxWeight))
 		}
-		_, ofNode := p.Rule.(NodeRule)
-		if _, ofDomain := p.Rule.(DomainRule); p.Rule != nil && !ofNode && !ofDomain {
-			add(fmt.Errorf("preference %v: only rules about a node's attributes or about domains can be preferred", p.Rule))
-		}
-		if r, ok := p.Rule.(TaskRule); ok && checkRule(r) == nil && r.Counts() != (Counting{}) {
-			add(fmt.Errorf("preference %v: only the group's own tasks can be counted", p.Rule))
+		switch p.Rule.(type) {
+		case nil, NodeRule, DomainRule, TaskRule:
+		default:
+			add(fmt.Errorf("preference %v: only rules about a node's attributes or about the tasks in domains can be preferred", p.Rule))
 		}
 	}
 	switch {

@@ -35,8 +35,15 @@ type Requirements struct {
 	DomainRules []DomainRule
 	TaskRules   []CountedRule
 	Tolerations []Toleration
-	// Prefer are the preferences.
-	Prefer []Preference
+	// Prefer are the preferences, by what their rules are about. A rule is about a node's attributes, about the tasks in its
+	// domain, which are the group's own or not, or about both; what it is not about is nil. It holds where all of it lets one
+	// task more in.
+	Prefer []struct {
+		Weight int64
+		Node   NodeRule
+		Own    DomainRule
+		Tasks  *CountedRule
+	}
 
 	// Eligibility is equal for groups for which the same nodes are eligible and equally preferred.
 	Eligibility string
@@ -108,20 +115,21 @@ func (r *Requirements) ClassOf(resource string) (string, bool) {
 func (r *Requirements) compile(g *Group) {
 	s := &g.spec
 	r.needs(s)
-	r.Ports, r.DynamicPorts, r.Prefer = sortedPorts(s.Ports), s.DynamicPorts, s.Prefer
+	r.Ports, r.DynamicPorts = sortedPorts(s.Ports), s.DynamicPorts
 	r.requests(s)
 	r.rules(g)
+	r.preferences(g)
 	r.Eligibility = strings.Join(r.Plain, "\x00") // a node of such devices does not give them as plain resources
 	if len(r.NodeRules)+len(r.Tolerations)+len(r.Prefer) == 0 {
 		return
 	}
-	r.Eligibility += fmt.Sprintf("\x00%q %q %q", texts(r.NodeRules), texts(r.Tolerations), r.Prefer)
+	r.Eligibility += fmt.Sprintf("\x00%q %q %q", texts(r.NodeRules), texts(r.Tolerations), s.Prefer)
 	for _, rule := range r.NodeRules {
 		r.read(rule)
 	}
 	for _, p := range r.Prefer {
-		if rule, ok := p.Rule.(NodeRule); ok {
-			r.read(rule)
+		if p.Node != nil {
+			r.read(p.Node)
 		}
 	}
 	slices.Sort(r.Reads)
@@ -203,7 +211,10 @@ func (r *Requirements) rules(g *Group) {
 		}
 		counted := false
 		if rule, ok := rule.(TaskRule); ok {
-			counted = r.count(g, rule)
+			var c CountedRule
+			if c, counted = countedBy(g, rule); counted {
+				r.TaskRules = append(r.TaskRules, c)
+			}
 		}
 		if rule, ok := rule.(DomainRule); ok && !counted {
 			r.DomainRules = append(r.DomainRules, rule)
@@ -216,12 +227,27 @@ func (r *Requirements) rules(g *Group) {
 	r.TaskRules = unlike(r.TaskRules)
 }
 
-// count adds a TaskRule, unless it is a DomainRule like others.
-func (r *Requirements) count(g *Group, rule TaskRule) bool {
+func (r *Requirements) preferences(g *Group) {
+	r.Prefer = slices.Grow(r.Prefer, len(g.spec.Prefer))[:len(g.spec.Prefer)]
+	for i, p := range g.spec.Prefer {
+		soft := &r.Prefer[i]
+		soft.Weight = p.Weight
+		soft.Node, _ = p.Rule.(NodeRule)
+		soft.Own, _ = p.Rule.(DomainRule)
+		if rule, ok := p.Rule.(TaskRule); ok {
+			if c, counted := countedBy(g, rule); counted {
+				soft.Own, soft.Tasks = nil, &c
+			}
+		}
+	}
+}
+
+// countedBy returns what a TaskRule says for a group, unless it is a DomainRule like others.
+func countedBy(g *Group, rule TaskRule) (CountedRule, bool) {
 	c := rule.Counts()
 	limit, limits := rule.(DomainRule)
 	if limits && c == (Counting{}) {
-		return false
+		return CountedRule{}, false
 	}
 	if c.Relation != AtMost {
 		limit = nil
@@ -229,8 +255,7 @@ func (r *Requirements) count(g *Group, rule TaskRule) bool {
 	if c.Of.IsOwn() {
 		c.Of = InGroup(g.name)
 	}
-	r.TaskRules = append(r.TaskRules, CountedRule{rule.Domain(), c, limit, c.Of.of.matches(g), rule.String()})
-	return true
+	return CountedRule{rule.Domain(), c, limit, c.Of.of.matches(g), rule.String()}, true
 }
 
 // unlike returns rules of one kind without those that print like an earlier one: said again, a rule adds nothing but the

@@ -1,6 +1,6 @@
 // Package constraints answers "where not?": its constructors make the rules that keep a group's tasks
-// away from nodes. A group lists them as hard rules in berth.GroupSpec.Rules, where all must hold, or,
-// those about one node's attributes, as weighted preferences in berth.GroupSpec.Prefer.
+// away from nodes. A group lists them as hard rules in berth.GroupSpec.Rules, where all must hold, or, all but tolerations, as
+// weighted preferences in berth.GroupSpec.Prefer.
 //
 //	Rules: []berth.Constraint{
 //		constraints.In("zone", "a", "b"),

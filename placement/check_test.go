@@ -318,9 +318,12 @@ func (c *checker) tasks(e *Engine) {
 }
 
 func (c *checker) histogram(h *histogram, tasks func(slot int) int) {
-	if h == nil {
-		return
+	for ; h != nil; h = h.next {
+		c.oneHistogram(h, tasks)
 	}
+}
+
+func (c *checker) oneHistogram(h *histogram, tasks func(slot int) int) {
 	with := make([]int, len(h.with))
 	least, n := -1, 0
 	for slot, in := range h.of.in {
@@ -343,7 +346,7 @@ func (c *checker) histogram(h *histogram, tasks func(slot int) int) {
 
 // search: what it says of classes holds, and the games are won by who is best.
 func (c *checker) search(s *search) {
-	if s.group == nil || !s.possible || s.every {
+	if s.group == nil || !s.possible || s.every || s.split.on {
 		return
 	}
 	for i := range s.contenders {

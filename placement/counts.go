@@ -240,7 +240,7 @@ func (c *groupCounts) needed(g *berth.Group) bool {
 	if g.Mode() == berth.Daemon || c.policy.counts() {
 		return true
 	}
-	for range domainRules(g.Requirements()) {
+	for range ownRules(g.Requirements()) {
 		return true
 	}
 	return false
@@ -260,7 +260,7 @@ func (c *groupCounts) of(g *berth.Group) *counts {
 	for _, key := range c.keys {
 		c.domain(t, key)
 	}
-	for rule := range domainRules(g.Requirements()) {
+	for rule := range ownRules(g.Requirements()) {
 		if name := rule.Domain(); name != berth.NodeID {
 			c.domain(t, c.mirror.attrs.ID(name))
 		}

@@ -55,13 +55,13 @@ func (q *asking) run() {
 	if q.out.Reason = q.keepsOff(); q.out.Reason.Code != berth.None {
 		return
 	}
-	if q.gone != nil && e.tasks.meets(g) { // without what is gone, their rules may be others
+	if q.gone != nil && (e.policy.chooses || e.tasks.meets(g)) { // without what is gone, their rules may be others
 		q.byReference()
 		return
 	}
 	s := e.search
 	s.begin(g)
-	if q.indexed = e.policy.plain && !s.every; q.indexed {
+	if q.indexed = e.policy.plain && !s.every && !s.split.on; q.indexed {
 		s.classes.moveMisplaced() // the keys of rows are half of what there is to rate
 		s.classes.build()
 	}

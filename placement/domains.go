@@ -103,14 +103,22 @@ type histogram struct {
 	of    *eligibleDomains // which does not change: where others are eligible there is another histogram
 	with  []int            // by tasks, as far as a domain has had any number
 	least int              // that a domain has; 0 if there is no domain
+	next  *histogram       // of the same tasks over other domains
 }
 
 // newHistogram is one of domains without tasks.
 func newHistogram(of *eligibleDomains) *histogram { return &histogram{of: of, with: []int{of.size}} }
 
-// move notes that the tasks of a domain were some number and are another. Nobody asked for a histogram of nil.
+// move notes that the tasks of a domain were some number and are another, in all histograms of the tasks. Nobody asked for a
+// histogram of nil.
 func (h *histogram) move(slot int32, was, is int) {
-	if h == nil || !h.of.has(slot) {
+	for ; h != nil; h = h.next {
+		h.moveOne(slot, was, is)
+	}
+}
+
+func (h *histogram) moveOne(slot int32, was, is int) {
+	if !h.of.has(slot) {
 		return
 	}
 	for len(h.with) <= is {
@@ -135,11 +143,10 @@ func (s *search) histogramOf(r *countRule) *histogram {
 		kept = &s.own.histogram
 	}
 	of := s.eligibleDomains(r.rule.Domain(), r.over)
-	if *kept != nil && (*kept).of == of {
-		return *kept
+	if h := toFront(kept, of); h != nil {
+		return h
 	}
 	h := newHistogram(of)
-	*kept = h
 	if r.domain == nil {
 		for _, on := range s.own.hosts {
 			h.move(int32(on.row), 0, on.tasks)
@@ -149,7 +156,30 @@ func (s *search) histogramOf(r *countRule) *histogram {
 			h.move(int32(slot), 0, tasks)
 		}
 	}
+	h.next, *kept = *kept, h
 	return h
+}
+
+// populations is how many histograms of the same tasks one group can ask for: it compares domains of one of so many populations.
+const populations = 4
+
+// toFront makes the histogram over some domains the first of its kind, and forgets those beyond what a group asks for. It returns
+// nil if there is none over these.
+func toFront(kept **histogram, of *eligibleDomains) *histogram {
+	at := kept
+	for n := 1; *at != nil; n++ {
+		h := *at
+		if h.of == of {
+			*at, h.next = h.next, nil
+			h.next, *kept = *kept, h
+			return h
+		}
+		if n == populations {
+			h.next = nil
+		}
+		at = &h.next
+	}
+	return nil
 }
 
 // layout is the classes in such an order that those of one domain under the strategy's attributes stand side by side,

@@ -14,7 +14,7 @@ func (s *search) takeHistograms() {
 		}
 	}
 	for i := range s.soft {
-		if r := &s.soft[i]; r.rule.Even() {
+		if r := &s.soft[i]; r.isEven() {
 			r.histogram = s.histogramOf(&r.countRule)
 			s.even = true
 		}

@@ -216,31 +216,51 @@ func (h *history) meets(spec *berth.GroupSpec) {
 	if r.IntN(4) == 0 {
 		spec.Role = berth.Role([]string{"shop", "shop/a", "lab"}[r.IntN(3)])
 	}
-	domain := func() string { return []string{"zone", "rack", berth.NodeID}[r.IntN(3)] }
 	for r.IntN(3) > 0 {
-		var rule berth.Constraint
-		switch of := h.selector(); r.IntN(5) {
-		case 0:
-			c := constraints.MaxPer(domain(), 1+r.IntN(3)).Of(of)
-			if rule = c; r.IntN(3) == 0 {
-				rule = c.WithoutStopping()
-			}
-		case 1:
-			c := constraints.GroupBy(domain()).Of(of).Skew(1 + r.IntN(3)).Over(berth.Population(r.IntN(4)))
-			if rule = c; r.IntN(3) == 0 {
-				rule = c.WithoutStopping().MinDomains(1 + r.IntN(4))
-			}
-		case 2:
-			rule = []func(string, berth.Selector) constraints.Pair{constraints.Near, constraints.Colocate, constraints.Avoid}[r.IntN(3)](domain(), of)
-		default:
-			c := constraints.Apart(domain(), of)
-			if rule = c; r.IntN(4) == 0 {
-				rule = c.WithoutStopping()
-			}
-		}
-		spec.Rules = append(spec.Rules, rule)
+		spec.Rules = append(spec.Rules, aboutTasks(r, h.selector()))
+	}
+	for r.IntN(3) == 0 {
+		spec.Prefer = append(spec.Prefer, berth.Preference{Weight: int64(3 - 5*r.IntN(2)), Rule: aboutTasks(r, h.selector())})
+	}
+	if r.IntN(40) == 0 {
+		spec.Prefer = append(spec.Prefer, berth.Preference{Weight: 2, Rule: nearOnSSD{constraints.Near("zone", h.selector())}})
 	}
 }
+
+// aboutTasks returns a rule about the tasks that a selector chooses.
+func aboutTasks(r *rand.Rand, of berth.Selector) berth.Constraint {
+	domain := []string{"zone", "rack", berth.NodeID}[r.IntN(3)]
+	switch r.IntN(6) {
+	case 0:
+		c := constraints.MaxPer(domain, 1+r.IntN(3)).Of(of)
+		if r.IntN(3) == 0 {
+			return c.WithoutStopping()
+		}
+		return c
+	case 1:
+		c := constraints.GroupBy(domain).Of(of).Skew(1 + r.IntN(3)).Over(berth.Population(r.IntN(4)))
+		if r.IntN(3) == 0 {
+			return c.WithoutStopping().MinDomains(1 + r.IntN(4))
+		}
+		return c
+	case 2:
+		return []func(string, berth.Selector) constraints.Pair{constraints.Near, constraints.Colocate, constraints.Avoid}[r.IntN(3)](domain, of)
+	default:
+		c := constraints.Apart(domain, of)
+		if r.IntN(4) == 0 {
+			return c.WithoutStopping()
+		}
+		return c
+	}
+}
+
+// nearOnSSD is a rule of a host's own that is about a node and the tasks near it.
+type nearOnSSD struct{ constraints.Pair }
+
+func (n nearOnSSD) String() string             { return "on-ssd-" + n.Pair.String() }
+func (n nearOnSSD) Reads() []string            { return []string{"ssd"} }
+func (n nearOnSSD) Allows(on *berth.Node) bool { _, ok := on.Attributes["ssd"]; return ok }
+func (n nearOnSSD) Why(*berth.Node) string     { return "no ssd" }
 
 // request asks for a device in one of the ways that are not the plainest.
 func (h *history) request() berth.DeviceRequest {

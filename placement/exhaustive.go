@@ -20,9 +20,10 @@ type Exhaustive struct {
 	version berth.Version // of the snapshot
 	store   *store.Store
 	rater   rater
-	group   *berth.Group     // of the task that is placed, and
-	here    cluster.NodeView // the node that is rated
-	picked  map[string]bool  // tasks placed by this plan
+	group   *berth.Group            // of the task that is placed, and
+	here    cluster.NodeView        // the node that is rated
+	chosen  map[string]*chosenTasks // by rule that prefers by them, of those that the task was rated by
+	picked  map[string]bool         // tasks placed by this plan
 	saves   checked.Saves[exhaustiveSave]
 	inCover bool // whether Cover is under way, whose caller may not call from within
 }
@@ -153,7 +154,7 @@ func (e *Exhaustive) begin(t berth.Task) {
 			request[d] = q
 		}
 	}
-	e.rater.policy, e.group = e.policy, t.Group
+	e.rater.policy, e.group, e.chosen = e.policy, t.Group, map[string]*chosenTasks{}
 	e.rater.aim(t, names, request)
 }
 
@@ -173,33 +174,90 @@ func (e *Exhaustive) stand(n cluster.NodeView) {
 // preferred adds up the weights of the group's preferences that hold here.
 func (e *Exhaustive) preferred() int64 {
 	sum := fit.Preferred(e.group, e.rater.cand.node.Spec)
-	for _, p := range e.group.Requirements().Prefer {
-		if _, ofDomain := p.Rule.(berth.DomainRule); ofDomain && e.allows(p.Rule) {
+	prefer := e.group.Requirements().Prefer
+	for i := range prefer {
+		if p := &prefer[i]; (p.Own != nil || p.Tasks != nil) && e.allows(p.Node, p.Own, p.Tasks) {
 			sum += p.Weight
 		}
 	}
 	return sum
 }
 
-func (e *Exhaustive) holds(t *Term) bool { return e.allows(t.rule) }
+func (e *Exhaustive) holds(t *Term) bool {
+	ofNode, _ := t.rule.(berth.NodeRule)
+	return e.allows(ofNode, t.own, t.countedFor(e.group))
+}
 
-// allows reports whether a rule would hold for one more task of the group here, as one about the node's attributes, about
-// domains, or both.
-func (e *Exhaustive) allows(rule berth.Constraint) bool {
-	ofNode, isOfNode := rule.(berth.NodeRule)
-	ofDomain, isOfDomain := rule.(berth.DomainRule)
-	if isOfNode && !ofNode.Allows(e.rater.cand.node.Spec) {
+// allows reports whether a rule would hold for one more task of the group here, as what it is about.
+func (e *Exhaustive) allows(ofNode berth.NodeRule, own berth.DomainRule, counted *berth.CountedRule) bool {
+	if ofNode != nil && !ofNode.Allows(e.rater.cand.node.Spec) {
 		return false
 	}
-	if !isOfDomain {
-		return isOfNode
+	switch {
+	case counted != nil:
+		return e.letsIn(counted)
+	case own == nil:
+		return ofNode != nil
 	}
 	var domains berth.Domains
-	if ofDomain.Even() {
-		domains = e.fork.Domains(e.group, ofDomain.Domain())
+	if own.Even() {
+		domains = e.fork.Domains(e.group, own.Domain())
 	}
-	n := e.tasksIn(ofDomain.Domain())
-	return n >= 0 && n < ofDomain.Limit(domains)
+	n := e.tasksIn(own.Domain())
+	return n >= 0 && n < own.Limit(domains)
+}
+
+// letsIn reports whether the node's domain takes one of the group's tasks more, as a rule about chosen tasks has it.
+func (e *Exhaustive) letsIn(r *berth.CountedRule) bool {
+	here, ok := e.here.Attribute(r.Attribute)
+	if !ok {
+		return r.Relation.Lenient()
+	}
+	c, known := e.chosen[r.Text]
+	if !known {
+		c = e.choose(r)
+		e.chosen[r.Text] = c
+	}
+	if r.Relation.Opens() { // whether there is one: nobody must go anywhere first
+		return c.tasks[here] > 0
+	}
+	return r.Allows(c.tasks[here], c.total, c.domains)
+}
+
+// chosenTasks is the tasks that a rule counts, by domain.
+type chosenTasks struct {
+	tasks   map[berth.Value]int
+	total   int
+	domains berth.Domains // that the rule compares, if it is even
+}
+
+// choose counts the tasks that a rule chooses by walking them all, and the domains that it compares by walking all nodes.
+func (e *Exhaustive) choose(r *berth.CountedRule) *chosenTasks {
+	c := &chosenTasks{tasks: map[berth.Value]int{}}
+	compared := map[berth.Value]bool{}
+	for n := range e.fork.Nodes() {
+		v, ok := n.Attribute(r.Attribute)
+		if !ok {
+			continue
+		}
+		for t := range n.Tasks() {
+			if r.Of.Matches(t.Group) && !(r.WithoutStopping && t.State == berth.Stopping) {
+				c.tasks[v]++
+				c.total++
+			}
+		}
+		if node := n.Node(); fit.Counts(e.group, &node, n.Cordoned(), r.Over) {
+			compared[v] = true
+		}
+	}
+	first := true
+	for v := range compared {
+		if first || c.tasks[v] < c.domains.Least {
+			c.domains.Least, first = c.tasks[v], false
+		}
+	}
+	c.domains.Number = len(compared)
+	return c
 }
 
 // tasksIn counts the group's tasks in the node's domain by walking them all.

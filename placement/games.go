@@ -60,14 +60,14 @@ func (s *search) playAll() {
 	k.tree.play(s)
 }
 
-// playing reports whether the contenders are in games. Where the group prefers by domains of its own, of which no layout
-// of classes knows, they are not.
+// playing reports whether the contenders are in games. Where domains are preferred of which no layout of classes knows, those
+// that the group prefers by and those of counters, they are not.
 func (s *search) playing() bool {
-	if len(s.contenders) < manyContenders {
+	if s.split.on || len(s.contenders) < manyContenders {
 		return false
 	}
 	for i := range s.soft {
-		if s.soft[i].term == nil {
+		if s.soft[i].term == nil || s.soft[i].others {
 			return false
 		}
 	}

@@ -46,7 +46,7 @@ func TestErrOfStrategies(t *testing.T) {
 		{placement.Best(placement.InUse("cpu", "cpu", "")), []string{`resource "cpu"`, `resource ""`}},
 		{placement.BinPack("x", "x"), []string{`resource "x"`}},
 		{placement.Best(placement.Prefer(nil)), []string{"no rule"}},
-		{placement.Best(placement.Prefer(constraints.Tolerate("a", "b"))), []string{"neither a rule about a node's attributes nor about domains"}},
+		{placement.Best(placement.Prefer(constraints.Tolerate("a", "b"))), []string{"neither a rule about a node's attributes nor about the tasks in domains"}},
 		{placement.Best(placement.Prefer(constraints.MaxPer("zone", 0))), []string{"limit"}},
 		{placement.Best(placement.Preferences().Between(0, 1)), []string{"not of preferences"}},
 		{placement.Best(placement.Models().Between(0, 1)), []string{"not of models"}},

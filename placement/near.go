@@ -43,7 +43,7 @@ func (c *groupCounts) rowsOf(v *numbering, key uint32, slot int32) []uint32 {
 // listNear lists the rows of the near rule that leaves the fewest, if there is one and they are few.
 func (s *search) listNear() {
 	const few = 8 // of how many rows one may be listed
-	if s.every || s.even || s.mixed || s.policy.byNode {
+	if s.every || s.even || s.mixed || s.split.on || s.policy.byNode {
 		return
 	}
 	most := len(s.mirror.rows)/few + 1

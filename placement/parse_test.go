@@ -123,7 +123,6 @@ func TestTextsThatAreNoStrategies(t *testing.T) {
 		{"any, then 4611686018427387904 in-use() + in-use()", 10, "the sum can be beyond 2^62"},
 		{"models + prefer(zone = )", 23, "want a text in quotes or a number"},
 		{`prefer(zone = "a"`, 6, "the parentheses do not end"},
-		{`prefer(near(zone, app = "db"))`, 0, "a rule about the tasks of others"},
 		{"any; ties by name", 13, `want "id"`},
 		{"any; shuffled", 5, "want \"ties by id\" or a seed"},
 		{"any; seed 1; seed 2", 11, "the strategy has ended"},

@@ -31,6 +31,7 @@ type policy struct {
 	attributes []string // the other attributes that tasks are counted by, each once
 	reads      []string // the attributes that terms look at
 	rules      []*Term  // the terms of rules
+	chooses    bool     // whether one of them counts tasks that it chooses
 	changes    []*Term  // those of Change
 	formulas   []*Term  // those of amounts
 }
@@ -110,12 +111,15 @@ func (p *policy) take(tier int, t *Term) {
 			p.reads = append(p.reads, r.Reads()...)
 			p.ordered = p.ordered && len(r.Reads()) > 0
 		}
-		if r, ok := t.rule.(berth.DomainRule); ok {
+		if t.countsTasks() {
 			_, both := t.rule.(berth.NodeRule)
-			p.count([]string{r.Domain()})
 			p.static = false
 			p.ordered = p.ordered && !both
-			p.several = p.several || r.Domain() == berth.NodeID
+		}
+		p.chooses = p.chooses || t.counted != nil
+		if t.own != nil {
+			p.count([]string{t.own.Domain()})
+			p.several = p.several || t.own.Domain() == berth.NodeID
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (w *scanWorker) holds(t *Term) bool {
 	}
 	for i := range s.soft {
 		if r := &s.soft[i]; r.term == t {
-			return s.hasRoom(&r.countRule, w.row)
+			return s.holdsAt(r, w.row)
 		}
 	}
 	return true
@@ -111,16 +111,11 @@ func (w *scanWorker) preferred() int64 {
 		if r.term != nil || r.ofNode != nil && !r.ofNode.Allows(s.mirror.rows[w.row].node.Spec) {
 			continue
 		}
-		if s.hasRoom(&r.countRule, w.row) {
+		if s.holdsAt(r, w.row) {
 			sum += r.weight
 		}
 	}
 	return sum
-}
-
-// hasRoom reports whether a soft rule holds at a row.
-func (s *search) hasRoom(r *countRule, row uint32) bool {
-	return (r.domain == nil || r.slots[row] >= 0) && s.tasksAt(r, row) < r.limit
 }
 
 // rateAll picks the best row by rating every row of the contenders, for what no order of a class serves: O(nodes), over

@@ -49,6 +49,7 @@ type search struct {
 	ofRow     []countRule // about others, and even ones about hosts: they are asked row by row
 
 	soft     []softRule  // about domains
+	split    splitting   // by those of them that are asked row by row
 	compared []tierNow   // the tiers in which contenders may differ
 	keyed    int         // of these, the one with the additive terms
 	asked    []resources // the additive terms,
@@ -79,7 +80,7 @@ type countRule struct {
 	counter   *taskCounter // of a rule that is near
 	told      berth.Reason // what is said of a domain that takes no more
 	over      berth.Population
-	others    bool // the group's own tasks are not among those that are counted
+	notOwn    bool // the group's own tasks are not among those that are counted
 	near      bool // a domain must have some
 	lenient   bool // rows that have no value of the attribute are let in
 }
@@ -90,12 +91,13 @@ type countRule struct {
 // full. Where every row is rated, class, slots and preferred are all that is set.
 type contender struct {
 	class     int32
-	slots     int32 // where its slots begin
-	sums      int32 // where its fixed sums begin
-	preferred int64 // by the group's preferences about nodes
-	firstSum  int64 // in the first tier that is compared, when know noted it
-	least     int64 // the least part that the request takes of a node, if it takes of all the node has
-	found     bool  // whether row is the best of the class
+	by        verdicts // that its rows have, where classes are split
+	slots     int32    // where its slots begin
+	sums      int32    // where its fixed sums begin
+	preferred int64    // by the group's preferences about nodes
+	firstSum  int64    // in the first tier that is compared, when know noted it
+	least     int64    // the least part that the request takes of a node, if it takes of all the node has
+	found     bool     // whether row is the best of the class
 	row       uint32
 	key       int64         // of row as it is now; if none is found, what no row exceeds, or nothing where from is an end of the tree
 	from      position      // no row before it can be used, but those that an even rule holds off or that have tasks of the group
@@ -111,6 +113,7 @@ func (s *search) begin(g *berth.Group) { s.beginWithin(g, domain{}) }
 func (s *search) beginWithin(g *berth.Group, in domain) {
 	r := g.Requirements()
 	met, first := s.tasks.rulesOf(g)
+	s.listSoft(g)
 	for i := range met {
 		s.classes.tellApart(met[i].attribute)
 	}
@@ -119,7 +122,10 @@ func (s *search) beginWithin(g *berth.Group, in domain) {
 		s.classes.tellApart(in.attribute)
 	}
 	s.classes.tellApart(r.Reads...)
-	for rule := range domainRules(r) {
+	for i := range s.soft {
+		s.classes.tellApart(s.soft[i].attribute)
+	}
+	for _, rule := range r.DomainRules {
 		s.classes.tellApart(rule.Domain())
 	}
 	s.classes.assign()
@@ -128,7 +134,7 @@ func (s *search) beginWithin(g *berth.Group, in domain) {
 		limits: s.limits, left: s.limits.allowance(g),
 		meets: len(met) > 0, first: first, moved: s.tasks.of(g),
 		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
-		soft: s.soft[:0], compared: s.compared, asked: s.asked, named: s.named, scales: s.scales, scaled: s.scaled, fixed: s.fixed[:0], rivals: s.rivals,
+		soft: s.soft, split: splitting{rules: s.split.rules[:0], bases: s.split.bases[:0]}, compared: s.compared, asked: s.asked, named: s.named, scales: s.scales, scaled: s.scaled, fixed: s.fixed[:0], rivals: s.rivals,
 		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
 		every: !s.policy.ordered, mixed: s.policy.byNode && !s.policy.nodesLast, hostLimit: math.MaxInt,
 	}
@@ -161,14 +167,15 @@ func (s *search) beginWithin(g *berth.Group, in domain) {
 		lows = lows && name != berth.NodeID && s.classes.isLow(name)
 	}
 	s.every = s.every || !lows || s.policy.models && s.prefersModels()
-	s.addSoftRules(r)
+	s.addSoft()
 	s.every = s.every || s.byRow && len(r.Prefer) > 0 || s.mixed && s.policy.nodesLast
-	if s.every {
+	s.decideSplit()
+	if s.every || s.split.on {
 		s.knowRows()
 	}
-	s.ranked = s.every && s.policy.static && s.own == nil && !s.meets && !s.ports && !s.policy.early
+	s.ranked = s.every && s.policy.static && s.own == nil && !s.meets && len(s.soft) == 0 && !s.ports && !s.policy.early
 	s.alike = !s.byRow && lows
-	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.nodesLast || s.mixed
+	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.nodesLast || s.mixed || s.split.on
 	if s.possible {
 		s.bind()
 		s.direct = s.ranked && s.alike && s.policy.direct
@@ -176,6 +183,9 @@ func (s *search) beginWithin(g *berth.Group, in domain) {
 		s.direct = s.direct && s.agree(s.policy.directTier)
 		s.takeHistograms()
 		s.setLimits()
+		if s.split.on {
+			s.splitClasses()
+		}
 		if !s.every {
 			s.setTiers()
 		}
@@ -300,7 +310,7 @@ func (s *search) accepts(row uint32) bool {
 }
 
 func (s *search) acceptsPicky(row uint32) bool {
-	if (s.policy.nodesLast || s.mixed) && s.counts.on(row) > 0 || !s.usable(row) {
+	if (s.policy.nodesLast || s.mixed) && s.counts.on(row) > 0 || s.split.on && s.verdictsOf(row) != s.split.of || !s.usable(row) {
 		return false
 	}
 	if s.even && s.isOverLimit(row) {
@@ -394,7 +404,7 @@ func (s *search) bestContender() (best *contender) {
 		if len(s.ofClass) > 0 && s.full(c) {
 			continue
 		}
-		if c.found && len(s.ofRow) > 0 {
+		if c.found && (len(s.ofRow) > 0 || s.split.on) {
 			s.checkAgain(c)
 		}
 		s.know(c)
@@ -436,7 +446,7 @@ func (s *search) find(c *contender, best *contender) {
 	s.classes.moveMisplaced()
 	s.classes.build()
 	var end position
-	s.least, s.overLimit = c.least, false
+	s.least, s.overLimit, s.split.of = c.least, false, c.by
 	c.row, c.found, end = s.classes.all[c.class].find(&s.wanted, s, c.from, floor)
 	s.least = 0
 	if s.overLimit {
@@ -470,7 +480,7 @@ func (s *search) checkAgain(c *contender) {
 		s.firstOccupied(c)
 		return
 	}
-	s.overLimit = false
+	s.overLimit, s.split.of = false, c.by
 	if !s.acceptsPicky(c.row) {
 		if s.overLimit {
 			c.deferTo(s.classes.homeOf(c.row))
@@ -486,12 +496,23 @@ func (s *search) contenderOf(class int32) (int, bool) {
 
 // placed notes that a task of the group has gone to the best row of a contender.
 func (s *search) placed(c *contender) {
+	if s.split.on {
+		s.placedSplit(c.row)
+		return
+	}
 	if c.occupied {
 		s.placedOnOccupied(c)
 		s.played(c)
 		return
 	}
+	s.placedInTree(c)
+	s.played(c)
+}
+
+// placedInTree notes that a task of the group has gone to the row that a search found.
+func (s *search) placedInTree(c *contender) {
 	// Nothing before the row can be used, so it is still the best of its class if it became no worse.
+	s.split.of = c.by
 	row := c.row
 	if now := s.classes.rate(row); now >= s.mirror.rows[row].key && s.accepts(row) {
 		c.key = now
@@ -500,5 +521,4 @@ func (s *search) placed(c *contender) {
 		c.from = earlier(c.from, position{now, s.mirror.rows[row].rank})
 		c.lose()
 	}
-	s.played(c)
 }

@@ -93,6 +93,8 @@ func strategiesOf(tick func()) []placement.Strategy {
 		best(placement.RequestedToCapacityRatio(placement.Shape{{0, 2}, {40, 10}, {90, 1}}, "gpu", "memory"), disk).Within(3).Then(placement.Tetris()),
 		best(placement.NomadSpread("gpu", "cpu"), placement.InUse("memory").Times(2), placement.Preferences().Times(50_000)),
 		best(placement.DotProduct("cpu", "gpu").Per(8000, 2000).Times(-1), placement.L2Norm().Times(3), placement.L1Norm("disk"), crooked).Seed(4),
+		best(placement.Prefer(constraints.Near("zone", berth.Label("app", "a"))).Times(3), placement.Preferences()).Then(hump),
+		best(hump, placement.Prefer(constraints.Apart(berth.NodeID, berth.Label("app", "b"))).Times(200), placement.Preferences().Times(70)),
 	}
 }
 
@@ -167,6 +169,10 @@ func randomStrategy(seed uint64) placement.Strategy {
 				constraints.Unique(berth.NodeID), constraints.GroupBy(berth.NodeID), constraints.Eq("zone", "b"), constraints.In("rack", "r1", "r2"), ceiling{},
 			}
 			return placement.Prefer(rules[rng.IntN(len(rules))]).Times(int64(rng.IntN(500) - 200))
+		},
+		func() placement.Term {
+			of := []berth.Selector{{}, berth.Label("app", "a"), berth.Label("app", "b").Not()}[rng.IntN(3)]
+			return placement.Prefer(aboutTasks(rng, of)).Times(int64(rng.IntN(500) - 200))
 		},
 	}
 	some := func() (tier []placement.Term) {

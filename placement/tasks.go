@@ -329,9 +329,12 @@ func (t *taskCounts) moveAll(g *berth.Group, row uint32, by int) {
 	}
 }
 
-// meets reports whether the tasks of other groups matter to those of a group: because it has rules about them, or because
-// there are tasks that keep apart from it.
+// meets reports whether the tasks of other groups matter to those of a group: because it has rules or preferences about them, or
+// because there are tasks that keep apart from it.
 func (t *taskCounts) meets(g *berth.Group) bool {
+	for range t.preferredCounters(g) {
+		return true
+	}
 	return len(g.Requirements().TaskRules) > 0 || len(t.refusing(g)) > 0
 }
 
@@ -366,22 +369,9 @@ func (t *taskCounts) rulesOf(g *berth.Group) (out []countRule, first bool) {
 	rules := g.Requirements().TaskRules
 	for i := range rules {
 		r := &rules[i]
-		c := t.get(t.keyOf(r))
-		limit := countRule{
-			rule: r.Limit, attribute: r.Attribute, domain: &c.domainCounts, over: r.Over,
-			told: berth.Reason{Code: berth.DomainFull, Subject: r.Text},
-		}
-		switch {
-		case r.Relation.Opens() && c.total == 0 && (r.Self || r.Relation == berth.Colocate):
-			limit.limit, first = math.MaxInt, first || r.Self // it needs the attribute
-		case r.Relation.Opens():
-			limit.near, limit.counter, limit.told.Code = true, c, berth.NoneNear
-		case r.Relation.Lenient():
-			limit.limit, limit.lenient = 1, true
-		default:
-			if limit.others = !r.Self; !r.Limit.Even() {
-				limit.setLimit(r.Limit.Limit(berth.Domains{}))
-			}
+		limit := countRule{told: berth.Reason{Code: berth.DomainFull, Subject: r.Text}}
+		if first = t.limitOf(r, &limit, true) || first; limit.near {
+			limit.told.Code = berth.NoneNear
 		}
 		out = append(out, limit)
 	}
@@ -417,7 +407,7 @@ func (s *search) addTaskRule(r countRule) {
 
 // setLimit sets how many tasks a domain must have for no more to go there, given how many it may have with the new one.
 func (r *countRule) setLimit(limit int) {
-	if r.limit = limit; r.others && limit < math.MaxInt {
+	if r.limit = limit; r.notOwn && limit < math.MaxInt {
 		r.limit++ // the new one is none of those that are counted
 	}
 }

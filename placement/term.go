@@ -45,6 +45,8 @@ type Term struct {
 	missing    int64    // of Tasks
 	resources  []string // of Additive and OfAmounts, those the slices have; nil for all
 	rule       berth.Constraint
+	own        berth.DomainRule   // the rule, if it is about how many of the group's own tasks domains have
+	counted    *berth.CountedRule // or about tasks that it chooses: what it says of them, whatever the group
 
 	ofClass     func(*berth.Node) int64
 	ofNode      func(free, capacity []int64) int64
@@ -236,7 +238,8 @@ const manyDevices = 1 << 24
 const manyPreferences = 1 << 30
 
 // Prefer is 1 where a rule holds and 0 where it does not: the soft form of the rule, for all groups. It is one about a
-// node's attributes, about how many tasks a domain has, or both.
+// node's attributes, about the tasks in its domain, or both, as [berth.Preference] has it. Tasks that a selector chooses are
+// counted once a plan, at the cost of as many as there are, unless a group has the rule too.
 func Prefer(rule berth.Constraint) Term {
 	t := newTerm(ruleTerm, "prefer")
 	if faults.IsNil(rule) {
@@ -247,18 +250,32 @@ func Prefer(rule berth.Constraint) Term {
 		t.faults = errors.Join(t.faults, fmt.Errorf("placement: term %q: %w", t.name, err))
 	}
 	_, ofNode := rule.(berth.NodeRule)
-	_, ofDomain := rule.(berth.DomainRule)
-	if r, ok := rule.(berth.TaskRule); ok && r.Counts() != (berth.Counting{}) {
-		return t.fault("a rule about the tasks of others, or about chosen domains")
+	t.own, _ = rule.(berth.DomainRule)
+	if r, ok := rule.(berth.TaskRule); ok && rule.Err() == nil {
+		c := r.Counts()
+		if err := c.Err(); err != nil {
+			return t.fault("%w", err)
+		}
+		switch {
+		case t.own != nil && c == (berth.Counting{}):
+		case t.own == nil && c.Relation == berth.AtMost:
+			return t.fault("asks for a limit, but is no DomainRule")
+		default:
+			t.counted = &berth.CountedRule{Attribute: r.Domain(), Counting: c, Text: rule.String()}
+			if c.Relation == berth.AtMost {
+				t.counted.Limit = t.own
+			}
+			t.own = nil
+		}
 	}
-	if !ofNode && !ofDomain {
-		return t.fault("neither a rule about a node's attributes nor about domains")
-	}
-	if r, ok := rule.(berth.TaskRule); ok && rule.Err() == nil && r.Counts() != (berth.Counting{}) {
-		return t.fault("only the group's own tasks can be counted")
+	if !ofNode && !t.countsTasks() {
+		return t.fault("neither a rule about a node's attributes nor about the tasks in domains")
 	}
 	return t
 }
+
+// countsTasks reports whether it is the term of a rule about the tasks in domains.
+func (t *Term) countsTasks() bool { return t.own != nil || t.counted != nil }
 
 // Reads returns the Class or OfState term, which looks at these attributes of a node too, and at no others.
 func (t Term) Reads(attributes ...string) Term {

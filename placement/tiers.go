@@ -2,8 +2,8 @@ package placement
 
 import (
 	"cmp"
-	"iter"
 	"math"
+	"slices"
 
 	"github.com/berth-sched/berth"
 )
@@ -11,14 +11,6 @@ import (
 // A contender's sum in a tier is in parts: what its rows have alike as long as the search lasts, which is fixed; what
 // changes with the tasks in its domains, the moments, which its rows have alike as well; and in one tier the key of the row in
 // the tree of its class. So tiers are compared as they are, and a class is searched only where the key can tell.
-
-// softRule is a rule about domains that is preferred: by the group, or by a term.
-type softRule struct {
-	countRule
-	ofNode berth.NodeRule // if it is one about a node's attributes too
-	term   *Term          // nil for the group's
-	weight int64          // of the group's preference
-}
 
 // tierNow is a tier in which contenders may differ.
 type tierNow struct {
@@ -38,62 +30,6 @@ type moment struct {
 	lo, hi  int64
 	soft    int // the place of the rule among the search's soft rules, or -1
 	on, off int64
-}
-
-// domainRules yields the rules about domains that a group has, and those that it prefers.
-func domainRules(r *berth.Requirements) iter.Seq[berth.DomainRule] {
-	return func(yield func(berth.DomainRule) bool) {
-		for _, rule := range r.DomainRules {
-			if !yield(rule) {
-				return
-			}
-		}
-		for _, p := range r.Prefer {
-			if rule, ok := p.Rule.(berth.DomainRule); ok && !yield(rule) {
-				return
-			}
-		}
-	}
-}
-
-// addSoftRules takes the rules about domains that are preferred. Where no order of a class serves one, every row is rated.
-func (s *search) addSoftRules(r *berth.Requirements) {
-	for _, t := range s.policy.rules {
-		if rule, ok := t.rule.(berth.DomainRule); ok {
-			s.addSoftRule(softRule{countRule: countRule{rule: rule}, term: t})
-		}
-	}
-	for _, p := range r.Prefer {
-		if rule, ok := p.Rule.(berth.DomainRule); ok {
-			s.addSoftRule(softRule{countRule: countRule{rule: rule}, weight: p.Weight})
-		}
-	}
-}
-
-func (s *search) addSoftRule(r softRule) {
-	name := r.rule.Domain()
-	r.ofNode, _ = r.rule.(berth.NodeRule)
-	if !r.rule.Even() {
-		r.limit = r.rule.Limit(berth.Domains{})
-	}
-	if name != berth.NodeID {
-		r.domain = s.counts.domain(s.own, s.mirror.attrs.ID(name))
-	}
-	s.every = s.every || r.ofNode != nil || r.domain != nil && !s.classes.isLow(name)
-	s.mixed = s.mixed || r.domain == nil
-	s.soft = append(s.soft, r)
-}
-
-// knowRows makes what is counted by domain known of every row.
-func (s *search) knowRows() {
-	for i, key := range s.counts.keys {
-		s.counts.slotsByRow(s.own.domains[i].values, key)
-	}
-	for i := range s.soft {
-		if r := &s.soft[i]; r.domain != nil {
-			r.slots = s.counts.slotsByRow(r.domain.values, r.domain.key)
-		}
-	}
 }
 
 // bind finds the resources of additive terms among the dimensions.
@@ -140,10 +76,10 @@ func (p *policy) rateClass(k *nodeClass) []int64 {
 				}
 				sums[i] += t.weight * t.clamp(v)
 			case ruleTerm:
-				rule, ofNode := t.rule.(berth.NodeRule)
-				if _, both := t.rule.(berth.DomainRule); both {
+				if t.countsTasks() {
 					continue
 				}
+				rule, ofNode := t.rule.(berth.NodeRule)
 				v := int64(0)
 				if ofNode && rule.Allows(k.node) {
 					v = 1
@@ -206,7 +142,7 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 		case ruleTerm, preferencesTerm:
 			for i := range s.soft {
 				r := &s.soft[i]
-				if r.domain == nil {
+				if r.domain == nil || slices.Contains(s.split.rules, i) {
 					continue
 				}
 				m := moment{domain: r.domain, slot: rules + i, soft: i}
@@ -218,7 +154,9 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 				default:
 					continue
 				}
-				m.none = m.off
+				if m.none = m.off; r.lenient {
+					m.none = m.on
+				}
 				moments = append(moments, m)
 			}
 		}
@@ -251,7 +189,7 @@ func (s *search) changingOf(c *contender, t *tierNow) (sum int64) {
 			sum += m.none
 		case m.soft < 0:
 			sum += m.weight * min(max(int64(m.domain.tasks[slot]), m.lo), m.hi)
-		case m.domain.tasks[slot] < s.soft[m.soft].limit:
+		case !s.soft[m.soft].closed(m.domain.tasks[slot]):
 			sum += m.on
 		default:
 			sum += m.off

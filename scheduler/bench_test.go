@@ -39,6 +39,8 @@ type benchCase struct {
 //	nomad          groups of 50, by Nomad's score for packing
 //	constrained    groups of 50 on nodes with an SSD only, which one in ten has, and one of a group per node
 //	affinity       groups of 50, every other one near or apart from ten others by zone, rack or node
+//	softaffinity   groups of 50, every other one preferably near or apart from ten others by zone, rack or node, one in four by two of
+//	               these
 //	daemon         groups that want an instance on every node, as many groups as make 10,000 instances, at least one
 //	distinct       every task of another size
 //	full           groups of 50 that fit nowhere; every failure is explained, with counts by reason
@@ -68,6 +70,7 @@ func benchCases() []benchCase {
 			return w.tasks(n, 0, constraints.Eq("disk", "ssd"), constraints.UniqueNode())
 		}},
 		{name: "affinity", strategy: binpack, tasks: (*workload).meeting, calls: 1},
+		{name: "softaffinity", strategy: binpack, tasks: (*workload).preferring, calls: 1},
 		{name: "daemon", strategy: binpack, tasks: (*workload).daemons, calls: 1},
 		{name: "distinct", strategy: binpack, calls: 1, tasks: func(w *workload, n int) []berth.Task {
 			return w.distinct(n, 0)

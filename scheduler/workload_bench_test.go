@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -150,6 +151,30 @@ func (w *workload) meeting(n int) []berth.Task {
 		case i%20 == 0:
 			spec.Labels["loud"] = ""
 			spec.Rules = []berth.Constraint{constraints.Eq("zone", "z2")}
+		}
+		tasks = append(tasks, w.group(spec).Tasks(min(groupSize, n-len(tasks)))...)
+	}
+	return tasks
+}
+
+// preferring returns n tasks in groups of 50, of which ten at a time are a team. Every other group prefers to be near its own team or
+// the one before, or apart from it, by zone, rack or node, and of these every other one by another of them too.
+func (w *workload) preferring(n int) []berth.Task {
+	var tasks []berth.Task
+	for i := 0; len(tasks) < n; i++ {
+		spec := berth.GroupSpec{Request: w.size(), Labels: map[string]string{"team": strconv.Itoa(i / 10)}}
+		team := berth.Label("team", strconv.Itoa(max(0, i/10-w.rng.IntN(2))))
+		prefer := []berth.Preference{
+			{Weight: 10, Rule: constraints.Near("zone", team)}, {Weight: 5, Rule: constraints.Apart(berth.NodeID, team)},
+			{Weight: 10, Rule: constraints.Near("rack", team)}, {Weight: -5, Rule: constraints.Near("zone", team)},
+			{Weight: 5, Rule: constraints.Apart("rack", team)}, {Weight: 10, Rule: constraints.Near(berth.NodeID, team)},
+		}
+		if i%2 == 1 {
+			first := i / 2 % 6
+			spec.Prefer = prefer[first : first+1]
+			if i%4 == 1 {
+				spec.Prefer = append(slices.Clone(spec.Prefer), prefer[(first+1+i/12%5)%6])
+			}
 		}
 		tasks = append(tasks, w.group(spec).Tasks(min(groupSize, n-len(tasks)))...)
 	}

@@ -31,8 +31,8 @@ func refusingOf(s *store.Store, r *berth.CountedRule) store.CounterKey {
 
 // countersOf returns the keys of all counters that a group asks for, each once.
 func countersOf(s *store.Store, g *berth.Group) []store.CounterKey {
-	rules := g.Requirements().TaskRules
-	if len(rules) == 0 {
+	rules, prefer := g.Requirements().TaskRules, g.Requirements().Prefer
+	if len(rules)+len(prefer) == 0 {
 		return nil
 	}
 	var keys []store.CounterKey
@@ -47,6 +47,11 @@ func countersOf(s *store.Store, g *berth.Group) []store.CounterKey {
 		add(counterOf(s, &rules[i]))
 		if rules[i].Relation == berth.Apart {
 			add(refusingOf(s, &rules[i]))
+		}
+	}
+	for i := range prefer {
+		if r := prefer[i].Tasks; r != nil {
+			add(counterOf(s, r))
 		}
 	}
 	return keys

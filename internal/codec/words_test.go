@@ -124,9 +124,12 @@ func TestSpecIsWhole(t *testing.T) {
 		"Ports":        {Ports: []berth.PortRange{{First: 80, Last: 81}}},
 		"DynamicPorts": {DynamicPorts: 2},
 		"Rules":        {Rules: []berth.Constraint{constraints.Unique("zone"), constraints.Match("a", "x.*")}},
-		"Prefer":       {Prefer: []berth.Preference{{Weight: -7, Rule: constraints.Eq("disk", "ssd")}}},
-		"Mode":         {Mode: berth.Daemon},
-		"GangSize":     {Mode: berth.Gang, GangSize: 3},
+		"Prefer": {Prefer: []berth.Preference{
+			{Weight: -7, Rule: constraints.Eq("disk", "ssd")}, {Weight: 5, Rule: constraints.Near("rack", berth.Label("app", "cache")).WithoutStopping()},
+			{Weight: 1, Rule: constraints.GroupBy("zone").Of(berth.HasLabel("app")).Over(berth.CordonedToo)},
+		}},
+		"Mode":     {Mode: berth.Daemon},
+		"GangSize": {Mode: berth.Gang, GangSize: 3},
 	}
 	e, d := codec.NewEncoder(constraints.Parse), codec.NewDecoder(constraints.Parse)
 	plain := encode(t, e, berth.NewGroup("g", berth.GroupSpec{}))

@@ -132,10 +132,7 @@ func Preferred(g *berth.Group, n *berth.Node) int64 {
 	}
 	var sum int64
 	for _, p := range g.Requirements().Prefer {
-		if _, ofDomain := p.Rule.(berth.DomainRule); ofDomain {
-			continue
-		}
-		if r, ok := p.Rule.(berth.NodeRule); ok && r.Allows(n) {
+		if p.Node != nil && p.Own == nil && p.Tasks == nil && p.Node.Allows(n) {
 			sum += p.Weight
 		}
 	}

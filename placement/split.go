@@ -1,0 +1,195 @@
+package placement
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
+
+// Where a preferred rule about the tasks in domains counts by rack or node, rows of one class differ in what it says. So a class
+// contends once for each set of verdicts: a search through its tree passes by rows with others. Of rules with few domains that
+// differ from those without tasks, the rows of these are listed instead, in heaps, as occupied nodes are.
+//
+// While tasks of the group are placed, a verdict on a domain can change but once. Its rows then join the heap of those that have
+// the same verdicts now: the search of these may have gone past them. A row that both a tree and a heap have is harmless: it is the
+// same row, and a heap looks at the key again before it says what its best is.
+
+// verdicts has a bit for each preferred rule that is asked row by row: whether it holds.
+type verdicts uint8
+
+// maxSplit is how many such rules there may be; with more, every row is rated.
+const maxSplit = 4
+
+// splitting is what a search knows of preferred rules that are asked row by row.
+type splitting struct {
+	on    bool
+	rules []int         // their places among the soft rules
+	of    verdicts      // that a row must have for a search in course to accept it
+	bases []contender   // by class, ascending: what its contenders have in common
+	heaps map[int64]int // by class and verdicts: the contender that has a heap
+}
+
+// verdictsOf returns what the rules say of a row.
+func (s *search) verdictsOf(row uint32) (v verdicts) {
+	for b, i := range s.split.rules {
+		if s.holdsAt(&s.soft[i], row) {
+			v |= 1 << b
+		}
+	}
+	return v
+}
+
+// canSplit reports whether classes can contend by the verdicts on their rows.
+func (s *search) canSplit() bool {
+	if s.mixed || s.policy.byNode || len(s.split.rules) > maxSplit {
+		return false
+	}
+	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
+		for i := range rules {
+			if rules[i].isEven() {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(s.soft, func(r softRule) bool { return r.isEven() })
+}
+
+// splitClasses makes contenders of the classes by the verdicts on their rows.
+func (s *search) splitClasses() {
+	const part = 8 // of how many rows one may be listed
+	k := &s.split
+	k.bases, k.heaps = append(k.bases[:0], s.contenders...), map[int64]int{}
+	var usual, searched verdicts // of domains without tasks, and those that searches tell apart
+	var listed []uint32
+	for b, i := range k.rules {
+		r := &s.soft[i]
+		if !r.closed(0) {
+			usual |= 1 << b
+		}
+		// Rows without the attribute are like those without tasks where a rule is about whether there are any.
+		if r.counter != nil && r.rule == nil {
+			if rows, ok := s.rowsNear(&r.countRule, len(s.mirror.rows)/part+1-len(listed)); ok {
+				listed = append(listed, rows...)
+				continue
+			}
+		}
+		searched |= 1 << b
+	}
+	s.contenders = s.contenders[:0]
+	for i := range k.bases {
+		for v := searched; ; v = (v - 1) & searched {
+			s.contenders = append(s.contenders, s.contenderBy(&k.bases[i], usual&^searched|v))
+			if v == 0 {
+				break
+			}
+		}
+	}
+	slices.Sort(listed)
+	for _, row := range slices.Compact(listed) {
+		s.join(row)
+	}
+}
+
+// contenderBy returns a contender of a class for the rows with some verdicts.
+func (s *search) contenderBy(base *contender, v verdicts) contender {
+	c := *base
+	c.by, c.sums = v, int32(len(s.fixed))
+	s.fixed = append(s.fixed, s.fixed[base.sums:int(base.sums)+len(s.policy.tiers)]...)
+	for b, i := range s.split.rules {
+		r, holds := &s.soft[i], v&(1<<b) != 0
+		for tier := range s.policy.tiers {
+			terms, sum := s.policy.tiers[tier].terms, &s.fixed[int(c.sums)+tier]
+			for j := range terms {
+				switch t := &terms[j]; {
+				case t == r.term && holds:
+					*sum += t.weight * t.clamp(1)
+				case t == r.term:
+					*sum += t.weight * t.clamp(0)
+				case t.kind == preferencesTerm && r.term == nil && holds:
+					*sum += t.weight * r.weight
+				}
+			}
+		}
+	}
+	return c
+}
+
+// join puts a row among those listed that have the same verdicts, if it can be used.
+func (s *search) join(row uint32) {
+	k, class := &s.split, s.mirror.rows[row].class
+	i, ok := slices.BinarySearchFunc(k.bases, class, func(c contender, k int32) int { return cmp.Compare(c.class, k) })
+	if !ok || !s.fits(row) || !s.usable(row) {
+		return
+	}
+	v := s.verdictsOf(row)
+	key := int64(class)<<8 | int64(v)
+	at, ok := k.heaps[key]
+	if !ok {
+		at = len(s.contenders)
+		k.heaps[key] = at
+		c := s.contenderBy(&k.bases[i], v)
+		c.hosts, c.occupied, c.from = nil, true, treeEnd
+		s.contenders = append(s.contenders, c)
+	}
+	c := &s.contenders[at]
+	c.hosts = append(c.hosts, s.occupiedRow(row))
+	for child := len(c.hosts) - 1; child > 0; {
+		parent := (child - 1) / 2
+		if s.compareOccupied(c.hosts[parent], c.hosts[child]) <= 0 {
+			break
+		}
+		c.hosts[parent], c.hosts[child] = c.hosts[child], c.hosts[parent]
+		child = parent
+	}
+	if c.hosts[0].row == row {
+		s.firstOccupied(c)
+	}
+}
+
+// isListed reports whether the first row of a heap belongs there as it stands. One whose verdicts have changed is in another heap;
+// one with another key is put where that says.
+func (s *search) isListed(c *contender) bool {
+	h := &c.hosts[0]
+	if s.verdictsOf(h.row) != c.by {
+		return false
+	}
+	key := s.mirror.rows[h.row].key
+	if !s.classes.built || s.mirror.rows[h.row].misplaced {
+		key = s.classes.rate(h.row)
+	}
+	if key == h.key {
+		return true
+	}
+	row := h.row
+	h.key = key
+	s.sift(c.hosts, 0)
+	return c.hosts[0].row == row || s.isListed(c)
+}
+
+// placedSplit notes that a task of the group has gone to a row.
+func (s *search) placedSplit(row uint32) {
+	for i := range s.contenders {
+		if c := &s.contenders[i]; c.found && c.row == row {
+			if c.occupied {
+				s.firstOccupied(c)
+			} else {
+				s.placedInTree(c)
+			}
+		}
+	}
+	for _, i := range s.split.rules {
+		r := &s.soft[i]
+		slot := r.slots[row]
+		if slot < 0 || !r.countsOwn || r.closed(r.domain.in(slot)) == r.closed(r.domain.in(slot)-1) {
+			continue
+		}
+		if r.attribute == berth.NodeID {
+			s.join(row)
+			continue
+		}
+		for _, other := range s.counts.rowsOf(r.domain.values, r.domain.key, slot) {
+			s.join(other)
+		}
+	}
+}
