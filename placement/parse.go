@@ -37,7 +37,7 @@ func (r Reader) Strategy(text string) (Strategy, error) {
 }
 
 // words are those that have a meaning in texts of strategies, which terms of hosts are in quotes for.
-var words = []string{"any", "between", "binpack", "first", "in-use", "models", "over", "prefer", "preferences", "random", "seed", "spread",
+var words = []string{"any", "between", "binpack", "fgd", "first", "in-use", "models", "over", "prefer", "preferences", "priced-gaps", "random", "room-loss", "seed", "spread",
 	"tasks", "then", "ties", "within"}
 
 func printNames(names []string) string {
@@ -206,11 +206,13 @@ func (p *parser) named() (s Strategy, err error) {
 			names, err = p.names()
 			s = s.Over(names...)
 		}
+	case p.says("first-fit"):
+		s = FirstFit()
 	case p.says("first"):
 		err = p.wantWord("fit")
 		s = FirstFit()
 	default:
-		return Strategy{}, nil
+		return p.namedGaps()
 	}
 	if err != nil {
 		return s, err
@@ -307,6 +309,9 @@ func (p *parser) rating() (Term, error) {
 	}
 	if !quoted {
 		switch name {
+		case "fgd", "room-loss", "priced-gaps":
+			policy, err := p.gapPolicy(gapKind(slices.Index(gapNames, name)))
+			return policy.term(), err
 		case "preferences":
 			return Preferences(), nil
 		case "models":

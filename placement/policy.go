@@ -33,6 +33,7 @@ type policy struct {
 	rules      []*Term  // the terms of rules
 	chooses    bool     // whether one of them counts tasks that it chooses
 	changes    []*Term  // those of Change
+	tuned      *tuning  // what terms that learn go by, which is the picker's to set; nil for nothing
 	formulas   []*Term  // those of amounts
 }
 
@@ -59,6 +60,9 @@ func policyOf(s Strategy) *policy {
 	if p.keyed < 0 {
 		p.keyed = len(p.tiers) - 1
 	}
+	if own := s.gapPolicy(); own != nil && !own.mix.IsZero() {
+		p.tuned = own.tune(own.mix, nil)
+	}
 	p.looks = p.grants || p.mentions(freeTerm)
 	p.nodesLast = p.byNode && p.nodesComeLast()
 	p.ordered = p.ordered && !p.tolerant
@@ -84,7 +88,7 @@ func (p *policy) take(tier int, t *Term) {
 	case stateTerm:
 		p.reads = append(p.reads, t.attributes...)
 		p.ordered, p.grants = false, true
-		if t.worth != nil {
+		if t.isChange() {
 			p.changes = append(p.changes, t)
 		}
 	case modelsTerm:

@@ -64,6 +64,12 @@ func (k *rankings) forget() {
 	clear(k.byShape)
 }
 
+// retune throws away what was found out by terms, since they go by something else now.
+func (k *rankings) retune() {
+	k.forget()
+	clear(k.states.worths)
+}
+
 // changed notes that a row has changed.
 func (k *rankings) changed(row uint32) {
 	k.states.changed(row)

@@ -18,6 +18,7 @@ type rater struct {
 	names  []string    // of the dimensions that they are bound to
 
 	devices deviceViews
+	gaps    *gapView   // what a term that learns looks at; kept for its room
 	shared  bool       // whether worths are kept by others
 	worths  []worth    // by Change, of the candidate's state before placing
 	way     int        // in which devices would be given, once the candidate was rated: -1 if no term looks at them
@@ -200,8 +201,8 @@ func (r *rater) value(t *Term, who asked) int64 {
 		if t.ofState != nil {
 			return t.clamp(t.ofState(r.before(t), r.afterwards(t)))
 		}
-		if t.worth != nil {
-			change := difference(t.worth(r.afterwards(t)), r.worthBefore(t))
+		if t.isChange() {
+			change := difference(r.worthOf(t, r.afterwards(t)), r.worthBefore(t))
 			if t.through != nil {
 				change = t.through(change)
 			}
@@ -242,9 +243,20 @@ func (r *rater) worthBefore(t *Term) int64 {
 	}
 	w := &r.worths[i]
 	if !w.known {
-		w.of, w.known = t.worth(r.before(t)), true
+		w.of, w.known = r.worthOf(t, r.before(t)), true
 	}
 	return w.of
+}
+
+// worthOf returns what a state is worth to a Change.
+func (r *rater) worthOf(t *Term, s *State) int64 {
+	if t.gaps != nil {
+		if r.gaps == nil {
+			r.gaps = new(gapView)
+		}
+		return t.gaps.worthOf(r.policy.tuned, s, r.gaps)
+	}
+	return t.worth(s)
 }
 
 // before returns the state before placing, as a term may see it.

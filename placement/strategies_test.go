@@ -65,7 +65,12 @@ func strategiesOf(tick func()) []placement.Strategy {
 		return free
 	})
 	whole := int64(placement.Resolution)
+	gapMix, err := placement.ParseMix("5 of (cpu 2000; gpu 1 x 300), 3 of (cpu 4000, memory 4000; gpu 1 x 1000), 2 of (cpu 1000; gpu 2 x 1000 A), 9 of (cpu 500)")
+	if err != nil {
+		panic(err)
+	}
 	return []placement.Strategy{
+		placement.FGD(gapMix), placement.PricedGaps(gapMix).Over("gpu").Seed(3), placement.RoomLoss(gapMix).Within(5).Then(placement.InUse()), placement.PricedGaps(placement.Mix{}),
 		best(placement.Models()).Then(placement.InUse()), best(placement.Models().Times(-200), splinters).Within(150).Then(hump),
 		best(splinters), best(zone).Then(splinters).Then(idle),
 		placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID),

@@ -65,7 +65,8 @@ func (s Strategy) Seed(seed uint64) Strategy {
 	return s
 }
 
-// Over returns the strategy with its InUse terms over the named resources; over all if none is named.
+// Over returns the strategy with its InUse terms over the named resources; over all if none is named. Of [FGD], [RoomLoss] and
+// [PricedGaps] it says which class of devices, or which plain resource, they keep room of: one, or none for what the mix says.
 func (s Strategy) Over(resources ...string) Strategy {
 	s = s.given()
 	s.tiers = slices.Clone(s.tiers)
@@ -73,12 +74,14 @@ func (s Strategy) Over(resources ...string) Strategy {
 		t := &s.tiers[i]
 		t.terms = slices.Clone(t.terms)
 		for j := range t.terms {
-			if t.terms[j].kind == inUseTerm {
+			if t.terms[j].kind == inUseTerm || t.terms[j].gaps != nil {
 				t.terms[j] = t.terms[j].Over(resources...)
 			}
 		}
 	}
 	switch {
+	case s.isGaps():
+		s.name = s.gapPolicy().String()
 	case strings.HasPrefix(s.name, binPack):
 		s.name = binPackOf(resources)
 	case strings.HasPrefix(s.name, spread):
@@ -151,7 +154,7 @@ func (s Strategy) String() string {
 			}
 			b.WriteString(t.sum())
 		}
-		if t.within != 0 {
+		if t.within != s.usualTolerance() {
 			fmt.Fprintf(&b, " within %d", t.within)
 		}
 	}
@@ -162,6 +165,14 @@ func (s Strategy) String() string {
 		fmt.Fprintf(&b, "; seed %d", s.seed)
 	}
 	return b.String()
+}
+
+// usualTolerance returns what a tier has without being told.
+func (s *Strategy) usualTolerance() int64 {
+	if s.isGaps() {
+		return s.gapPolicy().usualTolerance()
+	}
+	return 0
 }
 
 // Rescans reports whether every node is rated for every task, as a [Func] has it, so that one task can take as long as a

@@ -55,6 +55,7 @@ type Term struct {
 	formula     *formula // of OfAmounts, if it is one of this package
 	parameters           // of the formula
 	ofState     func(before, after *State) int64
+	gaps        *gapPolicy               // of a Change of this package, which worth is then nil for
 	worth       func(s *State) int64     // of Change, which ofState is then nil for
 	through     func(change int64) int64 // of Change; nil if it says the change as it is
 	ofCandidate func(*Candidate) int64
@@ -157,6 +158,17 @@ func Additive(name string, node func(free, capacity []int64) int64, request func
 // alike again, and over none it is over those that it is over by default.
 func (t Term) Over(resources ...string) Term {
 	switch {
+	case t.gaps != nil:
+		p := *t.gaps
+		if p.over = ""; len(resources) == 1 {
+			p.over = resources[0]
+		}
+		o := p.term()
+		o.weight, o.lo, o.hi, o.faults = t.weight, t.lo, t.hi, t.faults
+		if len(resources) > 1 {
+			return o.fault("over %s: room is kept of one", printNames(resources))
+		}
+		return o.checkNames("resource", resources)
 	case t.kind == inUseTerm:
 		o := InUse(resources...)
 		o.weight, o.lo, o.hi, o.faults = t.weight, t.lo, t.hi, errors.Join(t.faults, o.faults)
@@ -195,7 +207,7 @@ func Change(name string, worth func(s *State) int64) Term {
 // [Change] did not make, are faults of the term.
 func (t Term) Through(f func(change int64) int64) Term {
 	switch {
-	case t.kind != stateTerm || t.ofState != nil:
+	case t.kind != stateTerm || t.ofState != nil || t.gaps != nil:
 		return t.fault("through: only Change has it")
 	case f == nil:
 		return t.fault("through: no function")
@@ -279,7 +291,7 @@ func (t *Term) countsTasks() bool { return t.own != nil || t.counted != nil }
 
 // Reads returns the Class or OfState term, which looks at these attributes of a node too, and at no others.
 func (t Term) Reads(attributes ...string) Term {
-	if t.kind != classTerm && t.kind != stateTerm {
+	if t.kind != classTerm && t.kind != stateTerm || t.gaps != nil {
 		return t.fault("reads: only Class and OfState have it")
 	}
 	t.attributes = slices.Clone(attributes)
@@ -363,8 +375,14 @@ func (t Term) Err() error {
 	return t.faults
 }
 
+// isChange reports whether the term rates what a placement adds to the worth of a state.
+func (t *Term) isChange() bool { return t.worth != nil || t.gaps != nil }
+
 // isOwn reports whether the term is a host's own.
 func (t *Term) isOwn() bool {
+	if t.gaps != nil {
+		return false
+	}
 	switch t.kind {
 	case classTerm, additiveTerm, stateTerm:
 		return true
@@ -376,6 +394,12 @@ func (t *Term) isOwn() bool {
 
 // usual returns the range of the term if it declares no other.
 func (t *Term) usual() (lo, hi int64) {
+	if t.gaps != nil {
+		if t.gaps.kind == leastFragments {
+			return 0, 100
+		}
+		return -mostGap, mostGap
+	}
 	switch t.kind {
 	case tasksTerm:
 		return 0, MostTasks

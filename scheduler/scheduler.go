@@ -22,6 +22,9 @@ type Config struct {
 	Strategy placement.Strategy
 	// Seed, if it is not 0, is that of the Strategy: it shuffles nodes that are equally good, see placement.Strategy.Seed.
 	Seed uint64
+	// Learned is what the Strategy has learned before, of one that learns ([placement.Strategy.Learns]), such as what [Scheduler.Learned] returned
+	// when a checkpoint was written. The default is that nothing is known. It is copied.
+	Learned *placement.Learned
 	// Order says which role is next, among tasks of one priority, which matters where there is not room for all: allocator.Fair
 	// for shares by weighted dominant resource fairness, allocator.Priority, or the host's own. It is asked anew in every
 	// plan and sees the ledger of the snapshot. The default, nil, is the order in which tasks are handed in. An Order
@@ -43,6 +46,9 @@ func (c Config) Err() error {
 	var errs []error
 	if err := c.Strategy.Err(); err != nil {
 		errs = append(errs, faults.Of("scheduler: strategy", err))
+	}
+	if c.Learned != nil && !c.Learned.Of(c.Strategy) {
+		errs = append(errs, errors.New("scheduler: learned: by another strategy"))
 	}
 	if c.Order != nil {
 		if faults.IsNil(c.Order) {
@@ -67,8 +73,11 @@ type Scheduler struct {
 	cfg    Config
 	slow   bool // a task may be a walk over all nodes
 
-	mu      sync.Mutex // guards planner
+	mu      sync.Mutex // guards what follows
 	planner *planner
+	learned *placement.Learned // nil if the strategy does not learn
+
+	foreseen *placement.Learned // what it is once the tasks of the last plan have arrived, where weights were due; nil else
 }
 
 var errNoSource = errors.New("scheduler: no source")
@@ -104,6 +113,11 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 		s.state, _ = source.(*State)
 	} else {
 		s.slow = true
+	}
+	if cfg.Strategy.Learns() {
+		if s.learned = cfg.Learned.Clone(); s.learned == nil {
+			s.learned = placement.NewLearned(cfg.Strategy)
+		}
 	}
 	s.planner = s.newPlanner()
 	return s, nil
@@ -157,9 +171,55 @@ func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 			s.planner = s.newPlanner()
 		}
 	}()
+	if s.foreseen = nil; s.learned != nil {
+		s.foreseen = s.learned.Foresee(snapshot, tasks...)
+		s.tune(cmp.Or(s.foreseen, s.learned))
+	}
 	plan, denied, err := s.planner.run(ctx, snapshot, inOrder(tasks), gate)
 	whole = true
 	return plan, denied, err
+}
+
+// tune makes the picker go by what was learned.
+func (s *Scheduler) tune(l *placement.Learned) {
+	if p, ok := s.planner.picker.(interface{ Tune(*placement.Learned) }); ok && l != nil {
+		p.Tune(l)
+	}
+}
+
+// learn counts the tasks of the plan that was made last, which has been carried out. A plan that is dropped is not counted, and so leaves no trace.
+func (s *Scheduler) learn(tasks []berth.Task) {
+	if s.foreseen != nil {
+		s.learned = s.foreseen
+	} else if s.learned != nil {
+		s.learned.Arrived(tasks...)
+	}
+}
+
+// Learned returns what the strategy has learned of the tasks that were scheduled, to be written down with a checkpoint, and handed to another scheduler as
+// [Config.Learned]; nil if the strategy does not learn.
+//
+// Schedule counts each task that it is handed, placed or not, each time that it is handed in. Plan counts the tasks while it plans and forgets them: whoever
+// carries plans out on their own calls [Scheduler.Arrived].
+func (s *Scheduler) Learned() *placement.Learned {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.learned.Clone()
+}
+
+// Arrived lets the strategy learn of tasks that were not handed to Schedule, given the cluster before they were placed: those of a plan that the caller has
+// committed. It does nothing if the strategy does not learn.
+func (s *Scheduler) Arrived(snapshot *cluster.Snapshot, tasks ...berth.Task) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreseen = s.learned.Foresee(snapshot, tasks...)
+	s.learn(tasks)
 }
 
 // round is one attempt of Schedule.
@@ -187,6 +247,9 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task, attempt int) 
 		if err != nil {
 			return nil, fmt.Errorf("scheduler: schedule: %w", err)
 		}
+		if attempt == 1 {
+			s.learn(tasks)
+		}
 		return out, nil
 	}
 	tasks, denied, err := s.notDenied(tasks)
@@ -204,6 +267,9 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task, attempt int) 
 	out, err := s.commitTo(ctx, plan, attempt)
 	if err != nil {
 		return nil, err
+	}
+	if attempt == 1 {
+		s.Arrived(snapshot, tasks...)
 	}
 	if len(denied) > 0 {
 		whole := *out

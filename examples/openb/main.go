@@ -6,7 +6,8 @@
 //
 // DIR holds the trace's CSV files, which are in the folder data/csv of
 // https://github.com/hkust-adsl/kubernetes-scheduler-simulator. Tasks are scheduled in the order of their
-// file, best fit. In offer mode every value of the column qos is a framework of its own, and they share by
+// file, best fit, or by the strategy that -strategy names: then each is scheduled as it arrives, before the next is
+// known, and a strategy that learns which tasks arrive (fgd, room-loss, priced-gaps) learns it on the way. In offer mode every value of the column qos is a framework of its own, and they share by
 // dominant resource fairness. With -o the final assignments are written as CSV, so that anyone can check them.
 package main
 
@@ -23,12 +24,14 @@ import (
 
 	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/internal/command"
+	"github.com/berth-sched/berth/placement"
 )
 
 type options struct {
 	data, pods, out string
 	modes           []string
-	inflate         int64 // thousandths; 0 leaves the list as it is
+	strategy        *placement.Strategy // nil for best fit, all tasks at once
+	inflate         int64               // thousandths; 0 leaves the list as it is
 	seed            uint64
 	tasks           int
 }
@@ -72,6 +75,12 @@ func parse(args []string, w io.Writer) (options, error) {
 		o.modes = []string{s}
 		return nil
 	})
+	flags.Func("strategy", "place by this strategy `text`, such as first-fit, \"binpack(cpu, gpu)\", fgd, room-loss or priced-gaps, one task after another as they arrive",
+		func(text string) error {
+			by, err := placement.ParseStrategy(text)
+			o.strategy = &by
+			return err
+		})
 	err := command.Parse(flags, args, w)
 	if errors.Is(err, flag.ErrHelp) {
 		return o, err
@@ -105,7 +114,7 @@ func run(ctx context.Context, args []string, w io.Writer) (err error) {
 	var results []*result
 	for i, mode := range o.modes {
 		begin := time.Now()
-		r, err := modes[mode](ctx, c)
+		r, err := modes[mode](ctx, c, o.strategy)
 		if err != nil {
 			return fmt.Errorf("%s: %w", mode, err)
 		}
@@ -136,7 +145,7 @@ func cell(o options) (c *trace.Cell, err error) {
 }
 
 // modes are the two ways to schedule a cell.
-var modes = map[string]func(context.Context, *trace.Cell) (*result, error){
+var modes = map[string]func(context.Context, *trace.Cell, *placement.Strategy) (*result, error){
 	"global": global,
 	"offers": outOfOffers,
 }

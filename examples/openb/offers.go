@@ -26,7 +26,10 @@ type framework struct {
 // outOfOffers schedules a cell in rounds. In each, all that is free is offered node by node to the
 // frameworks, by dominant resource fairness; each places what it can of its tasks in order and declines
 // the rest, which the next round offers to others. It ends when everybody has declined everything.
-func outOfOffers(ctx context.Context, c *trace.Cell) (*result, error) {
+func outOfOffers(ctx context.Context, c *trace.Cell, by *placement.Strategy) (*result, error) {
+	if by == nil {
+		by = new(placement.Strategy)
+	}
 	// Nobody is waited for, so time need not pass: leases and filters last for ever.
 	still := func() time.Time { return time.Unix(0, 0) }
 	state, err := scheduler.NewState(scheduler.StateConfig{Clock: still}, c.Nodes...)
@@ -41,7 +44,7 @@ func outOfOffers(ctx context.Context, c *trace.Cell) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	frameworks, err := subscribe(exchange, c)
+	frameworks, err := subscribe(exchange, c, *by)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +80,7 @@ func outOfOffers(ctx context.Context, c *trace.Cell) (*result, error) {
 }
 
 // subscribe makes a framework of every QoS, with its tasks in the cell's order.
-func subscribe(exchange *offers.Exchange, c *trace.Cell) ([]*framework, error) {
+func subscribe(exchange *offers.Exchange, c *trace.Cell, by placement.Strategy) ([]*framework, error) {
 	var frameworks []*framework
 	for _, t := range c.Tasks() {
 		qos := string(t.Group.Role())
@@ -93,7 +96,7 @@ func subscribe(exchange *offers.Exchange, c *trace.Cell) ([]*framework, error) {
 		if f.sub, err = exchange.Subscribe(offers.Framework{Name: f.name, Role: berth.Role(f.name)}); err != nil {
 			return nil, err
 		}
-		if f.scheduler, err = scheduler.New(f.sub.Book(), scheduler.Config{Strategy: placement.BinPack()}); err != nil {
+		if f.scheduler, err = scheduler.New(f.sub.Book(), scheduler.Config{Strategy: by}); err != nil {
 			return nil, err
 		}
 	}

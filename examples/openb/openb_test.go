@@ -20,6 +20,7 @@ import (
 	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/examples/openb/internal/check"
+	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -61,7 +62,7 @@ func TestIndependentCheck(t *testing.T) {
 			var results []*result
 			placed := map[string]int{}
 			for mode, schedule := range modes {
-				r, err := schedule(t.Context(), cell)
+				r, err := schedule(t.Context(), cell, nil)
 				require.NoError(t, err)
 				r.mode = mode
 				results = append(results, r)
@@ -107,7 +108,7 @@ func TestFrameworksShareByDominantShare(t *testing.T) {
 	if testing.Short() {
 		t.Skip("twice the tasks of the trace are scheduled: not in short mode")
 	}
-	r, err := outOfOffers(t.Context(), load(t, trace.PodList, 2000))
+	r, err := outOfOffers(t.Context(), load(t, trace.PodList, 2000), nil)
 	require.NoError(t, err)
 	unplaced := map[string]int{}
 	for _, u := range r.unplaced {
@@ -166,8 +167,8 @@ offers: 7 of 10 tasks placed, 5 decisions/s
 }
 
 // outcome is all that a mode decides, as bytes.
-func outcome(t *testing.T, schedule func(context.Context, *trace.Cell) (*result, error), c *trace.Cell) string {
-	r, err := schedule(t.Context(), c)
+func outcome(t *testing.T, schedule func(context.Context, *trace.Cell, *placement.Strategy) (*result, error), c *trace.Cell) string {
+	r, err := schedule(t.Context(), c, nil)
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, assignments(&b, []*result{r}))
@@ -256,6 +257,7 @@ func TestBadArguments(t *testing.T) {
 		"tasks":       {[]string{"-tasks", "0"}, `-tasks 0: not within 1 to 10 million`},
 		"several":     {[]string{"-tasks", "-1", "x", "y"}, "unexpected argument \"x\"\nunexpected argument \"y\"\n-tasks -1: not within 1 to 10 million"},
 		"pods alone":  {[]string{"-pods", "p.csv"}, `-pods: without -data tasks are generated`},
+		"strategy":    {[]string{"-strategy", "best"}, `invalid value "best" for flag -strategy: placement: offset 0, between "" and "best": no term is named "best"; a host's own are read by a Reader that has them`},
 		"both tasks":  {[]string{"-data", "none", "-tasks", "5"}, `-tasks: with -data the tasks are those of the pod list`},
 		"no such dir": {[]string{"-data", "none"}, "open none/openb_node_list_gpu_node.csv: no such file or directory\nopen none/openb_pod_list_default.csv: no such file or directory"},
 	} {

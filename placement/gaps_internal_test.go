@@ -1,0 +1,119 @@
+package placement
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+)
+
+// Halves and thirds of a bin are worth what they are: two of 500 fill a bin, three of 330 nearly, and one of 810 leaves 190, which nothing fits in.
+func TestGapValues(t *testing.T) {
+	for name, c := range map[string]struct {
+		sizes []itemSize
+		want  map[int]int64
+	}{
+		"halves":         {[]itemSize{{50, 1}}, map[int]int64{49: 0, 50: 8000, 99: 8000, 100: 16000}},
+		"nothing beside": {[]itemSize{{81, 1}}, map[int]int64{80: 0, 81: 16000, 100: 16000}},
+		// Of 40 and 60 as many: pairs fill bins, so that both together are worth one. More of 40: two of 40 fill a bin, each is worth half and 60 the other.
+		"pairs": {[]itemSize{{40, 3}, {60, 1}}, map[int]int64{39: 0, 40: 8000, 60: 8000, 80: 16000, 100: 16000}},
+		"none":  {nil, map[int]int64{0: 0, 100: 0}},
+	} {
+		values := gapValues(100, c.sizes)
+		for g, want := range c.want {
+			assert.Equal(t, want, values[g], "%s: %d", name, g)
+		}
+	}
+}
+
+// The prices fit into no bin more often than once, by trying every pattern of two and three items, and pay for no less than the demand needs.
+func TestPricesAreFeasible(t *testing.T) {
+	sizes := []itemSize{{12, 5}, {19, 2}, {33, 7}, {47, 3}, {62, 4}, {81, 6}, {100, 2}}
+	v := gapValues(100, sizes)
+	assert.EqualValues(t, 16000, v[100])
+	for a := range v {
+		for b := range v[:101-a] {
+			assert.LessOrEqual(t, v[a]+v[b], v[a+b]+2, "%d and %d", a, b)
+		}
+	}
+}
+
+// The score is the sigmoid of the paper, rounded down.
+func TestFGDScore(t *testing.T) {
+	for gain := -6000; gain <= 6000; gain += 7 {
+		want := int64(100 / (1 + math.Exp(-float64(gain)/1000)))
+		assert.Equal(t, want, fgdScore(int64(gain)<<20), "%d", gain)
+	}
+	assert.EqualValues(t, 50, fgdScore(0))
+	assert.EqualValues(t, 0, fgdScore(math.MinInt64))
+	assert.EqualValues(t, 99, fgdScore(math.MaxInt64))
+}
+
+func gpuCell(n int) *cluster.Snapshot {
+	var nodes []berth.Node
+	for i := range n {
+		nodes = append(nodes, berth.Node{ID: fmt.Sprint("n", i), Capacity: berth.Resources{"cpu": 64000, "memory": 256 << 30},
+			Devices: []berth.Device{{Class: "gpu", Model: "A"}, {Class: "gpu", Model: "A"}}})
+	}
+	s, err := cluster.NewSnapshot(nodes...)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// What is learned does not depend on in how many calls tasks arrive between two renewals, is written and read back whole, and goes on as if it had not been.
+func TestLearned(t *testing.T) {
+	s := gpuCell(8)
+	share := berth.NewGroup("share", berth.GroupSpec{Request: berth.Resources{"cpu": 4000, "memory": 8 << 30}, Devices: []berth.DeviceRequest{{Class: "gpu", Share: 300}}})
+	train := berth.NewGroup("train", berth.GroupSpec{Request: berth.Resources{"cpu": 16000, "memory": 32 << 30}, Devices: []berth.DeviceRequest{{Class: "gpu", Count: 2}}})
+	tasks := append(share.Tasks(20), train.Tasks(7)...)
+	for _, by := range []Strategy{FGD(Mix{}), RoomLoss(Mix{}), PricedGaps(Mix{}), PricedGaps(NewMix(tasks...)), PricedGaps(Mix{}).Over("cpu")} {
+		require.True(t, by.Learns())
+		l := NewLearned(by)
+		var due []int64
+		for i, task := range tasks {
+			if next := l.Foresee(s, task); next != nil {
+				assert.Equal(t, next.tuning, l.Foresee(s, task).tuning, "asked twice")
+				l = next
+				due = append(due, l.arrived)
+			} else {
+				l.Arrived(task)
+			}
+			if i == 13 {
+				text, err := json.Marshal(l)
+				require.NoError(t, err)
+				again, err := ReadLearned(by, text)
+				require.NoError(t, err)
+				twice, err := json.Marshal(again)
+				require.NoError(t, err)
+				assert.Equal(t, string(text), string(twice))
+				l = again
+			}
+		}
+		assert.Equal(t, []int64{1, 2, 4, 8, 16}, due, by.String())
+		require.NotNil(t, l.tuning, by)
+		assert.NotEmpty(t, l.tuning.Shapes)
+	}
+	l := NewLearned(FGD(Mix{}))
+	assert.False(t, l.Of(RoomLoss(Mix{})))
+	_, err := ReadLearned(RoomLoss(Mix{}), []byte(`{"Version":1,"Strategy":"fgd","Due":1}`))
+	assert.ErrorContains(t, err, `by "fgd", and the strategy is "room-loss"`)
+	for _, text := range []string{`{`, `{}`, `{"Version":1,"Strategy":"fgd"}`, `{"Version":1,"Strategy":"fgd","Due":1,"Tuning":{"Others":["cpu"]}}`} {
+		_, err := ReadLearned(FGD(Mix{}), []byte(text))
+		assert.Error(t, err, text)
+	}
+	_, err = ReadLearned(BinPack(), nil)
+	assert.Error(t, err)
+	var none *Learned
+	none.Arrived(tasks...)
+	(&Learned{}).Arrived(tasks...)
+	assert.Nil(t, none.Foresee(s, tasks...))
+	assert.Nil(t, (&Learned{}).Foresee(s, tasks...))
+}

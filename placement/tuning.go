@@ -1,0 +1,449 @@
+package placement
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// tuning is what a mix and the state of a cluster come to for a policy that keeps room for what is expected. It never changes. Of the
+// primary resource amounts are in thousandths of a device, or of the largest node where it is a plain resource.
+type tuning struct {
+	Primary string
+	Plain   bool
+	Largest int64 `json:",omitempty"` // of a plain primary, what a thousand is
+
+	Others []string // the other resources, the lead first
+	Shift  []uint   // by other: how many of its last bits do not count
+	Per    []int64  // by other: the primary that tasks take for one of it, at twice the mean, in 2^-20
+	Shapes []tunedShape
+	Values []int64 // what a gap is worth in 1/16 thousandth, evenly from 0 to 1000
+
+	parts   []tunedPart        // what shapes ask of the primary, each once
+	byModel map[string][]int32 // the parts that devices of a model may serve; those of any other under ""
+}
+
+// tunedShape is a kind of task that is expected.
+type tunedShape struct {
+	Others []int64 // by other, shifted; of those behind the lead the mean
+	Count  int64   // devices
+	Size   int64   // of each; 0 where nothing of the primary is asked for
+	Models []string
+	Share  int64 // of all tasks, in 2^-30
+	Weight int64 // of its room, in 2^-20
+
+	part int32
+}
+
+func (s *tunedShape) units() int64 { return s.Count * s.Size }
+
+type tunedPart struct {
+	count, size int64
+	models      []string
+}
+
+const (
+	mostShapes = 256
+	whole      = berth.DeviceUnits
+	mostWeighs = 1 << 30
+	mostPer    = 1 << 38
+)
+
+// tune returns what a mix comes to on a snapshot, which may be nil; nil if the mix asks for nothing to keep room for.
+func (p *gapPolicy) tune(m Mix, s *cluster.Snapshot) *tuning {
+	var view *store.View
+	if s != nil {
+		view = (*store.View)(s).Shown()
+	}
+	t := &tuning{Primary: p.over}
+	if !t.choosePrimary(m, view) {
+		return nil
+	}
+	t.chooseOthers(m)
+	shapes := t.shapesOf(m)
+	t.Shapes = p.expects(shapes)
+	rest := shapes
+	if p.kind != pricedGaps {
+		rest = t.Shapes
+	}
+	t.Per = perPrimary(rest, len(t.Others))
+	if p.kind == pricedGaps {
+		t.price(shapes)
+	}
+	t.index()
+	if p.kind != leastFragments {
+		p.weigh(t, view)
+	}
+	return t
+}
+
+// choosePrimary chooses what room is kept of: what was named, or the class of devices that most is asked for of, or else the resource
+// that the mix is shortest of.
+func (t *tuning) choosePrimary(m Mix, view *store.View) bool {
+	units, amounts := map[string]int64{}, map[string]float64{}
+	for i := range m.kinds {
+		k := &m.kinds[i]
+		for _, d := range k.devices {
+			units[d.class] += mulDiv(k.n, d.count*d.units, 1)
+		}
+		for _, a := range k.amounts {
+			amounts[a.name] += float64(float64(k.n) * float64(a.q))
+		}
+	}
+	if t.Primary == "" {
+		for class, n := range units {
+			if best := units[t.Primary]; n > best || n == best && n > 0 && class < t.Primary {
+				t.Primary = class
+			}
+		}
+	}
+	if units[t.Primary] > 0 {
+		return true
+	}
+	if view == nil {
+		return false
+	}
+	t.Plain = true
+	best := 0.0
+	for d, name := range view.Dims() {
+		if amounts[name] == 0 || t.Primary != "" && name != t.Primary {
+			continue
+		}
+		largest, sum := int64(0), 0.0
+		for _, row := range view.Order() {
+			if c := view.Node(row).Node.Capacity(); d < len(c) {
+				largest = max(largest, c[d])
+				sum += float64(c[d])
+			}
+		}
+		if largest > 0 && amounts[name]/sum > best {
+			best, t.Largest = amounts[name]/sum, largest
+			defer func() { t.Primary = name }()
+		}
+	}
+	return t.Largest > 0
+}
+
+// chooseOthers notes the other resources that the mix asks for: cores lead, or else the first by name.
+func (t *tuning) chooseOthers(m Mix) {
+	most := map[string]int64{}
+	for i := range m.kinds {
+		for _, a := range m.kinds[i].amounts {
+			if !t.Plain || a.name != t.Primary {
+				most[a.name] = max(most[a.name], a.q)
+			}
+		}
+	}
+	for name := range most {
+		t.Others = append(t.Others, name)
+	}
+	slices.SortFunc(t.Others, func(a, b string) int {
+		if (a == "cpu") != (b == "cpu") {
+			return cmp.Compare(b2i(b == "cpu"), b2i(a == "cpu"))
+		}
+		return strings.Compare(a, b)
+	})
+	const most8 = 8
+	t.Others = t.Others[:min(len(t.Others), most8)]
+	for _, name := range t.Others {
+		t.Shift = append(t.Shift, uint(max(bits.Len64(uint64(most[name]))-20, 0)))
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// shapesOf returns the shapes of a mix, the most frequent first. Kinds of tasks that ask alike of the primary and of the lead are one.
+func (t *tuning) shapesOf(m Mix) []tunedShape {
+	total := int64(0)
+	for i := range m.kinds {
+		total += m.kinds[i].n
+	}
+	type sums struct {
+		tunedShape
+		others []float64
+		n      int64
+		key    string
+	}
+	var all []*sums
+	at := map[string]*sums{}
+	for i := range m.kinds {
+		k := &m.kinds[i]
+		shape := t.shapeOf(&k.asks)
+		lead := asks{devices: []devicesAsked{{"", shape.Count, shape.Size, shape.Models}}}
+		if len(t.Others) > 0 {
+			lead.amounts = []amountAsked{{"", shape.Others[0]}}
+		}
+		key := lead.String()
+		s := at[key]
+		if s == nil {
+			s = &sums{tunedShape: shape, others: make([]float64, len(t.Others)), key: key}
+			at[key], all = s, append(all, s)
+		}
+		s.n += k.n
+		for d, q := range shape.Others {
+			s.others[d] += float64(float64(k.n) * float64(q))
+		}
+	}
+	slices.SortFunc(all, func(a, b *sums) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.key, b.key)) })
+	shapes := make([]tunedShape, len(all))
+	for i, s := range all {
+		for d := range s.Others {
+			s.Others[d] = int64(s.others[d] / float64(s.n))
+		}
+		s.Share = mulDiv(s.n, 1<<30, total)
+		shapes[i] = s.tunedShape
+	}
+	return shapes
+}
+
+// shapeOf returns what a task asks for.
+func (t *tuning) shapeOf(a *asks) (s tunedShape) {
+	for d, name := range t.Others {
+		s.Others = append(s.Others, a.of(name)>>t.Shift[d])
+	}
+	if t.Plain {
+		if q := a.of(t.Primary); q > 0 {
+			s.Count, s.Size = 1, min(mulDiv(q, whole, t.Largest)+1, 2*whole)
+		}
+		return s
+	}
+	for _, d := range a.devices {
+		if d.class == t.Primary && d.units > 0 {
+			if s.Count += d.count; d.units > s.Size {
+				s.Size, s.Models = d.units, d.models
+			}
+		}
+	}
+	return s
+}
+
+// expects returns the most frequent shapes, which together are 95 of 100 tasks, of equal shares in all; with priced gaps also those of the
+// rest that ask for several devices, as one shape for each number of them and models.
+func (p *gapPolicy) expects(shapes []tunedShape) []tunedShape {
+	covered, n := int64(0), 0
+	for n < len(shapes) && n < mostShapes/2 && covered*100 < 95*(1<<30) {
+		covered += shapes[n].Share
+		n++
+	}
+	out := slices.Clone(shapes[:n])
+	if p.kind == leastFragments || p.kind == roomLoss {
+		for i := range out {
+			out[i].Share = mulDiv(out[i].Share, 1<<30, covered)
+		}
+		return out
+	}
+	rest := len(out)
+	for _, s := range shapes[n:] {
+		if s.Count < 2 || s.Share == 0 {
+			continue
+		}
+		i := rest
+		for i < len(out) && (out[i].Count != s.Count || !slices.Equal(out[i].Models, s.Models)) {
+			i++
+		}
+		if i == len(out) {
+			if i < mostShapes {
+				s.Others = slices.Clone(s.Others)
+				out = append(out, s)
+			}
+			continue
+		}
+		o := &out[i]
+		for d := range o.Others {
+			o.Others[d] = mulDiv(o.Others[d], o.Share, o.Share+s.Share) + mulDiv(s.Others[d], s.Share, o.Share+s.Share)
+		}
+		o.Share, o.Size = o.Share+s.Share, max(o.Size, s.Size)
+	}
+	return out
+}
+
+// perPrimary returns how much of the primary tasks that ask for some take for one of each other resource, at twice the mean.
+func perPrimary(shapes []tunedShape, others int) []int64 {
+	primary, sums := uint64(0), make([]uint64, others)
+	for i := range shapes {
+		s := &shapes[i]
+		share := uint64(s.Share) >> 6
+		primary += share * uint64(s.units())
+		for d, q := range s.Others {
+			sums[d] += share * uint64(q)
+		}
+	}
+	per := make([]int64, others)
+	for d, sum := range sums {
+		per[d] = min(mulDiv(int64(primary), 2<<20, max(int64(sum), 1)), mostPer) // 1/kappa is 2
+	}
+	return per
+}
+
+// price finds what gaps are worth, sizes of devices in hundredths and rounded up.
+func (t *tuning) price(shapes []tunedShape) {
+	grain := int64(10)
+	if t.Plain {
+		grain = 2
+	}
+	grains := whole / grain
+	demand := make([]float64, grains+1)
+	for i := range shapes {
+		if s := &shapes[i]; s.Size > 0 && s.Size <= whole {
+			demand[(s.Size+grain-1)/grain] += float64(float64(s.Share) * float64(s.Count))
+		}
+	}
+	var sizes []itemSize
+	for g, d := range demand {
+		if d > 0 {
+			sizes = append(sizes, itemSize{g, d / (1 << 30)})
+		}
+	}
+	t.Values = gapValues(int(grains), sizes)
+}
+
+// index makes what follows from the shapes.
+func (t *tuning) index() {
+	t.byModel = map[string][]int32{"": nil}
+	for i := range t.Shapes {
+		s := &t.Shapes[i]
+		if s.part = -1; s.Size == 0 {
+			continue
+		}
+		at := slices.IndexFunc(t.parts, func(p tunedPart) bool {
+			return p.count == s.Count && p.size == s.Size && slices.Equal(p.models, s.Models)
+		})
+		if at < 0 {
+			at = len(t.parts)
+			t.parts = append(t.parts, tunedPart{s.Count, s.Size, s.Models})
+			for _, model := range s.Models {
+				t.byModel[model] = nil
+			}
+		}
+		s.part = int32(at)
+	}
+	for model := range t.byModel {
+		for i, p := range t.parts {
+			if len(p.models) == 0 || slices.Contains(p.models, model) {
+				t.byModel[model] = append(t.byModel[model], int32(i))
+			}
+		}
+	}
+}
+
+// weigh gives shapes their weights: how often one comes for what it takes, the more the less room there is for it in the cluster; with
+// priced gaps, no more of that where there is more room than those who ask for at least as much could use.
+func (p *gapPolicy) weigh(t *tuning, view *store.View) {
+	var perTask, demand int64
+	for i := range t.Shapes {
+		if s := &t.Shapes[i]; s.part >= 0 {
+			perTask += s.Share / s.units()
+			demand += s.Share * s.units() >> 10
+		}
+	}
+	free, rooms := int64(0), make([]int64, len(t.Shapes))
+	if view != nil {
+		free = t.roomsIn(view, rooms)
+	}
+	few := int64(20 * whole)
+	if p.kind == roomLoss {
+		few = 100 * whole
+	}
+	for i := range t.Shapes {
+		s := &t.Shapes[i]
+		if s.part < 0 {
+			continue
+		}
+		s.Weight = mulDiv(s.Share/s.units(), 1<<20, max(perTask, 1))
+		if view == nil {
+			continue
+		}
+		s.Weight = min(mulDiv(s.Weight, free+few, rooms[i]+few), mostWeighs)
+		if p.kind == pricedGaps {
+			if need := mulDiv(free, t.hard(s), max(demand, 1)); need < rooms[i] {
+				s.Weight = mulDiv(s.Weight, need+few, rooms[i]+few)
+			}
+		}
+	}
+}
+
+// hard returns what of the primary is asked for by shapes that are at least as hard to serve as one.
+func (t *tuning) hard(than *tunedShape) (sum int64) {
+	for i := range t.Shapes {
+		s := &t.Shapes[i]
+		if s.part < 0 || s.Count < than.Count || s.Size < than.Size {
+			continue
+		}
+		within := len(than.Models) == 0
+		if !within && len(s.Models) > 0 {
+			within = true
+			for _, model := range s.Models {
+				within = within && slices.Contains(than.Models, model)
+			}
+		}
+		if within {
+			sum += s.Share * s.units() >> 10
+		}
+	}
+	return sum
+}
+
+// roomsIn adds up what each shape could use of what is free on all nodes, and returns what is free.
+func (t *tuning) roomsIn(view *store.View, rooms []int64) (free int64) {
+	at := make([]int32, len(t.Others))
+	for i, name := range t.Others {
+		at[i] = -1
+		if d, ok := view.DimOf(name); ok {
+			at[i] = d
+		}
+	}
+	primary, _ := view.DimOf(t.Primary)
+	var devices []Device
+	g := new(gapView)
+	for _, row := range view.Order() {
+		n := view.Node(row)
+		amounts := view.Free(row)
+		for i, d := range at {
+			if g.others[i] = 0; d >= 0 && int(d) < len(amounts) {
+				g.others[i] = max(amounts[d], 0) >> t.Shift[i]
+			}
+		}
+		if t.Plain {
+			g.reset(t)
+			g.plain(t, amounts[primary])
+		} else {
+			devices = devices[:0]
+			for i := range n.Node.Spec.Devices {
+				d := &n.Node.Spec.Devices[i]
+				if i < len(n.Devices) && d.Class == t.Primary {
+					devices = append(devices, Device{Class: d.Class, Model: d.Model, Free: n.Devices[i]})
+				}
+			}
+			g.reset(t)
+			g.devices(t, devices)
+		}
+		free += g.idle
+		for i := range t.Shapes {
+			if s := &t.Shapes[i]; s.part >= 0 {
+				rooms[i] += g.room(t, s)
+			}
+		}
+	}
+	return free
+}
+
+// mulDiv returns a x b / c, rounded down, all of them not below zero and c above it; at most what an int64 holds.
+func mulDiv(a, b, c int64) int64 {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi >= uint64(c) {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, uint64(c))
+	return int64(min(q, math.MaxInt64))
+}
