@@ -281,6 +281,18 @@ func (e *expression) lists(value string) bool {
 	return false
 }
 
+// Group returns the name of the group that s selects, if s is [InGroup] of one and nothing else.
+func (s Selector) Group() (name string, ok bool) {
+	if s.IsOwn() || s.faults != "" {
+		return "", false
+	}
+	e := s.of.value()
+	if e.op != selectGroup {
+		return "", false
+	}
+	return e.key, true
+}
+
 // Needs returns labels, key and value, of which a group has at least one if s selects it, so that whoever keeps many
 // selectors need not ask all of them about a group. It returns false if s may select groups without any in particular.
 func (s Selector) Needs() (labels [][2]string, ok bool) {

@@ -242,3 +242,34 @@ func ExampleParseSelector() {
 	// app = "web" or (not exists(legacy) and in-role(shop)) <nil>
 	// selector: offset 5, between "app =" and "= web": want a value
 }
+
+func TestGroupOfSelector(t *testing.T) {
+	for _, c := range []struct {
+		of   berth.Selector
+		name string
+		ok   bool
+	}{
+		{berth.InGroup("web"), "web", true},
+		{berth.InGroup("web").Or(berth.InGroup("web")), "web", true},
+		{berth.InGroup("web").Not().Not(), "web", true},
+		{berth.InGroup("web").Not(), "", false},
+		{berth.InGroup("web").And(berth.HasLabel("a")), "", false},
+		{berth.InGroup("web").Or(berth.InGroup("db")), "", false},
+		{berth.InGroup(""), "", false},
+		{berth.InRole("web"), "", false},
+		{berth.AnyTask(), "", false},
+		{berth.Selector{}, "", false},
+	} {
+		name, ok := c.of.Group()
+		assert.Equal(t, c.ok, ok, "%v", c.of)
+		assert.Equal(t, c.name, name, "%v", c.of)
+	}
+}
+
+func ExampleSelector_Group() {
+	fmt.Println(berth.InGroup("web").Group())
+	fmt.Println(berth.InGroup("web").And(berth.Label("tier", "a")).Group())
+	// Output:
+	// web true
+	//  false
+}

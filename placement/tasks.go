@@ -110,7 +110,7 @@ func (t *taskCounts) get(key store.CounterKey) *taskCounter {
 	t.load(c)
 	t.all = append(t.all, c)
 	t.byKey[key] = c
-	needs, ok := key.Of.Needs()
+	needs, ok := needsOf(key.Of)
 	if !ok {
 		t.loose = append(t.loose, c)
 	}
@@ -168,10 +168,21 @@ func (t *taskCounts) load(c *taskCounter) {
 	}
 }
 
+// nameOf is the label that every group has here besides its own: its name. No label of its own has the empty key.
+func nameOf(group string) [2]string { return [2]string{"", group} }
+
+// needsOf returns the labels of which a group needs one to be selected, its name among them.
+func needsOf(of berth.Selector) ([][2]string, bool) {
+	if name, ok := of.Group(); ok {
+		return [][2]string{nameOf(name)}, true
+	}
+	return of.Needs()
+}
+
 // runsOf returns the runs of groups that a counter counts.
 func (t *taskCounts) runsOf(c *taskCounter) (runs []stepsOf) {
 	var at []int
-	needs, ok := c.key.Of.Needs()
+	needs, ok := needsOf(c.key.Of)
 	switch {
 	case c.key.Refusing:
 		at = t.refusers[c.key]
@@ -207,6 +218,8 @@ func (t *taskCounts) follow() {
 			t.runs[n-1].to++
 		} else {
 			t.runs = append(t.runs, stepsOf{g, t.told, t.told + 1})
+			name := nameOf(g.Name())
+			t.labelled[name] = append(t.labelled[name], n)
 			for key, value := range g.Labels() {
 				label := [2]string{key, value}
 				t.labelled[label] = append(t.labelled[label], n)
@@ -249,7 +262,7 @@ func (t *taskCounts) refusals(g *berth.Group) iter.Seq[store.CounterKey] {
 // matching yields the counters whose selectors choose a group, some of them twice.
 func (t *taskCounts) matching(g *berth.Group) iter.Seq[*taskCounter] {
 	return func(yield func(*taskCounter) bool) {
-		lists := [][]*taskCounter{t.loose}
+		lists := [][]*taskCounter{t.loose, t.under[nameOf(g.Name())]}
 		for key, value := range g.Labels() {
 			lists = append(lists, t.under[[2]string{key, value}])
 		}

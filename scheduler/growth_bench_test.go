@@ -38,6 +38,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"run-unplaced", 2_000, growRunUnplaced},
 		{"inventory-removed", 20_000, growInventoryRemoved},
 		{"order-roles", 2_000, growOrderRoles},
+		{"clusters", 1_000, growClusters},
 		{"order-roles-that-have", 5_000, growOrderRolesThatHave},
 		{"order-tiers", 2_000, growOrderTiers},
 		{"order-nothing-fits", 2_000, growOrderNothingFits},

@@ -82,3 +82,23 @@ func BenchmarkRules(b *testing.B) {
 		})
 	}
 }
+
+// growClusters places n groups of two tasks, each near itself: a counter for each group.
+func growClusters(b *testing.B, n int) {
+	w := newWorkload(1000)
+	state, err := scheduler.NewState(scheduler.StateConfig{}, w.nodes...)
+	require.NoError(b, err)
+	s, err := scheduler.New(state, scheduler.Config{})
+	require.NoError(b, err)
+	var tasks []berth.Task
+	for i := range n {
+		g := berth.NewGroup(fmt.Sprintf("g%d", i), berth.GroupSpec{Request: berth.Resources{"cpu": 1}, Rules: []berth.Constraint{constraints.Near("zone", berth.Selector{})}})
+		tasks = append(tasks, g.Tasks(2)...)
+	}
+	for b.Loop() {
+		out, err := s.Schedule(context.Background(), tasks...)
+		require.NoError(b, err)
+		require.Empty(b, out.Unplaced)
+		require.NoError(b, state.Release(idsOf(out)...))
+	}
+}

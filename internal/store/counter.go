@@ -88,6 +88,10 @@ const anyTerm = "\x00"
 
 func termText(key, value string) string { return key + "\x00" + value }
 
+// nameTerm is what counters of the tasks of one group stand under, whose own group has no such term: it is found by its name. No label
+// has the empty key.
+func nameTerm(group string) string { return termText("", group) }
+
 // spareCounters is how many counters stay that no group in the store asks for: who asks may be a group whose tasks come and go, or
 // one that has none yet.
 const spareCounters = 32
@@ -172,6 +176,7 @@ func (v *View) matching(g *berth.Group) (slots []uint32) {
 		}
 	}
 	under(anyTerm)
+	under(nameTerm(g.Name()))
 	for key, value := range g.Labels() {
 		under(termText(key, value))
 	}
@@ -181,6 +186,17 @@ func (v *View) matching(g *berth.Group) (slots []uint32) {
 
 // Selected returns the groups that a selector chooses, in ascending order of their numbers.
 func (v *View) Selected(of berth.Selector) (groups []uint32) {
+	if name, ok := of.Group(); ok {
+		if id, ok := v.FindGroup(name); ok && id != Holds {
+			for _, kin := range v.Kin(id) {
+				if g := v.Group(kin); g.registered && of.Matches(g.Spec) {
+					groups = append(groups, kin)
+				}
+			}
+		}
+		slices.Sort(groups)
+		return groups
+	}
 	needs, ok := of.Needs()
 	if !ok {
 		for id := range uint32(v.groups.Len()) {
@@ -319,6 +335,10 @@ func (s *Store) dropCounter(slot uint32) {
 
 // eachTerm tells under which terms a counter stands, each once.
 func (s *Store) eachTerm(key *CounterKey, f func(text string)) {
+	if name, ok := key.Of.Group(); ok {
+		f(nameTerm(name))
+		return
+	}
 	needs, ok := key.Of.Needs()
 	if !ok {
 		f(anyTerm)
