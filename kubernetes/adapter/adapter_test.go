@@ -114,7 +114,7 @@ func TestDevices(t *testing.T) {
 func TestRules(t *testing.T) {
 	seconds := int64(300)
 	five := int32(5)
-	honor := v1.NodeInclusionPolicyHonor
+	ignore := v1.NodeInclusionPolicyIgnore
 	app := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	for name, c := range map[string]struct {
 		change func(*v1.Pod)
@@ -148,11 +148,11 @@ func TestRules(t *testing.T) {
 			p.Labels = map[string]string{"app": "web", "hash": "1"}
 			p.Spec.TopologySpreadConstraints = []v1.TopologySpreadConstraint{
 				{MaxSkew: 1, TopologyKey: "zone", WhenUnsatisfiable: "DoNotSchedule", LabelSelector: app},
-				{MaxSkew: 2, TopologyKey: "host", WhenUnsatisfiable: "DoNotSchedule", LabelSelector: app, MinDomains: &five, NodeTaintsPolicy: &honor, MatchLabelKeys: []string{"hash"}},
+				{MaxSkew: 2, TopologyKey: "host", WhenUnsatisfiable: "DoNotSchedule", LabelSelector: app, MinDomains: &five, NodeAffinityPolicy: &ignore, MatchLabelKeys: []string{"hash"}},
 			}
 		}, []string{
 			`group-by(zone, of app = "web" and pod:namespace = "shop", over cordoned-too, without stopping)`,
-			`group-by(host, skew 2, min-domains 5, of app = "web" and hash = "1" and pod:namespace = "shop", without stopping)`,
+			`group-by(host, skew 2, min-domains 5, of app = "web" and hash = "1" and pod:namespace = "shop", over all-nodes, without stopping)`,
 		}},
 	} {
 		task, left := adapter.Config{}.Pod(pod("web", c.change))

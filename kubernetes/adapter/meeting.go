@@ -140,8 +140,14 @@ func (r *reading) spread() {
 			continue
 		}
 		of, ok := r.selected(field, c.LabelSelector, c.MatchLabelKeys, nil)
-		if !ok {
-			of = berth.AnyTask().Not() // none count; the node must have the label all the same
+		if !ok || of == berth.AnyTask() {
+			of = berth.AnyTask().Not() // without a selector, and with an empty one, no pod counts; the node must have the label all the same
+		}
+		if honors(c.NodeTaintsPolicy, v1.NodeInclusionPolicyIgnore) {
+			r.left.add(field, "pods on tainted nodes count in domains that have others as well")
+		}
+		if honors(c.NodeAffinityPolicy, v1.NodeInclusionPolicyHonor) && r.choosesNodes() {
+			r.left.add(field, "pods on nodes that the affinity excludes count in domains that have others as well")
 		}
 		rule := constraints.GroupBy(c.TopologyKey).Of(and(of, berth.Label(NamespaceLabel, r.pod.Namespace))).
 			Skew(int(c.MaxSkew)).Over(population(c)).WithoutStopping()
@@ -152,13 +158,27 @@ func (r *reading) spread() {
 	}
 }
 
+// honors reports whether a policy is Honor, given what it is if it is not set.
+func honors(p *v1.NodeInclusionPolicy, unset v1.NodeInclusionPolicy) bool {
+	if p == nil {
+		return unset == v1.NodeInclusionPolicyHonor
+	}
+	return *p == v1.NodeInclusionPolicyHonor
+}
+
+// choosesNodes reports whether the pod has a node selector or a required node affinity.
+func (r *reading) choosesNodes() bool {
+	a := r.pod.Spec.Affinity
+	return len(r.pod.Spec.NodeSelector) > 0 || a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil
+}
+
 // population returns whose domains count: as a rule those of nodes that the affinity allows, tainted or not.
 func population(c *v1.TopologySpreadConstraint) berth.Population {
 	var over berth.Population
-	if c.NodeTaintsPolicy == nil || *c.NodeTaintsPolicy == v1.NodeInclusionPolicyIgnore {
-		over |= berth.CordonedToo
+	if !honors(c.NodeTaintsPolicy, v1.NodeInclusionPolicyIgnore) {
+		over |= berth.CordonedToo // of tainted nodes too
 	}
-	if c.NodeAffinityPolicy != nil && *c.NodeAffinityPolicy == v1.NodeInclusionPolicyIgnore {
+	if !honors(c.NodeAffinityPolicy, v1.NodeInclusionPolicyHonor) {
 		over |= berth.ExcludedToo
 	}
 	return over
