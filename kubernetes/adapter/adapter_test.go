@@ -166,6 +166,40 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// What a pod prefers, with weights: to be apart from pods is to be near them at a price.
+func TestPreferences(t *testing.T) {
+	app := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	term := func(key string, weight int32) []v1.WeightedPodAffinityTerm {
+		return []v1.WeightedPodAffinityTerm{{Weight: weight, PodAffinityTerm: v1.PodAffinityTerm{LabelSelector: app, TopologyKey: key}}}
+	}
+	c := adapter.Config{Namespaces: func() map[string]map[string]string {
+		return map[string]map[string]string{"shop": {"team": "a"}, "bank": {"team": "a"}, "test": {"team": "b"}}
+	}}
+	task, left := c.Pod(pod("web", func(p *v1.Pod) {
+		p.Spec.Affinity = &v1.Affinity{
+			NodeAffinity: &v1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []v1.PreferredSchedulingTerm{
+				{Weight: 10, Preference: v1.NodeSelectorTerm{MatchExpressions: []v1.NodeSelectorRequirement{{Key: "disk", Operator: "In", Values: []string{"ssd"}}}}}, {Weight: 5},
+			}},
+			PodAffinity:     &v1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: term("zone", 100)},
+			PodAntiAffinity: &v1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: term("rack", 7)},
+		}
+		p.Spec.Affinity.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution[0].PodAffinityTerm.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}}
+		p.Spec.TopologySpreadConstraints = []v1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: "zone", WhenUnsatisfiable: v1.ScheduleAnyway, LabelSelector: app}}
+	}))
+	require.NoError(t, task.Group.Err())
+	assert.Empty(t, left)
+	var got []string
+	for _, p := range task.Group.Spec().Prefer {
+		got = append(got, fmt.Sprintf("%d %v", p.Weight, p.Rule))
+	}
+	assert.Equal(t, []string{
+		`10 disk in ("ssd")`,
+		`100 near(zone, app = "web" and pod:namespace in ("bank", "shop"))`,
+		`-7 near(rack, app = "web" and pod:namespace = "shop")`,
+		`50 group-by(zone, of app = "web" and pod:namespace = "shop", over cordoned-too, without stopping)`,
+	}, got)
+}
+
 func TestUnsaid(t *testing.T) {
 	_, left := adapter.Config{}.Pod(pod("web", func(p *v1.Pod) {
 		p.Spec.ResourceClaims = []v1.PodResourceClaim{{Name: "gpu"}}
@@ -176,7 +210,9 @@ func TestUnsaid(t *testing.T) {
 				{MatchFields: []v1.NodeSelectorRequirement{{Key: "spec.podCIDR", Operator: "Exists"}}},
 				{MatchExpressions: []v1.NodeSelectorRequirement{{Key: "gen", Operator: "Gt", Values: []string{"new"}}}},
 			}}},
-			PodAffinity: &v1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []v1.WeightedPodAffinityTerm{{Weight: 1}}},
+			PodAffinity: &v1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []v1.WeightedPodAffinityTerm{{Weight: 1, PodAffinityTerm: v1.PodAffinityTerm{
+				TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{}, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}},
+			}}}},
 		}
 		p.Spec.Tolerations = []v1.Toleration{{Operator: "Like"}, {Value: "x"}, {Key: "k", Operator: "Lt", Value: "x"}, {Key: "k", Effect: "Never"}}
 	}))
@@ -191,7 +227,7 @@ func TestUnsaid(t *testing.T) {
 		`spec.tolerations: without a key only Exists tolerates: "x" tolerates nothing`,
 		`spec.tolerations: the value "x" of k is no number: nothing is tolerated by it`,
 		`spec.tolerations: the effect "Never" is that of no taint`,
-		`spec.affinity.podAffinity.preferred: not looked at`,
+		`spec.affinity.podAffinity.preferred: namespaceSelector: the labels of namespaces are not known; those that are named count`,
 		`spec.containers.ports: 53 is taken for every protocol and address`,
 		`spec.resourceClaims: not looked at: the devices of claims are allocated by kube-scheduler`,
 		`spec.volumes: where the volumes of claims can be reached is not looked at`,

@@ -20,5 +20,8 @@
 //	host ports        ports
 //	priority          priority
 //
+// What is preferred is a preference, with the weight it has; a spread that may be broken weighs 50. It holds on a node or does not, where
+// the scores of Kubernetes grow with the number of pods.
+//
 // Labels of pods are labels of groups, and so is the namespace, under the key [NamespaceLabel].
 package adapter

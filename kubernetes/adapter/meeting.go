@@ -26,7 +26,7 @@ func (r *reading) podAffinity() {
 				r.rule(constraints.Nowhere()) // nobody is there to be near
 			}
 		}
-		r.prefer("spec.affinity.podAffinity.preferred", near.PreferredDuringSchedulingIgnoredDuringExecution)
+		r.prefer("spec.affinity.podAffinity.preferred", near.PreferredDuringSchedulingIgnoredDuringExecution, 1)
 	}
 	if apart := a.PodAntiAffinity; apart != nil {
 		for i := range apart.RequiredDuringSchedulingIgnoredDuringExecution {
@@ -35,13 +35,19 @@ func (r *reading) podAffinity() {
 				r.rule(constraints.Apart(t.TopologyKey, of))
 			}
 		}
-		r.prefer("spec.affinity.podAntiAffinity.preferred", apart.PreferredDuringSchedulingIgnoredDuringExecution)
+		r.prefer("spec.affinity.podAntiAffinity.preferred", apart.PreferredDuringSchedulingIgnoredDuringExecution, -1)
 	}
 }
 
-func (r *reading) prefer(field string, terms []v1.WeightedPodAffinityTerm) {
-	if len(terms) > 0 {
-		r.left.add(field, "not looked at")
+// prefer reads preferred terms, with the sign of their weights: to be apart from pods is to be near them at a price.
+func (r *reading) prefer(field string, terms []v1.WeightedPodAffinityTerm, sign int64) {
+	for i := range terms {
+		t := &terms[i]
+		if of, ok := r.peers(field, &t.PodAffinityTerm); ok && t.Weight != 0 {
+			r.spec.Prefer = append(r.spec.Prefer, berth.Preference{
+				Rule: constraints.Near(t.PodAffinityTerm.TopologyKey, of), Weight: sign * int64(t.Weight),
+			})
+		}
 	}
 }
 
@@ -135,10 +141,6 @@ func (r *reading) spread() {
 	for i := range r.pod.Spec.TopologySpreadConstraints {
 		c := &r.pod.Spec.TopologySpreadConstraints[i]
 		const field = "spec.topologySpreadConstraints"
-		if c.WhenUnsatisfiable != v1.DoNotSchedule {
-			r.left.add(field, "%s over %s is not looked at", c.WhenUnsatisfiable, c.TopologyKey)
-			continue
-		}
 		of, ok := r.selected(field, c.LabelSelector, c.MatchLabelKeys, nil)
 		if !ok || of == berth.AnyTask() {
 			of = berth.AnyTask().Not() // without a selector, and with an empty one, no pod counts; the node must have the label all the same
@@ -154,9 +156,19 @@ func (r *reading) spread() {
 		if c.MinDomains != nil {
 			rule = rule.MinDomains(int(*c.MinDomains))
 		}
-		r.rule(rule)
+		switch c.WhenUnsatisfiable {
+		case v1.DoNotSchedule:
+			r.rule(rule)
+		case v1.ScheduleAnyway:
+			r.spec.Prefer = append(r.spec.Prefer, berth.Preference{Rule: rule, Weight: spreadWeight})
+		default:
+			r.left.add(field, "whenUnsatisfiable %q is not known: the pod is not spread over %s", c.WhenUnsatisfiable, c.TopologyKey)
+		}
 	}
 }
+
+// spreadWeight is what a spread that may be broken weighs beside preferred affinities, whose weights go from 1 to 100.
+const spreadWeight = 50
 
 // honors reports whether a policy is Honor, given what it is if it is not set.
 func honors(p *v1.NodeInclusionPolicy, unset v1.NodeInclusionPolicy) bool {
