@@ -352,6 +352,7 @@ func (c *checker) search(s *search) {
 	for i := range s.contenders {
 		k := &s.contenders[i]
 		c.that(i == 0 || s.contenders[i-1].class < k.class, "search: order of contenders")
+		c.that(!k.noted || k.firstSum == s.sumOf(k, &s.compared[0]), "search: sum of class %d in the first tier", k.class)
 		if k.found {
 			c.that(s.mirror.rows[k.row].class == k.class, "search: row %d is not of class %d", k.row, k.class)
 			c.that(s.fits(k.row) && (len(s.ofRow) > 0 || s.usable(k.row)), "search: row %d cannot be used", k.row)

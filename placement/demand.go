@@ -40,21 +40,19 @@ func (w *wanted) within(amounts []int64) bool {
 
 // of makes it the demand of a group, in the room of what it was.
 func (d *demand) of(g *berth.Group, m *mirror) {
-	*d = demand{
-		wanted: wanted{needs: d.needs[:0], leastAt: m.dims}, devices: g.Requirements().Devices, several: g.Requirements().Several,
-		ports: g.Requirements().UsesPorts(), possible: true,
-		request: slices.Grow(d.request[:0], m.dims)[:m.dims],
-	}
+	r := g.Requirements()
+	d.needs, d.least, d.leastAt = d.needs[:0], 0, m.dims
+	d.devices, d.several, d.ports, d.possible = r.Devices, r.Several, r.UsesPorts(), true
+	d.request = slices.Grow(d.request[:0], m.dims)[:m.dims]
 	clear(d.request)
-	for _, need := range g.Requirements().Needs {
-		name, q := need.Name, need.Amount
-		dim, ok := m.view.DimOf(name)
+	for i := range r.Needs {
+		dim, ok := m.view.DimOf(r.Needs[i].Name)
 		if !ok {
 			d.possible = false
 			continue
 		}
-		d.request[dim] = q
-		d.needs = append(d.needs, store.Need{Dim: dim, Amount: q})
+		d.request[dim] = r.Needs[i].Amount
+		d.needs = append(d.needs, store.Need{Dim: dim, Amount: r.Needs[i].Amount})
 	}
 	d.resources = len(d.needs)
 	for i := range d.devices {

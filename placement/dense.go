@@ -161,7 +161,7 @@ func (q *asking) addBases() {
 		t := &s.compared[k]
 		if !t.fixed {
 			for j := range s.contenders {
-				v.bases[j*len(s.policy.tiers)+t.tier] += s.changingOf(&s.contenders[j], t)
+				v.bases[j*len(s.policy.tiers)+t.tier] = s.sumOf(&s.contenders[j], t)
 			}
 		}
 	}

@@ -216,17 +216,23 @@ func (e *Engine) changed(row uint32) {
 }
 
 // Place picks the best node for a task. What it costs is in ENGINE.md.
-func (e *Engine) Place(t berth.Task) (berth.Op, bool) { return e.place(t, domain{}) }
+func (e *Engine) Place(t berth.Task) (berth.Op, bool) {
+	if st := e.place(t, nil); st != nil {
+		return e.op(st), true
+	}
+	return berth.Op{}, false
+}
 
-func (e *Engine) place(t berth.Task, in domain) (berth.Op, bool) {
+// place picks the best node, of a domain if it is given one, and returns the step that the pick is, or nil.
+func (e *Engine) place(t berth.Task, in *domain) *step {
 	if e.inCover {
-		return berth.Op{}, false
+		return nil
 	}
 	e.enter()
 	row, from, ok := e.find(t, in)
 	if !ok {
 		e.leave()
-		return berth.Op{}, false
+		return nil
 	}
 	st := e.occupy(row, t)
 	switch s := e.search; {
@@ -238,7 +244,7 @@ func (e *Engine) place(t berth.Task, in domain) (berth.Op, bool) {
 		s.placedOnMixed(row)
 	}
 	e.leave()
-	return e.op(st), true
+	return st
 }
 
 // Picked returns the node of the last pick of the plan, by Place or as the caller of Cover was told; no node before the first.
@@ -249,13 +255,13 @@ func (e *Engine) Picked() cluster.NodeView {
 	return cluster.NodeView(store.RefTo(e.mirror.view, e.steps.at(e.steps.size-1).row))
 }
 
-// find finds the best row of a domain for a task, and the contender that it is of. It refuses what the reference does.
-func (e *Engine) find(t berth.Task, in domain) (row uint32, from *contender, ok bool) {
+// find finds the best row, of a domain if it is given one, for a task, and the contender that it is of. It refuses what the reference does.
+func (e *Engine) find(t berth.Task, in *domain) (row uint32, from *contender, ok bool) {
 	s := e.search
 	if t.ID == "" { // the demand of a daemon group, which is none to be placed
 		return 0, nil, false
 	}
-	if s.group != t.Group || t.Group == nil || s.inside != in {
+	if s.group != t.Group || t.Group == nil || !s.isWithin(in) {
 		if t.Group.Err() != nil {
 			return 0, nil, false
 		}

@@ -281,13 +281,8 @@ func (m *mirror) hasAsDevices(g *berth.Group) bool {
 	return slices.ContainsFunc(g.Requirements().Plain, func(name string) bool { return slices.Contains(m.deviceClasses, name) })
 }
 
-// dimOf returns the dimension of that name, or -1. A cluster has a few resources as a rule, and comparing with all of
-// a few is faster than a look-up by hash.
+// dimOf returns the dimension of that name, or -1.
 func (m *mirror) dimOf(name string) int {
-	const few = 8
-	if len(m.names) <= few {
-		return slices.Index(m.names, name)
-	}
 	if d, ok := m.view.DimOf(name); ok {
 		return int(d)
 	}

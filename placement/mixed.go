@@ -96,6 +96,7 @@ func (s *search) countsOnNode(tier int) bool {
 // placedOnMixed notes that an occupied row has one more task.
 func (s *search) placedOnMixed(row uint32) {
 	if i, ok := s.contenderOf(s.mirror.rows[row].class); ok {
+		s.recount(&s.contenders[i])
 		s.played(&s.contenders[i])
 	}
 }

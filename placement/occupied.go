@@ -27,7 +27,7 @@ func (s *search) occupiedRow(row uint32) occupiedRow {
 // useOccupied turns to the occupied nodes of a class in which no other can be used: O(its nodes), or O(all that are
 // occupied) if those are fewer.
 func (s *search) useOccupied(c *contender) {
-	c.hosts, c.occupied = c.hosts[:0], true
+	c.hosts, c.occupied, c.noted = c.hosts[:0], true, false
 	if k := s.classes.all[c.class]; k.members < len(s.own.hosts) {
 		for row := range k.all() {
 			if s.counts.on(row) > 0 {

@@ -35,6 +35,8 @@ type policy struct {
 	changes    []*Term  // those of Change
 	tuned      *tuning  // what terms that learn go by, which is the picker's to set; nil for nothing
 	formulas   []*Term  // those of amounts
+	preferring []int64  // by tier: the weight of what the group prefers
+	counting   []bool   // by tier: whether it has a term of Tasks
 }
 
 // onNode stands for berth.NodeID where attributes are given by their places.
@@ -48,6 +50,7 @@ func policyOf(s Strategy) *policy {
 		p.tiers = append([]tier{{terms: []Term{Preferences()}}}, s.tiers...)
 	}
 	p.plain = true
+	p.preferring, p.counting = make([]int64, len(p.tiers)), make([]bool, len(p.tiers))
 	for i := range p.tiers {
 		p.plain = p.plain && p.tiers[i].tells()
 		if p.tiers[i].within > 0 {
@@ -83,6 +86,8 @@ func (p *policy) mentions(k kind) bool {
 // take notes what a term of a tier declares.
 func (p *policy) take(tier int, t *Term) {
 	switch t.kind {
+	case preferencesTerm:
+		p.preferring[tier] += t.weight
 	case classTerm:
 		p.reads = append(p.reads, t.attributes...)
 	case stateTerm:
@@ -94,6 +99,7 @@ func (p *policy) take(tier int, t *Term) {
 	case modelsTerm:
 		p.grants, p.models = true, true
 	case tasksTerm:
+		p.counting[tier] = true
 		p.count(t.attributes)
 		p.static = false
 		if t.attributes[0] == berth.NodeID {

@@ -288,6 +288,7 @@ func (t *Term) ofTasks(n int) int64 {
 // resources is an additive term that knows the places of its resources among the dimensions. It is for one goroutine.
 type resources struct {
 	term   *Term
+	tier   int // that it is of
 	all    bool
 	at     []int // by named resource; -1 where no node has it
 	part   []int64
@@ -301,7 +302,7 @@ func (p *policy) bind(names []string) []resources {
 	for i := range p.tiers {
 		for j := range p.tiers[i].terms {
 			if t := &p.tiers[i].terms[j]; t.isAdditive() {
-				bound = append(bound, bindTerm(t, names))
+				bound = append(bound, bindTerm(i, t, names))
 			}
 		}
 	}
@@ -315,14 +316,14 @@ func (p *policy) bindKeys(names []string) (bound []resources) {
 	}
 	for j := range p.tiers[p.keyed].terms {
 		if t := &p.tiers[p.keyed].terms[j]; t.isAdditive() {
-			bound = append(bound, bindTerm(t, names))
+			bound = append(bound, bindTerm(p.keyed, t, names))
 		}
 	}
 	return bound
 }
 
-func bindTerm(t *Term, names []string) resources {
-	b := resources{term: t, all: len(t.resources) == 0, weight: t.weight}
+func bindTerm(tier int, t *Term, names []string) resources {
+	b := resources{tier: tier, term: t, all: len(t.resources) == 0, weight: t.weight}
 	for _, name := range t.resources {
 		at := -1
 		for d, n := range names {

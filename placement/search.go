@@ -1,9 +1,7 @@
 package placement
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
@@ -22,36 +20,18 @@ type search struct {
 	tasks    *taskCounts
 	limits   *limits
 
-	group    *berth.Group // nil if there is none that anything is kept of
-	inside   domain       // to which it is confined
-	demand                // of the group
-	served   []served     // by class and request, what its devices come to; nil where no models are asked for
-	own      *counts      // of the group's tasks; nil if nobody asks for them
-	counted  *counts      // to be kept up: own, or where nobody asks for this spec of the group, those for another
-	byRow    bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
-	picky    bool         // whether a row that has the amounts may still be refused
-	every    bool         // whether every row is rated, because no order of a class serves
-	alike    bool         // whether rows of one state are rated alike
-	mixed    bool         // whether rows that have tasks of the group are rated one by one, beside what searches find
-	ranked   bool         // whether a ranking of them is kept, so that not every row is rated again
-	direct   bool         // whether that is of one tier, by row
-	even     bool         // whether rules compare domains
-	meets    bool         // whether the tasks of other groups matter
-	first    bool         // whether what rules say is otherwise once a task of the group is placed
-	way      int          // in which the row found last gives devices, if that is known
-	wayKnown bool
-	moved    []*taskCounter // in which the group's tasks count
-	verdict  *verdict       // of the group's rules; of no use if they are asked row by row
-	left     int64          // how many more of the group's tasks the limits of roles let be
-
-	hostLimit int         // how many of the group's tasks a node may have
-	ofClass   []countRule // about attributes that all nodes of a class share
-	ofRow     []countRule // about others, and even ones about hosts: they are asked row by row
+	target              // the group
+	demand              // of the group
+	inside  domain      // to which it is confined; the zero value if it is not
+	ofClass []countRule // about attributes that all nodes of a class share
+	ofRow   []countRule // about others, and even ones about hosts: they are asked row by row
 
 	soft     []softRule  // about domains
 	split    splitting   // by those of them that are asked row by row
 	compared []tierNow   // the tiers in which contenders may differ
 	keyed    int         // of these, the one with the additive terms
+	notes    bool        // whether contenders' sums in the first of them are kept
+	level    bool        // whether those between the first and that of the keys tell contenders apart only if one is occupied
 	asked    []resources // the additive terms,
 	named    []string    // for these dimensions
 	scales   []scale     // the formulas,
@@ -65,6 +45,31 @@ type search struct {
 
 	overLimit   bool     // whether the last walk of a tree met a row that an even rule holds off
 	overLimitAt position // where the first of them stands
+}
+
+// target is the group that is searched for, as begin finds it.
+type target struct {
+	group    *berth.Group // nil if there is none that anything is kept of
+	served   []served     // by class and request, what its devices come to; nil where no models are asked for
+	own      *counts      // of the group's tasks; nil if nobody asks for them
+	counted  *counts      // to be kept up: own, or where nobody asks for this spec of the group, those for another
+	byRow    bool         // whether the group's rules read attributes of high cardinality, so that they are asked row by row
+	picky    bool         // whether a row that has the amounts may still be refused
+	every    bool         // whether every row is rated, because no order of a class serves
+	alike    bool         // whether rows of one state are rated alike
+	mixed    bool         // whether rows that have tasks of the group are rated one by one, beside what searches find
+	ranked   bool         // whether a ranking of them is kept, so that not every row is rated again
+	direct   bool         // whether that is of one tier, by row
+	even     bool         // whether rules compare domains
+	meets    bool         // whether the tasks of other groups matter
+	first    bool         // whether what rules say is otherwise once a task of the group is placed
+	wayKnown bool
+	way      int            // in which the row found last gives devices, if that is known
+	moved    []*taskCounter // in which the group's tasks count
+	verdict  *verdict       // of the group's rules; of no use if they are asked row by row
+	left     int64          // how many more of the group's tasks the limits of roles let be
+
+	hostLimit int // how many of the group's tasks a node may have
 }
 
 // countRule is a domain rule, and where the tasks are counted that it asks for.
@@ -96,6 +101,7 @@ type contender struct {
 	sums      int32    // where its fixed sums begin
 	preferred int64    // by the group's preferences about nodes
 	firstSum  int64    // in the first tier that is compared, when know noted it
+	noted     bool     // whether that is as it is now
 	least     int64    // the least part that the request takes of a node, if it takes of all the node has
 	found     bool     // whether row is the best of the class
 	row       uint32
@@ -108,17 +114,18 @@ type contender struct {
 }
 
 // begin makes it the search for tasks of a group, and beginWithin for those that are to be in a domain.
-func (s *search) begin(g *berth.Group) { s.beginWithin(g, domain{}) }
+func (s *search) begin(g *berth.Group) { s.beginWithin(g, nil) }
 
-func (s *search) beginWithin(g *berth.Group, in domain) {
+func (s *search) beginWithin(g *berth.Group, in *domain) {
 	r := g.Requirements()
 	met, first := s.tasks.rulesOf(g)
 	s.listSoft(g)
 	for i := range met {
 		s.classes.tellApart(met[i].attribute)
 	}
-	if in != (domain{}) {
-		met = append(met, s.tasks.confine(in))
+	if s.inside = (domain{}); in != nil {
+		s.inside = *in
+		met = append(met, s.tasks.confine(*in))
 		s.classes.tellApart(in.attribute)
 	}
 	s.classes.tellApart(r.Reads...)
@@ -129,17 +136,15 @@ func (s *search) beginWithin(g *berth.Group, in domain) {
 		s.classes.tellApart(rule.Domain())
 	}
 	s.classes.assign()
-	*s = search{
-		policy: s.policy, mirror: s.mirror, classes: s.classes, counts: s.counts, rankings: s.rankings, scan: s.scan, tasks: s.tasks,
-		limits: s.limits, left: s.limits.allowance(g),
-		meets: len(met) > 0, first: first, moved: s.tasks.of(g),
-		demand: s.demand, contenders: s.contenders[:0], slots: s.slots[:0], ofClass: s.ofClass[:0], ofRow: s.ofRow[:0],
-		soft: s.soft, split: splitting{rules: s.split.rules[:0], bases: s.split.bases[:0]}, compared: s.compared, asked: s.asked, named: s.named, scales: s.scales, scaled: s.scaled, fixed: s.fixed[:0], rivals: s.rivals,
-		games: games{tree: s.games.tree, leafOf: s.games.leafOf, before: s.games.before},
+	s.target = target{
+		group: g, left: s.limits.allowance(g), meets: len(met) > 0, first: first, moved: s.tasks.of(g),
 		every: !s.policy.ordered, mixed: s.policy.byNode && !s.policy.nodesLast, hostLimit: math.MaxInt,
 	}
 	s.demand.of(g, s.mirror)
-	s.group, s.inside = g, in
+	s.ofClass, s.ofRow = s.ofClass[:0], s.ofRow[:0]
+	s.split = splitting{rules: s.split.rules[:0], bases: s.split.bases[:0]}
+	s.contenders, s.slots, s.fixed = s.contenders[:0], s.slots[:0], s.fixed[:0]
+	s.games.on, s.notes, s.keyed, s.overLimit = false, false, 0, false
 	s.byRow = r.ReadsAll
 	for _, name := range r.Reads {
 		s.byRow = s.byRow || name == berth.NodeID || !s.classes.isLow(name)
@@ -226,36 +231,39 @@ func (s *search) enter(rules string) {
 	for i := range s.counts.keys {
 		s.own.domains[i].grow()
 	}
+	counted := len(s.counts.keys)+len(s.ofClass)+len(s.soft) > 0
 	for i, k := range s.classes.all {
 		if k.members == 0 {
 			continue
 		}
-		c := contender{class: int32(i), slots: int32(len(s.slots)), from: treeStart}
+		var preferred int64
 		if s.byRow {
 			// What attributes of high cardinality say is asked row by row, and the rest of Eligible with it.
 			if k.cordoned || k.node.Unschedulable {
 				continue
 			}
-			c.preferred = fit.Preferred(s.group, k.node) // of taints only, or else every row is rated
+			preferred = fit.Preferred(s.group, k.node) // of taints only, or else every row is rated
 		} else {
 			var ok bool
-			if ok, c.preferred = s.verdict.ask(i, s.group, k); !ok {
+			if ok, preferred = s.verdict.ask(i, s.group, k); !ok {
 				continue
 			}
 		}
-		if !s.slotsOf(i) {
-			s.slots = s.slots[:c.slots]
+		slots := len(s.slots)
+		if counted && !s.slotsOf(i) {
+			s.slots = s.slots[:slots]
 			continue
 		}
+		s.contenders = append(s.contenders, contender{class: int32(i), slots: int32(slots), from: treeStart, preferred: preferred})
+		c := &s.contenders[len(s.contenders)-1]
 		if !s.every || s.direct {
 			c.sums = int32(len(s.fixed))
-			s.fixed = s.addFixed(s.fixed, k, c.preferred)
+			s.fixed = s.addFixed(s.fixed, k, preferred)
 			c.least = leastPart(s.request, k.capacity)
 		}
 		if s.neverServes(c.class) { // it stays a contender: the domains of its nodes count
 			c.from = treeEnd
 		}
-		s.contenders = append(s.contenders, c)
 	}
 }
 
@@ -399,6 +407,7 @@ func (s *search) bestContender() (best *contender) {
 	if s.playing() {
 		return s.winner()
 	}
+	unknown := 0 // of how many the best row is not known
 	for i := range s.contenders {
 		c := &s.contenders[i]
 		if len(s.ofClass) > 0 && s.full(c) {
@@ -408,15 +417,19 @@ func (s *search) bestContender() (best *contender) {
 			s.checkAgain(c)
 		}
 		s.know(c)
-		if c.found && (best == nil || s.isBetter(c, best)) {
+		switch {
+		case !c.found:
+			unknown++
+		case best == nil || s.isBetter(c, best):
 			best = c
 		}
 	}
-	for i := range s.contenders {
+	for i := 0; unknown > 0; i++ {
 		c := &s.contenders[i]
 		if c.found || len(s.ofClass) > 0 && s.full(c) {
 			continue
 		}
+		unknown--
 		if s.find(c, best); c.found && (best == nil || s.isBetter(c, best)) {
 			best = c
 		}
@@ -491,7 +504,15 @@ func (s *search) checkAgain(c *contender) {
 
 // contenderOf returns the index of a class among the contenders, if it is one.
 func (s *search) contenderOf(class int32) (int, bool) {
-	return slices.BinarySearchFunc(s.contenders, class, func(c contender, k int32) int { return cmp.Compare(c.class, k) })
+	lo, hi := 0, len(s.contenders) // by hand, since contenders are large and a comparing function gets copies
+	for lo < hi {
+		if m := (lo + hi) / 2; s.contenders[m].class < class {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo, lo < len(s.contenders) && s.contenders[lo].class == class
 }
 
 // placed notes that a task of the group has gone to the best row of a contender.
@@ -500,6 +521,7 @@ func (s *search) placed(c *contender) {
 		s.placedSplit(c.row)
 		return
 	}
+	s.recount(c)
 	if c.occupied {
 		s.placedOnOccupied(c)
 		s.played(c)

@@ -44,20 +44,16 @@ func (s *search) addFixed(sums []int64, k *nodeClass, preferred int64) []int64 {
 	if k.rated == nil {
 		k.rated = s.policy.rateClass(k)
 	}
-	additive := 0
-	for i := range s.policy.tiers {
-		sum := k.rated[i]
-		terms := s.policy.tiers[i].terms
-		for j := range terms {
-			switch t := &terms[j]; {
-			case t.isAdditive():
-				sum += t.weight * s.asked[additive].request(s.request, k.capacity)
-				additive++
-			case t.kind == preferencesTerm:
-				sum += t.weight * preferred
-			}
+	from := len(sums)
+	sums = append(sums, k.rated...)
+	for i := range s.asked {
+		b := &s.asked[i]
+		sums[from+b.tier] += b.weight * b.request(s.request, k.capacity)
+	}
+	if preferred != 0 {
+		for i, weight := range s.policy.preferring {
+			sums[from+i] += weight * preferred
 		}
-		sums = append(sums, sum)
 	}
 	return sums
 }
@@ -93,7 +89,7 @@ func (p *policy) rateClass(k *nodeClass) []int64 {
 
 // setTiers finds the tiers in which the contenders can differ, once they are there.
 func (s *search) setTiers() {
-	s.compared = s.compared[:0]
+	s.compared, s.level = s.compared[:0], true
 	for i := range s.policy.tiers {
 		n := len(s.compared)
 		if n < cap(s.compared) {
@@ -102,18 +98,26 @@ func (s *search) setTiers() {
 			s.compared = append(s.compared, tierNow{})
 		}
 		now := &s.compared[n]
-		now.tier, now.moments, now.node = i, s.addMoments(now.moments[:0], i), nil
+		now.tier, now.moments, now.node = i, now.moments[:0], nil
+		if s.policy.counting[i] || len(s.soft) > 0 {
+			now.moments = s.addMoments(now.moments, i)
+		}
 		if i == s.policy.nodeTier && s.policy.nodesLast {
 			now.node = s.policy.nodeTerm
 		}
 		now.fixed = len(now.moments) == 0 && now.node == nil
+		level := len(now.moments) == 0 && i != s.policy.keyed && s.isAlike(i)
 		switch {
 		case i == s.policy.keyed:
 			s.keyed = n
-		case now.fixed && s.isAlike(i) && !(s.mixed && s.countsOnNode(i)):
+		case now.fixed && level && !(s.mixed && s.countsOnNode(i)):
 			s.compared = s.compared[:n]
+		case n > 0 && i < s.policy.keyed:
+			s.level = s.level && level
 		}
 	}
+	s.level = s.level && !s.split.on // or contenders with other fixed sums may come
+	s.notes = s.keyed > 0 && len(s.soft) == 0 && len(s.contenders) < manyContenders
 }
 
 // isAlike reports whether all contenders have the same fixed sum in a tier.
@@ -166,22 +170,42 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 
 // sumOf returns a contender's sum in a tier as it is now, without the key of a row.
 func (s *search) sumOf(c *contender, t *tierNow) int64 {
-	sum := s.fixed[int(c.sums)+t.tier]
-	if len(t.moments) > 0 || c.occupied {
-		sum += s.changingOf(c, t)
+	if t.fixed {
+		return s.fixed[int(c.sums)+t.tier]
 	}
-	return sum
+	return s.changingSum(c, t)
 }
 
-// know notes a contender's sum in the first tier, if it comes before keys: compare reads it again and again.
+// know notes a contender's sum in the first tier, if it comes before keys: compare reads it again and again. Where contenders are few
+// it stays noted until a task goes to a domain of theirs.
 func (s *search) know(c *contender) {
-	if s.keyed > 0 {
+	if s.keyed > 0 && !c.noted {
 		c.firstSum = s.sumOf(c, &s.compared[0])
+		c.noted = s.notes && !c.occupied
 	}
 }
 
-// changingOf returns the part of a contender's sum that changes.
-func (s *search) changingOf(c *contender, t *tierNow) (sum int64) {
+// recount forgets what is noted of contenders whose sums in the first tier have changed with a task of the group that went to a row of
+// one.
+func (s *search) recount(at *contender) {
+	if !s.notes {
+		return
+	}
+	moments := s.compared[0].moments
+	for i := range moments {
+		place := moments[i].slot
+		slot := s.slots[int(at.slots)+place]
+		for j := range s.contenders {
+			if c := &s.contenders[j]; s.slots[int(c.slots)+place] == slot {
+				c.noted = false
+			}
+		}
+	}
+}
+
+// changingSum is sumOf for a tier in which sums change.
+func (s *search) changingSum(c *contender, t *tierNow) int64 {
+	sum := s.fixed[int(c.sums)+t.tier]
 	for i := range t.moments {
 		m := &t.moments[i]
 		switch slot := s.slots[int(c.slots)+m.slot]; {
@@ -217,7 +241,7 @@ func (s *search) outranks(a, b *contender) int {
 		return 0
 	case a.firstSum != b.firstSum:
 		return cmp.Compare(a.firstSum, b.firstSum)
-	case s.keyed == 1:
+	case s.level && !a.occupied && !b.occupied:
 		return 0
 	}
 	return s.compareTiers(a, b, s.compared[1:s.keyed])
@@ -244,11 +268,18 @@ func (s *search) compare(a, b *contender) int {
 	if x, y := a.key+s.sumOf(a, keyed), b.key+s.sumOf(b, keyed); x != y {
 		return cmp.Compare(x, y)
 	}
-	if c := s.compareTiers(a, b, s.compared[s.keyed+1:]); c != 0 {
-		return c
+	if after := s.compared[s.keyed+1:]; len(after) > 0 {
+		if c := s.compareTiers(a, b, after); c != 0 {
+			return c
+		}
 	}
 	return cmp.Compare(s.rankOf(b), s.rankOf(a))
 }
 
-// isBetter reports whether a, which has a row, is a better choice than b, which has one.
-func (s *search) isBetter(a, b *contender) bool { return s.compare(a, b) > 0 }
+// isBetter reports whether a, which has a row, is a better choice than b, which has one. What know notes of both is as it is now.
+func (s *search) isBetter(a, b *contender) bool {
+	if s.keyed > 0 && a.firstSum != b.firstSum { // as outranks has it, but in line
+		return a.firstSum > b.firstSum
+	}
+	return s.compare(a, b) > 0
+}

@@ -33,7 +33,18 @@ func (e *Engine) PlaceWithin(t berth.Task, attribute string, value any) (berth.O
 	if !ok {
 		return berth.Op{}, false
 	}
-	return e.place(t, in)
+	if st := e.place(t, &in); st != nil {
+		return e.op(st), true
+	}
+	return berth.Op{}, false
+}
+
+// isWithin reports whether a search is confined to a domain, or for nil to none.
+func (s *search) isWithin(in *domain) bool {
+	if in == nil {
+		return s.inside.attribute == ""
+	}
+	return s.inside == *in
 }
 
 // confine returns the rule that lets tasks go into one domain alone. It is one from below, as if there were a task in the domain that

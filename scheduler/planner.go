@@ -93,10 +93,7 @@ func (p *planner) take(tasks []berth.Task, from, i int) {
 	case t.IsDemand():
 		p.cover(t.Group)
 	default:
-		if op, ok := p.place(*t, p.hashes[i]); ok {
-			p.add(op, p.hashes[i])
-			p.charge(t.Group, 1)
-		}
+		p.place(t, p.hashes[i])
 	}
 }
 
@@ -181,17 +178,21 @@ func (p *planner) plans(at int) *groupPlan {
 	return &p.groups[at]
 }
 
-// place picks a node for a task, or notes why there is none.
-func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
+// place picks a node for a task and adds the placement to the plan, or notes why there is none.
+func (p *planner) place(t *berth.Task, hash uint32) {
 	if where, known := p.known(t, hash); known {
-		p.leave(berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
-		return berth.Op{}, false
+		p.leave(berth.Unplaced{Task: *t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
+		return
 	}
 	why := p.plans(p.group).failed
 	if why == nil {
-		op, ok := p.picker.Place(t)
+		op, ok := p.picker.Place(*t)
 		if ok {
-			return op, p.admit(&op)
+			if p.admit(&op) {
+				p.add(&op, hash)
+				p.charge(t.Group, 1)
+			}
+			return
 		}
 		p.patience = 0 // to explain is to look at every node
 		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
@@ -199,13 +200,12 @@ func (p *planner) place(t berth.Task, hash uint32) (berth.Op, bool) {
 		p.turns.blame(why)
 		p.plans(p.group).failed = why
 	}
-	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
-	return berth.Op{}, false
+	p.leave(berth.Unplaced{Task: *t, Reason: firstReason(why), Why: why})
 }
 
-// add adds a placement that the picker has just picked to the plan.
-func (p *planner) add(op berth.Op, hash uint32) {
-	p.plan.Ops = append(p.plan.Ops, op)
+// add adds a placement that the picker has just picked to the plan. It comes by reference because it is large.
+func (p *planner) add(op *berth.Op, hash uint32) {
+	p.plan.Ops = append(p.plan.Ops, *op)
 	if p.engine != nil {
 		p.picks = append(p.picks, store.PickOf(store.Ref(p.engine.Picked()), hash))
 	}
@@ -272,7 +272,7 @@ func whereabouts(t cluster.TaskView) string {
 }
 
 // known reports whether a task exists or is in the plan already.
-func (p *planner) known(t berth.Task, hash uint32) (where string, known bool) {
+func (p *planner) known(t *berth.Task, hash uint32) (where string, known bool) {
 	if p.exists != nil {
 		if where, known = p.exists[t.ID]; known {
 			return where, known
@@ -306,7 +306,8 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	running := standing(p.view, g.Name())
 	ops, unplaced := len(p.plan.Ops), len(p.plan.Unplaced)
 	size, last := g.GangSize(), g
-	for _, t := range tasks {
+	for i := range tasks {
+		t := &tasks[i]
 		if p.ended() {
 			return // and there will be no plan
 		}
@@ -314,11 +315,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 			p.enterGroup(t.Group)
 			size, last = max(size, t.Group.GangSize()), t.Group
 		}
-		hash := store.Hash(t.ID)
-		if op, ok := p.place(t, hash); ok {
-			p.add(op, hash)
-			p.charge(t.Group, 1)
-		}
+		p.place(t, store.Hash(t.ID))
 	}
 	placed := p.plan.Ops[ops:]
 	if running+len(placed) >= size {
@@ -356,7 +353,7 @@ func (p *planner) cover(g *berth.Group) {
 	p.patience = 0
 	from, missed := len(p.plan.Ops), len(p.plan.Unplaced)
 	p.picker.Cover(g, func(op berth.Op) {
-		p.add(op, store.Hash(op.Task.ID))
+		p.add(&op, store.Hash(op.Task.ID))
 	}, func(node string, lacks []berth.Lack) {
 		p.miss(g.On(node), node, lacks)
 	})
@@ -366,7 +363,7 @@ func (p *planner) cover(g *berth.Group) {
 		picks := p.picks[min(from, len(p.picks)):]
 		p.cut(from)
 		for i, op := range instances {
-			if where, known := p.known(op.Task, store.Hash(op.Task.ID)); known {
+			if where, known := p.known(&op.Task, store.Hash(op.Task.ID)); known {
 				p.picker.Undo(op)
 				p.miss(op.Task, op.Node, []berth.Lack{{Reason: berth.Reason{Code: berth.TaskExists, Subject: where}}})
 			} else if p.admit(&op) {

@@ -233,7 +233,7 @@ func (p *planner) holdBack(tasks []berth.Task) {
 	slices.Sort(held)
 	for _, i := range held {
 		why := berth.Reason{Code: berth.HeldBack}
-		if where, known := p.known(tasks[i], p.hashes[i]); known && !tasks[i].IsDemand() {
+		if where, known := p.known(&tasks[i], p.hashes[i]); known && !tasks[i].IsDemand() {
 			why = berth.Reason{Code: berth.TaskExists, Subject: where}
 		}
 		p.leave(berth.Unplaced{Task: tasks[i], Reason: why})

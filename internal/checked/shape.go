@@ -14,6 +14,7 @@ import (
 // shape is what a group's requests are in terms of one store.
 type shape struct {
 	group   *berth.Group
+	hash    uint32 // of its name
 	dims    int    // how many dimensions there were
 	naming  uint64 // under which names
 	id      uint32
@@ -34,21 +35,19 @@ func (f *Fork) shape(g *berth.Group) *shape {
 	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
 	if i < 0 {
 		i, f.oldest = f.oldest, (f.oldest+1)%len(f.shapes)
-		f.shapes[i] = shape{group: g, dims: -1}
+		f.shapes[i] = shape{group: g, hash: store.Hash(g.Name()), dims: -1}
 	}
 	sh := &f.shapes[i]
 	if naming := f.s.Naming(); sh.naming != naming {
 		sh.naming, sh.dims = naming, -1
 	}
 	if !sh.known || f.s.SpecOf(sh.id) != g {
-		sh.id, sh.known = f.s.FindRevision(g)
-		if sh.kin, sh.named = sh.id, sh.known; sh.known {
+		sh.kin, sh.named, sh.known = f.s.FindRevision(sh.hash, g)
+		if sh.id = sh.kin; sh.known {
 			if known := f.s.Group(sh.id); known.Spec == g {
 				sh.needs, sh.keys, sh.missing, sh.dims = known.Request, known.Keys, nil, len(f.s.Dims())
 				return sh
 			}
-		} else {
-			sh.kin, sh.named = f.s.FindGroup(g.Name())
 		}
 	}
 	if n := len(f.s.Dims()); sh.dims != n && (sh.dims < 0 || len(sh.missing) > 0) {
@@ -78,13 +77,15 @@ func (f *Fork) shape(g *berth.Group) *shape {
 // specs count by.
 func (f *Fork) ensureGroup(sh *shape) uint32 {
 	if !sh.known {
+		var kin []uint32
 		if sh.named {
-			for _, kin := range f.s.Kin(sh.kin) {
-				f.s.AddKeys(kin, sh.keys)
+			kin = f.s.Kin(sh.kin)
+			for _, id := range kin {
+				f.s.AddKeys(id, sh.keys)
 			}
 			sh.keys = slices.Clone(f.s.Group(sh.kin).Keys)
 		}
-		sh.id = f.s.AddGroup(store.Group{Name: sh.group.Name(), Spec: sh.group, Request: sh.needs, Keys: sh.keys, Asks: countersOf(f.s, sh.group)})
+		sh.id = f.s.AddGroupBy(sh.hash, kin, store.Group{Name: sh.group.Name(), Spec: sh.group, Request: sh.needs, Keys: sh.keys, Asks: countersOf(f.s, sh.group)})
 		sh.known, sh.kin, sh.named = true, sh.id, true
 	}
 	return sh.id

@@ -20,6 +20,11 @@ func (v *View) Dims() []string { return v.dims }
 
 // DimOf returns the dimension of that name.
 func (v *View) DimOf(name string) (int32, bool) {
+	const few = 8 // comparing with each of a few, as there are as a rule, is faster than a look-up by hash
+	if len(v.dims) <= few {
+		d := slices.Index(v.dims, name)
+		return int32(d), d >= 0 && name != ""
+	}
 	d, ok := v.byDim.find(Hash(name), name, v.dimName)
 	return int32(d), ok
 }

@@ -89,6 +89,11 @@ func (s *Store) AddGroup(g Group) uint32 {
 	if first, named := s.FindGroup(g.Name); named {
 		kin = s.Kin(first)
 	}
+	return s.AddGroupBy(Hash(g.Name), kin, g)
+}
+
+// AddGroupBy is AddGroup for who has the hash of the name, and the groups that have the name already.
+func (s *Store) AddGroupBy(hash uint32, kin []uint32, g Group) uint32 {
 	id := s.newGroup()
 	if len(g.Keys) > 0 {
 		g.counts = make([][]Count, len(g.Keys))
@@ -97,7 +102,7 @@ func (s *Store) AddGroup(g Group) uint32 {
 	s.refer(g.account, 1)
 	*s.group(id) = g
 	s.note(grouped, id)
-	s.indexGroup(id, g.Name)
+	s.indexGroup(id, hash)
 	if kin != nil {
 		s.join(id, kin)
 	}
@@ -106,8 +111,8 @@ func (s *Store) AddGroup(g Group) uint32 {
 }
 
 // indexGroup makes a group that has just been given its number be found.
-func (s *Store) indexGroup(id uint32, name string) {
-	s.byGroup.insert(id, Hash(name), func(g, hash uint32) bool { return Hash(s.groupName(g)) == hash })
+func (s *Store) indexGroup(id, hash uint32) {
+	s.byGroup.insert(id, hash, func(g, hash uint32) bool { return Hash(s.groupName(g)) == hash })
 }
 
 func (s *Store) dropGroup(id uint32) {

@@ -11,18 +11,19 @@ import (
 // Groups of one name and of different specs are kin: revisions of one another. Each has its own request, counters and members; what is
 // asked of a name is asked of all of them, at the cost of a look at each.
 
-// FindRevision returns the number of a group by its name and its spec.
-func (v *View) FindRevision(g *berth.Group) (uint32, bool) {
-	id, ok := v.FindGroup(g.Name())
-	if !ok || v.Group(id).Spec.Equal(g) {
-		return id, ok
+// FindRevision returns the number of a group by its name, of which it is given the hash, and its spec; where there is none of the
+// spec, that of another of the name, if there is one.
+func (v *View) FindRevision(hash uint32, g *berth.Group) (id uint32, named, known bool) {
+	id, named = v.FindGroupBy(hash, g.Name())
+	if !named || v.Group(id).Spec.Equal(g) {
+		return id, named, named
 	}
 	for _, kin := range v.Group(id).kin {
 		if kin != id && v.Group(kin).Spec.Equal(g) {
-			return kin, true
+			return kin, true, true
 		}
 	}
-	return 0, false
+	return id, true, false
 }
 
 // Kin returns the groups that have the name of one, itself among them, in the order in which they came. It is not to be written.

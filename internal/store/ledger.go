@@ -74,6 +74,15 @@ func (s *Sums) add(needs []Need, times int64) {
 
 // move adds so many times an amount, or takes it away if the number is negative.
 func (s *Sum) move(amount, times int64) {
+	if times == 1 { // of most, and in line
+		lo, carry := bits.Add64(s.Lo, uint64(amount), 0)
+		s.Lo, s.Hi = lo, s.Hi+uint32(carry)
+		return
+	}
+	s.moveMany(amount, times)
+}
+
+func (s *Sum) moveMany(amount, times int64) {
 	var carry uint64
 	if times >= 0 {
 		hi, lo := bits.Mul64(uint64(amount), uint64(times))

@@ -195,7 +195,7 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 			g.moves, g.registered = nil, false
 			s.retakeGroup(e.at, g)
 			s.refer(g.account, 1)
-			s.indexGroup(e.at, g.Name)
+			s.indexGroup(e.at, Hash(g.Name))
 			if g.kin != nil {
 				s.setKin(g.kin)
 			}
