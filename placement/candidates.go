@@ -92,7 +92,7 @@ func (c *Choices) All() iter.Seq[Choice] {
 // Choice is a node that can take the task. It is a small handle, to be passed by value, and is good as long as the
 // Choices that it came from.
 type Choice struct {
-	Rank int // from 1, which is the node that a plan picks; 0 of none
+	Rank int // from 1, which is the node that a plan picks unless its strategy draws nodes; 0 of none
 	Node string
 
 	of    *Choices

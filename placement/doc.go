@@ -29,6 +29,33 @@
 //	NomadBinPack, NomadSpread                                  Nomad's scheduler algorithms "binpack" and "spread"
 //	DotProduct, L1Norm, L2Norm                                 vector bin packing: greatest or least product, least left
 //	Tetris                                                     the alignment score of Tetris
+//	GpuPacking                                                 that of the FGD study: used GPUs before idle ones
+//
+// Which strategy when, and what it does on a cluster of GPUs: the 1,213 nodes of the openb trace (Weng et al., USENIX ATC 2023) with tasks for
+// 130 % of the GPUs, in random order, none of which ends; the percentage of the GPUs that is in use once tasks for 100 % and for all
+// 130 % have been tried, the mean of three orders, and how many of the 66 tasks of 8 GPUs were refused. The last column is the default list at 130 % and
+// at 100 % the list where a third of the tasks name models.
+//
+//	                                                            100 %   130 %  refused   models named
+//	BinPack(ShortOf(...)...)   a resource is scarce             94.39   94.60       17   80.70
+//	FirstFit, or Best()        anything that fits will do;      94.27   94.48       17   93.69
+//	                           tasks that name models
+//	L2Norm, L1Norm with Per    several are scarce, and nodes    92.94   93.17       18   80.69
+//	                           differ in size
+//	NomadBinPack("cpu", "gpu") as in Nomad, by what is scarce   92.56   92.79       18   80.72
+//	BinPack()                  no resource is scarcer           91.63   91.87       19   80.93
+//	GpuPacking                 as in the FGD study              91.16   91.40       20   82.11
+//	MostAllocated, likewise    as in Kubernetes                 90.03   90.27       20   80.23
+//	LeastAllocated()           tasks need air, no big ones      92.86   93.87       52   83.47
+//	Spread()                   likewise, and finer              92.98   94.50       61   87.65
+//	Tetris                     the host chooses whose turn      90.82   92.57       50   78.72
+//	                           it is by the same score
+//	Random                     to compare with                  87.09   87.92       39   83.64
+//
+// What spreads has much in use in the end because it refuses what is large and fills up with what is small: never
+// judge by what is in use alone. A strategy over resources that are not scarce packs by the wrong thing: over cpu and memory
+// MostAllocated has 88.72 and NomadBinPack 85.95 at 100 %. Of two nodes that are drawn ([Strategy.BestOf]) the better one by BinPack("cpu", "gpu") has
+// 90.21, of ten 93.16, of all 92.40: nodes that are equal but for a little are better left to chance.
 //
 // A strategy is a list of tiers, compared in order, and a tier is a weighted sum of [Term]s:
 //

@@ -79,6 +79,13 @@ func (e *Exhaustive) place(t berth.Task, in domain) (berth.Op, bool) {
 	if len(all) == 0 {
 		return berth.Op{}, false
 	}
+	if e.policy.strategy.sample > 0 {
+		var nodes []string
+		for n := range e.fork.Nodes() {
+			nodes = append(nodes, n.ID())
+		}
+		all = e.policy.sampled(t, all, nodes)
+	}
 	n, _ := e.fork.Node(e.policy.first(all).id)
 	return e.take(t, n)
 }

@@ -63,3 +63,9 @@ func Alike(a, b Strategy) bool {
 
 // PowerOfTen is the one that Nomad's scores are made of.
 func PowerOfTen(f int64) int64 { return powerOfTen(f) }
+
+// Samples reports whether a picker is an engine whose strategy draws nodes, so that it need not pick the best of all.
+func Samples(p Picker) bool {
+	e, ok := p.(*Engine)
+	return ok && e.policy.strategy.sample > 0
+}

@@ -37,7 +37,8 @@ func (r Reader) Strategy(text string) (Strategy, error) {
 }
 
 // words are those that have a meaning in texts of strategies, which terms of hosts are in quotes for.
-var words = []string{"any", "between", "binpack", "fgd", "first", "in-use", "models", "over", "prefer", "preferences", "priced-gaps", "random", "room-loss", "seed", "spread",
+var words = []string{"any", "between", "binpack", "fgd", "first", "gpu-packing", "in-use", "models", "over", "prefer", "preferences", "priced-gaps", "random", "room-loss",
+	"seed", "spread",
 	"tasks", "then", "ties", "within"}
 
 func printNames(names []string) string {
@@ -160,7 +161,24 @@ func (p *parser) strategy() (Strategy, error) {
 	if err != nil {
 		return s, err
 	}
-	if p.at(';') {
+	more := p.at(';')
+	if more && p.says("best") {
+		p.Space()
+		if err := p.wantWord("of"); err != nil {
+			return s, err
+		}
+		p.Space()
+		start := p.Pos
+		n, err := p.integer()
+		if err != nil {
+			return s, err
+		}
+		if n < 1 || n > MostSampled {
+			return s, p.FaultAt(start, "best of %d: not within 1 to %d", n, MostSampled)
+		}
+		s, more = s.BestOf(int(n)), p.at(';')
+	}
+	if more {
 		p.Space()
 		switch {
 		case p.says("ties"):
@@ -323,6 +341,15 @@ func (p *parser) rating() (Term, error) {
 			return p.tasks()
 		case "prefer":
 			return p.prefer()
+		case "gpu-packing":
+			if err := p.want('('); err != nil {
+				return Term{}, err
+			}
+			class, _, err := p.name()
+			if err != nil {
+				return Term{}, err
+			}
+			return GpuPacking(class), p.want(')')
 		case "random":
 			if err := p.want('('); err != nil {
 				return Term{}, err

@@ -62,8 +62,12 @@ func TestTextsOfStrategies(t *testing.T) {
 		"requested-to-capacity-ratio(9 gpu.memory; 0 to 1, 5 to 10)":           best(placement.RequestedToCapacityRatio(placement.Shape{{0, 1}, {5, 10}}, "gpu.memory").Weights(9)),
 		`nomad-binpack("2 a", "3b") + nomad-spread(per)`:                       best(placement.NomadBinPack("2 a", "3b"), placement.NomadSpread("per")),
 		"-1 dot-product(2 cpu per 128000, gpu per 8000) + tetris(cpu, memory)": best(placement.DotProduct("cpu", "gpu").Per(128000, 8000).Weights(2, 1).Times(-1), placement.Tetris()),
-		"l1-norm(cpu) + 7 l2-norm(cpu, memory)":                                best(placement.L1Norm("gpu").Weights(4).Over("cpu"), placement.L2Norm("cpu", "memory").Times(7)),
-		`"tasks" between 0 and 1`:                                              best(likeOurs.Between(0, 1)),
+		"binpack; best of 2":                                            placement.BinPack().BestOf(2),
+		"first fit; best of 100":                                        placement.FirstFit().BestOf(100),
+		"gpu-packing(gpu) within 3; best of 3; seed 9":                  best(placement.GpuPacking("gpu")).Within(3).BestOf(3).Seed(9),
+		"5 gpu-packing(\"a b\") between 2 and 9; best of 1; ties by id": best(placement.GpuPacking("a b").Between(2, 9).Times(5)).BestOf(1).TiesByID(),
+		"l1-norm(cpu) + 7 l2-norm(cpu, memory)":                         best(placement.L1Norm("gpu").Weights(4).Over("cpu"), placement.L2Norm("cpu", "memory").Times(7)),
+		`"tasks" between 0 and 1`:                                       best(likeOurs.Between(0, 1)),
 	} {
 		read, err := r.Strategy(text)
 		require.NoError(t, err, text)
@@ -114,6 +118,12 @@ func TestTextsThatAreNoStrategies(t *testing.T) {
 		{"requested-to-capacity-ratio(cpu; 0 to 11)", 0, "a score of 11 is not within 0 to 10"},
 		{"requested-to-capacity-ratio(cpu; 0 by 1)", 35, `want "to"`},
 		{"least-allocated() between 3 and 1", 0, "between 3 and 1 there is nothing"},
+		{"gpu-packing()", 12, "want a name"},
+		{`gpu-packing("")`, 0, "no device class"},
+		{"any; best of 0", 13, "best of 0: not within 1 to 100"},
+		{"any; best of x", 13, "want a whole number"},
+		{"any; best 2", 10, `want "of"`},
+		{"any; best of 2; best of 2", 16, "want \"ties by id\" or a seed"},
 		{"models between 1 and 2", 0, "between: not of models"},
 		{"in-use() between 2 and 1", 0, "between 2 and 1 there is nothing"},
 		{"tasks()", 6, "want a name"},

@@ -68,7 +68,8 @@ func policyOf(s Strategy) *policy {
 	}
 	p.looks = p.grants || p.mentions(freeTerm)
 	p.nodesLast = p.byNode && p.nodesComeLast()
-	p.ordered = p.ordered && !p.tolerant
+	p.ordered = p.ordered && !p.tolerant && s.sample == 0
+	p.static = p.static && s.sample == 0
 	p.direct = p.isDirect()
 	return p
 }

@@ -388,6 +388,9 @@ func (s *search) best(t berth.Task) (row uint32, from *contender, found bool) {
 	case s.ranked:
 		row, s.way, s.wayKnown, found = s.rankings.best(s, t)
 		return row, nil, found
+	case s.policy.strategy.sample > 0:
+		row, found = s.bestOfSample(t)
+		return row, nil, found
 	case s.every:
 		row, found = s.rateAll(t)
 		return row, nil, found

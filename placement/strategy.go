@@ -16,12 +16,13 @@ import (
 // in the order of their IDs. A Strategy is a value that never changes, and may be used by many goroutines. The zero Strategy is
 // [BinPack].
 type Strategy struct {
-	name  string   // of one that is not printed by its terms
-	over  []string // of such a one, the resources that its terms are over since
-	tiers []tier
-	byID  bool   // whether nodes that are equally good are taken in the order of their IDs
-	seed  uint64 // by which they are shuffled otherwise
-	fault error  // of a constructor, beyond those of terms
+	name   string   // of one that is not printed by its terms
+	over   []string // of such a one, the resources that its terms are over since
+	tiers  []tier
+	byID   bool   // whether nodes that are equally good are taken in the order of their IDs
+	seed   uint64 // by which they are shuffled otherwise
+	fault  error  // of a constructor, beyond those of terms
+	sample int    // how many nodes are drawn to choose among; 0 for all
 }
 
 // tier is a weighted sum of terms, and how far from its best counts as the best.
@@ -157,6 +158,9 @@ func (s Strategy) String() string {
 		if t.within != s.usualTolerance() {
 			fmt.Fprintf(&b, " within %d", t.within)
 		}
+	}
+	if s.sample != 0 {
+		fmt.Fprintf(&b, "; best of %d", s.sample)
 	}
 	switch {
 	case s.byID && s.name != firstFit:

@@ -40,6 +40,7 @@ type Term struct {
 	weight int64
 	lo, hi int64
 	random bool // whether it is the one of Random
+	ours   bool // of OfState, whether it is one of this package that rates from 0 to 100
 
 	attributes []string // of Tasks the one that is counted by, of Func those counted by, of others those read
 	missing    int64    // of Tasks
@@ -384,8 +385,10 @@ func (t *Term) isOwn() bool {
 		return false
 	}
 	switch t.kind {
-	case classTerm, additiveTerm, stateTerm:
+	case classTerm, additiveTerm:
 		return true
+	case stateTerm:
+		return !t.ours
 	case amountsTerm:
 		return t.formula == nil
 	}
@@ -405,6 +408,10 @@ func (t *Term) usual() (lo, hi int64) {
 		return 0, MostTasks
 	case inUseTerm:
 		return 0, Resolution
+	case stateTerm:
+		if t.ours {
+			return 0, 100
+		}
 	case amountsTerm:
 		if t.formula != nil {
 			return t.formula.lo, t.formula.hi
