@@ -1,6 +1,9 @@
 package placement
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Where one tier alone tells rows of a search apart, and what its terms say follows from what is free of a row's resources, what
 // a class's rows have alike and the request, a ranking keeps the sum of that tier by row and nothing else: such a sum costs less than
@@ -18,6 +21,11 @@ type direct struct {
 	capacity []int64 // of each contender, what there is of those
 	request  []int64 // and what is asked for
 	free     []int64 // and what is free of a row; kept for its room
+
+	// What formulas said last of a row of each contender: many rows are as the one before.
+	last  []int64 // of each contender, what was free of those
+	said  []int64 // of each contender, the sum
+	known []bool
 }
 
 // directTerm is a term of the tier and, if it is a formula, the place of its first resource among those that are named.
@@ -91,6 +99,9 @@ func (d *direct) aim(s *search) {
 	}
 	d.width = len(d.request)
 	d.free = append(d.free[:0], d.request...)
+	d.last = append(d.last[:0], make([]int64, d.width*len(s.contenders))...)
+	d.said = append(d.said[:0], make([]int64, len(s.contenders))...)
+	d.known = append(d.known[:0], make([]bool, len(s.contenders))...)
 	for i := range s.contenders {
 		c := &s.contenders[i]
 		d.at[c.class] = int32(i)
@@ -151,24 +162,39 @@ func (d *direct) sum(row uint32) int64 {
 		b := d.additive[i].bound
 		sum += b.weight * b.node(free, s.classes.all[class].capacity)
 	}
+	return sum + d.formulasOf(contender, free)
+}
+
+// formulasOf returns what the formulas add for what is free of a row of a contender.
+func (d *direct) formulasOf(contender int, free []int64) int64 {
+	whole, place := false, 0
+	for i := range d.formulas {
+		b := d.formulas[i].scale
+		whole = whole || b.all
+		for _, at := range b.at {
+			d.free[place] = amountAt(free, at)
+			place++
+		}
+	}
+	from := contender * d.width
+	last := d.last[from : from+d.width]
+	if !whole && d.known[contender] && slices.Equal(last, d.free) {
+		return d.said[contender]
+	}
+	var sum int64
 	for i := range d.formulas {
 		f := &d.formulas[i]
-		t := f.scale.term
-		if f.scale.all {
-			sum += t.weight * f.scale.rate(free, s.classes.all[class].capacity, s.request)
-			continue
+		t, to := f.scale.term, f.from+len(f.scale.at)
+		switch {
+		case f.scale.all:
+			s := d.of
+			sum += t.weight * f.scale.rate(free, s.classes.all[s.contenders[contender].class].capacity, s.request)
+		case t.ofAmounts != nil:
+			sum += t.weight * t.clamp(t.ofAmounts(d.free[f.from:to], d.capacity[from+f.from:from+to], d.request[f.from:to]))
 		}
-		if t.ofAmounts == nil {
-			continue
-		}
-		to := f.from + len(f.scale.at)
-		named := d.free[f.from:to]
-		for j, at := range f.scale.at {
-			named[j] = amountAt(free, at)
-		}
-		from := contender * d.width
-		sum += t.weight * t.clamp(t.ofAmounts(named, d.capacity[from+f.from:from+to], d.request[f.from:to]))
 	}
+	copy(last, d.free)
+	d.said[contender], d.known[contender] = sum, true
 	return sum
 }
 
