@@ -2,12 +2,17 @@ package suite
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/placement"
 )
+
+// ErrUnsuited is what a policy's Strategy returns, or wraps, for a cell that it is not made for: there is then no result of it, and
+// nothing is at fault.
+var ErrUnsuited = errors.New("the policy is not made for such a cell")
 
 // Fixed returns the policy of a strategy that does not depend on the cell.
 func Fixed(name, about string, strategy placement.Strategy) Policy {
@@ -30,6 +35,14 @@ func policies() []Policy {
 	term := func(f func(...string) placement.Term) func(*Cell) (placement.Strategy, error) {
 		return over(func(names ...string) placement.Strategy { return placement.Best(f(names...)) })
 	}
+	knowing := func(f func(placement.Mix) placement.Strategy) func(*Cell) (placement.Strategy, error) {
+		return func(c *Cell) (placement.Strategy, error) {
+			if c.Total()[trace.GPU] == 0 {
+				return placement.Strategy{}, ErrUnsuited
+			}
+			return f(placement.NewMix(c.Tasks()...)).Seed(c.Seed), nil
+		}
+	}
 	return []Policy{
 		{Name: "random", About: "any node that can take the task", Strategy: func(c *Cell) (placement.Strategy, error) {
 			return placement.Random(c.Seed), nil
@@ -46,6 +59,9 @@ func policies() []Policy {
 		})},
 		{Name: "tetris", About: "the greatest dot product of request and what is free (Grandl et al., SIGCOMM 2014), used to choose a node", Strategy: term(placement.Tetris)},
 		{Name: "l2", About: "the least Euclidean norm of what is left (Panigrahy et al., 2011)", Strategy: term(placement.L2Norm)},
+		{Name: "fgd", About: "fragmentation gradient descent (Weng et al., USENIX ATC 2023), which is told the mix of tasks; where there are GPUs", Strategy: knowing(placement.FGD)},
+		{Name: "room-loss", About: "least loss of room for the mix of tasks, which it is told; where there are GPUs", Strategy: knowing(placement.RoomLoss)},
+		{Name: "priced-gaps", About: "room loss, and the worth of the gaps that are left on GPUs; where there are GPUs", Strategy: knowing(placement.PricedGaps)},
 		{Name: "first-fit-decreasing", About: "first fit of tasks sorted by size, largest first: it knows them all before it begins",
 			Strategy: func(*Cell) (placement.Strategy, error) { return placement.FirstFit(), nil }, Sort: decreasing},
 	}

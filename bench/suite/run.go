@@ -219,7 +219,12 @@ func (s *Suite) Run(ctx context.Context, c Config) (*Document, error) {
 							return d, fmt.Errorf("%s, %s, seed %d: %w", j.scenario.Name, j.workload.Name, seed, err)
 						}
 					}
-					if p.Result, p.Timing, err = try(ctx, j, rv, cell, c, p.Key); err != nil {
+					p.Result, p.Timing, err = try(ctx, j, rv, cell, c, p.Key)
+					if errors.Is(err, ErrUnsuited) {
+						done++
+						continue
+					}
+					if err != nil {
 						return d, fmt.Errorf("%s, %s, %s, seed %d: %w", j.scenario.Name, j.workload.Name, rv.name, seed, err)
 					}
 				}

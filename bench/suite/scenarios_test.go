@@ -96,7 +96,8 @@ func TestPackingByHand(t *testing.T) {
 // and parts are parts.
 func TestScenariosKeepTheirPromises(t *testing.T) {
 	s := suite.New()
-	d, err := s.Run(t.Context(), suite.Config{Nodes: 40, Seeds: 1})
+	d, err := s.Run(t.Context(), suite.Config{Nodes: 30, Seeds: 1,
+		Policies: []string{"random", "best-fit", "priced-gaps", "first-fit-decreasing", "first-come", "priority"}})
 	require.NoError(t, err)
 	told := map[string]bool{}
 	for _, r := range d.Quality.Results {
