@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/lex"
 )
 
@@ -207,6 +208,44 @@ func (g *gapView) devices(t *tuning, devices []Device) {
 	g.end(t)
 }
 
+// look takes in the devices of a state, as State.Devices has them, without making the list.
+func (g *gapView) look(t *tuning, s *State) {
+	v := s.views
+	if v == nil || v.node == nil || len(v.node.Spec.Devices) == 0 {
+		return
+	}
+	var way []int32
+	if s.after {
+		if v.looked = true; v.ways() > 0 {
+			way = v.options.Way(v.way)
+		}
+	}
+	v.pool()
+	var parts []int32
+	kind := int32(-1)
+	for k, i := range v.options.Order() {
+		d := &v.node.Spec.Devices[i]
+		if d.Class != t.Primary {
+			continue
+		}
+		if of := v.options.Kind(i); of != kind {
+			kind = of
+			var named bool
+			if parts, named = t.byModel[d.Model]; !named {
+				parts = t.byModel[""]
+			}
+		}
+		free := v.options.Units(i)
+		if way != nil && way[k] != fit.NoRequest {
+			free -= min(v.requests.Devices[way[k]].Units(), whole)
+		}
+		if free > 0 {
+			g.add(t, parts, free)
+		}
+	}
+	g.end(t)
+}
+
 // plain takes in what is free of a plain primary.
 func (g *gapView) plain(t *tuning, free int64) {
 	if free > 0 {
@@ -267,7 +306,7 @@ func (p *gapPolicy) worthOf(t *tuning, s *State, g *gapView) int64 {
 	if t.Plain {
 		g.plain(t, s.FreeOf(t.Primary))
 	} else {
-		g.devices(t, s.Devices())
+		g.look(t, s)
 	}
 	sum := int64(0)
 	if p.kind == leastFragments {

@@ -38,9 +38,50 @@ func (o *Options) Find(r *berth.Requirements, most int) int {
 	if len(r.Devices) == 0 || len(o.order) == 0 {
 		return 0
 	}
-	o.prepare(r)
-	o.request(0)
+	o.of, o.requests = r, r.Devices
+	if !o.one(r) {
+		o.prepare(r)
+		o.request(0)
+	}
 	return len(o.found) / len(o.order)
+}
+
+// one finds the ways to serve one request that prefers no model and asks for no amounts, where the devices are of one kind. It returns false,
+// having found nothing, for any other.
+func (o *Options) one(r *berth.Requirements) bool {
+	if len(r.Devices) > 1 || o.kindOf(0) != o.kindOf(len(o.runs)-1) {
+		return false
+	}
+	d, dev := &r.Devices[0], &o.node.Devices[o.order[0]]
+	if len(d.Prefer)+len(d.Amounts)+len(dev.Capacity) > 0 {
+		return false
+	}
+	if !accepts(d, dev) {
+		return true
+	}
+	n, need := max(d.Count, 1), min(d.Units(), berth.DeviceUnits)
+	for i, run := range o.runs { // of one kind they are in the order of what is free
+		if o.free[o.order[run.first]] < need {
+			continue
+		}
+		if run.n < n { // a count needs whole ones, which are alike and the last
+			if d.Count > 0 && i == len(o.runs)-1 {
+				return true // the whole ones are alike
+			}
+			return false
+		}
+		for k := range o.order {
+			given := int32(NoRequest)
+			if k >= run.first && k < run.first+n {
+				given = 0
+			}
+			o.found = append(o.found, given)
+		}
+		if len(o.found) >= o.most*len(o.order) {
+			break
+		}
+	}
+	return true
 }
 
 // Way returns the ith of the ways that were found: the request, as an index of the requirements' devices, that each device of
@@ -51,7 +92,6 @@ func (o *Options) Way(i int) []int32 {
 }
 
 func (o *Options) prepare(r *berth.Requirements) {
-	o.of, o.requests = r, r.Devices
 	o.serves = slices.Grow(o.serves[:0], len(o.runs))[:len(o.runs)]
 	o.taken = slices.Grow(o.taken[:0], len(o.runs))[:len(o.runs)]
 	clear(o.taken)
