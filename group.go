@@ -86,7 +86,7 @@ func NewGroup(name string, spec GroupSpec) *Group {
 	g := &Group{name: name, spec: spec.clone()}
 	if g.err = g.check(); g.err == nil {
 		g.req.compile(g)
-		g.fingerprint = sync.OnceValue(g.spec.fingerprint)
+		g.fingerprint = sync.OnceValue(func() string { return fmt.Sprintf("%q %s", g.name, g.spec.fingerprint()) })
 	}
 	return g
 }
@@ -148,6 +148,15 @@ func (g *Group) Priority() int { return g.given().spec.Priority }
 // itself.
 func (g *Group) Equal(o *Group) bool {
 	return g == o || g.Err() == nil && o.Err() == nil && g.name == o.name && g.fingerprint() == o.fingerprint()
+}
+
+// Fingerprint returns a text that is equal for groups that equal each other and for no others, such as to find a revision by; the
+// empty one for a group with faults. It is made when it is first asked for.
+func (g *Group) Fingerprint() string {
+	if g.Err() != nil {
+		return ""
+	}
+	return g.fingerprint()
 }
 
 // Task returns the task of that ID.

@@ -41,6 +41,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"clusters", 1_000, growClusters},
 		{"order-roles-that-have", 5_000, growOrderRolesThatHave},
 		{"order-tiers", 2_000, growOrderTiers},
+		{"revisions", 1_000, growRevisions},
 		{"order-nothing-fits", 2_000, growOrderNothingFits},
 		{"order-gangs-undone", 500, growOrderGangs},
 	}

@@ -20,6 +20,7 @@ type planner struct {
 	turns  turns             // of roles, where there is an order
 	seen   store.Set         // the IDs that the plan has tried to place
 	names  store.Set         // of groups
+	specs  store.Set         // the fingerprints of others
 
 	// Of the plan that is being made.
 	ctx      context.Context
@@ -44,7 +45,6 @@ type planner struct {
 type groupPlan struct {
 	group  *berth.Group
 	failed *berth.Explanation // why the last of its tasks found no node; those that follow fail alike
-	next   int                // the place in others of the next spec of the name, plus one; 0 if there is none
 
 	covered bool // its demand has been planned
 }
@@ -146,6 +146,7 @@ func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
 func (p *planner) forget() {
 	p.seen.Clear()
 	p.names.Clear()
+	p.specs.Clear()
 	p.snapshot, p.view, p.plan, p.exists, p.gangs = nil, nil, nil, nil, nil
 	p.ctx, p.gate, p.denied, p.patience, p.last = nil, nil, nil, 0, nil
 	clear(p.groups)
@@ -159,15 +160,14 @@ func (p *planner) enterGroup(g *berth.Group) {
 	if p.group = at; fresh {
 		p.groups = append(p.groups, groupPlan{group: g})
 	}
-	for !p.plans(p.group).group.Equal(g) {
-		next := p.plans(p.group).next
-		if next == 0 {
-			p.others = append(p.others, groupPlan{group: g})
-			next = len(p.others)
-			p.plans(p.group).next = next
-		}
-		p.group = ^(next - 1)
+	if p.plans(p.group).group.Equal(g) {
+		return
 	}
+	text := g.Fingerprint()
+	if at, fresh = p.specs.Add(store.Hash(text), text); fresh {
+		p.others = append(p.others, groupPlan{group: g})
+	}
+	p.group = ^at
 }
 
 // plans returns what the plan knows of the group in a place.

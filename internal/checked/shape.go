@@ -80,8 +80,11 @@ func (f *Fork) ensureGroup(sh *shape) uint32 {
 		var kin []uint32
 		if sh.named {
 			kin = f.s.Kin(sh.kin)
-			for _, id := range kin {
-				f.s.AddKeys(id, sh.keys)
+			known := f.s.Group(sh.kin).Keys // as all of the name have them
+			if slices.ContainsFunc(sh.keys, func(k uint32) bool { return !slices.Contains(known, k) }) {
+				for _, id := range kin {
+					f.s.AddKeys(id, sh.keys)
+				}
 			}
 			sh.keys = slices.Clone(f.s.Group(sh.kin).Keys)
 		}

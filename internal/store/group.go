@@ -17,7 +17,7 @@ type Group struct {
 	Asks    []CounterKey // the counters that its rules ask for, each once, and those in which its tasks refuse others
 	Count   int          // live tasks, those that are on a node
 	tasks   int          // all of them; where the number is free, the next that is
-	kin     []uint32     // the groups of its name, in the order in which they came; nil where it is the only one
+	family  uint32       // of the groups of its name, plus one; 0 where it is the only one
 	account uint32       // of its role
 	members list
 	counts  [][]Count
@@ -102,18 +102,17 @@ func (s *Store) AddGroupBy(hash uint32, kin []uint32, g Group) uint32 {
 	s.refer(g.account, 1)
 	*s.group(id) = g
 	s.note(grouped, id)
-	s.indexGroup(id, hash)
-	if kin != nil {
-		s.join(id, kin)
-	}
+	s.join(id, hash, kin)
 	s.register(id)
 	return id
 }
 
-// indexGroup makes a group that has just been given its number be found.
+// indexGroup makes a group be found by its name, of which it is given the hash, in place of others that have it.
 func (s *Store) indexGroup(id, hash uint32) {
 	s.byGroup.insert(id, hash, func(g, hash uint32) bool { return Hash(s.groupName(g)) == hash })
 }
+
+func (s *Store) unindexGroup(id uint32) { s.byGroup.remove(id, Hash(s.Group(id).Name)) }
 
 func (s *Store) dropGroup(id uint32) {
 	s.settle()
@@ -121,7 +120,6 @@ func (s *Store) dropGroup(id uint32) {
 	s.noteDrop(id)
 	s.unregister(id)
 	s.part(id)
-	s.byGroup.remove(id, Hash(s.Group(id).Name))
 	s.freeGroupAt(id)
 }
 
@@ -168,12 +166,11 @@ func (v *View) Counts(group, key uint32) []Count {
 // CountAt returns how many of the tasks of a group and its kin are on nodes with one value of an attribute. Those of a group that does
 // not have the attribute among its keys are counted for this answer.
 func (v *View) CountAt(group, key, value uint32) int {
-	kin := v.Group(group).kin
-	if kin == nil {
+	if v.Group(group).family == 0 {
 		return v.countAt(group, key, value)
 	}
 	n := 0
-	for _, k := range kin {
+	for _, k := range v.Kin(group) {
 		n += v.countAt(k, key, value)
 	}
 	return n
@@ -202,9 +199,9 @@ func (v *View) LostOf(group uint32) int {
 
 // CountOn returns how many of the tasks of a group and its kin are on a node.
 func (v *View) CountOn(group, row uint32) int {
-	n, kin := 0, v.Group(group).kin
+	n := 0
 	for _, m := range v.Node(row).members {
-		if (m.group == group || kin != nil && slices.Contains(kin, m.group)) && v.isOn(m, row) {
+		if v.isOn(m, row) && v.isKin(m.group, group) {
 			n++
 		}
 	}

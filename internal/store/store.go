@@ -61,6 +61,7 @@ type View struct {
 	values  *values
 	catalog *Catalog
 	counting
+	kinship
 
 	freeRow, freeSlot, freeGroup uint32 // the first of each that is free, or None
 
@@ -86,6 +87,7 @@ func New() *Store {
 		freeSlot:  None,
 		freeGroup: None,
 		counting:  counting{freeCounter: None, freeTerm: None},
+		kinship:   kinship{freeFamily: None},
 	}
 	s.naming = newIdentity()
 	s.lineage, s.branch = newIdentity(), &branch{number: newIdentity()}
@@ -151,8 +153,8 @@ func (v *View) Fork() *Store {
 	return s
 }
 
-func (s *Store) indexes() [9]*index {
-	return [...]*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byDim, &s.byCounter, &s.byTerm, &s.byRole, &s.byOwner}
+func (s *Store) indexes() [10]*index {
+	return [...]*index{&s.byNode, &s.byTask, &s.byHold, &s.byGroup, &s.byRevision, &s.byDim, &s.byCounter, &s.byTerm, &s.byRole, &s.byOwner}
 }
 
 // Shown returns v, or an empty view for one that nobody took.

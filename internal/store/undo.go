@@ -27,7 +27,7 @@ type journal struct {
 	removed []Record
 	onGroup []list     // lists of groups that were tidied, as they were
 	onNode  [][]member // and those of nodes
-	dropped []Group
+	dropped []groupBefore
 	rows    []rowBefore
 	parts   []*Parts
 	extras  []extraBefore
@@ -66,6 +66,12 @@ const (
 	tidiedGroup uint8 = 1 << iota
 	tidiedNode
 )
+
+// groupBefore is a group that was dropped, and the groups that had its name, itself among them.
+type groupBefore struct {
+	group Group
+	kin   []uint32
+}
 
 // rowBefore is a row as it was.
 type rowBefore struct {
@@ -191,14 +197,12 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 		case grouped:
 			s.dropGroup(e.at)
 		case ungrouped:
-			g := pull(&j.dropped)
-			g.moves, g.registered = nil, false
+			was := pull(&j.dropped)
+			g := was.group
+			g.moves, g.registered, g.family = nil, false, 0
 			s.retakeGroup(e.at, g)
 			s.refer(g.account, 1)
-			s.indexGroup(e.at, Hash(g.Name))
-			if g.kin != nil {
-				s.setKin(g.kin)
-			}
+			s.rejoin(e.at, was.kin)
 			s.register(e.at)
 		case keyed:
 			s.undoKeys(e.at, int(pull(&j.values)))
@@ -413,7 +417,7 @@ func (s *Store) noteResize(slots []uint32, row uint32, ns *NodeState) {
 
 func (s *Store) noteDrop(id uint32) {
 	if s.journal.on {
-		s.journal.dropped = append(s.journal.dropped, *s.group(id))
+		s.journal.dropped = append(s.journal.dropped, groupBefore{*s.group(id), s.Kin(id)})
 		s.journal.add(entry{kind: ungrouped, at: id})
 	}
 }
