@@ -199,11 +199,16 @@ func times(part, n, whole int64) int64 {
 	case part < math.MaxInt64>>20:
 		return part * n / whole
 	}
-	hi, lo := bits.Mul64(uint64(part), uint64(n))
-	if hi >= uint64(whole) {
+	return mulDiv(part, n, whole)
+}
+
+// mulDiv returns a x b / c, rounded down, all of them not below zero and c above it; at most what an int64 holds.
+func mulDiv(a, b, c int64) int64 {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi >= uint64(c) {
 		return math.MaxInt64
 	}
-	q, _ := bits.Div64(hi, lo, uint64(whole))
+	q, _ := bits.Div64(hi, lo, uint64(c))
 	return int64(min(q, math.MaxInt64))
 }
 

@@ -117,3 +117,49 @@ func TestLearned(t *testing.T) {
 	assert.Nil(t, none.Foresee(s, tasks...))
 	assert.Nil(t, (&Learned{}).Foresee(s, tasks...))
 }
+
+// Of plain resources the one that the mix asks for the largest part of is the primary, whatever they are called: here 1000 of 8000 a task, beside 1000 of 64000.
+func TestPlainPrimary(t *testing.T) {
+	for _, names := range [][2]string{{"a", "b"}, {"b", "a"}} {
+		scarce, plenty := names[0], names[1]
+		s, err := cluster.NewSnapshot(berth.Node{ID: "n", Capacity: berth.Resources{scarce: 8000, plenty: 64000}})
+		require.NoError(t, err)
+		p := PricedGaps(Mix{}).gapPolicy()
+		g := berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{scarce: 1000, plenty: 1000}})
+		got := p.tune(NewMix(g.Tasks(1)...), s)
+		assert.Equal(t, scarce, got.Primary)
+		assert.EqualValues(t, 8000, got.Largest)
+		assert.Equal(t, []string{plenty}, got.Others)
+	}
+}
+
+// Tasks that ask for more than any node has, and more kinds of them than a mix keeps, are learned, written and read like others.
+func TestLearnedIsReadBack(t *testing.T) {
+	for name, specs := range map[string][]berth.GroupSpec{
+		"amount": {{Request: berth.Resources{"cpu": math.MaxInt64}}},
+		"count":  {{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 60000}}}},
+		"kinds": func() (all []berth.GroupSpec) {
+			for i := range mostLearned + 2 {
+				all = append(all, berth.GroupSpec{Request: berth.Resources{"cpu": int64(i + 1)}})
+			}
+			return all
+		}(),
+	} {
+		by := PricedGaps(Mix{})
+		l := NewLearned(by)
+		var tasks []berth.Task
+		for i, spec := range specs {
+			tasks = append(tasks, berth.NewGroup(fmt.Sprint("g", i), spec).Tasks(1)...)
+			require.NoError(t, tasks[i].Group.Err(), name)
+		}
+		l.Arrived(tasks...)
+		text, err := json.Marshal(l)
+		require.NoError(t, err, name)
+		_, err = ReadLearned(by, text)
+		assert.NoError(t, err, name)
+		m := NewMix(tasks...)
+		read, err := ParseMix(m.String())
+		assert.NoError(t, err, name)
+		assert.Equal(t, m, read, name)
+	}
+}

@@ -1,9 +1,6 @@
 package placement
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // meanInUse is the node's part of InUse: the mean of what is in use of the resources that the node has.
 func (b *resources) meanInUse(free, capacity []int64) int64 {
@@ -57,7 +54,5 @@ func fraction(part, whole int64) int64 {
 	case part < math.MaxInt64/Resolution:
 		return part * Resolution / whole
 	}
-	hi, lo := bits.Mul64(uint64(part), Resolution)
-	q, _ := bits.Div64(hi, lo, uint64(whole))
-	return int64(q)
+	return mulDiv(part, Resolution, whole)
 }

@@ -38,6 +38,7 @@ const (
 	oneArrival     = 1 << 10
 	fewestArrivals = 64
 	mostRecently   = 1 << 12
+	mostLearned    = 1 << 12 // kinds of tasks that outlast forgetting
 )
 
 // NewLearned returns what a strategy has learned before the first task: nothing. It is nil for a strategy that does not learn.
@@ -156,11 +157,11 @@ func (l *Learned) forget() {
 			delete(l.counts, text)
 		}
 	}
-	if len(l.counts) > mostKinds {
+	if len(l.counts) > mostLearned {
 		texts := slices.SortedFunc(maps.Keys(l.counts), func(a, b string) int {
 			return cmp.Or(cmp.Compare(l.counts[b], l.counts[a]), strings.Compare(a, b))
 		})
-		for _, text := range texts[mostKinds:] {
+		for _, text := range texts[mostLearned:] {
 			delete(l.counts, text)
 		}
 	}
@@ -253,7 +254,7 @@ func (t *tuning) check() error {
 	}
 	for i := range t.Shapes {
 		s := &t.Shapes[i]
-		bad = bad || len(s.Others) != len(t.Others) || s.Count < 0 || s.Count > 1<<20 || s.Size < 0 || s.Size > 2*whole ||
+		bad = bad || len(s.Others) != len(t.Others) || s.Count < 0 || s.Count > mostPerNode || s.Size < 0 || s.Size > 2*whole ||
 			s.Share < 0 || s.Share > 1<<30 || s.Weight < 0 || s.Weight > mostWeighs || (s.Count == 0) != (s.Size == 0)
 		for _, q := range s.Others {
 			bad = bad || q < 0

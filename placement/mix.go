@@ -81,13 +81,13 @@ func expected(t berth.Task) *berth.Requirements {
 func asksOf(r *berth.Requirements) (a asks) {
 	for _, need := range r.Needs {
 		if need.Class == "" {
-			a.amounts = append(a.amounts, amountAsked{need.Name, need.Amount})
+			a.amounts = append(a.amounts, amountAsked{need.Name, min(need.Amount, mostAsked)})
 		}
 	}
 	for i := range r.Devices {
 		d := &r.Devices[i]
 		models := slices.Sorted(slices.Values(d.Models))
-		a.devices = append(a.devices, devicesAsked{d.Class, int64(max(d.Count, 1)), min(max(d.Units(), 0), berth.DeviceUnits), slices.Compact(models)})
+		a.devices = append(a.devices, devicesAsked{d.Class, int64(min(max(d.Count, 1), mostPerNode)), min(max(d.Units(), 0), berth.DeviceUnits), slices.Compact(models)})
 	}
 	return a
 }
@@ -160,14 +160,12 @@ func ParseMix(text string) (Mix, error) {
 	return m, nil
 }
 
-// Bounds of what a mix expects of a kind, so that no sum of it overflows.
+// Bounds of what a mix expects, so that no sum of it overflows.
 const (
-	mostOfKind    = 1 << 40
-	mostKinds     = 1 << 12
-	mostAsked     = 1 << 60
-	mostPerNode   = 1 << 12 // devices
-	mostModelsOf  = 1 << 10
-	mostAmountsOf = 1 << 10
+	mostOfKind  = 1 << 40
+	mostKinds   = 1 << 20
+	mostAsked   = 1 << 60
+	mostPerNode = 1 << 20 // devices, by all requests together
 )
 
 // mix reads kinds of tasks; none where nothing of the sort comes next.
@@ -234,9 +232,6 @@ func (p *parser) kindOfTask() (k kindOfTask, err error) {
 		}
 		k.devices = append(k.devices, d)
 	}
-	if len(k.amounts) > mostAmountsOf || len(k.devices) > mostAmountsOf {
-		return k, p.Fault("too many amounts")
-	}
 	slices.SortFunc(k.amounts, func(a, b amountAsked) int { return strings.Compare(a.name, b.name) })
 	slices.SortStableFunc(k.devices, func(a, b devicesAsked) int { return strings.Compare(a.class, b.class) })
 	k.text = k.asks.String()
@@ -265,9 +260,6 @@ func (p *parser) devicesAsked() (d devicesAsked, err error) {
 			return d, err
 		}
 		d.models = append(d.models, model)
-	}
-	if len(d.models) > mostModelsOf {
-		return d, p.Fault("too many models")
 	}
 	slices.Sort(d.models)
 	d.models = slices.Compact(d.models)

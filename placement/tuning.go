@@ -2,7 +2,6 @@ package placement
 
 import (
 	"cmp"
-	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -86,19 +85,20 @@ func (p *gapPolicy) tune(m Mix, s *cluster.Snapshot) *tuning {
 // choosePrimary chooses what room is kept of: what was named, or the class of devices that most is asked for of, or else the resource
 // that the mix is shortest of.
 func (t *tuning) choosePrimary(m Mix, view *store.View) bool {
-	units, amounts := map[string]int64{}, map[string]float64{}
+	units, amounts := map[string]float64{}, map[string]float64{}
 	for i := range m.kinds {
 		k := &m.kinds[i]
 		for _, d := range k.devices {
-			units[d.class] += mulDiv(k.n, d.count*d.units, 1)
+			units[d.class] += float64(float64(k.n) * float64(d.count*d.units))
 		}
 		for _, a := range k.amounts {
 			amounts[a.name] += float64(float64(k.n) * float64(a.q))
 		}
 	}
-	if t.Primary == "" {
+	named := t.Primary
+	if named == "" {
 		for class, n := range units {
-			if best := units[t.Primary]; n > best || n == best && n > 0 && class < t.Primary {
+			if most := units[t.Primary]; n > most || n == most && n > 0 && class < t.Primary {
 				t.Primary = class
 			}
 		}
@@ -110,9 +110,9 @@ func (t *tuning) choosePrimary(m Mix, view *store.View) bool {
 		return false
 	}
 	t.Plain = true
-	best := 0.0
+	most := 0.0
 	for d, name := range view.Dims() {
-		if amounts[name] == 0 || t.Primary != "" && name != t.Primary {
+		if amounts[name] == 0 || named != "" && name != named {
 			continue
 		}
 		largest, sum := int64(0), 0.0
@@ -122,9 +122,11 @@ func (t *tuning) choosePrimary(m Mix, view *store.View) bool {
 				sum += float64(c[d])
 			}
 		}
-		if largest > 0 && amounts[name]/sum > best {
-			best, t.Largest = amounts[name]/sum, largest
-			defer func() { t.Primary = name }()
+		if largest == 0 {
+			continue
+		}
+		if part := amounts[name] / sum; part > most || part == most && name < t.Primary {
+			most, t.Primary, t.Largest = part, name, largest
 		}
 	}
 	return t.Largest > 0
@@ -144,8 +146,13 @@ func (t *tuning) chooseOthers(m Mix) {
 		t.Others = append(t.Others, name)
 	}
 	slices.SortFunc(t.Others, func(a, b string) int {
-		if (a == "cpu") != (b == "cpu") {
-			return cmp.Compare(b2i(b == "cpu"), b2i(a == "cpu"))
+		switch {
+		case a == b:
+			return 0
+		case a == "cpu":
+			return -1
+		case b == "cpu":
+			return 1
 		}
 		return strings.Compare(a, b)
 	})
@@ -154,13 +161,6 @@ func (t *tuning) chooseOthers(m Mix) {
 	for _, name := range t.Others {
 		t.Shift = append(t.Shift, uint(max(bits.Len64(uint64(most[name]))-20, 0)))
 	}
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // shapesOf returns the shapes of a mix, the most frequent first. Kinds of tasks that ask alike of the primary and of the lead are one.
@@ -220,7 +220,8 @@ func (t *tuning) shapeOf(a *asks) (s tunedShape) {
 	}
 	for _, d := range a.devices {
 		if d.class == t.Primary && d.units > 0 {
-			if s.Count += d.count; d.units > s.Size {
+			s.Count = min(s.Count+d.count, mostPerNode)
+			if d.units > s.Size {
 				s.Size, s.Models = d.units, d.models
 			}
 		}
@@ -436,14 +437,4 @@ func (t *tuning) roomsIn(view *store.View, rooms []int64) (free int64) {
 		}
 	}
 	return free
-}
-
-// mulDiv returns a x b / c, rounded down, all of them not below zero and c above it; at most what an int64 holds.
-func mulDiv(a, b, c int64) int64 {
-	hi, lo := bits.Mul64(uint64(a), uint64(b))
-	if hi >= uint64(c) {
-		return math.MaxInt64
-	}
-	q, _ := bits.Div64(hi, lo, uint64(c))
-	return int64(min(q, math.MaxInt64))
 }
