@@ -87,6 +87,13 @@ func (s *Suite) runCommand(ctx context.Context, args []string, out, diagnostics 
 	var asked names
 	flags.Var(&asked, "format", "only these `formats`: json, csv, markdown, benchstat, html; without -o one of them, and markdown unless it is said")
 	list := flags.Bool("list", false, "tell which scenarios, workloads, policies and orders there are, and run nothing")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), "Usage of bench:\n",
+			"  bench [flags]             runs scenarios\n",
+			"  bench verify atc23 -h     tells how to repeat an experiment that was published\n",
+			"  bench compare -h          tells how to compare two results.json\n")
+		flags.PrintDefaults()
+	}
 	resume := flags.Bool("resume", false, "go on with the run in the folder of -o that was broken off")
 	err = command.Parse(flags, args, out)
 	if errors.Is(err, flag.ErrHelp) {

@@ -152,10 +152,14 @@ func student(freedom int) float64 {
 }
 
 func compareCommand(args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("bench compare [flags] OLD NEW", flag.ContinueOnError)
+	flags := flag.NewFlagSet("bench compare", flag.ContinueOnError)
 	timing := flags.Bool("timing", false, "compare speed and memory as well; of one machine, or it says nothing")
 	tolerance := flags.Float64("tolerance", 0, "what part of the old value a difference may be before it counts, in `percent`")
 	all := flags.Bool("all", false, "tell of every figure, and not only of those that changed")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), "Usage of bench compare [flags] OLD NEW, where OLD and NEW are the results.json of two runs:\n")
+		flags.PrintDefaults()
+	}
 	var paths []string
 	for len(args) > 0 && !strings.HasPrefix(args[len(args)-1], "-") && len(paths) < 2 {
 		paths = append([]string{args[len(args)-1]}, paths...)
@@ -186,6 +190,20 @@ func compareCommand(args []string, out io.Writer) error {
 		return fmt.Errorf("compare: %w", err)
 	}
 	return tellChanges(out, docs, changes, *tolerance/100, *all)
+}
+
+// without counts the results of a document that another does not have.
+func without(d, other *Document) (n int) {
+	has := map[Key]bool{}
+	for _, r := range other.Quality.Results {
+		has[r.Key] = true
+	}
+	for _, r := range d.Quality.Results {
+		if !has[r.Key] {
+			n++
+		}
+	}
+	return n
 }
 
 func readDocument(path string) (*Document, error) {
@@ -220,6 +238,11 @@ func tellChanges(out io.Writer, docs []*Document, changes []Change, tolerance fl
 	for i, d := range docs {
 		if !d.Complete {
 			fmt.Fprintf(&text, "the %s run was broken off, and only what both have is compared\n", [...]string{"old", "new"}[i])
+		}
+	}
+	for i, d := range docs {
+		if n := without(d, docs[1-i]); n > 0 {
+			fmt.Fprintf(&text, "%d results of the %s run are not in the %s one, and not compared\n", n, [...]string{"old", "new"}[i], [...]string{"new", "old"}[i])
 		}
 	}
 	fmt.Fprintf(&text, "%d figures: %d worse, %d better, %d equal, %d within chance or of no direction\n", len(changes), worse, better, equal, len(changes)-worse-better-equal)

@@ -85,4 +85,11 @@ func TestCompareCommand(t *testing.T) {
 	assert.Equal(t, suite.ExitOK, code)
 	code, _, _ = command(t, "compare", worse, old)
 	assert.Equal(t, suite.ExitOK, code, "better is no fault")
+
+	// Seeds 42 and 43 of one run, 42 alone of the other: one result has no partner.
+	code, out, _ = command(t, "compare", old, write("fewer.json", documentOf(10)))
+	assert.Equal(t, suite.ExitOK, code)
+	assert.Contains(t, out, "1 results of the old run are not in the new one, and not compared\n")
+	_, out, _ = command(t, "compare", write("fewer.json", documentOf(10)), old)
+	assert.Contains(t, out, "1 results of the new run are not in the old one, and not compared\n")
 }

@@ -36,7 +36,7 @@ var measures = []Measure{
 	{"gap", "%", Lower, "nodes used beyond the bound, of the bound"},
 	{"stranded", "%", Lower, "of all there is of a resource, what is free where the typical tasks do not fit, each weighted by how many there are"},
 	{"imbalance", "points", Neither, "the standard deviation, over nodes, of the part in use of the scarce resource"},
-	{"machines", "nodes", Lower, "the fewest machines, of a random order of them, that hold the load with at most 0.2 % of its tasks pending"},
+	{"machines", "nodes", Lower, "the fewest machines, of a random order of them, that hold the load with at most 0.2 % of its tasks pending; nothing if all machines do not"},
 	{"bins", "ratio", Lower, "bins opened, over the bound by volume"},
 	{"empty", "%", Higher, "nodes without a task, in the mean over the second half of the time"},
 	{"split", "%", Lower, "batches of which some tasks found a node and others did not"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -155,6 +156,7 @@ func (s *Suite) jobs(c Config) (jobs []job, cases int, err error) {
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, 0, err
 	}
+	var idle []string // why scenarios have nothing to do
 	for i := range scenarios {
 		x := &scenarios[i]
 		var compared []rival
@@ -164,6 +166,7 @@ func (s *Suite) jobs(c Config) (jobs []job, cases int, err error) {
 			}
 		}
 		if len(compared) == 0 {
+			idle = append(idle, fmt.Sprintf("%s compares %s, and none that is asked for", x.Name, x.compares()))
 			continue
 		}
 		workloads, err := x.Workloads(c)
@@ -174,6 +177,9 @@ func (s *Suite) jobs(c Config) (jobs []job, cases int, err error) {
 		if x.Takes {
 			workloads = append(workloads, s.Workloads...)
 		}
+		if len(workloads) == 0 {
+			idle = append(idle, fmt.Sprintf("%s has no workload without files that it knows in the folder of -data", x.Name))
+		}
 		for _, w := range workloads {
 			jobs = append(jobs, job{x, w, compared})
 			cases += len(compared) * c.Seeds
@@ -183,9 +189,20 @@ func (s *Suite) jobs(c Config) (jobs []job, cases int, err error) {
 		return nil, 0, err
 	}
 	if cases == 0 {
-		return nil, 0, errors.New("nothing to run: no scenario compares what was asked for")
+		return nil, 0, fmt.Errorf("nothing to run: %s", strings.Join(idle, "; "))
 	}
 	return jobs, cases, nil
+}
+
+// compares says what the rivals of a scenario are.
+func (x *Scenario) compares() string {
+	switch {
+	case x.ByOrder:
+		return "orders of roles"
+	case x.Offline:
+		return "policies"
+	}
+	return "policies that do not sort"
 }
 
 // Run runs every case of the configuration, one after another, and returns what came of them. Where it ends early, because the

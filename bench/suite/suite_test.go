@@ -187,7 +187,10 @@ func TestFaultsOfTheCommandLine(t *testing.T) {
 		"zero":           {[]string{"-nodes", "0"}, []string{"-nodes 0: at least 1 is needed"}},
 		"scenario":       {[]string{"-scenario", "inflate"}, []string{`no scenario "inflate"; -list tells which there are`}},
 		"policy":         {[]string{"-policy", "fast,best-fit"}, []string{`no policy or order "fast"`}},
-		"nothing to run": {[]string{"-scenario", "fill", "-policy", "drf"}, []string{"nothing to run"}},
+		"nothing to run": {[]string{"-scenario", "fill", "-policy", "drf"}, []string{"nothing to run: fill compares policies, and none that is asked for"}},
+		"an order only":  {[]string{"-scenario", "fairness", "-policy", "l2"}, []string{"nothing to run: fairness compares orders of roles"}},
+		"sorted only":    {[]string{"-scenario", "scale", "-policy", "first-fit-decreasing"}, []string{"nothing to run: scale compares policies that do not sort, and none that is asked for"}},
+		"without data":   {[]string{"-scenario", "azure"}, []string{"nothing to run: azure has no workload without files that it knows in the folder of -data"}},
 		"folder":         {[]string{"-data", "nowhere"}, []string{"-data: stat nowhere: no such file"}},
 		"file as folder": {[]string{"-data", file}, []string{"no folder"}},
 		"unwritable":     {[]string{"-o", filepath.Join(file, "x")}, []string{"-o: mkdir"}},
@@ -221,6 +224,15 @@ func TestMalformedInputIsRefusedAndResultsKept(t *testing.T) {
 	kept, err := os.ReadFile(filepath.Join(dir, "results.json"))
 	require.NoError(t, err)
 	assert.Equal(t, "mine", string(kept))
+}
+
+func TestHelpSaysWhatThereIs(t *testing.T) {
+	for args, want := range map[string]string{"-h": "bench verify atc23 -h", "verify -h": "-expected folder", "verify atc23 -h": "-expected folder", "compare -h": "OLD and NEW are the results.json"} {
+		code, out, diagnostics := command(t, strings.Fields(args)...)
+		assert.Equal(t, suite.ExitOK, code, args)
+		assert.Contains(t, out, want, args)
+		assert.Empty(t, diagnostics, args)
+	}
 }
 
 type full struct{}

@@ -46,7 +46,9 @@ var toldAt = [2]int{100, 130}
 
 // verifyCommand repeats an experiment that was published, and says whether it comes out as published.
 func (s *Suite) verifyCommand(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) == 0 || args[0] != "atc23" {
+	if len(args) > 0 && args[0] == "atc23" {
+		args = args[1:]
+	} else if len(args) == 0 || !slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
 		return errors.New("verify: which experiment? There is atc23: fragmentation gradient descent, USENIX ATC 2023")
 	}
 	flags := flag.NewFlagSet("bench verify atc23", flag.ContinueOnError)
@@ -55,7 +57,7 @@ func (s *Suite) verifyCommand(ctx context.Context, args []string, out io.Writer)
 	seeds := flags.Int("seeds", 10, "`number` of seeds, from 42 on: 1 to 10")
 	var only names
 	flags.Var(&only, "list", "only these `lists`, such as default,cpu250")
-	err := command.Parse(flags, args[1:], out)
+	err := command.Parse(flags, args, out)
 	if errors.Is(err, flag.ErrHelp) {
 		return err
 	}
@@ -178,8 +180,14 @@ func verify(ctx context.Context, out io.Writer, data string, lists []string, see
 			}
 		}
 	}
-	summary := fmt.Sprintf("verify atc23: %d of %d published figures come out as published, within %v of the mean or curve by curve; %d without a published curve; %v",
-		compared-failed, compared, meanWithin, without, time.Since(begin).Round(time.Second/10))
+	var exact []string
+	for _, st := range studies() {
+		if st.exact {
+			exact = append(exact, st.name)
+		}
+	}
+	summary := fmt.Sprintf("verify atc23: %d of %d published figures come out as published: every curve of the list default for %s, else both means within %v; %d without a published curve; %v",
+		compared-failed, compared, strings.Join(exact, ", "), meanWithin, without, time.Since(begin).Round(time.Second/10))
 	if _, err := fmt.Fprintln(out, summary); err != nil {
 		return err
 	}
