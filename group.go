@@ -52,7 +52,7 @@ type GroupSpec struct {
 	// Devices are the devices each task takes, each request of devices of its own: two requests of a class are never served by
 	// one device. There are at most [MaxDeviceRequests] for a class.
 	Devices []DeviceRequest
-	// Ports are ports each task needs by number, all of them.
+	// Ports are ports each task needs by number, all of them, out of those of [Node.Ports].
 	Ports []PortRange
 	// DynamicPorts is how many more ports each task needs, whichever are free.
 	DynamicPorts int
@@ -172,7 +172,8 @@ func (g *Group) Tasks(n int) []Task {
 }
 
 // Everywhere returns the demand of a daemon group, to be scheduled like a task: its instance on each
-// eligible node that has none. An instance's ID is that of [Group.On].
+// eligible node that has none. An instance's ID is that of [Group.On]. Of a group that is no daemon it returns a task without an ID, which
+// is refused.
 func (g *Group) Everywhere() Task { return Task{Group: g} }
 
 // On returns the instance of a daemon group on a node. Its ID is "name@node", which no other task of any group can have:
@@ -323,6 +324,9 @@ func (t Task) Err() error {
 	}
 	if t.IsDemand() {
 		return nil
+	}
+	if t.ID == "" { // as what Everywhere returns, of a group that is no daemon
+		return fmt.Errorf("task of group %q: empty name", t.Group.name)
 	}
 	err := checkName("task", t.ID)
 	if strings.IndexByte(t.ID, instanceOf[0]) < 0 {

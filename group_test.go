@@ -74,7 +74,7 @@ func TestGroupErr(t *testing.T) {
 	assert.EqualError(t, (*berth.Group)(nil).Err(), "group: none given")
 	assert.EqualError(t, new(berth.Group).Err(), "group: not made by NewGroup")
 	assert.EqualError(t, berth.Task{ID: "t"}.Err(), `task "t": group: none given`)
-	assert.EqualError(t, berth.NewGroup("g", spec{}).Task("").Err(), "task: empty name")
+	assert.EqualError(t, berth.NewGroup("g", spec{}).Task("").Err(), `task of group "g": empty name`)
 	assert.NoError(t, berth.NewGroup("g", spec{Mode: berth.Daemon}).Everywhere().Err())
 }
 

@@ -31,7 +31,7 @@ type Node struct {
 	Taints []Taint
 	// Devices are the instances tasks can have shares of.
 	Devices []Device
-	// Ports are the ports that tasks can have.
+	// Ports are the ports that tasks can have; none, unless they are named.
 	Ports []PortRange
 	// Unschedulable nodes take no new task; those they have stay.
 	Unschedulable bool

@@ -86,11 +86,15 @@ func (s *Scheduler) Coverage(ctx context.Context, g *berth.Group) (*Coverage, er
 // CoverageOf tells where a daemon group stands in a snapshot: O(nodes). It fails if the group is at
 // fault or not a daemon.
 func CoverageOf(snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
+	return coverageOf("scheduler: coverage", snapshot, g)
+}
+
+func coverageOf(what string, snapshot *cluster.Snapshot, g *berth.Group) (*Coverage, error) {
 	if err := g.Err(); err != nil {
-		return nil, faults.Of("scheduler: coverage", err)
+		return nil, faults.Of(what, err)
 	}
 	if g.Mode() != berth.Daemon {
-		return nil, fmt.Errorf("scheduler: coverage: group %q: the mode is %v, not daemon", g.Name(), g.Mode())
+		return nil, fmt.Errorf("%s: group %q: the mode is %v, not daemon", what, g.Name(), g.Mode())
 	}
 	instances := map[string]cluster.TaskView{}
 	for t := range snapshot.Group(g.Name()) {

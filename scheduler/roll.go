@@ -33,7 +33,7 @@ func (s *Scheduler) Roll(ctx context.Context, g *berth.Group, missing int) (*ber
 	if err != nil {
 		return &berth.Outcome{}, faults.Of("scheduler: roll", err)
 	}
-	c, err := CoverageOf(snapshot, g)
+	c, err := coverageOf("scheduler: roll", snapshot, g)
 	if err != nil {
 		return &berth.Outcome{}, err
 	}

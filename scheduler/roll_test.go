@@ -67,7 +67,7 @@ func TestRollErrors(t *testing.T) {
 	_, err = s.Roll(ctx, agent, 0)
 	assert.EqualError(t, err, "scheduler: roll: 0 missing at most: with fewer than 1 nothing can be replaced")
 	_, err = s.Roll(ctx, berth.NewGroup("web", berth.GroupSpec{}), 1)
-	assert.EqualError(t, err, `scheduler: coverage: group "web": the mode is count, not daemon`)
+	assert.EqualError(t, err, `scheduler: roll: group "web": the mode is count, not daemon`)
 	_, err = s.Roll(ctx, nil, 1)
 	assert.Error(t, err)
 	_, err = (*scheduler.Scheduler)(nil).Roll(ctx, agent, 1)

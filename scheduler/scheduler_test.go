@@ -126,7 +126,7 @@ func TestPlanFaults(t *testing.T) {
 	assert.EqualError(t, err, strings.Join([]string{
 		`scheduler: task "": group: none given`,
 		`scheduler: task "a": group: not made by NewGroup`,
-		`scheduler: task: empty name`,
+		`scheduler: task of group "web": empty name`,
 		`scheduler: task "d@n1": group "d" is a daemon: schedule what its Everywhere returns`,
 		`scheduler: task "neg": group "neg": resource "cpu": quantity is negative: -1`,
 	}, "\n"))
