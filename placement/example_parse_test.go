@@ -13,7 +13,13 @@ func ExampleParseStrategy() {
 	fmt.Println(strategy.String() == text, err)
 	_, err = placement.ParseStrategy("no-such-term")
 	fmt.Println(err)
+	for _, text := range []string{"binpack(cpu, gpu)", "3 in-use(cpu) + balanced-allocation(cpu, memory), then -1 tasks(zone)"} {
+		strategy, err = placement.ParseStrategy(text)
+		fmt.Println(strategy, err)
+	}
 	// Output:
 	// true <nil>
 	// placement: offset 0, between "" and "no-such-term": no term is named "no-such-term"; a host's own are read by a Reader that has them
+	// binpack(cpu, gpu) <nil>
+	// 3 in-use(cpu) + balanced-allocation(cpu, memory), then -1 tasks(zone) <nil>
 }

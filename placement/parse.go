@@ -23,6 +23,17 @@ type Reader struct {
 
 // ParseStrategy reads a strategy as it prints, with the zero [Reader]: terms of this package only, without [Prefer]. The error is a
 // [*berth.SyntaxError], which says where.
+//
+// These are whole strategies:
+//
+//	first-fit    random(1)    binpack    binpack(cpu, gpu)    spread()    spread(zone)    fgd    room-loss    priced-gaps
+//
+// Any other is a list of terms with weights, and of tiers with ", then" between them. What a constructor made prints as its text:
+//
+//	3 in-use(cpu) + balanced-allocation(cpu, memory), then -1 tasks(zone)
+//	gpu-packing(gpu)
+//
+// A name of a resource that no node has is no fault.
 func ParseStrategy(text string) (Strategy, error) { return Reader{}.Strategy(text) }
 
 // Strategy reads a strategy as it prints, and returns one that prints alike and places alike. Space between words may be more or less

@@ -75,7 +75,7 @@ func parse(args []string, w io.Writer) (options, error) {
 		o.modes = []string{s}
 		return nil
 	})
-	flags.Func("strategy", "place by this strategy `text`, such as first-fit, \"binpack(cpu, gpu)\", fgd, room-loss or priced-gaps, one task after another as they arrive",
+	flags.Func("strategy", "place by this strategy `text`, such as first-fit, \"binpack(cpu, gpu)\", fgd, room-loss or priced-gaps, one task after another as they arrive; go doc ./placement ParseStrategy tells of others",
 		func(text string) error {
 			by, err := placement.ParseStrategy(text)
 			o.strategy = &by
