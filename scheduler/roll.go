@@ -20,8 +20,7 @@ import (
 // an instance are not filled: that is what Schedule does with the demand of the group.
 //
 // Roll fails if the group is at fault or not a daemon, if missing is less than 1, and as [Scheduler.Replace] does; what was done until
-// then is in the outcome. The number is
-// kept by one caller at a time: two that roll the same group at once may each take as many.
+// then is in the outcome. The bound is for one caller at a time: two that roll the same group at once may each replace as many.
 func (s *Scheduler) Roll(ctx context.Context, g *berth.Group, missing int) (*berth.Outcome, error) {
 	if missing < 1 {
 		return &berth.Outcome{}, fmt.Errorf("scheduler: roll: %d missing at most: with fewer than 1 nothing can be replaced", missing)
@@ -51,14 +50,13 @@ func (s *Scheduler) Roll(ctx context.Context, g *berth.Group, missing int) (*ber
 			return 0, nil
 		}
 		out, err := s.Replace(ctx, tasks...)
-		if err != nil {
-			return 0, err
+		if out.Version != (berth.Version{}) { // where Replace fails before it commits, it has none
+			total.Version = out.Version
 		}
-		total.Version = out.Version
 		total.Placed = append(total.Placed, out.Placed...)
 		total.Refused = append(total.Refused, out.Refused...)
 		total.Unplaced = append(total.Unplaced, out.Unplaced...)
-		return len(out.Placed), nil
+		return len(out.Placed), err
 	}
 	if _, err := replace(idle); err != nil {
 		return total, err

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -135,4 +136,32 @@ func TestRollKeepsTheBound(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, c.Complete() && len(c.Other) == 0, "seed %d: %v", seed, c)
 	}
+}
+
+// Both instances are to be replaced; on n1 another task is quicker, on n2 it is done. Then the State fails: n2 is in the outcome all the same.
+func TestRollTellsWhatWasDoneBeforeAFault(t *testing.T) {
+	ctx := context.Background()
+	state, err := scheduler.NewState(scheduler.StateConfig{},
+		berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 1000}}, berth.Node{ID: "n2", Capacity: berth.Resources{"cpu": 1000}})
+	require.NoError(t, err)
+	r := &rival{State: state}
+	s, err := scheduler.New(r, scheduler.Config{})
+	require.NoError(t, err)
+	out, err := s.Schedule(ctx, agents("1", 400).Everywhere())
+	require.NoError(t, err)
+	for _, p := range out.Placed {
+		require.NoError(t, state.Confirm(p.Task.ID))
+	}
+	broken := errors.New("broken")
+	r.races, r.beat = 1, func() {
+		filler := berth.NewTask("filler", berth.GroupSpec{Request: berth.Resources{"cpu": 600}})
+		_, err := state.Commit(ctx, &berth.Plan{Version: state.Version(), Ops: []berth.Op{{Kind: berth.Place, Task: filler, Node: "n1"}}})
+		require.NoError(t, err)
+	}
+	r.after = func() { r.fails = broken }
+	out, err = s.Roll(ctx, agents("2", 500), 2)
+	require.ErrorIs(t, err, broken)
+	require.Len(t, out.Placed, 1)
+	assert.Equal(t, "n2", out.Placed[0].Node)
+	assert.Equal(t, state.Version(), out.Version)
 }
