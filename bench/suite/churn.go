@@ -55,7 +55,7 @@ func churn(ctx context.Context, r *Run) error {
 		for ; next < len(arrivals) && arrivals[next].At == now; next++ {
 			tasks = append(tasks, arrivals[next].Task)
 		}
-		refused := map[string]bool{}
+		var refused map[string]bool
 		if len(tasks) > 0 {
 			begin := time.Now()
 			out, err := s.Schedule(ctx, tasks...)
@@ -64,9 +64,7 @@ func churn(ctx context.Context, r *Run) error {
 				return err
 			}
 			decisions += len(tasks)
-			for _, u := range out.Unplaced {
-				refused[u.Task.ID] = true
-			}
+			refused = unplaced(out)
 		}
 		second := 2*now >= last
 		for _, a := range arrivals[from:next] {

@@ -45,6 +45,7 @@ func headerOf(c Config) header {
 func openKeeper(dir string, c Config, resume bool) (*keeper, error) {
 	path := filepath.Join(dir, partialFile)
 	k := &keeper{known: map[Key]kept{}}
+	whole := 0
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && resume:
@@ -55,8 +56,7 @@ func openKeeper(dir string, c Config, resume bool) (*keeper, error) {
 	case !resume:
 		return nil, fmt.Errorf("-o %s: a run that was broken off is there: -resume goes on with it; to begin anew remove %s", dir, path)
 	default:
-		whole, err := k.read(path, text, headerOf(c))
-		if err != nil {
+		if whole, err = k.read(path, text, headerOf(c)); err != nil {
 			return nil, err
 		}
 		if err := os.Truncate(path, int64(whole)); err != nil { // what was cut off within a line is run again
@@ -67,7 +67,7 @@ func openKeeper(dir string, c Config, resume bool) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(text) == 0 {
+	if whole == 0 {
 		if err := k.line(headerOf(c)); err != nil {
 			return nil, errors.Join(err, k.file.Close())
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/scheduler"
 )
 
 const (
@@ -66,18 +67,9 @@ func obey(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	tasks := r.Cell.Tasks()
-	begin := time.Now()
-	out, err := s.Schedule(ctx, tasks...)
-	if err != nil {
+	if _, _, err := r.scheduleAll(ctx, s); err != nil {
 		return err
 	}
-	r.Time("decisions", float64(len(tasks))/time.Since(begin).Seconds())
-	rejected := map[string]bool{}
-	for _, u := range out.Unplaced {
-		rejected[u.Task.ID] = true
-	}
-	r.rejections(tasks, rejected)
 	snapshot, err := state.Snapshot(ctx)
 	if err != nil {
 		return err
@@ -100,6 +92,29 @@ func obey(ctx context.Context, r *Run) error {
 	}
 	r.Metric("zone-imbalance", hi-lo)
 	return nil
+}
+
+// scheduleAll hands in all tasks of the cell at once, and notes how fast they are decided and which are turned away.
+func (r *Run) scheduleAll(ctx context.Context, s *scheduler.Scheduler) (tasks []berth.Task, rejected map[string]bool, err error) {
+	tasks = r.Cell.Tasks()
+	begin := time.Now()
+	out, err := s.Schedule(ctx, tasks...)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Time("decisions", float64(len(tasks))/time.Since(begin).Seconds())
+	rejected = unplaced(out)
+	r.rejections(tasks, rejected)
+	return tasks, rejected, nil
+}
+
+// unplaced returns the IDs of the tasks that found no node.
+func unplaced(out *berth.Outcome) map[string]bool {
+	ids := make(map[string]bool, len(out.Unplaced))
+	for _, u := range out.Unplaced {
+		ids[u.Task.ID] = true
+	}
+	return ids
 }
 
 func textOf(n cluster.NodeView, attribute string) string {
@@ -271,18 +286,10 @@ func gather(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	tasks := r.Cell.Tasks()
-	begin := time.Now()
-	out, err := s.Schedule(ctx, tasks...)
+	tasks, rejected, err := r.scheduleAll(ctx, s)
 	if err != nil {
 		return err
 	}
-	r.Time("decisions", float64(len(tasks))/time.Since(begin).Seconds())
-	rejected := map[string]bool{}
-	for _, u := range out.Unplaced {
-		rejected[u.Task.ID] = true
-	}
-	r.rejections(tasks, rejected)
 	running, size := map[*berth.Group]int{}, map[*berth.Group]int{}
 	for _, t := range tasks {
 		size[t.Group] = t.Group.GangSize()

@@ -275,3 +275,20 @@ func TestVerifyOnTheTrace(t *testing.T) {
 	}
 	assert.Regexp(t, `(?m)^default +FirstFit .* no published curve$`, out)
 }
+
+// A run whose power went within the first line of what it keeps goes on, is broken off after two cases, and goes on again.
+func TestResumedFromHalfAFirstLine(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "partial.jsonl"), []byte(`{"schema":1,"be`), 0o666))
+	args := []string{"-nodes", "10", "-seeds", "1", "-scenario", "fill", "-o", dir, "-resume"}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := suite.New()
+	s.Policies[2].Strategy = func(*suite.Cell) (placement.Strategy, error) {
+		cancel()
+		return placement.BinPack(), nil
+	}
+	var out, diagnostics bytes.Buffer
+	require.Equal(t, suite.ExitBroken, s.Command(ctx, args, &out, &diagnostics), diagnostics.String())
+	code, _, fault := command(t, args...)
+	assert.Equal(t, suite.ExitOK, code, fault)
+}

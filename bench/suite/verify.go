@@ -299,10 +299,7 @@ func inflated(ctx context.Context, nodes []berth.Node, pods []trace.Pod, whole i
 	if err != nil {
 		return nil, err
 	}
-	rejected := make(map[string]bool, len(out.Unplaced))
-	for _, u := range out.Unplaced {
-		rejected[u.Task.ID] = true
-	}
+	rejected := unplaced(out)
 	l := load{whole: whole}
 	for i, p := range pods {
 		l.add(int64(p.GPUs)*p.GPUMilli, !rejected[tasks[i].ID])
