@@ -21,7 +21,7 @@ import (
 // reference does, whether it is warm or new, and so it does of amounts no node has, of gangs and of resources that some
 // nodes have as devices and others by amount.
 func TestDevicesAndReasonsAsTheReference(t *testing.T) {
-	runs := 60
+	runs := 36
 	if testing.Short() {
 		runs = 12
 	}

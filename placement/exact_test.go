@@ -563,7 +563,7 @@ func seeds(n uint64) uint64 {
 func TestExactEqualsExhaustive(t *testing.T) {
 	histories := *exactSeeds
 	if histories == 0 {
-		histories = seeds(6)
+		histories = seeds(4)
 	}
 	var total atomic.Int64
 	t.Run("strategies", func(t *testing.T) {

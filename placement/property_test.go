@@ -54,7 +54,7 @@ func nodesAndTasks(seed uint64) (nodes []berth.Node, tasks []berth.Task) {
 // node-order-does-not-matter.
 func TestNodeOrderDoesNotMatter(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
-		for seed := range seeds(6) {
+		for seed := range seeds(5) {
 			nodes, tasks := nodesAndTasks(seed)
 			want := transcript(placement.NewEngine(p.strategy), snapshotOf(t, nodes...), tasks)
 			rng := rand.New(rand.NewPCG(seed, 9))
@@ -84,7 +84,7 @@ func TestScaleDoesNotMatter(t *testing.T) {
 	}
 	for _, s := range []placement.Strategy{placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.FirstFit()} {
 		t.Run(s.String(), func(t *testing.T) {
-			for seed := range seeds(10) {
+			for seed := range seeds(5) {
 				nodes, tasks := nodesAndTasks(seed)
 				choices := func(k int64) (nodesOf []string) {
 					big := slices.Clone(nodes)
@@ -128,7 +128,7 @@ func TestScaleDoesNotMatter(t *testing.T) {
 func TestAnotherNodeUnplacesNoLoneTask(t *testing.T) {
 	each(t, func(t *testing.T, p *pair) {
 		tried := 0
-		for seed := range seeds(12) {
+		for seed := range seeds(8) {
 			h := newHistory(seed)
 			for range 2 {
 				ops, _, err := pickBoth(p.engine, p.reference, h.fork.Snapshot(), h.batch(), seed)

@@ -67,7 +67,7 @@ func TestSavepoints(t *testing.T) {
 
 // An engine that outlives what a fork takes back picks what one does that never saw it.
 func TestEnginesFollowForksThatRollBack(t *testing.T) {
-	for seed := range seeds(6) {
+	for seed := range seeds(5) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		f := snapshotOf(t, ofRacks(12, 3)...).Fork()
 		engine := placement.NewEngine(placement.Spread())

@@ -67,7 +67,7 @@ func someRequest(r *rand.Rand) berth.Resources {
 
 // Labels of a group that nobody selects make no difference.
 func TestLabelsThatNobodySelects(t *testing.T) {
-	for seed := range seeds(10) {
+	for seed := range seeds(5) {
 		twins(t, seed, func(r *rand.Rand, twin bool, i int) berth.GroupSpec {
 			s := berth.GroupSpec{Request: someRequest(r), Labels: map[string]string{"app": "b", "n": fmt.Sprint(i)}}
 			if i%2 == 0 {
@@ -83,7 +83,7 @@ func TestLabelsThatNobodySelects(t *testing.T) {
 
 // A rule over a selector that chooses the tasks of its own group only is the rule without one, plan for plan.
 func TestSelectorOfTheOwnGroup(t *testing.T) {
-	for seed := range seeds(10) {
+	for seed := range seeds(5) {
 		twins(t, seed, func(r *rand.Rand, twin bool, i int) berth.GroupSpec {
 			s := berth.GroupSpec{Request: someRequest(r), Labels: map[string]string{"app": fmt.Sprint(i)}}
 			own := berth.Label("app", fmt.Sprint(i))
