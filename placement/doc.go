@@ -14,7 +14,7 @@
 //	               Kubernetes, the spread strategy over spread preferences in SwarmKit
 //	FirstFit       the first node in the order of IDs: first fit of the bin-packing literature (Johnson 1973)
 //	Random         any node, by rendezvous hashing (Thaler and Ravishankar 1998): stable and without state
-//	FGD            fragmentation gradient descent (Weng et al., USENIX ATC 2023), as published
+//	FGD            fragmentation gradient descent (Weng et al., USENIX ATC 2023), as published but for equal devices
 //	RoomLoss       least loss of the room that tasks to come could use of devices, cores and memory
 //	PricedGaps     RoomLoss, and the worth of the gaps that are left on devices: the best here where tasks have shares of devices
 //	Best           whatever a list of terms says

@@ -21,6 +21,9 @@ import (
 // Of devices of a node that are rated alike a task gets that of which least is free. Equal nodes are taken in the order of ties. Memory counts
 // for whether a task fits and not in the score.
 //
+// Which of equal devices is taken is not as in the authors' program, which goes by an order of its own. On their trace no curve of ten differs from
+// the published one by more than 0.13 points for that, and 2 are equal.
+//
 // A zero Mix is learned, see [Learned]; the authors gave the policy the mix of the whole trace. It costs what a [Change] does.
 func FGD(m Mix) Strategy { return gapStrategy(leastFragments, m) }
 
