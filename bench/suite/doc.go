@@ -18,5 +18,5 @@
 // and memory are in [Document.Timings], beside the [Machine] on which they were taken.
 //
 // Everything that is drawn is drawn from the seed by PCG of math/rand/v2, which Go promises not to change.
-// The experiment that [Suite.Verify] repeats draws by math/rand, as the published one did.
+// The experiment that the verify of [Suite.Command] repeats draws by math/rand, as the published one did.
 package suite
