@@ -216,10 +216,11 @@ func (c Combination) Err() error {
 	if c.sound {
 		return nil
 	}
-	return errors.Join(c.faults(nil)...)
+	return errors.Join(c.faults(nil, shortened(c.String()))...)
 }
 
-func (c Combination) faults(errs []error) []error {
+// faults appends the faults of the combination, which is within one that prints as a text.
+func (c Combination) faults(errs []error, text string) []error {
 	if c.op == "" && !c.empty {
 		return append(errs, errors.New("constraint: combination without an operator"))
 	}
@@ -232,10 +233,10 @@ func (c Combination) faults(errs []error) []error {
 	for _, part := range c.parts() {
 		if inner, ok := part.(Combination); ok {
 			if !inner.sound {
-				errs = inner.faults(errs)
+				errs = inner.faults(errs, text)
 			}
 		} else if input.IsNil(part) {
-			errs = append(errs, fmt.Errorf("constraint %v: a part is missing", c))
+			errs = append(errs, fmt.Errorf("constraint %s: a part is missing", text))
 		} else if err := part.Err(); err != nil {
 			errs = append(errs, err)
 		}

@@ -27,11 +27,24 @@ func (f *faults) addAll(err error) {
 	}
 }
 
+// shortened returns how a rule prints, cut where it is long: each of its faults says it, and there may be as many as it has parts.
+func shortened(rule string) string {
+	const most = 400
+	if len(rule) <= most {
+		return rule
+	}
+	return strings.ToValidUTF8(rule[:most], "") + "..."
+}
+
 // err returns the faults, each with the rule's name, as one error, or nil.
 func (f faults) err(rule fmt.Stringer) error {
+	if f == "" {
+		return nil
+	}
+	text := shortened(rule.String())
 	var errs []error
 	for fault := range strings.Lines(string(f)) {
-		errs = append(errs, fmt.Errorf("constraint %v: %s", rule, strings.TrimSuffix(fault, "\n")))
+		errs = append(errs, fmt.Errorf("constraint %s: %s", text, strings.TrimSuffix(fault, "\n")))
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package constraints
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -127,5 +128,27 @@ func refuses(t *testing.T, rule berth.Constraint) {
 		}
 	case berth.Toleration:
 		assert.False(t, rule.Tolerates(berth.Taint{}))
+	}
+}
+
+// What is said of many faults is no longer than twice as long for twice as many, though each says which rule it is of.
+func TestFaultsOfLongRules(t *testing.T) {
+	said := func(n int) []int {
+		networks := make([]string, n)
+		for i := range networks {
+			networks[i] = fmt.Sprintf("no network %06d", i)
+		}
+		var lengths []int
+		for _, rule := range []berth.Constraint{
+			And(make([]berth.NodeRule, n)...), Not(Or(make([]berth.NodeRule, n)...)),
+			InNetwork("ip", networks...),
+		} {
+			lengths = append(lengths, len(rule.Err().Error()))
+		}
+		return lengths
+	}
+	few, many := said(200), said(400)
+	for i := range few {
+		assert.Less(t, many[i], few[i]*21/10)
 	}
 }
