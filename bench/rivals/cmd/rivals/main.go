@@ -59,6 +59,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 
 	all := []rivals.Scheduler{rivals.Berth{}, rivals.Berth{OneByOne: true}, rivals.SwarmKit{}, rivals.Kubernetes{}, rivals.Kubernetes{Exhaustive: true}}
 	var results []rivals.Result
+measuring:
 	for _, c := range wanted {
 		for _, n := range sizes {
 			fmt.Fprintf(progress, "%s, %d nodes\n", c, n)
@@ -69,7 +70,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 				results = append(results, more...)
 			}
 			if err = errors.Join(err, failed); ctx.Err() != nil {
-				break // what is done is printed
+				break measuring // what is done is printed
 			}
 		}
 	}
