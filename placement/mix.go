@@ -110,8 +110,12 @@ func (a asks) String() string {
 	}
 	for _, d := range a.devices {
 		text := fmt.Sprintf("%s %d x %d", lex.PrintName(d.class), d.count, d.units)
-		for i, model := range d.models {
-			text += [...]string{" ", "|"}[min(i, 1)] + lex.PrintName(model)
+		if len(d.models) > 0 {
+			models := make([]string, len(d.models))
+			for i, model := range d.models {
+				models[i] = lex.PrintName(model)
+			}
+			text += " " + strings.Join(models, "|")
 		}
 		devices = append(devices, text)
 	}
