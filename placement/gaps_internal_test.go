@@ -163,3 +163,28 @@ func TestLearnedIsReadBack(t *testing.T) {
 		assert.Equal(t, m, read, name)
 	}
 }
+
+// Of a plain resource a size that is many times the largest node is that of two, and 500 sizes are priced as 100, which takes 1/125 of the time.
+func TestPlainSizes(t *testing.T) {
+	for want, sizes := range map[int]func(i int) int64{
+		500: func(i int) int64 { return int64(1 + i%100) },
+		250: func(i int) int64 { return int64(4*(i%90) + 1 + i/90%2) },
+		100: func(i int) int64 { return int64(1 + 2*i) },
+	} {
+		var tasks []berth.Task
+		for i := range 500 {
+			tasks = append(tasks, berth.NewGroup(fmt.Sprint("g", i), berth.GroupSpec{Request: berth.Resources{"cpu": sizes(i)}}).Task("t"))
+		}
+		snapshot, err := cluster.NewSnapshot(berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 1000}})
+		require.NoError(t, err)
+		l := NewLearned(PricedGaps(Mix{})).Foresee(snapshot, tasks...)
+		require.NotNil(t, l.tuning)
+		assert.Len(t, l.tuning.Values, want+1)
+	}
+	snapshot, err := cluster.NewSnapshot(berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 1}})
+	require.NoError(t, err)
+	g := berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{"cpu": 1 << 60}})
+	l := NewLearned(PricedGaps(Mix{})).Foresee(snapshot, g.Task("t"))
+	require.Len(t, l.tuning.Shapes, 1)
+	assert.EqualValues(t, 2*whole, l.tuning.Shapes[0].Size)
+}

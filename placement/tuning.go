@@ -2,6 +2,7 @@ package placement
 
 import (
 	"cmp"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -214,7 +215,7 @@ func (t *tuning) shapeOf(a *asks) (s tunedShape) {
 	}
 	if t.Plain {
 		if q := a.of(t.Primary); q > 0 {
-			s.Count, s.Size = 1, min(mulDiv(q, whole, t.Largest)+1, 2*whole)
+			s.Count, s.Size = 1, min(mulDiv(q, whole, t.Largest), 2*whole-1)+1
 		}
 		return s
 	}
@@ -287,12 +288,24 @@ func perPrimary(shapes []tunedShape, others int) []int64 {
 	return per
 }
 
-// price finds what gaps are worth, sizes of devices in hundredths and rounded up.
+// price finds what gaps are worth, sizes of devices in hundredths and rounded up. Those of a plain resource are in five-hundredths, or
+// coarser where they are more than 100 sizes: the time that prices take grows by the cube of how many there are.
 func (t *tuning) price(shapes []tunedShape) {
-	grain := int64(10)
+	const mostSizes = 100
 	if t.Plain {
-		grain = 2
+		for _, grain := range []int64{2, 4} {
+			if sizes := itemSizes(shapes, grain); len(sizes) <= mostSizes {
+				t.Values = gapValues(int(whole/grain), sizes)
+				return
+			}
+		}
 	}
+	const grain = 10
+	t.Values = gapValues(whole/grain, itemSizes(shapes, grain))
+}
+
+// itemSizes returns the sizes that shapes ask for, in grains and rounded up.
+func itemSizes(shapes []tunedShape, grain int64) (sizes []itemSize) {
 	grains := whole / grain
 	demand := make([]float64, grains+1)
 	for i := range shapes {
@@ -300,13 +313,12 @@ func (t *tuning) price(shapes []tunedShape) {
 			demand[(s.Size+grain-1)/grain] += float64(float64(s.Share) * float64(s.Count))
 		}
 	}
-	var sizes []itemSize
 	for g, d := range demand {
 		if d > 0 {
 			sizes = append(sizes, itemSize{g, d / (1 << 30)})
 		}
 	}
-	t.Values = gapValues(int(grains), sizes)
+	return sizes
 }
 
 // index makes what follows from the shapes.
@@ -329,11 +341,13 @@ func (t *tuning) index() {
 		}
 		s.part = int32(at)
 	}
-	for model := range t.byModel {
-		for i, p := range t.parts {
-			if len(p.models) == 0 || slices.Contains(p.models, model) {
-				t.byModel[model] = append(t.byModel[model], int32(i))
-			}
+	for i, p := range t.parts {
+		serve := slices.Values(p.models)
+		if len(p.models) == 0 {
+			serve = maps.Keys(t.byModel) // whose order does not matter
+		}
+		for model := range serve {
+			t.byModel[model] = append(t.byModel[model], int32(i))
 		}
 	}
 }
