@@ -106,7 +106,8 @@ func (s *search) setTiers() {
 			now.node = s.policy.nodeTerm
 		}
 		now.fixed = len(now.moments) == 0 && now.node == nil
-		level := len(now.moments) == 0 && i != s.policy.keyed && s.isAlike(i)
+		// Where classes are split, contenders may come that have other fixed sums.
+		level := len(now.moments) == 0 && i != s.policy.keyed && !s.split.on && s.isAlike(i)
 		switch {
 		case i == s.policy.keyed:
 			s.keyed = n
@@ -116,7 +117,7 @@ func (s *search) setTiers() {
 			s.level = s.level && level
 		}
 	}
-	s.level = s.level && !s.split.on // or contenders with other fixed sums may come
+	s.level = s.level && !s.split.on
 	s.notes = s.keyed > 0 && len(s.soft) == 0 && len(s.contenders) < manyContenders
 }
 
