@@ -546,11 +546,11 @@ var (
 	exactFrom  = flag.Uint64("exact.from", 0, "the first seed of TestExactEqualsExhaustive")
 )
 
-// seeds is of how many seeds a random test makes its histories: a third with -short, which is how the race detector, for which
+// seeds is of how many seeds a random test makes its histories: a quarter with -short, which is how the race detector, for which
 // what one goroutine does is nothing, runs it.
 func seeds(n uint64) uint64 {
 	if testing.Short() {
-		return (n + 2) / 3
+		return (n + 3) / 4
 	}
 	return n
 }
