@@ -184,6 +184,9 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 			cfg.Clock = s.Now
 		}
 	}
+	if cfg.Observer.Now == nil {
+		cfg.Observer.Now = time.Now
+	}
 	return &Exchange{
 		source:  source,
 		cfg:     cfg,

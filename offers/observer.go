@@ -25,14 +25,6 @@ type Pass struct {
 	Err         error         // what Offer returned
 }
 
-// now is the time by the Observer's clock.
-func (o *Observer) now() time.Time {
-	if o.Now != nil {
-		return o.Now()
-	}
-	return time.Now()
-}
-
 // Consult has f read or change the Order, such as to show shares or to set a weight, while no call of the Exchange runs and when
 // all that the source shows has been charged. f must not call the Exchange. Consult may be called from any goroutine. It fails if
 // the source does, or if the context ends before f is called.

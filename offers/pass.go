@@ -98,9 +98,9 @@ func (x *Exchange) Offer(ctx context.Context) (int, error) {
 	}
 	o, told := &x.cfg.Observer, Pass{}
 	told.Err = x.call("offer", func() error {
-		began := o.now()
+		began := o.Now()
 		err := offer()
-		told.Took, told.Made, told.Outstanding = max(o.now().Sub(began), 0), n, len(x.offers.m)
+		told.Took, told.Made, told.Outstanding = max(o.Now().Sub(began), 0), n, len(x.offers.m)
 		return err
 	})
 	faults.Drop(func() { o.Passed(told) })

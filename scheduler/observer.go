@@ -66,18 +66,11 @@ func (s *Scheduler) watch() *watch {
 // start begins to measure.
 func (w *watch) start() {
 	if w != nil {
-		w.since = w.now()
+		w.since = w.Now()
 	}
 }
 
-func (w *watch) now() time.Time {
-	if w.Now != nil {
-		return w.Now()
-	}
-	return time.Now()
-}
-
-func (w *watch) took() time.Duration { return max(w.now().Sub(w.since), 0) }
+func (w *watch) took() time.Duration { return max(w.Now().Sub(w.since), 0) }
 
 // planned notes a plan.
 func (w *watch) planned(of berth.Version, tasks int, p *berth.Plan, err error) {

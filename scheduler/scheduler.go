@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
@@ -107,6 +108,9 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 	}
 	if cfg.Attempts == 0 {
 		cfg.Attempts = 3
+	}
+	if cfg.Observer.Now == nil {
+		cfg.Observer.Now = time.Now
 	}
 	s := &Scheduler{source: source, cfg: cfg}
 	if !cfg.Exhaustive && !cfg.Strategy.Rescans() {
