@@ -32,8 +32,8 @@ type Miss struct {
 	Lacks []berth.Lack
 }
 
-// Complete reports whether every eligible node has an instance that runs. A daemon that suits none of the nodes there are
-// is not complete.
+// Complete reports whether every eligible node has an instance that runs, of whichever revision: where Other is empty as well, a
+// [Scheduler.Roll] has come to its end. A daemon that suits none of the nodes there are is not complete.
 func (c *Coverage) Complete() bool {
 	return c != nil && len(c.Pending)+len(c.Blocked)+len(c.Impossible) == 0 && (len(c.Running) > 0 || len(c.Ineligible) == 0)
 }

@@ -18,8 +18,8 @@ import (
 // one, and to start the new one then, is the host's.
 //
 // Tasks are replaced in the order given, each on what those before it left. One that the source does not have is unplaced, with
-// [berth.UnknownTask]. What others came first to is planned again, [Config].Attempts times in all. Replace fails as [Scheduler.Schedule]
-// does; each task costs a fork, and a plan on it.
+// [berth.UnknownTask]. What others came first to is planned again, [Config].Attempts times in all; those that wait for that when Replace fails are among the refused.
+// Replace fails as [Scheduler.Schedule] does; each task costs a fork, and a plan on it.
 func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
 	if err := s.usable(ctx); err != nil {
@@ -28,17 +28,11 @@ func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Ou
 	if err := checkReplacements(tasks); err != nil {
 		return total, err
 	}
+	var waiting []berth.Refusal // of tasks, to be planned again
 	for attempt := 1; ; attempt++ {
-		snapshot, err := s.source.Snapshot(ctx)
+		out, err := s.replaceOnce(ctx, tasks, attempt)
 		if err != nil {
-			return total, faults.Of("scheduler: snapshot", err)
-		}
-		plan, err := s.replacements(ctx, snapshot, tasks)
-		if err != nil {
-			return total, err
-		}
-		out, err := s.commitTo(ctx, plan, attempt)
-		if err != nil {
+			total.Refused = append(total.Refused, waiting...)
 			return total, err
 		}
 		total.Version = out.Version
@@ -50,12 +44,13 @@ func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Ou
 				again[r.Op.Task.ID] = true
 			}
 		}
-		tasks = nil
+		tasks, waiting = nil, nil
 		for _, r := range out.Refused {
-			switch id := cmp.Or(r.Op.Task.ID, r.Op.ID); {
-			case !again[id]:
+			if !again[cmp.Or(r.Op.Task.ID, r.Op.ID)] {
 				total.Refused = append(total.Refused, r)
-			case r.Op.Kind == berth.Place:
+				continue
+			}
+			if waiting = append(waiting, r); r.Op.Kind == berth.Place {
 				tasks = append(tasks, r.Op.Task)
 			}
 		}
@@ -63,6 +58,19 @@ func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Ou
 			return total, nil
 		}
 	}
+}
+
+// replaceOnce plans the replacement of tasks on the present, and commits the plan.
+func (s *Scheduler) replaceOnce(ctx context.Context, tasks []berth.Task, attempt int) (*berth.Outcome, error) {
+	snapshot, err := s.source.Snapshot(ctx)
+	if err != nil {
+		return nil, faults.Of("scheduler: snapshot", err)
+	}
+	plan, err := s.replacements(ctx, snapshot, tasks)
+	if err != nil {
+		return nil, err
+	}
+	return s.commitTo(ctx, plan, attempt)
 }
 
 // checkReplacements is checkTasks for tasks that are there, among which may be instances of daemons, and each once.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -164,4 +165,5 @@ func TestRollTellsWhatWasDoneBeforeAFault(t *testing.T) {
 	require.Len(t, out.Placed, 1)
 	assert.Equal(t, "n2", out.Placed[0].Node)
 	assert.Equal(t, state.Version(), out.Version)
+	assert.True(t, slices.ContainsFunc(out.Refused, func(r berth.Refusal) bool { return r.Op.Task.ID == "agent@n1" }), "%v", out.Refused)
 }
