@@ -267,14 +267,20 @@ func attributeOf[R berth.Constraint](rule func(string) R) func(*parser) (berth.C
 	}
 }
 
+// subject reads the attribute that a rule is about, and the comma before what it says of that.
+func (p *parser) subject() (string, error) {
+	name, err := p.Name()
+	if err != nil {
+		return "", err
+	}
+	return name, p.comma()
+}
+
 // textOf reads an attribute and a text.
 func textOf[R berth.Constraint](rule func(attribute, text string) R) func(*parser) (berth.Constraint, error) {
 	return func(p *parser) (berth.Constraint, error) {
-		name, err := p.Name()
+		name, err := p.subject()
 		if err != nil {
-			return nil, err
-		}
-		if err := p.comma(); err != nil {
 			return nil, err
 		}
 		text, err := p.Quoted()

@@ -12,11 +12,8 @@ import (
 // How texts of rules that count tasks are read.
 
 func (p *parser) maxPer() (berth.Constraint, error) {
-	name, err := p.Name()
+	name, err := p.subject()
 	if err != nil {
-		return nil, err
-	}
-	if err := p.comma(); err != nil {
 		return nil, err
 	}
 	n, err := p.integer()
@@ -40,11 +37,8 @@ func (p *parser) unique() (berth.Constraint, error) {
 
 func pairOf(pair func(string, berth.Selector) Pair) func(*parser) (berth.Constraint, error) {
 	return func(p *parser) (berth.Constraint, error) {
-		name, err := p.Name()
+		name, err := p.subject()
 		if err != nil {
-			return nil, err
-		}
-		if err := p.comma(); err != nil {
 			return nil, err
 		}
 		tasks, err := p.selector()

@@ -175,7 +175,7 @@ func (p *parser) namedGaps() (s Strategy, err error) {
 
 // gapView is what is free on a node as shapes see it.
 type gapView struct {
-	others [8]int64
+	others [mostOthers]int64
 	usable [mostShapes]int64 // by part: what is free of devices with enough, if they are enough
 	n      [mostShapes]int64
 	idle   int64

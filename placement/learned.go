@@ -244,7 +244,7 @@ func ReadLearned(s Strategy, text []byte) (*Learned, error) {
 
 // check returns what is wrong with a tuning that was read.
 func (t *tuning) check() error {
-	bad := len(t.Others) > 8 || len(t.Shift) != len(t.Others) || len(t.Per) != len(t.Others) || len(t.Shapes) > mostShapes ||
+	bad := len(t.Others) > mostOthers || len(t.Shift) != len(t.Others) || len(t.Per) != len(t.Others) || len(t.Shapes) > mostShapes ||
 		len(t.Values) > whole+1 || t.Plain && t.Largest < 1
 	for d := range min(len(t.Shift), len(t.Per)) {
 		bad = bad || t.Shift[d] > 63 || t.Per[d] < 0 || t.Per[d] > mostPer

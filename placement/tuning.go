@@ -50,6 +50,7 @@ type tunedPart struct {
 
 const (
 	mostShapes = 256
+	mostOthers = 8 // resources beside the primary one
 	whole      = berth.DeviceUnits
 	mostWeighs = 1 << 30
 	mostPer    = 1 << 38
@@ -157,8 +158,7 @@ func (t *tuning) chooseOthers(m Mix) {
 		}
 		return strings.Compare(a, b)
 	})
-	const most8 = 8
-	t.Others = t.Others[:min(len(t.Others), most8)]
+	t.Others = t.Others[:min(len(t.Others), mostOthers)]
 	for _, name := range t.Others {
 		t.Shift = append(t.Shift, uint(max(bits.Len64(uint64(most[name]))-20, 0)))
 	}

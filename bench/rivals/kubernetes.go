@@ -35,7 +35,7 @@ func (Kubernetes) Can(Case) bool { return true }
 
 // Load makes a scheduler whose cache has the nodes.
 func (k Kubernetes) Load(ctx context.Context, w *Workload) (Instance, error) {
-	ctx = klog.NewContext(ctx, klog.TODO())
+	ctx = klog.NewContext(ctx, klog.Background())
 	ctx, stop := context.WithCancel(ctx)
 	i := &kubeInstance{w: w, stop: stop, snapshot: cache.NewEmptySnapshot(), pods: kubePods(w)}
 	client := fake.NewClientset()
@@ -52,7 +52,7 @@ func (k Kubernetes) Load(ctx context.Context, w *Workload) (Instance, error) {
 		return nil, err
 	}
 	for _, n := range w.Nodes {
-		i.scheduler.Cache.AddNode(klog.TODO(), kubeNode(n))
+		i.scheduler.Cache.AddNode(klog.Background(), kubeNode(n))
 	}
 	return i, nil
 }
@@ -131,7 +131,7 @@ type kubeInstance struct {
 
 // Place does for each pod what the scheduling cycle does until the pod is assumed.
 func (i *kubeInstance) Place(ctx context.Context) (placed []Placement, latencies []time.Duration, err error) {
-	logger, profile := klog.TODO(), i.scheduler.Profiles[v1.DefaultSchedulerName]
+	logger, profile := klog.Background(), i.scheduler.Profiles[v1.DefaultSchedulerName]
 	for _, pod := range i.pods {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err

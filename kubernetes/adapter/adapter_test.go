@@ -316,7 +316,7 @@ func TestNodeVerdictsAsKubernetes(t *testing.T) {
 		want, err := nodeaffinity.GetRequiredNodeAffinity(p).Match(n)
 		require.NoError(t, err)
 		hard := func(t *v1.Taint) bool { return t.Effect != v1.TaintEffectPreferNoSchedule }
-		if _, untolerated := corev1.FindMatchingUntoleratedTaint(klog.TODO(), n.Spec.Taints, p.Spec.Tolerations, hard, true); untolerated {
+		if _, untolerated := corev1.FindMatchingUntoleratedTaint(klog.Background(), n.Spec.Taints, p.Spec.Tolerations, hard, true); untolerated {
 			want = false
 		}
 
