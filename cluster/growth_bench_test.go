@@ -24,6 +24,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"even-hosts-lacks", 2000, evenLacks},
 		{"even-hosts-explain", 2000, evenExplain},
 		{"even-hosts-place", 2000, evenPlace},
+		{"diagnose", 4000, diagnose},
 		{"place-from-all-holds", 4000, placeFromHolds},
 		{"place-from-one-of-holds", 2000, placeFromOneHold},
 		{"dynamic-ports-asked", 2000, dynamicPorts},
@@ -125,6 +126,16 @@ func evenPlace(b *testing.B, n int) func() {
 			f.Apply(berth.Op{Task: g.Task(fmt.Sprint("t", i)), Node: fmt.Sprint("n", i)})
 		}
 	}
+}
+
+// diagnose says of n nodes, one in ten of which lacks a resource of its own, why they cannot take a task.
+func diagnose(b *testing.B, n int) func() {
+	f, g := evenHosts(b, n)
+	for i := range n / 10 {
+		id := fmt.Sprint("n", 10*i)
+		require.NoError(b, f.UpdateNodes(berth.Node{ID: id, Capacity: berth.Resources{"cpu": 1}, Taints: []berth.Taint{{Key: id}}}))
+	}
+	return func() { f.Diagnose(g) }
 }
 
 // selectorsPlace places a task of each of n groups, which are apart from each other by as many selectors, with a snapshot after

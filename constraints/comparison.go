@@ -71,19 +71,20 @@ func compareAny(attribute string, op operator, values []any) Comparison {
 
 func compare(attribute string, op operator, values ...any) Comparison {
 	c := Comparison{op: op, attribute: attribute}
-	c.faults.add(checkName("attribute name", attribute))
+	bad := []string{checkName("attribute name", attribute)}
 	good := make([]berth.Value, 0, len(values))
 	for _, value := range values {
 		v, err := berth.ValueOf(value)
 		if err != nil {
-			c.faults.add(err.Error())
+			bad = append(bad, err.Error())
 			continue
 		}
 		good = append(good, v)
 		if c.op.orders() {
-			c.faults.add(c.bound.set(v))
+			bad = append(bad, c.bound.set(v))
 		}
 	}
+	c.faults.add(bad...)
 	slices.SortFunc(good, berth.Value.Compare)
 	c.operands = lines(slices.Compact(good), len(good) < len(values))
 	return c

@@ -12,18 +12,21 @@ import (
 // comparable.
 type faults string
 
-func (f *faults) add(fault string) {
-	if fault != "" {
-		*f += faults(strings.ReplaceAll(fault, "\n", `\n`) + "\n")
+// add adds those of some texts that are not empty. Many are best added at once: each call copies what there is.
+func (f *faults) add(more ...string) {
+	var b strings.Builder
+	for _, fault := range more {
+		if fault != "" {
+			b.WriteString(strings.ReplaceAll(fault, "\n", `\n`) + "\n")
+		}
 	}
+	*f += faults(b.String())
 }
 
 // addAll adds what an error joins.
 func (f *faults) addAll(err error) {
 	if err != nil {
-		for fault := range strings.Lines(err.Error()) {
-			f.add(strings.TrimSuffix(fault, "\n"))
-		}
+		f.add(strings.Split(strings.TrimSuffix(err.Error(), "\n"), "\n")...)
 	}
 }
 

@@ -31,11 +31,13 @@ func compareItems(attribute string, op operator, items []string) Comparison {
 		values[i] = strings.TrimSpace(item)
 	}
 	c := compareAny(attribute, op, values)
+	var bad []string
 	for _, item := range items {
 		if strings.Contains(item, ",") {
-			c.faults.add(fmt.Sprintf("item %q has a comma, which no item of a list can have", item))
+			bad = append(bad, fmt.Sprintf("item %q has a comma, which no item of a list can have", item))
 		}
 	}
+	c.faults.add(bad...)
 	return c
 }
 
@@ -58,20 +60,18 @@ func (c Comparison) contains(list string) bool {
 // not looked at. What reads as neither a network nor an address is a fault (node.ip in SwarmKit).
 func InNetwork(attribute string, networks ...string) Comparison {
 	values := make([]any, 0, len(networks))
-	var faulty []string
+	var bad []string
 	for _, text := range networks {
 		network, ok := parseNetwork(text)
 		if !ok {
-			faulty = append(faulty, text)
+			bad = append(bad, fmt.Sprintf("%q is neither a network nor an address", text))
 			values = append(values, text)
 			continue
 		}
 		values = append(values, network.String())
 	}
 	c := compareAny(attribute, inNetwork, values)
-	for _, text := range faulty {
-		c.faults.add(fmt.Sprintf("%q is neither a network nor an address", text))
-	}
+	c.faults.add(bad...)
 	return c
 }
 

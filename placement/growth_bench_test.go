@@ -40,6 +40,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"states", 5_000, growStates},
 		{"ports", 500, growPorts},
 		{"daemons", 100, growDaemons},
+		{"within-racks", 5_000, growWithin},
 		{"lost-instances", 2_000, growLostInstances},
 		{"candidates", 10_000, growCandidates},
 		{"candidates-tolerant", 5_000, growTolerant},
@@ -68,6 +69,23 @@ func growUndo(b *testing.B, n int) {
 		require.Len(b, ops, n)
 		for _, op := range ops {
 			e.Undo(op)
+		}
+	}
+}
+
+// growWithin places a task in each of a thousand racks, on n nodes of which ten are in a rack.
+func growWithin(b *testing.B, n int) {
+	nodes := benchNodes(n)
+	for i := range nodes {
+		nodes[i].Attributes = berth.Attributes{"rack": fmt.Sprint("r", i/10)}
+	}
+	e := placement.NewEngine(placement.BinPack())
+	s, tasks := snapshotOf(b, nodes...), request("g", 100, 1<<20).Tasks(1000)
+	for b.Loop() {
+		e.Start(s)
+		for i, t := range tasks {
+			_, ok := e.PlaceWithin(t, "rack", fmt.Sprint("r", i%(n/10)))
+			require.True(b, ok)
 		}
 	}
 }

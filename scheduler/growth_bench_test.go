@@ -42,6 +42,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"order-roles-that-have", 5_000, growOrderRolesThatHave},
 		{"order-tiers", 2_000, growOrderTiers},
 		{"revisions", 1_000, growRevisions},
+		{"roll", 2_000, growRoll},
 		{"order-nothing-fits", 2_000, growOrderNothingFits},
 		{"order-gangs-undone", 500, growOrderGangs},
 	}

@@ -50,3 +50,25 @@ func growRevisions(b *testing.B, n int) {
 		}
 	}
 }
+
+// growRoll takes a daemon on n nodes to another revision and back, as many nodes at a time as there are.
+func growRoll(b *testing.B, n int) {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, newWorkload(n).nodes...)
+	require.NoError(b, err)
+	sched, err := scheduler.New(state, scheduler.Config{})
+	require.NoError(b, err)
+	version := func(i int) *berth.Group {
+		return berth.NewGroup("agent", berth.GroupSpec{
+			Mode: berth.Daemon, Request: berth.Resources{"cpu": 10}, Labels: map[string]string{"version": fmt.Sprint(i)},
+		})
+	}
+	_, err = sched.Schedule(b.Context(), version(0).Everywhere())
+	require.NoError(b, err)
+	turn := 0
+	for b.Loop() {
+		turn++
+		out, err := sched.Roll(b.Context(), version(turn%2), n)
+		require.NoError(b, err)
+		require.Len(b, out.Placed, n)
+	}
+}

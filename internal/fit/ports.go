@@ -146,6 +146,15 @@ func (r PortRoom) appendOthers(granted []uint16, asked []berth.PortRange, most i
 		at, _ := slices.BinarySearch(used, had.First)
 		used = used[at:]
 		for p := int(had.First); p <= int(had.Last) && most > 0; p++ {
+			if len(r.Back) == 0 { // a long run of ports that are in use is passed by at once
+				i := 0
+				for i < len(used) && int(used[i]) == p && p < int(had.Last) {
+					if i++; i == len(used) || int(used[i]) != p {
+						p++
+					}
+				}
+				used = used[i:]
+			}
 			tasks := 0 // that have the port: adopted ones can share it
 			for len(used) > 0 && int(used[0]) == p {
 				used, tasks = used[1:], tasks+1
