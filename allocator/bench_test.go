@@ -30,6 +30,32 @@ func BenchmarkTurn(b *testing.B) {
 	}
 }
 
+// The same by seat.
+func BenchmarkSeatTurn(b *testing.B) {
+	for _, roles := range []int{1, 50} {
+		for _, clients := range []int{50, 200, 1000} {
+			b.Run(fmt.Sprintf("roles=%d/clients=%d", roles, clients), func(b *testing.B) {
+				d := crowd(b, clients, roles)
+				require.NoError(b, d.SetIndex([]string{"cpu", "memory"}))
+				seats := make([]allocator.Seat, clients)
+				for i := range seats {
+					var err error
+					seats[i], err = d.Seat(client(fmt.Sprintf("f%d@r%d", i, i%roles)), i)
+					require.NoError(b, err)
+				}
+				index, amounts := []int32{0, 1}, []int64{500, 1 << 20}
+				b.ReportAllocs()
+				for b.Loop() {
+					tag, _ := d.FirstTag()
+					if err := d.ChargeSeat(seats[tag], index, amounts); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // A node joins, which moves every share, and the next turn is asked for.
 func BenchmarkNodeJoins(b *testing.B) {
 	for _, clients := range []int{50, 200, 1000} {

@@ -57,9 +57,11 @@ type DRF struct {
 	resources table[string, *resource]
 	excluded  map[string]bool
 	weights   table[berth.Role, Weight] // other than the default
+	closed    table[berth.Role, bool]   // those that are
 
 	clients table[Client, *node]
 	roles   table[berth.Role, *node]
+	seating seating
 	spare   *btree.FreeListG[*node]
 	epoch   uint64 // counts changes of capacity
 	stale   bool   // the capacity has changed since the orders were made
@@ -268,10 +270,10 @@ func (d *DRF) Add(c Client) error {
 	d.self = d
 	leaf := d.leaf(c)
 	d.clients.set(c, leaf)
-	d.update(leaf, func(n *node) {
+	for n := leaf; n != nil; n = n.parent {
 		n.clients++
-		n.active++
-	})
+	}
+	d.activeBelow(leaf, 1)
 	return nil
 }
 
@@ -282,14 +284,15 @@ func (d *DRF) Remove(c Client) error {
 	if err != nil {
 		return err
 	}
-	held, active := slices.Clone(leaf.used.heap), leaf.active
+	held := slices.Clone(leaf.used.heap)
+	d.setLeaf(leaf, false)
 	d.update(leaf, func(n *node) {
 		for _, h := range held {
 			n.used.take(h.resource, h.amount, d.epoch)
 		}
 		n.clients--
-		n.active -= active
 	})
+	d.seating.leave(leaf)
 	for _, h := range held {
 		d.forget(h.resource)
 	}
@@ -301,25 +304,32 @@ func (d *DRF) Remove(c Client) error {
 // Activate lets c have turns again after [DRF.Deactivate]. It does nothing if c is active, and fails
 // wrapping [ErrUnknown] if c is unknown.
 func (d *DRF) Activate(c Client) error {
-	return d.setActive("activate", c, 1)
+	return d.setActive("activate", c, true)
 }
 
 // Deactivate keeps c out of the order, for instance because it wants nothing now. What it holds still
 // counts in its share and its roles' shares, and it can be charged. It does nothing if c is inactive, and
 // fails wrapping [ErrUnknown] if c is unknown.
 func (d *DRF) Deactivate(c Client) error {
-	return d.setActive("deactivate", c, 0)
+	return d.setActive("deactivate", c, false)
 }
 
-func (d *DRF) setActive(verb string, c Client, active int) error {
+func (d *DRF) setActive(verb string, c Client, active bool) error {
 	leaf, err := d.find(verb, c)
 	if err != nil {
 		return err
 	}
-	if delta := active - leaf.active; delta != 0 {
-		d.update(leaf, func(n *node) { n.active += delta })
-	}
+	d.setLeaf(leaf, active)
 	return nil
+}
+
+func (d *DRF) setLeaf(leaf *node, active bool) {
+	switch {
+	case active && leaf.active == 0:
+		d.activeBelow(leaf, 1)
+	case !active && leaf.active > 0:
+		d.activeBelow(leaf, -1)
+	}
 }
 
 // Len returns the number of clients, inactive ones included.

@@ -41,6 +41,15 @@ func BenchmarkGrowth(b *testing.B) {
 			}
 			return d
 		}},
+		{"seats", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return seated(b, n, func(i int) allocator.Client { return client(fmt.Sprintf("f%d@r", i)) })
+		}},
+		{"seats-of-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return seated(b, n, func(i int) allocator.Client { return client(fmt.Sprintf("f@o%d/r%d", i%40, i)) })
+		}},
+		{"seats-of-closed-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return seated(b, n, func(i int) allocator.Client { return client(fmt.Sprintf("f%d@closed", i)) })
+		}},
 		{"gone", 2000, gone},
 		{"fair-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
 			return fairRound(b, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
@@ -75,6 +84,31 @@ func BenchmarkGrowth(b *testing.B) {
 			})
 		}
 	}
+}
+
+// seated lets n clients come and have ten turns by seat, all but those of a role that is closed.
+func seated(b *testing.B, n int, name func(int) allocator.Client) *allocator.DRF {
+	d := newDRF(b, allocator.Config{Capacity: res{"cpu": 1 << 40, "memory": 1 << 50}})
+	require.NoError(b, d.SetIndex([]string{"cpu", "memory"}))
+	require.NoError(b, d.CloseRole("closed"))
+	seats := make([]allocator.Seat, n+1)
+	for i := range seats {
+		c := client("open")
+		if i < n {
+			c = name(i)
+		}
+		require.NoError(b, d.Add(c))
+		var err error
+		seats[i], err = d.Seat(c, i)
+		require.NoError(b, err)
+	}
+	for range 10 * n {
+		tag, ok := d.FirstTag()
+		if !ok || d.ChargeSeat(seats[tag], []int32{0, 1}, []int64{500, 1 << 20}) != nil {
+			b.Fatal("no turn")
+		}
+	}
+	return d
 }
 
 // everyone lets n clients come, have a turn and go.

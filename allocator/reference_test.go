@@ -25,12 +25,14 @@ type reference struct {
 	held     map[allocator.Client]res
 	inactive map[allocator.Client]bool
 	charges  map[string]int // ever made at or below the node with that path
+	closed   map[berth.Role]bool
 }
 
 func newReference(c allocator.Config) *reference {
 	return &reference{
 		capacity: c.Capacity.Clone(), exclude: c.Exclude, weights: maps.Clone(c.Weights),
 		held: make(map[allocator.Client]res), inactive: make(map[allocator.Client]bool), charges: make(map[string]int),
+		closed: make(map[berth.Role]bool),
 	}
 }
 
@@ -83,6 +85,9 @@ func (r *reference) below(prefix []string, clients []allocator.Client) []allocat
 			return nil
 		}
 		return clients
+	}
+	if r.closed[berth.Role(strings.Join(prefix, "/"))] && !slices.Contains(prefix, ".") {
+		return nil
 	}
 	type child struct {
 		name    string
@@ -152,12 +157,31 @@ func against(t *testing.T, data []byte) {
 		cfg.Exclude = []string{"gpu"}
 	}
 	d, ref := newDRF(t, cfg), newReference(cfg)
+	seats, left := make(map[allocator.Client]allocator.Seat), make(map[allocator.Client]bool)
+	index := []string{"disk", "", "gpu", "memory", "cpu"}
+	require.NoError(t, d.SetIndex(index))
 	for step := 0; len(data) > 0; step++ {
 		c := allocator.Client{Role: roles[next(len(roles))], Name: names[next(len(names))]}
-		known := ref.held[c] != nil
+		known, seat := ref.held[c] != nil, seats[c] // the seat may be that of a client of this name that has gone
+		if known && (seat == 0 || left[c] || next(4) == 0) {
+			var err error
+			seat, err = d.Seat(c, step)
+			require.NoError(t, err)
+			require.NotZero(t, seat)
+			seats[c], left[c] = seat, false
+		}
+		seated := next(2) == 0
 		var err error
 		var ok bool
-		switch op := next(16); op {
+		switch op := next(18); op {
+		case 16, 17:
+			ref.closed[c.Role] = op == 16
+			change := d.OpenRole
+			if op == 16 {
+				change = d.CloseRole
+			}
+			err, ok = change(c.Role), true
+			next(2)
 		case 0, 1, 2:
 			err, ok = d.Add(c), !known
 			if ok {
@@ -168,15 +192,24 @@ func against(t *testing.T, data []byte) {
 			if ok {
 				delete(ref.held, c)
 				delete(ref.inactive, c)
+				left[c] = true
 				ref.forget()
 			}
 		case 4:
-			err, ok = d.Deactivate(c), known
+			if err, ok = nil, known; seated {
+				err = d.ActivateSeat(seat, false)
+			} else {
+				err = d.Deactivate(c)
+			}
 			if ok {
 				ref.inactive[c] = true
 			}
 		case 5:
-			err, ok = d.Activate(c), known
+			if err, ok = nil, known; seated {
+				err = d.ActivateSeat(seat, true)
+			} else {
+				err = d.Activate(c)
+			}
 			if ok {
 				delete(ref.inactive, c)
 			}
@@ -209,7 +242,12 @@ func against(t *testing.T, data []byte) {
 				ref.held[c], err = ref.held[c].Minus(r)
 				require.NoError(t, err)
 			}
-			err = d.Credit(c, r)
+			if seated {
+				at, amounts := indexed(index, r)
+				err = d.CreditSeat(seat, at, amounts)
+			} else {
+				err = d.Credit(c, r)
+			}
 		default:
 			r := amounts(8)
 			ok = known
@@ -217,6 +255,11 @@ func against(t *testing.T, data []byte) {
 				ref.held[c], err = ref.held[c].Plus(r)
 				require.NoError(t, err)
 				ref.charge(c)
+			}
+			if seated {
+				at, amounts := indexed(index, r)
+				err = d.ChargeSeat(seat, at, amounts)
+				break
 			}
 			var v allocator.Vector
 			v, err = d.Vector(r)
@@ -227,7 +270,23 @@ func against(t *testing.T, data []byte) {
 		if next(4) == 0 {
 			continue // let changes pile up before the next read
 		}
-		require.Equal(t, ref.order(), slices.Collect(d.Order()), "step %d", step)
+		want := ref.order()
+		require.Equal(t, want, slices.Collect(d.Order()), "step %d", step)
+		var tags []int
+		for _, c := range want {
+			seat, err := d.Seat(c, step+len(tags))
+			require.NoError(t, err)
+			seats[c], left[c] = seat, false
+			tags = append(tags, step+len(tags))
+		}
+		require.Equal(t, tags, slices.Collect(d.Tags()), "step %d", step)
+		first, found := d.FirstTag()
+		require.Equal(t, len(want) > 0, found)
+		if found {
+			require.Equal(t, step, first)
+			i, j := next(len(want)), next(len(want))
+			require.Equal(t, i < j, d.Before(seats[want[i]], seats[want[j]]), "step %d: %v and %v", step, want[i], want[j])
+		}
 		require.Equal(t, len(ref.held), d.Len())
 		for c, held := range ref.held {
 			got, _ := d.Charged(c)
@@ -239,6 +298,15 @@ func against(t *testing.T, data []byte) {
 			require.Equal(t, resource, s.Resource, "step %d: %v", step, c)
 		}
 	}
+}
+
+// indexed returns resources by their index, the first amount of each in two parts.
+func indexed(index []string, r res) (at []int32, amounts []int64) {
+	for name, q := range r.All() {
+		i := int32(slices.Index(index, name))
+		at, amounts = append(at, i, i), append(amounts, q/2, q-q/2)
+	}
+	return at, amounts
 }
 
 func TestAgainstReference(t *testing.T) {

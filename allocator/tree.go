@@ -19,22 +19,27 @@ import (
 // needs no rearrangement.
 type node struct {
 	parent *node
+	level  int    // of the tree; the root's is 0
 	name   string // unique among its siblings
-	client Client // of a leaf
+	client Client // of a leaf, and
+	seat   Seat   // its seat, and
+	tag    int    // what the caller knows it by
 	weight Weight
 	own    *node // of a role: the node of its clients, nil without any
 
 	used    holdings // by all clients at or below
 	charges uint64   // ever made at or below
 	clients int      // at or below; a role with none is forgotten
-	active  int      // of those clients
+	active  int      // of those clients, those that no role below n keeps out
+	closed  bool     // n keeps all of them out
 
 	// order holds the children that have an active client at or below, and is nil in a leaf. The rest
 	// cost nothing to walk past. Key is what the parent's order has n filed under; it lags behind used
 	// and charges while the DRF is stale.
 	order  *btree.BTreeG[*node]
 	key    key
-	queued bool // n is in the parent's order
+	queued bool   // n is in the parent's order
+	filed  uint64 // of DRF.epoch, when all of order had the keys of that time
 
 	// readers counts the walks that are on the pages of order; renewed counts how often they were left to
 	// their walks, so that a walk knows whether it is still among them.
@@ -75,9 +80,13 @@ func (d *DRF) role(r berth.Role) *node {
 	if n := d.roles.get(r); n != nil {
 		return n
 	}
-	n := &node{weight: d.weightOf(r), order: d.newOrder()}
+	n := &node{weight: d.weightOf(r), closed: d.closed.get(r), order: d.newOrder()}
+	if !d.stale {
+		n.filed = d.epoch
+	}
 	if r != "" {
 		n.parent = d.role(r.Parent())
+		n.level = n.parent.level + 1
 		n.name = string(r)[strings.LastIndexByte(string(r), '/')+1:]
 	}
 	d.roles.set(r, n)
@@ -95,9 +104,9 @@ func (d *DRF) weightOf(r berth.Role) Weight {
 func (d *DRF) leaf(c Client) *node {
 	r := d.role(c.Role)
 	if r.own == nil {
-		r.own = &node{parent: r, name: ownName, weight: DefaultWeight, order: d.newOrder()}
+		r.own = &node{parent: r, level: r.level + 1, name: ownName, weight: DefaultWeight, order: d.newOrder()}
 	}
-	return &node{parent: r.own, name: c.Name, client: c, weight: DefaultWeight}
+	return &node{parent: r.own, level: r.level + 2, name: c.Name, client: c, weight: DefaultWeight}
 }
 
 // prune forgets the nodes above a removed client that have no client left.
@@ -119,13 +128,25 @@ func (d *DRF) update(leaf *node, change func(*node)) {
 	}
 }
 
+// activeBelow adds to the active clients at or below n, and restores the order of each level above up to a role that is closed.
+func (d *DRF) activeBelow(n *node, delta int) {
+	for ; n != nil && delta != 0; n = n.parent {
+		n.active += delta
+		if n.closed {
+			return
+		}
+		d.file(n)
+	}
+}
+
 // file puts n where it now belongs in its parent's order.
 func (d *DRF) file(n *node) {
 	p := n.parent
 	if p == nil {
 		return
 	}
-	keep := n.queued && n.active > 0
+	turns := n.active > 0 && !n.closed
+	keep := n.queued && turns
 	switch {
 	case keep && d.stale:
 		return // the whole level is filed anew before it is read
@@ -142,7 +163,7 @@ func (d *DRF) file(n *node) {
 	if n.queued {
 		p.order.Delete(n)
 	}
-	n.queued = n.active > 0
+	n.queued = turns
 	if n.queued {
 		n.key = d.keyOf(n)
 		p.order.ReplaceOrInsert(n)
@@ -171,6 +192,7 @@ func (d *DRF) refile(n *node) {
 	if n.order == nil {
 		return
 	}
+	n.filed = d.epoch
 	var last *node
 	sorted := true
 	n.order.Ascend(func(c *node) bool {
@@ -200,7 +222,8 @@ func (d *DRF) keyOf(n *node) key {
 	return k
 }
 
-// Order yields the active clients in the order of their turns, by the rule of the package comment. The
+// Order yields the active clients in the order of their turns, by the rule of the package comment, without those of a role that
+// [DRF.CloseRole] keeps out. The
 // first client takes one step per level of the tree, each further one about one step, and inactive ones
 // none, however many there are. The first call after a change of capacity takes a step for every client.
 //
@@ -209,7 +232,7 @@ func (d *DRF) keyOf(n *node) key {
 // fair order, take the first client, charge it, and call Order or [DRF.Next] again.
 func (d *DRF) Order() iter.Seq[Client] {
 	return func(yield func(Client) bool) {
-		d.walk(yield)
+		d.walk(func(leaf *node) bool { return yield(leaf.client) })
 	}
 }
 
@@ -218,16 +241,16 @@ func (d *DRF) Order() iter.Seq[Client] {
 func (d *DRF) Next(fits func(Client) bool) (Client, bool) {
 	var next Client
 	var found bool
-	d.walk(func(c Client) bool {
-		if fits == nil || fits(c) {
-			next, found = c, true
+	d.walk(func(leaf *node) bool {
+		if fits == nil || fits(leaf.client) {
+			next, found = leaf.client, true
 		}
 		return !found
 	})
 	return next, found
 }
 
-func (d *DRF) walk(yield func(Client) bool) {
+func (d *DRF) walk(yield func(leaf *node) bool) {
 	if d.usable() != nil {
 		return
 	}
@@ -239,9 +262,12 @@ func (d *DRF) walk(yield func(Client) bool) {
 	walk(root, yield)
 }
 
-func walk(n *node, yield func(Client) bool) (more bool) {
+func walk(n *node, yield func(leaf *node) bool) (more bool) {
 	if n.order == nil {
-		return n.active == 0 || yield(n.client)
+		return n.active == 0 || yield(n)
+	}
+	if n.closed {
+		return true
 	}
 	n.readers++
 	renewed := n.renewed

@@ -55,3 +55,42 @@ func (t *Turns) All() iter.Seq2[berth.Role, string] {
 		}
 	}
 }
+
+// SetIndex is [DRF.SetIndex].
+func (t *Turns) SetIndex(names []string) error { return t.drf().SetIndex(names) }
+
+// Seat is [DRF.Seat], with the seat as its number.
+func (t *Turns) Seat(role berth.Role, name string, tag int) (uint64, error) {
+	s, err := t.drf().Seat(Client{role, name}, tag)
+	return uint64(s), err
+}
+
+// ChargeSeat is [DRF.ChargeSeat].
+func (t *Turns) ChargeSeat(seat uint64, index []int32, amounts []int64) error {
+	return t.drf().ChargeSeat(Seat(seat), index, amounts)
+}
+
+// CreditSeat is [DRF.CreditSeat].
+func (t *Turns) CreditSeat(seat uint64, index []int32, amounts []int64) error {
+	return t.drf().CreditSeat(Seat(seat), index, amounts)
+}
+
+// ActivateSeat is [DRF.ActivateSeat].
+func (t *Turns) ActivateSeat(seat uint64, active bool) error {
+	return t.drf().ActivateSeat(Seat(seat), active)
+}
+
+// CloseRole is [DRF.CloseRole].
+func (t *Turns) CloseRole(role berth.Role) error { return t.drf().CloseRole(role) }
+
+// OpenRole is [DRF.OpenRole].
+func (t *Turns) OpenRole(role berth.Role) error { return t.drf().OpenRole(role) }
+
+// Tags yields the tags of clients with seats as [DRF.Tags] does.
+func (t *Turns) Tags() iter.Seq[int] { return t.drf().Tags() }
+
+// FirstTag is [DRF.FirstTag].
+func (t *Turns) FirstTag() (int, bool) { return t.drf().FirstTag() }
+
+// Before is [DRF.Before].
+func (t *Turns) Before(a, b uint64) bool { return t.drf().Before(Seat(a), Seat(b)) }

@@ -29,6 +29,7 @@ type resource struct {
 	excluded bool
 	counts   bool // in shares: there is capacity of it, and it is not excluded
 	known    bool // it is in DRF.resources
+	wanted   wide // by a credit that is being checked
 }
 
 func (r *resource) setCapacity(c wide) {
