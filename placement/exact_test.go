@@ -549,10 +549,14 @@ var (
 // seeds is of how many seeds a random test makes its histories: a quarter with -short, which is how the race detector, for which
 // what one goroutine does is nothing, runs it.
 func seeds(n uint64) uint64 {
-	if testing.Short() {
+	switch {
+	case underRace:
+		return 1
+	case testing.Short():
 		return (n + 3) / 4
+	default:
+		return n
 	}
-	return n
 }
 
 // TestExactEqualsExhaustive is the promise of that name, and cache-never-decides with it: one engine that

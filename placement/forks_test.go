@@ -36,7 +36,7 @@ func TestExactOnForks(t *testing.T) {
 	for _, s := range someStrategies() {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			for seed := range seeds(8) {
+			for seed := range seeds(4) {
 				first := newHistory(seed)
 				r := first.rng
 				type moment struct {

@@ -12,10 +12,18 @@ import (
 // strategies are all constructors, and terms of every kind: alone, in sums, in tiers, with tolerances and seeds.
 func strategies() []placement.Strategy { return strategiesOf(func() {}) }
 
-// someStrategies are all, or where tests are to be short a third of them, for tests of other things.
+// someStrategies are all, or where tests are to be short a third of them, and under the race detector a ninth, for tests
+// of other things.
 func someStrategies() (some []placement.Strategy) {
+	every := 1
+	switch {
+	case underRace:
+		every = 9
+	case testing.Short():
+		every = 3
+	}
 	for i, s := range strategies() {
-		if i%3 == 2 || !testing.Short() {
+		if i%every == every-1 {
 			some = append(some, s)
 		}
 	}
