@@ -58,6 +58,7 @@ type DomainRule interface {
 type Domains struct {
 	Number int // domains with at least one eligible node
 	Least  int // tasks in the domain that has the fewest
+	Total  int // tasks in these domains together
 }
 
 // TaskRule is a Constraint about the tasks in a node's domain, of whatever groups they are. A domain is the nodes with one

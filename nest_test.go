@@ -15,6 +15,32 @@ func ExampleAttributes_Nest() {
 	// Output: a/r1
 }
 
+// Labels of Kubernetes have slashes: rules ask for the name.
+func ExampleNested() {
+	labels := berth.Attributes{"topology.kubernetes.io/zone": "a", "rack": "r1"}.Nest("topology.kubernetes.io/zone", "rack")
+	fmt.Println(labels[berth.Nested("topology.kubernetes.io/zone", "rack")], berth.Nested("zone", "rack"))
+	// Output: a/r1 zone/rack
+}
+
+// Lists of different names make different names.
+func TestNested(t *testing.T) {
+	some := []string{"a", "b", "a/b", `"a"`, `"a/b"`, `a"`, "/"}
+	made := map[string][]string{}
+	add := func(names ...string) {
+		name := berth.Nested(names...)
+		assert.Empty(t, made[name], "%q, as %q", names, name)
+		made[name] = names
+	}
+	for _, a := range some {
+		for _, b := range some {
+			add(a, b)
+			for _, c := range some {
+				add(a, b, c)
+			}
+		}
+	}
+}
+
 func TestNest(t *testing.T) {
 	of := func(parts ...any) berth.Attributes {
 		a := berth.Attributes{}

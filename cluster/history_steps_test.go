@@ -363,6 +363,9 @@ func (h *history) explain(l *line) {
 	if len(zones) > 0 {
 		want.Least = slices.Min(slices.Collect(maps.Values(zones)))
 	}
+	for _, tasks := range zones {
+		want.Total += tasks
+	}
 	require.Equal(h.t, want, l.fork.Domains(k.group, "zone"), "%s", k.group)
 }
 

@@ -16,6 +16,7 @@ type Comparison struct {
 	attribute string
 	operands  string // one literal per line: see lines
 	bound     bound  // the operand of <, <=, > and >=
+	encoded   string // the operands of in-network, version and semver as they are compared with
 	faults    faults
 }
 

@@ -14,7 +14,7 @@
 //	the value of an attribute   Eq NotEq In NotIn Exists NotExists; Less AtMost Greater AtLeast; Match NotMatch Search
 //	texts of other kinds        Version SemVer; ContainsAll ContainsAny (lists); InNetwork (addresses)
 //	made of others              And Or Not; Everywhere Nowhere
-//	how many in one domain      Unique UniqueNode MaxPer MaxPercent; GroupBy
+//	how many in one domain      Unique UniqueNode MaxPer MaxPercent MaxShare; GroupBy
 //	beside whom                 Near Apart; Colocate Avoid
 //	taints                      Tolerate TolerateKey TolerateOver TolerateUnder TolerateAll
 //
@@ -79,7 +79,7 @@
 //	call       = ("exists" | "not-exists" | "unique") "(" name ")"
 //	           | ("match" | "not-match" | "search" | "version" | "semver") "(" name "," text ")"
 //	           | ("contains-all" | "contains-any" | "in-network") "(" name "," text {"," text} ")"
-//	           | "max-per" "(" name "," number ")"
+//	           | "max-per" "(" name "," number ["%" ["of" number]] ")"
 //	           | "group-by" "(" name ["," "skew" number] ["," "min-domains" number] ")"
 //	           | ("apart" | "near" | "avoid" | "colocate") "(" name "," selector ")"
 //	           | "tolerate" "(" ("*" | name | name "=" text | name (">" | "<") number) ["," "effect" effect] ["," "for" time] ")"

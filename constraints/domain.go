@@ -3,6 +3,7 @@ package constraints
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/lex"
@@ -11,10 +12,20 @@ import (
 // Cap is a berth.DomainRule: a fixed number of tasks per domain, of the group's unless Of says whose. Caps compare with ==.
 type Cap struct {
 	attribute string
-	n         int
-	fault     string // of what n was made of
+	of        capOf
+	n         int // tasks or, unless it is capOfTasks, percent
+	wanted    int // of capOfWanted
 	counting  berth.Counting
 }
+
+// capOf is what the number of a Cap is of.
+type capOf uint8
+
+const (
+	capOfTasks  capOf = iota
+	capOfWanted       // a percentage of the tasks that are wanted
+	capOfShare        // a percentage of those there are
+)
 
 // Unique allows at most one task of the group on all the nodes with one value of the attribute. It is
 // the same as MaxPer(attribute, 1).
@@ -28,19 +39,21 @@ func UniqueNode() Cap { return Unique(berth.NodeID) }
 func MaxPer(attribute string, n int) Cap { return Cap{attribute: attribute, n: n} }
 
 // MaxPercent allows at most a percentage, from 1 to 100, of the tasks that are wanted on all the nodes with one value of the
-// attribute, rounded down, but always one. It is the same as MaxPer with that number: a share of what is wanted and not of what there is,
-// so that it does not matter who comes first.
+// attribute, rounded down, but always one. It lets in what MaxPer does with that number: a share of what is wanted and not of what there
+// is, so that it does not matter who comes first. See [MaxShare] for where it is not known how many are wanted.
 func MaxPercent(attribute string, percent, wanted int) Cap {
-	c := MaxPer(attribute, 1)
-	c.fault = atLeastOne("number of tasks wanted", wanted)
-	if percent < 1 || percent > 100 {
-		c.fault = fmt.Sprintf("percentage %d is not from 1 to 100", percent)
-	}
-	if c.fault == "" {
-		c.n = max(1, wanted/100*percent+wanted%100*percent/100)
-	}
-	return c
+	return Cap{attribute: attribute, of: capOfWanted, n: percent, wanted: wanted}
 }
+
+// MaxShare allows on all the nodes with one value of the attribute at most a percentage, from 1 to 100, of the tasks that there are with
+// the new one, rounded down, but always one. The tasks of domains that have an eligible node count, see [berth.Domains]. So the
+// limit rises as tasks come, wherever they go; where it is known how many are wanted, [MaxPercent] does not depend on the order.
+func MaxShare(attribute string, percent int) Cap {
+	return Cap{attribute: attribute, of: capOfShare, n: percent}
+}
+
+// percentOf returns a percentage of a number, rounded down, without overflow.
+func percentOf(percent, n int) int { return n/100*percent + n%100*percent/100 }
 
 // Of returns the rule for the tasks that a selector chooses, of whatever groups they are: a domain may have so many of
 // them together. Where the group's own tasks are not among them, the rule keeps the group's tasks out of domains that
@@ -62,25 +75,37 @@ func (c Cap) Counts() berth.Counting { return c.counting }
 // Domain returns the attribute.
 func (c Cap) Domain() string { return c.attribute }
 
-// Limit returns the number of tasks the rule was made with; one below 1, which is a fault, lets no
-// task in.
-func (c Cap) Limit(berth.Domains) int {
-	if c.fault != "" {
+// Limit returns the number of tasks that the rule was made with, or the percentage of those in all domains and one more; a rule
+// with a fault lets no task in.
+func (c Cap) Limit(d berth.Domains) int {
+	of := c.wanted
+	switch {
+	case c.of == capOfTasks:
+		return c.n
+	case c.n < 1 || c.n > 100 || c.of == capOfWanted && c.wanted < 1:
 		return 0
+	case c.of == capOfShare:
+		of = min(d.Total, math.MaxInt-1) + 1
 	}
-	return c.n
+	return max(1, percentOf(c.n, of))
 }
 
-// Even returns false: other domains do not matter.
-func (c Cap) Even() bool { return false }
+// Even returns whether the rule is one of [MaxShare]: to the others other domains do not matter.
+func (c Cap) Even() bool { return c.of == capOfShare }
 
-// String prints unique(zone) or max-per(zone, 2), and what was said of the tasks after that: unique(zone, of app = "web",
-// without stopping).
+// String prints unique(zone), max-per(zone, 2), max-per(zone, 30% of 20) or max-per(zone, 30%), and what was said of the tasks after
+// that: unique(zone, of app = "web", without stopping).
 func (c Cap) String() string {
-	if c.n == 1 {
+	limit := strconv.Itoa(c.n)
+	switch {
+	case c.of == capOfWanted:
+		limit = fmt.Sprintf("%d%% of %d", c.n, c.wanted)
+	case c.of == capOfShare:
+		limit += "%"
+	case c.n == 1:
 		return fmt.Sprintf("unique(%s%s)", lex.PrintName(c.attribute), printCounting(c.counting))
 	}
-	return fmt.Sprintf("max-per(%s, %d%s)", lex.PrintName(c.attribute), c.n, printCounting(c.counting))
+	return fmt.Sprintf("max-per(%s, %s%s)", lex.PrintName(c.attribute), limit, printCounting(c.counting))
 }
 
 // printCounting prints what differs from the counting of a rule that says nothing of it.
@@ -103,8 +128,15 @@ func (c Cap) Err() error { return c.faults().err(c) }
 
 func (c Cap) faults() (f faults) {
 	f.add(checkName("attribute name", c.attribute))
-	f.add(atLeastOne("limit", c.n))
-	f.add(c.fault)
+	switch {
+	case c.of == capOfTasks:
+		f.add(atLeastOne("limit", c.n))
+	case c.n < 1 || c.n > 100:
+		f.add(fmt.Sprintf("percentage %d is not from 1 to 100", c.n))
+	}
+	if c.of == capOfWanted {
+		f.add(atLeastOne("number of tasks wanted", c.wanted))
+	}
 	f.addAll(c.counting.Err())
 	return f
 }

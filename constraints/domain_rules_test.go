@@ -175,6 +175,11 @@ func TestMaxPercent(t *testing.T) {
 	} {
 		rule := MaxPercent("zone", c.percent, c.wanted)
 		require.NoError(t, rule.Err())
-		assert.Equal(t, MaxPer("zone", c.want), rule, "%d %% of %d", c.percent, c.wanted)
+		assert.Equal(t, c.want, rule.Limit(berth.Domains{}), "%d %% of %d", c.percent, c.wanted)
+		share := MaxShare("zone", c.percent) // with the new one they are as many
+		assert.Equal(t, c.want, share.Limit(berth.Domains{Total: c.wanted - 1}), "%d %% of %d", c.percent, c.wanted)
 	}
+	assert.True(t, MaxShare("zone", 30).Even())
+	assert.False(t, MaxPercent("zone", 30, 10).Even())
+	assert.Equal(t, math.MaxInt, MaxShare("zone", 100).Limit(berth.Domains{Total: math.MaxInt}))
 }

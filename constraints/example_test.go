@@ -526,7 +526,24 @@ func ExampleColocate() {
 
 func ExampleMaxPercent() {
 	fmt.Println(constraints.MaxPercent("zone", 35, 20))
-	// Output: max-per(zone, 7)
+	fmt.Println(constraints.MaxPercent("zone", 35, 20).Limit(berth.Domains{}))
+	// Output:
+	// max-per(zone, 35% of 20)
+	// 7
+}
+
+// A zone never has more than 40 % of what there is, but one task always finds a place.
+func ExampleMaxShare() {
+	rule := constraints.MaxShare("zone", 40)
+	fmt.Println(rule)
+	for _, total := range []int{0, 3, 9} {
+		fmt.Println("the next of", total, "goes to a zone of fewer than", rule.Limit(berth.Domains{Number: 3, Total: total}))
+	}
+	// Output:
+	// max-per(zone, 40%)
+	// the next of 0 goes to a zone of fewer than 1
+	// the next of 3 goes to a zone of fewer than 1
+	// the next of 9 goes to a zone of fewer than 4
 }
 
 // Racks of one name in two zones are two domains.

@@ -67,8 +67,12 @@ func TestFaults(t *testing.T) {
 			`constraint max-per("", 0): empty attribute name`,
 			`constraint max-per("", 0): limit 0 is less than 1`,
 		}},
-		{"percent", MaxPercent("zone", 101, 10), []string{`constraint unique(zone): percentage 101 is not from 1 to 100`}},
-		{"percent of nothing", MaxPercent("zone", 30, 0), []string{`constraint unique(zone): number of tasks wanted 0 is less than 1`}},
+		{"percent", MaxPercent("zone", 101, 10), []string{`constraint max-per(zone, 101% of 10): percentage 101 is not from 1 to 100`}},
+		{"percent of nothing", MaxPercent("zone", 30, 0), []string{`constraint max-per(zone, 30% of 0): number of tasks wanted 0 is less than 1`}},
+		{"percent of nothing at all", MaxPercent("zone", 0, 0), []string{
+			`constraint max-per(zone, 0% of 0): percentage 0 is not from 1 to 100`, `constraint max-per(zone, 0% of 0): number of tasks wanted 0 is less than 1`,
+		}},
+		{"share", MaxShare("zone", 0), []string{`constraint max-per(zone, 0%): percentage 0 is not from 1 to 100`}},
 		{"group-by", GroupBy("").Skew(0).MinDomains(-2), []string{
 			`constraint group-by("", skew 0, min-domains -2): empty attribute name`,
 			`constraint group-by("", skew 0, min-domains -2): skew 0 is less than 1`,

@@ -3,6 +3,8 @@ package constraints
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -60,6 +62,7 @@ func (c Comparison) contains(list string) bool {
 // not looked at. What reads as neither a network nor an address is a fault (node.ip in SwarmKit).
 func InNetwork(attribute string, networks ...string) Comparison {
 	values := make([]any, 0, len(networks))
+	var parsed []netip.Prefix
 	var bad []string
 	for _, text := range networks {
 		network, ok := parseNetwork(text)
@@ -68,10 +71,12 @@ func InNetwork(attribute string, networks ...string) Comparison {
 			values = append(values, text)
 			continue
 		}
+		parsed = append(parsed, network)
 		values = append(values, network.String())
 	}
 	c := compareAny(attribute, inNetwork, values)
 	c.faults.add(bad...)
+	c.encoded = encodeNetworks(parsed)
 	return c
 }
 
@@ -95,17 +100,51 @@ func parseAddress(text string) (netip.Addr, bool) {
 	return a.Unmap().WithZone(""), err == nil
 }
 
-// inNetwork reports whether a text is an address in one of the networks.
+// inNetwork reports whether a text is an address in one of the networks: O(log networks).
 func (c Comparison) inNetwork(text string) bool {
 	address, ok := parseAddress(text)
 	if !ok {
 		return false
 	}
-	for line := range strings.SplitSeq(strings.Trim(c.operands, "\n"), "\n") {
-		network, err := strconv.Unquote(line)
-		if p, ok := parseNetwork(network); err == nil && ok && p.Contains(address) {
-			return true
-		}
+	key := encodeAddress(address)
+	after := sort.Search(len(c.encoded)/encodedNetwork, func(i int) bool { // the first that begins beyond the address
+		return c.encoded[i*encodedNetwork:i*encodedNetwork+encodedAddress] > string(key[:])
+	})
+	return after > 0 && string(key[:]) <= c.encoded[after*encodedNetwork-encodedAddress:after*encodedNetwork]
+}
+
+// Networks are encoded as their first and last addresses, in ascending order. None of them overlap: of two networks one is within
+// the other, or they have nothing in common.
+const (
+	encodedAddress = 1 + 16 // the family and the address, so that the order of bytes is that of addresses
+	encodedNetwork = 2 * encodedAddress
+)
+
+func encodeAddress(a netip.Addr) (key [encodedAddress]byte) {
+	key[0] = '6'
+	if a.Is4() {
+		key[0] = '4'
 	}
-	return false
+	all := a.As16()
+	copy(key[1:], all[:])
+	return key
+}
+
+func encodeNetworks(networks []netip.Prefix) string {
+	slices.SortFunc(networks, netip.Prefix.Compare) // one network before those within it
+	encoded := make([]byte, 0, len(networks)*encodedNetwork)
+	for i, network := range networks {
+		if at := len(encoded) - encodedAddress; i > 0 {
+			if first := encodeAddress(network.Addr()); string(first[:]) <= string(encoded[at:]) {
+				continue // within the one before
+			}
+		}
+		first := encodeAddress(network.Addr())
+		last := first
+		for bit := 8*encodedAddress - (network.Addr().BitLen() - network.Bits()); bit < 8*encodedAddress; bit++ {
+			last[bit/8] |= 0x80 >> (bit % 8)
+		}
+		encoded = append(append(encoded, first[:]...), last[:]...)
+	}
+	return string(encoded)
 }

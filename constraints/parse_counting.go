@@ -21,8 +21,27 @@ func (p *parser) maxPer() (berth.Constraint, error) {
 		return nil, err
 	}
 	rule := MaxPer(name, n)
+	if p.Peek() == '%' {
+		p.Pos++
+		if rule, err = p.percentage(name, n); err != nil {
+			return nil, err
+		}
+	}
 	err = p.options(p.counting(&rule.counting, false))
 	return rule, err
+}
+
+// percentage reads what comes after a percentage: of how many tasks, or nothing for those that there are.
+func (p *parser) percentage(name string, percent int) (Cap, error) {
+	if p.Space(); p.Peek() == ',' || p.Peek() == ')' {
+		return MaxShare(name, percent), nil
+	}
+	if at := p.Pos; p.Word() != "of" {
+		return Cap{}, p.FaultAt(at, `want "of", a comma or ")"`)
+	}
+	p.Space()
+	wanted, err := p.integer()
+	return MaxPercent(name, percent, wanted), err
 }
 
 func (p *parser) unique() (berth.Constraint, error) {

@@ -29,7 +29,10 @@ var values = []any{
 func anyRule(r *rand.Rand, depth int) berth.Constraint {
 	switch name := pick(r, names); r.IntN(8) {
 	case 0:
-		rule := pick(r, []func(string) Cap{Unique, func(a string) Cap { return MaxPer(a, 1+r.IntN(3)) }})(name)
+		rule := pick(r, []func(string) Cap{
+			Unique, func(a string) Cap { return MaxPer(a, 1+r.IntN(3)) },
+			func(a string) Cap { return MaxPercent(a, 1+r.IntN(100), 1+r.IntN(50)) }, func(a string) Cap { return MaxShare(a, 1+r.IntN(100)) },
+		})(name)
 		if r.IntN(2) == 0 {
 			rule = rule.Of(anySelector(r, 3))
 		}
@@ -160,19 +163,21 @@ func same(t testing.TB, rule berth.Constraint) {
 
 func TestParseOtherwiseWritten(t *testing.T) {
 	for text, want := range map[string]berth.Constraint{
-		`  zone="a" `:                          Eq("zone", "a"),
-		`zone  in("b","a","b")`:                In("zone", "a", "b"),
-		`zone not  in ( 1 )`:                   NotIn("zone", 1),
-		`generation>=+7.0`:                     AtLeast("generation", 7),
-		`max-per( zone , 1 )`:                  Unique("zone"),
-		`group-by(zone,min-domains 2)`:         GroupBy("zone").MinDomains(2),
-		`tolerate( * )`:                        TolerateAll(),
-		`tolerate(a="")`:                       Tolerate("a", ""),
-		`not(a = 1)`:                           Not(Eq("a", 1)),
-		`(a = 1 or b = 1  or(c = 1 or a = 2))`: Or(Eq("a", 1), Eq("b", 1), Or(Eq("c", 1), Eq("a", 2))),
-		`((a = 1 and b = 1) and c = 1)`:        And(Eq("a", 1), Eq("b", 1), Eq("c", 1)),
-		`everywhere`:                           Everywhere(),
-		`nowhere = 1`:                          Eq("nowhere", 1),
+		`  zone="a" `:                                    Eq("zone", "a"),
+		`zone  in("b","a","b")`:                          In("zone", "a", "b"),
+		`zone not  in ( 1 )`:                             NotIn("zone", 1),
+		`generation>=+7.0`:                               AtLeast("generation", 7),
+		`max-per( zone , 1 )`:                            Unique("zone"),
+		`max-per(zone, 30%of 10)`:                        MaxPercent("zone", 30, 10),
+		`max-per(zone,+30% , without stopping)`:          MaxShare("zone", 30).WithoutStopping(),
+		`group-by(zone,min-domains 2)`:                   GroupBy("zone").MinDomains(2),
+		`tolerate( * )`:                                  TolerateAll(),
+		`tolerate(a="")`:                                 Tolerate("a", ""),
+		`not(a = 1)`:                                     Not(Eq("a", 1)),
+		`(a = 1 or b = 1  or(c = 1 or a = 2))`:           Or(Eq("a", 1), Eq("b", 1), Or(Eq("c", 1), Eq("a", 2))),
+		`((a = 1 and b = 1) and c = 1)`:                  And(Eq("a", 1), Eq("b", 1), Eq("c", 1)),
+		`everywhere`:                                     Everywhere(),
+		`nowhere = 1`:                                    Eq("nowhere", 1),
 		`in-network(ip,"10.9.9.9/8" , "::ffff:1.2.3.4")`: InNetwork("ip", "1.2.3.4", "10.0.0.0/8"),
 		`version(kernel, "  >=v5.4,<6 ")`:                Version("kernel", ">= 5.4, < 6"),
 		`not = 1`:                                        Eq("not", 1),
@@ -240,6 +245,11 @@ func TestParseFaults(t *testing.T) {
 		{`near(zone, a, over all-nodes)`, 12, "want =, !=, in or not in after the label"},
 		{`max-per(zone)`, 12, `want ","`},
 		{`max-per(zone, x)`, 14, "want a whole number"},
+		{`max-per(zone, 30 %)`, 17, `want ")"`},
+		{`max-per(zone, 30% or 10)`, 18, `want "of"`},
+		{`max-per(zone, 30% of)`, 20, "want a whole number"},
+		{`max-per(zone, 0% of 10)`, 0, "percentage 0 is not from 1 to 100"},
+		{`max-per(zone, 10% of 0)`, 0, "number of tasks wanted 0 is less than 1"},
 		{`max-per(zone, 0)`, 0, "limit 0 is less than 1"},
 		{`max-per(zone, 99999999999999999999)`, 14, "want a whole number"},
 		{`group-by(zone, skew 2, skew 2)`, 23, `want one of min-domains, of, over, skew, without, once`},

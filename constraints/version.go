@@ -2,10 +2,13 @@ package constraints
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/berth-sched/berth/internal/lex"
 )
 
 // Version allows nodes whose attribute is a version that meets all of some conditions, with commas between them: ">= 5.4, < 6",
@@ -40,6 +43,7 @@ func compareVersions(attribute string, op operator, text string) Comparison {
 	}
 	c := compare(attribute, op, text)
 	c.faults.add(fault)
+	c.encoded = encodeConditions(conditions)
 	return c
 }
 
@@ -81,9 +85,12 @@ func parseConditions(text string) (all []condition, fault string) {
 }
 
 // parseVersion reads a version.
-func parseVersion(text string) (release, bool) {
+func parseVersion(text string) (release, bool) { return parseVersionInto(text, nil) }
+
+// parseVersionInto is parseVersion with a slice for the numbers.
+func parseVersionInto(text string, into []uint64) (release, bool) {
 	text, build, built := strings.Cut(strings.TrimPrefix(text, "v"), "+")
-	r := release{text: text}
+	r := release{text: text, numbers: into}
 	numbers, preRelease, is := strings.Cut(text, "-")
 	if r.preRelease = preRelease; is && !identifiers(preRelease) || built && !identifiers(build) {
 		return release{}, false
@@ -117,16 +124,56 @@ func identifiers(text string) bool {
 
 // satisfies reports whether a text is a version that meets the conditions.
 func (c Comparison) satisfies(text string) bool {
-	r, ok := parseVersion(text)
+	var few [4]uint64
+	r, ok := parseVersionInto(text, few[:0])
 	if !ok {
 		return false
 	}
-	quoted, err := strconv.Unquote(strings.Trim(c.operands, "\n"))
-	if err != nil {
-		return false
+	var bound [4]uint64
+	for rest := c.encoded; rest != ""; {
+		var d condition
+		if d, rest = decodeCondition(rest, bound[:0]); !d.holds(r, c.op == version) {
+			return false
+		}
 	}
-	conditions, fault := parseConditions(quoted)
-	return fault == "" && !slices.ContainsFunc(conditions, func(d condition) bool { return !d.holds(r, c.op == version) })
+	return true
+}
+
+// encodeConditions writes conditions so that they are read again without parsing texts: rules compare with ==, which rules out
+// to keep them as they are. Each is its operator and a NUL, the pre-release and a NUL, how many of the numbers were written, how many there
+// are, and the numbers.
+func encodeConditions(conditions []condition) string {
+	var b []byte
+	for _, c := range conditions {
+		b = append(append(b, c.op...), 0)
+		b = append(append(b, c.bound.preRelease...), 0)
+		b = binary.BigEndian.AppendUint32(b, uint32(c.bound.written))
+		b = binary.BigEndian.AppendUint32(b, uint32(len(c.bound.numbers)))
+		for _, n := range c.bound.numbers {
+			b = binary.BigEndian.AppendUint64(b, n)
+		}
+	}
+	return string(b)
+}
+
+// decodeCondition reads the first condition, its numbers into a slice, and returns what comes after it.
+func decodeCondition(text string, numbers []uint64) (c condition, rest string) {
+	c.op, rest, _ = strings.Cut(text, "\x00")
+	c.bound.preRelease, rest, _ = strings.Cut(rest, "\x00")
+	c.bound.written, rest = int(readBigEndian(rest[:4])), rest[4:]
+	count := int(readBigEndian(rest[:4]))
+	for rest = rest[4:]; count > 0; count-- {
+		numbers, rest = append(numbers, readBigEndian(rest[:8])), rest[8:]
+	}
+	c.bound.numbers = numbers
+	return c, rest
+}
+
+func readBigEndian(bytes string) (n uint64) {
+	for i := range len(bytes) {
+		n = n<<8 | uint64(bytes[i])
+	}
+	return n
 }
 
 // holds reports whether a version meets the condition; ranges says that pre-releases are kept out of those that name none.
@@ -167,7 +214,26 @@ func (r release) compare(o release) int {
 	case o.preRelease == "":
 		return -1
 	}
-	return slices.CompareFunc(strings.Split(r.preRelease, "."), strings.Split(o.preRelease, "."), compareIdentifiers)
+	return comparePreReleases(r.preRelease, o.preRelease)
+}
+
+// comparePreReleases orders lists of identifiers by the first that differs, and one that goes on after another.
+func comparePreReleases(a, b string) int {
+	for more, others := true, true; more && others; {
+		var x, y string
+		x, a, more = strings.Cut(a, ".")
+		y, b, others = strings.Cut(b, ".")
+		if c := compareIdentifiers(x, y); c != 0 {
+			return c
+		}
+		if more != others {
+			if more {
+				return 1
+			}
+			return -1
+		}
+	}
+	return 0
 }
 
 // compareNumbers orders numbers from the first to the last, missing ones being 0.
@@ -189,15 +255,24 @@ func compareNumbers(a, b []uint64) int {
 
 // compareIdentifiers orders numbers before texts, numbers by size and texts by bytes.
 func compareIdentifiers(a, b string) int {
-	x, errX := strconv.ParseUint(a, 10, 64)
-	y, errY := strconv.ParseUint(b, 10, 64)
+	x, isX := numberIn(a)
+	y, isY := numberIn(b)
 	switch {
-	case errX == nil && errY == nil:
+	case isX && isY:
 		return cmp.Compare(x, y)
-	case errX == nil:
+	case isX:
 		return -1
-	case errY == nil:
+	case isY:
 		return 1
 	}
 	return cmp.Compare(a, b)
+}
+
+// numberIn returns the number that a text is of, without the cost of an error where it is of none.
+func numberIn(text string) (uint64, bool) {
+	if text == "" || !lex.IsDigit(text[0]) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, err == nil
 }

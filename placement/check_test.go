@@ -325,7 +325,7 @@ func (c *checker) histogram(h *histogram, tasks func(slot int) int) {
 
 func (c *checker) oneHistogram(h *histogram, tasks func(slot int) int) {
 	with := make([]int, len(h.with))
-	least, n := -1, 0
+	least, n, total := -1, 0, 0
 	for slot, in := range h.of.in {
 		if !in {
 			continue
@@ -335,6 +335,7 @@ func (c *checker) oneHistogram(h *histogram, tasks func(slot int) int) {
 			c.that(false, "histogram: %d tasks in %d", k, slot)
 		} else {
 			with[k]++
+			total += k
 			if least < 0 || k < least {
 				least = k
 			}
@@ -342,6 +343,7 @@ func (c *checker) oneHistogram(h *histogram, tasks func(slot int) int) {
 	}
 	c.that(n == h.of.size && slices.Equal(with, h.with), "histogram: %v, not %v", with, h.with)
 	c.that(n == 0 || least == h.least, "histogram: least %d, not %d", least, h.least)
+	c.that(total == h.total, "histogram: %d tasks, not %d", total, h.total)
 }
 
 // search: what it says of classes holds, and the games are won by who is best.

@@ -103,6 +103,7 @@ type histogram struct {
 	of    *eligibleDomains // which does not change: where others are eligible there is another histogram
 	with  []int            // by tasks, as far as a domain has had any number
 	least int              // that a domain has; 0 if there is no domain
+	total int              // that all of them have
 	next  *histogram       // of the same tasks over other domains
 }
 
@@ -126,13 +127,16 @@ func (h *histogram) moveOne(slot int32, was, is int) {
 	}
 	h.with[was]--
 	h.with[is]++
+	h.total += is - was
 	h.least = min(h.least, is)
 	for h.with[h.least] == 0 {
 		h.least++
 	}
 }
 
-func (h *histogram) domains() berth.Domains { return berth.Domains{Number: h.of.size, Least: h.least} }
+func (h *histogram) domains() berth.Domains {
+	return berth.Domains{Number: h.of.size, Least: h.least, Total: h.total}
+}
 
 // histogramOf returns the histogram of a rule's domains, made of the counts if it is the first to ask.
 func (s *search) histogramOf(r *countRule) *histogram {

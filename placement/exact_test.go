@@ -133,6 +133,10 @@ func (h *history) group() *berth.Group {
 	pick(9, func() { even(berth.NodeID) })
 	pick(10, func() { spec.Rules = append(spec.Rules, constraints.In("rack", "r1", "r2", "r3", "r4", "r5", "r6")) })
 	pick(15, func() { spec.Rules = append(spec.Rules, ceiling{}) })
+	pick(15, func() {
+		domain := []string{"zone", "rack", berth.NodeID}[r.IntN(3)]
+		spec.Rules = append(spec.Rules, constraints.MaxShare(domain, 10+r.IntN(60)))
+	})
 	pick(4, func() { spec.Rules = append(spec.Rules, constraints.TolerateKey("dedicated")) })
 	pick(6, func() {
 		spec.Prefer = append(spec.Prefer, berth.Preference{Weight: int64(1 + r.IntN(3)), Rule: constraints.Eq("zone", "c")})
@@ -149,6 +153,7 @@ func (h *history) group() *berth.Group {
 	pick(14, func() { soft(constraints.Unique(berth.NodeID)) })
 	pick(20, func() { soft(constraints.GroupBy(berth.NodeID)) })
 	pick(20, func() { soft(ceiling{}) })
+	pick(20, func() { soft(constraints.MaxShare("zone", 40)) })
 	pick(4, func() {
 		d := berth.DeviceRequest{Class: "gpu"}
 		if r.IntN(2) == 0 {
@@ -233,6 +238,9 @@ func aboutTasks(r *rand.Rand, of berth.Selector) berth.Constraint {
 	switch r.IntN(6) {
 	case 0:
 		c := constraints.MaxPer(domain, 1+r.IntN(3)).Of(of)
+		if r.IntN(3) == 0 {
+			c = constraints.MaxShare(domain, 10+r.IntN(60)).Of(of)
+		}
 		if r.IntN(3) == 0 {
 			return c.WithoutStopping()
 		}

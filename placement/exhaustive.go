@@ -262,6 +262,7 @@ func (e *Exhaustive) choose(r *berth.CountedRule) *chosenTasks {
 		if first || c.tasks[v] < c.domains.Least {
 			c.domains.Least, first = c.tasks[v], false
 		}
+		c.domains.Total += c.tasks[v]
 	}
 	c.domains.Number = len(compared)
 	return c

@@ -63,7 +63,8 @@ func (f *Fork) domains(sh *shape, key string) berth.Domains {
 	eligible := f.eligibleDomains(sh.group, key, 0)
 	d := berth.Domains{Number: len(eligible.nodes)}
 	if sh.named && d.Number > 0 {
-		d.Least = f.spread(sh, key, eligible).least
+		s := f.spread(sh, key, eligible)
+		d.Least, d.Total = s.least, s.total
 	}
 	return d
 }
@@ -146,6 +147,7 @@ type spread struct {
 	tasks   map[uint32]int // by domain, of those that have any
 	sizes   map[int]int    // how many domains have so many tasks, of those that have any
 	least   int            // tasks in the emptiest domain
+	total   int            // tasks in all of them
 }
 
 // spread returns how a group that the store knows is spread at the moment.
@@ -233,6 +235,7 @@ func (s *spread) set(domain uint32, tasks int) {
 	if _, eligible := s.over.nodes[domain]; !eligible || was == tasks {
 		return
 	}
+	s.total += tasks - was
 	if was > 0 {
 		if s.sizes[was]--; s.sizes[was] == 0 {
 			delete(s.sizes, was)

@@ -163,8 +163,9 @@ func (f *Fork) taskLack(sh *shape, row uint32, r *berth.CountedRule, slot uint32
 func (f *Fork) counted(sh *shape, r *berth.CountedRule, c *store.Counter) berth.Domains {
 	over := f.eligibleDomains(sh.group, r.Attribute, r.Over)
 	d := berth.Domains{Number: len(over.nodes)}
-	if d.Number > 0 && c.Domains() >= d.Number {
-		d.Least = f.countedSpread(over, c).least
+	if d.Number > 0 && c.Domains() > 0 {
+		s := f.countedSpread(over, c)
+		d.Least, d.Total = s.least, s.total
 	}
 	return d
 }
