@@ -20,6 +20,9 @@ type Config struct {
 	// Namespaces returns the labels of every namespace by its name, for affinities that choose namespaces by label. By default
 	// such an affinity is unsaid.
 	Namespaces func() map[string]map[string]string
+	// Rules says that pods may have rules of berth's own in their annotation [RulesAnnotation]. By default it is not looked at: a rule can
+	// keep other pods away, as an anti-affinity can.
+	Rules bool
 }
 
 // Devices is a kind of devices, such as the GPUs of one vendor.

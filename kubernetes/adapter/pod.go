@@ -32,6 +32,7 @@ func (c Config) Pod(p *v1.Pod) (berth.Task, []Unsaid) {
 	r.podAffinity()
 	r.spread()
 	r.ports()
+	r.annotated()
 	r.others()
 	return berth.NewGroup(nameOf(p), r.spec).Task(string(p.UID)), r.left
 }
