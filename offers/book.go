@@ -19,10 +19,13 @@ import (
 //
 // Its snapshots show every node of the source with its attributes, the tasks of the framework's role and of the
 // roles below it wherever they are, so that rules about them hold, and as free what the framework was
-// offered and has not used: several offers of a node are one room, and a node that is not offered has none. All
-// else is held by [Others]. What each role has is shown of the framework's role, those below it and those above it, whose limits bind
+// offered and has not used: several offers of a node are one room, and a node that is not offered has none. What else
+// there is on a node is neither free nor told. What each role has is shown of the framework's role, those below it and those above it, whose limits bind
 // the framework, without what the framework itself is offered. A blind Book shows only the nodes that are offered or have such tasks. A task that
 // was lost with its node is known to the Books that saw it before.
+//
+// What all Books have in common, the nodes, they share: a Book takes room, and time when it is read, for the framework's own offers and
+// tasks, and one that is never read takes none.
 //
 // Before the first pass, and for a framework that wants nothing, no node is offered: a task that is scheduled is unplaced
 // with [berth.NotOffered] and no word of whether it would fit.
@@ -34,24 +37,38 @@ type Book struct {
 	blind bool
 
 	// Guarded by the mutex of the Exchange:
+	lineage store.Lineage
+	read    bool                        // somebody has read it: until then it has nothing, and is told nothing
 	store   *store.Store                // what the snapshots are of
-	fork    *cluster.Fork               // the door to it that checks
-	synced  bool                        // as of a position in the Exchange's journal
-	at      uint64                      // that position
-	nodes   map[string]*store.Node      // the descriptions that the fork was given, by ID
-	as      *store.View                 // of the source, when the states of tasks were last compared
-	states  map[string]berth.TaskState  // of the role's tasks that are on a node
-	lost    []string                    // those whose node went away
+	fork    *checked.Fork               // the door to it by which groups come
+	branch  uint64                      // of the source, that the store was begun on
+	synced  bool                        // but for the news
+	news    []*site                     // what may differ from what the store has
+	marks   uint64                      // of the source, when the states of tasks were last compared
+	lost    []string                    // tasks whose node went away
 	owned   owned                       // what the framework was offered, as the source's ledger has it
-	quotas  map[berth.Role]*store.Quota // of the source, that the fork was given
+	quotas  map[berth.Role]*store.Quota // of the source, that the store was given
 	charged *store.View                 // of the source, when the ledger was last brought up to date
 	heard   []*store.Sum                // where the sums of roles were then, by account
 	changed chan struct{}
 }
 
 func newBook(s *Subscription, blind bool) *Book {
-	kept := store.New()
-	return &Book{sub: s, blind: blind, store: kept, fork: (*cluster.Fork)(checked.Over(kept)), nodes: map[string]*store.Node{}, states: map[string]berth.TaskState{}}
+	return &Book{sub: s, blind: blind, lineage: store.NewLineage()}
+}
+
+// forget gives up all that the Book has.
+func (b *Book) forget() {
+	*b = Book{sub: b.sub, blind: b.blind, lineage: b.lineage}
+	b.sub.x.audience.rearrange()
+}
+
+// version says which state the Book's last snapshot could show; nothing of a Book that nobody has read.
+func (b *Book) version() berth.Version {
+	if b.store == nil {
+		return berth.Version{}
+	}
+	return b.store.Version()
 }
 
 // isBook lets an Exchange refuse a Book as its source, one that is part of something else included.
@@ -74,20 +91,17 @@ func (b *Book) Denies(g *berth.Group) berth.Reason {
 	return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("role %q is not at or below %q", string(g.Role()), string(b.sub.client.role))}
 }
 
-// Snapshot returns the Book as it is now. O(nodes that changed since it was last called), and, if the
-// source has changed at all, a glance at each of the role's tasks: sources do not log that a task was confirmed.
+// Snapshot returns the Book as it is now. The first costs O(what the framework has); those after it O(what changed for the framework
+// since, and nodes that came, left or were described anew), a glance at each role if the source has changed at all, and one at each of
+// the role's tasks if the state of any task has: sources do not log that a task was confirmed.
 func (b *Book) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	var snapshot *cluster.Snapshot
 	err := b.do(ctx, "snapshot", func() error {
-		err := b.sync()
-		if err == nil {
-			err = b.syncStates()
-		}
-		if err == nil {
-			b.store.SetTime(b.sub.x.now.Round(0).UTC())
-			snapshot = b.fork.Snapshot()
-		}
-		return err
+		b.sync()
+		b.syncStates()
+		b.store.SetTime(b.sub.x.now.Round(0).UTC())
+		snapshot = (*cluster.Snapshot)(b.store.Snapshot())
+		return nil
 	})
 	return snapshot, err
 }
@@ -128,7 +142,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 		if err := p.Err(); err != nil {
 			return err
 		}
-		if !p.Version.SameLineage(b.fork.Version()) {
+		if !p.Version.SameLineage(b.version()) {
 			return berth.ErrLineage
 		}
 		x := b.sub.x
@@ -147,7 +161,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 			op.From = ""
 		}
 		x.afterwards(ctx, b.catchUp)
-		out.Version = b.fork.Version()
+		out.Version = b.version()
 		return nil
 	})
 	return out, err

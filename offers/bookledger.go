@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -14,38 +13,27 @@ import (
 // offer. It is of the framework's role, of the roles below it and of those above it, whose limits bind the framework. What others
 // have is in it as sums, without what they are of.
 
-// owned is what a framework was offered on each node, as its offers are charged in the source, and all of it.
+// owned is what a framework was offered in each row of its Book, as its offers are charged in the source, and all of it.
 type owned struct {
-	on  map[string][]store.Amount
-	all map[string]store.Sum
+	on  map[uint32]store.Sums
+	all store.Sums
 }
 
-func (o *owned) set(node string, now []store.Amount) {
-	if len(now) == 0 && len(o.on[node]) == 0 {
+func (o *owned) set(row uint32, now store.Sums) {
+	was := o.on[row]
+	if len(now) == 0 && len(was) == 0 || slices.Equal(now, was) {
 		return
 	}
-	if o.on == nil {
-		o.on, o.all = map[string][]store.Amount{}, map[string]store.Sum{}
+	o.all.Move(was, -1)
+	o.all.Move(now, 1)
+	switch {
+	case len(now) == 0:
+		delete(o.on, row)
+	case o.on == nil:
+		o.on = map[uint32]store.Sums{row: now}
+	default:
+		o.on[row] = now
 	}
-	for _, x := range o.on[node] {
-		o.all[x.Name] = minus(o.all[x.Name], x.Sum)
-		if isNone(o.all[x.Name]) {
-			delete(o.all, x.Name)
-		}
-	}
-	for _, x := range now {
-		o.all[x.Name] = plus(o.all[x.Name], x.Sum)
-	}
-	if len(now) == 0 {
-		delete(o.on, node)
-	} else {
-		o.on[node] = now
-	}
-}
-
-func plus(a, b store.Sum) store.Sum {
-	lo, carry := bits.Add64(a.Lo, b.Lo, 0)
-	return store.Sum{Hi: a.Hi + b.Hi + uint32(carry), Lo: lo}
 }
 
 func minus(a, b store.Sum) store.Sum {
@@ -54,23 +42,6 @@ func minus(a, b store.Sum) store.Sum {
 }
 
 func isNone(s store.Sum) bool { return s.Hi == 0 && s.Lo == 0 }
-
-// ownedAt returns what the framework's offers of a node are charged.
-func (b *Book) ownedAt(s *site) []store.Amount {
-	x := b.sub.x
-	var sums store.Sums
-	for o := range s.offers {
-		if o.sub != b.sub {
-			continue
-		}
-		if _, ok := x.hold(o); !ok {
-			continue
-		}
-		slot, _ := x.view.FindHold(o.id)
-		sums.Add(x.view.Record(slot).Extra.Cost, 1)
-	}
-	return x.view.AmountsOf(sums)
-}
 
 // syncLedger brings the Book's ledger and its quotas in line with the source's. Where the source has changed it costs a glance at each
 // role, and more for those that have changed.
@@ -96,7 +67,7 @@ func (b *Book) syncLedger() {
 		case above: // all that is not below the next role on the way counts as its own
 			b.store.SetOwn(name, without(view.UsedOf(name), view.UsedOf(next(name, role))))
 		case name == role:
-			b.store.SetOwn(name, without(view.OwnOf(name), b.offered()))
+			b.store.SetOwn(name, without(view.OwnOf(name), view.AmountsOf(b.owned.all)))
 		case b.isNews(at, a.Own):
 			b.store.SetOwn(name, view.OwnOf(name))
 		}
@@ -143,24 +114,15 @@ func (b *Book) setQuota(role berth.Role, quota *store.Quota) {
 	switch {
 	case b.quotas[role] == quota:
 	case quota == nil:
-		_ = (*checked.Fork)(b.fork).SetQuotas(berth.Quota{Role: role})
+		b.store.SetQuota(role, nil)
 		delete(b.quotas, role)
 	default:
-		_ = (*checked.Fork)(b.fork).SetQuotas(*quota.Spec) // which the source has, so it has no faults
+		b.store.SetQuota(role, quota)
 		if b.quotas == nil {
 			b.quotas = map[berth.Role]*store.Quota{}
 		}
 		b.quotas[role] = quota
 	}
-}
-
-// offered returns all that the framework was offered.
-func (b *Book) offered() []store.Amount {
-	out := make([]store.Amount, 0, len(b.owned.all))
-	for _, name := range slices.Sorted(maps.Keys(b.owned.all)) {
-		out = append(out, store.Amount{Name: name, Sum: b.owned.all[name]})
-	}
-	return out
 }
 
 // without returns amounts less others, of which there is no more.

@@ -1,122 +1,241 @@
 package offers
 
 import (
-	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// Others owns, in a Book, all room that was not offered.
-const Others = "others"
+// A Book begins as a branch of its own of the ground, which has all nodes of the source and shows nothing of them as free, and has for itself
+// only what differs: the nodes that are offered to its framework, and those with tasks of its role. It is told which nodes may differ anew,
+// and brings those up to date when it is read. One that nobody has read is told nothing, and takes no room.
 
 // always is the latest deadline a hold can have.
 var always = time.Unix(0, math.MaxInt64)
 
-// catchUp is sync where the next snapshot tells of what is wrong.
-func (b *Book) catchUp() { _ = b.sync() }
+// ground is what all Books begin as.
+type ground struct {
+	store *store.Store // nil until a Book is read; brought up to date as the source is followed
+	shut  store.Shut   // what its nodes have in common
+}
 
-// sync brings the Book's fork up to date with the Exchange. Its lineage stays, and its own change log tells
-// who keeps indexes on it what is new.
-func (b *Book) sync() error {
+// groundFor returns the ground, as it is now.
+func (x *Exchange) groundFor() *store.Store {
+	g := &x.ground
+	if g.store == nil || !g.store.Follow(x.view) {
+		g.store = x.view.Ground(true, g.shut)
+	}
+	return g.store
+}
+
+// follow keeps the ground, if there is one, in line with a node whose description may have changed.
+func (g *ground) follow(v *store.View, s *site) {
+	if g.store == nil {
+		return
+	}
+	if !g.store.Follow(v) {
+		g.store = nil
+		return
+	}
+	row, known := g.store.FindNode(s.id)
+	if s.node == nil {
+		if known {
+			g.store.RemoveNode(row)
+		}
+		return
+	}
+	row = describe(g.store, s, v.Node(s.row).Cordoned)
+	g.store.Expose(row, nil, g.shut)
+}
+
+// describe adds a node to a store that shares descriptions with the source, or describes anew one that nothing is on.
+func describe(st *store.Store, s *site, cordoned bool) uint32 {
+	row, known := st.FindNode(s.id)
+	switch {
+	case !known:
+		row = st.AddNode(s.node)
+	case st.Node(row).Node != s.node:
+		st.SetNode(row, s.node, func(r *store.Record) *store.Extra { return r.Extra })
+	}
+	st.SetCordoned(row, cordoned)
+	return row
+}
+
+// told notes that a node may differ from what the Book shows, if the Book has ever been read.
+func (b *Book) told(s *site) {
+	if !b.read {
+		return
+	}
+	if n := len(b.news); n > 0 && b.news[n-1] == s {
+		return
+	}
+	if most := 4*len(b.sub.x.sites.m) + 4096; len(b.news) >= most {
+		b.news, b.synced = nil, false // all is compared
+		return
+	}
+	b.news = append(b.news, s)
+}
+
+// reads says that the Book is read from now on.
+func (b *Book) reads() {
+	if !b.read {
+		b.read = true
+		b.sub.x.audience.rearrange()
+	}
+}
+
+// catchUp is sync for a Book that has been read.
+func (b *Book) catchUp() {
+	if b.read {
+		b.sync()
+	}
+}
+
+// sync brings the Book up to date with the Exchange. Its lineage stays, and its own change log tells who keeps indexes on it what is
+// new.
+func (b *Book) sync() {
 	x := b.sub.x
-	ids, ok := x.journal.since(b.at)
-	if !ok || !b.synced {
-		ids = slices.Collect(maps.Keys(x.sites.m))
-		for id := range b.nodes {
-			if _, there := x.sites.get(id); !there {
-				ids = append(ids, id)
+	b.reads()
+	whole := b.synced && b.branch == x.view.Version().Branch && b.store.Follow(x.view)
+	b.synced = false // until all is done: else all is compared anew the next time
+	sites := b.news
+	if !whole {
+		sites = b.begin()
+	}
+	x.visits++
+	b.update(sites)
+	b.syncLedger()
+	b.news = b.news[:0]
+	if cap(b.news) > 4096 {
+		b.news = nil
+	}
+	b.synced = true
+}
+
+// begin makes the Book a branch of the ground, with the tasks that are lost, and returns the nodes that it has something on.
+func (b *Book) begin() []*site {
+	x := b.sub.x
+	var from *store.View
+	if b.blind {
+		from = x.view.Ground(false, nil).Snapshot()
+	} else {
+		from = x.groundFor().Snapshot()
+	}
+	b.store = from.Apart(b.lineage)
+	b.fork = checked.Over(b.store)
+	b.branch = x.view.Version().Branch
+	b.marks, b.charged = x.view.Marks(), nil
+	b.owned, b.quotas, b.heard = owned{}, nil, nil
+	lost := b.lost
+	b.lost = nil
+	for _, id := range lost {
+		if slot, ok := x.view.FindTask(id); ok && x.view.Record(slot).Row == store.None && b.shows(x.view.Record(slot).Group) {
+			b.add(slot, x.view.Record(slot), store.None)
+			b.lost = append(b.lost, id)
+		}
+	}
+	var sites []*site
+	for o := range b.sub.offers {
+		sites = append(sites, o.site)
+	}
+	for g := range x.view.AllGroups() {
+		x.audience.is(x, g)
+		if !b.shows(g) {
+			continue
+		}
+		for slot := range x.view.Members(g) {
+			if row := x.view.Record(slot).Row; row != store.None {
+				sites = append(sites, x.rows[row])
 			}
 		}
-		slices.Sort(ids)
 	}
-	b.synced = false // until all is done: else all is compared anew the next time
-	if err := b.update(ids); err != nil {
-		return err
-	}
-	b.syncLedger()
-	b.synced, b.at = true, x.journal.end()
-	return nil
+	return sites
 }
 
 // update brings nodes up to date. Nodes leave before tasks, and both before others come: a task's ID may have moved
 // from one node to another.
-func (b *Book) update(ids []string) error {
-	for _, id := range ids {
-		if b.nodes[id] != nil && b.left(id) {
-			if err := b.remove(id); err != nil {
-				return err
-			}
+func (b *Book) update(sites []*site) {
+	x := b.sub.x
+	now := make([]*site, 0, len(sites))
+	for _, s := range sites {
+		if at, ok := x.sites.get(s.id); ok {
+			s = at
+		}
+		if s.visit != x.visits {
+			s.visit = x.visits
+			now = append(now, s)
 		}
 	}
-	for _, id := range ids {
-		if b.nodes[id] != nil {
-			b.releaseGone(id)
+	for _, s := range now {
+		if row, has := b.store.FindNode(s.id); has && b.left(s, row) {
+			b.remove(row)
+		}
+	}
+	for _, s := range now {
+		if row, has := b.store.FindNode(s.id); has {
+			b.releaseGone(s, row)
 		}
 	}
 	b.forgetLost()
-	for _, id := range ids {
-		if s, ok := b.sub.x.sites.get(id); ok {
-			if err := b.fill(s); err != nil {
-				return fmt.Errorf("book: node %q: %w", id, err)
-			}
+	groups := map[uint32]uint32{} // of the source, by those of the Book
+	for _, s := range now {
+		if s.node != nil {
+			b.fill(s, groups)
 		}
 	}
-	return nil
 }
 
 // left reports whether a node that the Book has is no more: it is gone, or was gone for a while, in which its tasks
 // were lost.
-func (b *Book) left(id string) bool {
-	x := b.sub.x
-	s, ok := x.sites.get(id)
-	if !ok {
+func (b *Book) left(s *site, row uint32) bool {
+	if s.node == nil {
 		return true
 	}
-	if b.nodes[id] == s.node {
+	if b.store.Node(row).Node == s.node {
 		return false
 	}
-	n, _ := b.fork.Node(id)
-	for t := range n.Tasks() {
-		if slot, ok := x.view.FindTask(t.ID); ok && x.view.Record(slot).Row == store.None {
+	view := b.sub.x.view
+	for _, r := range b.store.On(row) {
+		if slot, ok := view.FindTask(r.ID); ok && view.Record(slot).Row == store.None {
 			return true
 		}
 	}
 	return false
 }
 
-// releaseGone releases the tasks of a node that the source does not have there any more.
-func (b *Book) releaseGone(id string) {
-	s, _ := b.sub.x.sites.get(id)
-	here := b.tasksAt(s)
-	n, _ := b.fork.Node(id)
-	for t := range n.Tasks() {
-		now, ok := here[t.ID]
-		if !ok || !now.Group.Equal(t.Group) || now.Grant.String() != t.Grant.String() {
-			b.fork.Apply(berth.Op{Kind: berth.Release, ID: t.ID})
-			delete(b.states, t.ID)
+// releaseGone releases the tasks of a node that the source does not have there any more, or has otherwise. If the node is described
+// anew, so is all that its tasks take there, and all of them are.
+func (b *Book) releaseGone(s *site, row uint32) {
+	view := b.sub.x.view
+	anew := b.store.Node(row).Node != s.node
+	for slot, r := range b.store.On(row) {
+		at, ok := view.FindTask(r.ID)
+		if ok && !anew {
+			now := view.Record(at)
+			ok = now.Row == s.row && now.Extra == r.Extra && view.SpecOf(now.Group) == b.store.SpecOf(r.Group) &&
+				view.OwnerName(now.Owner) == b.store.OwnerName(r.Owner)
+		}
+		if !ok || anew {
+			b.store.Remove(slot)
 		}
 	}
 }
 
 // remove takes a node out of the Book; tasks that are still on it are lost.
-func (b *Book) remove(id string) error {
-	n, _ := b.fork.Node(id)
-	for t := range n.Tasks() {
-		b.lost = append(b.lost, t.ID)
-		delete(b.states, t.ID)
+func (b *Book) remove(row uint32) {
+	for slot, r := range b.store.On(row) {
+		b.lost = append(b.lost, r.ID)
+		b.store.Detach(slot)
+		b.store.Mark(slot, uint8(berth.Lost), 0)
 	}
-	delete(b.nodes, id)
-	b.owned.set(id, nil)
+	b.owned.set(row, nil)
 	b.charged = nil
-	return b.fork.RemoveNodes(id)
+	b.store.RemoveNode(row)
 }
 
 // forgetLost takes out the lost tasks that the source has no more, or has on a node again.
@@ -126,194 +245,136 @@ func (b *Book) forgetLost() {
 		if slot, ok := view.FindTask(id); ok && view.Record(slot).Row == store.None {
 			return false
 		}
-		b.fork.Apply(berth.Op{Kind: berth.Release, ID: id})
+		if slot, ok := b.store.FindTask(id); ok {
+			b.store.Remove(slot)
+		}
 		return true
 	})
 }
 
-// tasksAt returns the tasks of a node that the Book shows.
-func (b *Book) tasksAt(s *site) map[string]cluster.TaskView {
+// hidden is, among the groups of a Book, what a group that it does not show is.
+const hidden = store.NoGroup
+
+// fill makes a node of the Book what it is in the source: its description, the tasks of the role, and free what is offered.
+func (b *Book) fill(s *site, groups map[uint32]uint32) {
 	x := b.sub.x
-	tasks := map[string]cluster.TaskView{}
+	open, owned := b.openAt(s)
+	some := false
 	for _, r := range x.view.On(s.row) {
-		if b.shows(r.Group) {
-			if t, ok := x.snapshot.Task(r.ID); ok {
-				tasks[t.ID] = t
+		if r.Group == store.Holds {
+			continue
+		}
+		if _, known := groups[r.Group]; !known {
+			groups[r.Group] = hidden
+			if b.shows(r.Group) {
+				groups[r.Group] = b.fork.Ensure(x.view.SpecOf(r.Group))
 			}
 		}
+		some = some || groups[r.Group] != hidden
 	}
-	return tasks
-}
-
-// fill makes a node of the Book what it is in the source: its description, the tasks of the role, and
-// free what is offered.
-func (b *Book) fill(s *site) error {
-	tasks := b.tasksAt(s)
-	offered := b.offeredAt(s)
-	was := b.nodes[s.id]
-	b.owned.set(s.id, b.ownedAt(s))
+	row, has := b.store.FindNode(s.id)
+	if b.blind && !some && len(open) == 0 {
+		if has {
+			b.remove(row)
+		}
+		return
+	}
+	row = describe(b.store, s, x.view.Node(s.row).Cordoned)
+	b.owned.set(row, owned)
 	b.charged = nil
-	if b.blind && len(tasks) == 0 && offered == nil {
-		if was == nil {
-			return nil
-		}
-		return b.remove(s.id)
-	}
-	b.fork.Apply(berth.Op{Kind: berth.Drop, ID: restOf(s.id)}) // refused if there is none
-	var err error
-	switch {
-	case was == nil:
-		err = b.fork.AddNodes(*s.node.Spec)
-	case was != s.node:
-		err = b.fork.UpdateNodes(*s.node.Spec)
-	}
-	if err != nil {
-		return err
-	}
-	b.nodes[s.id] = s.node
-	n, _ := b.fork.Node(s.id)
-	if cordoned := b.sub.x.view.Node(s.row).Cordoned; cordoned != n.Cordoned() {
-		set := b.fork.Uncordon
-		if cordoned {
-			set = b.fork.Cordon
-		}
-		if err := set(s.id); err != nil {
-			return err
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(tasks)) {
-		t := tasks[id]
-		if _, known := b.fork.Task(id); !known {
-			if err := b.fork.AdoptFor(t.Owner, t.Task, s.id, t.Grant, t.State); err != nil {
-				return err
+	if some {
+		for at, r := range x.view.On(s.row) {
+			if r.Group == store.Holds || groups[r.Group] == hidden {
+				continue
+			}
+			slot, known := b.store.FindTask(r.ID)
+			if !known {
+				b.addTo(groups[r.Group], at, r, row)
+			} else if now := b.store.Record(slot); now.State != r.State || now.Deadline != r.Deadline {
+				b.store.Mark(slot, r.State, r.Deadline)
 			}
 		}
-		if err := b.setState(t); err != nil {
-			return err
-		}
 	}
-	return b.setRest(s.id, offered)
+	b.store.Expose(row, open, x.ground.shut)
 }
 
-// setState gives a task of the Book the state it has in the source.
-func (b *Book) setState(t cluster.TaskView) error {
-	b.states[t.ID] = t.State
-	return b.fork.Mark(t.ID, t.State, t.Deadline)
+// add gives the Book a task that the source has, in a row or in none, and addTo one of a group.
+func (b *Book) add(at uint32, r *store.Record, row uint32) {
+	b.addTo(b.fork.Ensure(b.sub.x.view.SpecOf(r.Group)), at, r, row)
 }
 
-// syncStates brings the states of tasks up to date, of which no change log tells.
-func (b *Book) syncStates() error {
-	x := b.sub.x
-	if b.as == x.view.Undated() {
-		return nil
+func (b *Book) addTo(group, at uint32, r *store.Record, row uint32) {
+	view := b.sub.x.view
+	b.store.Add(view.ID(at), store.Record{
+		Group: group, Row: row, State: r.State, Deadline: r.Deadline, Extra: r.Extra, Owner: b.store.Owner(view.OwnerName(r.Owner)),
+	})
+}
+
+// syncStates brings the states of tasks up to date, of which no change log tells: O(tasks of the Book), if any of the source's was marked.
+func (b *Book) syncStates() {
+	view := b.sub.x.view
+	if b.marks == view.Marks() {
+		return
 	}
-	b.as = nil
-	for id, state := range b.states {
-		slot, ok := x.view.FindTask(id)
-		if !ok || berth.TaskState(x.view.Record(slot).State) == state {
+	b.marks = view.Marks()
+	for slot := range uint32(b.store.Slots()) {
+		r := b.store.Record(slot)
+		if r.ID == "" || r.Row == store.None {
 			continue
 		}
-		t, _ := x.snapshot.Task(id)
-		if err := b.setState(t); err != nil {
-			return err
+		if at, ok := view.FindTask(r.ID); ok {
+			if now := view.Record(at); now.Row != store.None && (now.State != r.State || now.Deadline != r.Deadline) {
+				b.store.Mark(slot, now.State, now.Deadline)
+			}
 		}
 	}
-	b.as = x.view.Undated()
-	return nil
 }
 
-// offeredAt returns what a node has for the framework, all its offers together; nil if it has none. Of an
-// optimistic one it has what nobody took.
-func (b *Book) offeredAt(s *site) *berth.Hold {
+// openAt returns what a node has free for the framework, by its offers: of an optimistic one what nobody took. It also returns what they
+// are charged in the source.
+func (b *Book) openAt(s *site) (open []*store.Extra, owned store.Sums) {
 	x := b.sub.x
-	var sum *berth.Hold
-	var devices shareIndex
-	own := slices.DeleteFunc(slices.SortedFunc(maps.Keys(s.offers), byNumber), func(o *offer) bool { return o.sub != b.sub })
-	for _, o := range own {
-		h, ok := x.hold(o)
-		if !ok {
+	for o := range s.offers {
+		if o.sub != b.sub {
 			continue
 		}
-		if sum == nil {
-			sum = &berth.Hold{Resources: berth.Resources{}}
+		slot, ok := x.view.FindHold(o.id)
+		if _, is := x.hold(o); !ok || !is {
+			continue
 		}
-		part := *h
-		if h.Lease == berth.Optimistic {
-			part = b.leftOf(h, s)
+		extra := x.view.Record(slot).Extra
+		owned.Add(extra.Cost, 1)
+		if extra.Hold.Lease == berth.Optimistic {
+			extra = x.leftOf(extra.Hold, s)
 		}
-		for name, q := range part.Resources {
-			sum.Resources = with(sum.Resources, name, q)
-		}
-		for _, d := range part.Devices {
-			sum.Devices = devices.add(sum.Devices, d)
-		}
-		sum.Ports = append(sum.Ports, part.Ports...)
+		open = append(open, extra)
 	}
-	return sum
+	return open, owned
 }
 
 // leftOf returns what is still free of an optimistic hold.
-func (b *Book) leftOf(h *berth.Hold, s *site) berth.Hold {
-	view := b.sub.x.view
-	state := view.Node(s.row)
-	out := berth.Hold{Resources: berth.Resources{}}
-	for name, q := range h.Resources {
-		if d, ok := view.DimOf(name); ok {
-			out.Resources[name] = min(q, max(0, view.Free(s.row)[d]))
+func (x *Exchange) leftOf(h *berth.Hold, s *site) *store.Extra {
+	state := x.view.Node(s.row)
+	left := &store.Extra{}
+	for name, q := range h.Cost().All() {
+		if d, ok := x.view.DimOf(name); ok {
+			left.Needs = append(left.Needs, store.Need{Dim: d, Amount: min(q, max(0, x.view.FreeOf(s.row, d)))})
 		}
 	}
 	for i, share := range fit.DevicesOf(state.Node.Spec, h.Devices) {
 		if i < 0 {
 			continue
 		}
-		if left := freeShare(state, i, *share); !isEmpty(left) {
-			out.Devices = append(out.Devices, left)
+		for cell, q := range fit.Cells(state.Node.Spec, i, share) {
+			if q = min(q, state.Devices[cell]); q > 0 {
+				left.Devices = append(left.Devices, store.DeviceShare{Index: cell, Units: q})
+			}
 		}
 	}
 	for _, port := range h.Ports {
 		if _, taken := slices.BinarySearch(state.Ports, port); !taken {
-			out.Ports = append(out.Ports, port)
+			left.Ports = append(left.Ports, port)
 		}
 	}
-	return out
-}
-
-// restOf is the hold of all of a node that is not the framework's.
-func restOf(node string) string { return node + "@" + Others }
-
-// setRest makes all of a node that is neither offered nor used by the role's tasks the others'.
-func (b *Book) setRest(node string, offered *berth.Hold) error {
-	row, _ := b.store.FindNode(node)
-	rest := freeOn(&b.store.View, row)
-	if offered != nil {
-		subtract(&rest, offered)
-	}
-	b.store.Withhold(row, offered == nil && !isNothing(&rest))
-	if isNothing(&rest) {
-		return nil
-	}
-	rest.ID, rest.Owner, rest.Deadline = restOf(node), Others, always
-	if why := (*checked.Fork)(b.fork).SetAside(&rest); why.Code != berth.None {
-		return why
-	}
-	return nil
-}
-
-func isNothing(h *berth.Hold) bool {
-	return len(h.Resources) == 0 && len(h.Devices) == 0 && len(h.Ports) == 0
-}
-
-// subtract takes out of what is free on a node what is offered of it.
-func subtract(rest, offered *berth.Hold) {
-	for name, q := range offered.Resources {
-		if rest.Resources[name] -= q; rest.Resources[name] <= 0 {
-			delete(rest.Resources, name)
-		}
-	}
-	rest.Devices = less(rest.Devices, offered.Devices)
-	ports := slices.Sorted(slices.Values(offered.Ports))
-	rest.Ports = slices.DeleteFunc(rest.Ports, func(port uint16) bool {
-		_, theirs := slices.BinarySearch(ports, port)
-		return theirs
-	})
+	return left
 }

@@ -140,8 +140,10 @@ type Exchange struct {
 	seen     cursor
 	rows     []*site // by row of the view, which alone they are good for
 	sites    table[string, *site]
-	fresh    []*site // that changed since a pass looked at them
-	journal  journal // of sites that changed, for the Books
+	fresh    []*site  // that changed since a pass looked at them
+	audience audience // of what changes: the Books that have been read
+	ground   ground   // that they begin as
+	visits   uint64   // numbers the occasions on which a Book was brought up to date
 
 	subs   map[client]*Subscription
 	names  map[string]*Subscription
@@ -194,6 +196,7 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 		names:   map[string]*Subscription{},
 		owners:  map[string]*Subscription{},
 		others:  map[string]int{},
+		ground:  ground{shut: store.Shut{}},
 		account: newAccount(cfg.Order),
 	}, nil
 }

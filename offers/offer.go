@@ -70,7 +70,7 @@ func (x *Exchange) resolve() {
 			continue
 		}
 		o.stage = open
-		x.journal.add(o.site.id)
+		o.sub.book.told(o.site)
 		o.sub.book.wake()
 	}
 	x.proposed = nil
@@ -89,7 +89,7 @@ func (x *Exchange) end(o *offer) {
 		x.lapsed++
 	}
 	x.withdraw(o)
-	x.journal.add(o.site.id)
+	o.sub.book.told(o.site)
 	o.sub.book.wake()
 }
 
@@ -99,7 +99,7 @@ func (x *Exchange) answer(o *offer) {
 		return
 	}
 	x.withdraw(o)
-	x.journal.add(o.site.id)
+	o.sub.book.told(o.site)
 	o.sub.book.wake()
 }
 

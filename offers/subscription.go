@@ -79,6 +79,7 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 		}
 		s = made
 		x.names[f.Name], x.subs[s.client] = s, s
+		x.audience.rearrange()
 		x.freshenAll()
 		return nil
 	})
@@ -197,6 +198,10 @@ func (s *Subscription) Snapshot(ctx context.Context) (*cluster.Snapshot, error) 
 		return nil
 	})
 	return snapshot, err
+}
+
+func isNothing(h *berth.Hold) bool {
+	return len(h.Resources) == 0 && len(h.Devices) == 0 && len(h.Ports) == 0
 }
 
 // Offers returns the offers that the framework has and has not answered, the earliest made first, each with
@@ -320,7 +325,7 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 		}
 		s.answered(offers, rests, f)
 		s.x.afterwards(ctx, s.book.catchUp)
-		out.Version = s.book.fork.Version()
+		out.Version = s.book.version()
 		return nil
 	})
 	return out, err
@@ -504,6 +509,7 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		x.forgetFiltersOf(s)
 		x.disown(s)
 		s.book.wake()
+		s.book.forget()
 		err := x.account.remove(s.client)
 		x.strike(s.client)
 		x.afterwards(ctx, nil)

@@ -24,28 +24,28 @@ type site struct {
 	offers   map[*offer]struct{} // proposed and open ones
 	filters  map[*Subscription][]*filter
 	fresh    bool
+	visit    uint64 // the last occasion on which a Book looked at it
 }
 
 // cursor follows the change log of a source.
 type cursor struct{ at store.Position }
 
 // since returns the rows that changed after the cursor, each once and ascending: all of them, and any before
-// known, where the log does not reach back. It tells whether more than holds changed, and where the log now ends.
-func (c cursor) since(v *store.View, known int) (rows []uint32, more bool, end cursor) {
-	changes, ok := v.Since(c.at)
+// known, where the log does not reach back. It returns the changes themselves, whether they are known, and where the log now ends.
+func (c cursor) since(v *store.View, known int) (rows []uint32, changes []store.Change, ok bool, end cursor) {
+	changes, ok = v.Since(c.at)
 	end = cursor{v.Position()}
 	if !ok {
 		for row := range uint32(max(known, v.Rows())) {
 			rows = append(rows, row)
 		}
-		return rows, true, end
+		return rows, nil, false, end
 	}
 	for _, change := range changes {
 		rows = append(rows, change.Row)
-		more = more || change.Group != store.Holds
 	}
 	slices.Sort(rows)
-	return slices.Compact(rows), more, end
+	return slices.Compact(rows), changes, true, end
 }
 
 // sync brings the Exchange up to date with its source: nodes, offers that were made and that are gone, and
@@ -60,7 +60,8 @@ func (x *Exchange) sync(ctx context.Context) error {
 		return errors.New("the source has no snapshot")
 	}
 	view := (*store.View)(snapshot).Shown()
-	rows, more, end := x.seen.since(view, len(x.rows))
+	rows, changes, known, end := x.seen.since(view, len(x.rows))
+	more := !known || slices.ContainsFunc(changes, func(c store.Change) bool { return c.Group != store.Holds })
 	x.seen = cursor{} // until all is done: a panic on the way leaves all to be compared
 	x.snapshot, x.view = snapshot, view
 
@@ -76,15 +77,14 @@ func (x *Exchange) sync(ctx context.Context) error {
 				o.drawn = false
 			}
 		}
-		x.journal.add(s.id)
 		x.freshen(s)
 	}
 	slices.SortFunc(gone, byNumber)
+	x.tellBooks(sites, changes, known)
 	for _, o := range gone {
 		x.end(o)
 	}
 	x.lost = slices.DeleteFunc(x.lost, func(c *claim) bool { return !x.stands(c) && x.forget(c) })
-	x.journal.trim(len(x.sites.m))
 	if resized || !x.account.sized {
 		x.setCapacity()
 	}
@@ -295,39 +295,4 @@ func (x *Exchange) forget(c *claim) bool {
 		x.claims.delete(c.task.ID)
 	}
 	return true
-}
-
-// journal names the nodes that changed, so that each Book can catch up by itself.
-type journal struct {
-	ids  []string
-	base uint64 // how many were trimmed
-}
-
-func (j *journal) add(id string) { j.ids = append(j.ids, id) }
-
-// trim forgets the older half once there is more than Books can need: those that are farther behind compare
-// everything.
-func (j *journal) trim(nodes int) {
-	most := 4*nodes + 4096
-	if len(j.ids) <= most {
-		return
-	}
-	half := len(j.ids) / 2
-	j.base += uint64(half)
-	if cap(j.ids) > 4*most { // there were once far more nodes
-		j.ids = slices.Clone(j.ids)
-	}
-	j.ids = slices.Delete(j.ids, 0, half)
-}
-
-func (j *journal) end() uint64 { return j.base + uint64(len(j.ids)) }
-
-// since returns the nodes that changed after a position, each once, or false if that is no longer known.
-func (j *journal) since(at uint64) ([]string, bool) {
-	if at < j.base {
-		return nil, false
-	}
-	ids := slices.Clone(j.ids[at-j.base:])
-	slices.Sort(ids)
-	return slices.Compact(ids), true
 }

@@ -94,6 +94,14 @@ func (f *Fork) ensureGroup(sh *shape) uint32 {
 	return sh.id
 }
 
+// Ensure returns the number that a group has in the store, which has it from then on, and whose next record is to be one of it.
+func (f *Fork) Ensure(g *berth.Group) uint32 {
+	for i := range g.Requirements().Needs {
+		f.s.Dim(g.Requirements().Needs[i].Name)
+	}
+	return f.ensureGroup(f.shape(g))
+}
+
 func (f *Fork) compileNode(n *berth.Node) *store.Node { return f.compileOwn(n.Clone()) }
 
 // compileOwn is compileNode of a node that is the store's to keep.

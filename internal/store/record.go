@@ -254,6 +254,7 @@ func (s *Store) Mark(slot uint32, state uint8, deadline int64) {
 	s.noteMark(slot, r)
 	was := r.State
 	r.State, r.Deadline = state, deadline
+	s.marks++
 	s.countMark(r, was)
 }
 

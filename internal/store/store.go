@@ -47,6 +47,7 @@ type View struct {
 	hidden int // nodes that are withheld
 	taskN  int
 	lost   int // tasks on no node
+	marks  uint64 // times that a record was marked
 	time   time.Time
 
 	byNode, byTask, byHold, byGroup, byDim index

@@ -262,6 +262,7 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 		r := s.recs.mutAt(s.token, int(e.at))
 		was := r.State
 		r.State, r.Deadline = e.state, pull(&s.journal.values)
+		s.marks++
 		s.countMark(r, was)
 	case detached:
 		r := s.recs.mutAt(s.token, int(e.at))

@@ -45,6 +45,17 @@ func (v *View) AmountsOf(sums Sums) []Amount {
 // Add adds so many times what the needs are; a negative number takes away. The sums are written.
 func (s *Sums) Add(needs []Need, times int64) { s.add(needs, times) }
 
+// Move adds so many times what other sums are; a negative number takes away. The sums are written.
+func (s *Sums) Move(others Sums, times int) {
+	for _, sum := range others {
+		if times < 0 {
+			sum = Sum{Dim: sum.Dim}.minus(sum)
+		}
+		s.plus(sum)
+	}
+	*s = without0(*s)
+}
+
 // EachRole yields the accounts of roles with their numbers, in the order of those: of all roles that have something, and of some that
 // have not any more.
 func (v *View) EachRole() iter.Seq2[uint32, *Account] {

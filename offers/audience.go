@@ -1,0 +1,138 @@
+package offers
+
+import (
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
+)
+
+// audience is which Books are to be told of the tasks of a group: those that have been read, of frameworks whose role is the
+// group's or above it.
+type audience struct {
+	epoch  uint64                 // another when Books come, go or are read for the first time
+	by     map[berth.Role][]*Book // of those that have been read; nil where that is to be found out
+	groups []hearers              // by the number of the group in the source
+}
+
+// hearers are the Books that are told of the tasks of one group.
+type hearers struct {
+	spec  *berth.Group // which had the number when the source was last seen; nil where that is not known
+	epoch uint64
+	books []*Book
+}
+
+// rearrange says that Books have come or gone, or that one is read for the first time.
+func (a *audience) rearrange() {
+	a.epoch++
+	a.by = nil
+}
+
+// all returns the Books that have been read, by the role of their frameworks.
+func (a *audience) all(x *Exchange) map[berth.Role][]*Book {
+	if a.by == nil {
+		a.by = map[berth.Role][]*Book{}
+		for _, s := range x.names {
+			if s.book.read {
+				a.by[s.client.role] = append(a.by[s.client.role], s.book)
+			}
+		}
+	}
+	return a.by
+}
+
+// was returns the Books to whom the tasks of a group were of concern when the source was last seen.
+func (a *audience) was(x *Exchange, group uint32) []*Book {
+	if int(group) >= len(a.groups) {
+		return nil
+	}
+	h := &a.groups[group]
+	if h.spec != nil && h.epoch != a.epoch {
+		h.books, h.epoch = above(a.all(x), h.spec.Role()), a.epoch
+	}
+	return h.books
+}
+
+// is returns those to whom they are of concern now, and notes which group has the number.
+func (a *audience) is(x *Exchange, group uint32) []*Book {
+	for len(a.groups) <= int(group) {
+		a.groups = append(a.groups, hearers{})
+	}
+	h := &a.groups[group]
+	if spec := x.view.SpecOf(group); spec != h.spec || h.epoch != a.epoch {
+		*h = hearers{spec: spec, epoch: a.epoch}
+		if spec != nil {
+			h.books = above(a.all(x), spec.Role())
+		}
+	}
+	return h.books
+}
+
+// above returns the Books of frameworks of a role and of the roles above it.
+func above(all map[berth.Role][]*Book, role berth.Role) []*Book {
+	var books []*Book
+	for {
+		books = append(books, all[role]...)
+		if role == "" {
+			return books
+		}
+		role = role.Parent()
+	}
+}
+
+// tellBooks tells the Books which nodes they show may have changed, once the source has been followed: those of the frameworks with offers
+// there, those of the roles whose tasks changed, and all of them if it is the node itself. If it is not known what has changed, all
+// Books compare everything.
+func (x *Exchange) tellBooks(sites []*site, changes []store.Change, known bool) {
+	if !known {
+		x.ground.store = nil
+		for _, s := range x.names {
+			s.book.news, s.book.synced = nil, false
+		}
+		return
+	}
+	if len(x.audience.all(x)) == 0 && x.ground.store == nil {
+		return
+	}
+	for _, s := range sites {
+		if s.node == nil {
+			x.tellAll(s)
+		}
+	}
+	tell := func(c store.Change, books []*Book) {
+		if s := x.rows[c.Row]; s != nil {
+			for _, b := range books {
+				b.told(s)
+			}
+		}
+	}
+	for _, c := range changes {
+		if int(c.Row) >= len(x.rows) || x.rows[c.Row] == nil {
+			continue
+		}
+		s := x.rows[c.Row]
+		if c.Group == store.NoGroup {
+			x.tellAll(s)
+			continue
+		}
+		for o := range s.offers {
+			o.sub.book.told(s)
+		}
+		if c.Group != store.Holds {
+			tell(c, x.audience.was(x, c.Group))
+		}
+	}
+	for _, c := range changes { // once all are told for whom the numbers of groups stood for others
+		if int(c.Row) < len(x.rows) && c.Group != store.NoGroup && c.Group != store.Holds {
+			tell(c, x.audience.is(x, c.Group))
+		}
+	}
+}
+
+// tellAll tells all Books of a node.
+func (x *Exchange) tellAll(s *site) {
+	x.ground.follow(x.view, s)
+	for _, books := range x.audience.all(x) {
+		for _, b := range books {
+			b.told(s)
+		}
+	}
+}
