@@ -21,6 +21,8 @@ type Config struct {
 	Adapter adapter.Config
 	// Clock tells the time by which leases end. The default is time.Now.
 	Clock func() time.Time
+	// Schedulers are the names of the schedulers whose pods count in [Cache.Waiting]. The default is "default-scheduler".
+	Schedulers []string
 	// Report is told of objects that cannot be taken as they are, such as a node of which something is negative. It is called
 	// under the lock of the Cache, and must not call it. The default tells nobody; [Cache.Problems] tells what is wrong now.
 	Report func(Problem)
@@ -56,6 +58,9 @@ type Cache struct {
 	choosing   map[types.UID]bool // pods that choose namespaces by label
 	problems   map[string]Problem
 	gone       graves
+	waiting    map[tenant]*demand
+	stuck      map[types.UID]bool // pods that found no room
+	retry      bool               // there may be more room by now
 	synced     bool
 	heard      time.Time
 }
@@ -65,11 +70,14 @@ func New(config Config) (*Cache, error) {
 	if config.Clock == nil {
 		config.Clock = time.Now
 	}
+	if len(config.Schedulers) == 0 {
+		config.Schedulers = []string{v1.DefaultSchedulerName}
+	}
 	c := &Cache{
 		config: config, adapter: config.Adapter,
 		nodes: map[string]*v1.Node{}, pods: map[types.UID]*record{}, named: map[types.NamespacedName]types.UID{},
 		homeless: map[string]map[types.UID]bool{}, groups: map[string]*interned{}, namespaces: map[string]map[string]string{},
-		choosing: map[types.UID]bool{}, problems: map[string]Problem{},
+		choosing: map[types.UID]bool{}, problems: map[string]Problem{}, waiting: map[tenant]*demand{}, stuck: map[types.UID]bool{},
 	}
 	if c.adapter.Namespaces == nil {
 		c.adapter.Namespaces = func() map[string]map[string]string { return c.namespaces }
@@ -181,6 +189,7 @@ func (c *Cache) SetNode(n *v1.Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	node, _ := c.adapter.Node(n)
+	version := c.state.Version()
 	if err := c.state.UpsertNodes(node); err != nil {
 		effect := "the node is not used"
 		if _, known := c.nodes[n.Name]; known {
@@ -192,6 +201,9 @@ func (c *Cache) SetNode(n *v1.Node) {
 	c.problem("node", n.Name, "", nil)
 	_, known := c.nodes[n.Name]
 	c.nodes[n.Name] = n
+	if c.state.Version() != version {
+		c.more()
+	}
 	if known {
 		return
 	}
@@ -235,6 +247,8 @@ func (c *Cache) DeleteNode(name string) {
 			c.wait(r)
 		case !r.watched:
 			c.forget(r)
+		default:
+			c.count(r)
 		}
 	}
 }

@@ -70,6 +70,7 @@ func (c *Cache) Hold(p *v1.Pod, deadline time.Time, choose func(Pod) (berth.Op, 
 	}
 	c.read(r, p, false)
 	r.lease = lease{node: op.Node, until: deadline}
+	c.count(r)
 	return c.view(r), nil
 }
 
@@ -108,10 +109,17 @@ func (c *Cache) holds(r *record) bool {
 
 func (c *Cache) unhold(r *record) {
 	c.release(r.task.ID)
+	c.free(r)
+}
+
+// free ends a pod's lease once its task has ended.
+func (c *Cache) free(r *record) {
 	r.lease = lease{}
 	if !r.watched && r.node == "" {
 		c.forget(r)
+		return
 	}
+	c.count(r)
 }
 
 // Drop ends what is held for a pod, unless its Binding is on its way. It reports whether there was something.
@@ -172,6 +180,7 @@ func (c *Cache) Settle(uid types.UID, answer Answer) {
 	case Done:
 		r.node = r.lease.node
 		c.settle(r)
+		c.count(r)
 	case Refused:
 		c.unhold(r)
 	default:
@@ -215,11 +224,11 @@ func (c *Cache) expire() int {
 	}
 	for _, t := range ended {
 		if r := c.pods[types.UID(t.ID)]; r != nil {
-			r.lease = lease{}
-			if !r.watched && r.node == "" {
-				c.forget(r)
-			}
+			c.free(r)
 		}
+	}
+	if len(ended) > 0 {
+		c.more()
 	}
 	return len(ended)
 }

@@ -66,6 +66,9 @@ type record struct {
 	watched bool      // the API server has told of it, and will tell when it is gone
 	seen    time.Time // when it was first seen, if it was not watched
 	lease   lease
+
+	counted   bool // among those that wait, as a pod of countedAs
+	countedAs *berth.Group
 }
 
 // lease is room held for a pod that is not bound.
@@ -86,6 +89,7 @@ func (c *Cache) SetPod(p *v1.Pod) {
 	c.setPod(p, false)
 	if r := c.pods[p.UID]; r != nil {
 		r.watched = true
+		c.count(r)
 	}
 }
 
@@ -121,6 +125,7 @@ func (c *Cache) setPod(p *v1.Pod, anew bool) {
 	if r.node != "" && p.Spec.NodeName == "" {
 		return // older than what is known: a bound pod stays bound
 	}
+	failed := r.pod == nil || unschedulable(r.pod) != unschedulable(p)
 	c.read(r, p, anew)
 	c.named[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p.UID
 	r.stop = p.DeletionTimestamp != nil
@@ -130,6 +135,10 @@ func (c *Cache) setPod(p *v1.Pod, anew bool) {
 		c.settle(r)
 	case r.lease.node != "" && !r.lease.posted && (r.stop || !c.holds(r)):
 		c.unhold(r) // for what the pod was
+	}
+	c.count(r)
+	if failed && unschedulable(p) != "" {
+		c.noRoom(r)
 	}
 }
 
@@ -249,6 +258,7 @@ func (c *Cache) settle(r *record) {
 
 // adopt records a bound pod as a fact. Where it cannot be taken as it is, what it takes is counted all the same.
 func (c *Cache) adopt(r *record, state berth.TaskState) {
+	c.more() // it may have had more until now
 	running := scheduler.Running{Task: r.task, Node: r.node, State: state}
 	var first error
 	for _, grant := range []*berth.Grant{c.told(r), c.likely(r), portsOf(r.task.Group)} {
@@ -351,6 +361,11 @@ func (c *Cache) DeletePod(p *v1.Pod) {
 
 // forget drops all that is kept of a pod.
 func (c *Cache) forget(r *record) {
+	if r.counted {
+		c.add(r.countedAs, -1)
+		r.counted = false
+	}
+	delete(c.stuck, r.pod.UID)
 	c.release(r.task.ID)
 	c.unwait(r)
 	c.problem("pod", r.name(), "", nil)
@@ -366,6 +381,7 @@ func (c *Cache) forget(r *record) {
 // release ends a pod's task in the State, if it has one.
 func (c *Cache) release(id string) {
 	if _, there := c.state.Task(id); there {
+		c.more()
 		_ = c.state.Release(id) // it fails only for a task that somebody else has just released
 	}
 }

@@ -65,6 +65,8 @@ type Config struct {
 	Mode Mode
 	// Strategy says which of the nodes that can take a pod is best. The default is placement.BinPack().
 	Strategy placement.Strategy
+	// Tenants says what the roles that pods are charged to may have. By default whoever comes first has what there is.
+	Tenants Tenants
 	// HoldFor is how long a node that filter chose is held for the pod, and that bind checked until the Binding is sent. The default is
 	// 30 seconds. It must be longer than kube-scheduler takes from filter to bind, waits for volumes included, or the node is chosen anew.
 	HoldFor time.Duration
@@ -111,6 +113,9 @@ func (c Config) Err() error {
 	if err := c.Strategy.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("extender: config Strategy: %w", err))
 	}
+	if err := c.Tenants.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("extender: config Tenants: %w", err))
+	}
 	return errors.Join(errs...)
 }
 
@@ -125,6 +130,9 @@ type Extender struct {
 	mu     sync.Mutex // guards what follows; taken under the lock of the cache, never the other way round
 	engine *placement.Engine
 	last   answer
+
+	telling sync.Mutex
+	told    map[types.UID]string
 
 	binding sync.Mutex
 	binds   map[types.UID]*binding
@@ -165,7 +173,10 @@ func New(config Config) (*Extender, error) {
 	}
 	e := &Extender{
 		config: config, cache: config.Cache, log: config.Logger,
-		slots: make(chan struct{}, config.MostCalls), engine: placement.NewEngine(config.Strategy), binds: map[types.UID]*binding{},
+		slots: make(chan struct{}, config.MostCalls), engine: placement.NewEngine(config.Strategy), binds: map[types.UID]*binding{}, told: map[types.UID]string{},
+	}
+	if err := e.cache.State().SetQuotas(config.Tenants.Quotas...); err != nil {
+		return nil, fmt.Errorf("extender: %w", err)
 	}
 	var err error
 	if e.metrics, err = newMetrics(config.Metrics, e); err != nil {

@@ -2,6 +2,7 @@ package extender
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"net/http"
 	"time"
@@ -10,6 +11,7 @@ import (
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/kubernetes/cache"
 	"github.com/berth-sched/berth/placement"
 )
@@ -51,9 +53,16 @@ func (e *Extender) verdicts(pod cache.Pod, among []string) *extenderv1.ExtenderF
 		return nowhere(among, "berth: "+err.Error())
 	}
 	snapshot := e.snapshot()
+	if why := e.turn(snapshot, pod.Task.Group); why.Code != berth.None {
+		e.tell(pod.Object, why.String())
+		return nowhere(among, why.String())
+	}
 	choices := e.ask(snapshot, pod.Task, placement.Ask{Among: among, Misfits: true})
 	if choices.Reason.Code != berth.None {
 		return nowhere(among, choices.Reason.String())
+	}
+	if choices.Fit == 0 {
+		e.unplaced(snapshot, pod)
 	}
 	e.remember(pod.Task, choices)
 	fit := make([]string, 0, choices.Len())
@@ -81,6 +90,21 @@ func (e *Extender) why(out *extenderv1.ExtenderFilterResult, pod *v1.Pod, choice
 			continue
 		}
 		out.FailedAndUnresolvableNodes[m.Node] = t.of(m.Lacks)
+	}
+}
+
+// unplaced notes that a pod has found no room, and tells its users why, over all nodes.
+func (e *Extender) unplaced(s *cluster.Snapshot, pod cache.Pod) {
+	e.cache.NoRoom(pod.Object.UID)
+	if e.config.Client == nil {
+		return
+	}
+	e.mu.Lock()
+	e.engine.Start(s)
+	why := e.engine.Explain(pod.Task.Group)
+	e.mu.Unlock()
+	if why != nil {
+		e.tell(pod.Object, fmt.Sprintf("0/%d nodes: %v", why.Nodes, why))
 	}
 }
 
@@ -124,6 +148,12 @@ func (e *Extender) remember(t berth.Task, choices *placement.Choices) {
 // decide chooses the best of the nodes, and holds it for the pod.
 func (e *Extender) decide(p *v1.Pod, among []string) (*extenderv1.ExtenderFilterResult, error) {
 	var choices *placement.Choices
+	if now := e.cache.Read(p); now.Phase == cache.Pending && now.Task.Err() == nil {
+		if why := e.turn(e.snapshot(), now.Task.Group); why.Code != berth.None {
+			e.tell(p, why.String())
+			return nowhere(among, why.String()), nil
+		}
+	}
 	pod, err := e.cache.Hold(p, e.deadline(), func(pod cache.Pod) (berth.Op, error) {
 		snapshot := e.snapshot()
 		if pod.Phase == cache.Held { // asked again: the same answer, as long as it is good
@@ -149,6 +179,7 @@ func (e *Extender) decide(p *v1.Pod, among []string) (*extenderv1.ExtenderFilter
 	case errors.Is(err, errNowhere) && choices.Reason.Code != berth.None:
 		return nowhere(among, choices.Reason.String()), nil
 	case errors.Is(err, errNowhere):
+		e.unplaced(e.snapshot(), pod)
 		out := &extenderv1.ExtenderFilterResult{NodeNames: &[]string{}}
 		e.why(out, p, choices)
 		return out, nil

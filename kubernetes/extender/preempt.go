@@ -26,6 +26,10 @@ func (e *Extender) preempt(_ *http.Request, args *extenderv1.ExtenderPreemptionA
 	if pod.Task.Err() != nil || pod.Phase != cache.Pending && pod.Phase != cache.Held {
 		return out, nil
 	}
+	snapshot := e.snapshot()
+	if why := e.turn(snapshot, pod.Task.Group); why.Code != berth.None {
+		return out, nil // filter would say so afterwards
+	}
 	nodes := make([]string, 0, len(victims))
 	for name, v := range victims {
 		if v != nil && len(v.Pods) > 0 { // kube-scheduler takes a node without victims for a fault
@@ -33,7 +37,7 @@ func (e *Extender) preempt(_ *http.Request, args *extenderv1.ExtenderPreemptionA
 		}
 	}
 	slices.Sort(nodes)
-	fork := e.snapshot().Fork()
+	fork := snapshot.Fork()
 	if _, there := fork.Task(pod.Task.ID); there {
 		fork.Apply(berth.Op{Kind: berth.Release, ID: pod.Task.ID})
 	}

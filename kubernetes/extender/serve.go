@@ -35,7 +35,9 @@ func (e *Extender) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		fmt.Fprintln(w, "ok")
-	case path == "healthz", path == "readyz": // answered by get
+	case strings.HasPrefix(path, "why/") && get(w, r):
+		e.serveWhy(w, r, strings.TrimPrefix(path, "why/"))
+	case path == "healthz", path == "readyz", strings.HasPrefix(path, "why/"): // answered by get
 	default:
 		http.Error(w, fmt.Sprintf("berth: %q is no verb: filter, prioritize, bind, preempt", short(path, 100)), http.StatusNotFound)
 	}

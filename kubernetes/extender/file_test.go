@@ -1,0 +1,79 @@
+package extender_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/kubernetes/adapter"
+	"github.com/berth-sched/berth/kubernetes/extender"
+	"github.com/berth-sched/berth/placement"
+)
+
+// The file that the documentation of File shows is read as it stands there.
+func TestReadFile(t *testing.T) {
+	source, err := os.ReadFile("file.go")
+	require.NoError(t, err)
+	var text strings.Builder
+	for _, line := range strings.Split(string(source), "\n") {
+		if shown, ok := strings.CutPrefix(line, "//\t"); ok {
+			text.WriteString(shown + "\n")
+		}
+	}
+	config, reads, err := extender.ReadFile([]byte(text.String()))
+	require.NoError(t, err, text.String())
+	assert.Equal(t, extender.Decide, config.Mode)
+	assert.Equal(t, placement.BinPack("cpu", "gpu").Seed(7).String(), config.Strategy.String())
+	assert.Equal(t, []time.Duration{30 * time.Second, 10 * time.Second, 90 * time.Second, time.Minute}, []time.Duration{config.HoldFor, config.BindFor, config.DoubtFor, config.MostSilence})
+	assert.Equal(t, extender.Tenants{
+		Fair: true, Exclude: []string{"pods"}, Weights: map[berth.Role]allocator.Weight{"search": 2000, "ads": 500},
+		Quotas: []berth.Quota{
+			{Role: "ads", Limits: berth.Resources{"cpu": 10000, "gpu": 4000}},
+			{Role: "search", Guarantees: berth.Resources{"cpu": 4000, "memory": 16 << 30}},
+		},
+	}, config.Tenants)
+	assert.Equal(t, []string{v1.DefaultSchedulerName}, reads.Schedulers)
+	assert.Equal(t, []adapter.Devices{{Class: "gpu", Whole: "nvidia.com/gpu", Share: "example.com/gpu-milli", Model: "nvidia.com/gpu.product"}}, reads.Adapter.Devices)
+	assert.True(t, reads.Adapter.Rules)
+	role := func(label string) berth.Role {
+		return reads.Adapter.Role(pod("a", "1", func(p *v1.Pod) { p.Labels = map[string]string{"team": label} }))
+	}
+	assert.Equal(t, []berth.Role{"search", "shop", "shop"}, []berth.Role{role("search"), role(""), role("..")})
+}
+
+func TestReadFileTellsAllFaults(t *testing.T) {
+	_, _, err := extender.ReadFile([]byte(`
+mood: decide
+strategy: best-guess
+holdFor: -1s
+schedulerNames: [""]
+devices: [{class: gpu}, {class: gpu, whole: a, share: a}]
+tenants:
+  weights: {a: 0, b: -1}
+  limits: {c: {cpu: "-1"}, d: {cpu: "1"}}
+  guarantees: {d: {cpu: "2"}}
+  exclude: [x, x]
+`))
+	require.Error(t, err)
+	for _, fault := range []string{
+		`unknown field "mood"`, "strategy: ", "holdFor: -1s is negative", "schedulerNames[0]: it is empty", "devices[0]: neither whole nor share",
+		`devices[1].class: "gpu" is there twice`, `devices[1]: the resource "a" is there twice`, "tenants.weights.a: 0 is not", "tenants.weights.b: -1 is not",
+		"tenants.limits.c.cpu: -1 is negative", `"cpu"`, `"x"`,
+	} {
+		assert.ErrorContains(t, err, fault)
+	}
+	for _, text := range []string{"[", "mode: maybe", "a: 1\na: 2", "holdFor: [1]"} {
+		_, _, err := extender.ReadFile([]byte(text))
+		assert.ErrorContains(t, err, "extender: ", text)
+	}
+	config, _, err := extender.ReadFile(nil)
+	require.NoError(t, err, "nothing is all defaults")
+	assert.Equal(t, extender.Advise, config.Mode)
+}
