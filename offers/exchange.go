@@ -140,12 +140,19 @@ type Exchange struct {
 	seen     cursor
 	rows     []*site // by row of the view, which alone they are good for
 	sites    table[string, *site]
-	fresh    []*site  // that changed since a pass looked at them
+	stocks   stocks
 	audience audience // of what changes: the Books that have been read
 	ground   ground   // that they begin as
 	visits   uint64   // numbers the occasions on which a Book was brought up to date
 
+	asking
+	spared  []filterBits // by rows
+	filters int          // that stand
+	unswept int          // that do not, and are not forgotten
+
 	subs   map[client]*Subscription
+	slots  []*Subscription // by number
+	spare  []int           // numbers that nobody has
 	names  map[string]*Subscription
 	owners map[string]*Subscription // of the holds that offers are
 	others map[string]int           // how many holds that are no offers have an owner
@@ -163,8 +170,8 @@ type Exchange struct {
 
 	account account
 
-	passes uint64 // that were made
-	asked  uint64 // numbers the occasions on which a node was put to frameworks
+	passes  uint64 // that were made
+	putting uint64 // numbers the occasions on which a node was put to frameworks
 }
 
 // NewExchange returns an exchange that makes offers out of a source. It fails with every fault of the
@@ -225,11 +232,7 @@ func (x *Exchange) call(what string, f func() error) error {
 // mend makes anew whatever a panic may have left half-done.
 func (x *Exchange) mend() {
 	x.seen = cursor{} // all that the source shows is compared
-	x.fresh = nil
-	for _, s := range x.sites.m {
-		s.fresh = false
-	}
-	x.freshenAll()
+	x.askAnew()
 	if x.account.unsure {
 		x.restate()
 	}
@@ -277,9 +280,8 @@ func (x *Exchange) expire(ctx context.Context) (int, error) {
 	}
 	var due []*offer
 	for _, a := range x.alarms.due(x.now) {
-		if a.filter != nil {
-			x.freshen(a.filter.site)
-			x.alarms.remove(a)
+		if a.refusal != nil {
+			x.ring(a.refusal)
 		} else {
 			due = append(due, a.offer)
 		}

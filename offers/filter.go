@@ -31,13 +31,59 @@ func (f Filter) Err() error {
 	return nil
 }
 
-// filter is what a framework declined of a node, and until when.
-type filter struct {
-	site  *site
-	what  berth.Resources
+// refusal is what a framework declined at one time, on however many nodes: as long as one time holds for all of it.
+type refusal struct {
+	sub   *Subscription
 	until time.Time
-	pass  uint64 // how many passes there were before
+	pass  uint64  // how many passes there were before
+	sites []*site // some of which may have forgotten it
+	left  int     // filters of it that stand
+	over  bool    // none of them does
+	rung  bool    // the time was over before a pass was made
 	alarm *alarm
+}
+
+// filter is what a framework declined of a node. It stands as long as its refusal does.
+type filter struct {
+	of   *refusal
+	what *stock
+}
+
+// filterBits are, for 64 rows, those of which a framework has filters, and those where one covers all that was free when it was last
+// looked at: what site.room says. They are by the frameworks' numbers, so that what all of them say of one node lies side by side.
+type filterBits struct{ some, covers []uint64 }
+
+// bitsOf returns the bits about a row, with room for a framework's.
+func (x *Exchange) bitsOf(row uint32, s *Subscription) *filterBits {
+	for int(row/64) >= len(x.spared) {
+		x.spared = append(x.spared, filterBits{})
+	}
+	b := &x.spared[row/64]
+	if len(b.some) <= s.number {
+		n := len(x.slots) - len(b.some)
+		b.some, b.covers = append(b.some, make([]uint64, n)...), append(b.covers, make([]uint64, n)...)
+	}
+	return b
+}
+
+// hasFilters reports whether a framework has filters of the node in a row, and isSpared whether one covers all that is free there, which
+// is known while site.room is right.
+func (x *Exchange) hasFilters(s *Subscription, row uint32) bool {
+	i := int(row / 64)
+	return i < len(x.spared) && s.number < len(x.spared[i].some) && x.spared[i].some[s.number]>>(row%64)&1 != 0
+}
+
+func (x *Exchange) isSpared(s *Subscription, row uint32) bool {
+	i := int(row / 64)
+	return i < len(x.spared) && s.number < len(x.spared[i].covers) && x.spared[i].covers[s.number]>>(row%64)&1 != 0
+}
+
+// clearBits takes back what is known of a framework's filters of a row.
+func (x *Exchange) clearBits(s *Subscription, row uint32) {
+	if i := int(row / 64); i < len(x.spared) && s.number < len(x.spared[i].some) {
+		x.spared[i].some[s.number] &^= 1 << (row % 64)
+		x.spared[i].covers[s.number] &^= 1 << (row % 64)
+	}
 }
 
 // filter spares a framework what it declined of a node. Of two filters one of which says all that the other does,
@@ -46,80 +92,197 @@ func (x *Exchange) filter(s *Subscription, at *site, what berth.Resources, f Fil
 	if f.For <= 0 || what == nil || at.node == nil {
 		return
 	}
-	fresh := &filter{site: at, what: what, until: x.now.Add(f.For), pass: x.passes}
-	for _, old := range slices.Clone(at.filters[s]) {
-		switch {
-		case old.pass == fresh.pass && !old.until.Before(fresh.until) && old.what.Covers(what):
-			return
-		case !fresh.until.Before(old.until) && what.Covers(old.what):
-			x.forgetFilter(s, old)
+	fresh := filter{x.refusalOf(s, x.now.Add(f.For)), x.stocks.of(what)}
+	if x.hasFilters(s, at.row) {
+		for i := 0; i < len(at.filters); i++ {
+			old := at.filters[i]
+			if old.of.sub != s || old.of.over {
+				continue
+			}
+			s.crossed = true
+			switch {
+			case old.of.pass == x.passes && !old.of.until.Before(fresh.of.until) && old.what.covers(fresh.what):
+				return
+			case !fresh.of.until.Before(old.of.until) && fresh.what.covers(old.what):
+				at.filters = slices.Delete(at.filters, i, i+1)
+				i--
+				x.release(old.of)
+			}
 		}
 	}
-	if at.filters == nil {
-		at.filters = map[*Subscription][]*filter{}
+	if fresh.of.over { // the last of the one before went just now
+		fresh.of = x.refusalOf(s, fresh.of.until)
 	}
-	at.filters[s] = append(at.filters[s], fresh)
-	fresh.alarm = x.alarms.set(alarm{at: fresh.until, filter: fresh})
+	if len(at.filters) == cap(at.filters) {
+		x.sweep(at)
+	}
+	at.filters = append(at.filters, fresh)
+	fresh.of.sites = append(fresh.of.sites, at)
+	fresh.of.left++
+	x.filters++
+	if at.room == nil {
+		at.room = fresh.what
+	}
+	x.mark(at, fresh)
 }
 
-// forgetFilter forgets one filter of a framework.
-func (x *Exchange) forgetFilter(s *Subscription, f *filter) {
-	at := f.site
-	x.alarms.remove(f.alarm)
-	left := slices.DeleteFunc(at.filters[s], func(o *filter) bool { return o == f })
-	if at.filters[s] = left; len(left) > 0 {
-		return
+// mark has the bits tell of a filter.
+func (x *Exchange) mark(at *site, f filter) {
+	b := x.bitsOf(at.row, f.of.sub)
+	b.some[f.of.sub.number] |= 1 << (at.row % 64)
+	if f.what.covers(at.room) {
+		b.covers[f.of.sub.number] |= 1 << (at.row % 64)
 	}
-	if delete(at.filters, s); len(at.filters) == 0 {
+}
+
+// refusalOf returns the refusal that a framework's filters until a time are of.
+func (x *Exchange) refusalOf(s *Subscription, until time.Time) *refusal {
+	if r := s.refused; r != nil && !r.over && r.pass == x.passes && r.until.Equal(until) {
+		return r
+	}
+	r := &refusal{sub: s, until: until, pass: x.passes}
+	r.alarm = x.alarms.set(alarm{at: until, refusal: r})
+	if s.refusals == nil {
+		s.refusals = map[*refusal]struct{}{}
+	}
+	s.refusals[r] = struct{}{}
+	s.refused = r
+	return r
+}
+
+// release notes that a filter of a refusal has gone.
+func (x *Exchange) release(r *refusal) {
+	x.filters--
+	if r.left--; r.left == 0 {
+		x.finish(r)
+	}
+}
+
+// finish ends a refusal. Its filters do not stand any more, and are forgotten when their nodes are next looked through.
+func (x *Exchange) finish(r *refusal) {
+	x.alarms.remove(r.alarm)
+	delete(r.sub.refusals, r)
+	if r.sub.refused == r {
+		r.sub.refused = nil
+	}
+	x.filters -= r.left
+	x.unswept += r.left
+	r.over, r.left, r.sites = true, 0, nil
+	if x.unswept > 2*x.filters+4096 {
+		x.unswept = 0
+		for _, at := range x.sites.m {
+			x.sweep(at)
+		}
+	}
+}
+
+// sweep forgets the filters of a node that do not stand.
+func (x *Exchange) sweep(at *site) {
+	at.filters = slices.DeleteFunc(at.filters, func(f filter) bool { return f.of.over })
+	if len(at.filters) == 0 {
 		at.filters = nil
+	} else if cap(at.filters) > 16 && len(at.filters) < cap(at.filters)/4 {
+		at.filters = slices.Clone(at.filters)
 	}
 }
 
 // forgetFilters forgets all filters of a node.
 func (x *Exchange) forgetFilters(at *site) {
-	for _, filters := range at.filters {
-		for _, f := range filters {
-			x.alarms.remove(f.alarm)
+	filters := at.filters
+	at.filters, at.room = nil, nil
+	for _, f := range filters {
+		if !f.of.over {
+			f.of.sub.crossed = true // its refusal still names the node
+			if int(at.row) < len(x.rows) && x.rows[at.row] == at {
+				x.clearBits(f.of.sub, at.row)
+			}
+			x.release(f.of)
 		}
 	}
-	at.filters = nil
 }
 
 // forgetFiltersOf forgets all filters of a framework.
 func (x *Exchange) forgetFiltersOf(s *Subscription) {
-	for _, at := range x.sites.m {
-		for _, f := range at.filters[s] {
-			x.alarms.remove(f.alarm)
-		}
-		if delete(at.filters, s); len(at.filters) == 0 {
-			at.filters = nil
+	if len(s.refusals) == 0 {
+		return
+	}
+	for r := range s.refusals {
+		x.finish(r)
+	}
+	s.crossed = false
+	for i := range x.spared {
+		if b := &x.spared[i]; s.number < len(b.some) {
+			b.some[s.number], b.covers[s.number] = 0, 0
 		}
 	}
 }
 
-// refuses reports whether a filter of a framework covers all of what a node could be offered with. It forgets
-// those that have expired. One that has, but for the pass that it must outlast, has the next pass look again.
-func (p *pass) refuses(s *Subscription, at *site, daemon bool, what berth.Resources) bool {
-	refused, over := false, false
-	for _, f := range at.filters[s] {
-		if !p.x.now.Before(f.until) {
-			if f.pass < p.x.passes {
-				over = true
-				continue
-			}
-			p.keep = append(p.keep, at)
-			if daemon {
-				continue
+// ring has a pass look at the nodes of a refusal whose time is over. It ends once a pass was made.
+func (x *Exchange) ring(r *refusal) {
+	over := r.pass < x.passes
+	if r.rung && !over {
+		return
+	}
+	r.rung = true
+	for _, at := range r.sites {
+		x.freshen(at)
+	}
+	if !over {
+		return
+	}
+	sites := r.sites
+	x.finish(r)
+	for _, at := range sites {
+		if at.node == nil {
+			continue
+		}
+		x.clearBits(r.sub, at.row)
+		if !r.sub.crossed {
+			continue
+		}
+		for _, f := range at.filters {
+			if f.of.sub == r.sub && !f.of.over {
+				x.mark(at, f)
 			}
 		}
-		refused = refused || f.what.Covers(what)
 	}
-	if over {
-		for _, f := range slices.Clone(at.filters[s]) {
-			if !p.x.now.Before(f.until) && f.pass < p.x.passes {
-				p.x.forgetFilter(s, f)
-			}
+}
+
+// settle makes the bits about a node right for what is free there now.
+func (x *Exchange) settle(at *site) {
+	if len(at.filters) == 0 {
+		return
+	}
+	room := x.stocks.free(x.view, at.row)
+	if at.room == room {
+		return
+	}
+	at.room = room
+	for _, f := range at.filters {
+		if !f.of.over {
+			x.clearBits(f.of.sub, at.row)
 		}
 	}
-	return refused
+	for _, f := range at.filters {
+		if !f.of.over {
+			x.mark(at, f)
+		}
+	}
+}
+
+// refuses reports whether a filter of a framework covers all of what a node could be offered with. One whose time is over, but for the
+// pass that it must outlast, does not keep a daemon away.
+func (x *Exchange) refuses(s *Subscription, at *site, daemon bool, what berth.Resources) bool {
+	if !x.hasFilters(s, at.row) {
+		return false
+	}
+	for _, f := range at.filters {
+		if f.of.sub != s || f.of.over || daemon && !x.now.Before(f.of.until) {
+			continue
+		}
+		if f.what.all.Covers(what) {
+			return true
+		}
+	}
+	return false
 }

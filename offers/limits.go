@@ -136,6 +136,7 @@ func (p *pass) remember() {
 	for c := range p.cuts {
 		if c.sub.cut == nil {
 			c.sub.cut = map[string]int64{}
+			p.x.cutters++
 		}
 		c.sub.cut[c.resource] = p.x.view.HeadroomOf(c.sub.client.role, c.resource)
 	}
@@ -143,6 +144,9 @@ func (p *pass) remember() {
 
 // relook makes a pass look at all nodes if limits leave a framework more than when they last kept something from it.
 func (x *Exchange) relook() {
+	if x.cutters == 0 {
+		return
+	}
 	more := false
 	for _, s := range x.names {
 		for resource, was := range s.cut {
@@ -153,6 +157,10 @@ func (x *Exchange) relook() {
 			case now < was:
 				s.cut[resource] = now
 			}
+		}
+		if s.cut != nil && len(s.cut) == 0 {
+			s.cut = nil
+			x.cutters--
 		}
 	}
 	if more {

@@ -53,6 +53,7 @@ func byNumber(a, b *offer) int { return cmp.Compare(a.number, b.number) }
 func (x *Exchange) propose(o *offer) {
 	o.stage = proposed
 	x.proposed = append(x.proposed, o)
+	x.recount(o.sub)
 	x.offers.set(o.id, o)
 	o.sub.offers[o] = struct{}{}
 	o.site.offers[o] = struct{}{}
@@ -110,6 +111,11 @@ func (x *Exchange) withdraw(o *offer) {
 	delete(o.sub.offers, o)
 	delete(o.site.offers, o)
 	x.alarms.remove(o.alarm)
+	x.recount(o.sub)
+	if o.sub.missed {
+		o.sub.missed = false
+		x.hurry(o.sub)
+	}
 }
 
 // hold returns what the source has of an offer. Another's hold of the same ID is not it.
@@ -161,12 +167,12 @@ func (x *Exchange) own(s *Subscription) string {
 	return owner
 }
 
-// alarm is a time at which an offer ends, or a filter of a node.
+// alarm is a time at which an offer ends, or a refusal.
 type alarm struct {
-	at     time.Time
-	offer  *offer
-	filter *filter
-	index  int // in the heap; -1 where it is out of it
+	at      time.Time
+	offer   *offer
+	refusal *refusal
+	index   int // in the heap; -1 where it is out of it
 }
 
 // alarms are ordered by time, with container/heap.

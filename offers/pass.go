@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 
@@ -31,26 +30,30 @@ type Demand struct {
 type pass struct {
 	x      *Exchange
 	ctx    context.Context
+	number uint64
 	forks  map[*Subscription]*cluster.Fork // exclusive: all one fork, under nil
+	probe  *cluster.Fork                   // as the source is
 	given  []grant                         // optimistic: what the pass has given, in order
 	told   map[*Subscription]int           // how much of it a framework's fork knows
 	cuts   map[cutOf]bool                  // what limits kept from whom
-	wants  map[*Subscription][]want
 	drafts []*draft
 	here   map[demandOf]*draft // on the node that is being put
 	free   free                // what was last found free
 	units  int
 	turns  int
-	keep   []*site // that the next pass must look at again
 	faults []error // of rules, which concern one demand each
-}
 
-// want is what is still open of a demand.
-type want struct {
-	group   *berth.Group
-	request berth.Resources // without devices
-	cost    berth.Resources // with them
-	left    int
+	fresh        rowSet          // nodes that are put to everybody
+	plain, picky []*Subscription // who takes part: those who declared nothing, and those who want something
+	left         int             // how many of them may have more offers,
+	hasty        int             // and how many of those are asked about all nodes
+	classes      []*class        // of what they want
+	fars         int             // how many of them want something that depends on what is elsewhere
+	daemons      bool            // some want daemons
+	everywhere   bool            // somebody is asked about all nodes whatever would fit there
+	exact        bool            // all that is free is all that can be offered
+	again        []*Subscription // who is to be asked about all nodes by the next pass too
+	freshHere    bool            // the node that is being put is put to everybody
 }
 
 // demandOf is a framework, and the group that it wants offers for; no group for all that is free.
@@ -79,8 +82,11 @@ type draft struct {
 // returns how many offers there are now that were not before. Offers are final when the source has
 // committed them; what others took meanwhile is not offered.
 //
-// A pass looks at the nodes that changed since the last one, or whose filters have expired; at all of
-// them if a declared demand is open.
+// After a pass nobody wants what is free. So a pass puts to everybody the nodes that changed since the last one or whose filters
+// have expired, and asks about all nodes only who may want more than before: who has subscribed, revived or changed its demand, had as
+// many offers as it may have and has answered one, or wants something that depends on what is on other nodes. Of demand that is
+// alike in all that a node is asked for, each node is asked once. A pass in which there is nothing to do takes the
+// same time whatever the number of nodes and frameworks.
 //
 // It fails, having offered nothing, if the source fails or the context ends; if it is after the commit that the source
 // fails, the offers are made, and known once the source is seen again. What is wrong with one client, such as a rule
@@ -111,157 +117,72 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 	if _, err := x.expire(ctx); err != nil {
 		return 0, err
 	}
-	p := &pass{
-		x: x, ctx: ctx, forks: map[*Subscription]*cluster.Fork{}, wants: map[*Subscription][]want{}, here: map[demandOf]*draft{},
-		told: map[*Subscription]int{}, cuts: map[cutOf]bool{},
-	}
 	x.relook()
-	looked := x.fresh
-	err := p.draw()
-	for _, s := range looked {
-		s.fresh = false
+	p := &pass{x: x, ctx: ctx, exact: x.cfg.Lease == berth.Exclusive && x.view.Limited() == 0}
+	if !p.gather() {
+		x.endPass(p)
+		x.passes++
+		return 0, nil
 	}
-	x.fresh = nil
-	n := 0
+	p.forks, p.here = map[*Subscription]*cluster.Fork{}, map[demandOf]*draft{}
+	p.told, p.cuts = map[*Subscription]int{}, map[cutOf]bool{}
+	n, err := 0, p.draw()
+	x.endPass(p)
 	if err == nil {
-		for _, s := range p.keep {
-			x.freshen(s)
-		}
 		n, err = p.commit()
 	}
 	p.remember()
 	if err != nil && n == 0 {
-		for _, s := range looked {
-			x.freshen(s)
-		}
+		x.freshenAll()
 	}
 	return n, errors.Join(append(p.faults, err)...)
 }
 
+// endPass forgets who was to be asked, now that all have been.
+func (x *Exchange) endPass(p *pass) {
+	for _, s := range x.eager {
+		s.eager = false
+	}
+	x.eager = x.eager[:0]
+	x.asked = x.view.Version()
+	for _, s := range p.again {
+		x.hurry(s)
+	}
+}
+
 // draw drafts the offers. It fails if the context ends, and takes them back.
 func (p *pass) draw() error {
-	some, daemons := p.open()
-	for _, round := range []struct{ daemons, all bool }{{true, daemons}, {false, some}} {
-		if round.daemons && !daemons {
+	sites := p.sites()
+	for _, daemons := range []bool{true, false} {
+		if daemons && !p.daemons {
 			continue
 		}
-		for _, s := range p.sites(round.all) {
-			if err := p.put(s, round.daemons); err != nil {
+		for _, s := range sites {
+			if p.left == 0 {
+				break
+			}
+			if err := p.put(s, daemons); err != nil {
 				p.takeBack()
 				return err
 			}
 		}
 	}
+	if p.ctx.Err() != nil {
+		p.takeBack()
+		return context.Cause(p.ctx)
+	}
 	return nil
-}
-
-// sites returns all nodes or those that changed, in the order of their IDs.
-func (p *pass) sites(all bool) []*site {
-	x := p.x
-	var sites []*site
-	if all {
-		for _, row := range x.view.Order() {
-			sites = append(sites, x.rows[row])
-		}
-		return sites
-	}
-	for _, s := range x.fresh {
-		if s.node != nil {
-			sites = append(sites, s)
-		}
-	}
-	rank := x.view.Rank()
-	slices.SortFunc(sites, func(a, b *site) int { return int(rank[a.row]) - int(rank[b.row]) })
-	return sites
-}
-
-// open works out what is still open of each framework's demand, and whether there is any, daemons apart.
-func (p *pass) open() (some, daemons bool) {
-	for _, s := range p.x.inOrder() {
-		s.planned = 0
-		if s.suppressed {
-			continue
-		}
-		made := map[string][]*offer{} // by the name of the group that they were made for
-		for o := range s.offers {
-			if o.group != nil {
-				made[o.group.Name()] = append(made[o.group.Name()], o)
-			}
-		}
-		var wants []want
-		for _, d := range s.demand {
-			if takesNothing(d.Group) {
-				continue
-			}
-			w := want{group: d.Group, request: d.Group.Spec().Request, cost: d.Group.Cost(), left: math.MaxInt}
-			if d.Group.Mode() == berth.Daemon {
-				daemons = true
-			} else {
-				if d.Count > 0 {
-					w.left = d.Count - p.x.running(d.Group) - p.x.offered(made[d.Group.Name()], d.Group, w.cost)
-				}
-				if w.left <= 0 {
-					continue
-				}
-				some = true
-			}
-			wants = append(wants, w)
-		}
-		p.wants[s] = wants
-	}
-	return some, daemons
-}
-
-// running counts the tasks of a group that are on a node.
-func (x *Exchange) running(g *berth.Group) int {
-	id, ok := x.view.FindGroup(g.Name())
-	if !ok {
-		return 0
-	}
-	n := 0
-	for _, kin := range x.view.Kin(id) {
-		n += x.view.Group(kin).Count
-	}
-	return n
-}
-
-// offered counts the tasks of a group that the offers made for it still have room for.
-func (x *Exchange) offered(made []*offer, g *berth.Group, cost berth.Resources) int {
-	n := 0
-	for _, o := range made {
-		if !o.group.Equal(g) {
-			continue
-		}
-		if hold, ok := x.hold(o); ok {
-			n += times(x.amounts(hold, o.site), cost)
-		}
-	}
-	return n
-}
-
-// times returns how many times r covers cost. Where only ports are asked for, it says once.
-func times(r, cost berth.Resources) int {
-	n := int64(math.MaxInt64)
-	for name, q := range cost {
-		if q > 0 {
-			n = min(n, r[name]/q)
-		}
-	}
-	if n == math.MaxInt64 {
-		return 1
-	}
-	return int(n)
-}
-
-// takesNothing reports whether the tasks of a group need no room at all, and hence no offer.
-func takesNothing(g *berth.Group) bool {
-	r := g.Requirements()
-	return len(r.Needs) == 0 && !r.UsesPorts()
 }
 
 // put puts a node to the frameworks in their order, for their daemons or for the rest.
 func (p *pass) put(s *site, daemons bool) error {
-	p.x.asked++
+	if p.freshHere = p.fresh.has(s.row); !p.freshHere && p.hasty == 0 {
+		return nil
+	}
+	p.x.putting++
+	if p.exact {
+		p.x.settle(s)
+	}
 	clear(p.here)
 	p.free = free{}
 	for p.turn(s, daemons) {
@@ -269,40 +190,78 @@ func (p *pass) put(s *site, daemons bool) error {
 		if p.turns++; p.turns%often == 0 && p.ctx.Err() != nil {
 			return context.Cause(p.ctx)
 		}
-	}
-	if p.ctx.Err() != nil {
-		return context.Cause(p.ctx)
+		if p.isSpent(s) {
+			break
+		}
 	}
 	return nil
+}
+
+// isSpent reports whether nothing is left of a node.
+func (p *pass) isSpent(s *site) bool {
+	if p.x.cfg.Lease != berth.Exclusive {
+		return false
+	}
+	if f := p.forks[nil]; f != nil {
+		v, row := behind(f, s.id)
+		return !hasRoom(v, row)
+	}
+	return true // all of it was offered
 }
 
 // turn gives the first framework in the order that wants something of a node a piece of it.
 func (p *pass) turn(at *site, daemons bool) bool {
 	p.free = free{}
-	for role, name := range p.x.account.order.All() {
-		s := p.x.subs[client{role, name}]
-		if s == nil || s.passed == p.x.asked {
+	if len(p.plain) == 0 && !p.isWanted(at) {
+		return false
+	}
+	x := p.x
+	steps, looked := 0, false
+	for role, name := range x.account.order.All() {
+		s := x.subs[client{role, name}]
+		if s == nil || s.passed == x.putting || !p.asksAbout(s, at) {
+			const few = 8 // after so many it pays to look who is left
+			if steps++; steps < few || looked {
+				continue
+			}
+			looked = true
+			only, some := p.one(at)
+			if only != nil && p.give(only, at, daemons) {
+				return true
+			}
+			if only != nil {
+				only.passed = x.putting
+			}
+			if only != nil || !some {
+				return false
+			}
 			continue
 		}
 		if p.give(s, at, daemons) {
 			return true
 		}
-		s.passed = p.x.asked
+		s.passed = x.putting
 	}
 	return false
 }
 
 func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 	if len(s.offers) > 0 && p.x.others[s.owner] > 0 {
-		p.keep = append(p.keep, at) // once its offers are over it gets another owner: see own
+		p.again = append(p.again, s) // once its offers are over it gets another owner: see own
+		return false
+	}
+	if p.full(s) {
 		return false
 	}
 	if !s.declared {
-		return !daemons && at.fresh && p.whole(s, at)
+		return !daemons && p.whole(s, at)
 	}
-	wants := p.wants[s]
-	for i := range wants {
-		if w := &wants[i]; (w.group.Mode() == berth.Daemon) == daemons && w.left > 0 && p.piece(s, w, at) {
+	for i := range s.wants {
+		w := &s.wants[i]
+		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !s.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
+			continue
+		}
+		if p.piece(s, w, at) {
 			return true
 		}
 	}
@@ -325,7 +284,7 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 	if cut, less := p.cut(s, view, hold); less {
 		hold, all = cut, p.x.amounts(&cut, at)
 	}
-	if len(all) == 0 || p.refuses(s, at, false, all) || p.full(s, at) {
+	if len(all) == 0 || p.x.refuses(s, at, false, all) {
 		return false
 	}
 	hold.ID, hold.Owner, hold.Role, hold.Deadline = p.unit(), s.client.name, s.client.role, always
@@ -352,9 +311,10 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 	if d == nil {
 		node, _ := fork.Node(at.id)
 		if !p.guard(s, w, func() bool { return fork.Fits(w.group, node) }) { // on most nodes that is the answer
+			p.bar(s, w)
 			return false
 		}
-		if len(at.filters[s]) > 0 && p.refuses(s, at, daemon, most(w, node)) || p.full(s, at) {
+		if p.x.hasFilters(s, at.row) && p.x.refuses(s, at, daemon, most(w, node)) {
 			return false
 		}
 	}
@@ -364,6 +324,7 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 		op, why = fork.Apply(berth.Op{Kind: berth.Place, Task: w.group.Task(p.unit()), Node: at.id})
 		return why.Code == berth.None
 	}) {
+		p.bar(s, w)
 		return false
 	}
 	if !p.x.advance(at, s.client, w.cost) {
@@ -376,33 +337,18 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 	}
 	d.grow(w, op.Grant)
 	p.note(s, w.group.Role(), w.cost)
-	w.left--
+	if w.left--; w.left == 0 && !slices.ContainsFunc(s.wants, func(w want) bool { return w.left > 0 }) {
+		p.leave(s)
+	}
 	return true
 }
 
-// guard asks whether a task of a demand can run somewhere, which asks the rules of its group. If one panics, the
-// demand is out of this pass, and nobody else is.
-func (p *pass) guard(s *Subscription, w *want, fits func() bool) (ok bool) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			w.left, ok = 0, false
-			p.faults = append(p.faults, fmt.Errorf("%v: demand %q: a rule panicked: %v", s.client, w.group.Name(), fault))
-		}
-	}()
-	return fits()
-}
-
-// most returns the most that a node could now give towards a want.
-func most(w *want, n cluster.NodeView) berth.Resources {
-	k := 1
-	if w.group.Mode() != berth.Daemon {
-		k = min(w.left, times(n.Free(), w.cost))
+// bar notes that no more of a class fits on the node that is being put: nobody gives room back during a pass. Optimistic offers leave others
+// all that they had.
+func (p *pass) bar(s *Subscription, w *want) {
+	if !s.far && w.class.key != "" && p.x.cfg.Lease == berth.Exclusive {
+		w.class.barred = p.x.putting
 	}
-	all, err := w.cost.Times(int64(k))
-	if err != nil {
-		return w.cost
-	}
-	return all
 }
 
 // grow adds the room of one task to a draft.
@@ -443,16 +389,6 @@ func (at *site) awaits(s *Subscription, g *berth.Group) bool {
 		}
 	}
 	return false
-}
-
-// full reports whether a framework may have no more offers; the next pass then looks at the node again.
-func (p *pass) full(s *Subscription, at *site) bool {
-	limit := p.x.cfg.MaxOutstanding
-	if limit == 0 || len(s.offers)+s.planned < limit {
-		return false
-	}
-	p.keep = append(p.keep, at)
-	return true
 }
 
 // unit names one piece on a fork, where nothing else may be named so, whatever tenants name their tasks.
@@ -536,6 +472,8 @@ func (p *pass) takeBack() {
 	for _, d := range p.drafts {
 		p.x.freshen(d.site)
 		p.x.reconcile(d.site)
+		p.x.recount(d.sub)
+		p.x.hurry(d.sub)
 	}
 }
 

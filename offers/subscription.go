@@ -48,6 +48,17 @@ type Subscription struct {
 	planned    int                 // offers that the pass at work means to make
 	passed     uint64              // the last occasion on which nothing more of a node was wanted
 	cut        map[string]int64    // what limits left of resources when they last kept something from the framework
+
+	number    int // among those that are subscribed
+	wants     []want
+	open      bool // something of the demand is
+	recounted bool // what is open is to be counted
+	eager     bool // the next pass asks about all nodes
+	missed    bool // it has had as many offers as it may have while nodes were put
+	asks, far bool // it takes part in the pass at work, and is asked about all nodes for rules about what is elsewhere
+	refusals  map[*refusal]struct{}
+	refused   *refusal // the last of them
+	crossed   bool     // it may have had two filters of one node
 }
 
 // Subscribe makes a framework known, which takes part from the next pass on. It fails with every fault of
@@ -70,7 +81,6 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 			x:        x,
 			client:   client{f.Role, f.Name},
 			declared: f.Demand != nil,
-			demand:   slices.Clone(f.Demand),
 			offers:   map[*offer]struct{}{},
 		}
 		made.book = newBook(made, f.Blind)
@@ -79,11 +89,29 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 		}
 		s = made
 		x.names[f.Name], x.subs[s.client] = s, s
+		x.enlist(s)
+		x.setDemand(s, f.Demand)
 		x.audience.rearrange()
-		x.freshenAll()
 		return nil
 	})
 	return s, err
+}
+
+// enlist gives a framework a number.
+func (x *Exchange) enlist(s *Subscription) {
+	if n := len(x.spare); n > 0 {
+		s.number, x.spare = x.spare[n-1], x.spare[:n-1]
+	} else {
+		s.number = len(x.slots)
+		x.slots = append(x.slots, nil)
+	}
+	x.slots[s.number] = s
+}
+
+// strikeOff takes a framework's number back.
+func (x *Exchange) strikeOff(s *Subscription) {
+	x.slots[s.number] = nil
+	x.spare = append(x.spare, s.number)
 }
 
 // checkFramework returns what is wrong with the name of a framework, which must do as the owner of holds, or nil.
@@ -171,7 +199,8 @@ func (s *Subscription) Want(demand ...Demand) error {
 		if faults != nil {
 			return faults
 		}
-		s.declared, s.demand = true, slices.Clone(demand)
+		s.declared = true
+		s.x.setDemand(s, demand)
 		return nil
 	})
 }
@@ -479,7 +508,8 @@ func (s *Subscription) Revive() error {
 		}
 		s.suppressed = false
 		s.x.forgetFiltersOf(s)
-		s.x.freshenAll()
+		s.x.recount(s)
+		s.x.hurry(s)
 		return nil
 	})
 }
@@ -503,10 +533,15 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 			x.answer(o)
 		}
 		s.gone = true
+		if s.cut != nil {
+			x.cutters--
+		}
 		delete(x.names, s.client.name)
 		delete(x.subs, s.client)
 		delete(x.owners, s.owner)
+		x.dropDemand(s)
 		x.forgetFiltersOf(s)
+		x.strikeOff(s)
 		x.disown(s)
 		s.book.wake()
 		s.book.forget()

@@ -22,8 +22,8 @@ type site struct {
 	claims   []*claim            // of the tasks there that frameworks placed
 	others   []string            // owners of the holds there that are no offers
 	offers   map[*offer]struct{} // proposed and open ones
-	filters  map[*Subscription][]*filter
-	fresh    bool
+	filters  []filter
+	room     *stock // what was free when the bits about the filters were last made; nil of none
 	visit    uint64 // the last occasion on which a Book looked at it
 }
 
@@ -41,10 +41,19 @@ func (c cursor) since(v *store.View, known int) (rows []uint32, changes []store.
 		}
 		return rows, nil, false, end
 	}
+	if len(changes) == 0 {
+		return nil, nil, true, end
+	}
+	rows = make([]uint32, 0, len(changes))
+	last, sorted := uint32(0), true
 	for _, change := range changes {
+		sorted = sorted && change.Row >= last
+		last = change.Row
 		rows = append(rows, change.Row)
 	}
-	slices.Sort(rows)
+	if !sorted {
+		slices.Sort(rows)
+	}
 	return slices.Compact(rows), changes, true, end
 }
 
@@ -66,6 +75,10 @@ func (x *Exchange) sync(ctx context.Context) error {
 	x.snapshot, x.view = snapshot, view
 
 	sites, resized := x.follow(rows)
+	for _, row := range rows {
+		x.note(row)
+	}
+	x.recountAfter(changes, known)
 	x.resolve()
 	x.identify()
 	var gone []*offer
@@ -75,6 +88,7 @@ func (x *Exchange) sync(ctx context.Context) error {
 				gone = append(gone, o)
 			} else {
 				o.drawn = false
+				x.recount(o.sub)
 			}
 		}
 		x.freshen(s)
@@ -129,6 +143,9 @@ func (x *Exchange) follow(rows []uint32) (sites []*site, resized bool) {
 	for _, row := range rows {
 		if s := x.rows[row]; s != nil {
 			if node := x.nodeAt(row); node == nil || node.ID != s.id {
+				for _, f := range s.filters {
+					x.clearBits(f.of.sub, row)
+				}
 				x.rows[row] = nil
 				gone = append(gone, s)
 			}
@@ -148,7 +165,14 @@ func (x *Exchange) follow(rows []uint32) (sites []*site, resized bool) {
 			x.forgetFilters(s) // what was refused is no longer what it was
 			s.node, resized = node, true
 		}
-		s.row, x.rows[row] = row, s
+		moved := s.row != row
+		if s.row, x.rows[row] = row, s; moved {
+			for _, f := range s.filters {
+				if !f.of.over {
+					x.mark(s, f)
+				}
+			}
+		}
 		sites = append(sites, s)
 	}
 	rank := x.view.Rank()
@@ -171,21 +195,6 @@ func (x *Exchange) nodeAt(row uint32) *store.Node {
 		return nil
 	}
 	return x.view.Node(row).Node
-}
-
-// freshen makes the next pass look at a node.
-func (x *Exchange) freshen(s *site) {
-	if !s.fresh {
-		s.fresh = true
-		x.fresh = append(x.fresh, s)
-	}
-}
-
-// freshenAll makes the next pass look at all nodes.
-func (x *Exchange) freshenAll() {
-	for _, s := range x.sites.m {
-		x.freshen(s)
-	}
 }
 
 // claim is a task that a framework placed, as long as the source has it. That a task has the same ID does not

@@ -55,6 +55,9 @@ func (v *View) SpecOf(g uint32) *berth.Group {
 // Group returns a group to be read.
 func (v *View) Group(g uint32) *Group { return v.groups.At(int(g)) }
 
+// Groups returns the number of groups, free ones and that of holds included.
+func (v *View) Groups() int { return v.groups.Len() }
+
 // AllGroups yields the numbers of the groups that have tasks, in no order that means anything.
 func (v *View) AllGroups() iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
