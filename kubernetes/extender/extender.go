@@ -78,6 +78,9 @@ type Config struct {
 	// MostSilence is how long the API server may be silent before the cache counts as stale, and every verb answers with an error. The
 	// default is a minute.
 	MostSilence time.Duration
+	// Ready is asked as well whether verbs are to be answered, such as whether this process is the leader of several. The default is nil:
+	// nothing else is asked.
+	Ready func() error
 	// MostBody is how many bytes a request may have. The default is 16 MiB: about a hundred bytes for each node and some
 	// hundred thousand for the pod.
 	MostBody int64
@@ -186,7 +189,7 @@ func New(config Config) (*Extender, error) {
 }
 
 // Ready returns why the extender cannot answer now, or nil: the cache has not been told all that there is, or not heard of the API server
-// for longer than Config.MostSilence.
+// for longer than Config.MostSilence, or Config.Ready says so.
 func (e *Extender) Ready() error {
 	synced, silent := e.cache.Synced()
 	switch {
@@ -194,6 +197,10 @@ func (e *Extender) Ready() error {
 		return errors.New("berth is not ready: it has not been told yet what there is")
 	case silent > e.config.MostSilence:
 		return fmt.Errorf("berth is not ready: the API server has been silent for %v", silent.Round(time.Second))
+	case e.config.Ready != nil:
+		if err := e.config.Ready(); err != nil {
+			return fmt.Errorf("berth is not ready: %w", err)
+		}
 	}
 	return nil
 }
