@@ -34,7 +34,7 @@ func (d *Device) Amount(name string) (free, capacity int64, ok bool) {
 }
 
 // MaxGrants is how many distinct grants of a node are rated for a task. Of a node that could give more, the others are not: each
-// request in turn takes devices of models it prefers first, then those of which less is free.
+// request in turn takes devices of models it prefers first, then those of which less is free. Of equally good ones the first is given, but by [FGD].
 const MaxGrants = 64
 
 // deviceViews is the devices of the candidate that is rated, before and after it gives what a task asks for. Each is made when it

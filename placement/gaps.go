@@ -18,11 +18,11 @@ import (
 //
 //	100 / (1 + exp(-(F before - F after) / 1000)), rounded down, from 0 to 100
 //
-// Of devices of a node that are rated alike a task gets that of which least is free. Equal nodes are taken in the order of ties. Memory counts
-// for whether a task fits and not in the score.
+// Of devices of a node that are rated alike a task gets the one that is first in the node's list. Equal nodes are taken in the order of ties. Of equally frequent
+// requests at the end of the 95 % those that ask for more cores are shapes. Memory counts for whether a task fits and not in the score.
 //
-// Which of equal devices is taken is not as in the authors' program, which goes by an order of its own. On their trace no curve of ten differs from
-// the published one by more than 0.13 points for that, and 2 are equal.
+// On the authors' trace, 13 lists at ten seeds each, 109 of 130 curves are the published ones and all means are within 0.07 points. What differs is rounding: where F
+// falls by exactly nothing a node is rated 50 here, and 49 or 50 in the authors' program, by the order in which it adds.
 //
 // A zero Mix is learned, see [Learned]; the authors gave the policy the mix of the whole trace. It costs what a [Change] does.
 func FGD(m Mix) Strategy { return gapStrategy(leastFragments, m) }
@@ -319,9 +319,9 @@ func (p *gapPolicy) worthOf(t *tuning, s *State, g *gapView) int64 {
 			if d.part >= 0 && (len(d.Others) == 0 || d.Others[0] <= g.others[0]) {
 				left -= g.usable[d.part]
 			}
-			sum -= d.Share >> 10 * left
+			sum += d.Share * left
 		}
-		return sum
+		return -mulDiv(sum, 1<<30, t.Total)
 	}
 	for i := range t.Shapes {
 		if d := &t.Shapes[i]; d.part >= 0 {
@@ -340,15 +340,17 @@ func (p *gapPolicy) worthOf(t *tuning, s *State, g *gapView) int64 {
 	return sum
 }
 
-// fgdCuts has, for each score above 50, what F must fall by at least for it, in 2^-20 of a thousandth: 1000 ln(n / (100 - n)), exact to the last bit.
+// fgdCuts has, for each score above 50, what F must fall by at least for it, in 2^-30 of a thousandth: 1000 ln(n / (100 - n)), exact to the last bit.
 var fgdCuts = [...]int64{
-	41948634, 83930863, 125980442, 168131455, 210418476, 252876745, 295542354,
-	338452433, 381645360, 425160982, 469040857, 513328520, 558069778, 603313034,
-	649109657, 695514398, 742585856, 790387022, 838985896, 888456202, 938878223,
-	990339776, 1042937362, 1096777524, 1151978480, 1208672070, 1267006132, 1327147384,
-	1389284992, 1453634997, 1520445870, 1590005586, 1662650694, 1738778164, 1818861037,
-	1903469493, 1993299734, 2089214453, 2192300937, 2303956959, 2426022060, 2560986485,
-	2712340366, 2885193893, 3087468048, 3332430974, 3644953660, 4080869361, 4818332392,
+	42955400958, 85945202936, 129003972541, 172166609557, 215468518569, 258945786767,
+	302635370197, 346575290948, 390804847990, 435364844749, 480297836900, 525648404390,
+	571463452357, 617792546413, 664688288762, 712206742851, 760407915826, 809356309964,
+	859121556720, 909779150084, 961411299866, 1014107930575, 1067967858027, 1123100184289,
+	1179625962704, 1237680199489, 1297414278210, 1358998920277, 1422627831491, 1488522235910,
+	1556936570667, 1628165719052, 1702554310353, 1780508839581, 1862513701125, 1949152759868,
+	2041138927593, 2139355599228, 2244916158934, 2359251925407, 2484246588929, 2622450160599,
+	2777436534454, 2954438545827, 3161567280147, 3412409316568, 3732432547628, 4178810225574,
+	4933972369383,
 }
 
 // fgdScore returns the sigmoid of what F falls by.

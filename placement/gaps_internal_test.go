@@ -48,11 +48,76 @@ func TestPricesAreFeasible(t *testing.T) {
 func TestFGDScore(t *testing.T) {
 	for gain := -6000; gain <= 6000; gain += 7 {
 		want := int64(100 / (1 + math.Exp(-float64(gain)/1000)))
-		assert.Equal(t, want, fgdScore(int64(gain)<<20), "%d", gain)
+		assert.Equal(t, want, fgdScore(int64(gain)<<30), "%d", gain)
 	}
 	assert.EqualValues(t, 50, fgdScore(0))
 	assert.EqualValues(t, 0, fgdScore(math.MinInt64))
 	assert.EqualValues(t, 99, fgdScore(math.MaxInt64))
+}
+
+// Shapes are those that cover 95 of 100 tasks, told exactly: of 300 tasks, 94 of 3 kinds come thrice, 12 are of kinds that come once, and of these three more are needed,
+// those that ask for most. A model that is named twice makes another shape, as in the authors' program.
+func TestFGDShapes(t *testing.T) {
+	asking := func(cpu, share int64, models ...string) *berth.Group {
+		return berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{"cpu": cpu}, Devices: []berth.DeviceRequest{{Class: "gpu", Share: share, Models: models}}})
+	}
+	tasks := append(append(asking(1000, 300, "A").Tasks(94), asking(1000, 300, "A", "A").Tasks(94)...), asking(1000, 300).Tasks(94)...)
+	for cpu := range int64(6) {
+		tasks = append(tasks, asking(2000+cpu, 100).Task("t"), asking(2000+cpu, 200).Task("t"))
+	}
+	require.Len(t, tasks, 294) // 95 % of which are 279.3
+	p := FGD(NewMix(tasks...)).gapPolicy()
+	got := p.tune(p.mix, nil)
+	assert.EqualValues(t, 282, got.Total)
+	require.Len(t, got.Shapes, 3)
+	tasks = tasks[15:] // 15 of the first go: 95 % of 279 are 265.05, and the 3 kinds have 267
+	p = FGD(NewMix(tasks...)).gapPolicy()
+	require.Len(t, p.tune(p.mix, nil).Shapes, 3)
+	tasks = tasks[79:] // all of the first: 95 % of 200 are 190, and two kinds have 188
+	p = FGD(NewMix(tasks...)).gapPolicy()
+	got = p.tune(p.mix, nil)
+	require.Len(t, got.Shapes, 4)
+	assert.EqualValues(t, 190, got.Total)
+	for i, want := range []string{"[1000] 300", "[1000] 300", "[2005] 200", "[2005] 100"} {
+		assert.Equal(t, want, fmt.Sprint(got.Shapes[i].Others, got.Shapes[i].Size), i)
+	}
+	assert.Equal(t, []string{"A"}, got.Shapes[0].Models, "named twice, and first since that is more text")
+}
+
+// Of devices that are rated alike the one that is first on the node is given, although of another less is free; both pickers know, for nodes of which the devices
+// are in another order too.
+func TestFGDTakesTheFirstOfEqualDevices(t *testing.T) {
+	nodes := []berth.Node{
+		{ID: "a", Capacity: berth.Resources{"cpu": 64000}, Devices: []berth.Device{{ID: "0", Class: "gpu"}, {ID: "1", Class: "gpu"}}},
+		{ID: "b", Capacity: berth.Resources{"cpu": 64000}, Devices: []berth.Device{{ID: "0", Class: "gpu"}, {ID: "1", Class: "gpu"}}},
+	}
+	s, err := cluster.NewSnapshot(nodes...)
+	require.NoError(t, err)
+	f := s.Fork()
+	take := func(id, node, device string, units int64) {
+		g := berth.NewGroup("g"+id, berth.GroupSpec{Request: berth.Resources{"cpu": 1000}, Devices: []berth.DeviceRequest{{Class: "gpu", Share: units}}})
+		_, why := f.Apply(berth.Op{Kind: berth.Place, Task: g.Task(id), Node: node, Grant: &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: device, Units: units}}}})
+		require.Equal(t, berth.None, why.Code, why)
+	}
+	take("1", "a", "0", 500)
+	take("2", "a", "1", 700)
+	take("3", "b", "0", 700)
+	take("4", "b", "1", 500)
+	small := berth.NewGroup("small", berth.GroupSpec{Request: berth.Resources{"cpu": 32000}, Devices: []berth.DeviceRequest{{Class: "gpu", Share: 100}}})
+	// Everybody asks for 100, for which all that is free is of use on every device.
+	by := FGD(NewMix(small.Tasks(1)...)).TiesByID()
+	for _, picker := range []interface {
+		Start(*cluster.Snapshot)
+		Place(berth.Task) (berth.Op, bool)
+	}{NewEngine(by), NewExhaustive(by)} {
+		picker.Start(f.Snapshot())
+		for i, want := range []string{"a", "b"} {
+			op, ok := picker.Place(small.Task(fmt.Sprint("t", i)))
+			require.True(t, ok)
+			assert.Equal(t, want, op.Node)
+			assert.Equal(t, "0", op.Grant.Devices[0].ID, want)
+		}
+	}
 }
 
 func gpuCell(n int) *cluster.Snapshot {

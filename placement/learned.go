@@ -245,7 +245,8 @@ func ReadLearned(s Strategy, text []byte) (*Learned, error) {
 // check returns what is wrong with a tuning that was read.
 func (t *tuning) check() error {
 	bad := len(t.Others) > mostOthers || len(t.Shift) != len(t.Others) || len(t.Per) != len(t.Others) || len(t.Shapes) > mostShapes ||
-		len(t.Values) > whole+1 || t.Plain && t.Largest < 1
+		len(t.Values) > whole+1 || t.Plain && t.Largest < 1 || t.Total < 1 || t.Total > mostParts
+	shares := int64(0)
 	for d := range min(len(t.Shift), len(t.Per)) {
 		bad = bad || t.Shift[d] > 63 || t.Per[d] < 0 || t.Per[d] > mostPer
 	}
@@ -255,12 +256,13 @@ func (t *tuning) check() error {
 	for i := range t.Shapes {
 		s := &t.Shapes[i]
 		bad = bad || len(s.Others) != len(t.Others) || s.Count < 0 || s.Count > mostPerNode || s.Size < 0 || s.Size > 2*whole ||
-			s.Share < 0 || s.Share > 1<<30 || s.Weight < 0 || s.Weight > mostWeighs || (s.Count == 0) != (s.Size == 0)
+			s.Share < 0 || s.Share > t.Total || s.Weight < 0 || s.Weight > mostWeighs || (s.Count == 0) != (s.Size == 0)
 		for _, q := range s.Others {
 			bad = bad || q < 0
 		}
+		shares += s.Share
 	}
-	if bad {
+	if bad || shares > t.Total {
 		return errors.New("the tuning is not one that was written")
 	}
 	return nil

@@ -34,7 +34,7 @@ type amountAsked struct {
 	q    int64
 }
 
-// devicesAsked is so many devices with so many units free, of some models, or of any if there are none.
+// devicesAsked is so many devices with so many units free, of some models, or of any if there are none. A model is there as often as it was named.
 type devicesAsked struct {
 	class        string
 	count, units int64
@@ -87,7 +87,7 @@ func asksOf(r *berth.Requirements) (a asks) {
 	for i := range r.Devices {
 		d := &r.Devices[i]
 		models := slices.Sorted(slices.Values(d.Models))
-		a.devices = append(a.devices, devicesAsked{d.Class, int64(min(max(d.Count, 1), mostPerNode)), min(max(d.Units(), 0), berth.DeviceUnits), slices.Compact(models)})
+		a.devices = append(a.devices, devicesAsked{d.Class, int64(min(max(d.Count, 1), mostPerNode)), min(max(d.Units(), 0), berth.DeviceUnits), models})
 	}
 	return a
 }
@@ -124,6 +124,14 @@ func (a asks) String() string {
 		text += "; " + strings.Join(devices, ", ")
 	}
 	return text
+}
+
+// tasks returns how many there are, in the units of the mix.
+func (m Mix) tasks() (n int64) {
+	for i := range m.kinds {
+		n += m.kinds[i].n
+	}
+	return n
 }
 
 // IsZero reports whether the mix expects nothing.
@@ -266,6 +274,5 @@ func (p *parser) devicesAsked() (d devicesAsked, err error) {
 		d.models = append(d.models, model)
 	}
 	slices.Sort(d.models)
-	d.models = slices.Compact(d.models)
 	return d, nil
 }

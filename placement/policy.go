@@ -19,6 +19,7 @@ type policy struct {
 	tolerant   bool // whether a tier has a tolerance
 	looks      bool // whether a term may look at devices
 	grants     bool // whether a term may tell one grant of a node's devices from another
+	byPlace    bool // whether of equally good grants the one with the device is taken that is first on the node
 	models     bool // whether one rates the models of devices
 	plain      bool // whether the sum of every tier tells what each of its terms says
 	early      bool // whether one but the last has
@@ -63,8 +64,11 @@ func policyOf(s Strategy) *policy {
 	if p.keyed < 0 {
 		p.keyed = len(p.tiers) - 1
 	}
-	if own := s.gapPolicy(); own != nil && !own.mix.IsZero() {
-		p.tuned = own.tune(own.mix, nil)
+	if own := s.gapPolicy(); own != nil {
+		p.byPlace = own.kind == leastFragments
+		if !own.mix.IsZero() {
+			p.tuned = own.tune(own.mix, nil)
+		}
 	}
 	p.looks = p.grants || p.mentions(freeTerm)
 	p.nodesLast = p.byNode && p.nodesComeLast()

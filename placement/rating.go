@@ -114,14 +114,16 @@ func (r *rater) rate(who asked, sums []int64) {
 func (t *Term) ofGrant() bool { return t.kind == stateTerm || t.kind == modelsTerm }
 
 // bestWay rates the candidate for each distinct way to give devices, if any term looks at them, and returns what the terms that
-// may look add to each tier in the best way, which is r.way. Of equally good ones it is the first.
+// may look add to each tier in the best way, which is r.way. Of equally good ones it is the first, or that which takes the device that is
+// first on the node, if the policy has it so.
 func (r *rater) bestWay() []int64 {
 	d := &r.devices
 	best, other := r.rateWay(0, r.ways[0]), r.ways[1]
 	if r.way = -1; d.looked && d.ways() > 0 {
 		r.way = 0
 		for way := 1; way < d.ways(); way++ {
-			if other = r.rateWay(way, other); compareSums(other, best) > 0 {
+			other = r.rateWay(way, other)
+			if c := compareSums(other, best); c > 0 || c == 0 && r.policy.byPlace && d.options.First(way) < d.options.First(r.way) {
 				best, other, r.way = other, best, way
 			}
 		}

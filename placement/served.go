@@ -118,7 +118,7 @@ func (s *search) grantOn(row uint32, t berth.Task) *berth.Grant {
 	if s.policy.grants && len(s.devices) > 0 {
 		w := s.scan.aim(1, s, t)[0]
 		w.look(row)
-		if w.way = s.way; !s.wayKnown {
+		if w.way = s.way; !s.wayKnown || s.policy.byPlace && w.devices.ways() > 1 { // which is first, is not the same on all nodes of a state
 			w.settle()
 		}
 		s.wayKnown = false

@@ -23,6 +23,7 @@ type tuning struct {
 	Shift  []uint   // by other: how many of its last bits do not count
 	Per    []int64  // by other: the primary that tasks take for one of it, at twice the mean, in 2^-20
 	Shapes []tunedShape
+	Total  int64   // what all shares come to
 	Values []int64 // what a gap is worth in 1/16 thousandth, evenly from 0 to 1000
 
 	parts   []tunedPart        // what shapes ask of the primary, each once
@@ -35,7 +36,7 @@ type tunedShape struct {
 	Count  int64   // devices
 	Size   int64   // of each; 0 where nothing of the primary is asked for
 	Models []string
-	Share  int64 // of all tasks, in 2^-30
+	Share  int64 // of all tasks, in parts of the total
 	Weight int64 // of its room, in 2^-20
 
 	part int32
@@ -54,6 +55,7 @@ const (
 	whole      = berth.DeviceUnits
 	mostWeighs = 1 << 30
 	mostPer    = 1 << 38
+	mostParts  = 1 << 32 // of what shares are told in
 )
 
 // tune returns what a mix comes to on a snapshot, which may be nil; nil if the mix asks for nothing to keep room for.
@@ -67,8 +69,14 @@ func (p *gapPolicy) tune(m Mix, s *cluster.Snapshot) *tuning {
 		return nil
 	}
 	t.chooseOthers(m)
-	shapes := t.shapesOf(m)
-	t.Shapes = p.expects(shapes)
+	parts := int64(1 << 30)
+	if p.kind == leastFragments { // which is told exactly, so that nodes are rated as published to the last point
+		parts = m.tasks()
+		for ; parts > mostParts; parts >>= 1 {
+		}
+	}
+	shapes := p.shapesOf(t, m, parts)
+	t.Shapes, t.Total = p.expects(shapes, parts)
 	rest := shapes
 	if p.kind != pricedGaps {
 		rest = t.Shapes
@@ -164,31 +172,34 @@ func (t *tuning) chooseOthers(m Mix) {
 	}
 }
 
-// shapesOf returns the shapes of a mix, the most frequent first. Kinds of tasks that ask alike of the primary and of the lead are one.
-func (t *tuning) shapesOf(m Mix) []tunedShape {
-	total := int64(0)
-	for i := range m.kinds {
-		total += m.kinds[i].n
-	}
+// shapesOf returns the shapes of a mix, the most frequent first, and of equally frequent ones those that ask for more. Kinds of tasks that
+// ask alike of the primary and of the lead are one. Their shares are told in so many parts.
+func (p *gapPolicy) shapesOf(t *tuning, m Mix, parts int64) []tunedShape {
+	total := m.tasks()
 	type sums struct {
 		tunedShape
 		others []float64
 		n      int64
-		key    string
+		models string
 	}
 	var all []*sums
 	at := map[string]*sums{}
 	for i := range m.kinds {
 		k := &m.kinds[i]
 		shape := t.shapeOf(&k.asks)
-		lead := asks{devices: []devicesAsked{{"", shape.Count, shape.Size, shape.Models}}}
+		models := shape.Models
+		shape.Models = slices.Compact(slices.Clone(models))
+		if p.kind != leastFragments { // its authors go by the text: a model that is named twice makes another shape
+			models = shape.Models
+		}
+		lead := asks{devices: []devicesAsked{{"", shape.Count, shape.Size, models}}}
 		if len(t.Others) > 0 {
 			lead.amounts = []amountAsked{{"", shape.Others[0]}}
 		}
 		key := lead.String()
 		s := at[key]
 		if s == nil {
-			s = &sums{tunedShape: shape, others: make([]float64, len(t.Others)), key: key}
+			s = &sums{tunedShape: shape, others: make([]float64, len(t.Others)), models: strings.Join(models, "|")}
 			at[key], all = s, append(all, s)
 		}
 		s.n += k.n
@@ -196,13 +207,19 @@ func (t *tuning) shapesOf(m Mix) []tunedShape {
 			s.others[d] += float64(float64(k.n) * float64(q))
 		}
 	}
-	slices.SortFunc(all, func(a, b *sums) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.key, b.key)) })
+	slices.SortFunc(all, func(a, b *sums) int {
+		c := cmp.Compare(b.n, a.n)
+		if c == 0 && len(t.Others) > 0 { // cores first, as the authors of FGD have it
+			c = cmp.Compare(b.Others[0], a.Others[0])
+		}
+		return cmp.Or(c, cmp.Compare(b.Size, a.Size), cmp.Compare(b.Count, a.Count), strings.Compare(b.models, a.models))
+	})
 	shapes := make([]tunedShape, len(all))
 	for i, s := range all {
 		for d := range s.Others {
 			s.Others[d] = int64(s.others[d] / float64(s.n))
 		}
-		s.Share = mulDiv(s.n, 1<<30, total)
+		s.Share = mulDiv(s.n, parts, total)
 		shapes[i] = s.tunedShape
 	}
 	return shapes
@@ -231,19 +248,23 @@ func (t *tuning) shapeOf(a *asks) (s tunedShape) {
 }
 
 // expects returns the most frequent shapes, which together are 95 of 100 tasks, of equal shares in all; with priced gaps also those of the
-// rest that ask for several devices, as one shape for each number of them and models.
-func (p *gapPolicy) expects(shapes []tunedShape) []tunedShape {
+// rest that ask for several devices, as one shape for each number of them and models. Shares are told in so many parts of all tasks, and then in
+// parts of a total, which is returned too.
+func (p *gapPolicy) expects(shapes []tunedShape, parts int64) (_ []tunedShape, total int64) {
 	covered, n := int64(0), 0
-	for n < len(shapes) && n < mostShapes/2 && covered*100 < 95*(1<<30) {
+	for n < len(shapes) && n < mostShapes/2 && covered*100 < 95*parts {
 		covered += shapes[n].Share
 		n++
 	}
 	out := slices.Clone(shapes[:n])
-	if p.kind == leastFragments || p.kind == roomLoss {
+	switch p.kind {
+	case leastFragments:
+		return out, max(covered, 1)
+	case roomLoss:
 		for i := range out {
-			out[i].Share = mulDiv(out[i].Share, 1<<30, covered)
+			out[i].Share = mulDiv(out[i].Share, parts, covered)
 		}
-		return out
+		return out, parts
 	}
 	rest := len(out)
 	for _, s := range shapes[n:] {
@@ -267,7 +288,7 @@ func (p *gapPolicy) expects(shapes []tunedShape) []tunedShape {
 		}
 		o.Share, o.Size = o.Share+s.Share, max(o.Size, s.Size)
 	}
-	return out
+	return out, parts
 }
 
 // perPrimary returns how much of the primary tasks that ask for some take for one of each other resource, at twice the mean.

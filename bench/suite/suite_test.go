@@ -267,10 +267,11 @@ func TestVerifyOnTheTrace(t *testing.T) {
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("the openb trace is not beside this repository: %v", err)
 	}
-	_, out, _ := command(t, "verify", "atc23", "-data", data, "-list", "default", "-seeds", "2")
+	code, out, _ := command(t, "verify", "atc23", "-data", data, "-list", "default", "-seeds", "2")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	assert.Regexp(t, `^verify atc23: \d+ of \d+ published figures come out as published`, lines[len(lines)-1])
-	for _, policy := range []string{"DotProd", "GpuPacking", "BestFit"} {
+	assert.Equal(t, suite.ExitOK, code)
+	assert.Regexp(t, `^verify atc23: 4 of 4 published figures come out as published`, lines[len(lines)-1])
+	for _, policy := range []string{"DotProd", "GpuPacking", "BestFit", "FGD"} {
 		assert.Regexp(t, `(?m)^default +`+policy+` .* 2/2 .* as published$`, out)
 	}
 	assert.Regexp(t, `(?m)^default +FirstFit .* no published curve$`, out)

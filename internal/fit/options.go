@@ -91,6 +91,17 @@ func (o *Options) Way(i int) []int32 {
 	return o.found[i*n : (i+1)*n]
 }
 
+// First returns the first device, by its place in the node's list, that the ith way takes.
+func (o *Options) First(i int) int {
+	first := len(o.order)
+	for k, j := range o.Way(i) {
+		if j != NoRequest {
+			first = min(first, o.order[k])
+		}
+	}
+	return first
+}
+
 func (o *Options) prepare(r *berth.Requirements) {
 	o.serves = slices.Grow(o.serves[:0], len(o.runs))[:len(o.runs)]
 	o.taken = slices.Grow(o.taken[:0], len(o.runs))[:len(o.runs)]
