@@ -9,7 +9,6 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
-	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/store"
 	"github.com/berth-sched/berth/internal/whole"
 )
@@ -33,34 +32,27 @@ import (
 // What a commit does not use of the offers stays in the Book until it is declined or the lease ends. Every call of a
 // Book that is not a Subscription's fails.
 type Book struct {
-	sub   *Subscription
-	blind bool
+	sub *Subscription
 
 	// Guarded by the mutex of the Exchange:
-	lineage store.Lineage
-	read    bool                        // somebody has read it: until then it has nothing, and is told nothing
-	store   *store.Store                // what the snapshots are of
-	fork    *checked.Fork               // the door to it by which groups come
-	branch  uint64                      // of the source, that the store was begun on
-	synced  bool                        // but for the news
-	news    []*site                     // what may differ from what the store has
-	marks   uint64                      // of the source, when the states of tasks were last compared
-	lost    []string                    // tasks whose node went away
-	owned   owned                       // what the framework was offered, as the source's ledger has it
-	quotas  map[berth.Role]*store.Quota // of the source, that the store was given
-	charged *store.View                 // of the source, when the ledger was last brought up to date
-	heard   []*store.Sum                // where the sums of roles were then, by account
+	overlay
 	changed chan struct{}
 }
 
 func newBook(s *Subscription, blind bool) *Book {
-	return &Book{sub: s, blind: blind, lineage: store.NewLineage()}
+	b := &Book{sub: s}
+	b.overlay = overlay{x: s.x, role: s.client.role, book: b, blind: blind, lineage: store.NewLineage()}
+	return b
 }
 
 // forget gives up all that the Book has.
 func (b *Book) forget() {
-	*b = Book{sub: b.sub, blind: b.blind, lineage: b.lineage}
-	b.sub.x.audience.rearrange()
+	b.overlay = overlay{x: b.x, role: b.role, book: b, blind: b.blind, lineage: b.lineage}
+	b.x.audience.rearrange()
+	if len(b.x.readers(b.role)) == 0 {
+		delete(b.x.shelves, b.role)
+		b.x.audience.rearrange()
+	}
 }
 
 // version says which state the Book's last snapshot could show; nothing of a Book that nobody has read.
@@ -326,13 +318,4 @@ func (b *Book) notOwn(id string, placed map[string]bool) berth.Reason {
 		return berth.Reason{}
 	}
 	return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("task %q was not placed by framework %q", id, b.sub.client.name)}
-}
-
-// shows reports whether the Book has the tasks of a group of the source: those of the framework's role and of the roles
-// below it.
-func (b *Book) shows(group uint32) bool {
-	if group == store.Holds {
-		return false
-	}
-	return b.sub.x.view.Group(group).Spec.Role().Within(b.sub.client.role)
 }

@@ -13,6 +13,19 @@ import (
 // offer. It is of the framework's role, of the roles below it and of those above it, whose limits bind the framework. What others
 // have is in it as sums, without what they are of.
 
+// ledger is what an overlay knows of the source's.
+type ledger struct {
+	owned   owned                       // what the framework was offered, as the source's ledger has it
+	quotas  map[berth.Role]*store.Quota // of the source, that the store was given
+	charged *store.View                 // of the source, when the ledger was last brought up to date
+	heard   []*store.Sum                // where the sums of roles were then, by account
+}
+
+// like makes the ledger what another is, of whose store one begins as a branch.
+func (l *ledger) like(other *ledger) {
+	*l = ledger{quotas: maps.Clone(other.quotas), heard: slices.Clone(other.heard)}
+}
+
 // owned is what a framework was offered in each row of its Book, as its offers are charged in the source, and all of it.
 type owned struct {
 	on  map[uint32]store.Sums
@@ -45,13 +58,13 @@ func isNone(s store.Sum) bool { return s.Hi == 0 && s.Lo == 0 }
 
 // syncLedger brings the Book's ledger and its quotas in line with the source's. Where the source has changed it costs a glance at each
 // role, and more for those that have changed.
-func (b *Book) syncLedger() {
-	view := b.sub.x.view
+func (b *overlay) syncLedger() {
+	view := b.x.view
 	if b.charged == view.Undated() {
 		return
 	}
 	b.charged = nil
-	role := b.sub.client.role
+	role := b.role
 	quotas := 0
 	for at, a := range view.EachRole() {
 		name := berth.Role(a.Name)
@@ -89,7 +102,7 @@ func (b *Book) syncLedger() {
 
 // isNews reports whether what a role has by itself may be other than when it was last asked about: the sums of an account are
 // written elsewhere once a view shows them.
-func (b *Book) isNews(account uint32, own store.Sums) bool {
+func (b *overlay) isNews(account uint32, own store.Sums) bool {
 	for len(b.heard) <= int(account) {
 		b.heard = append(b.heard, nil)
 	}
@@ -110,7 +123,7 @@ func next(above, role berth.Role) berth.Role {
 	return role
 }
 
-func (b *Book) setQuota(role berth.Role, quota *store.Quota) {
+func (b *overlay) setQuota(role berth.Role, quota *store.Quota) {
 	switch {
 	case b.quotas[role] == quota:
 	case quota == nil:

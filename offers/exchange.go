@@ -143,7 +143,9 @@ type Exchange struct {
 	stocks   stocks
 	audience audience // of what changes: the Books that have been read
 	ground   ground   // that they begin as
-	visits   uint64   // numbers the occasions on which a Book was brought up to date
+	shelves  map[berth.Role]*overlay
+	visits   uint64  // numbers the occasions on which an overlay was brought up to date
+	scratch  scratch // of the last of them
 
 	asking
 	spared  []filterBits // by rows
@@ -204,6 +206,7 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 		owners:  map[string]*Subscription{},
 		others:  map[string]int{},
 		ground:  ground{shut: store.Shut{}},
+		shelves: map[berth.Role]*overlay{},
 		account: newAccount(cfg.Order),
 	}, nil
 }
@@ -236,8 +239,8 @@ func (x *Exchange) mend() {
 	if x.account.unsure {
 		x.restate()
 	}
+	x.forgetBooks()
 	for _, s := range x.names {
-		s.book.synced = false
 		s.book.wake()
 	}
 }

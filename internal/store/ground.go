@@ -54,6 +54,13 @@ func (v *View) Apart(of Lineage) *Store {
 	return s
 }
 
+// Branch is Apart of a store whose history goes on: see View.Since.
+func (v *View) Branch(of Lineage) *Store {
+	s := v.Fork()
+	s.lineage = uint64(of)
+	return s
+}
+
 // Follow has a store that began as a ground know the names that a later view of what the ground was made of has. It returns
 // false, and has changed nothing, where dimensions have other names: then it takes another ground.
 func (s *Store) Follow(v *View) bool {

@@ -46,7 +46,7 @@ type View struct {
 	nodeN  int
 	hidden int // nodes that are withheld
 	taskN  int
-	lost   int // tasks on no node
+	lost   int    // tasks on no node
 	marks  uint64 // times that a record was marked
 	time   time.Time
 
