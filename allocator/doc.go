@@ -11,6 +11,16 @@
 // the ledger of a snapshot, [Priority] puts some roles before others, and a host may write its own. See Config.Order of package
 // scheduler. A DRF, whose account outlives a plan, is for hosts that make grants themselves, and for package offers.
 //
+// Other rules than shares are policies, which order the siblings at one level of the tree of roles, each level by its own if need be: see
+// [Policy]. A [Tree] of them is an Order, and a [Queue] of a Tree is for package offers.
+//
+//	ByShare     weighted dominant resource fairness, exactly; with Tree.Hierarchical, rescaled level by level
+//	ByNeed      those with less than is guaranteed to them
+//	ByPriority  the higher number
+//	ByArrival   who came first
+//	ByLottery   by lot, with chances by weight
+//	ByUsage     who has used least of late
+//
 // # Roles
 //
 // Roles form a tree ("eng/search" is below "eng"), and what a client holds is held by every role above it
@@ -23,7 +33,7 @@
 // A role's share is that of what everybody below it holds together, as in Mesos. Hierarchical DRF
 // (Bhattacharya et al., "Hierarchical Scheduling for Diverse Datacenter Workloads", SoCC 2013) rescales
 // what children hold before it adds them up, so that a role whose siblings want different resources is not
-// passed over; that is not done here.
+// passed over; that is Tree.Hierarchical.
 //
 // # Order
 //

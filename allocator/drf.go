@@ -292,7 +292,7 @@ func (d *DRF) Remove(c Client) error {
 		}
 		n.clients--
 	})
-	d.seating.leave(leaf)
+	d.seating.leave(leaf.seat)
 	for _, h := range held {
 		d.forget(h.resource)
 	}

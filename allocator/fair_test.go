@@ -287,12 +287,21 @@ func fairAgainst(t *testing.T, seed, stream uint64) (turns int) {
 	roles := slices.Collect(maps.Keys(left))
 	ref := &slow{fair: f, book: b, roles: roles}
 	round := f.Begin(b, slices.Clone(roles))
+	var tree allocator.Round // with the default policy, and a turn for each task, it says the same
+	if f.Grain == 0 {
+		tree = allocator.Tree{Weights: f.Weights, Exclude: f.Exclude}.Begin(b, slices.Clone(roles))
+	}
 	can := func(r berth.Role) bool { return left[r] > 0 }
 	for {
 		want, more := ref.next(can)
 		got, ok := round.Next(can)
 		require.Equal(t, more, ok, "seed %d", seed)
 		require.Equal(t, want, got, "seed %d: of %v by %+v", seed, b, f)
+		if tree != nil {
+			got, ok := tree.Next(can)
+			require.Equal(t, more, ok, "seed %d", seed)
+			require.Equal(t, want, got, "seed %d: tree of %v by %+v", seed, b, f)
+		}
 		if !ok {
 			break
 		}
@@ -304,6 +313,9 @@ func fairAgainst(t *testing.T, seed, stream uint64) (turns int) {
 		}
 		b.move(g, int64(n))
 		round.Charged(g, n)
+		if tree != nil {
+			tree.Charged(g, n)
+		}
 		ref.taken += n
 		for name, q := range g.Cost() {
 			ref.got[name] += q * int64(n)
@@ -311,6 +323,9 @@ func fairAgainst(t *testing.T, seed, stream uint64) (turns int) {
 		if rng.IntN(10) == 0 {
 			b.move(g, -1)
 			round.Credited(g, 1)
+			if tree != nil {
+				tree.Credited(g, 1)
+			}
 			ref.got = nil // and the turn is over
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,17 +53,53 @@ func BenchmarkGrowth(b *testing.B) {
 		}},
 		{"gone", 2000, gone},
 		{"fair-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
-			return fairRound(b, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+			return orderRound(b, allocator.Fair{}, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
 		}},
 		{"fair-tree", 2000, func(b *testing.B, n int) *allocator.DRF {
-			return fairRound(b, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("o%d/r%d", i/40, i)) })
+			return orderRound(b, allocator.Fair{}, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("o%d/r%d", i/40, i)) })
 		}},
 		{"fair-depth", 50, func(b *testing.B, n int) *allocator.DRF {
 			role := berth.Role(strings.Repeat("s/", n))
-			return fairRound(b, 200, 10, func(i int) berth.Role { return role + berth.Role(fmt.Sprint(i)) })
+			return orderRound(b, allocator.Fair{}, 200, 10, func(i int) berth.Role { return role + berth.Role(fmt.Sprint(i)) })
 		}},
 		{"fair-resources", 1000, func(b *testing.B, n int) *allocator.DRF {
-			return fairRound(b, 100, n, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+			return orderRound(b, allocator.Fair{}, 100, n, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+		}},
+		{"tree-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return orderRound(b, allocator.Tree{}, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+		}},
+		{"tree-lottery", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return orderRound(b, allocator.Tree{Policy: allocator.ByLottery}, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+		}},
+		{"tree-rescaled", 1000, func(b *testing.B, n int) *allocator.DRF {
+			return orderRound(b, allocator.Tree{Hierarchical: true}, n, 10, func(i int) berth.Role { return berth.Role(fmt.Sprintf("o%d/r%d", i%3, i)) })
+		}},
+		{"tree-depth", 50, func(b *testing.B, n int) *allocator.DRF {
+			role := berth.Role(strings.Repeat("s/", n))
+			return orderRound(b, allocator.Tree{}, 200, 10, func(i int) berth.Role { return role + berth.Role(fmt.Sprint(i)) })
+		}},
+		{"tree-resources", 1000, func(b *testing.B, n int) *allocator.DRF {
+			return orderRound(b, allocator.Tree{}, 100, n, func(i int) berth.Role { return berth.Role(fmt.Sprintf("r%d", i)) })
+		}},
+		{"queue-clients", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return queued(b, n, func(i int) allocator.Client { return client(fmt.Sprintf("f%d@r", i)) })
+		}},
+		{"queue-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
+			return queued(b, n, func(i int) allocator.Client { return client(fmt.Sprintf("f@o%d/r%d", i%40, i)) })
+		}},
+		{"usage-roles", 2000, func(b *testing.B, n int) *allocator.DRF {
+			u, err := allocator.NewUsage(time.Hour)
+			require.NoError(b, err)
+			roles := make([]berth.Role, n)
+			for i := range roles {
+				roles[i] = berth.Role(fmt.Sprint("r", i))
+			}
+			l := account{book: book{res{"cpu": 5}, map[berth.Role]res{}}, now: time.Unix(0, 0)}
+			for range 10 {
+				l.now = l.now.Add(time.Minute)
+				require.NoError(b, u.Observe(usedByAll{l}, roles...))
+			}
+			return nil
 		}},
 	} {
 		for _, n := range []int{row.n, 2 * row.n} {
@@ -131,8 +168,8 @@ func everyone(b *testing.B, n int, name func(int) allocator.Client) *allocator.D
 	return d
 }
 
-// fairRound gives n roles five turns each by the Order, of so many resources that there are, each role having one of its own.
-func fairRound(b *testing.B, n, resources int, role func(int) berth.Role) *allocator.DRF {
+// orderRound gives n roles five turns each by an Order, of so many resources that there are, each role having one of its own.
+func orderRound(b *testing.B, o allocator.Order, n, resources int, role func(int) berth.Role) *allocator.DRF {
 	l := book{total: res{}, own: map[berth.Role]res{}}
 	of := func(i int) string { return fmt.Sprint("res-", i%resources) }
 	for i := range resources {
@@ -145,7 +182,7 @@ func fairRound(b *testing.B, n, resources int, role func(int) berth.Role) *alloc
 		roles = append(roles, r)
 		groups[r] = berth.NewGroup(fmt.Sprint("g", i), berth.GroupSpec{Role: r, Request: res{of(i): 1, of(i + 1): int64(i % 7)}})
 	}
-	round := allocator.Fair{}.Begin(plain{l}, roles)
+	round := o.Begin(plain{l}, roles)
 	turns := map[berth.Role]int{}
 	for range 5 * n {
 		r, ok := round.Next(func(r berth.Role) bool { return turns[r] < 5 })
@@ -154,6 +191,38 @@ func fairRound(b *testing.B, n, resources int, role func(int) berth.Role) *alloc
 		}
 		turns[r]++
 		round.Charged(groups[r], 1)
+	}
+	return nil
+}
+
+// usedByAll is an account in which each role has the same.
+type usedByAll struct{ account }
+
+func (usedByAll) Used(berth.Role) berth.Resources { return berth.Resources{"cpu": 1} }
+func (usedByAll) Own(berth.Role) berth.Resources  { return berth.Resources{"cpu": 1} }
+
+// queued lets n clients of a Queue come, have ten turns each by seat, and go.
+func queued(b *testing.B, n int, name func(int) allocator.Client) *allocator.DRF {
+	q, err := allocator.NewQueue(allocator.Tree{Policy: allocator.InTurn(allocator.ByPriority, allocator.ByShare)})
+	require.NoError(b, err)
+	require.NoError(b, q.SetCapacity(res{"cpu": 1 << 40, "memory": 1 << 50}))
+	require.NoError(b, q.SetIndex([]string{"cpu", "memory"}))
+	seats := make([]uint64, n)
+	for i := range seats {
+		c := name(i)
+		require.NoError(b, q.Add(c.Role, c.Name))
+		seats[i], err = q.Seat(c.Role, c.Name, i)
+		require.NoError(b, err)
+	}
+	for range 10 * n {
+		tag, ok := q.FirstTag()
+		if !ok || q.ChargeSeat(seats[tag], []int32{0, 1}, []int64{500, 1 << 20}) != nil {
+			b.Fatal("no turn")
+		}
+	}
+	for i := range n {
+		c := name(i)
+		require.NoError(b, q.Remove(c.Role, c.Name))
 	}
 	return nil
 }

@@ -8,23 +8,67 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// Seat is a client of a [DRF], found once. Calls by seat look up no role, no name and no resource by its name, which is most of what a
-// call by client costs. A seat is good until its client is removed, and another's only after 2^32 seats more were given. The zero
-// Seat is nobody's. A place that was left takes twelve bytes until another client gets it or nobody has a seat.
+// Seat is a client of a [DRF] or a [Queue], found once. Calls by seat look up no role, no name and no resource by its name, which is most
+// of what a call by client costs. A seat is good until its client is removed, and another's only after 2^32 seats more were given. The
+// zero Seat is nobody's. A place that was left takes some twenty bytes until another client gets it or nobody has a seat.
 type Seat uint64
 
-// seating is what a DRF keeps of seats. A seat is the number of a place, from one, with that of the giving above it.
+// seating is what a DRF keeps of seats.
 type seating struct {
-	places []*node  // nil without a client
+	seats[node]
+	index []*resource // nil where no resource has the index
+}
+
+// seats says who has which seat: the number of a place, from one, with that of the giving above it.
+type seats[T any] struct {
+	places []chair[T]
 	free   []uint32 // places without a client
 	given  uint32
-	index  []*resource // nil where no resource has the index
+}
+
+type chair[T any] struct {
+	seat Seat
+	who  *T
 }
 
 var (
 	errNoSeat  = fmt.Errorf("no client has this seat: %w", ErrUnknown)
 	errLengths = errors.New("as many amounts as indexes are wanted")
 )
+
+func (s *seats[T]) give(who *T) Seat {
+	at := uint32(len(s.places))
+	if n := len(s.free); n > 0 {
+		at, s.free = s.free[n-1], s.free[:n-1]
+	} else {
+		s.places = append(s.places, chair[T]{})
+	}
+	seat := Seat(s.given)<<32 | Seat(at) + 1
+	s.given++
+	s.places[at] = chair[T]{seat, who}
+	return seat
+}
+
+// leave makes the place of a removed client free.
+func (s *seats[T]) leave(seat Seat) {
+	if s.at(seat) == nil {
+		return
+	}
+	at := uint32(seat) - 1
+	s.places[at] = chair[T]{}
+	if s.free = append(s.free, at); len(s.free) == len(s.places) {
+		s.places, s.free = nil, nil
+	}
+}
+
+// at returns who has a seat, or nil.
+func (s *seats[T]) at(seat Seat) *T {
+	i := uint64(uint32(seat)) - 1
+	if i >= uint64(len(s.places)) || s.places[i].seat != seat {
+		return nil
+	}
+	return s.places[i].who
+}
 
 // Seat returns the seat of a client, and gives the client a tag, by which the caller knows it again: [DRF.Tags] yields it. A client
 // has one seat, and the tag that was given last. It fails wrapping [ErrUnknown] if c is unknown.
@@ -33,44 +77,10 @@ func (d *DRF) Seat(c Client, tag int) (Seat, error) {
 	if err != nil {
 		return 0, err
 	}
-	leaf.tag = tag
-	if leaf.seat == 0 {
-		s := &d.seating
-		at := uint32(len(s.places))
-		if n := len(s.free); n > 0 {
-			at, s.free = s.free[n-1], s.free[:n-1]
-		} else {
-			s.places = append(s.places, nil)
-		}
-		s.places[at] = leaf
-		leaf.seat = Seat(s.given)<<32 | Seat(at) + 1
-		s.given++
+	if leaf.tag = tag; leaf.seat == 0 {
+		leaf.seat = d.seating.give(leaf)
 	}
 	return leaf.seat, nil
-}
-
-// leave makes the place of a removed client free.
-func (s *seating) leave(n *node) {
-	if n.seat == 0 {
-		return
-	}
-	at := uint32(n.seat) - 1
-	s.places[at] = nil
-	if s.free = append(s.free, at); len(s.free) == len(s.places) {
-		s.places, s.free = nil, nil
-	}
-}
-
-// at returns the client of a seat, or nil.
-func (s *seating) at(seat Seat) *node {
-	i := uint64(uint32(seat)) - 1
-	if i >= uint64(len(s.places)) {
-		return nil
-	}
-	if n := s.places[i]; n != nil && n.seat == seat {
-		return n
-	}
-	return nil
 }
 
 // sit returns the client of a seat, or what is wrong.

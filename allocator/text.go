@@ -14,3 +14,11 @@ func (t *Turns) MarshalText() ([]byte, error) { return nil, faults.NoText("alloc
 func (v Vector) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("allocator: vector", "write the resources that it was made of")
 }
+
+// MarshalText fails, and says what can be written instead.
+func (q *Queue) MarshalText() ([]byte, error) { return nil, faults.NoText("allocator: queue", charges) }
+
+// MarshalText fails: a sibling is good for a policy that is asked about it.
+func (s *Sibling) MarshalText() ([]byte, error) {
+	return nil, faults.NoText("allocator: sibling", "write its Role and what Share returns")
+}

@@ -5,4 +5,7 @@ import (
 	"github.com/berth-sched/berth/offers"
 )
 
-var _ offers.Seated = (*allocator.Turns)(nil)
+var (
+	_ offers.Seated = (*allocator.Turns)(nil)
+	_ offers.Seated = (*allocator.Queue)(nil)
+)

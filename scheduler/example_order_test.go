@@ -3,6 +3,8 @@ package scheduler_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
@@ -99,4 +101,32 @@ func ExampleConfig_ownOrder() {
 	// web-4
 	// batch-1
 	// batch-2
+}
+
+// Departments share fairly; within one, releases go before all else, and the queues of the lab are served as they came.
+func ExampleConfig_policies() {
+	state, _ := scheduler.NewState(scheduler.StateConfig{}, berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 6000}})
+	core := berth.Resources{"cpu": 1000}
+	tasks := func(role berth.Role, n int) []berth.Task {
+		return berth.NewGroup(strings.ReplaceAll(string(role), "/", "-"), berth.GroupSpec{Role: role, Request: core}).Tasks(n)
+	}
+	s, _ := scheduler.New(state, scheduler.Config{Order: allocator.Tree{
+		Priorities: map[berth.Role]int{"eng/release": 1},
+		Below: map[berth.Role]allocator.Policy{
+			"eng": allocator.InTurn(allocator.ByPriority, allocator.ByShare),
+			"lab": allocator.ByArrival,
+		},
+	}})
+	out, _ := s.Schedule(context.Background(), slices.Concat(
+		tasks("eng/nightly", 3), tasks("lab/z", 1), tasks("lab/a", 3), tasks("eng/release", 2))...)
+	for _, op := range out.Placed {
+		fmt.Println(op.Task)
+	}
+	// Output:
+	// eng-release-1
+	// lab-z-1
+	// eng-release-2
+	// lab-a-1
+	// eng-nightly-1
+	// lab-a-2
 }

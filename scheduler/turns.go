@@ -165,11 +165,11 @@ func (p *planner) beginRound() error {
 	for ; t.counted < len(p.plan.Ops); t.counted++ {
 		t.planned.Add(p.plan.Ops[t.counted].Task.Group, 1)
 	}
-	l := &ledgerOf{view: p.view, planned: &t.planned, ops: p.plan.Ops, time: p.snapshot.Time()}
+	l := &ledgerOf{view: p.view, planned: &t.planned, ops: p.plan.Ops, time: p.snapshot.Time(), turns: t}
 	t.doing = "begin"
 	t.round = t.order.Begin(l, slices.Clone(t.roles))
 	t.doing = ""
-	*l = ledgerOf{time: l.time} // it is not to be read any more
+	*l = ledgerOf{time: l.time, turns: t} // it is not to be read any more, but for heads
 	if t.round == nil {
 		return t.fault("begin: no round")
 	}
@@ -292,6 +292,15 @@ type ledgerOf struct {
 	ops     []berth.Op
 	own     map[berth.Role]berth.Resources // what roles themselves get by the plan; made when it is asked for
 	time    time.Time
+	turns   *turns
+}
+
+// Head returns where the first task that waits of a role stands in the order given: see allocator.Heads.
+func (l *ledgerOf) Head(role berth.Role) int64 {
+	if at := l.turns.queueOf(role); at != none && l.turns.queues[at].first != none {
+		return int64(l.turns.queues[at].first)
+	}
+	return math.MaxInt64
 }
 
 func (l *ledgerOf) Time() time.Time { return l.time }

@@ -21,6 +21,8 @@ func TestNoTextForm(t *testing.T) {
 	}{
 		{"allocator: DRF", &allocator.DRF{}},
 		{"allocator: turns", &allocator.Turns{}},
+		{"allocator: queue", &allocator.Queue{}},
+		{"allocator: sibling", &allocator.Sibling{}},
 		{"allocator: vector", allocator.Vector{}},
 		{"cluster: snapshot", cluster.Snapshot{}},
 		{"cluster: snapshot", &cluster.Snapshot{}},
