@@ -110,7 +110,14 @@ func (r *rates) isBetter(a, b uint32) bool {
 	case b == 0:
 		return true
 	}
-	return compareSums(r.of(a), r.of(b)) > 0
+	i, j := int(a)*r.tiers, int(b)*r.tiers
+	for range r.tiers {
+		if x, y := r.sums[i], r.sums[j]; x != y {
+			return x > y
+		}
+		i, j = i+1, j+1
+	}
+	return false
 }
 
 // best returns the best of some numbers, the first of equal ones.

@@ -17,12 +17,15 @@ type rankings struct {
 	mirror  *mirror
 	states  *states
 	byShape map[string]*ranking
-	key     []byte   // of the last shape; kept for its room
-	asked   uint64   // how often a ranking was
-	changes []uint32 // rows that changed, in order, for rankings to be told
-	seen    []uint32 // by row: the last telling in which it was met
+	byGroup map[*berth.Requirements]*ranking // those of byShape, by what groups asked for of late: to put a shape in words takes a while
+	key     []byte                           // of the last shape; kept for its room
+	asked   uint64                           // how often a ranking was
+	changes []uint32                         // rows that changed, in order, for rankings to be told
+	seen    []uint32                         // by row: the last telling in which it was met
 	telling uint32
 	rated   int // states of all rankings
+	tuned   int // how often terms have come to go by something else
+	again   []uint32
 	direct  direct
 }
 
@@ -32,10 +35,12 @@ type ranking struct {
 	// How many of the changes it knows, never more than there are: what was rated stands as it was when there were so
 	// many. -1 until all rows were rated once.
 	told   int
+	tuned  int      // what terms went by: rankings.tuned then
 	used   uint64   // when it was last asked for: rankings.asked then, so no two are alike
 	ties   []uint32 // the mirror's, when all were rated
 	rates           // of states or, where rows of one state are not alike, of rows: the number is then that of the row, plus one
 	rows   ladder   // by rank in ties: the number of its sums
+	alike  bool     // whether numbers are those of states
 	direct bool     // whether it has the sums of one tier, which are in
 	ramp   ramp     // by rank in ties; nothing of rates, rows and known is meant then
 	ways   []int16  // by number of a state: in which the devices are given, or -1
@@ -62,11 +67,12 @@ func (k *rankings) most() int {
 func (k *rankings) forget() {
 	k.changes, k.rated = k.changes[:0], 0
 	clear(k.byShape)
+	clear(k.byGroup)
 }
 
-// retune throws away what was found out by terms, since they go by something else now.
+// retune throws away what terms have said, since they go by something else now. Which rows can be used, and which are alike, stays.
 func (k *rankings) retune() {
-	k.forget()
+	k.tuned++
 	clear(k.states.worths)
 }
 
@@ -113,6 +119,33 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 	if k.rated > maxRates {
 		k.forget()
 	}
+	r := k.shapeOf(s)
+	k.asked++
+	r.used = k.asked
+	ties := k.mirror.ties
+	k.rated -= r.known.n
+	switch {
+	case r.told < 0 || r.epoch != k.states.epoch || r.direct != s.direct || len(k.changes)-r.told > len(ties) || !sameRanks(r.ties, ties):
+		r.rateAll(s, t)
+	case r.tuned != k.tuned && r.alike && s.alike && !r.direct:
+		k.rateAnew(r, s, t)
+	case r.tuned != k.tuned:
+		r.rateAll(s, t)
+	case r.told < len(k.changes):
+		k.tell(r, s, t)
+	}
+	k.rated += r.known.n
+	r.told, r.tuned = len(k.changes), k.tuned
+	return r
+}
+
+// shapeOf returns the ranking of the search's shape as it is.
+func (k *rankings) shapeOf(s *search) *ranking {
+	const mostGroups = 1 << 12
+	asks := s.group.Requirements()
+	if r := k.byGroup[asks]; r != nil {
+		return r
+	}
 	key := k.keyOf(s)
 	r := k.byShape[string(key)]
 	if r == nil {
@@ -122,16 +155,10 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 		r = &ranking{mirror: k.mirror, rates: rates{tiers: len(s.policy.tiers)}, told: -1}
 		k.byShape[string(key)] = r
 	}
-	k.asked++
-	r.used = k.asked
-	if ties := k.mirror.ties; r.told < 0 || r.epoch != k.states.epoch || r.direct != s.direct || len(k.changes)-r.told > len(ties) || !sameRanks(r.ties, ties) {
-		k.rated -= r.known.n
-		r.rateAll(s, t)
-		k.rated += r.known.n
-	} else if r.told < len(k.changes) {
-		k.tell(r, s, t)
+	if k.byGroup == nil || len(k.byGroup) >= mostGroups {
+		k.byGroup = map[*berth.Requirements]*ranking{}
 	}
-	r.told = len(k.changes)
+	k.byGroup[asks] = r
 	return r
 }
 
@@ -143,14 +170,7 @@ func (k *rankings) tell(r *ranking, s *search, t berth.Task) {
 	} else {
 		w = s.scan.aim(1, s, t)[0]
 	}
-	k.rated -= r.known.n
-	if k.telling++; k.telling == 0 {
-		clear(k.seen)
-		k.telling = 1
-	}
-	if n := len(k.mirror.rows) - len(k.seen); n > 0 {
-		k.seen = append(k.seen, make([]uint32, n)...)
-	}
+	k.meet()
 	for _, row := range k.changes[r.told:] {
 		if k.seen[row] != k.telling && k.mirror.rows[row].node != nil { // without a node it has no rank any more
 			k.seen[row] = k.telling
@@ -161,7 +181,42 @@ func (k *rankings) tell(r *ranking, s *search, t berth.Task) {
 			}
 		}
 	}
-	k.rated += r.known.n
+}
+
+// meet begins a telling, in which no row was met yet.
+func (k *rankings) meet() {
+	if k.telling++; k.telling == 0 {
+		clear(k.seen)
+		k.telling = 1
+	}
+	if n := len(k.mirror.rows) - len(k.seen); n > 0 {
+		k.seen = append(k.seen, make([]uint32, n)...)
+	}
+}
+
+// rateAnew brings a ranking of states up to date where terms say something else than they did: O(rows), but rows that have not changed and were alike
+// are so still, so that one of them is rated and the others are looked up by its number.
+func (k *rankings) rateAnew(r *ranking, s *search, t berth.Task) {
+	w := s.scan.aim(1, s, t)[0]
+	k.meet()
+	for _, row := range k.changes[r.told:] {
+		k.seen[row] = k.telling
+	}
+	k.again = zeros(k.again, len(r.ways)) // by the number that it had: the number it has, once that is known
+	r.beginStates()
+	for rank, row := range k.mirror.tied {
+		was := r.rows.at(rank)
+		switch {
+		case k.seen[row] == k.telling:
+			r.rows.put(rank, r.ofState(w, row))
+		case was != 0:
+			if k.again[was] == 0 {
+				k.again[was] = r.ofState(w, row)
+			}
+			r.rows.put(rank, k.again[was])
+		}
+	}
+	r.rows.build(&r.rates)
 }
 
 // sameRanks reports whether two lists are one.
@@ -198,10 +253,23 @@ func (k *rankings) dropOne() {
 			oldest, key = r.used, name
 		}
 	}
-	if r := k.byShape[key]; r != nil {
-		k.rated -= r.known.n
+	r := k.byShape[key]
+	if r == nil {
+		return
 	}
+	k.rated -= r.known.n
 	delete(k.byShape, key)
+	for asks, of := range k.byGroup {
+		if of == r {
+			delete(k.byGroup, asks)
+		}
+	}
+}
+
+// beginStates forgets what states are worth.
+func (r *ranking) beginStates() {
+	r.known.clear()
+	r.sums, r.ways = append(r.sums[:0], make([]int64, r.tiers)...), append(r.ways[:0], 0) // of number 0
 }
 
 // rateAll makes a ranking anew: O(rows), which are rated in batches.
@@ -209,12 +277,12 @@ func (r *ranking) rateAll(s *search, t berth.Task) {
 	r.ties, r.epoch = r.mirror.ties, s.rankings.states.epoch
 	rows := len(r.ties)
 	r.known.clear()
-	if r.direct = s.direct; r.direct {
+	if r.direct, r.alike = s.direct, s.alike; r.direct {
 		r.rateDirect(s)
 		return
 	}
 	r.rows.reset(rows)
-	r.sums, r.ways = append(r.sums[:0], make([]int64, r.tiers)...), append(r.ways[:0], 0) // of number 0
+	r.beginStates()
 	if s.alike {
 		w := s.scan.aim(1, s, t)[0]
 		for row := range rows {

@@ -79,7 +79,15 @@ func (s *search) servedOn(class int32, request int) served {
 
 // neverServes reports whether no row of a class can ever serve the devices that the group asks for.
 func (s *search) neverServes(class int32) bool {
-	return s.served != nil && slices.Contains(s.served[int(class)*len(s.devices):(int(class)+1)*len(s.devices)], neverServed)
+	if s.served == nil {
+		return false
+	}
+	for _, of := range s.served[int(class)*len(s.devices) : (int(class)+1)*len(s.devices)] {
+		if of == neverServed {
+			return true
+		}
+	}
+	return false
 }
 
 // servesDevices says of a row that has the amounts whether its devices serve the group.

@@ -68,9 +68,9 @@ func (s *steps) truncate(n int) {
 	s.groups, s.before, s.counted = s.groups[:0], s.before[:0], 0
 }
 
-// reset forgets all, and keeps room for a plan as large as the last.
+// reset forgets all, and keeps room for a plan as large as the last, a page at least.
 func (s *steps) reset() {
-	s.pages = s.pages[:(s.size+stepsAPage-1)/stepsAPage]
+	s.pages = s.pages[:min(max((s.size+stepsAPage-1)/stepsAPage, 1), len(s.pages))]
 	for _, page := range s.pages {
 		used := min(s.size, stepsAPage)
 		clear(page[:used])

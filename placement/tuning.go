@@ -26,8 +26,9 @@ type tuning struct {
 	Total  int64   // what all shares come to
 	Values []int64 // what a gap is worth in 1/16 thousandth, evenly from 0 to 1000
 
-	parts   []tunedPart        // what shapes ask of the primary, each once
-	byModel map[string][]int32 // the parts that devices of a model may serve; those of any other under ""
+	parts   []tunedPart        // what shapes ask of the primary, each once, the smallest devices first
+	byModel map[string][]int32 // the parts, in that order, that devices of a model may serve; those of any other under ""
+	shares  int64              // of all shapes
 }
 
 // tunedShape is a kind of task that is expected.
@@ -47,6 +48,17 @@ func (s *tunedShape) units() int64 { return s.Count * s.Size }
 type tunedPart struct {
 	count, size int64
 	models      []string
+	shapes      []partShape // that ask for it, those that ask for least of the lead first
+}
+
+// partShape is what is looked at of a shape for each state.
+type partShape struct {
+	lead   int64 // what it asks for of the first of the others, if there is one
+	others []int64
+	units  int64
+	weight int64
+	upTo   int64 // the shares of the shapes of the part up to this one
+	of     int32 // which of the shapes it is
 }
 
 const (
@@ -347,21 +359,17 @@ func (t *tuning) index() {
 	t.byModel = map[string][]int32{"": nil}
 	for i := range t.Shapes {
 		s := &t.Shapes[i]
-		if s.part = -1; s.Size == 0 {
+		if t.shares += s.Share; s.Size == 0 {
 			continue
 		}
-		at := slices.IndexFunc(t.parts, func(p tunedPart) bool {
-			return p.count == s.Count && p.size == s.Size && slices.Equal(p.models, s.Models)
-		})
-		if at < 0 {
-			at = len(t.parts)
-			t.parts = append(t.parts, tunedPart{s.Count, s.Size, s.Models})
+		if t.partOf(s) < 0 {
+			t.parts = append(t.parts, tunedPart{count: s.Count, size: s.Size, models: s.Models})
 			for _, model := range s.Models {
 				t.byModel[model] = nil
 			}
 		}
-		s.part = int32(at)
 	}
+	slices.SortStableFunc(t.parts, func(a, b tunedPart) int { return cmp.Compare(a.size, b.size) })
 	for i, p := range t.parts {
 		serve := slices.Values(p.models)
 		if len(p.models) == 0 {
@@ -371,6 +379,35 @@ func (t *tuning) index() {
 			t.byModel[model] = append(t.byModel[model], int32(i))
 		}
 	}
+	for i := range t.Shapes {
+		s := &t.Shapes[i]
+		if s.part = int32(t.partOf(s)); s.part < 0 {
+			continue
+		}
+		of := partShape{others: s.Others, units: s.units(), weight: s.Weight, of: int32(i)}
+		if len(s.Others) > 0 {
+			of.lead = s.Others[0]
+		}
+		t.parts[s.part].shapes = append(t.parts[s.part].shapes, of)
+	}
+	for p := range t.parts {
+		shapes, upTo := t.parts[p].shapes, int64(0)
+		slices.SortStableFunc(shapes, func(a, b partShape) int { return cmp.Compare(a.lead, b.lead) })
+		for i := range shapes {
+			upTo += t.Shapes[shapes[i].of].Share
+			shapes[i].upTo = upTo
+		}
+	}
+}
+
+// partOf returns the part that a shape asks for, or -1 if there is none.
+func (t *tuning) partOf(s *tunedShape) int {
+	if s.Size == 0 {
+		return -1
+	}
+	return slices.IndexFunc(t.parts, func(p tunedPart) bool {
+		return p.count == s.Count && p.size == s.Size && slices.Equal(p.models, s.Models)
+	})
 }
 
 // weigh gives shapes their weights: how often one comes for what it takes, the more the less room there is for it in the cluster; with
@@ -407,6 +444,12 @@ func (p *gapPolicy) weigh(t *tuning, view *store.View) {
 			}
 		}
 	}
+	for p := range t.parts {
+		for i := range t.parts[p].shapes {
+			s := &t.parts[p].shapes[i]
+			s.weight = t.Shapes[s.of].Weight
+		}
+	}
 }
 
 // hard returns what of the primary is asked for by shapes that are at least as hard to serve as one.
@@ -432,44 +475,24 @@ func (t *tuning) hard(than *tunedShape) (sum int64) {
 
 // roomsIn adds up what each shape could use of what is free on all nodes, and returns what is free.
 func (t *tuning) roomsIn(view *store.View, rooms []int64) (free int64) {
-	at := make([]int32, len(t.Others))
-	for i, name := range t.Others {
-		at[i] = -1
-		if d, ok := view.DimOf(name); ok {
-			at[i] = d
-		}
-	}
 	primary, _ := view.DimOf(t.Primary)
-	var devices []Device
-	g := new(gapView)
+	g, names := new(gapView), view.Dims()
 	for _, row := range view.Order() {
 		n := view.Node(row)
-		amounts := view.Free(row)
-		for i, d := range at {
-			if g.others[i] = 0; d >= 0 && int(d) < len(amounts) {
-				g.others[i] = max(amounts[d], 0) >> t.Shift[i]
-			}
-		}
+		g.begin(t)
+		g.amounts(names, view.Free(row))
 		if t.Plain {
-			g.reset(t)
-			g.plain(t, amounts[primary])
+			g.plain(view.Free(row)[primary])
 		} else {
-			devices = devices[:0]
 			for i := range n.Node.Spec.Devices {
-				d := &n.Node.Spec.Devices[i]
-				if i < len(n.Devices) && d.Class == t.Primary {
-					devices = append(devices, Device{Class: d.Class, Model: d.Model, Free: n.Devices[i]})
+				if d := &n.Node.Spec.Devices[i]; i < len(n.Devices) && d.Class == t.Primary {
+					g.device(d.Model, n.Devices[i])
 				}
 			}
-			g.reset(t)
-			g.devices(t, devices)
+			g.end()
 		}
 		free += g.idle
-		for i := range t.Shapes {
-			if s := &t.Shapes[i]; s.part >= 0 {
-				rooms[i] += g.room(t, s)
-			}
-		}
+		g.rooms(func(shape int32, room int64) { rooms[shape] += room })
 	}
 	return free
 }

@@ -10,6 +10,14 @@ import (
 // DevicesOf yields the shares, each with the index of its device in n.Devices, or -1 if n has none of that class and ID.
 func DevicesOf(n *berth.Node, shares []berth.DeviceShare) iter.Seq2[int, *berth.DeviceShare] {
 	return func(yield func(int, *berth.DeviceShare) bool) {
+		if areFew(n, len(shares)) { // a function that finds them would be memory of its own, for each task that is placed
+			for k := range shares {
+				if !yield(indexOf(n, &shares[k]), &shares[k]) {
+					return
+				}
+			}
+			return
+		}
 		find := Finder(n, len(shares))
 		for k := range shares {
 			if !yield(find(&shares[k]), &shares[k]) {
@@ -54,21 +62,8 @@ type FindDevice func(*berth.DeviceShare) int
 
 // Finder returns a way to find devices of a node that is good for about so many shares: one by one, or by an index.
 func Finder(n *berth.Node, shares int) FindDevice {
-	if shares <= 4 || len(n.Devices) <= 16 {
-		return func(s *berth.DeviceShare) int {
-			place := 0
-			for i := range n.Devices {
-				dev := &n.Devices[i]
-				if dev.Class != s.Class {
-					continue
-				}
-				if deviceID(dev, place) == s.ID {
-					return i
-				}
-				place++
-			}
-			return -1
-		}
+	if areFew(n, shares) {
+		return func(s *berth.DeviceShare) int { return indexOf(n, s) }
 	}
 	type name struct{ class, id string }
 	places, index := map[string]int{}, make(map[name]int, len(n.Devices))
@@ -83,6 +78,25 @@ func Finder(n *berth.Node, shares int) FindDevice {
 		}
 		return -1
 	}
+}
+
+// areFew reports whether to look for each of so many shares among the devices of a node takes no longer than to make an index.
+func areFew(n *berth.Node, shares int) bool { return shares <= 4 || len(n.Devices) <= 16 }
+
+// indexOf returns the index of the device that a share is of, or -1, by looking at one device after another.
+func indexOf(n *berth.Node, s *berth.DeviceShare) int {
+	place := 0
+	for i := range n.Devices {
+		dev := &n.Devices[i]
+		if dev.Class != s.Class {
+			continue
+		}
+		if deviceID(dev, place) == s.ID {
+			return i
+		}
+		place++
+	}
+	return -1
 }
 
 // checkDevices says why devices that the caller wants are not what the group asks for, or not free.

@@ -126,7 +126,7 @@ func (o *Options) prepare(r *berth.Requirements) {
 		at := o.order[run.first]
 		dev := &o.node.Devices[at]
 		from, to := r.RequestsOf(dev.Class)
-		o.serves[i] = servedBy(o.requests[from:to], dev, o.free, at, o.at[at], withRoom)
+		o.serves[i] = servedBy(o.requests[from:to], dev, o.free, at, o.atOf(at), withRoom)
 		for j := from; j < to; j++ {
 			if o.serves[i]>>(j-from)&1 == 1 {
 				o.ordered[j] = append(o.ordered[j], i)

@@ -24,7 +24,7 @@ func allWays(o *Options, r *berth.Requirements) map[string]bool {
 				if j != NoRequest {
 					i := o.order[k]
 					d := &r.Devices[j]
-					if dev := &o.node.Devices[i]; !accepts(d, dev) || !fits(d, dev, o.free, i, o.at[i]) {
+					if dev := &o.node.Devices[i]; !accepts(d, dev) || !fits(d, dev, o.free, i, o.atOf(i)) {
 						continue
 					}
 				}

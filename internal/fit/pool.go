@@ -14,7 +14,8 @@ type Pool struct {
 	node  *berth.Node
 	kinds []int32
 	free  []int64
-	at    []int // by index in the node's list: where the amounts of the device stand among what is free
+	plain bool  // whether devices of these kinds have no amounts
+	at    []int // by index in the node's list: where the amounts of the device stand among what is free; nothing where they are plain
 	order []int // indexes in the node's list
 	keys  []int64
 	runs  []run
@@ -72,12 +73,17 @@ func compareKinds(a, b *berth.Device) int {
 
 // Set makes it the pool of a node's devices, of which kinds are what Kinds says, given what is free of them. It keeps both lists.
 func (p *Pool) Set(n *berth.Node, kinds []int32, free []int64) {
+	if len(kinds) == 0 || len(p.kinds) != len(kinds) || &p.kinds[0] != &kinds[0] { // of the same kinds they are plain or not as before
+		p.plain = !slices.ContainsFunc(n.Devices, func(d berth.Device) bool { return len(d.Capacity) > 0 })
+	}
 	p.node, p.kinds = n, kinds
 	p.at, p.order, p.runs = p.at[:0], p.order[:0], p.runs[:0]
 	at := len(n.Devices)
-	for i := range n.Devices {
-		p.at = append(p.at, at)
-		at += len(n.Devices[i].Capacity)
+	if !p.plain {
+		for i := range n.Devices {
+			p.at = append(p.at, at)
+			at += len(n.Devices[i].Capacity)
+		}
 	}
 	if len(free) < at { // what is not told is not free
 		free = append(slices.Clone(free), make([]int64, at-len(free))...)
@@ -85,7 +91,7 @@ func (p *Pool) Set(n *berth.Node, kinds []int32, free []int64) {
 	p.free = free
 	p.sort()
 	for k, i := range p.order {
-		if k > 0 && p.keys[k-1] == p.keys[k] && p.compareAmounts(p.order[k-1], i) == 0 {
+		if k > 0 && p.keys[k-1] == p.keys[k] && (p.plain || p.compareAmounts(p.order[k-1], i) == 0) {
 			p.runs[len(p.runs)-1].n++
 		} else {
 			p.runs = append(p.runs, run{k, 1})
@@ -122,7 +128,7 @@ func (p *Pool) sort() {
 }
 
 func (p *Pool) compareAmounts(i, j int) int {
-	if len(p.free) == len(p.kinds) {
+	if p.plain {
 		return 0
 	}
 	return slices.Compare(p.Amounts(i), p.Amounts(j))
@@ -134,7 +140,18 @@ func (p *Pool) Order() []int { return p.order }
 // Units returns what is free of the units of a device, and Amounts of its amounts, by name, given its index in the node's list.
 func (p *Pool) Units(i int) int64 { return p.free[i] }
 func (p *Pool) Amounts(i int) []int64 {
+	if p.plain {
+		return nil
+	}
 	return p.free[p.at[i] : p.at[i]+len(p.node.Devices[i].Capacity)]
+}
+
+// atOf returns where the amounts of a device stand among what is free, or would.
+func (p *Pool) atOf(i int) int {
+	if p.plain {
+		return len(p.node.Devices)
+	}
+	return p.at[i]
 }
 
 // Kind returns the kind of a device, given its index in the node's list.
