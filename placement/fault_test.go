@@ -178,15 +178,15 @@ func surviveBomb(strategy int, n int, again bool) (off bool, err error) {
 					if len(told[p]) == 0 {
 						covered[p] = nil
 					}
-					tell := func(line string) { // what is missed is missed again by a call that is made again
-						if !slices.Contains(told[p], line) {
-							told[p] = append(told[p], line)
-						}
-					}
 					p.Cover(daemons[i], func(op berth.Op) {
 						covered[p] = append(covered[p], op)
-						tell(fmt.Sprint(op))
-					}, func(node string, lacks []berth.Lack) { tell(fmt.Sprint(node, lacks)) })
+						told[p] = append(told[p], fmt.Sprint(op))
+					}, func(node string, lacks []berth.Lack) {
+						// A node that is missed is missed again by a call that is made again, and may then lack more.
+						if !slices.ContainsFunc(told[p], func(line string) bool { return strings.HasPrefix(line, node+"[") }) {
+							told[p] = append(told[p], fmt.Sprint(node, lacks))
+						}
+					})
 					return strings.Join(told[p], "\n")
 				}); err != nil {
 					return off, err
