@@ -65,3 +65,11 @@ func ExampleShortOf() {
 	// Output:
 	// binpack(cpu, gpu)
 }
+
+// A strategy from a configuration names what it goes by, and a host knows what its nodes have.
+func ExampleStrategy_Resources() {
+	by, err := placement.ParseStrategy("gpu-packing(gpu), then in-use(cpu, memroy) + 2 tasks(zone)")
+	fmt.Println(by.Resources(), err)
+	// Output:
+	// [cpu gpu memroy] <nil>
+}

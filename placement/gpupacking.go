@@ -47,7 +47,7 @@ func GpuPacking(class string) Term {
 		}
 		return max(100-percent/10, 50)
 	}).Between(0, 100)
-	t.ours = true
+	t.ours, t.resources = true, []string{class}
 	if class == "" {
 		return t.fault("no device class")
 	}

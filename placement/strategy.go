@@ -91,6 +91,23 @@ func (s Strategy) Over(resources ...string) Strategy {
 	return s
 }
 
+// Resources returns the names of the resources and device classes that the strategy's terms name, in order and each once: none, if they go by
+// all that a node has. A host that knows what its nodes have can tell by them a strategy that is misspelt. Those that a function of the host's own looks
+// at are not among them.
+func (s Strategy) Resources() []string {
+	var names []string
+	for i := range s.given().tiers {
+		for _, t := range s.given().tiers[i].terms {
+			names = append(names, t.resources...)
+			if t.gaps != nil && t.gaps.over != "" {
+				names = append(names, t.gaps.over)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // given returns s, or BinPack for the zero Strategy.
 func (s Strategy) given() Strategy {
 	if s.tiers == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -157,7 +158,7 @@ func compareCommand(args []string, out io.Writer) error {
 	tolerance := flags.Float64("tolerance", 0, "what part of the old value a difference may be before it counts, in `percent`")
 	all := flags.Bool("all", false, "tell of every figure, and not only of those that changed")
 	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), "Usage of bench compare [flags] OLD NEW, where OLD and NEW are the results.json of two runs:\n")
+		fmt.Fprint(flags.Output(), "Usage of bench compare [flags] OLD NEW, where OLD and NEW are the results.json of two runs, or the folders that have them:\n")
 		flags.PrintDefaults()
 	}
 	var paths []string
@@ -171,7 +172,7 @@ func compareCommand(args []string, out io.Writer) error {
 	}
 	faults := []error{err}
 	if len(paths) != 2 {
-		faults = append(faults, errors.New("compare: two files are needed, OLD and NEW, behind the flags"))
+		faults = append(faults, errors.New("compare: two files or folders are needed, OLD and NEW, behind the flags"))
 	}
 	if !(*tolerance >= 0 && *tolerance <= 100) {
 		faults = append(faults, fmt.Errorf("-tolerance %v: not within 0 to 100", *tolerance))
@@ -206,7 +207,11 @@ func without(d, other *Document) (n int) {
 	return n
 }
 
+// readDocument reads a document, or that of the run that wrote to a folder.
 func readDocument(path string) (*Document, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, resultsFile)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -85,6 +85,10 @@ func TestCompareCommand(t *testing.T) {
 	assert.Equal(t, suite.ExitOK, code)
 	code, _, _ = command(t, "compare", worse, old)
 	assert.Equal(t, suite.ExitOK, code, "better is no fault")
+	write("results.json", documentOf(11, 21))
+	code, out, _ = command(t, "compare", old, dir)
+	assert.Equal(t, suite.ExitWorse, code, "a folder is that of a run")
+	assert.Contains(t, out, "rejected  15  ->  16")
 
 	// Seeds 42 and 43 of one run, 42 alone of the other: one result has no partner.
 	code, out, _ = command(t, "compare", old, write("fewer.json", documentOf(10)))

@@ -26,8 +26,15 @@ type Document struct {
 	Complete bool     `json:"complete"` // every case that was asked for is in it
 	Berth    Build    `json:"berth"`
 	Machine  Machine  `json:"machine"`
+	Policies []About  `json:"policies,omitempty"` // and orders: those that were compared, in their order
 	Quality  Quality  `json:"quality"`
 	Timings  []Timing `json:"timings"`
+}
+
+// About says what a policy or an order is.
+type About struct {
+	Name  string `json:"name"`
+	About string `json:"about"`
 }
 
 // Build says which berth it was.
@@ -179,6 +186,8 @@ func (d *Document) WriteJSON(w io.Writer) error {
 	member("berth", d.Berth)
 	out.WriteString(",\n")
 	member("machine", d.Machine)
+	out.WriteString(",\n")
+	list("policies", len(d.Policies), func(i int) any { return d.Policies[i] })
 	out.WriteString(",\n\"quality\": {")
 	member("tier", d.Quality.Tier)
 	out.WriteString(",\n")

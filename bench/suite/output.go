@@ -16,8 +16,11 @@ type format struct {
 	write      func(*Document, io.Writer) error
 }
 
+// resultsFile is the document in the folder of a run.
+const resultsFile = "results.json"
+
 var formats = []format{
-	{"json", "results.json", (*Document).WriteJSON},
+	{"json", resultsFile, (*Document).WriteJSON},
 	{"csv", "results.csv", (*Document).WriteCSV},
 	{"markdown", "results.md", (*Document).WriteMarkdown},
 	{"benchstat", "timings.txt", (*Document).WriteBenchstat},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,6 +141,14 @@ type rival struct {
 	order  *Order
 }
 
+// about says what the rival is.
+func (r *rival) about() string {
+	if r.order != nil {
+		return r.order.About
+	}
+	return r.policy.About
+}
+
 // jobs returns what there is to do, and how many cases that are.
 func (s *Suite) jobs(c Config) (jobs []job, cases int, err error) {
 	faults := []error{s.Err(), c.Err()}
@@ -220,6 +229,11 @@ func (s *Suite) Run(ctx context.Context, c Config) (*Document, error) {
 	}
 	for _, j := range jobs {
 		d.Quality.addInputs(j.workload.Inputs)
+		for _, rv := range j.rivals {
+			if !slices.ContainsFunc(d.Policies, func(a About) bool { return a.Name == rv.name }) {
+				d.Policies = append(d.Policies, About{rv.name, rv.about()})
+			}
+		}
 	}
 	done := 0
 	for _, j := range jobs {

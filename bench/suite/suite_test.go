@@ -123,6 +123,8 @@ func TestOutputsAgree(t *testing.T) {
 	assert.NotContains(t, html, "http://")
 	assert.NotContains(t, html, "https://", "a page that needs nothing from elsewhere")
 	assert.Contains(t, html, "best-fit")
+	require.Equal(t, []suite.About{{"random", "any node that can take the task"}}, d.Policies[:1])
+	assert.Contains(t, html, "<dt>random</dt><dd>any node that can take the task.</dd>")
 	a, b := d.Quality.Results[0].Metrics["stranded.cpu"], d.Quality.Results[2].Metrics["stranded.cpu"]
 	require.Equal(t, d.Quality.Results[0].Policy, d.Quality.Results[2].Policy, "one policy, two seeds")
 	mean, err := json.Marshal(float64(int64((a+b)/2*1e6+0.5)) / 1e6)
@@ -199,7 +201,7 @@ func TestFaultsOfTheCommandLine(t *testing.T) {
 		"verify":         {[]string{"verify", "nsdi"}, []string{"which experiment?"}},
 		"verify nowhere": {[]string{"verify", "atc23", "-data", "nowhere"}, []string{"-data: stat nowhere"}},
 		"verify empty":   {[]string{"verify", "atc23", "-data", t.TempDir()}, []string{"no openb_pod_list_*.csv in it"}},
-		"compare one":    {[]string{"compare", "x"}, []string{"two files are needed"}},
+		"compare one":    {[]string{"compare", "x"}, []string{"two files or folders are needed"}},
 		"compare empty":  {[]string{"compare", file, file}, []string{"unexpected end of JSON input"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -161,7 +161,7 @@ func bars(title string, rows, parts []string, value func(row, part int) (float64
 		}
 	}
 	each := thick*float64(len(parts)) + space
-	x := axis{lo: 0, hi: max(most, 1e-6), from: left, to: chartWidth - 70}
+	x := axis{lo: 0, hi: max(most, 1e-6), from: left, to: chartWidth - 110}
 	var b strings.Builder
 	begin(&b, title, chartWidth, each*float64(len(rows))+space)
 	for i, name := range rows {

@@ -17,9 +17,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth/bench/trace"
@@ -111,6 +114,9 @@ func run(ctx context.Context, args []string, w io.Writer) (err error) {
 	if err := errors.Join(outErr, err); err != nil {
 		return err
 	}
+	if err := known(o.strategy, c); err != nil {
+		return err
+	}
 	var results []*result
 	for i, mode := range o.modes {
 		begin := time.Now()
@@ -142,6 +148,29 @@ func cell(o options) (c *trace.Cell, err error) {
 		err = c.Inflate(o.inflate, o.seed)
 	}
 	return c, err
+}
+
+// known returns an error if a strategy names resources that no node of the cell has: it would rate all nodes alike.
+func known(by *placement.Strategy, c *trace.Cell) error {
+	if by == nil {
+		return nil
+	}
+	has := map[string]bool{}
+	for i := range c.Nodes {
+		for name := range c.Nodes[i].Capacity {
+			has[name] = true
+		}
+		for _, d := range c.Nodes[i].Devices {
+			has[d.Class] = true
+		}
+	}
+	var faults []error
+	for _, name := range by.Resources() {
+		if !has[name] {
+			faults = append(faults, fmt.Errorf("-strategy %q: no node has any %q; there are %s", by, name, strings.Join(slices.Sorted(maps.Keys(has)), ", ")))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // modes are the two ways to schedule a cell.

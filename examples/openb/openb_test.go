@@ -258,6 +258,7 @@ func TestBadArguments(t *testing.T) {
 		"several":     {[]string{"-tasks", "-1", "x", "y"}, "unexpected argument \"x\"\nunexpected argument \"y\"\n-tasks -1: not within 1 to 10 million"},
 		"pods alone":  {[]string{"-pods", "p.csv"}, `-pods: without -data tasks are generated`},
 		"strategy":    {[]string{"-strategy", "best"}, `invalid value "best" for flag -strategy: placement: offset 0, between "" and "best": no term is named "best"; a host's own are read by a Reader that has them`},
+		"resource":    {[]string{"-tasks", "1", "-strategy", "binpack(cpu, gpux)"}, `-strategy "binpack(cpu, gpux)": no node has any "gpux"; there are cpu, memory`},
 		"both tasks":  {[]string{"-data", "none", "-tasks", "5"}, `-tasks: with -data the tasks are those of the pod list`},
 		"no such dir": {[]string{"-data", "none"}, "open none/openb_node_list_gpu_node.csv: no such file or directory\nopen none/openb_pod_list_default.csv: no such file or directory"},
 	} {
