@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -47,6 +48,8 @@ type Cache struct {
 	config  Config
 	adapter adapter.Config
 	state   *scheduler.State
+
+	set atomic.Uint64 // moves when a node comes or goes
 
 	mu         sync.Mutex
 	nodes      map[string]*v1.Node
@@ -200,6 +203,9 @@ func (c *Cache) SetNode(n *v1.Node) {
 	}
 	c.problem("node", n.Name, "", nil)
 	_, known := c.nodes[n.Name]
+	if !known {
+		c.set.Add(1)
+	}
 	c.nodes[n.Name] = n
 	if c.state.Version() != version {
 		c.more()
@@ -224,6 +230,7 @@ func (c *Cache) DeleteNode(name string) {
 	}
 	view, ok := c.state.Node(name)
 	delete(c.nodes, name)
+	c.set.Add(1)
 	if !ok {
 		return
 	}
@@ -260,6 +267,9 @@ func (c *Cache) Node(name string) (*v1.Node, bool) {
 	n, ok := c.nodes[name]
 	return n, ok
 }
+
+// NodeSet returns a number that moves whenever a node comes or goes, for those who keep something for each. It takes no lock.
+func (c *Cache) NodeSet() uint64 { return c.set.Load() }
 
 // Len returns how many nodes and pods are known.
 func (c *Cache) Len() (nodes, pods int) {

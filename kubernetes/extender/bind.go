@@ -129,7 +129,7 @@ func (e *Extender) reserve(pod cache.Pod, node string) (cache.Pod, error) {
 		if pod.Phase == cache.Held && pod.Node == node {
 			return berth.Op{Kind: berth.Place, Task: pod.Task, Node: node, Grant: pod.Grant}, nil
 		}
-		op, ok := e.on(snapshot, pod.Task, node)
+		op, ok := e.on(without(snapshot, pod.Task), pod.Task, node)
 		if !ok {
 			return berth.Op{}, errNowhere
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,6 +68,9 @@ type Config struct {
 	Strategy placement.Strategy
 	// Tenants says what the roles that pods are charged to may have. By default whoever comes first has what there is.
 	Tenants Tenants
+	// MoreVictims lets preempt name pods of lower priority besides those that kube-scheduler chose, where a node cannot take the pod without.
+	// Budgets of disruption are not looked at for those. By default such a node is refused.
+	MoreVictims bool
 	// HoldFor is how long a node that filter chose is held for the pod, and that bind checked until the Binding is sent. The default is
 	// 30 seconds. It must be longer than kube-scheduler takes from filter to bind, waits for volumes included, or the node is chosen anew.
 	HoldFor time.Duration
@@ -129,9 +133,11 @@ type Extender struct {
 	log     *slog.Logger
 	metrics *metrics
 	slots   chan struct{}
+	tiers   int // at most so many does the strategy compare by, preferences included; sums of others are 0
 
 	mu     sync.Mutex // guards what follows; taken under the lock of the cache, never the other way round
 	engine *placement.Engine
+	nodes  numbering
 	last   answer
 
 	telling sync.Mutex
@@ -147,7 +153,6 @@ type answer struct {
 	group   *berth.Group
 	id      string
 	choices *placement.Choices
-	ranks   map[string]int
 }
 
 // New returns an extender. It fails with every fault of the configuration.
@@ -181,6 +186,7 @@ func New(config Config) (*Extender, error) {
 	if err := e.cache.State().SetQuotas(config.Tenants.Quotas...); err != nil {
 		return nil, fmt.Errorf("extender: %w", err)
 	}
+	e.tiers = 2 + strings.Count(config.Strategy.String(), ", then")
 	var err error
 	if e.metrics, err = newMetrics(config.Metrics, e); err != nil {
 		return nil, fmt.Errorf("extender: metrics: %w", err)
@@ -214,29 +220,63 @@ func (e *Extender) snapshot() *cluster.Snapshot {
 	return s
 }
 
-// ask asks the engine about a pod that may be in the cluster already: what it has there counts as gone. Reasons why not are told where
-// misfits is set.
+// ask asks the engine about a pod that may be in the cluster already: what it has there counts as gone.
 func (e *Extender) ask(s *cluster.Snapshot, t berth.Task, ask placement.Ask) *placement.Choices {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.asked(s, t, ask)
+}
+
+func (e *Extender) asked(s *cluster.Snapshot, t berth.Task, ask placement.Ask) *placement.Choices {
 	if _, there := s.Task(t.ID); there {
 		ask.Gone = append(ask.Gone, t.ID)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.engine.Start(s)
 	return e.engine.Candidates(t, ask)
 }
 
-// on returns the placement of a pod on a node, with the devices that the strategy likes best; false if the node cannot take it.
-func (e *Extender) on(s *cluster.Snapshot, t berth.Task, node string) (berth.Op, bool) {
-	if _, there := s.Task(t.ID); there {
-		f := s.Fork()
-		if _, why := f.Apply(berth.Op{Kind: berth.Release, ID: t.ID}); why.Code != berth.None {
-			return berth.Op{}, false
+// among asks about the nodes that a request names, misfits and all. Where those are all that there are, as they are with a pod that does
+// not choose nodes, it is cheaper not to have the engine look each up. The set of nodes is that of before the snapshot was taken.
+func (e *Extender) among(set uint64, s *cluster.Snapshot, t berth.Task, names []string) *placement.Choices {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ask := placement.Ask{Among: names, Misfits: true}
+	if len(names) >= s.Len() && s.Len() > 0 && set == e.cache.NodeSet() {
+		e.nodes.learn(set, s)
+		if distinct, there := e.nodes.ask(names); distinct == s.Len() && there == distinct {
+			ask.Among = nil
 		}
-		s = f.Snapshot()
 	}
+	choices := e.asked(s, t, ask)
+	e.last = answer{version: choices.Version, group: t.Group, id: t.ID, choices: choices}
+	return choices
+}
+
+// best returns the placement of a pod on the best node of all, with the devices that the strategy likes best there; false if no node can
+// take it.
+func (e *Extender) best(s *cluster.Snapshot, t berth.Task) (berth.Op, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.engine.Start(s)
+	return e.engine.Place(t)
+}
+
+// on returns the placement of a pod on a node, likewise.
+func (e *Extender) on(s *cluster.Snapshot, t berth.Task, node string) (berth.Op, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.engine.Start(s)
 	return e.engine.PlaceWithin(t, berth.NodeID, node)
+}
+
+// without returns the cluster without a pod that may be in it.
+func without(s *cluster.Snapshot, t berth.Task) *cluster.Snapshot {
+	if _, there := s.Task(t.ID); !there {
+		return s
+	}
+	f := s.Fork()
+	if _, why := f.Apply(berth.Op{Kind: berth.Release, ID: t.ID}); why.Code != berth.None {
+		return s
+	}
+	return f.Snapshot()
 }

@@ -262,14 +262,36 @@ func TestDecide(t *testing.T) {
 	assert.Zero(t, len(w.cache.Doubtful(0)))
 }
 
+func priority(n int32) func(*v1.Pod) { return func(p *v1.Pod) { p.Spec.Priority = &n } }
+
 func TestPreempt(t *testing.T) {
-	w := newWorld(t, extender.Config{}, cache.Config{}, node("n1"), node("n2", func(n *v1.Node) {
+	tainted := func(n *v1.Node) {
 		n.Spec.Taints = []v1.Taint{{Key: "dedicated", Value: "ci", Effect: v1.TaintEffectNoSchedule}}
-	}), node("n3"))
-	w.server.create(pod("a", "3", on("n1")), pod("b", "3", on("n2")), pod("c", "2", on("n3")), pod("d", "2", on("n3")))
-	p := pod("p", "4")
-	w.server.create(p)
-	got := w.preempt(p, map[string][]string{"n1": {"uid-a"}, "n2": {"uid-b"}, "n3": {"uid-c"}})
-	assert.Equal(t, map[string]*extenderv1.MetaVictims{"n1": {Pods: []*extenderv1.MetaPod{{UID: "uid-a"}}}}, got,
-		"n2 is tainted, and on n3 two have to go")
+	}
+	for _, more := range []bool{false, true} {
+		w := newWorld(t, extender.Config{MoreVictims: more}, cache.Config{}, node("n1"), node("n2", tainted), node("n3"), node("n4"))
+		w.server.create(pod("a", "3", on("n1")), pod("b", "3", on("n2")),
+			pod("c", "2", on("n3")), pod("d", "1", on("n3")), pod("e", "1", on("n3"), priority(1)),
+			pod("f", "2", on("n4")), pod("g", "2", on("n4"), priority(10)))
+		p := pod("p", "3", priority(10))
+		w.server.create(p)
+		want := map[string]*extenderv1.MetaVictims{
+			"n1": {Pods: []*extenderv1.MetaPod{{UID: "uid-a"}}},
+			// n2 is tainted; n4 has a pod that is as important.
+		}
+		if more { // on n3 another core has to come free, of the least important
+			want["n3"] = &extenderv1.MetaVictims{Pods: []*extenderv1.MetaPod{{UID: "uid-c"}, {UID: "uid-d"}}}
+		}
+		got := w.preempt(p, map[string][]string{"n1": {"uid-a"}, "n2": {"uid-b"}, "n3": {"uid-c"}, "n4": {"uid-f"}, "n5": {"uid-x"}, "n6": nil})
+		assert.Equal(t, want, got)
+
+		// The first trap: what preempt agrees to, filter lets in once the victims are gone.
+		for name, victims := range got {
+			for _, v := range victims.Pods {
+				known, _ := w.cache.Pod(types.UID(v.UID))
+				w.cache.DeletePod(known.Object)
+			}
+			assert.Equal(t, []string{name}, *w.filter(p, name).NodeNames)
+		}
+	}
 }

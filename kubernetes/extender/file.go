@@ -38,6 +38,7 @@ import (
 //	  whole: nvidia.com/gpu
 //	  share: example.com/gpu-milli   # of which a device has 1000
 //	  model: nvidia.com/gpu.product  # the label of nodes that names the model
+//	moreVictims: true                # preemption may evict more than kube-scheduler asked for
 //	rulesAnnotation: true            # pods may have rules of berth's own
 //	tenants:
 //	  label: team                    # of pods; the default is the namespace
@@ -58,6 +59,7 @@ type File struct {
 	DoubtFor        metav1.Duration `json:"doubtFor"`
 	MostSilence     metav1.Duration `json:"mostSilence"`
 	Devices         []FileDevices   `json:"devices"`
+	MoreVictims     bool            `json:"moreVictims"`
 	RulesAnnotation bool            `json:"rulesAnnotation"`
 	Tenants         FileTenants     `json:"tenants"`
 }
@@ -111,7 +113,7 @@ func (f File) Configs() (Config, cache.Config, error) {
 		errs = append(errs, fmt.Errorf("extender: file: %s: "+format, append([]any{field}, args...)...))
 	}
 	config := Config{
-		Mode: f.Mode, HoldFor: f.HoldFor.Duration, BindFor: f.BindFor.Duration, DoubtFor: f.DoubtFor.Duration, MostSilence: f.MostSilence.Duration,
+		Mode: f.Mode, MoreVictims: f.MoreVictims, HoldFor: f.HoldFor.Duration, BindFor: f.BindFor.Duration, DoubtFor: f.DoubtFor.Duration, MostSilence: f.MostSilence.Duration,
 	}
 	for field, d := range map[string]metav1.Duration{"holdFor": f.HoldFor, "bindFor": f.BindFor, "doubtFor": f.DoubtFor, "mostSilence": f.MostSilence} {
 		if d.Duration < 0 {

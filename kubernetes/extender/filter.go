@@ -52,19 +52,18 @@ func (e *Extender) verdicts(pod cache.Pod, among []string) *extenderv1.ExtenderF
 	if err := pod.Task.Err(); err != nil {
 		return nowhere(among, "berth: "+err.Error())
 	}
-	snapshot := e.snapshot()
+	set, snapshot := e.cache.NodeSet(), e.snapshot()
 	if why := e.turn(snapshot, pod.Task.Group); why.Code != berth.None {
 		e.tell(pod.Object, why.String())
 		return nowhere(among, why.String())
 	}
-	choices := e.ask(snapshot, pod.Task, placement.Ask{Among: among, Misfits: true})
+	choices := e.among(set, snapshot, pod.Task, among)
 	if choices.Reason.Code != berth.None {
 		return nowhere(among, choices.Reason.String())
 	}
 	if choices.Fit == 0 {
 		e.unplaced(snapshot, pod)
 	}
-	e.remember(pod.Task, choices)
 	fit := make([]string, 0, choices.Len())
 	for c := range choices.All() {
 		fit = append(fit, c.Node)
@@ -137,14 +136,6 @@ func (e *Extender) settled(pod cache.Pod, among []string) *extenderv1.ExtenderFi
 	return nowhere(among, "berth: the pod is "+pod.Phase.String()+" on "+pod.Node)
 }
 
-// remember keeps the ranking that was made last, for the prioritize that follows.
-func (e *Extender) remember(t berth.Task, choices *placement.Choices) {
-	ranks := scores(choices)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.last = answer{version: choices.Version, group: t.Group, id: t.ID, choices: choices, ranks: ranks}
-}
-
 // decide chooses the best of the nodes, and holds it for the pod.
 func (e *Extender) decide(p *v1.Pod, among []string) (*extenderv1.ExtenderFilterResult, error) {
 	var choices *placement.Choices
@@ -155,16 +146,18 @@ func (e *Extender) decide(p *v1.Pod, among []string) (*extenderv1.ExtenderFilter
 		}
 	}
 	pod, err := e.cache.Hold(p, e.deadline(), func(pod cache.Pod) (berth.Op, error) {
-		snapshot := e.snapshot()
+		set, snapshot := e.cache.NodeSet(), e.snapshot()
 		if pod.Phase == cache.Held { // asked again: the same answer, as long as it is good
 			kept := e.ask(snapshot, pod.Task, placement.Ask{Among: []string{pod.Node}})
 			if kept.Fit == 1 && has(among, pod.Node) {
 				return berth.Op{Kind: berth.Place, Task: pod.Task, Node: pod.Node, Grant: pod.Grant}, nil
 			}
 		}
-		choices = e.ask(snapshot, pod.Task, placement.Ask{Among: among, Top: 1})
-		if choices.Len() == 0 {
-			choices = e.ask(snapshot, pod.Task, placement.Ask{Among: among, Misfits: true})
+		snapshot = without(snapshot, pod.Task)
+		if op, ok := e.best(snapshot, pod.Task); ok && has(among, op.Node) { // the best of all is the best of any
+			return op, nil
+		}
+		if choices = e.among(set, snapshot, pod.Task, among); choices.Len() == 0 {
 			return berth.Op{}, errNowhere
 		}
 		op, ok := e.on(snapshot, pod.Task, choices.At(0).Node)
@@ -218,73 +211,72 @@ func (e *Extender) prioritize(_ *http.Request, args *extenderv1.ExtenderArgs) (e
 	if err := pod.Task.Err(); err != nil {
 		return nil, withStatus(http.StatusUnprocessableEntity, "%v", err)
 	}
-	ranks := e.ranks(pod, among)
-	out := make(extenderv1.HostPriorityList, 0, len(among))
-	for _, name := range among {
-		out = append(out, extenderv1.HostPriority{Host: name, Score: int64(ranks[name])})
-	}
-	return out, nil
+	return e.scores(pod.Task, among), nil
 }
 
-// ranks returns the scores of nodes from 0 to 10. They are of the ranking that filter has just made, as long as nothing has changed since
-// that could make it another.
-func (e *Extender) ranks(pod cache.Pod, among []string) map[string]int {
+// scores returns what the nodes are worth, from 0 to 10. It goes by the ranking that filter has just made, as long as nothing has changed
+// since that could make it another.
+func (e *Extender) scores(t berth.Task, among []string) extenderv1.HostPriorityList {
 	snapshot := e.snapshot()
+	out := make(extenderv1.HostPriorityList, len(among))
 	e.mu.Lock()
 	last := e.last
 	e.mu.Unlock()
-	if last.id == pod.Task.ID && last.group == pod.Task.Group && last.version == snapshot.Version() && last.choices.Len() == len(among) && all(last.ranks, among) {
-		return last.ranks
+	if last.choices != nil && last.id == t.ID && last.group == t.Group && last.version == snapshot.Version() && ranked(last.choices, among) {
+		score(last.choices, e.tiers, func(i int, score int64) { out[i] = extenderv1.HostPriority{Host: among[i], Score: score} })
+		return out
 	}
-	return scores(e.ask(snapshot, pod.Task, placement.Ask{Among: among}))
+	choices := e.ask(snapshot, t, placement.Ask{Among: among})
+	of := make(map[string]int64, choices.Len())
+	score(choices, e.tiers, func(i int, score int64) { of[choices.At(i).Node] = score })
+	for i, name := range among {
+		out[i] = extenderv1.HostPriority{Host: name, Score: of[name]} // 0 of those that cannot take the pod
+	}
+	return out
 }
 
-func all(ranks map[string]int, among []string) bool {
-	for _, name := range among {
-		if _, ok := ranks[name]; !ok {
+// ranked reports whether nodes are those of an answer, in its order, in which filter has told them and kube-scheduler sends them back.
+func ranked(choices *placement.Choices, among []string) bool {
+	if choices.Len() != len(among) {
+		return false
+	}
+	for i, name := range among {
+		if choices.At(i).Node != name {
 			return false
 		}
 	}
 	return true
 }
 
-// scores maps ranks to the scores of the protocol, 10 for the first and 0 for the last: 10 less ten times the part that the logarithm of
+// score maps ranks to the scores of the protocol, 10 for the first and 0 for the last: 10 less ten times the part that the logarithm of
 // the rank is of the logarithm of the number of nodes. So the first few of thousands differ as those of a few do, which is
 // where the choice is made. Nodes that are equally good have the score of the first of them. Scores of a strategy, taken as they are, would
 // be lost in rounding: on a large cluster a pod changes a node by less than a tenth.
-func scores(choices *placement.Choices) map[string]int {
-	n := choices.Len()
-	out := make(map[string]int, n)
-	first, i := 1, 0
+func score(choices *placement.Choices, tiers int, tell func(i int, score int64)) {
+	whole, now := log2(choices.Len()), int64(0)
 	var before placement.Choice
-	whole := log2(n)
-	for c := range choices.All() {
-		i++
-		if i == 1 || !equal(before, c) {
-			first = i
+	for i := range choices.Len() {
+		c := choices.At(i)
+		if i == 0 || !equal(before, c, tiers) {
+			now = extenderv1.MaxExtenderPriority
+			if whole > 0 {
+				now -= int64((log2(i+1)*10 + whole/2) / whole)
+			}
 		}
 		before = c
-		score := extenderv1.MaxExtenderPriority
-		if whole > 0 {
-			score -= int64((log2(first)*10 + whole/2) / whole)
-		}
-		out[c.Node] = int(score)
+		tell(i, now)
 	}
-	return out
 }
 
 // equal reports whether two nodes are equally good but for the order of ties.
-func equal(a, b placement.Choice) bool {
-	for tier := range mostTiers {
+func equal(a, b placement.Choice, tiers int) bool {
+	for tier := range tiers {
 		if a.Sum(tier) != b.Sum(tier) {
 			return false
 		}
 	}
 	return true
 }
-
-// mostTiers is how many tiers of a strategy are looked at to tell nodes apart. A tier that a strategy does not have sums to 0.
-const mostTiers = 8
 
 // log2 returns the logarithm to base 2 of a positive number in units of 1/65536, rounded down: in whole numbers, so that it is the same on
 // every machine.
