@@ -448,17 +448,22 @@ func (t *tree) remove(p position) {
 	t.read(c)
 	b := c.blockAt(after)
 	i, n := c.entryAt(b, p), int(c.count[b])
+	reached := c.reaches(b, i)
 	copy(c.entries[b][i:], c.entries[b][i+1:n])
 	copy(c.amountsAt(b, i, n-i-1), c.amountsAt(b, i+1, n-i-1))
 	c.count[b]--
 	c.size--
 	t.size--
 	t.changedAt(ci)
-	c.slack, t.slack = true, true
+	if reached {
+		c.slack, t.slack = true, true
+	}
 	switch {
 	case c.count[b] > 0:
 		c.first[b] = c.entries[b][0].key
-		c.tightenBlock(b)
+		if reached {
+			c.tightenBlock(b)
+		}
 	case c.filled > 1:
 		moveBlocks(c, b, c, b+1, c.filled-b-1)
 		c.filled--
@@ -501,10 +506,25 @@ func (t *tree) renumber(ranks []uint32) {
 // tightenBlock makes the bounds of a block those of its entries.
 func (c *chunk) tightenBlock(b int) {
 	most := c.mostOf(b)
-	copy(most, c.amountsAt(b, 0, 1))
-	for i := 1; i < int(c.count[b]); i++ {
-		raise(most, c.amountsAt(b, i, 1))
+	amounts := c.amountsAt(b, 0, int(c.count[b]))
+	for d := range most {
+		top := amounts[d]
+		for k := d + len(most); k < len(amounts); k += len(most) {
+			top = max(top, amounts[k])
+		}
+		most[d] = top
 	}
+}
+
+// reaches reports whether an entry of a block has as much of something as the block's bound says.
+func (c *chunk) reaches(b, i int) bool {
+	most := c.mostOf(b)
+	for d, a := range c.amountsAt(b, i, 1) {
+		if a == most[d] {
+			return true
+		}
+	}
+	return false
 }
 
 // tighten makes the bounds of a chunk those of its blocks.
@@ -534,55 +554,62 @@ func (t *tree) find(w *wanted, will accepter, p position, floor int64) (row uint
 	if len(t.chunks) == 0 || !w.within(t.bound) {
 		return 0, false, treeEnd
 	}
-	ci, b, skip := 0, 0, false
+	ci, b, i := 0, 0, 0
 	if p != treeStart {
-		ci = t.chunkAt(p)
-		b, skip = t.chunks[ci].blockAt(p), true // of the first block, skip the entries before p
+		ci, b, i = t.seek(p)
 	}
-	for ; ci < len(t.chunks); ci++ {
+	for ; ci < len(t.chunks); ci, b, i = ci+1, 0, 0 {
 		c := t.chunks[ci]
 		if !w.within(c.bound) {
-			b, skip = 0, false
 			continue
 		}
+		whole := b == 0 && i == 0
 		if c.unread {
-			if t.first[ci] < floor && !skip {
+			if t.first[ci] < floor && whole {
 				return 0, false, c.entries[0][0].position()
 			}
 			t.read(c)
 		}
-		whole := b == 0
-		for ; b < c.filled; b++ {
-			if c.first[b] < floor && !skip {
-				return 0, false, c.entries[b][0].position()
+		if a, at := c.find(w, will, b, i, floor); at {
+			if a.key < floor {
+				return 0, false, a.position()
 			}
-			if !w.within(c.mostOf(b)) {
-				skip = false
-				continue
-			}
-			i := 0
-			if skip {
-				i, skip = c.entryAt(b, p), false
-			}
-			for ; i < int(c.count[b]); i++ {
-				if !w.within(c.amountsAt(b, i, 1)) {
-					continue
-				}
-				if a := c.entries[b][i]; will.accepts(a.row) {
-					if a.key < floor {
-						return 0, false, a.position()
-					}
-					return a.row, true, position{}
-				}
-			}
+			return a.row, true, position{}
 		}
 		if whole && c.slack {
 			c.tighten()
 		}
-		b = 0
 	}
 	if p == treeStart && t.slack {
 		t.tighten()
 	}
 	return 0, false, treeEnd
+}
+
+// find returns the first entry, from the ith of a block on, that has what is wanted and will do, or before it one with a
+// key under the floor. Most blocks and entries have too little of the amount that is the least likely to be there, so
+// that one is looked at by itself.
+func (c *chunk) find(w *wanted, will accepter, b, i int, floor int64) (a entry, found bool) {
+	width, least := len(c.bound), w.least
+	most, sinks := c.most[w.leastAt:c.filled*width], c.first[c.filled-1] < floor
+	for ; b < c.filled; b, i = b+1, 0 {
+		if most[b*width] < least {
+			continue
+		}
+		if sinks && i == 0 && c.first[b] < floor {
+			return c.entries[b][0], true
+		}
+		if !w.within(c.mostOf(b)) {
+			continue
+		}
+		amounts := c.amountsAt(b, i, int(c.count[b])-i)
+		for _, a := range c.entries[b][i:c.count[b]] {
+			own := amounts[:width]
+			amounts = amounts[width:]
+			if own[w.leastAt] >= least && w.within(own) && will.accepts(a.row) {
+				return a, true
+			}
+		}
+	}
+	return entry{}, false
 }
