@@ -13,7 +13,7 @@ import (
 // Grant is the particular devices and ports a task got. It must not be changed.
 type Grant struct {
 	Devices []DeviceShare // by class, those of one class in the order of the node's list
-	Ports   []uint16      // those asked for by number first, then the dynamic ones, each ascending
+	Ports   []Port        // those asked for by number first, then the dynamic ones, each ascending
 }
 
 // DeviceShare is a part of a device, which its class and [Device].ID name on its node. Of a device that the node
@@ -188,13 +188,11 @@ func (g *Grant) Err() error {
 		return nil
 	}
 	errs := shareFaults(g.Devices)
-	for p := range faultyPorts(g.Ports) {
-		errs = append(errs, portFault(p))
-	}
+	errs = slices.AppendSeq(errs, faultyPorts(g.Ports))
 	return errors.Join(errs...)
 }
 
-// String prints the devices joined by "|", and the ports: "gpu/0:1000|gpu/1:500 ports [8000 8001]".
+// String prints the devices joined by "|", and the ports: "gpu/0:1000|gpu/1:500 ports [8000 8001/tcp]".
 func (g *Grant) String() string {
 	if g == nil {
 		return ""
@@ -263,11 +261,11 @@ func parseGrant(text string) (Grant, error) {
 	}
 	list := strings.TrimSuffix(strings.TrimPrefix(ports, portsWord+"["), "]")
 	for word := range strings.SplitSeq(list, " ") {
-		p, err := strconv.ParseUint(word, 10, 16)
-		if err != nil {
+		var p Port
+		if err := p.UnmarshalText([]byte(word)); err != nil {
 			return g, err
 		}
-		g.Ports = append(g.Ports, uint16(p))
+		g.Ports = append(g.Ports, p)
 	}
 	return g, nil
 }

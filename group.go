@@ -52,9 +52,10 @@ type GroupSpec struct {
 	// Devices are the devices each task takes, each request of devices of its own: two requests of a class are never served by
 	// one device. There are at most [MaxDeviceRequests] for a class.
 	Devices []DeviceRequest
-	// Ports are ports each task needs by number, all of them, out of those of [Node.Ports].
+	// Ports are ports each task needs by number, all of them, out of those of [Node.Ports]: for a protocol or for all, at an address or
+	// at all. Tasks of one node have ports that do not meet, as [Port] says.
 	Ports []PortRange
-	// DynamicPorts is how many more ports each task needs, whichever are free.
+	// DynamicPorts is how many more ports each task needs, whichever are free for all protocols and at all addresses.
 	DynamicPorts int
 	// Rules are the hard constraints; all must hold. Package constraints has the constructors.
 	Rules []Constraint

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -31,7 +30,8 @@ type Node struct {
 	Taints []Taint
 	// Devices are the instances tasks can have shares of.
 	Devices []Device
-	// Ports are the ports that tasks can have; none, unless they are named.
+	// Ports are the ports that tasks can have; none, unless they are named. A range for all protocols and at all addresses, such as
+	// {First: 1, Last: 65535}, is of ports for each protocol and at each address by itself as well; ranges must not overlap.
 	Ports []PortRange
 	// Unschedulable nodes take no new task; those they have stay.
 	Unschedulable bool
@@ -183,20 +183,6 @@ func (n *Node) DeviceID(index int) string {
 	return strconv.Itoa(place)
 }
 
-// PortRange is the ports from First to Last, both included.
-type PortRange struct{ First, Last uint16 }
-
-// String prints "80" or "8000-8999".
-func (r PortRange) String() string {
-	if r.First == r.Last {
-		return strconv.Itoa(int(r.First))
-	}
-	return fmt.Sprintf("%d-%d", r.First, r.Last)
-}
-
-// Contains reports whether a port is one of the range.
-func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
-
 // Attribute returns the value of an attribute; [NodeID] is always there.
 func (n *Node) Attribute(name string) (Value, bool) {
 	if n == nil {
@@ -301,24 +287,6 @@ func (n *Node) deviceFaults() []error {
 	return errs
 }
 
-func checkPorts(ranges []PortRange) error {
-	var errs []error
-	var far PortRange // of the ranges before, the one that reaches farthest
-	for i, r := range sortedPorts(ranges) {
-		if r.First == 0 || r.First > r.Last {
-			errs = append(errs, fmt.Errorf("ports %s: not a range of ports from 1 on", r))
-			continue
-		}
-		if i > 0 && r.First <= far.Last {
-			errs = append(errs, fmt.Errorf("ports %s overlap ports %s", r, far))
-		}
-		if r.Last > far.Last {
-			far = r
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // Clone returns a copy of n that shares nothing with it; nil of nil.
 func (n *Node) Clone() *Node {
 	if n == nil {
@@ -351,23 +319,4 @@ func (n *Node) Equal(o *Node) bool {
 			return err == nil && other == nil && x == y
 		}) &&
 		slices.Equal(n.Taints, o.Taints) && slices.EqualFunc(n.Devices, o.Devices, Device.equal) && slices.Equal(n.Ports, o.Ports)
-}
-
-// faultyPorts yields the ports that are zero or were named before, in ascending order. There can be
-// 65,535 good ones, so they are sorted first.
-func faultyPorts(ports []uint16) iter.Seq[uint16] {
-	return func(yield func(uint16) bool) {
-		sorted := slices.Sorted(slices.Values(ports))
-		for i, p := range sorted {
-			if (p == 0 || i > 0 && sorted[i-1] == p) && !yield(p) {
-				return
-			}
-		}
-	}
-}
-
-func sortedPorts(ranges []PortRange) []PortRange {
-	return slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int {
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
-	})
 }

@@ -146,8 +146,8 @@ func TestSmallStrings(t *testing.T) {
 		"web-1":                berth.Task{ID: "web-1"},
 		"":                     (*berth.Grant)(nil),
 		"gpu/0:300|gpu/2:1000": &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 300}, {Class: "gpu", ID: "2", Units: 1000}}},
-		"gpu/1:5 ports [80 9]": &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: "1", Units: 5}}, Ports: []uint16{80, 9}},
-		"ports [80]":           &berth.Grant{Ports: []uint16{80}},
+		"gpu/1:5 ports [80 9]": &berth.Grant{Devices: []berth.DeviceShare{{Class: "gpu", ID: "1", Units: 5}}, Ports: []berth.Port{{Number: 80}, {Number: 9}}},
+		"ports [80]":           &berth.Grant{Ports: []berth.Port{{Number: 80}}},
 	} {
 		assert.Equal(t, want, s.String())
 	}

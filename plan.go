@@ -95,7 +95,7 @@ type Hold struct {
 	Node      string
 	Resources Resources
 	Devices   []DeviceShare
-	Ports     []uint16
+	Ports     []Port
 	Lease     Lease
 	// Deadline is when the hold ends by itself; every hold has one. It is kept to the microsecond, rounded up.
 	Deadline time.Time
@@ -118,8 +118,8 @@ func (h *Hold) Err() error {
 	for _, err := range shareFaults(h.Devices) {
 		add(err)
 	}
-	for p := range faultyPorts(h.Ports) {
-		add(portFault(p))
+	for err := range faultyPorts(h.Ports) {
+		add(err)
 	}
 	if h.Lease > Optimistic {
 		add(fmt.Errorf("unknown lease %d", h.Lease))
@@ -129,8 +129,6 @@ func (h *Hold) Err() error {
 	}
 	return errors.Join(errs...)
 }
-
-func portFault(p uint16) error { return fmt.Errorf("port %d: zero or named twice", p) }
 
 // Cost returns what the hold is of every resource, its devices by their class and their amounts as [DeviceResource] names
 // them, as shares and limits count it. A sum that would overflow stays at the largest int64.

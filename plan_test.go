@@ -21,7 +21,7 @@ func TestHoldErr(t *testing.T) {
 		"good": {func(*berth.Hold) {}, nil},
 		"all kept": {func(h *berth.Hold) {
 			h.Devices = []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}
-			h.Ports = []uint16{1, 65535}
+			h.Ports = []berth.Port{{Number: 1}, {Number: 65535}}
 		}, nil},
 		"names": {func(h *berth.Hold) { h.ID, h.Owner, h.Node = "", "", " " },
 			[]string{`hold: empty name`, `hold "": owner: empty name`, `hold "": node " ": leading or trailing space`}},
@@ -31,7 +31,7 @@ func TestHoldErr(t *testing.T) {
 			h.Devices = []berth.DeviceShare{{Class: "gpu", Units: 1}, {Class: "gpu", ID: "0", Units: 0}, {Class: "gpu", ID: "1", Units: 1001}, {Class: "gpu", ID: "2", Units: 1}, {Class: "gpu", ID: "2", Units: 1}}
 		}, []string{`hold "h": device gpu "": 1 units are not a share of a device named once`, `hold "h": device gpu "0": 0 units are not a share of a device named once`,
 			`hold "h": device gpu "1": 1001 units are not a share of a device named once`, `hold "h": device gpu "2": 1 units are not a share of a device named once`}},
-		"ports":                  {func(h *berth.Hold) { h.Ports = []uint16{7, 0, 9, 7} }, []string{`hold "h": port 0: zero or named twice`, `hold "h": port 7: zero or named twice`}},
+		"ports":                  {func(h *berth.Hold) { h.Ports = []berth.Port{{Number: 7}, {Number: 0}, {Number: 9}, {Number: 7}} }, []string{`hold "h": port 0: there is none of number 0`, `hold "h": port 7: named twice`}},
 		"lease":                  {func(h *berth.Hold) { h.Lease = 9 }, []string{`hold "h": unknown lease 9`}},
 		"no deadline":            {func(h *berth.Hold) { h.Deadline = time.Time{} }, []string{`hold "h": no deadline`}},
 		"role":                   {func(h *berth.Hold) { h.Role = "a//b" }, []string{`hold "h": role "a//b": empty segment`}},
@@ -51,7 +51,7 @@ func TestPlanString(t *testing.T) {
 	g := berth.NewGroup("web", berth.GroupSpec{})
 	var p berth.Plan
 	p.Place(g.Task("web-1"), "n1")
-	p.Ops = append(p.Ops, berth.Op{Task: g.Task("web-2"), Node: "n2", From: "fw", Grant: &berth.Grant{Ports: []uint16{80}}})
+	p.Ops = append(p.Ops, berth.Op{Task: g.Task("web-2"), Node: "n2", From: "fw", Grant: &berth.Grant{Ports: []berth.Port{{Number: 80}}}})
 	hold := berth.Hold{ID: "h1", Owner: "fw", Node: "n1", Resources: berth.Resources{"cpu": 500}}
 	p.Take(hold)
 	p.Drop("h1")
@@ -95,6 +95,6 @@ func TestNoPlanPrintsNothing(t *testing.T) {
 
 // A grant names a port as a hold does: not zero, and once.
 func TestGrantErrAboutPorts(t *testing.T) {
-	assert.NoError(t, (&berth.Grant{Ports: []uint16{81, 80}}).Err())
-	assert.EqualError(t, (&berth.Grant{Ports: []uint16{80, 0, 80}}).Err(), "port 0: zero or named twice\nport 80: zero or named twice")
+	assert.NoError(t, (&berth.Grant{Ports: []berth.Port{{Number: 81}, {Number: 80}}}).Err())
+	assert.EqualError(t, (&berth.Grant{Ports: []berth.Port{{Number: 80}, {Number: 0}, {Number: 80}}}).Err(), "port 0: there is none of number 0\nport 80: named twice")
 }

@@ -160,7 +160,7 @@ func TestGrantText(t *testing.T) {
 	for _, text := range slices.Sorted(maps.Keys(shareTexts)) {
 		all = append(all, shareTexts[text])
 	}
-	for _, g := range []*berth.Grant{{}, {Ports: []uint16{80, 9}}, {Devices: all[:1]}, {Devices: all}, {Devices: all, Ports: []uint16{1}}} {
+	for _, g := range []*berth.Grant{{}, {Ports: []berth.Port{{Number: 80}, {Number: 9}}}, {Devices: all[:1]}, {Devices: all}, {Devices: all, Ports: []berth.Port{{Number: 1}}}} {
 		text, err := json.Marshal(g)
 		require.NoError(t, err)
 		read := new(berth.Grant)
@@ -174,11 +174,11 @@ func TestGrantText(t *testing.T) {
 		}
 		assert.Equal(t, read, g, "a clone shares nothing")
 	}
-	kept := berth.Grant{Ports: []uint16{1}}
+	kept := berth.Grant{Ports: []berth.Port{{Number: 1}}}
 	for _, text := range []string{"ports", "ports []", "ports [80", "ports [0]", "ports [80 80]", "ports [65536]", "gpu/0:1 ports []", "gpu/0:1|", "|gpu/0:1", "gpu/0:1 ", "gpu/0:1 80", "gpu/0:1|gpu/0:2", "ports [80]x"} {
 		assert.Error(t, kept.UnmarshalText([]byte(text)), text)
 	}
-	assert.Equal(t, berth.Grant{Ports: []uint16{1}}, kept)
+	assert.Equal(t, berth.Grant{Ports: []berth.Port{{Number: 1}}}, kept)
 }
 
 // Whatever reads prints as it was read, and nothing panics.

@@ -16,6 +16,7 @@ var (
 	taskStateWords  = taskStateText[:]
 	opWords         = opText[:]
 	effectWords     = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule", NoExecute: "no-execute"}
+	protocolWords   = []string{AllProtocols: "all", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
 	leaseWords      = []string{Exclusive: "exclusive", Optimistic: "optimistic"}
 	relationWords   = []string{AtMost: "at-most", Apart: "apart", Near: "near", Avoid: "avoid", Colocate: "colocate"}
 	populationWords = []string{"eligible", CordonedToo: "cordoned-too", ExcludedToo: "excluded-too", CordonedToo | ExcludedToo: "all-nodes"}
@@ -80,6 +81,22 @@ func (e Effect) MarshalText() ([]byte, error) { return wordOf("effect", effectWo
 
 // UnmarshalText reads what MarshalText returns.
 func (e *Effect) UnmarshalText(text []byte) error { return readWord("effect", effectWords, text, e) }
+
+// String returns "all", "tcp", "udp" or "sctp".
+func (p Protocol) String() string {
+	if int(p) < len(protocolWords) {
+		return protocolWords[p]
+	}
+	return fmt.Sprintf("protocol %d", uint8(p))
+}
+
+// MarshalText returns what String prints.
+func (p Protocol) MarshalText() ([]byte, error) { return wordOf("protocol", protocolWords, p) }
+
+// UnmarshalText reads what MarshalText returns.
+func (p *Protocol) UnmarshalText(text []byte) error {
+	return readWord("protocol", protocolWords, text, p)
+}
 
 // String returns "exclusive" or "optimistic".
 func (l Lease) String() string {

@@ -70,7 +70,7 @@ func TestDiagnosisResolvable(t *testing.T) {
 	))
 	g := berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{"cpu": 3000}, Ports: []berth.PortRange{{First: 80, Last: 80}}})
 	for _, node := range []string{"full", "tainted"} {
-		require.NoError(t, f.Adopt(g.Task("on-"+node), node, &berth.Grant{Ports: []uint16{80}}, berth.Running))
+		require.NoError(t, f.Adopt(g.Task("on-"+node), node, &berth.Grant{Ports: []berth.Port{{Number: 80}}}, berth.Running))
 	}
 	d := f.Diagnose(g)
 	text, err := json.Marshal(d)

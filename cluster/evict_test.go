@@ -28,9 +28,9 @@ func TestEvictionGivesToTheHoldWhatTheTaskHad(t *testing.T) {
 		on     string
 		want   berth.Reason
 	}{
-		{hold: berth.Hold{Resources: berth.Resources{"cpu": 10}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}, Ports: []uint16{80}}},
+		{hold: berth.Hold{Resources: berth.Resources{"cpu": 10}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}, Ports: []berth.Port{{Number: 80}}}},
 		{hold: berth.Hold{Resources: berth.Resources{"cpu": 11}}, want: berth.Reason{Code: berth.TooSmall, Subject: "cpu"}},
-		{hold: berth.Hold{Ports: []uint16{80}}, shared: true, want: berth.Reason{Code: berth.PortTaken, Subject: "80"}},
+		{hold: berth.Hold{Ports: []berth.Port{{Number: 80}}}, shared: true, want: berth.Reason{Code: berth.PortTaken, Subject: "80"}},
 		{hold: berth.Hold{Resources: berth.Resources{"cpu": 5}}, on: "m", want: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}},
 		{hold: berth.Hold{Resources: berth.Resources{"cpu": 4}}, on: "m"},
 	} {
@@ -43,7 +43,7 @@ func TestEvictionGivesToTheHoldWhatTheTaskHad(t *testing.T) {
 		_, why = f.Apply(berth.Op{Node: "m", Task: berth.NewTask("other", spec)})
 		require.Equal(t, berth.None, why.Code)
 		if c.shared {
-			require.NoError(t, f.Adopt(berth.NewTask("twin", berth.GroupSpec{DynamicPorts: 1}), "n", &berth.Grant{Ports: []uint16{80}}, berth.Running))
+			require.NoError(t, f.Adopt(berth.NewTask("twin", berth.GroupSpec{DynamicPorts: 1}), "n", &berth.Grant{Ports: []berth.Port{{Number: 80}}}, berth.Running))
 		}
 		c.hold.ID, c.hold.Owner, c.hold.Node, c.hold.Deadline = "h", "o", "n", time.Unix(1, 0)
 		if c.on != "" {

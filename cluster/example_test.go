@@ -101,7 +101,7 @@ func ExampleChoose() {
 	n := berth.Node{ID: "n1", Devices: []berth.Device{{Class: "gpu"}, {Class: "gpu"}}, Ports: []berth.PortRange{{First: 8000, Last: 8009}}}
 	g := berth.NewGroup("train", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Share: 400}}, DynamicPorts: 2})
 	// The second device is the fuller one that suffices; port 8000 is in use.
-	grant, _ := cluster.Choose(g, &n, []int64{1000, 500}, []uint16{8000})
+	grant, _ := cluster.Choose(g, &n, []int64{1000, 500}, []berth.Port{{Number: 8000}})
 	fmt.Println(grant)
 	_, why := cluster.Choose(g, &n, []int64{300, 300}, nil)
 	fmt.Println(why)
@@ -150,7 +150,7 @@ func ExampleSnapshot_HoldsOf() {
 	f := cluster.NewFork()
 	_ = f.AddNodes(berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}, Ports: []berth.PortRange{{First: 80, Last: 80}}})
 	f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{
-		ID: "h1", Owner: "ci", Node: "n1", Resources: berth.Resources{"cpu": 1000}, Ports: []uint16{80}, Deadline: time.Unix(60, 0),
+		ID: "h1", Owner: "ci", Node: "n1", Resources: berth.Resources{"cpu": 1000}, Ports: []berth.Port{{Number: 80}}, Deadline: time.Unix(60, 0),
 	}})
 	for h := range f.Snapshot().HoldsOf("ci") {
 		n, _ := f.Node(h.Node)

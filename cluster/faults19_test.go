@@ -33,7 +33,13 @@ type adopted struct {
 	grant    *berth.Grant
 }
 
-func ports(list ...uint16) *berth.Grant { return &berth.Grant{Ports: list} }
+func ports(numbers ...uint16) *berth.Grant {
+	g := new(berth.Grant)
+	for _, n := range numbers {
+		g.Ports = append(g.Ports, berth.Port{Number: n})
+	}
+	return g
+}
 
 func gpus(n int) []berth.Device {
 	return slices.Repeat([]berth.Device{{Class: "gpu", Model: "T4"}}, n)
@@ -112,7 +118,7 @@ func TestFault19NeverIsNotNotNow(t *testing.T) {
 func TestFault19PortsOfHolds(t *testing.T) {
 	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n1", Ports: []berth.PortRange{{First: 80, Last: 81}}}))
-	_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h7", Owner: "fw", Node: "n1", Ports: []uint16{81}, Deadline: time.Unix(1, 0)}})
+	_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h7", Owner: "fw", Node: "n1", Ports: []berth.Port{{Number: 81}}, Deadline: time.Unix(1, 0)}})
 	require.Equal(t, berth.Reason{}, why)
 	e := f.Explain(berth.NewGroup("t", berth.GroupSpec{Ports: []berth.PortRange{{First: 80, Last: 81}}}))
 	assert.Equal(t, "1 no free port 80-81; nearest n1: no free port 80-81 (81 has hold h7)", e.String())

@@ -17,10 +17,10 @@ func TestAdoptTellsEveryFault(t *testing.T) {
 	require.NoError(t, f.Adopt(berth.NewTask("a", berth.GroupSpec{}), "n1", nil, berth.Running))
 	other := berth.NewGroup("a", berth.GroupSpec{Request: berth.Resources{"new": 1}})
 	before := f.Version()
-	err := f.Adopt(other.Task("a"), "nope", &berth.Grant{Ports: []uint16{0, 80, 80}}, berth.Lost)
+	err := f.Adopt(other.Task("a"), "nope", &berth.Grant{Ports: []berth.Port{{Number: 0}, {Number: 80}, {Number: 80}}}, berth.Lost)
 	for _, part := range []string{
-		`node "nope": unknown node`, "cannot be adopted as lost", "a task of that ID exists", "grant: port 0: zero or named twice",
-		"port 80: zero or named twice",
+		`node "nope": unknown node`, "cannot be adopted as lost", "a task of that ID exists", "grant: port 0: there is none of number 0",
+		"port 80: named twice",
 	} {
 		assert.ErrorContains(t, err, part)
 	}

@@ -150,7 +150,7 @@ func TestScalarsOfDevicesAreNotOvercommitted(t *testing.T) {
 func TestHeldPortThatTheNodeLost(t *testing.T) {
 	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Ports: []berth.PortRange{{First: 80, Last: 81}}}))
-	_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0), Ports: []uint16{80, 81}}})
+	_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0), Ports: []berth.Port{{Number: 80}, {Number: 81}}}})
 	require.Equal(t, berth.None, why.Code)
 	require.NoError(t, f.UpdateNodes(berth.Node{ID: "n", Ports: []berth.PortRange{{First: 81, Last: 81}}}))
 	for port, want := range map[uint16]berth.Reason{80: {Code: berth.NoPort, Subject: "80"}, 81: {}} {
@@ -159,15 +159,15 @@ func TestHeldPortThatTheNodeLost(t *testing.T) {
 		assert.Equal(t, want, why)
 	}
 	h, _ := f.Hold("h")
-	assert.Equal(t, []uint16{80}, h.Ports)
+	assert.Equal(t, []berth.Port{{Number: 80}}, h.Ports)
 }
 
 // Ports are many: what is done to all of them is done in order of size, not once for each pair.
 func TestAllPorts(t *testing.T) {
 	f := cluster.NewFork()
-	all := make([]uint16, 0, math.MaxUint16)
+	all := make([]berth.Port, 0, math.MaxUint16)
 	for p := range math.MaxUint16 {
-		all = append(all, uint16(math.MaxUint16-p))
+		all = append(all, berth.Port{Number: uint16(math.MaxUint16 - p)})
 	}
 	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Ports: []berth.PortRange{{First: 1, Last: math.MaxUint16}}}))
 	_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "fw", Node: "n", Deadline: time.Unix(1, 0), Ports: all}})
@@ -179,7 +179,7 @@ func TestAllPorts(t *testing.T) {
 	assert.Len(t, op.Grant.Ports, 60_000)
 	h, _ := f.Hold("h")
 	assert.Len(t, h.Ports, math.MaxUint16-60_000)
-	assert.EqualValues(t, 60_001, h.Ports[0], "the lowest were drawn")
+	assert.Equal(t, berth.Port{Number: 60_001}, h.Ports[0], "the lowest were drawn")
 
 	_, why = f.Apply(berth.Op{Kind: berth.Release, ID: "t"})
 	require.Equal(t, berth.None, why.Code)

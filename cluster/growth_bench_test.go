@@ -201,7 +201,7 @@ func held(b *testing.B, n int) *cluster.Snapshot {
 	require.NoError(b, f.AddNodes(berth.Node{ID: "n", Capacity: berth.Resources{"cpu": int64(n)}, Ports: []berth.PortRange{{First: 1, Last: 60000}}}))
 	for i := range n {
 		_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{
-			ID: fmt.Sprintf("h%06d", i), Owner: "fw", Node: "n", Resources: berth.Resources{"cpu": 1}, Ports: []uint16{uint16(1 + i)}, Deadline: time.Unix(1, 0),
+			ID: fmt.Sprintf("h%06d", i), Owner: "fw", Node: "n", Resources: berth.Resources{"cpu": 1}, Ports: []berth.Port{{Number: uint16(1 + i)}}, Deadline: time.Unix(1, 0),
 		}})
 		require.Equal(b, berth.None, why.Code)
 	}

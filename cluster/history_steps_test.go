@@ -263,10 +263,9 @@ func (h *history) adopt(l *line) {
 			ok = ok && s.Class != "" && !seen[name]
 			seen[name] = true
 		}
-		ports := map[uint16]bool{0: true}
-		for _, p := range grant.Ports {
-			ok = ok && !ports[p]
-			ports[p] = true
+		for i, p := range grant.Ports {
+			meets := func(q berth.Port) bool { return meet(p, q) }
+			ok = ok && p.Number > 0 && !slices.ContainsFunc(grant.Ports[:i], meets)
 		}
 	}
 	if ok {

@@ -101,7 +101,9 @@ func (h *history) kind() *kind {
 		k.spec.Devices = append(k.spec.Devices, berth.DeviceRequest{Class: "tpu", Share: 700})
 	}
 	if h.one(4) {
-		k.spec.Ports = of(h, []berth.PortRange{{First: 81, Last: 81}}, []berth.PortRange{{First: 82, Last: 83}, {First: 80, Last: 80}})
+		k.spec.Ports = of(h, []berth.PortRange{{First: 81, Last: 81}}, []berth.PortRange{{First: 82, Last: 83}, {First: 80, Last: 80}},
+			[]berth.PortRange{{First: 80, Last: 81, Protocol: berth.UDP}, {First: 81, Last: 81, Protocol: berth.TCP}},
+			[]berth.PortRange{{First: 81, Last: 81, Protocol: berth.TCP, Address: "10.0.0.1"}, {First: 82, Last: 82, Address: "public"}})
 	}
 	if h.one(4) {
 		k.spec.DynamicPorts = 1 + h.pick(2)
@@ -190,7 +192,9 @@ func (h *history) node() berth.Node {
 		n.Capacity["fpga"] = 2
 	}
 	if !h.one(3) {
-		n.Ports = of(h, []berth.PortRange{{First: 80, Last: 83}}, []berth.PortRange{{First: 82, Last: 84}, {First: 80, Last: 80}})
+		n.Ports = of(h, []berth.PortRange{{First: 80, Last: 83}}, []berth.PortRange{{First: 82, Last: 84}, {First: 80, Last: 80}},
+			[]berth.PortRange{{First: 80, Last: 81, Protocol: berth.UDP}, {First: 80, Last: 82, Protocol: berth.TCP}, {First: 83, Last: 84}},
+			[]berth.PortRange{{First: 80, Last: 83, Address: "10.0.0.1"}, {First: 82, Last: 82, Address: "public"}})
 	}
 	n.Unschedulable = h.one(12)
 	return n
@@ -219,9 +223,20 @@ func (h *history) grant() *berth.Grant {
 		g.Devices = append(g.Devices, h.share())
 	}
 	for range h.pick(3) {
-		g.Ports = append(g.Ports, uint16(80+h.pick(6)))
+		g.Ports = append(g.Ports, h.port(80+h.pick(6)))
 	}
 	return g
+}
+
+func (h *history) port(number int) berth.Port {
+	p := berth.Port{Number: uint16(number)}
+	if h.one(3) {
+		p.Protocol = of(h, berth.TCP, berth.UDP)
+	}
+	if h.one(4) {
+		p.Address = of(h, "10.0.0.1", "public")
+	}
+	return p
 }
 
 func (h *history) hold() *berth.Hold {
@@ -235,8 +250,8 @@ func (h *history) hold() *berth.Hold {
 		c.Devices[0].Class = "gpu"
 	}
 	if h.one(2) {
-		first := uint16(80 + h.pick(4))
-		c.Ports = []uint16{first + 1, first}[h.pick(2):]
+		first := 80 + h.pick(4)
+		c.Ports = []berth.Port{h.port(first + 1), h.port(first)}[h.pick(2):]
 	}
 	switch h.pick(24) {
 	case 0:

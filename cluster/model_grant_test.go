@@ -187,22 +187,21 @@ func (k *kind) chooseOf(class string, n *modelNode, free []int64) ([]berth.Devic
 }
 
 // choose returns the grant that the documentation promises, with dynamic ports from the lowest number on.
-func (k *kind) choose(n *modelNode, units []int64, ports map[uint16]bool) (*berth.Grant, reasons) {
+func (k *kind) choose(n *modelNode, units []int64, ports portSet) (*berth.Grant, reasons) {
 	out, why := new(berth.Grant), reasons{}
 	for _, class := range k.classes() {
 		shares, lacks := k.chooseOf(class, n, units)
 		out.Devices = append(out.Devices, shares...)
 		maps.Copy(why, lacks)
 	}
-	fixed := slices.Sorted(maps.Keys(numbers(k.spec.Ports)))
-	has := numbers(n.Ports)
+	fixed, has := each(k.spec.Ports), within(n.Ports)
 	for _, r := range k.spec.Ports {
 		code := berth.None
-		for p := r.First; p <= r.Last; p++ {
+		for _, p := range each([]berth.PortRange{r}) {
 			switch {
-			case !has[p]:
+			case !has(p):
 				code = berth.NoPort
-			case !ports[p] && code == berth.None:
+			case !ports(p) && code == berth.None:
 				code = berth.PortTaken
 			}
 		}
@@ -211,17 +210,24 @@ func (k *kind) choose(n *modelNode, units []int64, ports map[uint16]bool) (*bert
 		}
 	}
 	out.Ports = append(out.Ports, fixed...)
-	dynamic := 0
-	for _, p := range slices.Sorted(maps.Keys(ports)) {
-		if !slices.Contains(fixed, p) && dynamic < k.spec.DynamicPorts {
+	dynamic, all := 0, 0
+	for number := range uint16(100) { // beyond those that a node of the model has
+		p := berth.Port{Number: number}
+		meets := func(q berth.Port) bool { return meet(p, q) }
+		if slices.ContainsFunc(fixed, meets) {
+			continue
+		}
+		if has(p) {
+			all++
+		}
+		if ports(p) && dynamic < k.spec.DynamicPorts {
 			out.Ports = append(out.Ports, p)
 			dynamic++
 		}
 	}
 	if dynamic < k.spec.DynamicPorts {
 		code := berth.PortTaken
-		maps.DeleteFunc(has, func(p uint16, _ bool) bool { return slices.Contains(fixed, p) })
-		if len(has) < k.spec.DynamicPorts {
+		if all < k.spec.DynamicPorts {
 			code = berth.NoPort
 		}
 		why[berth.Reason{Code: code, Subject: fmt.Sprintf("%d of any number", k.spec.DynamicPorts)}] = true
@@ -257,7 +263,7 @@ func (k *kind) grants() bool {
 }
 
 // valid reports whether a grant is exactly what the kind asks for and no more than there is.
-func (k *kind) valid(n *modelNode, g *berth.Grant, units []int64, ports map[uint16]bool) bool {
+func (k *kind) valid(n *modelNode, g *berth.Grant, units []int64, ports portSet) bool {
 	byClass := map[string][]berth.DeviceShare{}
 	seen := map[int]bool{}
 	for _, s := range g.Devices {
@@ -288,15 +294,21 @@ func (k *kind) valid(n *modelNode, g *berth.Grant, units []int64, ports map[uint
 	if len(byClass) > 0 {
 		return false
 	}
-	fixed, count := numbers(k.spec.Ports), map[uint16]int{}
+	fixed, dynamic := each(k.spec.Ports), 0
 	missing := len(fixed)
-	for _, p := range g.Ports {
-		if count[p]++; count[p] > 1 || !ports[p] {
+	for i, p := range g.Ports {
+		meets := func(q berth.Port) bool { return meet(p, q) }
+		if slices.ContainsFunc(g.Ports[:i], meets) || !ports(p) {
 			return false
 		}
-		if fixed[p] {
+		switch {
+		case slices.Contains(fixed, p):
 			missing--
+		case slices.ContainsFunc(fixed, meets) || p.Protocol != berth.AllProtocols || p.Address != "":
+			return false
+		default:
+			dynamic++
 		}
 	}
-	return missing == 0 && len(g.Ports) == len(fixed)+k.spec.DynamicPorts
+	return missing == 0 && dynamic == k.spec.DynamicPorts
 }

@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -30,7 +29,8 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 	var grant *berth.Grant
 	if k.grants() {
 		cells := n.cells()
-		units, ports := make([]int64, len(cells)), map[uint16]bool{}
+		units := make([]int64, len(cells))
+		var held []berth.PortRange
 		for _, id := range ids {
 			for _, s := range m.holds[id].Devices {
 				for i, c := range cells {
@@ -40,10 +40,10 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 				}
 			}
 			for _, p := range m.holds[id].Ports {
-				ports[p] = numbers(n.Ports)[p]
+				held = append(held, berth.PortRange{First: p.Number, Last: p.Number, Protocol: p.Protocol, Address: p.Address})
 			}
 		}
-		maps.DeleteFunc(ports, func(_ uint16, usable bool) bool { return !usable })
+		ports := func(p berth.Port) bool { return within(n.Ports)(p) && within(held)(p) }
 		switch {
 		case want == nil:
 			var why reasons
@@ -79,7 +79,10 @@ func (m *model) drawn(k *kind, task, node, owner string, want *berth.Grant) (*mo
 		}
 		for _, id := range ids {
 			h := after.holds[id]
-			h.Ports = slices.DeleteFunc(h.Ports, func(p uint16) bool { return slices.Contains(grant.Ports, p) })
+			h.Ports = slices.DeleteFunc(h.Ports, func(p berth.Port) bool {
+				one := within([]berth.PortRange{{First: p.Number, Last: p.Number, Protocol: p.Protocol, Address: p.Address}})
+				return slices.ContainsFunc(grant.Ports, one)
+			})
 		}
 	}
 	for name, q := range k.spec.Request {
@@ -125,8 +128,9 @@ func (m *model) worse(after *model, node string) bool {
 		}
 	}
 	used := m.ports(node)
-	for p, n := range after.ports(node) {
-		if n > 1 && n > used[p] {
+	then := after.ports(node)
+	for p := range then {
+		if n := meeting(then, p); n > 1 && n > meeting(used, p) {
 			return true
 		}
 	}
@@ -158,7 +162,7 @@ func (m *model) take(h *berth.Hold) reasons {
 	}
 	c := modelHold{Hold: *h}
 	c.Hold = *h.Clone()
-	slices.Sort(c.Ports)
+	slices.SortFunc(c.Ports, berth.Port.Compare)
 	out, free := reasons{}, m.free(h.Node)
 	for name, q := range h.Resources {
 		switch {
@@ -169,7 +173,7 @@ func (m *model) take(h *berth.Hold) reasons {
 			out[berth.Reason{Code: berth.Insufficient}] = true
 		}
 	}
-	units, ports, has := m.devices(h.Node), m.freePorts(h.Node), numbers(n.Ports)
+	units, ports, has := m.devices(h.Node), m.freePorts(h.Node), within(n.Ports)
 	for _, s := range h.Devices {
 		at, healthy := n.find(s)
 		lacks, taken := at < 0, false
@@ -202,9 +206,9 @@ func (m *model) take(h *berth.Hold) reasons {
 	}
 	for _, p := range h.Ports {
 		switch {
-		case !has[p]:
+		case !has(p):
 			out[berth.Reason{Code: berth.NoPort}] = true
-		case !ports[p]:
+		case !ports(p):
 			out[berth.Reason{Code: berth.PortTaken}] = true
 		}
 	}

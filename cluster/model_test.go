@@ -329,8 +329,8 @@ func (m *model) overcommitted(node string) bool {
 	return slices.ContainsFunc(m.devices(node), func(q int64) bool { return q < 0 })
 }
 
-func (m *model) ports(node string) map[uint16]int {
-	used := map[uint16]int{}
+func (m *model) ports(node string) map[berth.Port]int {
+	used := map[berth.Port]int{}
 	for _, t := range m.tasks {
 		if t.node == node && t.grant != nil {
 			for _, p := range t.grant.Ports {
@@ -348,20 +348,50 @@ func (m *model) ports(node string) map[uint16]int {
 	return used
 }
 
-func numbers(ranges []berth.PortRange) map[uint16]bool {
-	out := map[uint16]bool{}
+// portSet says of a port whether it is one of some, or a part of one.
+type portSet func(berth.Port) bool
+
+// within is the ports of ranges: one range has all of a port.
+func within(ranges []berth.PortRange) portSet {
+	return func(p berth.Port) bool {
+		return slices.ContainsFunc(ranges, func(r berth.PortRange) bool {
+			return r.First <= p.Number && p.Number <= r.Last && slices.Contains([]berth.Protocol{berth.AllProtocols, p.Protocol}, r.Protocol) &&
+				slices.Contains([]string{"", p.Address}, r.Address)
+		})
+	}
+}
+
+// each returns the ports of ranges in ascending order.
+func each(ranges []berth.PortRange) []berth.Port {
+	var out []berth.Port
 	for _, r := range ranges {
-		for p := int(r.First); p <= int(r.Last); p++ {
-			out[uint16(p)] = true
+		for n := int(r.First); n <= int(r.Last); n++ {
+			out = append(out, berth.Port{Number: uint16(n), Protocol: r.Protocol, Address: r.Address})
 		}
 	}
+	slices.SortFunc(out, berth.Port.Compare)
 	return out
 }
 
-func (m *model) freePorts(node string) map[uint16]bool {
-	out, used := numbers(m.nodes[node].Ports), m.ports(node)
-	maps.DeleteFunc(out, func(p uint16, _ bool) bool { return used[p] > 0 })
-	return out
+// meet says whether two ports exclude each other.
+func meet(p, q berth.Port) bool {
+	ofOne := p.Protocol == q.Protocol || min(p.Protocol, q.Protocol) == berth.AllProtocols
+	atOne := p.Address == q.Address || min(p.Address, q.Address) == ""
+	return p.Number == q.Number && ofOne && atOne
+}
+
+func meeting(used map[berth.Port]int, p berth.Port) (n int) {
+	for q, times := range used {
+		if meet(p, q) {
+			n += times
+		}
+	}
+	return n
+}
+
+func (m *model) freePorts(node string) portSet {
+	of, used := within(m.nodes[node].Ports), m.ports(node)
+	return func(p berth.Port) bool { return of(p) && meeting(used, p) == 0 }
 }
 
 // tasksIn counts the tasks of a group on nodes for which in is true.

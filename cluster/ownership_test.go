@@ -21,14 +21,14 @@ func TestGrantsAreCopiedOnTheWayIn(t *testing.T) {
 		f := s.Fork()
 		if from != "" {
 			_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{
-				ID: "h", Owner: from, Node: "n", Ports: []uint16{80}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}, Deadline: time.Unix(1, 0),
+				ID: "h", Owner: from, Node: "n", Ports: []berth.Port{{Number: 80}}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}, Deadline: time.Unix(1, 0),
 			}})
 			require.Equal(t, berth.None, why.Code)
 		}
-		mine := &berth.Grant{Ports: []uint16{80}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}}
+		mine := &berth.Grant{Ports: []berth.Port{{Number: 80}}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 1000}}}
 		_, why := f.Apply(berth.Op{Node: "n", Task: g.Task("t"), Grant: mine, From: from})
 		require.Equal(t, berth.None, why.Code, "%v", why)
-		mine.Ports[0], mine.Devices[0].ID = 85, "1"
+		mine.Ports[0], mine.Devices[0].ID = berth.Port{Number: 85}, "1"
 		kept, _ := f.Task("t")
 		assert.Equal(t, "gpu/0:1000 ports [80]", kept.Grant.String())
 		plan := f.Plan()
@@ -52,7 +52,7 @@ func TestPlanOfAForkIsItsReceivers(t *testing.T) {
 	want := p.String()
 	p.Ops[0].Hold.Resources["cpu"] = 3
 	p.Ops[0].Hold.Owner = "another"
-	p.Ops[1].Grant.Ports[0] = 85
+	p.Ops[1].Grant.Ports[0] = berth.Port{Number: 85}
 	assert.Equal(t, want, f.Plan().String())
 	task, _ := f.Task("t")
 	assert.Equal(t, "ports [80]", task.Grant.String())

@@ -96,7 +96,7 @@ func below(above, role berth.Role) bool {
 
 // UsedPorts returns the ports that the node's tasks and exclusive holds have, ascending. One that several adopted tasks
 // have is there several times.
-func (n NodeView) UsedPorts() []uint16 { return slices.Clone(n.state().Ports) }
+func (n NodeView) UsedPorts() []berth.Port { return slices.Clone(n.state().Ports) }
 
 // Holds yields the holds on the node, in order of their IDs, as they were when the walk began.
 func (n NodeView) Holds() iter.Seq[berth.Hold] {

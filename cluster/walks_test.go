@@ -157,14 +157,14 @@ func TestWhatANodeHas(t *testing.T) {
 	_, why := f.Apply(berth.Op{Task: g.Task("a"), Node: "n"})
 	require.Equal(t, berth.None, why.Code)
 	for _, h := range []berth.Hold{
-		{ID: "h2", Owner: "fw", Node: "n", Ports: []uint16{85, 84}, Deadline: time.Unix(1, 0)},
-		{ID: "h1", Owner: "fw", Node: "n", Ports: []uint16{99}, Lease: berth.Optimistic, Deadline: time.Unix(1, 0)},
+		{ID: "h2", Owner: "fw", Node: "n", Ports: []berth.Port{{Number: 85}, {Number: 84}}, Deadline: time.Unix(1, 0)},
+		{ID: "h1", Owner: "fw", Node: "n", Ports: []berth.Port{{Number: 99}}, Lease: berth.Optimistic, Deadline: time.Unix(1, 0)},
 	} {
 		_, why := f.Apply(berth.Op{Kind: berth.Take, Hold: &h})
 		require.Equal(t, berth.None, why.Code)
 	}
 	n, _ := f.Node("n")
-	assert.Equal(t, []uint16{84, 85, 90, 91}, n.UsedPorts(), "optimistic holds take nothing")
+	assert.Equal(t, []berth.Port{{Number: 84}, {Number: 85}, {Number: 90}, {Number: 91}}, n.UsedPorts(), "optimistic holds take nothing")
 	var ids []string
 	for h := range n.Holds() {
 		ids = append(ids, h.ID)
@@ -176,7 +176,7 @@ func TestWhatANodeHas(t *testing.T) {
 	}
 	h, ok := f.Snapshot().Hold("h1")
 	assert.True(t, ok)
-	assert.Equal(t, []uint16{99}, h.Ports)
+	assert.Equal(t, []berth.Port{{Number: 99}}, h.Ports)
 }
 
 // A fork keeps the time of its snapshot, can make it later, and then ends what has ended by then.

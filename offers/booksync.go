@@ -2,7 +2,6 @@ package offers
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -110,7 +109,7 @@ func (x *Exchange) leftOf(h *berth.Hold, s *site) *store.Extra {
 		}
 	}
 	for _, port := range h.Ports {
-		if _, taken := slices.BinarySearch(state.Ports, port); !taken {
+		if store.PortsMeeting(state.Ports, port) == 0 {
 			left.Ports = append(left.Ports, port)
 		}
 	}

@@ -454,13 +454,14 @@ func freeOn(v *store.View, row uint32) berth.Hold {
 	return h
 }
 
-// freePorts returns a node's ports without the taken ones, which ascend.
-func freePorts(n *berth.Node, taken []uint16) []uint16 {
-	var free []uint16
+// freePorts returns a node's ports without those that meet the taken ones, which ascend.
+func freePorts(n *berth.Node, taken []berth.Port) []berth.Port {
+	var free []berth.Port
 	for _, r := range n.Ports {
-		for port := int(r.First); port <= int(r.Last); port++ {
-			if _, used := slices.BinarySearch(taken, uint16(port)); !used {
-				free = append(free, uint16(port))
+		for number := int(r.First); number <= int(r.Last); number++ {
+			port := berth.Port{Number: uint16(number), Protocol: r.Protocol, Address: r.Address}
+			if store.PortsMeeting(taken, port) == 0 {
+				free = append(free, port)
 			}
 		}
 	}
@@ -489,7 +490,7 @@ func (p *pass) commit() (int, error) {
 		d.id, d.number = x.nextID()
 		d.hold.ID, d.hold.Owner, d.hold.Role, d.hold.Node = d.id, d.owner, d.sub.client.role, d.site.id
 		d.hold.Lease, d.hold.Deadline = x.cfg.Lease, d.deadline
-		slices.Sort(d.hold.Ports)
+		slices.SortFunc(d.hold.Ports, berth.Port.Compare)
 		plan.Take(d.hold)
 		x.propose(d.offer)
 	}

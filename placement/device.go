@@ -157,7 +157,7 @@ func (v *deviceViews) preferred() (sum int64) {
 }
 
 // grant returns what a task of a group gets where devices are given in a way, given the ports in use.
-func (v *deviceViews) grant(g *berth.Group, way int, used []uint16) *berth.Grant {
+func (v *deviceViews) grant(g *berth.Group, way int, used []berth.Port) *berth.Grant {
 	v.ways()
 	return fit.Given(g, v.node.Spec, v.options.Shares(v.options.Way(way)), used)
 }

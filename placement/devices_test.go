@@ -89,7 +89,7 @@ func TestDevicesAndReasonsAsTheReference(t *testing.T) {
 		withhold := func(i int) {
 			n, _ := f.Node(fmt.Sprintf("n%02d", i))
 			node := n.Node()
-			h := berth.Hold{ID: fmt.Sprint("rest", i), Owner: "others", Node: n.ID(), Resources: n.Free(), Deadline: time.Unix(1, 0), Ports: []uint16{80, 81, 82}}
+			h := berth.Hold{ID: fmt.Sprint("rest", i), Owner: "others", Node: n.ID(), Resources: n.Free(), Deadline: time.Unix(1, 0), Ports: []berth.Port{{Number: 80}, {Number: 81}, {Number: 82}}}
 			for k, units := range n.FreeDevices() {
 				delete(h.Resources, "gpu")
 				if units > 0 {

@@ -176,7 +176,9 @@ func (h *history) group() *berth.Group {
 		}
 	})
 	pick(10, func() { spec.DynamicPorts = 1 })
-	pick(15, func() { spec.Ports = []berth.PortRange{{First: 8001, Last: 8001}} })
+	pick(15, func() {
+		spec.Ports = []berth.PortRange{{First: 8001, Last: 8001, Protocol: berth.Protocol(r.IntN(3)), Address: []string{"", "10.0.0.1"}[r.IntN(2)]}}
+	})
 	pick(8, func() { spec.Mode = berth.Daemon })
 	pick(2, func() { spec.Role = h.role() })
 	if h.meet > 0 {

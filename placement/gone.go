@@ -3,6 +3,7 @@ package placement
 import (
 	"slices"
 
+	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -30,7 +31,7 @@ type rowAmounts struct {
 	row     uint32
 	amounts []int64
 	devices []int64
-	ports   []uint16
+	ports   []berth.Port
 
 	misplaced bool
 }
@@ -151,9 +152,8 @@ func (a *absence) give(row uint32) {
 		a.m.setDevices(row, units)
 	}
 	if len(is.Ports) < len(before.Ports) {
-		a.m.setPorts(row, slices.DeleteFunc(slices.Clone(a.m.portsOf(row)), func(p uint16) bool {
-			_, had := slices.BinarySearch(before.Ports, p)
-			_, has := slices.BinarySearch(is.Ports, p)
+		a.m.setPorts(row, slices.DeleteFunc(slices.Clone(a.m.portsOf(row)), func(p berth.Port) bool {
+			had, has := store.HasPort(before.Ports, p), store.HasPort(is.Ports, p)
 			return had && !has
 		}))
 	}

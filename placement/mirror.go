@@ -26,17 +26,17 @@ type mirror struct {
 	deviceClasses []string        // and the amounts of devices, as resources are named
 	deviceAt      map[string]int  // the index of each device class
 
-	free      []int64    // row x width: what is free; the dimensions without a name are right where the row has a class
-	rows      []rowState // by row
-	ranks     []uint32   // by row: its index in order; the view's own
-	tied      []uint32   // rows in the order of nodes that are equally good; the view's own
-	ties      []uint32   // by row: its index in tied, which rows have copies of; the view's own
-	devices   [][]int64  // by row: what is free of its devices; nil if no node has any
-	ports     [][]uint16 // by row: the ports in use, ascending; nil if no node has any
-	described uint64     // how often a node came, went or was described anew
-	visit     uint32     // the number of the present pass over rows, see firstVisit
-	touched   []uint32   // rows that the plan has changed, each once
-	differing []uint32   // what stale returned; kept for its room
+	free      []int64        // row x width: what is free; the dimensions without a name are right where the row has a class
+	rows      []rowState     // by row
+	ranks     []uint32       // by row: its index in order; the view's own
+	tied      []uint32       // rows in the order of nodes that are equally good; the view's own
+	ties      []uint32       // by row: its index in tied, which rows have copies of; the view's own
+	devices   [][]int64      // by row: what is free of its devices; nil if no node has any
+	ports     [][]berth.Port // by row: the ports in use, ascending; nil if no node has any
+	described uint64         // how often a node came, went or was described anew
+	visit     uint32         // the number of the present pass over rows, see firstVisit
+	touched   []uint32       // rows that the plan has changed, each once
+	differing []uint32       // what stale returned; kept for its room
 	details   *fit.Details
 }
 
@@ -137,7 +137,7 @@ func (m *mirror) grow(rows int) {
 		m.devices = append(m.devices, make([][]int64, n)...)
 	}
 	if m.ports != nil {
-		m.ports = append(m.ports, make([][]uint16, n)...)
+		m.ports = append(m.ports, make([][]berth.Port, n)...)
 	}
 }
 
@@ -223,19 +223,19 @@ func (m *mirror) setDevices(row uint32, units []int64) {
 	m.devices[row] = units
 }
 
-func (m *mirror) portsOf(row uint32) []uint16 {
+func (m *mirror) portsOf(row uint32) []berth.Port {
 	if m.ports == nil {
 		return nil
 	}
 	return m.ports[row]
 }
 
-func (m *mirror) setPorts(row uint32, used []uint16) {
+func (m *mirror) setPorts(row uint32, used []berth.Port) {
 	if m.ports == nil {
 		if len(used) == 0 {
 			return
 		}
-		m.ports = make([][]uint16, len(m.rows))
+		m.ports = make([][]berth.Port, len(m.rows))
 	}
 	m.ports[row] = used
 }
@@ -342,10 +342,7 @@ func (m *mirror) take(row uint32, request []int64, g *berth.Grant, sign int64) {
 	if len(g.Ports) == 0 {
 		return
 	}
-	ports := g.Ports
-	if !slices.IsSorted(ports) {
-		ports = slices.Sorted(slices.Values(ports))
-	}
+	ports := store.SortedPorts(g.Ports)
 	if used := m.portsOf(row); sign > 0 {
 		m.setPorts(row, store.MergePorts(used, ports))
 	} else {

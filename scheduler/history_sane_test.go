@@ -83,8 +83,8 @@ func (h *history) sane() {
 		for i := range devices {
 			devices[i] = berth.DeviceUnits
 		}
-		ports := map[uint16]string{}
-		take := func(who string, cost berth.Resources, shares []berth.DeviceShare, taken []uint16) {
+		ports := map[berth.Port]string{}
+		take := func(who string, cost berth.Resources, shares []berth.DeviceShare, taken []berth.Port) {
 			for name, q := range cost {
 				free[name] -= q
 			}
@@ -96,7 +96,7 @@ func (h *history) sane() {
 			}
 			for _, p := range taken {
 				if other, ok := ports[p]; ok {
-					h.fail("port %d of %s is both %s's and %s's", p, n.ID(), other, who)
+					h.fail("port %v of %s is both %s's and %s's", p, n.ID(), other, who)
 				}
 				ports[p] = who
 			}

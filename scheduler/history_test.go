@@ -150,7 +150,7 @@ func (h *history) hold() *berth.Hold {
 	}
 	if b%4 == 0 {
 		hold.Devices = []berth.DeviceShare{{Class: "gpu", ID: "0", Units: int64(h.byte(5)) * 250}}
-		hold.Ports = []uint16{uint16(80 + h.byte(4))}
+		hold.Ports = []berth.Port{{Number: uint16(80 + h.byte(4))}}
 	}
 	return hold
 }

@@ -274,7 +274,7 @@ func TestCoverageTellsBlockedFromImpossible(t *testing.T) {
 	www := berth.NewGroup("www", berth.GroupSpec{Ports: []berth.PortRange{{First: 80, Last: 80}}})
 	require.NoError(t, s.Adopt(
 		scheduler.Running{Task: webGroup(501).Task("big"), Node: "full"},
-		scheduler.Running{Task: www.Task("www"), Node: "web", Grant: &berth.Grant{Ports: []uint16{80}}},
+		scheduler.Running{Task: www.Task("www"), Node: "web", Grant: &berth.Grant{Ports: []berth.Port{{Number: 80}}}},
 	))
 	c, err := scheduler.CoverageOf(snapshotOf(t, s), agent)
 	require.NoError(t, err)

@@ -111,7 +111,7 @@ func TestBadInput(t *testing.T) {
 		{"hold without anything", func(s S) error { return s.Hold(berth.Hold{}) }, nil, []string{"hold: empty name", "owner: empty name", "node: empty name", "no deadline"}},
 		{"hold that is over", func(s S) error { return s.Hold(hold("h2", now)) }, nil, []string{`scheduler: hold "h2": its deadline has passed`}},
 		{"hold that is over and more", func(s S) error {
-			return s.Hold(berth.Hold{Node: "n1", Ports: []uint16{0}, Deadline: now})
+			return s.Hold(berth.Hold{Node: "n1", Ports: []berth.Port{{Number: 0}}, Deadline: now})
 		}, nil, []string{"hold: empty name", "owner: empty name", "port 0", "its deadline has passed"}},
 		{"hold for ever", func(s S) error { return s.Hold(hold("h2", time.Time{})) }, nil, []string{`hold "h2": no deadline`}},
 		{"hold without room", func(s S) error {

@@ -113,7 +113,7 @@ func (f *Fork) hold(extra *store.Extra, row uint32) {
 func kept(h *berth.Hold) *berth.Hold {
 	c := h.Clone()
 	c.Deadline = store.DeadlineTime(store.DeadlineOf(c.Deadline))
-	slices.Sort(c.Ports)
+	slices.SortFunc(c.Ports, berth.Port.Compare)
 	return c
 }
 
@@ -160,7 +160,7 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 	}
 	for _, p := range c.Ports {
 		if code := free.Why(p); code != berth.None {
-			return nil, berth.Reason{Code: code, Subject: fit.OnePort(p)}
+			return nil, berth.Reason{Code: code, Subject: p.String()}
 		}
 	}
 	extra := f.holdExtra(c, n.Node, fit.Finder(n.Node.Spec, len(c.Devices)))
@@ -311,7 +311,7 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	node := f.s.Node(row).Node.Spec
 	all := fit.All(node)
 	devices := make([]int64, len(all))
-	var ports []uint16
+	var ports []berth.Port
 	find := fit.Finder(node, len(holds))
 	for _, d := range holds {
 		for k := range d.hold.Devices {
@@ -322,7 +322,7 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 		}
 		ports = append(ports, d.hold.Ports...)
 	}
-	slices.Sort(ports)
+	slices.SortFunc(ports, berth.Port.Compare)
 	grant, why := f.grant(sh.group, row, want, devices, fit.Held(node, ports))
 	switch why.Code {
 	case berth.None:
@@ -335,10 +335,9 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	for _, d := range grant.Clone().Devices {
 		left[d.Device()] = d
 	}
-	granted := slices.Sorted(slices.Values(grant.Ports))
-	isGranted := func(p uint16) bool {
-		_, ok := slices.BinarySearch(granted, p)
-		return ok
+	granted := store.SortedPorts(grant.Ports)
+	isGranted := func(p berth.Port) bool { // what is held for all protocols or at all addresses is used up by a part of it
+		return slices.ContainsFunc(store.PortsOf(granted, p.Number), p.Covers)
 	}
 	for i := range holds {
 		d := &holds[i]
@@ -410,7 +409,7 @@ func nothingIn(h *berth.Hold) bool {
 func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Grant) bool {
 	n := f.s.Node(row)
 	free, devices := slices.Clone(f.s.Free(row)), slices.Clone(n.Devices)
-	var back []uint16
+	var back []berth.Port
 	find := fit.Finder(n.Node.Spec, len(holds))
 	for _, d := range holds {
 		if d.rest == nil {
@@ -420,12 +419,12 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 		move(free, devices, before, 1)
 		move(free, devices, after, -1)
 		for _, p := range before.Ports {
-			if _, kept := slices.BinarySearch(after.Ports, p); !kept {
+			if !store.HasPort(after.Ports, p) {
 				back = append(back, p)
 			}
 		}
 	}
-	slices.Sort(back)
+	slices.SortFunc(back, berth.Port.Compare)
 	for _, need := range sh.needs {
 		if left := free[need.Dim]; left < need.Amount && left-f.s.FreeOf(row, need.Dim) < need.Amount {
 			return false
@@ -442,8 +441,7 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 		}
 	}
 	for _, p := range grant.Ports {
-		_, taken := slices.BinarySearch(n.Ports, p)
-		if _, given := slices.BinarySearch(back, p); taken && !given {
+		if store.PortsMeeting(n.Ports, p) > 0 && store.PortsMeeting(back, p) == 0 {
 			return false
 		}
 	}

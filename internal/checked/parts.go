@@ -2,7 +2,6 @@ package checked
 
 import (
 	"math"
-	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
@@ -41,12 +40,8 @@ func (f *Fork) taskExtra(g *berth.Group, grant *berth.Grant, n *store.Node, find
 		return nil
 	}
 	x := &store.Extra{Grant: grant}
-	switch len(grant.Ports) {
-	case 0:
-	case 1:
-		x.Ports = grant.Ports
-	default:
-		x.Ports = slices.Sorted(slices.Values(grant.Ports))
+	if len(grant.Ports) > 0 {
+		x.Ports = store.SortedPorts(grant.Ports)
 	}
 	if len(grant.Devices) == 0 {
 		return x

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -90,8 +89,8 @@ func (f *Fork) stillFree(g *berth.Grant, row uint32) berth.Reason {
 		}
 	}
 	for _, p := range g.Ports {
-		if _, taken := slices.BinarySearch(n.Ports, p); taken {
-			return berth.Reason{Code: berth.PortTaken, Subject: fit.OnePort(p)}
+		if store.PortsMeeting(n.Ports, p) > 0 {
+			return berth.Reason{Code: berth.PortTaken, Subject: p.String()}
 		}
 	}
 	return berth.Reason{}

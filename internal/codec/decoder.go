@@ -295,10 +295,33 @@ func (d *Decoder) float() float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64(d.buf[d.pos-8:]))
 }
 
-func (d *Decoder) port() uint16 { return uint16(d.UintTo(math.MaxUint16, "port")) }
+// number reads the number of a port, and whether a protocol and an address come later.
+func (d *Decoder) number() (number uint16, spaced bool) {
+	n := d.UintTo(2*spacedPort-1, "port")
+	return uint16(n % spacedPort), n >= spacedPort
+}
+
+// space reads what a port is of beside its number, if that was said, which is something then.
+func (d *Decoder) space(spaced bool) (protocol berth.Protocol, address string) {
+	if !spaced {
+		return berth.AllProtocols, ""
+	}
+	at := d.pos
+	protocol, address = berth.Protocol(d.UintTo(math.MaxUint8, "protocol")), d.String()
+	if protocol == berth.AllProtocols && address == "" {
+		d.Fail(at, "a port is written as one of a protocol or at an address, and is not")
+	}
+	return protocol, address
+}
 
 func (d *Decoder) ranges() []berth.PortRange {
-	return list(d, 2, func(d *Decoder) berth.PortRange { return berth.PortRange{First: d.port(), Last: d.port()} })
+	return list(d, 2, func(d *Decoder) (r berth.PortRange) {
+		var spaced bool
+		r.First, spaced = d.number()
+		r.Last = uint16(d.UintTo(math.MaxUint16, "port"))
+		r.Protocol, r.Address = d.space(spaced)
+		return r
+	})
 }
 
 // Group reads a group, which has no fault, or none.
@@ -405,7 +428,14 @@ func (d *Decoder) shares() []berth.DeviceShare {
 	})
 }
 
-func (d *Decoder) ports() []uint16 { return list(d, 1, (*Decoder).port) }
+func (d *Decoder) ports() []berth.Port {
+	return list(d, 1, func(d *Decoder) (p berth.Port) {
+		var spaced bool
+		p.Number, spaced = d.number()
+		p.Protocol, p.Address = d.space(spaced)
+		return p
+	})
+}
 
 // Hold reads a hold. What it says is not checked.
 func (d *Decoder) Hold() *berth.Hold {

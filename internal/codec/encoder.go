@@ -195,9 +195,29 @@ func (e *Encoder) value(v any) bool {
 func (e *Encoder) ranges(ranges []berth.PortRange) {
 	e.Len(len(ranges))
 	for _, r := range ranges {
-		e.Uint(uint64(r.First))
+		spaced := r.Protocol != berth.AllProtocols || r.Address != ""
+		e.number(r.First, spaced)
 		e.Uint(uint64(r.Last))
+		if spaced {
+			e.space(r.Protocol, r.Address)
+		}
 	}
+}
+
+// number writes the number of a port; one of a protocol or at an address, which come later, has one more bit.
+func (e *Encoder) number(n uint16, spaced bool) {
+	if spaced {
+		e.Uint(uint64(n) | spacedPort)
+	} else {
+		e.Uint(uint64(n))
+	}
+}
+
+const spacedPort = 1 << 16
+
+func (e *Encoder) space(protocol berth.Protocol, address string) {
+	e.Uint(uint64(protocol))
+	e.String(address)
 }
 
 // Group writes a group, or none: all of it where the message names it first, then its place among those named so far.
@@ -314,10 +334,14 @@ func (e *Encoder) shares(shares []berth.DeviceShare) {
 	}
 }
 
-func (e *Encoder) ports(ports []uint16) {
+func (e *Encoder) ports(ports []berth.Port) {
 	e.Len(len(ports))
 	for _, p := range ports {
-		e.Uint(uint64(p))
+		spaced := p.Protocol != berth.AllProtocols || p.Address != ""
+		e.number(p.Number, spaced)
+		if spaced {
+			e.space(p.Protocol, p.Address)
+		}
 	}
 }
 

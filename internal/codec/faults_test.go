@@ -50,7 +50,8 @@ func TestFaults(t *testing.T) {
 		{"half a value", node, "\x01n\x00\x01\x01a\x0c\x00\x00", "byte 107: a number is cut off"},
 		{"a value that is no number", node, "\x01n\x00\x01\x01a\x0e\x00\x00\x00\x00\x00\x00\xf8\x7f", "byte 107: value NaN is not a finite number"},
 		{"a truth value", node, "\x01n\x00\x00\x00\x00\x00\x02", "byte 107: truth value 2 is more than 1"},
-		{"a port", node, "\x01n\x00\x00\x00\x00\x01\x80\x80\x04\x01\x00", "byte 107: port 65536 is more than 65535"},
+		{"a port", node, "\x01n\x00\x00\x00\x00\x01\x80\x80\x08\x01\x00", "byte 107: port 131072 is more than 131071"},
+		{"a port of no protocol", node, "\x01n\x00\x00\x00\x00\x01\x80\x80\x04\x01\x00\x00", "byte 111: a port is written as one of a protocol or at an address, and is not"},
 	} {
 		d := codec.NewDecoder(constraints.Parse)
 		d.Begin([]byte(c.bytes), 100)
@@ -180,7 +181,7 @@ func TestLongLengths(t *testing.T) {
 func FuzzWords(f *testing.F) {
 	e := codec.NewEncoder(constraints.Parse)
 	g := berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{"cpu": 1}, Rules: []berth.Constraint{constraints.Unique("zone")}})
-	e.Op(&berth.Op{Kind: berth.Place, Task: g.Task("g-1"), Node: "n1", Grant: &berth.Grant{Ports: []uint16{80}}})
+	e.Op(&berth.Op{Kind: berth.Place, Task: g.Task("g-1"), Node: "n1", Grant: &berth.Grant{Ports: []berth.Port{{Number: 80}}}})
 	f.Add(bytes.Clone(e.Buf))
 	e.Begin(nil)
 	e.Op(&berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "o", Node: "n1", Resources: berth.Resources{"cpu": 1}}})

@@ -16,7 +16,7 @@ import (
 // the amounts that are asked for, by name; among equals the first ones in the list. For dynamic ports it is the lowest numbers. Unhealthy
 // devices are passed over. It
 // returns nil and no reason for a group that asks for neither, and a reason if there is not enough.
-func Choose(g *berth.Group, n *berth.Node, devices []int64, used []uint16) (*berth.Grant, berth.Reason) {
+func Choose(g *berth.Group, n *berth.Node, devices []int64, used []berth.Port) (*berth.Grant, berth.Reason) {
 	if err := g.Err(); err != nil {
 		return nil, berth.Reason{Code: berth.Invalid, Subject: err.Error()}
 	}

@@ -15,7 +15,7 @@ type Room struct {
 	Amount  func(resource string) int64
 	InAll   func(resource string) int64 // free or not
 	Devices []int64                     // of its devices, as cluster.NodeView.FreeDevices has it
-	Ports   []uint16                    // in use, ascending
+	Ports   []berth.Port                // in use, ascending
 }
 
 // AppendLacks appends what a node lacks of the room that a task of a group takes, with details if there are any to tell.
@@ -111,7 +111,7 @@ type Details struct {
 	row    uint32
 	texts  *explain.Texts      // nil if none are kept
 	gone   map[string][]string // by class: which tasks have devices that the node no longer has
-	owners map[uint16]owner
+	owners map[uint16][]owner  // of ports, by their numbers
 }
 
 // DetailsOf returns the details of the node in a row of a view.
@@ -120,10 +120,11 @@ func DetailsOf(v *store.View, row uint32) *Details { return &Details{view: v, ro
 // CommonDetails returns details that name nobody, for one node after another: they keep the texts that these have in common.
 func CommonDetails() *Details { return &Details{texts: new(explain.Texts)} }
 
-// owner is the first task or hold that has a port, in order of their IDs, tasks first.
+// owner is a task or hold that has a port.
 type owner struct {
 	hold bool
 	id   string
+	port berth.Port
 }
 
 // strays says which tasks still have devices of a class that the node no longer has.
@@ -153,7 +154,7 @@ func (d *Details) strays(n *berth.Node, class string) string {
 	return "; " + Few(gone)
 }
 
-// inTheWay says what stands in the way of a request for ports: "8080 has web-1".
+// inTheWay says what stands in the way of a request for ports: "8080/tcp has web-1".
 func (d *Details) inTheWay(s portShort) string {
 	if len(s.ports) == 0 {
 		return fmt.Sprintf("%d free", s.free)
@@ -165,10 +166,11 @@ func (d *Details) inTheWay(s portShort) string {
 			parts = append(parts, fmt.Sprintf("%d more", len(s.ports)-most))
 			break
 		}
-		part := OnePort(p)
-		switch owner := d.owner(p); {
+		had, owner := d.owner(p)
+		part := had.String()
+		switch {
 		case s.why.Code == berth.NoPort:
-			part += " is not the node's"
+			part = p.String() + " is not the node's"
 		case owner != "":
 			part += " has " + owner
 		default:
@@ -179,27 +181,33 @@ func (d *Details) inTheWay(s portShort) string {
 	return strings.Join(parts, ", ")
 }
 
-// owner says who has a port.
-func (d *Details) owner(p uint16) string {
+// owner says who has a port that meets one, and which. Where nobody is known to, it is the port itself.
+func (d *Details) owner(p berth.Port) (had berth.Port, name string) {
 	if d.view == nil {
-		return ""
+		return p, ""
 	}
 	if d.owners == nil {
-		d.owners = map[uint16]owner{}
+		d.owners = map[uint16][]owner{}
 		for slot, r := range d.view.On(d.row) {
 			if r.Extra == nil {
 				continue
 			}
-			next := owner{r.Group == store.Holds, d.view.ID(slot)}
 			for _, p := range r.Extra.Ports {
-				if is, ok := d.owners[p]; !ok || !next.hold && is.hold || next.hold == is.hold && next.id < is.id {
-					d.owners[p] = next
-				}
+				d.owners[p.Number] = append(d.owners[p.Number], owner{r.Group == store.Holds, d.view.ID(slot), p})
 			}
 		}
 	}
-	if is := d.owners[p]; is.hold {
-		return "hold " + is.id
+	var first *owner // a task before a hold
+	for i := range d.owners[p.Number] {
+		if o := &d.owners[p.Number][i]; o.port.Meets(p) && (first == nil || !o.hold && first.hold || o.hold == first.hold && o.id < first.id) {
+			first = o
+		}
 	}
-	return d.owners[p].id
+	switch {
+	case first == nil:
+		return p, ""
+	case first.hold:
+		return first.port, "hold " + first.id
+	}
+	return first.port, first.id
 }

@@ -312,7 +312,7 @@ func (o *Options) Left(way []int32, do func(place int, units int64, amounts []in
 }
 
 // Given returns a grant of these devices, and of the ports that a task of a group would get on n.
-func Given(g *berth.Group, n *berth.Node, shares []berth.DeviceShare, used []uint16) *berth.Grant {
+func Given(g *berth.Group, n *berth.Node, shares []berth.DeviceShare, used []berth.Port) *berth.Grant {
 	out := &berth.Grant{Devices: shares}
 	if r := g.Requirements(); r.UsesPorts() {
 		out.Ports, _ = choosePorts(r, Unused(n, used))

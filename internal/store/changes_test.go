@@ -319,7 +319,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 			for slot, rec := range s.On(row) {
 				if rec.Group == Holds {
 					holds = append(holds, slot)
-					extras = append(extras, &Extra{Hold: rec.Extra.Hold, Needs: need(s), Cost: need(s), Ports: []uint16{uint16(next), uint16(next + 1)}})
+					extras = append(extras, &Extra{Hold: rec.Extra.Hold, Needs: need(s), Cost: need(s), Ports: []berth.Port{{Number: uint16(next)}, {Number: uint16(next + 1)}}})
 				}
 			}
 			s.Resize(holds, extras)
@@ -328,7 +328,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 		need := needOf(r, next)
 		hold := &berth.Hold{Role: roleOf(r, next), Owner: fmt.Sprint("f", r.IntN(3))}
 		return func(s *Store) {
-			s.Add(fmt.Sprint("h", next), Record{Row: row, Deadline: 1 + n, Extra: &Extra{Hold: hold, Needs: need(s), Cost: need(s), Ports: []uint16{uint16(next)}}})
+			s.Add(fmt.Sprint("h", next), Record{Row: row, Deadline: 1 + n, Extra: &Extra{Hold: hold, Needs: need(s), Cost: need(s), Ports: []berth.Port{{Number: uint16(next)}}}})
 		}
 	case 16, 17:
 		role, need := roleOf(r, next), needOf(r, next)
@@ -364,7 +364,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 		}
 		var x *Extra
 		if yes {
-			x = &Extra{Devices: []DeviceShare{{0, 10}, {1, n}}, Ports: []uint16{uint16(next)}}
+			x = &Extra{Devices: []DeviceShare{{0, 10}, {1, n}}, Ports: []berth.Port{{Number: uint16(next)}}}
 		}
 		s.Add(fmt.Sprint("t", next), Record{Group: g, Row: on, Extra: x, Owner: s.Owner(owner)})
 	}

@@ -1,6 +1,10 @@
 package store
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/berth-sched/berth"
+)
 
 // A ground is what many stores begin as that show the nodes of one view and, each for itself, some of what is on them. The nodes'
 // descriptions are shared with the view, and with them the numbers of dimensions and of attributes. So nothing is compiled, and a
@@ -97,7 +101,7 @@ func (c Shut) of(n *Node) *Parts {
 }
 
 // portsOf returns the ports of a node but for some, with others merged in that may be the node's or not; all ascending.
-func portsOf(n *Node, but, taken []uint16) []uint16 {
+func portsOf(n *Node, but, taken []berth.Port) []berth.Port {
 	all := 0
 	for _, r := range n.Spec.Ports {
 		all += int(r.Last) - int(r.First) + 1
@@ -105,19 +109,43 @@ func portsOf(n *Node, but, taken []uint16) []uint16 {
 	if all == 0 {
 		return taken
 	}
-	out := make([]uint16, 0, all+len(taken))
+	out := make([]berth.Port, 0, all+len(taken))
 	for _, r := range n.Spec.Ports {
-		for port := int(r.First); port <= int(r.Last); port++ {
-			if _, open := slices.BinarySearch(but, uint16(port)); open {
-				continue
-			}
-			if _, own := slices.BinarySearch(taken, uint16(port)); !own {
-				out = append(out, uint16(port))
+		for number := int(r.First); number <= int(r.Last); number++ {
+			out = appendRest(out, berth.Port{Number: uint16(number), Protocol: r.Protocol, Address: r.Address}, but, taken)
+		}
+	}
+	slices.SortFunc(out, berth.Port.Compare)
+	return MergePorts(slices.Compact(out), taken)
+}
+
+// appendRest appends what is left of a port without those of some lists that meet it. Of one for all protocols of which only some are
+// gone the others are left; what is left at other addresses than theirs has no name, and is not.
+func appendRest(left []berth.Port, port berth.Port, lists ...[]berth.Port) []berth.Port {
+	var of [berth.SCTP + 1]bool
+	for _, list := range lists {
+		if len(list) == 0 {
+			continue
+		}
+		for _, o := range PortsOf(list, port.Number) {
+			if o.Meets(port) {
+				of[o.Protocol] = true
 			}
 		}
 	}
-	slices.Sort(out)
-	return MergePorts(slices.Compact(out), taken)
+	switch {
+	case of == [berth.SCTP + 1]bool{}:
+		return append(left, port)
+	case of[berth.AllProtocols] || port.Protocol != berth.AllProtocols:
+		return left
+	}
+	for p := berth.TCP; p <= berth.SCTP; p++ {
+		if !of[p] {
+			port.Protocol = p
+			left = append(left, port)
+		}
+	}
+	return left
 }
 
 // hasAny reports whether a node has anything to give.
@@ -141,7 +169,7 @@ func (s *Store) Expose(row uint32, open []*Extra, shut Shut) {
 	copy(left[:], n.capacity.dense)
 	rare, mostRare := n.capacity.rare, []Need(nil)
 	devices, mostDevices := slices.Clone(n.Devices), make([]int64, len(n.Devices))
-	var taken, offered []uint16
+	var taken, offered []berth.Port
 	for _, r := range s.On(row) {
 		rare = takeNeeds(left[:], rare, s.Group(r.Group).Request, 1)
 		if x := r.Extra; x != nil {
@@ -165,8 +193,8 @@ func (s *Store) Expose(row uint32, open []*Extra, shut Shut) {
 			few = append(few, Need{q.Dim, show})
 		}
 	}
-	slices.Sort(taken)
-	slices.Sort(offered)
+	slices.SortFunc(taken, berth.Port.Compare)
+	slices.SortFunc(offered, berth.Port.Compare)
 	ports := portsOf(n, offered, taken)
 	hidden = hidden || len(ports) > len(taken)
 	s.expose(row, left[:], partsOf(devices, ports, was.Stray, few))

@@ -34,13 +34,13 @@ func TestExpose(t *testing.T) {
 	memory, _ := s.DimOf("memory")
 	free := func() []int64 { return []int64{s.FreeOf(row, cpu), s.FreeOf(row, memory)} }
 	assert.Equal(t, []int64{0, 0}, free())
-	assert.Equal(t, []uint16{1, 2, 3, 4}, s.Node(row).Ports, "taken")
+	assert.Equal(t, []berth.Port{{Number: 1}, {Number: 2}, {Number: 3}, {Number: 4}}, s.Node(row).Ports, "taken")
 
 	before := s.Snapshot().Position()
-	open := []*store.Extra{{Needs: []store.Need{{Dim: cpu, Amount: 2}}, Ports: []uint16{2}}, {Needs: []store.Need{{Dim: cpu, Amount: 1}}}}
+	open := []*store.Extra{{Needs: []store.Need{{Dim: cpu, Amount: 2}}, Ports: []berth.Port{{Number: 2}}}, {Needs: []store.Need{{Dim: cpu, Amount: 1}}}}
 	s.Expose(row, open, shut)
 	assert.Equal(t, []int64{3, 0}, free())
-	assert.Equal(t, []uint16{1, 3, 4}, s.Node(row).Ports)
+	assert.Equal(t, []berth.Port{{Number: 1}, {Number: 3}, {Number: 4}}, s.Node(row).Ports)
 	assert.Zero(t, s.Withheld())
 	changes, known := s.Since(before)
 	assert.True(t, known)
@@ -50,10 +50,10 @@ func TestExpose(t *testing.T) {
 	assert.Len(t, changes, 1, "what is as it was is in no log")
 
 	g := checked.Over(s).Ensure(berth.NewGroup("g", berth.GroupSpec{Request: berth.Resources{"cpu": 6, "memory": 9}}))
-	s.Add("t", store.Record{Group: g, Row: row, Extra: &store.Extra{Ports: []uint16{4}}})
+	s.Add("t", store.Record{Group: g, Row: row, Extra: &store.Extra{Ports: []berth.Port{{Number: 4}}}})
 	s.Expose(row, open, shut)
 	assert.Equal(t, []int64{2, -1}, free(), "8-6 of what is exposed, and an overcommitment is shown")
-	assert.Equal(t, []uint16{1, 3, 4}, s.Node(row).Ports)
+	assert.Equal(t, []berth.Port{{Number: 1}, {Number: 3}, {Number: 4}}, s.Node(row).Ports)
 	slot, _ := s.FindTask("t")
 	s.Remove(slot)
 	s.Expose(row, nil, shut)

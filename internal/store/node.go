@@ -59,16 +59,16 @@ type NodeState struct {
 
 // Parts is what only some nodes have to give. It is immutable: a change replaces it.
 type Parts struct {
-	Devices []int64  // what is free of the devices, as Node.Devices has them
-	Ports   []uint16 // taken ports, ascending
-	Stray   int64    // units that tasks have of devices that are gone or unhealthy
-	rare    []Need   // free amounts of dimensions that have no column
+	Devices []int64      // what is free of the devices, as Node.Devices has them
+	Ports   []berth.Port // taken ports, ascending
+	Stray   int64        // units that tasks have of devices that are gone or unhealthy
+	rare    []Need       // free amounts of dimensions that have no column
 }
 
 // NoParts is that of a node without devices and taken ports.
 var NoParts = new(Parts)
 
-func partsOf(devices []int64, ports []uint16, stray int64, rare []Need) *Parts {
+func partsOf(devices []int64, ports []berth.Port, stray int64, rare []Need) *Parts {
 	if len(devices) == 0 && len(ports) == 0 && stray == 0 && len(rare) == 0 {
 		return NoParts
 	}

@@ -29,7 +29,7 @@ type Extra struct {
 	Needs   []Need       // what a hold takes
 	Cost    []Need       // what a hold is of every resource, whether or not it takes that
 	Devices []DeviceShare
-	Ports   []uint16 // ascending
+	Ports   []berth.Port // ascending
 	// Of a task with shares of devices that its node no longer has, or that are unhealthy: their units, one more for each amount of
 	// theirs, and what of the group's request is therefore not taken of the node.
 	Stray int64
@@ -268,7 +268,7 @@ func (s *Store) Resize(slots []uint32, extras []*Extra) {
 	ns, free := s.node(row), s.free.mutRow(s.token, int(row))
 	s.noteResize(slots, row, ns)
 	devices, rare := slices.Clone(ns.Devices), ns.rare
-	var before, after []uint16
+	var before, after []berth.Port
 	for i, slot := range slots {
 		r := s.recs.mutAt(s.token, int(slot))
 		rare = r.Extra.take(free, rare, -1)
@@ -283,8 +283,8 @@ func (s *Store) Resize(slots []uint32, extras []*Extra) {
 	}
 	ports := ns.Ports
 	if len(before)+len(after) > 0 {
-		slices.Sort(before)
-		slices.Sort(after)
+		slices.SortFunc(before, berth.Port.Compare)
+		slices.SortFunc(after, berth.Port.Compare)
 		ports = MergePorts(WithoutPorts(ports, before), after)
 	}
 	ns.Parts = partsOf(devices, ports, ns.Stray, rare)
@@ -400,34 +400,6 @@ func takeDevices(free []int64, shares []DeviceShare, sign int64) {
 			free[d.Index] -= sign * d.Units
 		}
 	}
-}
-
-// MergePorts returns the ports of two ascending lists, ascending.
-func MergePorts(a, b []uint16) []uint16 {
-	out := make([]uint16, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		i, _ := slices.BinarySearch(a, b[0])
-		out = append(append(out, a[:i]...), b[0])
-		a, b = a[i:], b[1:]
-	}
-	return append(append(out, a...), b...)
-}
-
-// WithoutPorts returns a less one occurrence of each of b, both ascending: an adopted task may share a
-// port with another.
-func WithoutPorts(a, b []uint16) []uint16 {
-	out := make([]uint16, 0, len(a))
-	for _, p := range a {
-		for len(b) > 0 && b[0] < p {
-			b = b[1:]
-		}
-		if len(b) > 0 && b[0] == p {
-			b = b[1:]
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
 }
 
 // A Pick is what who picked a placement on the store as it is knows of it besides: the row of its node, and the hash of its task's

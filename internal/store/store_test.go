@@ -298,20 +298,24 @@ func TestPortsAndDevicesComeBack(t *testing.T) {
 	s := New()
 	row := s.AddNode(&Node{ID: "n", Devices: []int64{1000, 1000}})
 	g := s.AddGroup(Group{Name: "g"})
-	add := func(id string, ports ...uint16) uint32 {
+	add := func(id string, numbers ...uint16) uint32 {
+		var ports []berth.Port
+		for _, n := range numbers {
+			ports = append(ports, berth.Port{Number: n})
+		}
 		return s.Add(id, Record{Group: g, Row: row, Extra: &Extra{Ports: ports, Devices: []DeviceShare{{1, 400}, {9, 1}}}})
 	}
 	a := add("a", 80, 82)
 	v := s.Snapshot()
 	b := add("b", 80, 81) // adopted: it shares a port
-	assert.Equal(t, []uint16{80, 80, 81, 82}, s.Node(row).Ports)
+	assert.Equal(t, []berth.Port{{Number: 80}, {Number: 80}, {Number: 81}, {Number: 82}}, s.Node(row).Ports)
 	assert.Equal(t, []int64{1000, 200}, s.Node(row).Devices)
 	s.Remove(a)
-	assert.Equal(t, []uint16{80, 81}, s.Node(row).Ports)
+	assert.Equal(t, []berth.Port{{Number: 80}, {Number: 81}}, s.Node(row).Ports)
 	s.Remove(b)
 	assert.Empty(t, s.Node(row).Ports)
 	assert.Equal(t, []int64{1000, 1000}, s.Node(row).Devices)
-	assert.Equal(t, []uint16{80, 82}, v.Node(row).Ports)
+	assert.Equal(t, []berth.Port{{Number: 80}, {Number: 82}}, v.Node(row).Ports)
 	assert.Equal(t, []int64{1000, 600}, v.Node(row).Devices)
 }
 

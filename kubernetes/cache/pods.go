@@ -331,7 +331,7 @@ func portsOf(g *berth.Group) *berth.Grant {
 	var out berth.Grant
 	for _, r := range g.Requirements().Ports {
 		for port := int(r.First); port <= int(r.Last); port++ {
-			out.Ports = append(out.Ports, uint16(port))
+			out.Ports = append(out.Ports, berth.Port{Number: uint16(port), Protocol: r.Protocol, Address: r.Address})
 		}
 	}
 	if len(out.Ports) == 0 {

@@ -247,7 +247,7 @@ func TestVerdicts(t *testing.T) {
 			task, _ := config.Pod(p)
 			var grant *berth.Grant
 			for _, port := range task.Group.Spec().Ports {
-				grant = &berth.Grant{Ports: []uint16{port.First}}
+				grant = &berth.Grant{Ports: []berth.Port{{Number: port.First}}}
 			}
 			require.NoError(t, f.Adopt(task, p.Spec.NodeName, grant, state), "seed %d", seed)
 		}

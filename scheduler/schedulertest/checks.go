@@ -303,7 +303,7 @@ func grants(t testing.TB, newSource maker) {
 	}
 	out := f.commit(t, p)
 	require.Equal(t, []string{"gpu-1 on n1", "gpu-2 on n1"}, placed(out))
-	ports := map[uint16]bool{}
+	ports := map[berth.Port]bool{}
 	for _, op := range out.Placed {
 		require.NotNil(t, op.Grant, "%v has no grant", op)
 		assert.Equal(t, []berth.DeviceShare{{Class: "gpu", ID: "0", Units: 400}}, op.Grant.Devices)
@@ -311,7 +311,7 @@ func grants(t testing.TB, newSource maker) {
 			ports[port] = true
 		}
 	}
-	assert.Equal(t, map[uint16]bool{8000: true, 8001: true}, ports)
+	assert.Equal(t, map[berth.Port]bool{{Number: 8000}: true, {Number: 8001}: true}, ports)
 }
 
 func release(t testing.TB, newSource maker) {
