@@ -126,7 +126,6 @@ func read[Args any](e *Extender, w http.ResponseWriter, r *http.Request) (*Args,
 	control := http.NewResponseController(w)
 	// A server that knows no deadlines, such as a recorder of a test, has none.
 	_ = control.SetReadDeadline(time.Now().Add(e.config.MostTime))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	if r.ContentLength > e.config.MostBody {
 		return nil, withStatus(http.StatusRequestEntityTooLarge, "the body has %d bytes, more than %d", r.ContentLength, e.config.MostBody)
 	}
@@ -136,8 +135,10 @@ func read[Args any](e *Extender, w http.ResponseWriter, r *http.Request) (*Args,
 		if errors.As(err, &large) {
 			return nil, withStatus(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", large.Limit)
 		}
+		w.Header().Set("Connection", "close") // lest the rest of the body is waited for
 		return nil, withStatus(http.StatusBadRequest, "the body cannot be read: %v", err)
 	}
+	_ = control.SetReadDeadline(time.Time{})
 	args := new(Args)
 	if err := json.Unmarshal(body, args); err != nil {
 		return nil, withStatus(http.StatusBadRequest, "the body cannot be read: %v", err)
