@@ -52,6 +52,12 @@
 // What a framework is offered is held, and what it places is placed, in its name: the owner that is in [Offer] and in
 // [cluster.TaskView], by which [cluster.Snapshot.UsedBy] tells what it has.
 //
+// # Why no offer came
+//
+// [Subscription.Why] tells at any time, from any goroutine, what keeps offers from a framework: what is about all nodes, such as that
+// it is suppressed, wants nothing or is at a limit, or else how many nodes are kept from it by what, be it an offer to another, a filter of its own,
+// or what its tasks lack there. [Subscription.WhyNode] tells of one node, and [Exchange.Why] of all frameworks of a role.
+//
 // # Concurrency
 //
 // An Exchange, its Subscriptions and its Books may be used by any number of goroutines; they take turns.

@@ -325,3 +325,37 @@ func ExampleSubscription_Snapshot() {
 	// agent: 2 running, 1 pending, 0 blocked, 0 impossible, 0 not eligible
 	// agent: 3 running, 0 pending, 0 blocked, 0 impossible, 0 not eligible
 }
+
+func ExampleSubscription_Why() {
+	now := time.Unix(0, 0)
+	clock := func() time.Time { return now }
+	state, err := scheduler.NewState(scheduler.StateConfig{Clock: clock},
+		berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}},
+		berth.Node{ID: "n2", Capacity: berth.Resources{"cpu": 4000}},
+		berth.Node{ID: "n3", Capacity: berth.Resources{"cpu": 1000}})
+	if err != nil {
+		panic(err)
+	}
+	x, err := offers.NewExchange(state, offers.Config{Order: new(allocator.DRF).Turns()})
+	if err != nil {
+		panic(err)
+	}
+	index := berth.NewGroup("index", berth.GroupSpec{Role: "eng/search", Request: berth.Resources{"cpu": 2000}})
+	search, err := x.Subscribe(offers.Framework{Name: "search", Role: "eng/search", Demand: []offers.Demand{{Group: index, Count: 4}}})
+	if err != nil {
+		panic(err)
+	}
+	if err := state.Hold(berth.Hold{ID: "repair", Owner: "host", Node: "n1", Resources: berth.Resources{"cpu": 3000}, Deadline: now.Add(time.Hour)}); err != nil {
+		panic(err)
+	}
+	if _, err := x.Offer(context.Background()); err != nil {
+		panic(err)
+	}
+	why, err := search.Why(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(why)
+	// Output:
+	// framework "search" of role "eng/search": 1 offer; 0 frameworks ahead; 3 nodes: 1 offered, 2 unfit (n1: lacks 1 cpu)
+}

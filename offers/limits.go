@@ -178,11 +178,7 @@ func (s *Subscription) Over(ctx context.Context) ([]berth.Excess, error) {
 		switch {
 		case view.Limited() == 0:
 		case !s.declared:
-			needs := make([]store.Need, len(view.Dims()))
-			for d := range needs {
-				needs[d] = store.Need{Dim: int32(d), Amount: 1}
-			}
-			over = fit.Over(view, s.client.role, needs, nil)
+			over = s.overAny()
 		default:
 			fork := view.Fork()
 			s.x.recast(checked.Over(fork))
@@ -191,6 +187,16 @@ func (s *Subscription) Over(ctx context.Context) ([]berth.Excess, error) {
 		return nil
 	})
 	return over, err
+}
+
+// overAny returns the limits of which nothing is left.
+func (s *Subscription) overAny() []berth.Excess {
+	view := s.x.view
+	needs := make([]store.Need, len(view.Dims()))
+	for d := range needs {
+		needs[d] = store.Need{Dim: int32(d), Amount: 1}
+	}
+	return fit.Over(view, s.client.role, needs, nil)
 }
 
 func (s *Subscription) overDemand(v *store.View) []berth.Excess {
