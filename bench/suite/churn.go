@@ -181,7 +181,8 @@ func churnWorkloads(c Config) ([]Workload, error) {
 	for _, l := range loads {
 		workloads = append(workloads, lively(nodes, l))
 	}
-	return workloads, nil
+	own, err := ownWorkloads(c, true)
+	return append(workloads, own...), err
 }
 
 // azureEvery is which part of the batches a tier takes, one of so many, with a cell as much smaller.

@@ -42,24 +42,51 @@ func gpuCell(nodes int, thousandths int64) Workload {
 				}
 				c.Nodes = append(c.Nodes, n)
 			}
-			for i := range 5 * nodes {
-				p := trace.Pod{Name: fmt.Sprintf("task-%07d", i), QoS: trace.NoQoS}
-				switch k := rng.IntN(100); {
-				case k < 13:
-					p.CPU = 1000 << halving(rng, 5)
-				case k < 51:
-					p.GPUs, p.GPUMilli = 1, 100*int64(1+rng.IntN(9))
-					p.CPU = 500 << halving(rng, 5)
-				case k < 97:
-					p.GPUs, p.GPUMilli = 1, 1000
-					p.CPU = 2000 << halving(rng, 4)
-				default:
-					p.GPUs, p.GPUMilli = 2<<(k-97), 1000
-					p.CPU = 4000 * int64(p.GPUs)
-				}
-				p.Memory = p.CPU / 500 << 30
-				c.Pods = append(c.Pods, p)
+			c.Pods = gpuPods(rng, 5*nodes)
+			if err := c.Inflate(thousandths, seed); err != nil {
+				return nil, err
 			}
+			return cellOf(c, seed), nil
+		},
+	}
+}
+
+// gpuPods draws tasks after the proportions of Alibaba's trace.
+func gpuPods(rng *rand.Rand, n int) (pods []trace.Pod) {
+	for i := range n {
+		p := trace.Pod{Name: fmt.Sprintf("task-%07d", i), QoS: trace.NoQoS}
+		switch k := rng.IntN(100); {
+		case k < 13:
+			p.CPU = 1000 << halving(rng, 5)
+		case k < 51:
+			p.GPUs, p.GPUMilli = 1, 100*int64(1+rng.IntN(9))
+			p.CPU = 500 << halving(rng, 5)
+		case k < 97:
+			p.GPUs, p.GPUMilli = 1, 1000
+			p.CPU = 2000 << halving(rng, 4)
+		default:
+			p.GPUs, p.GPUMilli = 2<<(k-97), 1000
+			p.CPU = 4000 * int64(p.GPUs)
+		}
+		p.Memory = p.CPU / 500 << 30
+		pods = append(pods, p)
+	}
+	return pods
+}
+
+// pai is the machines of Alibaba's PAI cluster, or so many of them, drawn from the seed, with tasks as gpuCell has them.
+func pai(machines []berth.Node, nodes int, thousandths int64) Workload {
+	nodes = min(nodes, len(machines))
+	return Workload{
+		Name:  fmt.Sprintf("pai-%d", thousandths/10),
+		About: fmt.Sprintf("%d of the machines of Alibaba's PAI trace of 2020, tasks after the proportions of Alibaba's trace of 2023 that ask for %d %% of the GPUs, drawn from the seed", nodes, thousandths/10),
+		Cell: func(seed uint64) (*Cell, error) {
+			rng := pcg(seed, 20)
+			c := &trace.Cell{Name: "pai"}
+			for _, i := range rng.Perm(len(machines))[:nodes] {
+				c.Nodes = append(c.Nodes, machines[i])
+			}
+			c.Pods = gpuPods(rng, 5*nodes)
 			if err := c.Inflate(thousandths, seed); err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -64,7 +65,9 @@ func fillWorkloads(c Config) ([]Workload, error) {
 		}
 		workloads = append(workloads, w)
 	}
-	return workloads, nil
+	machines, err := paiWorkloads(c)
+	own, ownErr := ownWorkloads(c, false)
+	return append(append(workloads, machines...), own...), errors.Join(err, ownErr)
 }
 
 // openbLists returns the pod lists of -data that the tier runs: the default one where it is quick.

@@ -23,6 +23,7 @@ type table struct {
 	lines
 	columns int            // of the header
 	column  map[string]int // by name, of the columns that are read
+	named   []string       // of these, those whose names begin as the reader has it, in order
 	names   map[string]int // the line that each name was first on
 	totals  map[string]int64
 	faults  []error
@@ -30,7 +31,8 @@ type table struct {
 	dead    bool // nothing more can be read
 }
 
-func newTable(file string, r io.Reader, required, optional []string) *table {
+// newTable reads the header. Columns are read that are named, and those whose names begin with one of some texts.
+func newTable(file string, r io.Reader, required, optional []string, beginnings ...string) *table {
 	t := &table{lines: lines{file: file, r: bufio.NewReader(r)}, column: map[string]int{}, names: map[string]int{}, totals: map[string]int64{}}
 	if err := t.lines.next(); err != nil {
 		t.dead = true
@@ -46,11 +48,14 @@ func newTable(file string, r io.Reader, required, optional []string) *table {
 		if i == 0 {
 			name = strings.TrimPrefix(name, "\ufeff") // a byte order mark, as spreadsheets write it
 		}
-		if !slices.Contains(required, name) && !slices.Contains(optional, name) {
+		begins := slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(name, b) })
+		if !slices.Contains(required, name) && !slices.Contains(optional, name) && !begins {
 			continue
 		}
 		if _, twice := t.column[name]; twice {
 			t.faultAt(i, name, "", "column given twice")
+		} else if begins {
+			t.named = append(t.named, name)
 		}
 		t.column[name] = i
 	}
@@ -130,6 +135,15 @@ func (t *table) quantity(column string, unit int64) int64 {
 	return n
 }
 
+// optional returns a column's whole number from 0 to most; 0 if the file does not have the column or the field is empty.
+func (t *table) optional(column string, most int64) int64 {
+	if i, ok := t.column[column]; !ok || t.fields[i].text == "" {
+		return 0
+	}
+	n, _ := t.number(column, most)
+	return n
+}
+
 // number returns a column's whole number from 0 to most, and whether it is one.
 func (t *table) number(column string, most int64) (int64, bool) {
 	s := t.fields[t.column[column]].text
@@ -171,6 +185,9 @@ func (t *table) add(err error) {
 	}
 	t.faults = append(t.faults, err)
 }
+
+// count returns how many faults there are.
+func (t *table) count() int { return len(t.faults) + t.more }
 
 // err returns the faults joined into one error, or nil.
 func (t *table) err() error {

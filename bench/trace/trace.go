@@ -110,30 +110,18 @@ func ReadPods(file string, r io.Reader) ([]Pod, error) {
 				Models: t.text("gpu_spec"),
 			},
 		}
-		gpus, gpusOK := t.number("num_gpu", maxGPUs)
-		milli, milliOK := t.number("gpu_milli", berth.DeviceUnits)
-		p.GPUs, p.GPUMilli = int(gpus), milli
+		sound := t.count()
+		gpus, _ := t.number("num_gpu", maxGPUs)
+		p.GPUMilli, _ = t.number("gpu_milli", berth.DeviceUnits)
+		p.GPUs = int(gpus)
+		if t.count() == sound { // one fault is enough
+			t.checkGPUs(&p.Shape)
+		}
 		if q := t.text("qos"); q != "" {
 			p.QoS = q
 			if berth.Role(q).Err() != nil {
 				t.fault("qos", "cannot name a role")
 			}
-		}
-		switch {
-		case !gpusOK || !milliOK: // one fault is enough
-		case p.GPUs == 0 && p.GPUMilli > 0:
-			t.fault("gpu_milli", "set, but num_gpu is 0")
-		case p.GPUs > 0 && p.GPUMilli == 0:
-			t.fault("gpu_milli", "0, but num_gpu is not")
-		case p.GPUs > 1 && p.GPUMilli < berth.DeviceUnits:
-			t.fault("gpu_milli", "a share of a GPU, but num_gpu is more than 1")
-		}
-		switch {
-		case p.Models == "":
-		case p.GPUs == 0 && gpusOK:
-			t.fault("gpu_spec", "set, but num_gpu is 0")
-		case slices.Contains(strings.Split(p.Models, "|"), ""):
-			t.fault("gpu_spec", "an empty model")
 		}
 		pods = append(pods, p)
 	}
@@ -141,4 +129,23 @@ func ReadPods(file string, r io.Reader) ([]Pod, error) {
 		return nil, err
 	}
 	return pods, nil
+}
+
+// checkGPUs notes what is wrong with what the present line asks of GPUs, where its numbers are numbers.
+func (t *table) checkGPUs(s *Shape) {
+	switch {
+	case s.GPUs == 0 && s.GPUMilli > 0:
+		t.fault("gpu_milli", "set, but num_gpu is 0")
+	case s.GPUs > 0 && s.GPUMilli == 0:
+		t.fault("gpu_milli", "0, but num_gpu is not")
+	case s.GPUs > 1 && s.GPUMilli < berth.DeviceUnits:
+		t.fault("gpu_milli", "a share of a GPU, but num_gpu is more than 1")
+	}
+	switch {
+	case s.Models == "":
+	case s.GPUs == 0:
+		t.fault("gpu_spec", "set, but num_gpu is 0")
+	case slices.Contains(strings.Split(s.Models, "|"), ""):
+		t.fault("gpu_spec", "an empty model")
+	}
 }

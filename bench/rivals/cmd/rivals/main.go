@@ -41,13 +41,15 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	nodes := flags.String("nodes", "1000", "numbers of nodes, with commas between them")
 	tasks := flags.Int("tasks", 10_000, "tasks to place")
 	cases := flags.String("cases", "", "cases, with commas between them (default all)")
+	names := flags.String("schedulers", "", "schedulers by name, with semicolons between them (default all): berth; SwarmKit; kube-scheduler, all nodes and the like")
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	sizes, err := sizesOf(*nodes)
 	wanted, errCases := casesOf(*cases)
-	if err := errors.Join(err, errCases); err != nil {
+	all, errNames := schedulersOf(*names)
+	if err := errors.Join(err, errCases, errNames); err != nil {
 		return err
 	}
 	if *tasks < 1 {
@@ -57,7 +59,6 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	klog.SetOutput(io.Discard)
 	klog.LogToStderr(false)
 
-	all := []rivals.Scheduler{rivals.Berth{}, rivals.Berth{OneByOne: true}, rivals.SwarmKit{}, rivals.Kubernetes{}, rivals.Kubernetes{Exhaustive: true}}
 	var results []rivals.Result
 measuring:
 	for _, c := range wanted {
@@ -95,6 +96,37 @@ func sizesOf(text string) (sizes []int, err error) {
 		sizes = append(sizes, n)
 	}
 	return sizes, err
+}
+
+// schedulersOf returns those that are named, in their own order; all for an empty text.
+func schedulersOf(text string) (some []rivals.Scheduler, err error) {
+	all := []rivals.Scheduler{rivals.Berth{}, rivals.Berth{OneByOne: true}, rivals.SwarmKit{}, rivals.Kubernetes{}, rivals.Kubernetes{Exhaustive: true}}
+	if text == "" {
+		return all, nil
+	}
+	var names []string
+	chosen := make([]bool, len(all))
+	parts := strings.Split(text, ";")
+	for _, s := range all {
+		names = append(names, s.Name())
+	}
+	for _, part := range parts {
+		part, known := strings.TrimSpace(part), false
+		for i, name := range names {
+			if strings.EqualFold(name, part) {
+				chosen[i], known = true, true
+			}
+		}
+		if !known {
+			err = errors.Join(err, fmt.Errorf("-schedulers: %q is none of %s", part, strings.Join(names, "; ")))
+		}
+	}
+	for i, s := range all {
+		if chosen[i] {
+			some = append(some, s)
+		}
+	}
+	return some, err
 }
 
 func casesOf(text string) (cases []rivals.Case, err error) {
