@@ -23,6 +23,11 @@ type Config struct {
 	// Rules says that pods may have rules of berth's own in their annotation [RulesAnnotation]. By default it is not looked at: a rule can
 	// keep other pods away, as an anti-affinity can.
 	Rules bool
+	// OfNode and OfPod add what objects say in ways of the host's own, such as in annotations: devices, attributes, rules. They are handed
+	// what was read of the object, and change it; OfNode must leave the ID, and both must keep nothing and say the same of the same object.
+	// An error is told as unsaid: the node is then taken as it was read, and for the pod there is no node. The default adds nothing.
+	OfNode func(*v1.Node, *berth.Node) error
+	OfPod  func(*v1.Pod, *berth.GroupSpec) error
 }
 
 // Devices is a kind of devices, such as the GPUs of one vendor.
@@ -77,6 +82,11 @@ func (c Config) Node(n *v1.Node) (berth.Node, []Unsaid) {
 	unschedulable := berth.Taint{Key: v1.TaintNodeUnschedulable, Effect: berth.NoSchedule}
 	if n.Spec.Unschedulable && !slices.Contains(out.Taints, unschedulable) {
 		out.Taints = append(out.Taints, unschedulable)
+	}
+	if c.OfNode != nil {
+		if err := c.OfNode(n, &out); err != nil {
+			left.add("metadata", "not all that the node says is looked at: %v", err)
+		}
 	}
 	return out, left
 }

@@ -34,6 +34,7 @@ func (c Config) Pod(p *v1.Pod) (berth.Task, []Unsaid) {
 	r.ports()
 	r.annotated()
 	r.others()
+	r.own()
 	return berth.NewGroup(nameOf(p), r.spec).Task(string(p.UID)), r.left
 }
 
