@@ -25,6 +25,7 @@ type explainer struct {
 	rules    []int                // by class: the rules that keep the group off all its nodes
 	top      []int64              // by dimension of the needs: the most that is free on any node
 	fewest   int                  // of the rules of any class
+	nears    int                  // how many of each class's are near ones that are asked row by row: they keep all its rows off but those that are weighed
 	deviceOf []int32              // by dimension: which of the device requests it is the scalar of, or -1; none without requests
 	at       map[berth.Reason]int // the index of each reason among the counts, once they are many
 	several  severalRequests      // of a search whose group has them
@@ -61,6 +62,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	a.Nodes, a.Mode = len(x.mirror.order), s.group.Mode()
 	a.Counts = a.counts[:0]
 	x.search, x.out, x.found, x.near, x.at = s, a, false, explain.Miss{}, nil
+	x.nears = 0
 	x.lacking = zeros(x.lacking, len(s.needs))
 	x.never = zeros(x.never, len(s.needs))
 	x.rules = zeros(x.rules, len(x.classes.all))
@@ -71,9 +73,11 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	if s.several {
 		x.several.begin(s)
 	}
-	if len(s.ofRow) == 0 && !s.several && x.columns.update(&s.wanted) {
+	if !s.several && x.columns.update(&s.wanted) && x.countMet() {
 		x.countByColumns()
-		x.findNearest()
+		if !x.found || x.near.Rules >= x.fewest {
+			x.findNearest()
+		}
 	} else {
 		x.lookAtAll()
 	}
@@ -344,7 +348,7 @@ func (x *explainer) has(row uint32, device int) bool {
 
 // weigh keeps a row as the nearest if it lacks something and is nearer than the nearest so far.
 func (x *explainer) weigh(row uint32, count bool) {
-	near := explain.Miss{Rules: x.rules[x.mirror.rows[row].class]}
+	near := explain.Miss{Rules: x.rules[x.mirror.rows[row].class] - x.nears}
 	if x.search.own != nil {
 		if tasks := x.search.counts.on(row); tasks >= x.search.hostLimit {
 			near.Rules += x.hostRules(tasks)
@@ -354,12 +358,14 @@ func (x *explainer) weigh(row uint32, count bool) {
 		switch r := &x.search.ofRow[i]; {
 		case r.domain != nil && r.slots[row] < 0:
 			if !r.lenient {
-				near.Rules++
-				x.ofRow[i].missing++
+				if near.Rules++; count {
+					x.ofRow[i].missing++
+				}
 			}
 		case r.closed(x.search.tasksAt(r, row)):
-			near.Rules++
-			x.ofRow[i].full++
+			if near.Rules++; count {
+				x.ofRow[i].full++
+			}
 		}
 	}
 	x.measure(&near, row, count)

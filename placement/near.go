@@ -15,6 +15,15 @@ type byDomain struct {
 
 // rowsOf returns the rows in a domain: O(nodes) the first time since nodes changed.
 func (c *groupCounts) rowsOf(v *numbering, key uint32, slot int32) []uint32 {
+	d := c.listed(v, key)
+	return d.rows[d.from[slot]:d.from[slot+1]]
+}
+
+// inDomains returns how many rows are in any domain, as rowsOf does.
+func (c *groupCounts) inDomains(v *numbering, key uint32) int { return len(c.listed(v, key).rows) }
+
+// listed returns the rows by domain.
+func (c *groupCounts) listed(v *numbering, key uint32) *byDomain {
 	slots := c.slotsByRow(v, key)
 	d := &v.domains
 	if d.from == nil || d.at != c.mirror.described || len(d.from) <= len(v.slots) {
@@ -37,7 +46,7 @@ func (c *groupCounts) rowsOf(v *numbering, key uint32, slot int32) []uint32 {
 			}
 		}
 	}
-	return d.rows[d.from[slot]:d.from[slot+1]]
+	return d
 }
 
 // listNear lists the rows of the near rule that leaves the fewest, if there is one and they are few.
@@ -79,12 +88,8 @@ func (s *search) listNear() {
 
 // rowsNear returns the rows that have a node in the domains of a near rule, each once, if they are no more than some number.
 func (s *search) rowsNear(r *countRule, most int) ([]uint32, bool) {
-	c := r.counter
-	c.used = slices.DeleteFunc(c.used, func(slot int32) bool { return c.tasks[slot] == 0 })
-	slices.Sort(c.used)
-	c.used = slices.Compact(c.used)
 	var rows []uint32
-	for _, slot := range c.used {
+	for _, slot := range r.counter.inUse() {
 		if r.domain.values == &s.tasks.rows {
 			rows = append(rows, uint32(slot))
 		} else {

@@ -63,7 +63,7 @@ func (x *explainer) walkNodes(least explain.Miss) bool {
 		if x.rules[x.mirror.rows[row].class] > x.fewest {
 			continue
 		}
-		if x.weigh(row, false); x.found && x.near.Compare(least) == 0 {
+		if x.weigh(row, false); x.found && x.near.Compare(least) == 0 && x.mirror.ranks[x.nearest] <= x.mirror.ranks[row] {
 			return true
 		}
 	}

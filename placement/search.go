@@ -82,7 +82,7 @@ type countRule struct {
 
 	// Of rules about the tasks of others.
 	attribute string
-	counter   *taskCounter // of a rule that is near
+	counter   *taskCounter
 	told      berth.Reason // what is said of a domain that takes no more
 	over      berth.Population
 	notOwn    bool // the group's own tasks are not among those that are counted

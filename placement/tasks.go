@@ -399,7 +399,7 @@ func (t *taskCounts) rulesOf(g *berth.Group) (out []countRule, first bool) {
 			c.told = berth.Reason{Code: berth.KeptApart, Subject: kept.Print(name)}
 		}
 		out = append(out, countRule{
-			attribute: name, domain: &c.domainCounts, limit: 1, lenient: true, told: c.told})
+			attribute: name, domain: &c.domainCounts, counter: c, limit: 1, lenient: true, told: c.told})
 	}
 	return out, first
 }

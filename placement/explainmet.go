@@ -1,0 +1,82 @@
+package placement
+
+import "slices"
+
+// Rules about the tasks of others that are asked row by row keep few rows off, or let few in: those in the domains that have such tasks. So how many
+// rows each keeps off is added up over these domains. The nearest miss is one of the few rows that a rule of being near lets in, which are looked at
+// one by one, or another row, all of which every such rule keeps off.
+
+// countMet counts the rows that rules asked row by row keep off, and weighs those that a near one lets in, if that is all there is to these rules.
+// It returns false, having counted nothing, where every row is to be looked at.
+func (x *explainer) countMet() bool {
+	const few = 8 // of how many rows one may be weighed
+	s := x.search
+	most := len(s.mirror.rows)/few + 1
+	var let []uint32
+	near := 0
+	for i := range s.ofRow {
+		r := &s.ofRow[i]
+		if r.counter == nil || r.histogram != nil || r.near && r.lenient || !r.near && r.limit < 1 {
+			return false
+		}
+		if r.near {
+			rows, ok := s.rowsNear(r, most-len(let))
+			if !ok {
+				return false
+			}
+			let, near = append(let, rows...), near+1
+		}
+	}
+	for i := range s.ofRow {
+		x.ofRow[i] = x.brokenBy(&s.ofRow[i])
+	}
+	if near > 0 {
+		for _, row := range let {
+			if x.mirror.rows[row].class >= 0 {
+				x.weigh(row, false)
+			}
+		}
+		x.nears, x.fewest = near, x.fewest+near
+		for i := range x.rules {
+			x.rules[i] += near
+		}
+	}
+	return true
+}
+
+// brokenBy returns how many rows a rule keeps off.
+func (x *explainer) brokenBy(r *countRule) (broken brokenRows) {
+	s := x.search
+	byRow := r.domain.values == &s.tasks.rows
+	all := x.out.Nodes
+	if !byRow {
+		all = s.counts.inDomains(r.domain.values, r.domain.key)
+		if !r.lenient {
+			broken.missing = x.out.Nodes - all
+		}
+	}
+	closed := 0
+	for _, slot := range r.counter.inUse() {
+		if tasks := r.domain.in(slot); tasks == 0 || !r.near && tasks < r.limit {
+			continue
+		}
+		switch {
+		case !byRow:
+			closed += len(s.counts.rowsOf(r.domain.values, r.domain.key, slot))
+		case x.mirror.rows[slot].node != nil:
+			closed++
+		}
+	}
+	if broken.full = closed; r.near { // it keeps off the others
+		broken.full = all - closed
+	}
+	return broken
+}
+
+// inUse returns the slots that have tasks, ascending.
+func (c *taskCounter) inUse() []int32 {
+	c.used = slices.DeleteFunc(c.used, func(slot int32) bool { return c.tasks[slot] == 0 })
+	slices.Sort(c.used)
+	c.used = slices.Compact(c.used)
+	return c.used
+}
