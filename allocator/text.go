@@ -22,3 +22,8 @@ func (q *Queue) MarshalText() ([]byte, error) { return nil, faults.NoText("alloc
 func (s *Sibling) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("allocator: sibling", "write its Role and what Share returns")
 }
+
+// MarshalText fails: an account is a ledger and what was tried on it.
+func (a *Account) MarshalText() ([]byte, error) {
+	return nil, faults.NoText("allocator: account", "write what Used and Own return")
+}

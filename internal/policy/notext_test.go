@@ -22,6 +22,7 @@ func TestNoTextForm(t *testing.T) {
 		{"allocator: DRF", &allocator.DRF{}},
 		{"allocator: turns", &allocator.Turns{}},
 		{"allocator: queue", &allocator.Queue{}},
+		{"allocator: account", &allocator.Account{}},
 		{"allocator: sibling", &allocator.Sibling{}},
 		{"allocator: vector", allocator.Vector{}},
 		{"cluster: snapshot", cluster.Snapshot{}},

@@ -1,0 +1,463 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
+)
+
+// Reclaim says which tasks [Scheduler.Reclaim] may propose to end. The zero value is good.
+type Reclaim struct {
+	// Started tells since when a task runs, for the youngest is ended first. The default takes the task with the last ID, numbers in it
+	// compared as numbers, for the youngest.
+	Started func(cluster.TaskView) time.Time
+	// Keep tells which tasks are not to be ended. The default is none. Tasks of daemons and gangs never are, nor those that are
+	// stopping already.
+	Keep func(cluster.TaskView) bool
+}
+
+// Reclaimed is what [Scheduler.Reclaim] proposes.
+type Reclaimed struct {
+	// Plan ends tasks and places others on their room, in a part for each claim, and places what needs no room to be made. Its Unplaced are
+	// the tasks for which nothing can be reclaimed. It may be committed as it is, or be looked at and thrown away.
+	Plan   *berth.Plan
+	Claims []Claim
+}
+
+// Claim is a task that gets its room from others.
+type Claim struct {
+	Task berth.Task
+	Node string
+	Role berth.Role         // in whose name: what is guaranteed to it is the reason
+	Ends []cluster.TaskView // the tasks to be ended for it, youngest first
+}
+
+// String prints "search-1 on n4 for eng: ends batch-7, batch-3".
+func (c Claim) String() string {
+	var ends []string
+	for _, t := range c.Ends {
+		ends = append(ends, t.ID)
+	}
+	return fmt.Sprintf("%s on %s for %s: ends %s", c.Task.ID, c.Node, c.Role, strings.Join(ends, ", "))
+}
+
+// Reclaim proposes which tasks to end so that each of some that wait gets what is guaranteed to its role: what a guarantee does not use is
+// lent to others, and this takes it back. It plans on a fork and changes nothing.
+//
+// A task has a claim if, with it, its role or a role above that still has no more than is guaranteed to it, of the resources of which
+// something is guaranteed. A task that finds room without anybody's end is placed on it. For others the node is taken on which
+// the fewest tasks need to end, of equals where the oldest of these is the youngest, then by ID; on a node those go that make most of the
+// room which is lacking, youngest first, and of these none that is not needed in the end. That is the fewest where one resource is
+// short; where several are, there may be a smaller set that this does not find. Nobody loses what is guaranteed to him: neither the role of a task that ends nor those above it,
+// up to the one that it has in common with the claim, get below. Since a claim ends at the guarantee, and nobody is brought below
+// his, whoever lost a task has no claim to it: nothing is taken back and forth. Where a limit keeps the task out, tasks
+// under that limit end.
+//
+// Tasks are given in the order in which they are to be served, and each at most once. Those of gangs and daemons are an error. Reclaim
+// fails as [Scheduler.Plan] does. Each task that finds no room takes time for each node and each task on nodes.
+func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim, tasks ...berth.Task) (*Reclaimed, error) {
+	out := &Reclaimed{Plan: &berth.Plan{}}
+	if err := s.usable(ctx); err != nil {
+		return out, err
+	}
+	if err := checkClaims(snapshot, tasks); err != nil {
+		return out, err
+	}
+	out.Plan.Version = snapshot.Version()
+	fork := snapshot.Fork()
+	for _, t := range tasks {
+		now := fork.Snapshot()
+		planned, err := s.Plan(ctx, now, t)
+		if err != nil {
+			return &Reclaimed{Plan: &berth.Plan{}}, err
+		}
+		if len(planned.Ops) > 0 {
+			fork.Apply(planned.Ops[0])
+			out.Plan.Ops = append(out.Plan.Ops, planned.Ops[0])
+			continue
+		}
+		r := &reclaim{how: how, fork: fork, account: allocator.NewAccount(now), task: t, costs: map[*berth.Group]berth.Resources{}}
+		claim, op, ok := r.find(func(yield func(string) bool) {
+			for n := range now.Nodes() {
+				if !n.Cordoned() && !yield(n.ID()) {
+					return
+				}
+			}
+		})
+		if !ok {
+			out.Plan.Unplaced = append(out.Plan.Unplaced, planned.Unplaced...)
+			continue
+		}
+		out.Claims = append(out.Claims, claim)
+		out.Plan.Part("reclaim "+t.ID, func() {
+			for _, end := range claim.Ends {
+				out.Plan.Evict(end.ID, nil)
+			}
+			out.Plan.Ops = append(out.Plan.Ops, op)
+		})
+	}
+	if err := ended(ctx); err != nil {
+		return &Reclaimed{Plan: &berth.Plan{}}, fmt.Errorf("scheduler: reclaim: %w", err)
+	}
+	return out, nil
+}
+
+func checkClaims(snapshot *cluster.Snapshot, tasks []berth.Task) error {
+	var errs []error
+	if snapshot == nil {
+		errs = append(errs, errors.New("scheduler: reclaim: no snapshot"))
+	}
+	seen := map[string]bool{}
+	for _, t := range tasks {
+		err := t.Err()
+		switch {
+		case err != nil:
+		case t.Group.Mode() != berth.Count:
+			err = fmt.Errorf("task %q: of a gang or a daemon", t.ID)
+		case seen[t.ID]:
+			err = fmt.Errorf("task %q: given twice", t.ID)
+		}
+		seen[t.ID] = true
+		if err != nil {
+			errs = append(errs, faults.Of("scheduler: reclaim", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reclaim is the search for room for one task.
+type reclaim struct {
+	how     Reclaim
+	fork    *cluster.Fork
+	account *allocator.Account
+	task    berth.Task
+	role    berth.Role // of the claim
+	costs   map[*berth.Group]berth.Resources
+}
+
+// victim is a task that may end.
+type victim struct {
+	cluster.TaskView
+	since time.Time
+	cost  berth.Resources
+}
+
+// younger orders victims, the youngest first.
+func younger(a, b victim) int {
+	return cmp.Or(b.since.Compare(a.since), compareIDs(b.ID, a.ID))
+}
+
+// compareIDs orders IDs by their parts, numbers as numbers.
+func compareIDs(a, b string) int {
+	digit := func(s string, i int) bool { return i < len(s) && s[i] >= '0' && s[i] <= '9' }
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		if digit(a, i) && digit(b, j) {
+			x, y := i, j
+			for digit(a, x) {
+				x++
+			}
+			for digit(b, y) {
+				y++
+			}
+			m, n := strings.TrimLeft(a[i:x], "0"), strings.TrimLeft(b[j:y], "0")
+			if c := cmp.Or(cmp.Compare(len(m), len(n)), cmp.Compare(m, n)); c != 0 {
+				return c
+			}
+			i, j = x, y
+			continue
+		}
+		if a[i] != b[j] {
+			return cmp.Compare(a[i], b[j])
+		}
+		i, j = i+1, j+1
+	}
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+// reclaimSite is a node on which the task would fit if some tasks ended.
+type reclaimSite struct {
+	node string
+	ends []victim
+}
+
+func (r *reclaim) costOf(g *berth.Group) berth.Resources {
+	if c, ok := r.costs[g]; ok {
+		return c
+	}
+	c := berth.Resources{}
+	for _, n := range g.Requirements().Needs {
+		c[n.Name] = plus(c[n.Name], n.Amount)
+	}
+	r.costs[g] = c
+	return c
+}
+
+// find looks for the node on which the fewest and youngest end, ends them on the fork, and places the task.
+func (r *reclaim) find(nodes iter.Seq[string]) (claim Claim, op berth.Op, found bool) {
+	g := r.task.Group
+	if r.role, found = r.account.Claim(g.Role(), r.costOf(g)); !found {
+		return claim, op, false
+	}
+	var sites []reclaimSite
+	for id := range nodes { // a view of a node is good until the fork changes, and trying changes it
+		n, _ := r.fork.Node(id)
+		if ends, ok := r.choose(n); ok {
+			sites = append(sites, reclaimSite{id, ends})
+		}
+	}
+	slices.SortFunc(sites, func(a, b reclaimSite) int {
+		oldest := func(s reclaimSite) victim { return slices.MaxFunc(s.ends, younger) }
+		return cmp.Or(cmp.Compare(len(a.ends), len(b.ends)), younger(oldest(a), oldest(b)), cmp.Compare(a.node, b.node))
+	})
+	for _, at := range sites {
+		before := r.fork.Savepoint()
+		if r.end(at.ends) {
+			if op, why := r.fork.Apply(berth.Op{Kind: berth.Place, Task: r.task, Node: at.node}); why.Code == berth.None {
+				claim = Claim{Task: r.task, Node: at.node, Role: r.role}
+				for _, v := range at.ends {
+					claim.Ends = append(claim.Ends, v.TaskView)
+				}
+				return claim, op, true
+			}
+		}
+		_ = r.fork.Rollback(before) // of a savepoint that was just made
+	}
+	return claim, op, false
+}
+
+// end ends tasks on the fork.
+func (r *reclaim) end(tasks []victim) bool {
+	for _, v := range tasks {
+		if _, why := r.fork.Apply(berth.Op{Kind: berth.Evict, ID: v.ID}); why.Code != berth.None {
+			return false
+		}
+	}
+	return true
+}
+
+// choose returns the tasks to end on a node so that the task fits there, youngest first.
+func (r *reclaim) choose(n cluster.NodeView) ([]victim, bool) {
+	short, counted := berth.Resources{}, true
+	var under []berth.Role // limits that keep the task out
+	for _, lack := range r.fork.Lacks(r.task.Group, n) {
+		switch {
+		case !lack.Reason.Code.Resolvable():
+			return nil, false
+		case lack.Over != nil:
+			under = append(under, lack.Over.Role)
+			short[lack.Over.Resource] = max(short[lack.Over.Resource], lack.Short)
+		case lack.Reason.Code == berth.Insufficient:
+			short[lack.Reason.Subject] = max(short[lack.Reason.Subject], lack.Short)
+		default:
+			counted = false // it takes trying
+		}
+	}
+	victims := r.victims(n, under)
+	if len(victims) == 0 {
+		return nil, false
+	}
+	ends, rest := r.cover(victims, short)
+	if ends == nil && len(short) > 0 {
+		return nil, false
+	}
+	if !counted {
+		return r.try(n.ID(), ends, rest)
+	}
+	return ends, len(ends) > 0
+}
+
+// victims returns the tasks on a node that may end, youngest first.
+func (r *reclaim) victims(n cluster.NodeView, under []berth.Role) (all []victim) {
+tasks:
+	for t := range n.Tasks() {
+		if t.State == berth.Stopping || t.Group.Mode() != berth.Count || r.how.Keep != nil && r.how.Keep(t) {
+			continue
+		}
+		for _, role := range under {
+			if !t.Group.Role().Within(role) {
+				continue tasks
+			}
+		}
+		v := victim{TaskView: t, cost: r.costOf(t.Group)}
+		if !r.account.Spares(t.Group.Role(), v.cost, r.role) {
+			continue
+		}
+		if r.how.Started != nil {
+			v.since = r.how.Started(t)
+		}
+		all = append(all, v)
+	}
+	slices.SortFunc(all, younger)
+	return all
+}
+
+// cover returns tasks that together have what is short, each time one that has most of what is then, the youngest of equals, but none that
+// is not needed in the end; and the others. What a task has of what is short only falls as that gets less, so that the first in a heap by
+// what they had when they were last asked is the one, if it is asked again and has as much.
+func (r *reclaim) cover(victims []victim, short berth.Resources) (ends, rest []victim) {
+	if len(short) == 0 {
+		return nil, victims
+	}
+	account, left := r.account.Fork(), short.Clone()
+	var heap worthiest
+	for i, v := range victims { // youngest first
+		if worth := coverage(v.cost, left, short); worth > 0 {
+			heap = append(heap, worthOf{worth, i})
+		}
+	}
+	heap.order()
+	sum, taken := berth.Resources{}, make([]bool, len(victims))
+	for len(left) > 0 {
+		if len(heap) == 0 {
+			return nil, nil
+		}
+		v := victims[heap[0].at]
+		if worth := coverage(v.cost, left, short); worth < heap[0].worth {
+			heap[0].worth = worth
+			if worth == 0 {
+				heap.drop()
+			} else {
+				heap.down(0)
+			}
+			continue
+		}
+		at := heap[0].at
+		heap.drop()
+		if !account.Spares(v.Group.Role(), v.cost, r.role) || account.Credit(v.Group.Role(), v.cost) != nil {
+			continue // what goes already has used up what can be spared
+		}
+		taken[at] = true
+		for name, q := range v.cost {
+			sum[name] = plus(sum[name], q)
+			if left[name] -= q; left[name] <= 0 {
+				delete(left, name)
+			}
+		}
+	}
+	for i := len(victims) - 1; i >= 0; i-- { // the oldest may stay if the others do
+		if cost := victims[i].cost; taken[i] {
+			over := true
+			for name, q := range short {
+				over = over && sum[name]-cost[name] >= q
+			}
+			if over {
+				taken[i] = false
+				for name, q := range cost {
+					sum[name] -= q
+				}
+			}
+		}
+	}
+	for i, v := range victims {
+		if taken[i] {
+			ends = append(ends, v)
+		} else {
+			rest = append(rest, v)
+		}
+	}
+	return ends, rest
+}
+
+// worthiest is a heap of victims, those first that have most of what is short, the youngest of equals.
+type worthiest []worthOf
+
+type worthOf struct {
+	worth int64
+	at    int // among the victims
+}
+
+func (h worthiest) before(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[j].worth, h[i].worth), cmp.Compare(h[i].at, h[j].at)) < 0
+}
+
+func (h worthiest) order() {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
+}
+
+func (h worthiest) down(i int) {
+	for {
+		c := 2*i + 1
+		if c+1 < len(h) && h.before(c+1, c) {
+			c++
+		}
+		if c >= len(h) || !h.before(c, i) {
+			return
+		}
+		h[i], h[c] = h[c], h[i]
+		i = c
+	}
+}
+
+func (h *worthiest) drop() {
+	last := len(*h) - 1
+	(*h)[0] = (*h)[last]
+	*h = (*h)[:last]
+	h.down(0)
+}
+
+// coverage returns how much of what is left a task has, as parts of what was short.
+func coverage(cost, left, short berth.Resources) (worth int64) {
+	const whole = 1 << 20
+	for name, q := range left {
+		if has := min(cost[name], q); has > 0 {
+			hi, lo := bits.Mul64(uint64(has), whole)
+			part, _ := bits.Div64(hi, lo, uint64(short[name])) // has is not more
+			worth += max(1, int64(part))
+		}
+	}
+	return worth
+}
+
+// try ends tasks on the fork, and further ones, youngest first, until the task fits. What a device, a port or a rule among tasks needs is seen
+// by trying, and so is which of them were not needed after all, of the oldest of them.
+func (r *reclaim) try(node string, ends, rest []victim) ([]victim, bool) {
+	before := r.fork.Savepoint()
+	defer func() { _ = r.fork.Rollback(before) }()
+	fits := func() bool {
+		n, ok := r.fork.Node(node)
+		return ok && r.fork.Fits(r.task.Group, n)
+	}
+	account := r.account.Fork()
+	for _, v := range ends {
+		_ = account.Credit(v.Group.Role(), v.cost) // as cover has done
+	}
+	if !r.end(ends) {
+		return nil, false
+	}
+	for _, v := range rest {
+		if fits() {
+			break
+		}
+		if account.Spares(v.Group.Role(), v.cost, r.role) && account.Credit(v.Group.Role(), v.cost) == nil && r.end([]victim{v}) {
+			ends = append(ends, v)
+		}
+	}
+	if !fits() {
+		return nil, false
+	}
+	slices.SortFunc(ends, younger)
+	const most = 32 // each is a plan on a fork for all the others
+	for i := len(ends) - 1; i >= max(0, len(ends)-most) && len(ends) > 1; i-- {
+		fewer := slices.Delete(slices.Clone(ends), i, i+1)
+		if r.fork.Rollback(before) != nil {
+			return nil, false
+		}
+		if r.end(fewer) && fits() {
+			ends = fewer
+		}
+	}
+	return ends, len(ends) > 0
+}
