@@ -191,3 +191,9 @@ func (q *Queue) Before(a, b uint64) bool {
 	}
 	return x.parent.compare(x, y) < 0
 }
+
+// Same reports whether an order is q itself, and not a type of the host's that embeds it and has methods of its own instead of some.
+func (q *Queue) Same(order any) bool {
+	o, ok := order.(*Queue)
+	return ok && o == q
+}

@@ -94,3 +94,9 @@ func (t *Turns) FirstTag() (int, bool) { return t.drf().FirstTag() }
 
 // Before is [DRF.Before].
 func (t *Turns) Before(a, b uint64) bool { return t.drf().Before(Seat(a), Seat(b)) }
+
+// Same reports whether an order is t itself, and not a type of the host's that embeds it and has methods of its own instead of some.
+func (t *Turns) Same(order any) bool {
+	o, ok := order.(*Turns)
+	return ok && o == t
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -30,11 +31,32 @@ func (c client) String() string {
 	return fmt.Sprintf("framework %q", c.name)
 }
 
-// balance is what one client has on one node, and how much of it the order was told: all of it, unless the order refused.
+// balance is what one client has on one node, and how much of it the order was told: all of it, unless the order refused. No stock is
+// nothing.
 type balance struct {
 	who         client
-	owed, paid  berth.Resources
+	owed, paid  *stock
 	outstanding bool // the order has refused some of it
+}
+
+// Seats is what an [Order] may have besides, so that an Exchange looks up no names where it charges thousands of offers: clients by
+// numbers of the order's own, their seats, and resources by their place in one list of names. The Turns of an allocator.DRF have it.
+type Seats interface {
+	// Same reports whether an order is the one that has these methods, rather than one that embeds it: that one's own methods count.
+	Same(order any) bool
+	// Seat returns the seat of a client, which is good until the client is removed, and gives it a tag.
+	Seat(role berth.Role, name string, tag int) (seat uint64, err error)
+	// SetIndex names resources by their index.
+	SetIndex(names []string) error
+	// ChargeSeat and CreditSeat are Charge and Credit, with the amounts of the resources at indexes.
+	ChargeSeat(seat uint64, index []int32, amounts []int64) error
+	CreditSeat(seat uint64, index []int32, amounts []int64) error
+	// Tags yields the tags of the active clients that have seats, in the order of All.
+	Tags() iter.Seq[int]
+	// FirstTag returns the first of Tags, and false if there is none or the first of All has no seat.
+	FirstTag() (int, bool)
+	// Before reports whether the client of one seat is before that of another in the order.
+	Before(a, b uint64) bool
 }
 
 // account is what the order was told.
@@ -48,10 +70,20 @@ type account struct {
 	debts  map[*site]struct{}        // with an outstanding balance
 	eased  bool                      // since the debts were last tried the order has refused one, or was given something back
 	faults []error                   // since a pass last told of them
+
+	seats Seats             // nil of an order that has none
+	seat  map[client]uint64 // of frameworks
+	index indexes
 }
 
 func newAccount(order Order) account {
+	seats, _ := order.(Seats)
+	if seats != nil && !seats.Same(order) {
+		seats = nil
+	}
 	return account{
+		seats:  seats,
+		seat:   map[client]uint64{},
 		order:  order,
 		known:  map[client]bool{},
 		roles:  map[berth.Role]int{},
@@ -156,7 +188,7 @@ func (a *account) correct(s *site) {
 		}
 	}
 	s.balances = slices.DeleteFunc(s.balances, func(b balance) bool {
-		if len(b.owed) > 0 || len(b.paid) > 0 {
+		if b.owed != nil || b.paid != nil {
 			return false
 		}
 		a.leave(b.who)
@@ -167,47 +199,47 @@ func (a *account) correct(s *site) {
 // credit gives back what a client has paid beyond what it owes.
 func (a *account) credit(b *balance) {
 	b.outstanding = false
-	var back berth.Resources
-	for name, paid := range b.paid {
-		if over := paid - b.owed[name]; over > 0 {
-			back = with(back, name, over)
-		}
-	}
+	back := b.paid.beyond(b.owed)
 	if back == nil {
 		return
 	}
-	if err := a.tell(func(o Order) error { return o.Credit(b.who.role, b.who.name, back) }); err != nil {
+	if err := a.move(b.who, back, -1); err != nil {
 		b.outstanding = true
 		a.fault(fmt.Errorf("%v: credit: %w", b.who, err))
 		return
 	}
 	a.eased = true
-	for name, q := range back {
-		if b.paid[name] -= q; b.paid[name] == 0 {
-			delete(b.paid, name)
-		}
-	}
+	b.paid = b.paid.least(b.owed)
 }
 
 // charge charges a client with what it owes and has not paid.
 func (a *account) charge(b *balance) {
-	var more berth.Resources
-	for name, owed := range b.owed {
-		if lack := owed - b.paid[name]; lack > 0 {
-			more = with(more, name, lack)
-		}
-	}
+	more := b.owed.beyond(b.paid)
 	if more == nil {
 		return
 	}
-	if err := a.tell(func(o Order) error { return o.Charge(b.who.role, b.who.name, more) }); err != nil {
+	if err := a.move(b.who, more, 1); err != nil {
 		b.outstanding = true
 		a.fault(fmt.Errorf("%v: charge: %w", b.who, err))
 		return
 	}
-	for name, q := range more {
-		b.paid = with(b.paid, name, q)
-	}
+	b.paid = b.paid.most(b.owed)
+}
+
+// move charges a client, or credits it where the sign is negative.
+func (a *account) move(who client, what *stock, sign int) error {
+	return a.tell(func(o Order) error {
+		if seat := a.seat[who]; seat != 0 && a.index.compile(a.seats, what) {
+			if sign > 0 {
+				return a.seats.ChargeSeat(seat, what.index, what.amounts)
+			}
+			return a.seats.CreditSeat(seat, what.index, what.amounts)
+		}
+		if sign > 0 {
+			return o.Charge(who.role, who.name, what.all)
+		}
+		return o.Credit(who.role, who.name, what.all)
+	})
 }
 
 func with(r berth.Resources, name string, q int64) berth.Resources {
@@ -232,27 +264,24 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 	if s.node == nil {
 		return nil, nil, nil
 	}
+	owe := func(who client, what *stock) {
+		b := x.account.balanceOf(&balances, who)
+		b.owed = b.owed.plus(what)
+	}
 	for slot, r := range x.view.On(s.row) {
 		if r.Group == store.Holds {
-			hold := r.Extra.Hold
-			cost := x.amounts(hold, s)
-			var who client
-			if o, ok := x.offerOf(hold); ok {
-				who = o.sub.client
-			} else {
-				others = append(others, hold.Owner)
-				if isZero(cost) {
-					continue
-				}
-				if who, ok = x.account.payer(hold.Role); !ok {
-					continue
-				}
+			o, ok := x.offerOf(r.Extra.Hold)
+			if !ok {
+				others = append(others, r.Extra.Hold.Owner)
 			}
-			b := x.account.balanceOf(&balances, who)
-			for name, q := range cost {
-				if q > 0 {
-					b.owed = with(b.owed, name, q)
-				}
+			what := x.costOf(o, r.Extra.Hold, s)
+			if what == nil {
+				continue
+			}
+			if ok {
+				owe(o.sub.client, what)
+			} else if who, ok := x.account.payer(r.Extra.Hold.Role); ok {
+				owe(who, what)
 			}
 			continue
 		}
@@ -261,23 +290,32 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 		if claimed {
 			claims = append(claims, c)
 		}
-		if len(group.Request) == 0 {
+		what := x.stocks.needs(x.view, group.Request)
+		if what == nil {
 			continue
 		}
-		var who client
 		if claimed {
-			who = c.sub.client
-		} else if payer, ok := x.account.payer(group.Spec.Role()); ok {
-			who = payer
-		} else {
-			continue
-		}
-		b := x.account.balanceOf(&balances, who)
-		for _, need := range group.Request {
-			b.owed = with(b.owed, x.view.Dims()[need.Dim], need.Amount)
+			owe(c.sub.client, what)
+		} else if who, ok := x.account.payer(group.Spec.Role()); ok {
+			owe(who, what)
 		}
 	}
 	return balances, claims, others
+}
+
+// costOf returns what a hold is of every resource; nil of nothing. An offer knows what it was when somebody asked last.
+func (x *Exchange) costOf(o *offer, h *berth.Hold, s *site) *stock {
+	if o != nil && o.seen == h {
+		return o.what
+	}
+	var what *stock
+	if cost := x.amounts(h, s); !isZero(cost) {
+		what = x.stocks.of(cost)
+	}
+	if o != nil {
+		o.seen, o.what = h, what
+	}
+	return what
 }
 
 func isZero(r berth.Resources) bool {
@@ -325,7 +363,22 @@ func (a *account) add(who client) error {
 	return err
 }
 
+// seatOf gives a client that the order knows a seat, if the order has any. Where it has none, names do.
+func (a *account) seatOf(who client, tag int) {
+	if a.seats == nil {
+		return
+	}
+	_ = a.tell(func(Order) error {
+		seat, err := a.seats.Seat(who.role, who.name, tag)
+		if err == nil {
+			a.seat[who] = seat
+		}
+		return err
+	})
+}
+
 func (a *account) remove(who client) error {
+	delete(a.seat, who)
 	err := a.tell(func(o Order) error { return o.Remove(who.role, who.name) })
 	delete(a.known, who)
 	return err
@@ -415,11 +468,13 @@ func (x *Exchange) restate() {
 	for _, s := range x.sites.m {
 		s.balances = nil
 	}
+	a.seat, a.index = map[client]uint64{}, indexes{epoch: a.index.epoch + 1}
 	for _, s := range x.inOrder() {
 		if err := a.add(s.client); err != nil {
 			a.fault(fmt.Errorf("%v: %w", s.client, err))
 			continue
 		}
+		a.seatOf(s.client, s.number)
 		if s.suppressed {
 			if err := a.activate(s.client, false); err != nil {
 				a.fault(fmt.Errorf("%v: %w", s.client, err))
@@ -445,21 +500,18 @@ func (x *Exchange) amounts(h *berth.Hold, s *site) berth.Resources {
 
 // advance charges a client at once for what a pass means to offer it on a node; reconcile corrects it should
 // the source refuse. It returns false, and has charged nothing, if the order refuses.
-func (x *Exchange) advance(s *site, who client, r berth.Resources) bool {
+func (x *Exchange) advance(s *site, who client, what *stock) bool {
 	a := &x.account
-	var more berth.Resources
-	for name, q := range r {
-		if q > 0 {
-			more = with(more, name, q)
-		}
-	}
-	if err := a.tell(func(o Order) error { return o.Charge(who.role, who.name, more) }); err != nil {
+	if err := a.move(who, what, 1); err != nil {
 		a.fault(fmt.Errorf("%v: charge: %w", who, err))
 		return false
 	}
 	b := a.balanceOf(&s.balances, who)
-	for name, q := range more {
-		b.owed, b.paid = with(b.owed, name, q), with(b.paid, name, q)
+	even := b.owed == b.paid
+	if b.owed = b.owed.plus(what); even {
+		b.paid = b.owed
+	} else {
+		b.paid = b.paid.plus(what)
 	}
 	return true
 }

@@ -124,7 +124,8 @@ func hasRoom(v *store.View, row uint32) bool {
 type want struct {
 	group   *berth.Group
 	request berth.Resources // without devices
-	cost    berth.Resources // with them
+	cost    berth.Resources // with them,
+	each    *stock          // which is this
 	count   int             // in all; 0 is any number
 	left    int
 	class   *class
@@ -142,6 +143,7 @@ func (x *Exchange) setDemand(s *Subscription, demand []Demand) {
 			continue
 		}
 		w := want{group: d.Group, request: d.Group.Spec().Request, cost: d.Group.Cost(), count: d.Count, class: x.classOf(d.Group)}
+		w.each = x.stocks.of(w.cost)
 		if w.entwined() {
 			x.entwined++
 		}
@@ -245,7 +247,7 @@ func (x *Exchange) countOpen() {
 			continue
 		}
 		made := map[string][]*offer{} // by the name of the group that they were made for
-		for o := range s.offers {
+		for _, o := range s.offers {
 			if o.group != nil {
 				made[o.group.Name()] = append(made[o.group.Name()], o)
 			}

@@ -123,7 +123,7 @@ func (x *Exchange) tellBooks(sites []*site, changes []store.Change, known bool) 
 			x.tellAll(s)
 			continue
 		}
-		for o := range s.offers {
+		for _, o := range s.offers {
 			o.sub.book.told(s)
 		}
 		if c.Group != store.Holds {

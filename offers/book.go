@@ -167,7 +167,7 @@ func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
 	}
 	for id := range nodes {
 		if at, ok := b.sub.x.sites.get(id); ok {
-			for o := range at.offers {
+			for _, o := range at.offers {
 				o.drawn = o.drawn || o.sub == b.sub
 			}
 		}

@@ -71,7 +71,7 @@ func (b *Book) catchUp() {
 // are charged in the source.
 func (b *Book) openAt(s *site) (open []*store.Extra, owned store.Sums) {
 	x := b.sub.x
-	for o := range s.offers {
+	for _, o := range s.offers {
 		if o.sub != b.sub {
 			continue
 		}

@@ -286,7 +286,11 @@ func (x *Exchange) expire(ctx context.Context) (int, error) {
 		if a.refusal != nil {
 			x.ring(a.refusal)
 		} else {
-			due = append(due, a.offer)
+			for _, o := range a.offers {
+				if o.stage != over {
+					due = append(due, o)
+				}
+			}
 		}
 	}
 	if len(due) == 0 {

@@ -3,6 +3,7 @@ package offers
 import (
 	"cmp"
 	"container/heap"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,6 +30,11 @@ type offer struct {
 	stage    stage
 	drawn    bool // the framework has answered it, in whole or in part, since the last look at the source
 	alarm    *alarm
+
+	inSub, inSite int // where it is in their lists
+
+	seen *berth.Hold // what the source had of it when it was last charged,
+	what *stock      // and how much that is; nil of nothing
 }
 
 // stage is where an offer is in its life:
@@ -55,9 +61,9 @@ func (x *Exchange) propose(o *offer) {
 	x.proposed = append(x.proposed, o)
 	x.recount(o.sub)
 	x.offers.set(o.id, o)
-	o.sub.offers[o] = struct{}{}
-	o.site.offers[o] = struct{}{}
-	o.alarm = x.alarms.set(alarm{at: o.deadline, offer: o})
+	o.inSub, o.inSite = len(o.sub.offers), len(o.site.offers)
+	o.sub.offers, o.site.offers = append(o.sub.offers, o), append(o.site.offers, o)
+	o.alarm.offers = append(o.alarm.offers, o)
 }
 
 // resolve finds out which of the proposed offers the source has made.
@@ -108,14 +114,31 @@ func (x *Exchange) answer(o *offer) {
 func (x *Exchange) withdraw(o *offer) {
 	o.stage = over
 	x.offers.delete(o.id)
-	delete(o.sub.offers, o)
-	delete(o.site.offers, o)
-	x.alarms.remove(o.alarm)
+	swapOut(&o.sub.offers, o.inSub).inSub = o.inSub
+	swapOut(&o.site.offers, o.inSite).inSite = o.inSite
+	a := o.alarm
+	switch a.left--; {
+	case a.left == 0:
+		x.alarms.remove(a)
+	case len(a.offers) > 64 && a.left < len(a.offers)/4:
+		a.offers = slices.Clone(slices.DeleteFunc(a.offers, func(o *offer) bool { return o.stage == over }))
+	}
 	x.recount(o.sub)
 	if o.sub.missed {
 		o.sub.missed = false
 		x.hurry(o.sub)
 	}
+}
+
+// swapOut takes an offer out of a list and puts the last in its place, which it returns.
+func swapOut(list *[]*offer, i int) *offer {
+	n := len(*list) - 1
+	last := (*list)[n]
+	(*list)[i], (*list)[n] = last, nil
+	if *list = (*list)[:n]; n == 0 {
+		*list = nil
+	}
+	return last
 }
 
 // hold returns what the source has of an offer. Another's hold of the same ID is not it.
@@ -167,10 +190,11 @@ func (x *Exchange) own(s *Subscription) string {
 	return owner
 }
 
-// alarm is a time at which an offer ends, or a refusal.
+// alarm is a time at which the offers of a pass end, or a refusal.
 type alarm struct {
 	at      time.Time
-	offer   *offer
+	offers  []*offer // some of which may be over
+	left    int      // how many of them are not
 	refusal *refusal
 	index   int // in the heap; -1 where it is out of it
 }

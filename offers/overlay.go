@@ -154,7 +154,7 @@ func (b *overlay) begin(shelf *overlay) (sites []*site) {
 	b.fork = checked.Over(b.store)
 	b.on, b.branch, b.marks = shelf, x.view.Version().Branch, x.view.Marks()
 	if b.book != nil {
-		for o := range b.book.sub.offers {
+		for _, o := range b.book.sub.offers {
 			sites = append(sites, o.site)
 		}
 	}

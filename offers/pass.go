@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 
@@ -37,6 +38,8 @@ type pass struct {
 	told   map[*Subscription]int           // how much of it a framework's fork knows
 	cuts   map[cutOf]bool                  // what limits kept from whom
 	drafts []*draft
+	offers []offer // for drafts to come
+	room   []draft
 	here   map[demandOf]*draft // on the node that is being put
 	free   free                // what was last found free
 	units  int
@@ -75,6 +78,7 @@ type draft struct {
 	*offer
 	hold    berth.Hold
 	devices shareIndex // of the hold's devices
+	each    *stock     // what it was charged
 }
 
 // Offer makes one pass: it offers what is free to whoever wants it, node by node in the order of IDs. On
@@ -209,6 +213,37 @@ func (p *pass) isSpent(s *site) bool {
 	return true // all of it was offered
 }
 
+// first returns the framework whose turn it is, where the order tells it at a glance.
+func (p *pass) first() *Subscription {
+	if p.x.account.seats == nil {
+		return nil
+	}
+	if tag, ok := p.x.account.seats.FirstTag(); ok && uint(tag) < uint(len(p.x.slots)) {
+		return p.x.slots[tag]
+	}
+	return nil
+}
+
+// inTurn yields the clients in their order; nil for who is no framework.
+func (p *pass) inTurn() iter.Seq[*Subscription] {
+	x := p.x
+	return func(yield func(*Subscription) bool) {
+		if len(x.account.seat) == len(x.names) && x.account.seats != nil {
+			for tag := range x.account.seats.Tags() {
+				if uint(tag) < uint(len(x.slots)) && !yield(x.slots[tag]) {
+					return
+				}
+			}
+			return
+		}
+		for role, name := range x.account.order.All() {
+			if !yield(x.subs[client{role, name}]) {
+				return
+			}
+		}
+	}
+}
+
 // turn gives the first framework in the order that wants something of a node a piece of it.
 func (p *pass) turn(at *site, daemons bool) bool {
 	p.free = free{}
@@ -216,9 +251,14 @@ func (p *pass) turn(at *site, daemons bool) bool {
 		return false
 	}
 	x := p.x
+	if s := p.first(); s != nil && s.passed != x.putting && p.asksAbout(s, at) {
+		if p.give(s, at, daemons) {
+			return true
+		}
+		s.passed = x.putting
+	}
 	steps, looked := 0, false
-	for role, name := range x.account.order.All() {
-		s := x.subs[client{role, name}]
+	for s := range p.inTurn() {
 		if s == nil || s.passed == x.putting || !p.asksAbout(s, at) {
 			const few = 8 // after so many it pays to look who is left
 			if steps++; steps < few || looked {
@@ -268,8 +308,34 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 	return false
 }
 
+// sole offers all that is free on a node where nobody wants a part of it: whoever is first has it, and there is no need of a fork to
+// know what is left.
+func (p *pass) sole(s *Subscription, at *site) bool {
+	if at.node.Spec.Unschedulable {
+		return false
+	}
+	var hold berth.Hold
+	var all *stock
+	if len(at.node.Spec.Devices)+len(at.node.Spec.Ports) == 0 {
+		all = p.x.stocks.free(p.x.view, at.row)
+		hold.Resources = all.all
+	} else {
+		hold = freeOn(p.x.view, at.row)
+		all = p.x.stocks.of(p.x.amounts(&hold, at))
+	}
+	if len(all.all) == 0 || p.x.refuses(s, at, false, all.all) || !p.x.advance(at, s.client, all) {
+		return false
+	}
+	d := p.add(s, at, nil)
+	d.hold, d.each = hold, all
+	return true
+}
+
 // whole offers all that is free on a node.
 func (p *pass) whole(s *Subscription, at *site) bool {
+	if p.exact && len(p.picky) == 0 {
+		return p.sole(s, at)
+	}
 	state := p.x.view.Node(at.row)
 	if state.Cordoned || at.node.Spec.Unschedulable || p.here[demandOf{s, nil}] != nil {
 		return false
@@ -291,11 +357,14 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 	if _, why := fork.Apply(berth.Op{Kind: berth.Take, Hold: &hold}); why.Code != berth.None {
 		return false
 	}
-	if !p.x.advance(at, s.client, all) {
+	what := p.x.stocks.of(all)
+	if !p.x.advance(at, s.client, what) {
 		fork.Apply(berth.Op{Kind: berth.Drop, ID: hold.ID})
 		return false
 	}
-	p.add(s, at, nil).hold = hold
+	d := p.add(s, at, nil)
+	d.hold, d.each = hold, what
+	p.here[demandOf{s, nil}] = d
 	p.note(s, s.client.role, all)
 	return true
 }
@@ -327,12 +396,13 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 		p.bar(s, w)
 		return false
 	}
-	if !p.x.advance(at, s.client, w.cost) {
+	if !p.x.advance(at, s.client, w.each) {
 		fork.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
 		return false
 	}
 	if d == nil {
 		d = p.add(s, at, w.group)
+		p.here[demandOf{s, w.group}] = d
 		d.hold = berth.Hold{Resources: berth.Resources{}}
 	}
 	d.grow(w, op.Grant)
@@ -367,23 +437,22 @@ func (d *draft) grow(w *want, grant *berth.Grant) {
 
 // add drafts an offer of a node that is being put.
 func (p *pass) add(s *Subscription, at *site, g *berth.Group) *draft {
-	d := &draft{offer: &offer{
-		sub:      s,
-		site:     at,
-		group:    g,
-		owner:    p.x.own(s),
-		deadline: p.x.now.Add(p.x.cfg.LeaseFor),
-		stage:    drafted,
-	}}
+	const chunk = 16 // one offer of a chunk that lasts keeps the others' room
+	if len(p.offers) == 0 {
+		p.offers, p.room = make([]offer, chunk), make([]draft, chunk)
+	}
+	o, d := &p.offers[0], &p.room[0]
+	p.offers, p.room = p.offers[1:], p.room[1:]
+	*o = offer{sub: s, site: at, group: g, owner: p.x.own(s), deadline: p.x.now.Add(p.x.cfg.LeaseFor), stage: drafted}
+	d.offer = o
 	p.drafts = append(p.drafts, d)
-	p.here[demandOf{s, g}] = d
 	s.planned++
 	return d
 }
 
 // awaits reports whether a framework has an offer for a group on a node that it has not answered.
 func (at *site) awaits(s *Subscription, g *berth.Group) bool {
-	for o := range at.offers {
+	for _, o := range at.offers {
 		if o.sub == s && o.group != nil && o.group.Equal(g) {
 			return true
 		}
@@ -478,6 +547,51 @@ func (p *pass) takeBack() {
 	}
 }
 
+// syncOwn is sync after a commit that made all of the offers, where nothing else has happened: then all that there is to know is known. It
+// returns false, and has done nothing that sync does not do again, where that is not so.
+func (x *Exchange) syncOwn(ctx context.Context, drafts []*draft) bool {
+	snapshot, err := x.source.Snapshot(context.WithoutCancel(ctx))
+	if err != nil || snapshot == nil {
+		return false
+	}
+	view := (*store.View)(snapshot).Shown()
+	changes, ok := view.Since(x.seen.at)
+	if !ok || len(changes) != len(drafts) || len(x.placed) > 0 || x.branch != view.Version().Branch {
+		return false
+	}
+	for i, d := range drafts {
+		if changes[i] != (store.Change{Row: d.site.row, Group: store.Holds}) {
+			return false
+		}
+	}
+	before, old := x.snapshot, x.view
+	x.snapshot, x.view = snapshot, view
+	for _, d := range drafts {
+		if d.seen, ok = x.hold(d.offer); !ok {
+			x.snapshot, x.view = before, old
+			d.seen = nil
+			return false
+		}
+	}
+	x.seen = cursor{}
+	sites := make([]*site, len(drafts))
+	for i, d := range drafts {
+		if d.what, d.stage = d.each, open; d.each == nil {
+			d.seen = nil // it is added up when somebody asks
+		}
+		d.sub.book.wake()
+		sites[i] = d.site
+		if x.note(d.site.row); x.room.has(d.site.row) {
+			x.fresh.add(d.site.row)
+		}
+	}
+	x.proposed = nil
+	x.tellBooks(sites, changes, true)
+	x.payDebts()
+	x.seen = cursor{view.Position()}
+	return true
+}
+
 // commit makes the drafts offers, all in one plan.
 func (p *pass) commit() (int, error) {
 	x := p.x
@@ -485,13 +599,15 @@ func (p *pass) commit() (int, error) {
 		x.passes++
 		return 0, nil
 	}
-	plan := &berth.Plan{Version: x.snapshot.Version()}
+	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
+	a := x.alarms.set(alarm{at: x.now.Add(x.cfg.LeaseFor), left: len(p.drafts), offers: make([]*offer, 0, len(p.drafts))})
 	for _, d := range p.drafts {
+		d.alarm = a
 		d.id, d.number = x.nextID()
 		d.hold.ID, d.hold.Owner, d.hold.Role, d.hold.Node = d.id, d.owner, d.sub.client.role, d.site.id
 		d.hold.Lease, d.hold.Deadline = x.cfg.Lease, d.deadline
 		slices.SortFunc(d.hold.Ports, berth.Port.Compare)
-		plan.Take(d.hold)
+		plan.Ops = append(plan.Ops, berth.Op{Kind: berth.Take, Hold: &d.hold})
 		x.propose(d.offer)
 	}
 	out, err := x.commit(p.ctx, plan)
@@ -504,6 +620,9 @@ func (p *pass) commit() (int, error) {
 	}
 	x.passes++
 	made := len(p.drafts)
+	if len(out.Refused) == 0 && x.syncOwn(p.ctx, p.drafts) {
+		return made, nil
+	}
 	var errs []error
 	var refused []*offer
 	for _, r := range out.Refused {

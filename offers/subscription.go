@@ -43,11 +43,11 @@ type Subscription struct {
 	suppressed bool
 	declared   bool
 	demand     []Demand
-	owner      string              // of its offers' holds
-	offers     map[*offer]struct{} // proposed and open ones
-	planned    int                 // offers that the pass at work means to make
-	passed     uint64              // the last occasion on which nothing more of a node was wanted
-	cut        map[string]int64    // what limits left of resources when they last kept something from the framework
+	owner      string           // of its offers' holds
+	offers     []*offer         // proposed and open ones, in no order
+	planned    int              // offers that the pass at work means to make
+	passed     uint64           // the last occasion on which nothing more of a node was wanted
+	cut        map[string]int64 // what limits left of resources when they last kept something from the framework
 
 	number    int // among those that are subscribed
 	wants     []want
@@ -81,7 +81,6 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 			x:        x,
 			client:   client{f.Role, f.Name},
 			declared: f.Demand != nil,
-			offers:   map[*offer]struct{}{},
 		}
 		made.book = newBook(made, f.Blind)
 		if err := x.account.add(made.client); err != nil {
@@ -90,6 +89,7 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 		s = made
 		x.names[f.Name], x.subs[s.client] = s, s
 		x.enlist(s)
+		x.account.seatOf(s.client, s.number)
 		x.setDemand(s, f.Demand)
 		x.audience.rearrange()
 		return nil
@@ -262,7 +262,7 @@ func (s *Subscription) from(g *berth.Group) string {
 
 // inOrder returns the framework's offers, the earliest made first.
 func (s *Subscription) inOrder() []*offer {
-	return slices.SortedFunc(maps.Keys(s.offers), byNumber)
+	return slices.SortedFunc(slices.Values(s.offers), byNumber)
 }
 
 // inOrder returns the frameworks by name, where all of them are meant and no turn is.

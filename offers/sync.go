@@ -19,9 +19,9 @@ type site struct {
 	row      uint32      // in the Exchange's view
 	node     *store.Node // the description; nil once the node is gone
 	balances []balance
-	claims   []*claim            // of the tasks there that frameworks placed
-	others   []string            // owners of the holds there that are no offers
-	offers   map[*offer]struct{} // proposed and open ones
+	claims   []*claim // of the tasks there that frameworks placed
+	others   []string // owners of the holds there that are no offers
+	offers   []*offer // proposed and open ones, in no order
 	filters  []filter
 	room     *stock // what was free when the bits about the filters were last made; nil of none
 	visit    uint64 // the last occasion on which a Book looked at it
@@ -83,7 +83,7 @@ func (x *Exchange) sync(ctx context.Context) error {
 	x.identify()
 	var gone []*offer
 	for _, s := range sites {
-		for o := range s.offers {
+		for _, o := range s.offers {
 			if _, left := x.hold(o); !left {
 				gone = append(gone, o)
 			} else {
@@ -158,7 +158,7 @@ func (x *Exchange) follow(rows []uint32) (sites []*site, resized bool) {
 		}
 		s, known := x.sites.get(node.ID)
 		if !known {
-			s = &site{id: node.ID, offers: map[*offer]struct{}{}}
+			s = &site{id: node.ID}
 			x.sites.set(s.id, s)
 		}
 		if s.node != node {

@@ -288,7 +288,7 @@ func (a *asker) of(at *site) Why {
 	if a.cause != Waiting {
 		return why
 	}
-	for o := range at.offers {
+	for _, o := range at.offers {
 		if o.sub == a.s && o.stage == open {
 			why.Cause = Offered
 			return why
@@ -391,7 +391,7 @@ func (a *asker) lacks(w *want, at *site) (lacks []berth.Lack) {
 // ends; the zero time if there are none.
 func (a *asker) dropOthers(at *site) time.Time {
 	first := int64(math.MaxInt64)
-	for o := range at.offers {
+	for _, o := range at.offers {
 		h, ok := a.x.hold(o)
 		if o.sub == a.s || !ok || h.Lease == berth.Optimistic {
 			continue

@@ -29,6 +29,9 @@ type Fork struct {
 
 	allowance allowance // of the group that was placed last
 
+	template       *store.Extra // what the hold has that was made last with a look at all of it,
+	templateNaming uint64       // in dimensions of these names
+
 	saves Saves[forkSave]
 }
 

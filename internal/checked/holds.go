@@ -46,6 +46,10 @@ func hasResource(h *berth.Hold, name string) bool {
 
 // take makes a hold.
 func (f *Fork) take(h *berth.Hold) berth.Reason {
+	if extra, row := f.takeLike(h); extra != nil {
+		f.hold(extra, row)
+		return berth.Reason{}
+	}
 	if why := f.holdable(h); why.Code != berth.None {
 		return why
 	}
@@ -56,8 +60,69 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	}
 	if why.Code == berth.None {
 		f.hold(extra, row)
+		f.template = extra
+		f.templateNaming = f.s.Naming()
 	}
 	return why
+}
+
+// takeLike returns what a hold takes, and its row, if that is soon told because it is of as much as the hold that was made
+// last. Holds that are made by the thousand mostly are. Where anything could be wrong with the hold it returns nothing.
+func (f *Fork) takeLike(h *berth.Hold) (*store.Extra, uint32) {
+	if f.template == nil || f.templateNaming != f.s.Naming() || h == nil || f.s.Limited() > 0 {
+		return nil, 0
+	}
+	last := f.template.Hold
+	if h.Lease != last.Lease || len(h.Devices)+len(h.Ports)+len(last.Devices)+len(last.Ports) > 0 ||
+		len(h.Resources) != len(last.Resources) || !isPlainID(h.ID) || h.Deadline.IsZero() || f.lapsed(h) {
+		return nil, 0
+	}
+	for name, q := range h.Resources {
+		if was, ok := last.Resources[name]; !ok || was != q {
+			return nil, 0
+		}
+	}
+	if h.Owner != last.Owner && !isPlainID(h.Owner) {
+		return nil, 0
+	}
+	if _, known := f.s.FindRole(h.Role); h.Role != last.Role && !known && h.Role.Err() != nil {
+		return nil, 0
+	}
+	row, ok := f.s.FindNode(h.Node)
+	if !ok || len(f.s.Node(row).Node.Devices) > 0 {
+		return nil, 0
+	}
+	if _, ok := f.s.FindHold(h.ID); ok {
+		return nil, 0
+	}
+	for _, need := range f.template.Cost {
+		if f.s.FreeOf(row, need.Dim) < need.Amount {
+			return nil, 0
+		}
+	}
+	// What is not written any more can be shared.
+	both := &struct {
+		extra store.Extra
+		hold  berth.Hold
+	}{extra: *f.template, hold: *last}
+	c := &both.hold
+	c.ID, c.Owner, c.Role, c.Node = h.ID, h.Owner, h.Role, f.s.Node(row).Node.ID
+	if !h.Deadline.Equal(last.Deadline) {
+		c.Deadline = store.DeadlineTime(store.DeadlineOf(h.Deadline))
+	}
+	both.extra.Hold = c
+	return &both.extra, row
+}
+
+// isPlainID reports whether an ID is made of letters, digits and dashes, so that nothing is wrong with it.
+func isPlainID(id string) bool {
+	const most = 100
+	for i := range len(id) {
+		if c := id[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= most
 }
 
 // SetAside makes a hold that is on nobody's account, so that no limit says anything about it: room that is not shown.
