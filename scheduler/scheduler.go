@@ -19,7 +19,8 @@ import (
 
 // Config says how a Scheduler decides. The zero value is good.
 type Config struct {
-	// Strategy says which of the nodes that can take a task is best. The default is placement.BinPack().
+	// Strategy says which of the nodes that can take a task is best. The default is placement.BinPack(); placement.Suited says what is better
+	// for a cluster whose nodes have devices, or that is short of some resources.
 	Strategy placement.Strategy
 	// Seed, if it is not 0, is that of the Strategy: it shuffles nodes that are equally good, see placement.Strategy.Seed.
 	Seed uint64
