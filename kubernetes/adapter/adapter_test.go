@@ -204,7 +204,7 @@ func TestUnsaid(t *testing.T) {
 	_, left := adapter.Config{}.Pod(pod("web", func(p *v1.Pod) {
 		p.Spec.ResourceClaims = []v1.PodResourceClaim{{Name: "gpu"}}
 		p.Spec.Volumes = []v1.Volume{{VolumeSource: v1.VolumeSource{PersistentVolumeClaim: &v1.PersistentVolumeClaimVolumeSource{}}}}
-		p.Spec.Containers = []v1.Container{{Ports: []v1.ContainerPort{{HostPort: 53, Protocol: "UDP"}, {HostPort: 53}}}}
+		p.Spec.Containers = []v1.Container{{Ports: []v1.ContainerPort{{HostPort: 53, Protocol: "QUIC", HostIP: "::"}, {HostPort: 53}}}}
 		p.Spec.Affinity = &v1.Affinity{
 			NodeAffinity: &v1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &v1.NodeSelector{NodeSelectorTerms: []v1.NodeSelectorTerm{
 				{MatchFields: []v1.NodeSelectorRequirement{{Key: "spec.podCIDR", Operator: "Exists"}}},
@@ -228,10 +228,39 @@ func TestUnsaid(t *testing.T) {
 		`spec.tolerations: the value "x" of k is no number: nothing is tolerated by it`,
 		`spec.tolerations: the effect "Never" is that of no taint`,
 		`spec.affinity.podAffinity.preferred: namespaceSelector: the labels of namespaces are not known; those that are named count`,
-		`spec.containers.ports: 53 is taken for every protocol and address`,
+		`spec.containers.ports: 53 is taken for every protocol, since "QUIC" is none that is known`,
+		`spec.containers.ports: 53 is taken for every address, not for "::"`,
 		`spec.resourceClaims: not looked at: the devices of claims are allocated by kube-scheduler`,
 		`spec.volumes: where the volumes of claims can be reached is not looked at`,
 	}, got)
+}
+
+func TestPorts(t *testing.T) {
+	task, left := adapter.Config{}.Pod(pod("dns", func(p *v1.Pod) {
+		p.Spec.Containers = []v1.Container{{Ports: []v1.ContainerPort{
+			{HostPort: 53, Protocol: "UDP"}, {HostPort: 53}, {HostPort: 53, Protocol: "TCP", HostIP: "0.0.0.0"}, {HostPort: 80, HostIP: "10.0.0.1"}, {ContainerPort: 90},
+		}}}
+	}))
+	assert.Empty(t, left)
+	assert.Equal(t, []berth.PortRange{
+		{First: 53, Last: 53, Protocol: berth.UDP}, {First: 53, Last: 53, Protocol: berth.TCP}, {First: 80, Last: 80, Protocol: berth.TCP, Address: "10.0.0.1"},
+	}, task.Group.Spec().Ports)
+}
+
+func TestRulesOfTheAnnotation(t *testing.T) {
+	annotated := func(text string) *v1.Pod {
+		return pod("web", func(p *v1.Pod) { p.Annotations = map[string]string{adapter.RulesAnnotation: text} })
+	}
+	task, left := adapter.Config{Rules: true}.Pod(annotated("max-per(rack, 2); unique(zone)\n zone = \"a;b\" ;;"))
+	assert.Empty(t, left)
+	assert.Equal(t, `[max-per(rack, 2) unique(zone) zone = "a;b"]`, fmt.Sprint(task.Group.Spec().Rules))
+	task, left = adapter.Config{Rules: true}.Pod(annotated("near(; unique(zone)"))
+	assert.Len(t, left, 1)
+	assert.Contains(t, left[0].String(), "metadata.annotations.berth-sched.github.io/rules: no node is chosen: ")
+	assert.Equal(t, "[nowhere unique(zone)]", fmt.Sprint(task.Group.Spec().Rules))
+	task, left = adapter.Config{}.Pod(annotated("unique(zone)"))
+	assert.Empty(t, left)
+	assert.Empty(t, task.Group.Spec().Rules, "not looked at unless it is asked for")
 }
 
 // Pods of a workload are of one group, whatever order their maps have; those of another revision are of another spec of its name.

@@ -3,6 +3,7 @@ package adapter
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -235,16 +236,39 @@ func (r *reading) ports() {
 				if port.HostPort <= 0 || port.HostPort > math.MaxUint16 {
 					continue
 				}
-				if port.Protocol != "" && port.Protocol != v1.ProtocolTCP || port.HostIP != "" && port.HostIP != "0.0.0.0" {
-					r.left.add("spec.containers.ports", "%d is taken for every protocol and address", port.HostPort)
-				}
-				p := berth.PortRange{First: uint16(port.HostPort), Last: uint16(port.HostPort)}
+				p := berth.PortRange{First: uint16(port.HostPort), Last: uint16(port.HostPort), Protocol: r.protocol(&port), Address: r.address(&port)}
 				if !slices.Contains(r.spec.Ports, p) {
 					r.spec.Ports = append(r.spec.Ports, p)
 				}
 			}
 		}
 	}
+}
+
+func (r *reading) protocol(p *v1.ContainerPort) berth.Protocol {
+	switch p.Protocol {
+	case v1.ProtocolTCP, "":
+		return berth.TCP
+	case v1.ProtocolUDP:
+		return berth.UDP
+	case v1.ProtocolSCTP:
+		return berth.SCTP
+	}
+	r.left.add("spec.containers.ports", "%d is taken for every protocol, since %q is none that is known", p.HostPort, p.Protocol)
+	return berth.AllProtocols
+}
+
+// address returns the address of a host port, the empty one for all.
+func (r *reading) address(p *v1.ContainerPort) string {
+	if p.HostIP == "" || p.HostIP == "0.0.0.0" {
+		return ""
+	}
+	a, err := netip.ParseAddr(p.HostIP)
+	if err != nil || a.IsUnspecified() {
+		r.left.add("spec.containers.ports", "%d is taken for every address, not for %q", p.HostPort, p.HostIP)
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
 }
 
 // others notes what a scheduler of Kubernetes looks at that has no words yet.

@@ -170,7 +170,9 @@ func (r drawn) pod(i int) *v1.Pod {
 		v1.ResourceCPU: *resource.NewMilliQuantity(int64(r.IntN(4))*250, resource.DecimalSI), v1.ResourceMemory: *resource.NewQuantity(int64(r.IntN(4))<<28, resource.BinarySI),
 	}}}
 	if r.in(8) {
-		main.Ports = []v1.ContainerPort{{HostPort: int32(80 + r.IntN(2)), Protocol: "TCP"}}
+		main.Ports = []v1.ContainerPort{{
+			HostPort: int32(80 + r.IntN(2)), Protocol: []v1.Protocol{"TCP", "UDP"}[r.IntN(2)], HostIP: []string{"", "0.0.0.0", "10.0.0.1", "10.0.0.2"}[r.IntN(4)],
+		}}
 	}
 	p.Spec.Containers = []v1.Container{main}
 	if r.in(6) {
@@ -247,7 +249,7 @@ func TestVerdicts(t *testing.T) {
 			task, _ := config.Pod(p)
 			var grant *berth.Grant
 			for _, port := range task.Group.Spec().Ports {
-				grant = &berth.Grant{Ports: []berth.Port{{Number: port.First}}}
+				grant = &berth.Grant{Ports: []berth.Port{{Number: port.First, Protocol: port.Protocol, Address: port.Address}}}
 			}
 			require.NoError(t, f.Adopt(task, p.Spec.NodeName, grant, state), "seed %d", seed)
 		}
