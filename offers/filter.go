@@ -130,7 +130,7 @@ func (x *Exchange) filter(s *Subscription, at *site, what berth.Resources, f Fil
 func (x *Exchange) mark(at *site, f filter) {
 	b := x.bitsOf(at.row, f.of.sub)
 	b.some[f.of.sub.number] |= 1 << (at.row % 64)
-	if f.what.covers(at.room) {
+	if at.room != nil && f.what.covers(at.room) {
 		b.covers[f.of.sub.number] |= 1 << (at.row % 64)
 	}
 }
