@@ -74,6 +74,9 @@ func (r *CountedRule) Allows(tasks, total int, d Domains) bool {
 	case Near, Colocate:
 		return tasks > 0 || total == 0 && (r.Self || r.Relation == Colocate)
 	case AtMost:
+		if r.Limit == nil {
+			return true
+		}
 		if r.Self {
 			return tasks < r.Limit.Limit(d)
 		}
