@@ -68,6 +68,7 @@ type account struct {
 	roles  map[berth.Role]int        // clients without a name, by the nodes on which they have something
 	payers map[berth.Role]berth.Role // of roles that the order refused
 	debts  map[*site]struct{}        // with an outstanding balance
+	where  map[client]*presence      // of frameworks
 	eased  bool                      // since the debts were last tried the order has refused one, or was given something back
 	faults []error                   // since a pass last told of them
 
@@ -89,7 +90,42 @@ func newAccount(order Order) account {
 		roles:  map[berth.Role]int{},
 		payers: map[berth.Role]berth.Role{},
 		debts:  map[*site]struct{}{},
+		where:  map[client]*presence{},
 	}
+}
+
+// presence is where a framework has a balance, and where it had one not long ago: so it costs what it has to take all of it back.
+type presence struct {
+	sites []*site
+	tidy  int // how many there must be to look through them again
+}
+
+// note notes that a client has a balance on a node on which it had none.
+func (a *account) note(s *site, who client) {
+	if who.name == "" {
+		return
+	}
+	p := a.where[who]
+	if p == nil {
+		p = &presence{tidy: 16}
+		a.where[who] = p
+	}
+	if len(p.sites) >= p.tidy {
+		seen := make(map[*site]bool, len(p.sites))
+		p.sites = slices.DeleteFunc(p.sites, func(s *site) bool {
+			again := seen[s]
+			seen[s] = true
+			return again || !s.has(who)
+		})
+		p.tidy = max(16, 2*len(p.sites))
+	}
+	p.sites = append(p.sites, s)
+}
+
+// has reports whether a client has a balance on the node.
+func (s *site) has(who client) bool {
+	_, found := slices.BinarySearchFunc(s.balances, who, func(b balance, who client) int { return compareClients(b.who, who) })
+	return found
 }
 
 // tell tells the order something. If it panics, it is not known whether it took it in.
@@ -150,6 +186,11 @@ func (x *Exchange) reconcile(s *site) {
 	for _, was := range s.balances {
 		x.account.balanceOf(&balances, was.who).paid = was.paid
 		x.account.leave(was.who) // both lists have counted it
+	}
+	for i := range balances {
+		if who := balances[i].who; !s.has(who) {
+			x.account.note(s, who)
+		}
 	}
 	s.balances = balances
 	x.account.correct(s)
@@ -464,7 +505,7 @@ func (x *Exchange) restate() {
 		_ = a.remove(who) // it may have gone already
 	}
 	a.sized, a.debts = false, map[*site]struct{}{}
-	a.known, a.roles = map[client]bool{}, map[berth.Role]int{}
+	a.known, a.roles, a.where = map[client]bool{}, map[berth.Role]int{}, map[client]*presence{}
 	for _, s := range x.sites.m {
 		s.balances = nil
 	}
@@ -485,8 +526,11 @@ func (x *Exchange) restate() {
 
 // strike forgets what a client has, once the order has forgotten the client.
 func (x *Exchange) strike(who client) {
-	for _, s := range x.sites.m {
-		s.balances = slices.DeleteFunc(s.balances, func(b balance) bool { return b.who == who })
+	if p := x.account.where[who]; p != nil {
+		for _, s := range p.sites {
+			s.balances = slices.DeleteFunc(s.balances, func(b balance) bool { return b.who == who })
+		}
+		delete(x.account.where, who)
 	}
 }
 
@@ -505,6 +549,9 @@ func (x *Exchange) advance(s *site, who client, what *stock) bool {
 	if err := a.move(who, what, 1); err != nil {
 		a.fault(fmt.Errorf("%v: charge: %w", who, err))
 		return false
+	}
+	if !s.has(who) {
+		a.note(s, who)
 	}
 	b := a.balanceOf(&s.balances, who)
 	even := b.owed == b.paid

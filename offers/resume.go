@@ -41,7 +41,7 @@ func (s *Subscription) Resume(ctx context.Context) (int, error) {
 				c.node = x.view.Node(r.Row).Node.ID
 				sites = append(sites, x.rows[r.Row])
 			}
-			x.claims.set(r.ID, c)
+			x.register(c)
 			n++
 		}
 		slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(a.id, b.id) })

@@ -43,11 +43,12 @@ type Subscription struct {
 	suppressed bool
 	declared   bool
 	demand     []Demand
-	owner      string           // of its offers' holds
-	offers     []*offer         // proposed and open ones, in no order
-	planned    int              // offers that the pass at work means to make
-	passed     uint64           // the last occasion on which nothing more of a node was wanted
-	cut        map[string]int64 // what limits left of resources when they last kept something from the framework
+	owner      string              // of its offers' holds
+	offers     []*offer            // proposed and open ones, in no order
+	claims     map[*claim]struct{} // to the tasks that it placed
+	planned    int                 // offers that the pass at work means to make
+	passed     uint64              // the last occasion on which nothing more of a node was wanted
+	cut        map[string]int64    // what limits left of resources when they last kept something from the framework
 
 	number    int // among those that are subscribed
 	wants     []want

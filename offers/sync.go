@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -218,7 +217,7 @@ func (x *Exchange) claim(s *Subscription, p *berth.Plan) {
 			continue
 		}
 		c := &claim{sub: s, task: op.Task, node: op.Node, life: unseen}
-		x.claims.set(op.Task.ID, c)
+		x.register(c)
 		x.placed = append(x.placed, c)
 	}
 }
@@ -233,7 +232,7 @@ func (x *Exchange) confirm(s *Subscription, out *berth.Outcome) {
 		done[op.Task.ID] = true
 		if c, ok := x.claims.get(op.Task.ID); !ok || c.life != unseen { // such as one released earlier in the plan
 			c := &claim{sub: s, task: op.Task, node: op.Node, life: unseen}
-			x.claims.set(op.Task.ID, c)
+			x.register(c)
 			x.placed = append(x.placed, c)
 		}
 	}
@@ -266,14 +265,23 @@ func (x *Exchange) identify() {
 	x.placed, x.branch = nil, x.view.Version().Branch
 }
 
+// register makes a claim the one to its task's ID.
+func (x *Exchange) register(c *claim) {
+	if was, ok := x.claims.get(c.task.ID); ok {
+		delete(was.sub.claims, was)
+	}
+	x.claims.set(c.task.ID, c)
+	if c.sub.claims == nil {
+		c.sub.claims = map[*claim]struct{}{}
+	}
+	c.sub.claims[c] = struct{}{}
+}
+
 // disown leaves a framework's tasks to their roles.
 func (x *Exchange) disown(s *Subscription) {
 	own := func(c *claim) bool { return c.sub == s }
 	var sites []*site
-	for _, c := range slices.Collect(maps.Values(x.claims.m)) {
-		if !own(c) {
-			continue
-		}
+	for c := range s.claims {
 		x.forget(c)
 		if at, ok := x.sites.get(c.node); ok {
 			at.claims = slices.DeleteFunc(at.claims, own)
@@ -302,6 +310,7 @@ func (x *Exchange) claimOn(slot uint32, r *store.Record) (*claim, bool) {
 func (x *Exchange) forget(c *claim) bool {
 	if now, ok := x.claims.get(c.task.ID); ok && now == c {
 		x.claims.delete(c.task.ID)
+		delete(c.sub.claims, c)
 	}
 	return true
 }
