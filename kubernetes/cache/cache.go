@@ -3,6 +3,7 @@ package cache
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -177,7 +178,7 @@ func (c *Cache) DeleteNamespace(name string) {
 }
 
 func (c *Cache) readChoosing() {
-	for uid := range c.choosing {
+	for _, uid := range slices.Sorted(maps.Keys(c.choosing)) {
 		if r := c.pods[uid]; r != nil {
 			c.setPod(r.pod, true)
 		}
@@ -215,7 +216,7 @@ func (c *Cache) SetNode(n *v1.Node) {
 	}
 	waiting := c.homeless[n.Name]
 	delete(c.homeless, n.Name)
-	for uid := range waiting {
+	for _, uid := range slices.Sorted(maps.Keys(waiting)) { // in this order they get devices that nobody has told of
 		c.settle(c.pods[uid])
 	}
 }

@@ -1,8 +1,10 @@
 package cache
 
 import (
+	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -261,7 +263,7 @@ func (c *Cache) adopt(r *record, state berth.TaskState) {
 	c.more() // it may have had more until now
 	running := scheduler.Running{Task: r.task, Node: r.node, State: state}
 	var first error
-	for _, grant := range []*berth.Grant{c.told(r), c.likely(r), portsOf(r.task.Group)} {
+	for _, grant := range []*berth.Grant{c.told(r), c.had(r), c.likely(r), portsOf(r.task.Group)} {
 		if running.Grant = grant; grant == nil {
 			continue
 		}
@@ -305,6 +307,20 @@ func (c *Cache) told(r *record) *berth.Grant {
 	return g
 }
 
+// had returns the grant that a pod has where it is: it is still that if the pod is described otherwise now, but asks for the same
+// devices and ports.
+func (c *Cache) had(r *record) *berth.Grant {
+	have, there := c.state.Task(r.task.ID)
+	if !there || have.Node != r.node || have.State == berth.Lost {
+		return nil
+	}
+	before, now := have.Group.Spec(), r.task.Group.Spec()
+	if !reflect.DeepEqual(before.Devices, now.Devices) || !slices.Equal(before.Ports, now.Ports) || before.DynamicPorts != now.DynamicPorts {
+		return nil
+	}
+	return have.Grant
+}
+
 // likely returns the grant that a pod that was not placed here is taken to have: which of several devices that are alike it has makes
 // no difference if it has them whole.
 func (c *Cache) likely(r *record) *berth.Grant {
@@ -317,7 +333,15 @@ func (c *Cache) likely(r *record) *berth.Grant {
 			return nil // a share, of nobody knows which
 		}
 	}
-	view, ok := c.state.Node(r.node)
+	snapshot, err := c.state.Snapshot(context.Background())
+	if err != nil {
+		return nil
+	}
+	fork := snapshot.Fork()
+	if _, there := fork.Task(r.task.ID); there { // what it has there it may have again
+		fork.Apply(berth.Op{Kind: berth.Release, ID: r.task.ID})
+	}
+	view, ok := fork.Node(r.node)
 	if !ok {
 		return nil
 	}
