@@ -19,9 +19,10 @@ import (
 	"github.com/berth-sched/berth/placement"
 )
 
-// binding is a pod that is being bound. Who asks for the same meanwhile, as kube-scheduler does after a time-out, gets the same answer.
+// binding is a pod that is being bound, or looked up. Who asks for the same meanwhile, as kube-scheduler does after a time-out, gets the same
+// answer.
 type binding struct {
-	node string
+	node string // empty while the pod is looked up
 	done chan struct{}
 	err  error
 }
@@ -34,15 +35,9 @@ func (e *Extender) bind(r *http.Request, args *extenderv1.ExtenderBindingArgs) (
 	if e.config.Client == nil {
 		return nil, withStatus(http.StatusNotImplemented, "there is no client to bind with: leave bindVerb out")
 	}
-	e.binding.Lock()
-	b, busy := e.binds[args.PodUID]
-	if !busy {
-		b = &binding{node: args.Node, done: make(chan struct{})}
-		e.binds[args.PodUID] = b
-	}
-	e.binding.Unlock()
-	if busy {
-		if b.node != args.Node {
+	b, mine := e.begin(args.PodUID, args.Node)
+	for !mine {
+		if b.node != "" && b.node != args.Node {
 			return nil, withStatus(http.StatusConflict, "the pod is being bound to %s", b.node)
 		}
 		select {
@@ -50,20 +45,38 @@ func (e *Extender) bind(r *http.Request, args *extenderv1.ExtenderBindingArgs) (
 		case <-r.Context().Done():
 			return nil, withStatus(http.StatusGatewayTimeout, "the pod is still being bound")
 		}
-		return &extenderv1.ExtenderBindingResult{}, b.err
+		if b.node != "" {
+			return &extenderv1.ExtenderBindingResult{}, b.err
+		}
+		b, mine = e.begin(args.PodUID, args.Node)
 	}
+	defer e.finish(args.PodUID, b)
 	b.err = errors.New("berth: the binding was broken off")
-	defer func() {
-		e.binding.Lock()
-		delete(e.binds, args.PodUID)
-		e.binding.Unlock()
-		close(b.done)
-	}()
 	// Who asked may give up; the Binding is carried through all the same, or nobody would know what became of it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), e.config.BindFor)
 	defer cancel()
 	b.err = e.bindOne(ctx, args)
 	return &extenderv1.ExtenderBindingResult{}, b.err
+}
+
+// begin takes a pod, to bind it to a node or, with none, to look it up, unless somebody has taken it: until finish nobody else sends a
+// Binding of it, or gives up what is held for it.
+func (e *Extender) begin(uid types.UID, node string) (b *binding, mine bool) {
+	e.binding.Lock()
+	defer e.binding.Unlock()
+	if b, busy := e.binds[uid]; busy {
+		return b, false
+	}
+	b = &binding{node: node, done: make(chan struct{})}
+	e.binds[uid] = b
+	return b, true
+}
+
+func (e *Extender) finish(uid types.UID, b *binding) {
+	e.binding.Lock()
+	delete(e.binds, uid)
+	e.binding.Unlock()
+	close(b.done)
 }
 
 func (e *Extender) bindOne(ctx context.Context, args *extenderv1.ExtenderBindingArgs) error {
@@ -212,12 +225,27 @@ func (e *Extender) Tidy(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		late := e.cache.Now().Sub(pod.Doubt) >= e.config.DoubtFor
-		one, cancel := context.WithTimeout(ctx, e.config.BindFor)
-		seen, err := e.look(one, types.UID(pod.Task.ID), pod.Object.Namespace, pod.Object.Name)
-		cancel()
-		if err == nil && seen.Phase == cache.Posted && late {
-			e.cache.Settle(types.UID(pod.Task.ID), cache.Refused)
-		}
+		e.resolve(ctx, types.UID(pod.Task.ID))
+	}
+}
+
+// resolve looks up a pod of which it is not known whether it is bound. One that is being bound is left to who does: its Binding may arrive
+// until it is answered, and DoubtFor is counted from then.
+func (e *Extender) resolve(ctx context.Context, uid types.UID) {
+	b, mine := e.begin(uid, "")
+	if !mine {
+		return
+	}
+	defer e.finish(uid, b)
+	pod, known := e.cache.Pod(uid)
+	if !known {
+		return
+	}
+	late := !pod.Doubt.IsZero() && e.cache.Now().Sub(pod.Doubt) >= e.config.DoubtFor
+	ctx, cancel := context.WithTimeout(ctx, e.config.BindFor)
+	defer cancel()
+	seen, err := e.look(ctx, uid, pod.Object.Namespace, pod.Object.Name)
+	if err == nil && seen.Phase == cache.Posted && late {
+		e.cache.Settle(uid, cache.Refused)
 	}
 }

@@ -112,6 +112,41 @@ func TestABindingIsSentAgain(t *testing.T) {
 	}
 }
 
+// While a Binding is under way it may arrive, so what is held for it stays, however long ago the pod was seen or an earlier one was sent.
+func TestABindingUnderWayKeepsItsRoom(t *testing.T) {
+	for name, begin := range map[string]func(w *world, a *v1.Pod){
+		"sent again": func(w *world, a *v1.Pod) {
+			w.server.create(a)
+			w.server.bind = func(*v1.Binding) error { return context.DeadlineExceeded }
+			assert.NotEmpty(t, w.bind(a, "n1"))
+			w.clock.pass(91 * time.Second)
+			w.cache.Heard()
+		},
+		"of a pod that the watch has not told of": func(w *world, a *v1.Pod) { w.server.pods["a"] = a },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, extender.Config{}, cache.Config{}, node("n1"))
+			a := pod("a", "1")
+			begin(w, a)
+			w.server.bind = func(*v1.Binding) error {
+				w.server.mu.Unlock()
+				defer w.server.mu.Lock()
+				w.clock.pass(10 * time.Second)
+				w.Tidy(t.Context())
+				assert.Equal(t, 1, w.cache.Leases())
+				return context.DeadlineExceeded
+			}
+			assert.NotEmpty(t, w.bind(a, "n1"))
+			w.clock.pass(89 * time.Second)
+			w.Tidy(t.Context())
+			assert.Equal(t, 1, w.cache.Leases(), "it may still arrive")
+			w.clock.pass(time.Second)
+			w.Tidy(t.Context())
+			assert.Zero(t, w.cache.Leases())
+		})
+	}
+}
+
 func TestTheSameBindingAtOnceIsSentOnce(t *testing.T) {
 	w := newWorld(t, extender.Config{}, cache.Config{}, node("n1"), node("n2"))
 	a := pod("a", "1")

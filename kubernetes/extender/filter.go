@@ -98,13 +98,17 @@ func (e *Extender) unplaced(s *cluster.Snapshot, pod cache.Pod) {
 	if e.config.Client == nil {
 		return
 	}
-	e.mu.Lock()
-	e.engine.Start(s)
-	why := e.engine.Explain(pod.Task.Group)
-	e.mu.Unlock()
-	if why != nil {
+	if why := e.explain(s, pod.Task.Group); why != nil {
 		e.tell(pod.Object, fmt.Sprintf("0/%d nodes: %v", why.Nodes, why))
 	}
+}
+
+// explain holds the lock no longer than the engine works, also where a rule panics.
+func (e *Extender) explain(s *cluster.Snapshot, g *berth.Group) *berth.Explanation {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.engine.Start(s)
+	return e.engine.Explain(g)
 }
 
 func resolvable(lacks []berth.Lack) bool {
