@@ -32,7 +32,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Frame makes a frame of buf, of which the first FrameSize bytes are room for what comes before the message.
 func Frame(buf []byte) error {
 	message := buf[FrameSize:]
-	if len(message) > math.MaxUint32 {
+	if uint64(len(message)) > math.MaxUint32 {
 		return fmt.Errorf("a message of %d bytes is more than a frame can have", len(message))
 	}
 	binary.LittleEndian.PutUint32(buf, uint32(len(message)))

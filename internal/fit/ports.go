@@ -195,7 +195,7 @@ func checkPorts(g *berth.Group, want *berth.Grant, room PortRoom) berth.Reason {
 			return berth.Reason{Code: berth.Invalid, Subject: "grant of port 0, or of one port twice"}
 		}
 	}
-	fixed, dynamic := 0, 0
+	fixed, dynamic, strange := 0, 0, false
 	spaces, numbers := bySpace(g.Requirements().Ports), numbersOf(g.Requirements().Ports)
 	for _, p := range want.Ports {
 		if code := room.Why(p); code != berth.None {
@@ -207,14 +207,14 @@ func checkPorts(g *berth.Group, want *berth.Grant, room PortRoom) berth.Reason {
 		case isPlain && !hasNumber(numbers, p.Number):
 			dynamic++
 		default: // it is part of one that is asked for, or meets one
-			fixed = -1 << 32
+			strange = true
 		}
 	}
 	asked := 0
 	for _, r := range g.Requirements().Ports {
 		asked += int(r.Last-r.First) + 1
 	}
-	if fixed != asked || dynamic != g.Requirements().DynamicPorts {
+	if strange || fixed != asked || dynamic != g.Requirements().DynamicPorts {
 		return berth.Reason{Code: berth.Invalid, Subject: "grant of ports the group did not ask for"}
 	}
 	return berth.Reason{}
