@@ -1,8 +1,12 @@
 package extender
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -12,6 +16,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
@@ -83,27 +88,81 @@ type FileTenants struct {
 }
 
 // ReadFile reads a file, and returns the configurations that it comes to, of an extender and of its cache. What is not of policy,
-// such as Client and Logger, is left to the caller. It fails with every fault that there is: words that are not known or are there
-// twice, and values that will not do.
+// such as Client and Logger, is left to the caller. It fails with every fault that there is: words that are not known, and values that
+// are of the wrong type or will not do. Of one word, those of tenants apart, a fault of type is told once. Of a text that is no YAML, or has
+// a word twice, nothing else is told.
 func ReadFile(text []byte) (Config, cache.Config, error) {
-	var f File
+	if err := oneDocument(text); err != nil {
+		return Config{}, cache.Config{}, fmt.Errorf("extender: file: %w", err)
+	}
 	as, err := yaml.YAMLToJSONStrict(text)
 	if err != nil {
 		return Config{}, cache.Config{}, fmt.Errorf("extender: file: %w", err)
 	}
-	strict, err := kjson.UnmarshalStrict(as, &f)
-	if err != nil {
-		return Config{}, cache.Config{}, fmt.Errorf("extender: file: %w", err)
-	}
-	var errs []error
-	for _, err := range strict {
-		errs = append(errs, fmt.Errorf("extender: file: %w", err))
-	}
+	var f File
+	errs := f.read(as)
 	config, reads, err := f.Configs()
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return Config{}, cache.Config{}, err
 	}
 	return config, reads, nil
+}
+
+// oneDocument refuses a text of several documents: all but the first would be passed over.
+func oneDocument(text []byte) error {
+	r := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for some := false; ; {
+		document, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		// One that cannot be read is no empty one; what is wrong with it is told where it is read.
+		if as, err := yaml.YAMLToJSON(document); err == nil && bytes.Equal(as, []byte("null")) {
+			continue
+		}
+		if some {
+			return errors.New("it has more than one document")
+		}
+		some = true
+	}
+}
+
+// read takes in an object word by word, so that a value of the wrong type hides no other fault.
+func (f *File) read(object []byte) []error {
+	var words, tenants map[string]json.RawMessage
+	if err := json.Unmarshal(object, &words); err != nil {
+		return []error{errors.New("extender: file: it is no list of words with their values")}
+	}
+	var errs []error
+	word := func(name string, raw json.RawMessage, in string) {
+		path, object := name, map[string]any{name: raw}
+		if in != "" {
+			path, object = in+"."+name, map[string]any{in: object}
+		}
+		as, err := json.Marshal(object)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("extender: file: %s: %w", path, err))
+			return
+		}
+		strict, err := kjson.UnmarshalStrict(as, f)
+		for _, err := range append(strict, err) {
+			if err != nil {
+				errs = append(errs, fmt.Errorf("extender: file: %s: %w", path, err))
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(words)) {
+		if name != "tenants" || json.Unmarshal(words[name], &tenants) != nil {
+			word(name, words[name], "")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(tenants)) {
+		word(name, tenants[name], "tenants")
+	}
+	return errs
 }
 
 // Configs returns the configurations that a file comes to, or every fault of it.
@@ -115,9 +174,12 @@ func (f File) Configs() (Config, cache.Config, error) {
 	config := Config{
 		Mode: f.Mode, MoreVictims: f.MoreVictims, HoldFor: f.HoldFor.Duration, BindFor: f.BindFor.Duration, DoubtFor: f.DoubtFor.Duration, MostSilence: f.MostSilence.Duration,
 	}
-	for field, d := range map[string]metav1.Duration{"holdFor": f.HoldFor, "bindFor": f.BindFor, "doubtFor": f.DoubtFor, "mostSilence": f.MostSilence} {
-		if d.Duration < 0 {
-			fault(field, "%v is negative", d.Duration)
+	for _, d := range []struct {
+		field string
+		metav1.Duration
+	}{{"holdFor", f.HoldFor}, {"bindFor", f.BindFor}, {"doubtFor", f.DoubtFor}, {"mostSilence", f.MostSilence}} {
+		if d.Duration.Duration < 0 {
+			fault(d.field, "%v is negative", d.Duration.Duration)
 		}
 	}
 	if f.Mode > Decide {
@@ -139,7 +201,7 @@ func (f File) Configs() (Config, cache.Config, error) {
 			fault(fmt.Sprintf("schedulerNames[%d]", i), "it is empty")
 		}
 	}
-	classes, resources := map[string]bool{}, map[string]bool{}
+	classes, resources := map[string]bool{}, map[string]string{}
 	for i, d := range f.Devices {
 		field := fmt.Sprintf("devices[%d]", i)
 		switch {
@@ -153,17 +215,17 @@ func (f File) Configs() (Config, cache.Config, error) {
 			fault(field, "neither whole nor share names a resource")
 		}
 		for _, name := range []string{d.Whole, d.Share} {
-			if name != "" && resources[name] {
+			if _, twice := resources[name]; name != "" && twice {
 				fault(field, "the resource %q is there twice", name)
 			}
-			resources[name] = true
+			resources[name] = d.Class
 		}
 		reads.Adapter.Devices = append(reads.Adapter.Devices, adapter.Devices{Class: d.Class, Whole: v1.ResourceName(d.Whole), Share: v1.ResourceName(d.Share), Model: d.Model})
 	}
 	if label := f.Tenants.Label; label != "" {
 		reads.Adapter.Role = func(p *v1.Pod) berth.Role { return roleOf(p.Labels[label], p.Namespace) }
 	}
-	config.Tenants = f.Tenants.tenants(classes, fault)
+	config.Tenants = f.Tenants.tenants(classes, resources, fault)
 	errs = append(errs, config.Tenants.Err())
 	return config, reads, errors.Join(errs...)
 }
@@ -176,7 +238,8 @@ func roleOf(label, namespace string) berth.Role {
 	return berth.Role(namespace)
 }
 
-func (t FileTenants) tenants(classes map[string]bool, fault func(field, format string, args ...any)) Tenants {
+// tenants returns what t comes to, where there are classes of devices, which have taken the place of the resources that they are counted by.
+func (t FileTenants) tenants(classes map[string]bool, resources map[string]string, fault func(field, format string, args ...any)) Tenants {
 	out := Tenants{Fair: t.Fair, Exclude: t.Exclude}
 	for _, role := range slices.Sorted(maps.Keys(t.Weights)) {
 		w := t.Weights[role]
@@ -195,12 +258,18 @@ func (t FileTenants) tenants(classes map[string]bool, fault func(field, format s
 			amounts := berth.Resources{}
 			for _, name := range slices.Sorted(maps.Keys(of[role])) {
 				q := of[role][name]
-				amount := q.Value()
+				amount, most := q.Value(), resource.NewQuantity(math.MaxInt64-1, resource.DecimalSI)
 				if name == string(v1.ResourceCPU) || classes[name] {
-					amount = q.MilliValue() // thousandths of a core, and of a device
+					amount, most = q.MilliValue(), resource.NewMilliQuantity(math.MaxInt64, resource.DecimalSI) // thousandths of a core, and of a device
 				}
-				if q.Sign() < 0 {
-					fault(strings.Join([]string{field, role, name}, "."), "%s is negative", q.String())
+				path := strings.Join([]string{field, role, name}, ".")
+				switch class, counted := resources[name]; {
+				case q.Sign() < 0:
+					fault(path, "%s is negative", q.String())
+				case q.Cmp(*most) > 0:
+					fault(path, "%s is more than can be counted", q.String())
+				case counted && name != "" && !classes[name]:
+					fault(path, "nothing has it: it counts devices of class %q, by which they are limited and guaranteed", class)
 				}
 				amounts[name] = max(amount, 0)
 			}

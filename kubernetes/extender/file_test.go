@@ -69,6 +69,33 @@ tenants:
 	} {
 		assert.ErrorContains(t, err, fault)
 	}
+	_, _, again := extender.ReadFile([]byte("doubtFor: -1s\nmostSilence: -2s\nbindFor: -3s\nholdFor: -4s"))
+	assert.EqualError(t, again, "extender: file: holdFor: -4s is negative\nextender: file: bindFor: -3s is negative\n"+
+		"extender: file: doubtFor: -1s is negative\nextender: file: mostSilence: -2s is negative", "in the order of the fields")
+	_, _, err = extender.ReadFile([]byte(`
+mode: maybe
+holdFor: 30
+strategy: nonsense
+mood: x
+devices: [{class: gpu, whole: nvidia.com/gpu}]
+tenants:
+  fair: 7
+  mood: x
+  weights: {a: 0}
+  limits: {a: {nvidia.com/gpu: "4"}}
+  guarantees: {a: {cpu: 1e30}}
+`))
+	require.Error(t, err)
+	for _, fault := range []string{
+		`mode: extender: mode "maybe"`, "holdFor: json", "strategy: placement", `mood: unknown field "mood"`, "tenants.fair: json", `tenants.mood: unknown field "tenants.mood"`,
+		"tenants.weights.a: 0 is not", `tenants.limits.a.nvidia.com/gpu: nothing has it: it counts devices of class "gpu"`, "tenants.guarantees.a.cpu: ",
+	} {
+		assert.ErrorContains(t, err, fault, "a value of the wrong type hides nothing")
+	}
+	_, _, err = extender.ReadFile([]byte("# ours\n---\nmode: decide\n---\nseed: 7\n"))
+	assert.ErrorContains(t, err, "more than one document")
+	_, _, err = extender.ReadFile([]byte("# ours\n---\nmode: decide\n---\n# the end\n"))
+	require.NoError(t, err)
 	for _, text := range []string{"[", "mode: maybe", "a: 1\na: 2", "holdFor: [1]"} {
 		_, _, err := extender.ReadFile([]byte(text))
 		assert.ErrorContains(t, err, "extender: ", text)
