@@ -139,6 +139,9 @@ func (o *objects) add(raw []byte, depth int) error {
 		metav1.ObjectMeta `json:"metadata"`
 		Items             []json.RawMessage `json:"items"`
 	}
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
+		return fmt.Errorf("%.20q is no object: is this what kubectl wrote with -o json?", raw)
+	}
 	if err := json.Unmarshal(raw, &head); err != nil {
 		return err
 	}
@@ -345,7 +348,15 @@ func (w *world) want(o options, stdin io.Reader) error {
 		return fmt.Errorf("%s has no pod and nothing that has a template for one", cmp.Or(o.pods, o.like))
 	}
 	var faults []error
+	all := 0
 	for _, want := range w.wanted {
+		if want.n < 0 {
+			faults = append(faults, fmt.Errorf("%s: %d replicas", want.group.Name(), want.n))
+		}
+		if all += min(max(want.n, 0), mostPods+1); all > mostPods {
+			faults = append(faults, fmt.Errorf("%s: with it more than %d pods are asked about", want.group.Name(), mostPods))
+			all = 0 // told once, and not for all that come behind it
+		}
 		if err := want.group.Err(); err != nil {
 			faults = append(faults, err)
 		}

@@ -8,7 +8,8 @@
 //
 // "-" reads the dump from the standard input, so a live cluster is asked by a pipe. A file of pods is YAML or JSON: pods, or what has
 // a template for them (Deployment, ReplicaSet, StatefulSet, Job), each with its number of replicas unless -n gives one. Instead of a file, -like
-// namespace/name takes a pod of the dump.
+// namespace/name takes a pod of the dump. A hundred thousand pods at most are asked about at once; where many
+// are left over, place takes a step for each of them and each node that is missing, and -most ends it sooner.
 //
 // With -json the answer is for programs. What berth has no words for, such as volumes, is counted at the end of each answer:
 // where it matters, kube-scheduler may say otherwise.
@@ -23,6 +24,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -41,6 +43,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// mostPods is how many pods can be asked about: place tries them anew for each number of nodes that might do.
+const mostPods = 100_000
 
 type options struct {
 	dumps         []string
@@ -95,15 +100,19 @@ func parse(args []string, stdout io.Writer) (options, error) {
 			fmt.Fprintln(stdout, "usage: whatif fits|place|drain [flags] DUMP...; whatif fits -h tells of the flags")
 			return options{}, flag.ErrHelp
 		}
-		return options{}, errors.New("no question: fits, place or drain comes first, such as \"whatif fits -pod web.yaml cluster.json\"")
+		const first = "fits, place or drain comes first, such as \"whatif fits -pod web.yaml cluster.json\""
+		if len(args) > 0 {
+			return options{}, fmt.Errorf("no question %q: %s", args[0], first)
+		}
+		return options{}, errors.New("no question: " + first)
 	}
 	o := questions[args[0]]
 	o.strategy = placement.BinPack()
 	flags := flag.NewFlagSet("whatif "+args[0], flag.ContinueOnError)
-	flags.SetOutput(stdout)
+	flags.SetOutput(io.Discard) // an error is returned, and the usage is for who asks for it
 	if o.needsPods {
 		flags.StringVar(&o.pods, "pod", "", "the `file` with the pod, or with what has a template for it")
-		flags.StringVar(&o.pods, "pods", "", "the same as -pod")
+		flags.StringVar(&o.pods, "pods", "", "the same as -pod: a `file`")
 		flags.StringVar(&o.like, "like", "", "ask for pods like this one of the dump: `namespace/name`")
 		flags.IntVar(&o.n, "n", 0, "the `number` of pods of each kind, instead of its replicas")
 		flags.IntVar(&o.most, "most", 10_000, "count no further than this `number`, of pods that fit and of nodes that are missing")
@@ -128,7 +137,12 @@ func parse(args []string, stdout io.Writer) (options, error) {
 		return err
 	})
 	if err := flags.Parse(args[1:]); err != nil {
-		return o, err
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(stdout)
+			flags.Usage()
+			return o, err
+		}
+		return o, fmt.Errorf("%w; whatif %s -h tells of the flags", err, args[0])
 	}
 	o.dumps = flags.Args()
 	return o, o.check()
@@ -139,6 +153,14 @@ func (o options) check() error {
 	var faults []error
 	if len(o.dumps) == 0 {
 		faults = append(faults, errors.New("no dump: name the file that kubectl get nodes,pods -A -o json wrote, or -"))
+	}
+	for _, name := range o.dumps {
+		if len(name) > 1 && name[0] == '-' {
+			faults = append(faults, fmt.Errorf("%s stands behind a dump: flags come first", name))
+		}
+	}
+	if stdins := slices.DeleteFunc(append(slices.Clone(o.dumps), o.pods), func(name string) bool { return name != "-" }); len(stdins) > 1 {
+		faults = append(faults, errors.New("- is there twice, and the standard input can be read but once"))
 	}
 	if o.needsPods && (o.pods == "") == (o.like == "") {
 		faults = append(faults, errors.New("either -pod or -like says which pods are asked about"))

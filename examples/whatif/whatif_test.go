@@ -134,7 +134,15 @@ func TestFaults(t *testing.T) {
 		want        []string
 	}{
 		"no question":        {"", "", []string{"no question"}},
-		"another question":   {"", "why", []string{"no question"}},
+		"another question":   {"", "why", []string{`no question "why"`}},
+		"unknown flag":       {"", "drain -bogus x", []string{"-bogus", "whatif drain -h"}},
+		"flags behind":       {"", "fits x -pod y", []string{"-pod stands behind a dump"}},
+		"input twice":        {node, "fits -pod - -", []string{"- is there twice"}},
+		"no object":          {"hello", "drain -nodes n -", []string{`"\"hello\"" is no object`}},
+		"a list of JSON":     {"[1]", "drain -nodes n -", []string{"is no object"}},
+		"no item":            {`{"kind":"List","items":[7]}`, "drain -nodes n -", []string{"item 0", "is no object"}},
+		"too many":           {node, "place -n 9223372036854775807 -pod testdata/half.yaml -", []string{"more than 100000 pods"}},
+		"fewer than none":    {node + `{"kind":"Pod","metadata":{"name":"a","uid":"u"}}`, "place -pod testdata/negative.yaml -", []string{"default/Deployment/web: -1 replicas"}},
 		"all flags at once":  {"", "fits -n -1 -most 0", []string{"no dump", "either -pod or -like", "-n -1", "-most 0"}},
 		"no node":            {"", "drain x", []string{"-nodes names"}},
 		"device":             {"", "drain -device gpu x", []string{"not class=whole"}},
