@@ -6,6 +6,6 @@ import (
 )
 
 var (
-	_ offers.Seated = (*allocator.Turns)(nil)
-	_ offers.Seated = (*allocator.Queue)(nil)
+	_ offers.Seats = (*allocator.Turns)(nil)
+	_ offers.Seats = (*allocator.Queue)(nil)
 )
