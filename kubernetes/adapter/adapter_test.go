@@ -247,6 +247,23 @@ func TestPorts(t *testing.T) {
 	}, task.Group.Spec().Ports)
 }
 
+// Containers of one pod may name ports that meet: the pod is valid, and what it has is all of them together.
+func TestPortsOfOnePodThatMeet(t *testing.T) {
+	for _, c := range []struct {
+		ports []v1.ContainerPort
+		want  string
+	}{
+		{[]v1.ContainerPort{{HostPort: 80}, {HostPort: 80, HostIP: "10.0.0.1"}}, "[80/tcp]"},
+		{[]v1.ContainerPort{{HostPort: 80, HostIP: "10.0.0.1"}, {HostPort: 80, HostIP: "10.0.0.2"}, {HostPort: 80}, {HostPort: 81}}, "[80/tcp 81/tcp]"},
+		{[]v1.ContainerPort{{HostPort: 80}, {HostPort: 80, Protocol: "QUIC"}}, "[80]"},
+		{[]v1.ContainerPort{{HostPort: 80}, {HostPort: 80, Protocol: "UDP", HostIP: "10.0.0.1"}, {HostPort: 80, Protocol: "QUIC", HostIP: "10.0.0.2"}}, "[80]"},
+	} {
+		task, _ := adapter.Config{}.Pod(pod("web", func(p *v1.Pod) { p.Spec.Containers = []v1.Container{{Ports: c.ports}} }))
+		assert.NoError(t, task.Err())
+		assert.Equal(t, c.want, fmt.Sprint(task.Group.Spec().Ports))
+	}
+}
+
 func TestRulesOfTheAnnotation(t *testing.T) {
 	annotated := func(text string) *v1.Pod {
 		return pod("web", func(p *v1.Pod) { p.Annotations = map[string]string{adapter.RulesAnnotation: text} })

@@ -237,12 +237,30 @@ func (r *reading) ports() {
 					continue
 				}
 				p := berth.PortRange{First: uint16(port.HostPort), Last: uint16(port.HostPort), Protocol: r.protocol(&port), Address: r.address(&port)}
-				if !slices.Contains(r.spec.Ports, p) {
-					r.spec.Ports = append(r.spec.Ports, p)
-				}
+				r.spec.Ports = apart(r.spec.Ports, p)
 			}
 		}
 	}
+}
+
+// apart adds a port to those of a pod, of which no two may meet: containers of one pod may name one number at all addresses and at one of
+// them, which is no conflict in Kubernetes.
+func apart(ports []berth.PortRange, p berth.PortRange) []berth.PortRange {
+	one := func(r berth.PortRange) berth.Port {
+		return berth.Port{Number: r.First, Protocol: r.Protocol, Address: r.Address}
+	}
+	for i := 0; i < len(ports); i++ {
+		switch have := ports[i]; {
+		case have.Contains(one(p)):
+			return ports
+		case p.Contains(one(have)):
+			ports = slices.Delete(ports, i, i+1)
+			i--
+		case one(have).Meets(one(p)): // neither has all of the other: it is the whole number that has
+			return apart(slices.Delete(ports, i, i+1), berth.PortRange{First: p.First, Last: p.Last})
+		}
+	}
+	return append(ports, p)
 }
 
 func (r *reading) protocol(p *v1.ContainerPort) berth.Protocol {
