@@ -132,6 +132,7 @@ type want struct {
 
 	refused bool   // tasks of others keep those of the group away from some nodes,
 	epoch   uint64 // as of this epoch of the source's counters
+	far     bool   // when it was last asked about, it was: what kept it away may have been anywhere
 }
 
 // setDemand replaces what a framework wants.
@@ -271,8 +272,8 @@ func (x *Exchange) countOpen() {
 
 // class is wants that fit on the same nodes, because they are alike in all that a node is asked for.
 type class struct {
-	key         string // "" of one that no two wants share
-	group       *berth.Group
+	key         string       // "" of one that no two wants share
+	group       *berth.Group // one of them that is not far
 	wants       int
 	fits, known rowSet
 	seen        uint64 // of the touched rows
@@ -375,7 +376,11 @@ func (p *pass) gather() bool {
 				if w.left == 0 {
 					continue
 				}
-				s.far = s.far || x.isFar(w)
+				far := x.isFar(w)
+				s.far = s.far || far || w.far
+				if w.far = far; !far {
+					w.class.group = w.group // whose own rules say nothing of who else is of the class
+				}
 				if w.class.round != p.number {
 					w.class.round = p.number
 					p.classes = append(p.classes, w.class)
@@ -403,7 +408,7 @@ func (x *Exchange) far() bool {
 			continue
 		}
 		for i := range s.wants {
-			if s.wants[i].left > 0 && x.isFar(&s.wants[i]) {
+			if w := &s.wants[i]; w.left > 0 && (w.far || x.isFar(w)) {
 				return true
 			}
 		}
@@ -559,6 +564,23 @@ func (p *pass) full(s *Subscription) bool {
 	s.missed = true
 	p.leave(s)
 	return true
+}
+
+// retry has the next pass ask a framework about all nodes.
+func (p *pass) retry(s *Subscription) {
+	if s.retried != p.number {
+		s.retried = p.number
+		p.again = append(p.again, s)
+	}
+}
+
+// charge is advance. What the order refuses is tried again by the next pass.
+func (p *pass) charge(s *Subscription, at *site, what *stock) bool {
+	ok := p.x.advance(at, s.client, what)
+	if !ok {
+		p.retry(s)
+	}
+	return ok
 }
 
 // leave has a framework take part no more.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -19,7 +20,7 @@ type plainOrder struct{ *allocator.Turns }
 // What an Exchange remembers of who wants what saves it questions and changes no answer: one that asks everybody about every
 // node in each pass, by names, makes the same offers.
 func TestMemoryChangesNoOffer(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
 			cfg := offers.Config{LeaseFor: time.Duration(20+rng.IntN(100)) * time.Second, MaxOutstanding: rng.IntN(4), Lease: berth.Lease(rng.IntN(4) / 3)}
@@ -34,7 +35,7 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 			names := []string{"a", "b", "c", "d", "e"}
 			made := 0
 			for step := range 120 {
-				name, roll, arg := names[rng.IntN(len(names))], rng.IntN(12), rng.Uint64()
+				name, roll, arg := names[rng.IntN(len(names))], rng.IntN(18), rng.Uint64()
 				both(func(w *world) {
 					rng := rand.New(rand.NewPCG(arg, 1))
 					s := w.subs[name]
@@ -42,9 +43,10 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 					case s == nil:
 						f := offers.Framework{Name: name, Role: roles[rng.IntN(len(roles))]}
 						if rng.IntN(2) == 0 {
-							f.Demand = []offers.Demand{{Group: randomGroup(rng, name, f.Role), Count: rng.IntN(5)}}
+							f.Demand = randomDemand(rng, name, f.Role)
 						}
 						w.subscribe(f)
+						w.roles[name] = f.Role
 					case roll < 4:
 						for _, id := range ids(t, s) {
 							if rng.IntN(3) > 0 {
@@ -70,11 +72,28 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 						}
 					case roll == 9:
 						n := node(fmt.Sprintf("n%02d", rng.IntN(9)), 1+rng.Int64N(9), rng.Int64N(20))
+						n.Attributes = berth.Attributes{"zone": string(rune('a' + rng.IntN(3)))}
 						if rng.IntN(3) > 0 {
 							require.NoError(t, w.state.UpsertNodes(n))
 						} else if _, there := snapshotOf(t, w.state).Node(n.ID); there {
 							require.NoError(t, w.state.RemoveNodes(n.ID))
 						}
+					case roll == 10:
+						require.NoError(t, s.Want(randomDemand(rng, name, w.roles[name])...))
+					case roll == 11:
+						q := berth.Quota{Role: roles[rng.IntN(len(roles))]}
+						if rng.IntN(2) == 0 {
+							q.Limits = res{"cpu": rng.Int64N(12)}
+						}
+						require.NoError(t, w.state.SetQuotas(q))
+					case roll == 12:
+						if n := fmt.Sprintf("n%02d", rng.IntN(9)); rng.IntN(2) == 0 {
+							_ = w.state.Cordon(n) // it may have gone
+						} else {
+							_ = w.state.Uncordon(n)
+						}
+					case roll == 13 || roll == 14:
+						schedule(t, s.Book(), ruledGroup(rng, name, w.roles[name]).Tasks(2)...)
 					default:
 						w.now = w.now.Add(time.Duration(rng.IntN(40)) * time.Second)
 					}
@@ -94,10 +113,37 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 	}
 }
 
+// randomDemand is up to two groups, mostly of few shapes, so that demands of different names are alike.
+func randomDemand(rng *rand.Rand, name string, role berth.Role) []offers.Demand {
+	demand := []offers.Demand{}
+	for i := range rng.IntN(3) {
+		g := ruledGroup(rng, fmt.Sprintf("%s%d", name, i), role)
+		demand = append(demand, offers.Demand{Group: g, Count: rng.IntN(5)})
+	}
+	return demand
+}
+
+// ruledGroup is a random group, with a rule about other nodes more often than not.
+func ruledGroup(rng *rand.Rand, name string, role berth.Role) *berth.Group {
+	spec := berth.GroupSpec{Role: role, Request: res{"cpu": 1 + rng.Int64N(2)}}
+	switch rng.IntN(8) {
+	case 0:
+		return randomGroup(rng, name, role)
+	case 1, 2:
+		spec.Rules = []berth.Constraint{constraints.MaxPer("zone", 1+rng.IntN(2))}
+	case 3:
+		spec.Rules = []berth.Constraint{constraints.Apart("zone", berth.InRole("r2"))}
+	}
+	return berth.NewGroup(name, spec)
+}
+
 // placeSome places some tasks by another door.
 func placeSome(w *world, rng *rand.Rand, id string) {
 	p := &berth.Plan{Version: snapshotOf(w.t, w.state).Version()}
 	g := randomGroup(rng, id, "r2")
+	if rng.IntN(3) == 0 {
+		g = berth.NewGroup(id, berth.GroupSpec{Role: "r2", Request: res{"cpu": 1}, Rules: []berth.Constraint{constraints.Apart("zone", berth.InRole("r1"))}})
+	}
 	for n := range snapshotOf(w.t, w.state).Nodes() {
 		if rng.IntN(3) == 0 {
 			p.Place(g.Task(fmt.Sprintf("%s-%s", id, n.ID())), n.ID())

@@ -32,11 +32,12 @@ type world struct {
 	drf   *allocator.DRF
 	x     *offers.Exchange
 	subs  map[string]*offers.Subscription
+	roles map[string]berth.Role // of the frameworks, where a test asks for them
 }
 
 func newWorld(t testing.TB, cfg offers.Config, nodes ...berth.Node) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Unix(1000, 0).UTC(), subs: map[string]*offers.Subscription{}}
+	w := &world{t: t, now: time.Unix(1000, 0).UTC(), subs: map[string]*offers.Subscription{}, roles: map[string]berth.Role{}}
 	clock := func() time.Time { return w.now }
 	var err error
 	w.state, err = scheduler.NewState(scheduler.StateConfig{Clock: clock}, nodes...)

@@ -36,10 +36,7 @@ func (p *pass) fork(s *Subscription) *cluster.Fork {
 		if key != nil {
 			for _, o := range s.inOrder() {
 				if hold, ok := p.x.hold(o); ok && hold.Lease == berth.Optimistic {
-					firm := *hold
-					firm.Lease = berth.Exclusive
-					f.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
-					f.Apply(berth.Op{Kind: berth.Take, Hold: &firm}) // refused where others came first
+					(*checked.Fork)(f).Firm(o.id)
 				}
 			}
 		}

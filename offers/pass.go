@@ -287,7 +287,7 @@ func (p *pass) turn(at *site, daemons bool) bool {
 
 func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 	if len(s.offers) > 0 && p.x.others[s.owner] > 0 {
-		p.again = append(p.again, s) // once its offers are over it gets another owner: see own
+		p.retry(s) // once its offers are over it gets another owner: see own
 		return false
 	}
 	if p.full(s) {
@@ -323,7 +323,7 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 		hold = freeOn(p.x.view, at.row)
 		all = p.x.stocks.of(p.x.amounts(&hold, at))
 	}
-	if len(all.all) == 0 || p.x.refuses(s, at, false, all.all) || !p.x.advance(at, s.client, all) {
+	if len(all.all) == 0 || p.x.refuses(s, at, false, all.all) || !p.charge(s, at, all) {
 		return false
 	}
 	d := p.add(s, at, nil)
@@ -358,7 +358,7 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 		return false
 	}
 	what := p.x.stocks.of(all)
-	if !p.x.advance(at, s.client, what) {
+	if !p.charge(s, at, what) {
 		fork.Apply(berth.Op{Kind: berth.Drop, ID: hold.ID})
 		return false
 	}
@@ -396,7 +396,7 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 		p.bar(s, w)
 		return false
 	}
-	if !p.x.advance(at, s.client, w.each) {
+	if !p.charge(s, at, w.each) {
 		fork.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
 		return false
 	}

@@ -48,6 +48,7 @@ type Subscription struct {
 	claims     map[*claim]struct{} // to the tasks that it placed
 	planned    int                 // offers that the pass at work means to make
 	passed     uint64              // the last occasion on which nothing more of a node was wanted
+	retried    uint64              // the last pass that left it to the next to ask about all nodes
 	cut        map[string]int64    // what limits left of resources when they last kept something from the framework
 
 	number    int // among those that are subscribed

@@ -157,6 +157,23 @@ func (f *Fork) Recast(id string, role berth.Role) {
 	f.hold(&extra, row)
 }
 
+// Firm makes an optimistic hold, if there is one of that ID, exclusive, whatever the limits. Where others have the room it stays as it
+// is, and counts for its role as before.
+func (f *Fork) Firm(id string) {
+	f = f.Ready()
+	slot, ok := f.s.FindHold(id)
+	if !ok {
+		return
+	}
+	r := f.s.Record(slot)
+	h, row := r.Extra.Hold.Clone(), r.Row
+	h.Lease = berth.Exclusive
+	if extra, why := f.room(h, row, nil); why.Code == berth.None {
+		f.s.Remove(slot)
+		f.hold(extra, row)
+	}
+}
+
 // Owe makes a role have more, of which there is no record.
 func (f *Fork) Owe(role berth.Role, cost berth.Resources) {
 	f = f.Ready()
