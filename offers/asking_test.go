@@ -102,6 +102,7 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 				n := a.offer()
 				require.Equal(t, b.offer(), n, "step %d", step)
 				made += n
+				require.Equal(t, accounts(b), accounts(a), "step %d", step)
 				for _, name := range names {
 					if a.subs[name] != nil {
 						require.Equal(t, list(t, b.subs[name]), list(t, a.subs[name]), "step %d: %s", step, name)
@@ -111,6 +112,15 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 			require.Positive(t, made)
 		})
 	}
+}
+
+// accounts prints what everybody who has turns is charged, in their order.
+func accounts(w *world) (all []string) {
+	for c := range w.drf.Order() {
+		has, _ := w.drf.Charged(c)
+		all = append(all, fmt.Sprintf("%v: %v", c, has))
+	}
+	return all
 }
 
 // randomDemand is up to two groups, mostly of few shapes, so that demands of different names are alike.
