@@ -64,6 +64,9 @@ func (cfg *FrameworkConfig) err(ctx context.Context) error {
 	if cfg.Exchange == nil {
 		errs = append(errs, errors.New("no Exchange"))
 	}
+	if cfg.Framework.Name == "" {
+		errs = append(errs, errors.New("no Framework.Name"))
+	}
 	if cfg.Framework.Demand != nil {
 		errs = append(errs, errors.New("Framework.Demand is set: it is worked out from the Queue"))
 	}
@@ -76,7 +79,7 @@ func (cfg *FrameworkConfig) err(ctx context.Context) error {
 	if _, err := cfg.Run.check(ctx); err != nil {
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, cfg.Framework.Role.Err(), cfg.Scheduler.Err())...)
 }
 
 // tenant is a Book whose framework declares what waits in a Queue whenever it looks.

@@ -222,10 +222,11 @@ func TestMischievousFrameworks(t *testing.T) {
 
 func TestRunFrameworkInput(t *testing.T) {
 	err := scheduler.RunFramework(t.Context(), scheduler.FrameworkConfig{
-		Framework: offers.Framework{Name: "f", Demand: []offers.Demand{}},
+		Framework: offers.Framework{Role: "..", Demand: []offers.Demand{}},
 		Run:       scheduler.RunConfig{Scheduler: &scheduler.Scheduler{}, Inventory: &scheduler.MemoryInventory{}},
+		Scheduler: scheduler.Config{Attempts: -1},
 	})
-	for _, fault := range []string{"no Exchange", "Framework.Demand is set", "Run.Scheduler is set", "Run.Inventory is set", "State"} {
+	for _, fault := range []string{"no Exchange", "no Framework.Name", `role ".."`, "attempts: -1", "Framework.Demand is set", "Run.Scheduler is set", "Run.Inventory is set", "State"} {
 		assert.ErrorContains(t, err, fault)
 	}
 	assert.ErrorIs(t, new(offers.Exchange).Run(t.Context(), 0, nil), offers.ErrNotMade)
