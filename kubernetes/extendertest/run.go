@@ -45,7 +45,8 @@ type Config struct {
 	Nodes []*v1.Node
 	// Pod is what all pods but victims are like. The default asks for one core.
 	Pod *v1.Pod
-	// Room is how many such pods fit on the nodes, filled by one scheduler. The default is 12, as for the default nodes and pods.
+	// Room is how many such pods fit on the nodes, filled by one scheduler. The default is 12, as for the default nodes and pods; it is
+	// needed where Nodes or Pod are given.
 	Room int
 	// Lease is for how long the extender may hold room for a pod that is not bound. The default is five minutes.
 	Lease time.Duration
