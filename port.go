@@ -92,20 +92,25 @@ func (r PortRange) Contains(p Port) bool {
 // isPlain reports whether the range is of ports for all protocols and at all addresses.
 func (r PortRange) isPlain() bool { return r.Protocol == AllProtocols && r.Address == "" }
 
-// Err says what is wrong with the port, or returns nil.
+// Err says all that is wrong with the port, or returns nil.
 func (p Port) Err() error { return p.one().Err() }
 
-// Err says what is wrong with the range, or returns nil.
+// Err says all that is wrong with the range, or returns nil.
 func (r PortRange) Err() error {
-	switch fault := addressFault(r.Address); {
-	case r.First == 0 || r.First > r.Last:
-		return fmt.Errorf("ports %s: not a range of ports from 1 on", r)
-	case r.Protocol > SCTP:
-		return fmt.Errorf("ports %s: unknown %v", r, r.Protocol)
-	case fault != "":
-		return fmt.Errorf("ports %s: %s", r, fault)
+	var faults []string
+	if r.First == 0 || r.First > r.Last {
+		faults = append(faults, "not a range of ports from 1 on")
 	}
-	return nil
+	if r.Protocol > SCTP {
+		faults = append(faults, fmt.Sprintf("unknown %v", r.Protocol))
+	}
+	if fault := addressFault(r.Address); fault != "" {
+		faults = append(faults, fault)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("ports %s: %s", r, strings.Join(faults, "; "))
 }
 
 // addressFault says what is wrong with the address of a port.

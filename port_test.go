@@ -105,6 +105,7 @@ func TestPortFaults(t *testing.T) {
 		`node "n": ports [::ffff:10.0.0.1]:80: address "::ffff:10.0.0.1": write "10.0.0.1"`:                      {{First: 80, Last: 80, Address: "::ffff:10.0.0.1"}},
 		`node "n": ports a b:80: address "a b" is neither an IP address nor a name of letters, digits and "._-"`: {{First: 80, Last: 80, Address: "a b"}},
 		`node "n": ports 80/protocol 9: unknown protocol 9`:                                                      {{First: 80, Last: 80, Protocol: 9}},
+		`node "n": ports a b:9-8/protocol 9: not a range of ports from 1 on; unknown protocol 9; address "a b" is neither an IP address nor a name of letters, digits and "._-"`: {{First: 9, Last: 8, Protocol: 9, Address: "a b"}},
 	} {
 		n := berth.Node{ID: "n", Ports: ranges}
 		assert.EqualError(t, n.Err(), what)
