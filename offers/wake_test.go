@@ -101,3 +101,17 @@ func TestOptimisticOfferIsMadeOnce(t *testing.T) {
 	require.NoError(t, s.Revive())
 	require.Zero(t, w.offer(), "all of n1 is in the offer that it has")
 }
+
+// Ports that are left of a node alone are nothing that a pass offers, and Why does not say that it will.
+func TestWhyOfPortsAlone(t *testing.T) {
+	n := node("n1", 1, 0)
+	n.Ports = []berth.PortRange{{First: 1, Last: 4}}
+	w := newWorld(t, offers.Config{}, n)
+	g := berth.NewGroup("g", berth.GroupSpec{Role: "r", Request: res{"cpu": 1}, DynamicPorts: 1})
+	w.subscribe(offers.Framework{Name: "a", Role: "r", Demand: []offers.Demand{{Group: g}}})
+	require.Equal(t, 1, w.offer())
+	why, err := w.subscribe(offers.Framework{Name: "b", Role: "r"}).WhyNode(ctx, "n1")
+	require.NoError(t, err)
+	require.Zero(t, w.offer())
+	require.Equal(t, offers.WithOthers, why.Cause)
+}

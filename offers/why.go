@@ -324,7 +324,7 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 	v, row := behind(a.now, at.id)
 	hold := freeOn(v, row)
 	all := a.x.amounts(&hold, at)
-	if isNothing(&hold) {
+	if len(all) == 0 { // ports alone are not offered
 		why.Until = a.dropOthers(at)
 		if why.Cause = Used; !why.Until.IsZero() {
 			why.Cause = WithOthers
