@@ -22,13 +22,7 @@ func ReadPAI(file string, r io.Reader) ([]berth.Node, error) {
 		if gpus > 0 && (model == "" || model == "CPU") {
 			t.fault("gpu_type", "not the model of a machine with GPUs")
 		}
-		if gpus > 0 {
-			n.Attributes = berth.Attributes{"model": model}
-		}
-		for range gpus {
-			n.Devices = append(n.Devices, berth.Device{Class: GPU, Model: model})
-		}
-		nodes = append(nodes, n)
+		nodes = append(nodes, withGPUs(n, gpus, model))
 	}
 	if err := t.err(); err != nil {
 		return nil, err

@@ -81,18 +81,23 @@ func ReadNodes(file string, r io.Reader) ([]berth.Node, error) {
 		if gpus > 0 && model == "" {
 			t.fault("model", "empty on a node with GPUs")
 		}
-		if gpus > 0 {
-			n.Attributes = berth.Attributes{"model": model}
-		}
-		for range gpus {
-			n.Devices = append(n.Devices, berth.Device{Class: GPU, Model: model})
-		}
-		nodes = append(nodes, n)
+		nodes = append(nodes, withGPUs(n, gpus, model))
 	}
 	if err := t.err(); err != nil {
 		return nil, err
 	}
 	return nodes, nil
+}
+
+// withGPUs returns a node with so many GPUs of a model, which is an attribute too.
+func withGPUs(n berth.Node, gpus int64, model string) berth.Node {
+	if gpus > 0 {
+		n.Attributes = berth.Attributes{"model": model}
+	}
+	for range gpus {
+		n.Devices = append(n.Devices, berth.Device{Class: GPU, Model: model})
+	}
+	return n
 }
 
 // ReadPods reads a pod list with the columns name, cpu_milli, memory_mib, num_gpu and gpu_milli and, if
