@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,37 +22,10 @@ import (
 
 	"github.com/berth-sched/berth/kubernetes/cache"
 	"github.com/berth-sched/berth/kubernetes/extender"
+	"github.com/berth-sched/berth/kubernetes/internal/objects"
 )
 
-func list(pairs ...string) v1.ResourceList {
-	out := v1.ResourceList{}
-	for i := 0; i < len(pairs); i += 2 {
-		out[v1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
-	}
-	return out
-}
-
-func node(name string, change ...func(*v1.Node)) *v1.Node {
-	n := &v1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1.LabelHostname: name}},
-		Status:     v1.NodeStatus{Allocatable: list("cpu", "4", "memory", "8Gi", "pods", "110")},
-	}
-	for _, f := range change {
-		f(n)
-	}
-	return n
-}
-
-func pod(name, cpu string, change ...func(*v1.Pod)) *v1.Pod {
-	p := &v1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("uid-" + name)},
-		Spec:       v1.PodSpec{Containers: []v1.Container{{Resources: v1.ResourceRequirements{Requests: list("cpu", cpu)}}}},
-	}
-	for _, f := range change {
-		f(p)
-	}
-	return p
-}
+var list, node, pod = objects.List, objects.Node, objects.Pod
 
 // server is an API server of pods: what Bind does is seen by the cache once told is called.
 type server struct {
