@@ -94,6 +94,9 @@ type Config struct {
 	// MostCalls is how many requests are worked on at once; those beyond are refused at once. The default is 64. kube-scheduler sends one
 	// filter, prioritize or preempt at a time, and any number of binds.
 	MostCalls int
+	// Clock tells the time by which requests are timed, and until when their bodies are waited for. Connections go by the machine's
+	// clock: one that is behind it by MostTime or more cuts every request off. Leases go by the cache's. The default is time.Now.
+	Clock func() time.Time
 	// Logger is told of what goes wrong at level warn, and of every decision at level debug. The default is silent.
 	Logger *slog.Logger
 	// Metrics is where the metrics are registered; see the package comment. The default is nowhere.
@@ -170,6 +173,9 @@ func New(config Config) (*Extender, error) {
 	preset(&config.DoubtFor, 90*time.Second)
 	preset(&config.MostSilence, time.Minute)
 	preset(&config.MostTime, 10*time.Second)
+	if config.Clock == nil {
+		config.Clock = time.Now
+	}
 	if config.MostBody == 0 {
 		config.MostBody = 16 << 20
 	}

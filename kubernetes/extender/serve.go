@@ -67,7 +67,7 @@ func withStatus(status int, format string, args ...any) error {
 
 // serve reads a request, has it answered, and writes the answer. Inform gives an error the form that the verb has for it, or is nil.
 func serve[Args, Result any](e *Extender, w http.ResponseWriter, r *http.Request, verb string, inform func(error) any, answer func(*http.Request, *Args) (Result, error)) {
-	began := time.Now()
+	began := e.config.Clock()
 	result, err := func() (result Result, err error) {
 		defer func() {
 			if v := recover(); v != nil {
@@ -91,7 +91,7 @@ func serve[Args, Result any](e *Extender, w http.ResponseWriter, r *http.Request
 		return answer(r, args)
 	}()
 	outcome := "ok"
-	defer func() { e.metrics.observe(verb, outcome, time.Since(began)) }()
+	defer func() { e.metrics.observe(verb, outcome, e.config.Clock().Sub(began)) }()
 	if err == nil {
 		reply(w, result)
 		return
@@ -125,7 +125,7 @@ func read[Args any](e *Extender, w http.ResponseWriter, r *http.Request) (*Args,
 	}
 	control := http.NewResponseController(w)
 	// A server that knows no deadlines, such as a recorder of a test, has none.
-	_ = control.SetReadDeadline(time.Now().Add(e.config.MostTime))
+	_ = control.SetReadDeadline(e.config.Clock().Add(e.config.MostTime))
 	if r.ContentLength > e.config.MostBody {
 		return nil, withStatus(http.StatusRequestEntityTooLarge, "the body has %d bytes, more than %d", r.ContentLength, e.config.MostBody)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	v1 "k8s.io/api/core/v1"
@@ -183,4 +184,22 @@ func TestWhyAndEvents(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(strings.Replace(get("/why/shop/big?format=json"), `"Phase": "pending"`, `"Phase": 0`, 1)), &why))
 	assert.Equal(t, 3, why.Nodes)
 	assert.Equal(t, 0, why.Fit)
+}
+
+// Requests are timed by the clock that is handed in: one that ticks a second at each look gives each request two, one
+// for the deadline of its body and one for its end.
+func TestRequestsAreTimedByTheClockGiven(t *testing.T) {
+	ticks := 0
+	metrics := prometheus.NewRegistry()
+	w := newWorld(t, extender.Config{Metrics: metrics, Clock: func() time.Time { ticks++; return time.Unix(int64(ticks), 0) }}, cache.Config{}, node("n1"))
+	assert.Empty(t, w.filter(pod("a", "1"), "n1").Error)
+	families, err := metrics.Gather()
+	require.NoError(t, err)
+	took := -1.0
+	for _, f := range families {
+		if f.GetName() == "berth_extender_request_seconds" {
+			took = f.GetMetric()[0].GetHistogram().GetSampleSum()
+		}
+	}
+	assert.Equal(t, 2.0, took)
 }
