@@ -16,7 +16,7 @@ import (
 	"github.com/berth-sched/berth/kubernetes/internal/objects"
 )
 
-var list, node, pod = objects.List, objects.Node, objects.Pod
+var node, pod = objects.Node, objects.Pod
 
 func on(node string) func(*v1.Pod) { return func(p *v1.Pod) { p.Spec.NodeName = node } }
 func deleting(p *v1.Pod)           { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }
