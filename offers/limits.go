@@ -83,25 +83,32 @@ func (p *pass) note(s *Subscription, role berth.Role, cost berth.Resources) {
 // cut returns a hold of what is free on a node without what is more than the limits of a framework's role leave, and whether that
 // is less. It notes what was cut.
 func (p *pass) cut(s *Subscription, v *store.View, h berth.Hold) (berth.Hold, bool) {
+	c, short := withinLimits(s.client.role, v, h)
+	for _, name := range short {
+		p.cuts[cutOf{s, name}] = true
+	}
+	return c, len(short) > 0
+}
+
+// withinLimits returns a hold without what is more than the limits of a role leave, and the resources of which that is less.
+func withinLimits(role berth.Role, v *store.View, h berth.Hold) (c berth.Hold, short []string) {
 	if v.Limited() == 0 {
-		return h, false
+		return h, nil
 	}
 	room := map[string]int64{}
-	less := false
 	part := func(name string, q int64) int64 {
 		left, known := room[name]
 		if !known {
-			left = v.HeadroomOf(s.client.role, name)
+			left = v.HeadroomOf(role, name)
 		}
 		got := min(q, left)
 		room[name] = left - got
 		if got < q {
-			less = true
-			p.cuts[cutOf{s, name}] = true
+			short = append(short, name)
 		}
 		return got
 	}
-	c := h
+	c = h
 	c.Resources, c.Devices = berth.Resources{}, nil
 	for name, q := range h.Resources.All() {
 		if q = part(name, q); q > 0 {
@@ -119,7 +126,7 @@ func (p *pass) cut(s *Subscription, v *store.View, h berth.Hold) (berth.Hold, bo
 			c.Devices = append(c.Devices, got)
 		}
 	}
-	return c, less
+	return c, short
 }
 
 // cutOf is a resource of which a limit kept a framework from what is free.

@@ -331,12 +331,8 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 		}
 		return why
 	}
-	if v.Limited() > 0 {
-		some := len(hold.Ports) > 0
-		for name := range all {
-			some = some || v.HeadroomOf(a.s.client.role, name) > 0
-		}
-		if !some {
+	if cut, short := withinLimits(a.s.client.role, v, hold); len(short) > 0 {
+		if all = a.x.amounts(&cut, at); len(all) == 0 {
 			why.Cause = Limited
 			return why
 		}

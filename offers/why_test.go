@@ -57,6 +57,17 @@ func TestWhyOfAFrameworkThatDeclaresNothing(t *testing.T) {
 	assert.ErrorIs(t, err, berth.ErrUnknownNode)
 }
 
+// What limits cut off is no part of what a filter is about: the offer that was declined is the one that would be made.
+func TestWhyOfADeclinedOfferUnderALimit(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 14))
+	require.NoError(t, w.state.SetQuotas(berth.Quota{Role: "r", Limits: berth.Resources{"cpu": 1}}))
+	a := w.subscribe(offers.Framework{Name: "a", Role: "r"})
+	require.Equal(t, 1, w.offer())
+	declineAll(t, a, offers.Filter{For: 10 * time.Second})
+	assert.Equal(t, "n1: filtered until 00:16:50", whyNode(t, a, "n1"))
+	assert.Zero(t, w.offer())
+}
+
 func TestWhyOfDemand(t *testing.T) {
 	w := newWorld(t, offers.Config{MaxOutstanding: 1}, node("n1", 4000, 0), node("n2", 2000, 0))
 	f := w.subscribe(offers.Framework{Name: "f", Role: "r", Demand: []offers.Demand{}})
