@@ -31,7 +31,7 @@
 //	NomadBinPack, NomadSpread                                  Nomad's scheduler algorithms "binpack" and "spread"
 //	DotProduct, L1Norm, L2Norm                                 vector bin packing: greatest or least product, least left
 //	Tetris                                                     the alignment score of Tetris
-//	GpuPacking                                                 that of the FGD study: used GPUs before idle ones
+//	GpuPacking, GpuClustering                                  those of the FGD study: used GPUs before idle ones, and tasks alike together
 //
 // Which strategy when, and what it does on a cluster of GPUs: the 1,213 nodes of the openb trace (Weng et al., USENIX ATC 2023) with tasks for
 // 130 % of the GPUs, in random order, none of which ends; the percentage of the GPUs that is in use once tasks for 100 % and for all

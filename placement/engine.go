@@ -39,6 +39,7 @@ type parts struct {
 	reference *reference // for what has no index
 	tasks     *taskCounts
 	survey    *survey
+	clusters  *clusters // nil if no term asks for them
 }
 
 func newParts(p *policy, s *steps) *parts {
@@ -46,8 +47,9 @@ func newParts(p *policy, s *steps) *parts {
 	e.classes = newClassIndex(p, e.mirror)
 	e.counts = newGroupCounts(p, e.mirror, e.classes, s)
 	e.tasks = newTaskCounts(e.mirror, e.counts, s)
+	e.clusters = newClusters(p, e.mirror)
 	e.search = &search{
-		tasks: e.tasks, limits: e.limits,
+		clusters: e.clusters, tasks: e.tasks, limits: e.limits,
 		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scan: &scan{policy: p},
 		rankings: &rankings{mirror: e.mirror, states: &states{classes: e.classes, changes: len(p.changes)}, byShape: map[string]*ranking{}},
 	}
@@ -129,6 +131,7 @@ func (e *Engine) start() {
 	e.limits.start(view)
 	e.mirror.open(view)
 	e.catchUp()
+	e.clusters.start()
 	e.mirror.opened()
 }
 
@@ -140,6 +143,7 @@ func (e *Engine) catchUp() {
 		return
 	}
 	stale := m.stale()
+	e.clusters.changed(stale)
 	// Nodes that are gone leave first: where they stand goes by the ranks that they had.
 	for _, row := range stale {
 		if st := &m.rows[row]; st.node != nil && m.view.Node(row).Node != st.node {
@@ -168,6 +172,7 @@ func (e *Engine) rebuild() {
 	e.counts.rebuild()
 	e.search.rankings.forget()
 	e.explainer.columns.forget()
+	e.clusters.forget()
 }
 
 // refresh brings one row in line with the view. It returns false if everything must be made anew.
@@ -301,6 +306,7 @@ func (e *Engine) occupy(row uint32, t berth.Task) *step {
 	for _, c := range s.moved {
 		e.tasks.move(c, row, 1)
 	}
+	e.clusters.move(t.Group, row, 1)
 	return st
 }
 
@@ -321,6 +327,7 @@ func (e *Engine) move(st *step, sign int64) {
 		e.counts.add(c, st.row, int(sign))
 	}
 	e.tasks.moveAll(st.task.Group, st.row, int(sign))
+	e.clusters.move(st.task.Group, st.row, int(sign))
 }
 
 // op returns the operation that a step is.

@@ -73,3 +73,27 @@ func ExampleStrategy_Resources() {
 	// Output:
 	// [cpu gpu memroy] <nil>
 }
+
+// Halves go where halves are, and a task of a whole GPU to a node without tasks rather than to theirs.
+func ExampleGpuClustering() {
+	f := cluster.NewFork()
+	for _, id := range []string{"n1", "n2"} {
+		err := f.AddNodes(berth.Node{ID: id, Devices: []berth.Device{{Class: "gpu"}, {Class: "gpu"}}})
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	half := berth.NewGroup("half", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Share: 500}}})
+	whole := berth.NewGroup("whole", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}})
+	picker := placement.NewEngine(placement.Best(placement.GpuClustering("gpu")).TiesByID())
+	picker.Start(f.Snapshot())
+	for _, t := range []berth.Task{half.Task("first"), whole.Task("second"), half.Task("third"), whole.Task("fourth")} {
+		op, _ := picker.Place(t)
+		fmt.Println(t.ID, op.Node)
+	}
+	// Output:
+	// first n1
+	// second n2
+	// third n1
+	// fourth n2
+}

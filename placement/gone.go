@@ -23,6 +23,7 @@ type absence struct {
 // presence is a task of a group on a row.
 type presence struct {
 	group string
+	spec  *berth.Group
 	row   uint32
 }
 
@@ -47,7 +48,7 @@ func (e *Engine) absenceOf(ask Ask) *absence {
 		if slot, ok := a.rest.FindTask(id); ok {
 			if r := a.rest.Record(slot); r.Row != store.None {
 				a.on(r.Row)
-				a.counted = append(a.counted, presence{a.rest.Group(r.Group).Name, r.Row})
+				a.counted = append(a.counted, presence{a.rest.Group(r.Group).Name, a.rest.SpecOf(r.Group), r.Row})
 			}
 			a.rest.Remove(slot)
 		} else if st := e.steps.pickOf(id); st != nil {
@@ -118,8 +119,14 @@ func (a *absence) end(s *search) {
 	a.count(s, 1)
 }
 
-// count adds the gone tasks of the group that is searched for to its counts, or with -1 takes them out.
+// count adds the gone tasks to the counts of their sizes, and those of the group that is searched for to its counts, or with -1 takes them out.
 func (a *absence) count(s *search, by int) {
+	for _, p := range a.counted {
+		s.clusters.move(p.spec, p.row, by)
+	}
+	for _, st := range a.picks {
+		s.clusters.move(st.task.Group, st.row, by)
+	}
 	if s.own == nil {
 		return
 	}

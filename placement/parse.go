@@ -31,7 +31,7 @@ type Reader struct {
 // Any other is a list of terms with weights, and of tiers with ", then" between them. What a constructor made prints as its text:
 //
 //	3 in-use(cpu) + balanced-allocation(cpu, memory), then -1 tasks(zone)
-//	gpu-packing(gpu)
+//	gpu-packing(gpu)    gpu-clustering(gpu)
 //
 // A name of a resource that no node has is no fault.
 func ParseStrategy(text string) (Strategy, error) { return Reader{}.Strategy(text) }
@@ -48,7 +48,7 @@ func (r Reader) Strategy(text string) (Strategy, error) {
 }
 
 // words are those that have a meaning in texts of strategies, which terms of hosts are in quotes for.
-var words = []string{"any", "between", "binpack", "fgd", "first", "gpu-packing", "in-use", "models", "over", "prefer", "preferences", "priced-gaps", "random", "room-loss",
+var words = []string{"any", "between", "binpack", "fgd", "first", "gpu-clustering", "gpu-packing", "in-use", "models", "over", "prefer", "preferences", "priced-gaps", "random", "room-loss",
 	"seed", "spread",
 	"tasks", "then", "ties", "within"}
 
@@ -352,7 +352,7 @@ func (p *parser) rating() (Term, error) {
 			return p.tasks()
 		case "prefer":
 			return p.prefer()
-		case "gpu-packing":
+		case "gpu-clustering", "gpu-packing":
 			if err := p.want('('); err != nil {
 				return Term{}, err
 			}
@@ -360,7 +360,11 @@ func (p *parser) rating() (Term, error) {
 			if err != nil {
 				return Term{}, err
 			}
-			return GpuPacking(class), p.want(')')
+			of := GpuPacking
+			if name == "gpu-clustering" {
+				of = GpuClustering
+			}
+			return of(class), p.want(')')
 		case "random":
 			if err := p.want('('); err != nil {
 				return Term{}, err

@@ -66,6 +66,7 @@ func TestTextsOfStrategies(t *testing.T) {
 		"first fit; best of 100":                                        placement.FirstFit().BestOf(100),
 		"gpu-packing(gpu) within 3; best of 3; seed 9":                  best(placement.GpuPacking("gpu")).Within(3).BestOf(3).Seed(9),
 		"5 gpu-packing(\"a b\") between 2 and 9; best of 1; ties by id": best(placement.GpuPacking("a b").Between(2, 9).Times(5)).BestOf(1).TiesByID(),
+		"2 gpu-clustering(gpu) between 5 and 9, then any":               best(placement.GpuClustering("gpu").Between(5, 9).Times(2)).Then(),
 		"l1-norm(cpu) + 7 l2-norm(cpu, memory)":                         best(placement.L1Norm("gpu").Weights(4).Over("cpu"), placement.L2Norm("cpu", "memory").Times(7)),
 		`"tasks" between 0 and 1`:                                       best(likeOurs.Between(0, 1)),
 	} {
@@ -120,6 +121,7 @@ func TestTextsThatAreNoStrategies(t *testing.T) {
 		{"least-allocated() between 3 and 1", 0, "between 3 and 1 there is nothing"},
 		{"gpu-packing()", 12, "want a name"},
 		{`gpu-packing("")`, 0, "no device class"},
+		{`gpu-clustering("")`, 0, "no device class"},
 		{"any; best of 0", 13, "best of 0: not within 1 to 100"},
 		{"any; best of x", 13, "want a whole number"},
 		{"any; best 2", 10, `want "of"`},

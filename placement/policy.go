@@ -36,6 +36,7 @@ type policy struct {
 	changes    []*Term  // those of Change
 	tuned      *tuning  // what terms that learn go by, which is the picker's to set; nil for nothing
 	formulas   []*Term  // those of amounts
+	clusters   []string // the classes of devices by whose tasks terms rate nodes
 	preferring []int64  // by tier: the weight of what the group prefers
 	counting   []bool   // by tier: whether it has a term of Tasks
 }
@@ -114,6 +115,9 @@ func (p *policy) take(tier int, t *Term) {
 	case freeTerm:
 		p.count(t.attributes)
 		p.ordered, p.static = false, false
+		if t.ours && !slices.Contains(p.clusters, t.resources[0]) {
+			p.clusters = append(p.clusters, t.resources[0])
+		}
 	case amountsTerm:
 		p.ordered = false
 		p.formulas = append(p.formulas, t)

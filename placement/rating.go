@@ -48,6 +48,8 @@ type asked interface {
 	holds(t *Term) bool
 	// preferred is the sum of the group's preferences that hold.
 	preferred() int64
+	// sizes reports whether the candidate has tasks that ask for so much of a class of devices, and others that ask for any.
+	sizes(class string, of taskSize) (alike, others bool)
 }
 
 // aim sets what all candidates for a task have in common.
@@ -212,7 +214,7 @@ func (r *rater) value(t *Term, who asked) int64 {
 		}
 	case freeTerm:
 		if t.ofCandidate != nil {
-			c.all, c.Tasks = true, c.Tasks[:0]
+			c.all, c.who, c.Tasks = true, who, c.Tasks[:0]
 			for _, attribute := range t.attributes {
 				c.Tasks = append(c.Tasks, who.tasksIn(attribute))
 			}

@@ -19,6 +19,7 @@ type search struct {
 	scan     *scan
 	tasks    *taskCounts
 	limits   *limits
+	clusters *clusters
 
 	target              // the group
 	demand              // of the group

@@ -67,6 +67,7 @@ type Candidate struct {
 
 	task berth.Task
 	id   string
+	who  asked // of whom the term may ask what a rater cannot see
 }
 
 // Task returns the task to be placed.

@@ -105,7 +105,7 @@ func strategiesOf(tick func()) []placement.Strategy {
 		best(placement.MostAllocated("cpu", "gpu").Weights(1, 3), zone).Then(placement.NomadBinPack("gpu", "memory")).TiesByID(),
 		best(placement.RequestedToCapacityRatio(placement.Shape{{0, 2}, {40, 10}, {90, 1}}, "gpu", "memory"), disk).Within(3).Then(placement.Tetris()),
 		placement.BinPack().BestOf(2), best(hump, zone.Times(90)).Within(40).BestOf(5).TiesByID(), placement.Spread("rack").BestOf(1).Seed(8),
-		best(placement.GpuPacking("gpu")).Then(hump), best(placement.GpuPacking("gpu"), splinters.Times(2)).Seed(2),
+		best(placement.GpuClustering("gpu")), best(placement.GpuPacking("gpu")).Then(hump), best(placement.GpuPacking("gpu"), splinters.Times(2)).Seed(2),
 		best(placement.NomadSpread("gpu", "cpu"), placement.InUse("memory").Times(2), placement.Preferences().Times(50_000)),
 		best(placement.DotProduct("cpu", "gpu").Per(8000, 2000).Times(-1), placement.L2Norm().Times(3), placement.L1Norm("disk"), crooked).Seed(4),
 		best(placement.Prefer(constraints.Near("zone", berth.Label("app", "a"))).Times(3), placement.Preferences()).Then(hump),

@@ -40,7 +40,7 @@ type Term struct {
 	weight int64
 	lo, hi int64
 	random bool // whether it is the one of Random
-	ours   bool // of OfState, whether it is one of this package that rates from 0 to 100
+	ours   bool // of OfState and Func, whether it is one of this package that rates from 0 to 100
 
 	attributes []string // of Tasks the one that is counted by, of Func those counted by, of others those read
 	missing    int64    // of Tasks
@@ -392,7 +392,7 @@ func (t *Term) isOwn() bool {
 	case amountsTerm:
 		return t.formula == nil
 	}
-	return t.kind == freeTerm && !t.random
+	return t.kind == freeTerm && !t.random && !t.ours
 }
 
 // usual returns the range of the term if it declares no other.
@@ -408,7 +408,7 @@ func (t *Term) usual() (lo, hi int64) {
 		return 0, MostTasks
 	case inUseTerm:
 		return 0, Resolution
-	case stateTerm:
+	case stateTerm, freeTerm:
 		if t.ours {
 			return 0, 100
 		}

@@ -23,6 +23,9 @@ func studies() []study {
 	}
 	return []study{
 		{name: "DotProd", published: "02-DotProd", strategy: fixed("dot-product-of-atc23", paperDotProd)},
+		{name: "GpuClustering", published: "03-GpuClustering", strategy: func([]trace.Pod) placement.Strategy {
+			return placement.Best(placement.GpuClustering(trace.GPU)).TiesByID()
+		}},
 		{name: "GpuPacking", published: "04-GpuPacking", exact: true, strategy: fixed("gpu-packing-of-atc23", paperGpuPacking)},
 		{name: "BestFit", published: "05-BestFit", exact: true, strategy: fixed("best-fit-of-atc23", paperBestFit)},
 		{name: "FGD", published: "06-FGD", exact: true, strategy: knowing(placement.FGD)},

@@ -264,7 +264,7 @@ func TestSuiteSaysWhatItLacks(t *testing.T) {
 
 func TestVerifyOnTheTrace(t *testing.T) {
 	if testing.Short() {
-		t.Skip("fourteen runs of the experiment")
+		t.Skip("sixteen runs of the experiment")
 	}
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("the openb trace is not beside this repository: %v", err)
@@ -272,8 +272,8 @@ func TestVerifyOnTheTrace(t *testing.T) {
 	code, out, _ := command(t, "verify", "atc23", "-data", data, "-list", "default", "-seeds", "2")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	assert.Equal(t, suite.ExitOK, code)
-	assert.Regexp(t, `^verify atc23: 4 of 4 published figures come out as published`, lines[len(lines)-1])
-	for _, policy := range []string{"DotProd", "GpuPacking", "BestFit", "FGD"} {
+	assert.Regexp(t, `^verify atc23: 5 of 5 published figures come out as published`, lines[len(lines)-1])
+	for _, policy := range []string{"DotProd", "GpuClustering", "GpuPacking", "BestFit", "FGD"} {
 		assert.Regexp(t, `(?m)^default +`+policy+` .* 2/2 .* as published$`, out)
 	}
 	assert.Regexp(t, `(?m)^default +FirstFit .* no published curve$`, out)
