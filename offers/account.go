@@ -164,10 +164,9 @@ func (x *Exchange) setCapacity() {
 // between what clients have there and what they were charged for it. Whatever changed the source, and however
 // often, the account is right afterwards.
 func (x *Exchange) reconcile(s *site) {
-	balances, claims, others := x.tally(s)
 	for _, c := range s.claims {
 		if x.stands(c) {
-			if slot, _ := x.view.FindTask(c.task.ID); x.view.Record(slot).Row == store.None {
+			if x.view.Record(c.slot).Row == store.None {
 				x.lost = append(x.lost, c)
 			}
 		} else {
@@ -179,10 +178,10 @@ func (x *Exchange) reconcile(s *site) {
 			delete(x.others, owner)
 		}
 	}
-	for _, owner := range others {
+	balances := x.tally(s)
+	for _, owner := range s.others {
 		x.others[owner]++
 	}
-	s.claims, s.others = claims, others
 	for _, was := range s.balances {
 		x.account.balanceOf(&balances, was.who).paid = was.paid
 		x.account.leave(was.who) // both lists have counted it
@@ -299,21 +298,32 @@ func saturated(a, b int64) int64 {
 	return a + b
 }
 
-// tally returns what clients have on a node as the source shows it, the claims of frameworks to tasks there, and
-// the owners of holds that are no offers.
-func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others []string) {
+// A count is how many tasks of one group on a node one framework has, or none of the frameworks.
+type count struct {
+	sub   *Subscription
+	group uint32
+	n     int64
+}
+
+// tally returns what clients have on a node as the source shows it. It notes the claims of frameworks to tasks there, and
+// the owners of holds that are no offers. Tasks of one group and one framework are counted, and what they take is worked out once.
+func (x *Exchange) tally(s *site) (balances []balance) {
+	s.claims, s.others = s.claims[:0], s.others[:0]
 	if s.node == nil {
-		return nil, nil, nil
+		s.claims, s.others = nil, nil
+		return nil
 	}
 	owe := func(who client, what *stock) {
 		b := x.account.balanceOf(&balances, who)
 		b.owed = b.owed.plus(what)
 	}
+	counts, at := x.counts[:0], 0
+	clear(x.countAt)
 	for slot, r := range x.view.On(s.row) {
 		if r.Group == store.Holds {
 			o, ok := x.offerOf(r.Extra.Hold)
 			if !ok {
-				others = append(others, r.Extra.Hold.Owner)
+				s.others = append(s.others, r.Extra.Hold.Owner)
 			}
 			what := x.costOf(o, r.Extra.Hold, s)
 			if what == nil {
@@ -326,22 +336,49 @@ func (x *Exchange) tally(s *site) (balances []balance, claims []*claim, others [
 			}
 			continue
 		}
-		group := x.view.Group(r.Group)
-		c, claimed := x.claimOn(slot, r)
-		if claimed {
-			claims = append(claims, c)
+		var sub *Subscription
+		if c, claimed := x.claimOn(slot, r); claimed {
+			s.claims = append(s.claims, c)
+			sub = c.sub
 		}
-		what := x.stocks.needs(x.view, group.Request)
+		if at < len(counts) && counts[at].sub == sub && counts[at].group == r.Group {
+			counts[at].n++
+			continue
+		}
+		key := countOf{sub, r.Group}
+		known := false
+		if at, known = x.countAt[key]; !known {
+			if x.countAt == nil {
+				x.countAt = map[countOf]int{}
+			}
+			at = len(counts)
+			x.countAt[key] = at
+			counts = append(counts, count{sub: sub, group: r.Group})
+		}
+		counts[at].n++
+	}
+	for i := range counts {
+		c := &counts[i]
+		group := x.view.Group(c.group)
+		what := x.stocks.needs(x.view, group.Request).times(c.n)
 		if what == nil {
 			continue
 		}
-		if claimed {
+		if c.sub != nil {
 			owe(c.sub.client, what)
 		} else if who, ok := x.account.payer(group.Spec.Role()); ok {
 			owe(who, what)
 		}
 	}
-	return balances, claims, others
+	clear(counts)
+	x.counts = counts
+	return balances
+}
+
+// countOf is of what a count is.
+type countOf struct {
+	sub   *Subscription
+	group uint32
 }
 
 // costOf returns what a hold is of every resource; nil of nothing. An offer knows what it was when somebody asked last.

@@ -37,6 +37,7 @@ type Book struct {
 	// Guarded by the mutex of the Exchange:
 	overlay
 	changed chan struct{}
+	listed  bool // among those that wait
 }
 
 func newBook(s *Subscription, blind bool) *Book {
@@ -109,8 +110,21 @@ func (b *Book) Changed() <-chan struct{} {
 	defer b.sub.x.mu.Unlock()
 	if b.changed == nil {
 		b.changed = make(chan struct{})
+		if !b.listed {
+			b.listed = true
+			b.sub.x.waiting = append(b.sub.x.waiting, b)
+		}
 	}
 	return b.changed
+}
+
+// wakeAll wakes the Books whose channels somebody has. Of many Books few have.
+func (x *Exchange) wakeAll() {
+	for _, b := range x.waiting {
+		b.listed = false
+		b.wake()
+	}
+	x.waiting = x.waiting[:0]
 }
 
 func (b *Book) wake() {

@@ -75,8 +75,8 @@ func (b *Book) openAt(s *site) (open []*store.Extra, owned store.Sums) {
 		if o.sub != b.sub {
 			continue
 		}
-		slot, ok := x.view.FindHold(o.id)
-		if _, is := x.hold(o); !ok || !is {
+		slot, ok := x.slotOf(o)
+		if !ok {
 			continue
 		}
 		extra := x.view.Record(slot).Extra

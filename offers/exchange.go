@@ -152,12 +152,13 @@ type Exchange struct {
 	filters int          // that stand
 	unswept int          // that do not, and are not forgotten
 
-	subs   map[client]*Subscription
-	slots  []*Subscription // by number
-	spare  []int           // numbers that nobody has
-	names  map[string]*Subscription
-	owners map[string]*Subscription // of the holds that offers are
-	others map[string]int           // how many holds that are no offers have an owner
+	subs    map[client]*Subscription
+	slots   []*Subscription // by number
+	spare   []int           // numbers that nobody has
+	names   map[string]*Subscription
+	waiting []*Book                  // whose channels somebody may have; a Book may have woken since
+	owners  map[string]*Subscription // of the holds that offers are
+	others  map[string]int           // how many holds that are no offers have an owner
 
 	offers   table[string, *offer]
 	proposed []*offer
@@ -166,11 +167,14 @@ type Exchange struct {
 	made     uint64 // numbers offers
 	lapsed   int    // leases that have run out so far
 
-	claims table[string, *claim] // tasks that frameworks placed
-	placed []*claim              // of them, those that were not seen in the source yet
-	lost   []*claim              // of them, those that are on no node
+	claims  table[string, *claim] // tasks that frameworks placed
+	claimed slots[claim]          // those that were seen in the source, by their slots there
+	placed  []*claim              // of them, those that were not seen in the source yet
+	lost    []*claim              // of them, those that are on no node
 
 	account account
+	counts  []count // room for those of a node
+	countAt map[countOf]int
 
 	passes  uint64 // that were made
 	putting uint64 // numbers the occasions on which a node was put to frameworks
@@ -240,9 +244,7 @@ func (x *Exchange) mend() {
 		x.restate()
 	}
 	x.forgetBooks()
-	for _, s := range x.names {
-		s.book.wake()
-	}
+	x.wakeAll()
 }
 
 // Snapshot returns all of the source as the Exchange sees it, for reports. Room that is offered is not free in

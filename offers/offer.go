@@ -33,6 +33,9 @@ type offer struct {
 
 	inSub, inSite int // where it is in their lists
 
+	slot, life uint32 // where the source has the hold,
+	branch     uint64 // on which of its branches; 0 where that is not known
+
 	seen *berth.Hold // what the source had of it when it was last charged,
 	what *stock      // and how much that is; nil of nothing
 }
@@ -143,12 +146,30 @@ func swapOut(list *[]*offer, i int) *offer {
 
 // hold returns what the source has of an offer. Another's hold of the same ID is not it.
 func (x *Exchange) hold(o *offer) (*berth.Hold, bool) {
-	slot, ok := x.view.FindHold(o.id)
+	slot, ok := x.slotOf(o)
 	if !ok {
 		return nil, false
 	}
-	h := x.view.Record(slot).Extra.Hold
-	return h, h.Owner == o.owner && h.Node == o.site.id
+	return x.view.Record(slot).Extra.Hold, true
+}
+
+// slotOf returns where the source has the hold of an offer.
+func (x *Exchange) slotOf(o *offer) (uint32, bool) {
+	branch := x.view.Version().Branch
+	if o.branch == branch && int(o.slot) < x.view.Slots() {
+		r := x.view.Record(o.slot)
+		return o.slot, r.Life() == o.life && r.ID != ""
+	}
+	slot, ok := x.view.FindHold(o.id)
+	if !ok {
+		return 0, false
+	}
+	r := x.view.Record(slot)
+	if h := r.Extra.Hold; h.Owner != o.owner || h.Node != o.site.id {
+		return 0, false
+	}
+	o.slot, o.life, o.branch = slot, r.Life(), branch
+	return slot, true
 }
 
 // offerOf returns the offer that a hold of the source is.

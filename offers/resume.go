@@ -42,6 +42,7 @@ func (s *Subscription) Resume(ctx context.Context) (int, error) {
 				sites = append(sites, x.rows[r.Row])
 			}
 			x.register(c)
+			x.claimed.set(slot, c)
 			n++
 		}
 		slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(a.id, b.id) })

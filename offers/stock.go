@@ -2,6 +2,7 @@ package offers
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
@@ -68,6 +69,20 @@ func (s *stock) most(o *stock) *stock {
 	r := s.all.Clone()
 	for name, q := range o.all {
 		r[name] = max(r[name], q)
+	}
+	return &stock{all: r}
+}
+
+// times returns n times as much.
+func (s *stock) times(n int64) *stock {
+	if s == nil || n == 1 {
+		return s
+	}
+	r := make(berth.Resources, len(s.all))
+	for name, q := range s.all {
+		if r[name] = math.MaxInt64; q <= math.MaxInt64/n {
+			r[name] = q * n
+		}
 	}
 	return &stock{all: r}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/faults"
-	"github.com/berth-sched/berth/internal/store"
 )
 
 // Framework is who offers are made to: a scheduler of its own, with a role that pays.
@@ -471,9 +470,9 @@ func (s *Subscription) holdsOn(node string) []string {
 		return nil
 	}
 	var ids []string
-	for slot, r := range s.x.view.On(at.row) {
-		if r.Group == store.Holds && r.Extra.Hold.Owner == s.owner {
-			ids = append(ids, s.x.view.ID(slot))
+	for _, r := range s.x.view.HoldsOn(at.row) {
+		if r.Extra.Hold.Owner == s.owner {
+			ids = append(ids, r.ID)
 		}
 	}
 	return ids

@@ -107,9 +107,7 @@ func (x *Exchange) sync(ctx context.Context) error {
 	x.payDebts()
 	x.seen = end
 	if more {
-		for _, s := range x.names {
-			s.book.wake()
-		}
+		x.wakeAll()
 	}
 	return nil
 }
@@ -243,7 +241,7 @@ func (x *Exchange) confirm(s *Subscription, out *berth.Outcome) {
 // which has other slots.
 func (x *Exchange) identify() {
 	if x.branch != x.view.Version().Branch {
-		x.placed = x.placed[:0]
+		x.placed, x.claimed = x.placed[:0], slots[claim]{}
 		for _, c := range x.claims.m {
 			x.placed = append(x.placed, c)
 		}
@@ -258,7 +256,9 @@ func (x *Exchange) identify() {
 				x.lost = append(x.lost, c)
 			}
 		}
-		if !ok {
+		if ok {
+			x.claimed.set(c.slot, c)
+		} else {
 			x.forget(c)
 		}
 	}
@@ -269,6 +269,7 @@ func (x *Exchange) identify() {
 func (x *Exchange) register(c *claim) {
 	if was, ok := x.claims.get(c.task.ID); ok {
 		delete(was.sub.claims, was)
+		x.claimed.remove(was.slot, was)
 	}
 	x.claims.set(c.task.ID, c)
 	if c.sub.claims == nil {
@@ -295,22 +296,56 @@ func (x *Exchange) disown(s *Subscription) {
 	}
 }
 
-// stands reports whether the source still has a task that a framework placed.
+// stands reports whether the source still has a task that a framework placed, and that was seen there.
 func (x *Exchange) stands(c *claim) bool {
-	slot, ok := x.view.FindTask(c.task.ID)
-	return ok && slot == c.slot && x.view.Record(slot).Life() == c.life
+	if int(c.slot) >= x.view.Slots() {
+		return false
+	}
+	r := x.view.Record(c.slot)
+	return r.ID != "" && r.Life() == c.life
 }
 
 // claimOn returns the claim to a record of the source.
 func (x *Exchange) claimOn(slot uint32, r *store.Record) (*claim, bool) {
-	c, ok := x.claims.get(r.ID)
-	return c, ok && c.slot == slot && c.life == r.Life()
+	c := x.claimed.get(slot)
+	return c, c != nil && c.life == r.Life()
 }
 
 func (x *Exchange) forget(c *claim) bool {
+	x.claimed.remove(c.slot, c)
 	if now, ok := x.claims.get(c.task.ID); ok && now == c {
 		x.claims.delete(c.task.ID)
 		delete(c.sub.claims, c)
 	}
 	return true
+}
+
+// slots is something that is known by slots of the source. It takes room where there is any.
+type slots[T any] struct{ pages []*[slotsOnPage]*T }
+
+const slotsOnPage = 512
+
+func (s *slots[T]) get(slot uint32) *T {
+	if i := int(slot / slotsOnPage); i < len(s.pages) && s.pages[i] != nil {
+		return s.pages[i][slot%slotsOnPage]
+	}
+	return nil
+}
+
+func (s *slots[T]) set(slot uint32, v *T) {
+	i := int(slot / slotsOnPage)
+	for len(s.pages) <= i {
+		s.pages = append(s.pages, nil)
+	}
+	if s.pages[i] == nil {
+		s.pages[i] = new([slotsOnPage]*T)
+	}
+	s.pages[i][slot%slotsOnPage] = v
+}
+
+// remove takes v out, if it is there.
+func (s *slots[T]) remove(slot uint32, v *T) {
+	if s.get(slot) == v {
+		s.pages[slot/slotsOnPage][slot%slotsOnPage] = nil
+	}
 }

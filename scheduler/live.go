@@ -76,10 +76,13 @@ func (l *live) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Gra
 		}
 		return nil, why
 	case berth.Drop:
-		h, _ := l.fork.Hold(op.ID)
+		var at int64
+		if slot, ok := l.store.FindHold(op.ID); ok {
+			at = l.store.Record(slot).Deadline
+		}
 		_, why := l.fork.Apply(*op)
 		if why.Code == berth.None {
-			l.holds.remove(h.Deadline, h.ID)
+			l.holds.set(at, op.ID, false)
 		}
 		return nil, why
 	case berth.Release, berth.Evict:
@@ -152,7 +155,7 @@ func (l *live) prefetch(ops []berth.Op, picks []store.Pick, i int) {
 func (l *live) place(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
 	var held []expiry
 	if op.From != "" {
-		held = l.held(op.Node)
+		held = l.held(op.Node, op.From)
 	}
 	grant, why := (*checked.Fork)(l.fork).Put(op, pick)
 	if why.Code != berth.None {
@@ -163,7 +166,7 @@ func (l *live) place(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.
 		l.tasks.add(deadline, op.Task.ID)
 	}
 	for _, e := range held {
-		if _, left := l.fork.Hold(e.id); !left {
+		if _, left := l.store.FindHold(e.id); !left {
 			l.holds.set(e.at, e.id, false)
 		}
 	}
@@ -184,17 +187,17 @@ func (l *live) forget(t cluster.TaskView) {
 	}
 }
 
-// held returns the holds on a node.
-func (l *live) held(node string) []expiry {
+// held returns the holds on a node, of one owner or, if none is named, of all.
+func (l *live) held(node, owner string) []expiry {
 	s := l.store
 	row, ok := s.FindNode(node)
 	if !ok {
 		return nil
 	}
 	var out []expiry
-	for slot, r := range s.On(row) {
-		if r.Group == store.Holds {
-			out = append(out, expiry{r.Deadline, s.ID(slot)})
+	for _, r := range s.HoldsOn(row) {
+		if owner == "" || r.Extra.Hold.Owner == owner {
+			out = append(out, expiry{r.Deadline, r.ID})
 		}
 	}
 	return out
@@ -224,7 +227,7 @@ func (l *live) removeNodes(ids []string) error {
 		for t := range n.Tasks() {
 			tasks = append(tasks, t)
 		}
-		holds = append(holds, l.held(id)...)
+		holds = append(holds, l.held(id, "")...)
 	}
 	if err := l.fork.RemoveNodes(ids...); err != nil {
 		return err

@@ -28,8 +28,8 @@ func (d *drawn) left() *berth.Hold {
 // devices and ports it gets. It changes nothing.
 func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]drawn, *berth.Grant, berth.Reason) {
 	var slots []uint32
-	for slot, r := range f.s.On(row) {
-		if r.Group == store.Holds && r.Extra.Hold.Owner == owner {
+	for slot, r := range f.s.HoldsOn(row) {
+		if r.Extra.Hold.Owner == owner {
 			slots = append(slots, slot)
 		}
 	}

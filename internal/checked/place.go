@@ -47,6 +47,10 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		}
 	}
 	if op.From != "" {
+		if f.drawPlain(sh, row, op.From) {
+			f.add(sh, row, op, pick, nil)
+			return nil, berth.Reason{}
+		}
 		draw, grant, why := f.draw(sh, row, op.From, op.Grant)
 		if why.Code != berth.None {
 			return nil, why

@@ -113,6 +113,18 @@ func (v *View) On(row uint32) iter.Seq2[uint32, *Record] {
 	}
 }
 
+// HoldsOn yields the holds on a node with their slots, in no order that means anything. Of the node's tasks it reads nothing but
+// where they are listed.
+func (v *View) HoldsOn(row uint32) iter.Seq2[uint32, *Record] {
+	return func(yield func(uint32, *Record) bool) {
+		for _, m := range v.Node(row).members {
+			if m.group == Holds && v.isOn(m, row) && !yield(m.slot, v.Record(m.slot)) {
+				return
+			}
+		}
+	}
+}
+
 // A mention of a record stands in the list of its group. It is good as long as the record lives the life in
 // which it was mentioned: slots are used again.
 type mention struct{ slot, life uint32 }
