@@ -11,18 +11,25 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/bench/trace"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/scheduler"
 )
 
 // churn lets tasks arrive and end. All that arrive within a step of time are handed in at once, after those that ended have given
 // their room back; what finds no node is turned away for good. Figures are of the second half, since the cell begins empty.
 func churn(ctx context.Context, r *Run) error {
+	_, _, err := r.live(ctx)
+	return err
+}
+
+// live is churn, and returns what it leaves.
+func (r *Run) live(ctx context.Context) (*scheduler.State, *scheduler.Scheduler, error) {
 	state, s, err := r.Scheduler(r.Cell.Nodes)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	arrivals, scarce := r.Cell.Arrivals, r.Cell.Scarce()
 	if len(arrivals) == 0 {
-		return nil
+		return state, s, nil
 	}
 	last := arrivals[len(arrivals)-1].At
 	ends := map[time.Duration][]string{} // by the time at which they are let go
@@ -45,7 +52,7 @@ func churn(ctx context.Context, r *Run) error {
 		if gone := ends[now]; len(gone) > 0 {
 			begin := time.Now()
 			if err := state.Release(gone...); err != nil {
-				return err
+				return nil, nil, err
 			}
 			took += time.Since(begin)
 			delete(ends, now)
@@ -61,7 +68,7 @@ func churn(ctx context.Context, r *Run) error {
 			out, err := s.Schedule(ctx, tasks...)
 			took += time.Since(begin)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			decisions += len(tasks)
 			refused = unplaced(out)
@@ -87,7 +94,7 @@ func churn(ctx context.Context, r *Run) error {
 		if i%step == 0 || i == len(times)-1 {
 			snapshot, err := state.Snapshot(ctx)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			used, idle := look(snapshot, scarce)
 			xs, full, empty = append(xs, percent(int64(now), int64(last))), append(full, used), append(empty, idle)
@@ -110,12 +117,12 @@ func churn(ctx context.Context, r *Run) error {
 	r.Curve("empty", xs, empty)
 	snapshot, err := state.Snapshot(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	r.end(snapshot)
 	r.Result.Heat = map[string][]int{"end": heat(snapshot, scarce)}
 	r.Time("decisions", float64(decisions)/took.Seconds())
-	return nil
+	return state, s, nil
 }
 
 // look returns the part of a resource that is in use, and the part of the nodes that have no task, in %.

@@ -231,6 +231,9 @@ func (s *Suite) list(c Config, out io.Writer) error {
 			fmt.Fprintf(t, "  workload\t%s\t%s\n", w.Name, w.About)
 		}
 	}
+	for _, a := range absent {
+		fmt.Fprintf(t, "absent\t%s\t%s\n", a[0], a[1])
+	}
 	for _, p := range s.Policies {
 		fmt.Fprintf(t, "policy\t%s\t%s\n", p.Name, p.About)
 	}

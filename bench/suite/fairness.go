@@ -3,11 +3,14 @@ package suite
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/bench/trace"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/scheduler"
 )
 
 const (
@@ -19,30 +22,6 @@ func tenant(i int) berth.Role { return berth.Role(fmt.Sprintf("tenant-%03d", i))
 
 // tenantWeight is what a role deserves where weights count: 1, 2, 3, 4, 1, 2 and so on.
 func tenantWeight(i int) allocator.Weight { return allocator.Weight(1+i%4) * allocator.DefaultWeight }
-
-func orders() []Order {
-	weights := func(c *Cell) map[berth.Role]allocator.Weight {
-		w := map[berth.Role]allocator.Weight{}
-		for i, r := range c.roles() {
-			w[r] = tenantWeight(i)
-		}
-		return w
-	}
-	return []Order{
-		{Name: "first-come", About: "tasks in the order in which they are handed in", Of: func(*Cell) (allocator.Order, error) { return nil, nil }},
-		{Name: "drf", About: "dominant resource fairness (Ghodsi et al., NSDI 2011), all roles alike", Of: func(*Cell) (allocator.Order, error) { return allocator.Fair{}, nil }},
-		{Name: "weighted-drf", About: "dominant resource fairness, roles of weights 1 to 4 in turn", Of: func(c *Cell) (allocator.Order, error) {
-			return allocator.Fair{Weights: weights(c)}, nil
-		}},
-		{Name: "priority", About: "every other role before the others, dominant resource fairness among each", Of: func(c *Cell) (allocator.Order, error) {
-			of := map[berth.Role]int{}
-			for i, r := range c.roles() {
-				of[r] = 1 - i%2
-			}
-			return allocator.Priority{Of: of}, nil
-		}},
-	}
-}
 
 // roles returns the roles of the cell's tasks, in the order in which they come first.
 func (c *Cell) roles() (all []berth.Role) {
@@ -62,25 +41,44 @@ func tenants(nodes, n int) Workload {
 	return Workload{
 		Name:  fmt.Sprintf("tenants-%d", n),
 		About: fmt.Sprintf("%d tenants, of which each hands in more tasks in a round than the one before it, needing cores or memory, of 1 to 8 rounds; together far more than there is room for", n),
+		Cell:  func(seed uint64) (*Cell, error) { return competing(nodes, n, seed, tenant), nil },
+	}
+}
+
+// departments is such a cell whose tenants are the teams of departments: half of them of the first, a quarter of the second and so on.
+func departments(nodes, n int) Workload {
+	return Workload{
+		Name:  fmt.Sprintf("departments-%d", n),
+		About: fmt.Sprintf("%d tenants as before, half of them teams of one department, a quarter of the next and so on", n),
 		Cell: func(seed uint64) (*Cell, error) {
-			cell := &Cell{Seed: seed, Nodes: trace.Google(min(nodes, trace.Machines), 0, seed).Nodes}
-			rng := pcg(seed, 13)
-			for i := range n {
-				large, little := int64(1)<<rng.IntN(3), int64(1)
-				request := berth.Resources{"cpu": 1000 * large, "memory": little << 30}
-				if i%2 == 1 {
-					request = berth.Resources{"cpu": 250 * little, "memory": 4 * large << 30}
+			return competing(nodes, n, seed, func(i int) berth.Role {
+				department := 0
+				for end := n / 2; i >= end && end < n-1; end += max((n-end)/2, 1) {
+					department++
 				}
-				g := berth.NewGroup(string(tenant(i)), berth.GroupSpec{Role: tenant(i), Request: request})
-				cell.Arrivals = append(cell.Arrivals, Arrival{Task: g.Task(string(tenant(i))), Batch: i})
-			}
-			return cell, nil
+				return berth.Role(fmt.Sprintf("department-%d/%s", department, tenant(i)))
+			}), nil
 		},
 	}
 }
 
+func competing(nodes, n int, seed uint64, role func(i int) berth.Role) *Cell {
+	cell := &Cell{Seed: seed, Nodes: trace.Google(min(nodes, trace.Machines), 0, seed).Nodes}
+	rng := pcg(seed, 13)
+	for i := range n {
+		large, little := int64(1)<<rng.IntN(3), int64(1)
+		request := berth.Resources{"cpu": 1000 * large, "memory": little << 30}
+		if i%2 == 1 {
+			request = berth.Resources{"cpu": 250 * little, "memory": 4 * large << 30}
+		}
+		g := berth.NewGroup(string(tenant(i)), berth.GroupSpec{Role: role(i), Request: request})
+		cell.Arrivals = append(cell.Arrivals, Arrival{Task: g.Task(string(tenant(i))), Batch: i})
+	}
+	return cell
+}
+
 func fairnessWorkloads(c Config) ([]Workload, error) {
-	workloads := []Workload{tenants(min(c.Nodes, 100), 2), tenants(min(c.Nodes, 100), 10)}
+	workloads := []Workload{tenants(min(c.Nodes, 100), 2), tenants(min(c.Nodes, 100), 10), departments(min(c.Nodes, 100), 8)}
 	if c.Tier != Quick {
 		workloads = append(workloads, tenants(c.Nodes, 100))
 	}
@@ -90,44 +88,58 @@ func fairnessWorkloads(c Config) ([]Workload, error) {
 	return workloads, nil
 }
 
-// share lets tenants hand in tasks round after round, more than there is room for, and looks after each round at what each has.
+// share lets tenants hand in tasks round after round, more than there is room for, to one scheduler that places them all.
 func share(ctx context.Context, r *Run) error {
 	state, s, err := r.Scheduler(r.Cell.Nodes)
 	if err != nil {
 		return err
 	}
+	return r.compete(ctx, state, func(waiting [][]berth.Task) ([]berth.Op, error) {
+		var tasks []berth.Task
+		for _, w := range waiting {
+			tasks = append(tasks, w...)
+		}
+		out, err := s.Schedule(ctx, tasks...)
+		if err != nil {
+			return nil, err
+		}
+		return out.Placed, nil
+	})
+}
+
+// compete lets tenants hand in tasks round after round, and looks after each round at what each has.
+func (r *Run) compete(ctx context.Context, state *scheduler.State, place func(waiting [][]berth.Task) ([]berth.Op, error)) error {
 	rng := pcg(r.Cell.Seed, 14)
 	total := r.Cell.Total()
 	n := len(r.Cell.Arrivals)
 	waiting := make([][]berth.Task, n)
 	ends := map[int][]string{}
-	starved, longest, number, decisions, unfair := make([]int, n), 0, 0, 0, 0
+	number, decisions := 0, 0
 	var took time.Duration
-	var xs, gaps, weightedGaps, deficits []float64
+	f := newFairness(r.Cell)
 	fill := int64(total["cpu"]) / 4000 / int64(n) // tasks that would give a tenant its part in a round, about
 	for round := range rounds {
+		r.now = r.now.Add(time.Minute)
 		if len(ends[round]) > 0 {
 			if err := state.Release(ends[round]...); err != nil {
 				return err
 			}
 		}
-		var tasks []berth.Task
 		for i, a := range r.Cell.Arrivals {
 			for range min(int64(backlog)+fill-int64(len(waiting[i])), (fill+1)*int64(2+i%5)) {
 				waiting[i] = append(waiting[i], a.Task.Group.Task(fmt.Sprintf("%s-%07d", a.Task.Group.Name(), number)))
 				number++
 			}
-			tasks = append(tasks, waiting[i]...)
+			decisions += len(waiting[i])
 		}
 		begin := time.Now()
-		out, err := s.Schedule(ctx, tasks...)
+		ops, err := place(waiting)
 		took += time.Since(begin)
-		decisions += len(tasks)
 		if err != nil {
 			return err
 		}
 		placed := map[string]bool{}
-		for _, op := range out.Placed {
+		for _, op := range ops {
 			placed[op.Task.ID] = true
 			at := round + 1 + rng.IntN(8)
 			ends[at] = append(ends[at], op.Task.ID)
@@ -136,43 +148,25 @@ func share(ctx context.Context, r *Run) error {
 		if err != nil {
 			return err
 		}
-		lo, hi, wlo, whi := 1e18, 0.0, 1e18, 0.0
-		for i, a := range r.Cell.Arrivals {
-			before := len(waiting[i])
+		if t, ok := r.Order.(allocator.Tree); ok && t.Usage != nil {
+			if err := t.Usage.Observe(snapshot, r.Cell.roles()...); err != nil {
+				return err
+			}
+		}
+		got := make([]bool, n)
+		for i := range waiting {
 			var left []berth.Task
 			for _, t := range waiting[i] {
 				if !placed[t.ID] {
 					left = append(left, t)
 				}
 			}
+			got[i] = len(left) < len(waiting[i])
 			waiting[i] = left
-			if len(left) == 0 {
-				starved[i] = 0
-				continue
-			}
-			if starved[i]++; len(left) < before {
-				starved[i] = 0
-			}
-			longest = max(longest, starved[i])
-			dominant := 0.0
-			for name, q := range snapshot.Used(a.Task.Group.Role()).All() {
-				dominant = max(dominant, percent(q, total[name]))
-			}
-			weighted := dominant * float64(allocator.DefaultWeight) / float64(tenantWeight(i))
-			lo, hi, wlo, whi = min(lo, dominant), max(hi, dominant), min(wlo, weighted), max(whi, weighted)
-			deficits = append(deficits, max(0, 100/float64(n)-dominant))
-			if round == rounds-1 && dominant < 100/float64(n) {
-				unfair++
-			}
 		}
-		xs, gaps, weightedGaps = append(xs, float64(round)), append(gaps, max(0, hi-lo)), append(weightedGaps, max(0, whi-wlo))
+		f.round(snapshot, total, waiting, got)
 	}
-	r.Metric("gap-shares", mean(gaps[rounds/2:]))
-	r.Metric("gap-shares.weighted", mean(weightedGaps[rounds/2:]))
-	r.Metric("deficit", mean(deficits))
-	r.Metric("starved", float64(longest))
-	r.Metric("no-incentive", float64(unfair))
-	r.Curve("gap-shares", xs, gaps)
+	f.tell(r)
 	snapshot, err := state.Snapshot(ctx)
 	if err != nil {
 		return err
@@ -182,4 +176,83 @@ func share(ctx context.Context, r *Run) error {
 	}
 	r.Time("decisions", float64(decisions)/took.Seconds())
 	return nil
+}
+
+// fairness is what is seen round after round of how fair it is.
+type fairness struct {
+	cell                   *Cell
+	starved                []int
+	longest, unfair        int
+	gaps, weighted, levels []float64
+	deficits               []float64
+}
+
+func newFairness(c *Cell) *fairness { return &fairness{cell: c, starved: make([]int, len(c.Arrivals))} }
+
+// apart is how far values are apart.
+type apart struct {
+	lo, hi float64
+	some   bool
+}
+
+func (a *apart) add(v float64) {
+	if !a.some {
+		a.lo, a.hi, a.some = v, v, true
+	}
+	a.lo, a.hi = min(a.lo, v), max(a.hi, v)
+}
+
+func (f *fairness) round(snapshot *cluster.Snapshot, total berth.Resources, waiting [][]berth.Task, got []bool) {
+	n := len(waiting)
+	var gap, weighted, level apart
+	f.unfair = 0
+	for i, a := range f.cell.Arrivals {
+		if len(waiting[i]) == 0 {
+			f.starved[i] = 0
+			continue
+		}
+		if f.starved[i]++; got[i] {
+			f.starved[i] = 0
+		}
+		f.longest = max(f.longest, f.starved[i])
+		role := a.Task.Group.Role()
+		dominant := dominantShare(snapshot, total, role)
+		gap.add(dominant)
+		weighted.add(dominant * float64(allocator.DefaultWeight) / float64(tenantWeight(i)))
+		f.deficits = append(f.deficits, max(0, 100/float64(n)-dominant))
+		if dominant < 100/float64(n) {
+			f.unfair++
+		}
+		if department, _, below := strings.Cut(string(role), "/"); below {
+			level.add(dominantShare(snapshot, total, berth.Role(department)))
+		}
+	}
+	f.gaps, f.weighted = append(f.gaps, gap.hi-gap.lo), append(f.weighted, weighted.hi-weighted.lo)
+	if level.some {
+		f.levels = append(f.levels, level.hi-level.lo)
+	}
+}
+
+// dominantShare returns the largest part of a resource that a role has with those below it, in %.
+func dominantShare(snapshot *cluster.Snapshot, total berth.Resources, role berth.Role) (dominant float64) {
+	for name, q := range snapshot.Used(role).All() {
+		dominant = max(dominant, percent(q, total[name]))
+	}
+	return dominant
+}
+
+func (f *fairness) tell(r *Run) {
+	xs := make([]float64, len(f.gaps))
+	for i := range xs {
+		xs[i] = float64(i)
+	}
+	r.Metric("gap-shares", mean(f.gaps[rounds/2:]))
+	r.Metric("gap-shares.weighted", mean(f.weighted[rounds/2:]))
+	if len(f.levels) > 0 {
+		r.Metric("gap-departments", mean(f.levels[len(f.levels)/2:]))
+	}
+	r.Metric("deficit", mean(f.deficits))
+	r.Metric("starved", float64(f.longest))
+	r.Metric("no-incentive", float64(f.unfair))
+	r.Curve("gap-shares", xs, f.gaps)
 }

@@ -195,14 +195,7 @@ func fail(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	limit, asked := r.Cell.Total()["cpu"]*6/10, int64(0)
-	var tasks []berth.Task
-	for _, t := range r.Cell.Tasks() {
-		if asked += t.Group.Cost()["cpu"]; asked > limit {
-			break
-		}
-		tasks = append(tasks, t)
-	}
+	tasks := r.upTo(6)
 	if _, err := s.Schedule(ctx, tasks...); err != nil {
 		return err
 	}

@@ -53,6 +53,8 @@ type Config struct {
 	Done func(p Progress) error
 	// Have returns what is known of a case already, which is then not run. Nil knows nothing.
 	Have func(k Key) (*Result, *Timing, bool)
+
+	said bool // Nodes is what was asked for, and not what the tier has
 }
 
 // Progress is how far a run has come.
@@ -65,7 +67,9 @@ type Progress struct {
 }
 
 func (c Config) sized() Config {
-	if c.Nodes == 0 {
+	if c.Nodes != 0 {
+		c.said = true
+	} else {
 		c.Nodes = [...]int{300, 1000, 4000}[min(max(c.Tier, Quick), Full)]
 	}
 	if c.Seeds == 0 {
@@ -95,9 +99,12 @@ type Run struct {
 	Cell     *Cell
 	Policy   *Policy // nil where orders are compared
 	Strategy placement.Strategy
+	Orders   *Order // nil where policies are compared
 	Order    allocator.Order
 	Result   *Result
 	Timing   *Timing
+
+	now time.Time // what the clock of the state says
 }
 
 // Metric notes a figure that is the same on every machine.
@@ -120,7 +127,7 @@ func (r *Run) Time(name string, v float64) { r.Timing.Metrics[name] = round(v) }
 
 // Scheduler returns a state with some nodes, and a scheduler on it that decides as the case has it.
 func (r *Run) Scheduler(nodes []berth.Node) (*scheduler.State, *scheduler.Scheduler, error) {
-	state, err := scheduler.NewState(scheduler.StateConfig{Clock: func() time.Time { return time.Time{} }}, nodes...)
+	state, err := scheduler.NewState(scheduler.StateConfig{Clock: func() time.Time { return r.now }}, nodes...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -282,7 +289,7 @@ func try(ctx context.Context, j job, rv rival, cell *Cell, c Config, k Key) (_ *
 		return nil, nil, err
 	}
 	of := *cell // a policy that sorts has a list of its own
-	r := &Run{Config: c, Cell: &of, Policy: rv.policy,
+	r := &Run{Config: c, Cell: &of, Policy: rv.policy, Orders: rv.order,
 		Result: &Result{Key: k, Nodes: len(cell.Nodes), Tasks: len(cell.Arrivals), Metrics: map[string]float64{}},
 		Timing: &Timing{Key: k, Nodes: len(cell.Nodes), Tasks: len(cell.Arrivals), Metrics: map[string]float64{}},
 	}

@@ -32,13 +32,7 @@ func scaleWorkloads(c Config) ([]Workload, error) {
 // sized is a cell of so many nodes with four tasks for each, and before them, if it is to be full, as many as ask for 90 % of the
 // cores: batch -1 marks those.
 func sized(n int, full bool, seed uint64) *Cell {
-	cell := &Cell{Seed: seed}
-	table := trace.Google(trace.Machines, 0, seed).Nodes
-	for i := range n { // beyond the table's machines it begins again
-		node := table[i%len(table)]
-		node.ID = fmt.Sprintf("machine-%07d", i)
-		cell.Nodes = append(cell.Nodes, node)
-	}
+	cell := &Cell{Seed: seed, Nodes: machinesOf(n, seed)}
 	rng := pcg(seed, 15)
 	groups := map[trace.Shape]*berth.Group{}
 	if full {

@@ -28,12 +28,22 @@ func scenarios() []Scenario {
 			Workloads: one(gangs), Run: gather},
 		{Name: "fairness", About: "tenants that want more than there is, round after round, by orders of roles (S8)",
 			Workloads: fairnessWorkloads, ByOrder: true, Run: share},
+		{Name: "offers", About: "the same tenants as frameworks that an exchange makes offers to, by orders of its turns (S8)",
+			Workloads: offersWorkloads, ByOrder: true, Run: shareByOffers},
 		{Name: "failure", About: "a cell of services at 60 % load loses the zone with most of its tasks, and places them anew (S9)",
 			Workloads: one(ruled), Run: fail},
+		{Name: "drain", About: "a cell of services at 60 % load, of which a tenth of the nodes is emptied one after another, task by task to other nodes (S9)",
+			Workloads: one(ruled), Run: drain},
+		{Name: "reclaim", About: "a tenant fills the cell with what is guaranteed to another, who then wants it: which tasks end for that (S9)",
+			Workloads: lentWorkloads, Run: reclaim},
 		{Name: "scale", About: "speed, latency and memory over the number of nodes, empty and full (S10)",
 			Workloads: scaleWorkloads, Run: scale},
 		{Name: "azure", About: "VMs of Azure's trace of 2017 come in tenants' batches and live as long as they did, at 85 and 95 % load (S12); needs -data",
 			Workloads: azureWorkloads, Run: churn},
+		{Name: "defragment", About: "the end of a churn at 50 % load: how many moves it takes to empty a twentieth of the nodes that have tasks (S11)",
+			Workloads: fragmented, Run: defragment},
+		{Name: "million", About: "ten tasks for each of a million nodes, or of -nodes, in one process: seconds and memory (S10); only where -scenario names it",
+			Workloads: millionWorkloads, Run: million},
 	}
 }
 
@@ -122,4 +132,9 @@ func openb(dir, list string, thousandths int64) (Workload, error) {
 // one makes the workloads of a scenario that has one.
 func one(of func(nodes int) Workload) func(Config) ([]Workload, error) {
 	return func(c Config) ([]Workload, error) { return []Workload{of(c.Nodes)}, nil }
+}
+
+// absent are what the specification of the suite names and the library has no part for: nothing stands in for them.
+var absent = [][2]string{
+	{"preemption", "storms of tasks of a higher priority that others make room for (S9): the library ends no task for another's priority; see reclaim for what it ends for a guarantee"},
 }

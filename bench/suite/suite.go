@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -36,6 +37,9 @@ type Order struct {
 	About string
 	// Of returns the order for a cell; nil is first come, first served.
 	Of func(c *Cell) (allocator.Order, error)
+	// Turns returns what Of returned as the order of the turns of an exchange, which makes offers to tenants. Without it the order is not
+	// compared there.
+	Turns func(c *Cell, order allocator.Order) (offers.Order, error)
 }
 
 // Workload makes cells, one for each seed.

@@ -40,7 +40,7 @@ func quality(t *testing.T, d *suite.Document) string {
 }
 
 func TestQualityIsTheSameOnEveryRun(t *testing.T) {
-	c := suite.Config{Nodes: 40, Seeds: 1, Policies: []string{"random", "best-fit", "l2", "weighted-drf"}}
+	c := suite.Config{Nodes: 40, Seeds: 1, Policies: []string{"random", "priced-gaps", "usage"}}
 	first, err := suite.New().Run(t.Context(), c)
 	require.NoError(t, err)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))

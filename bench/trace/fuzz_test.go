@@ -21,8 +21,16 @@ func FuzzReadNodes(f *testing.F) {
 	f.Add([]byte("sn,cpu_milli\nn1,\"1\n"))
 	f.Add([]byte("id,cpu_milli,memory_mib,resource:disk,attribute:zone,gpu,model\nn1,1,1,5,z,2,T4\nn2,1,1,,,,\n"))
 	f.Add([]byte("machine,gpu_type,cap_cpu,cap_mem,cap_gpu\nm,T4,96,512,2\n"))
+	f.Add([]byte(`{"nodes": [{"id": "n1", "cpu_milli": 1, "memory_mib": 1, "gpu": 2, "model": "T4", "resources": {"disk": 5}, "attributes": {"zone": "z"}}], "tasks": []}`))
+	inJSON := func(file string, r io.Reader) ([]berth.Node, error) {
+		c, err := trace.ReadOwnJSON(file, r)
+		if err != nil {
+			return nil, err
+		}
+		return c.Nodes, nil
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, read := range []func(string, io.Reader) ([]berth.Node, error){trace.ReadNodes, trace.ReadOwnNodes, trace.ReadPAI} {
+		for _, read := range []func(string, io.Reader) ([]berth.Node, error){trace.ReadNodes, trace.ReadOwnNodes, trace.ReadPAI, inJSON} {
 			nodes, err := read("fuzz.csv", bytes.NewReader(in))
 			if err != nil {
 				bounded(t, err)

@@ -17,10 +17,12 @@ type lines struct {
 	r      *bufio.Reader
 	line   int // number of the present line, from 1
 	fields []field
+	rows   [][]field // those that are to come, where they were read from something else than CSV
 }
 
 type field struct {
 	text   string
+	line   int // where it is not the one that it was read with
 	column int // of its first byte in the line, from 1
 }
 
@@ -31,6 +33,14 @@ var errCut = errors.New("no line break at the end: the file is cut short")
 // next reads the next line that is not empty. It returns [io.EOF] at the end, an error that wraps
 // [csv.ErrQuote] or [csv.ErrBareQuote] for a line after which it can go on, and any other where it cannot.
 func (l *lines) next() error {
+	if l.r == nil {
+		if len(l.rows) == 0 {
+			return io.EOF
+		}
+		l.fields, l.rows = l.rows[0], l.rows[1:]
+		l.line = l.fields[0].line
+		return nil
+	}
 	for {
 		text, err := l.r.ReadString('\n')
 		switch {

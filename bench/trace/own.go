@@ -45,9 +45,9 @@ type OwnCell struct {
 	Jobs  []Job // in the order of their arrival
 }
 
-// HasOwn reports whether a folder has a cell in the format of this package, or one of its two files.
+// HasOwn reports whether a folder has a cell in the format of this package, or one of its files.
 func HasOwn(dir string) bool {
-	return exists(filepath.Join(dir, OwnNodes)) || exists(filepath.Join(dir, OwnTasks))
+	return exists(filepath.Join(dir, OwnNodes)) || exists(filepath.Join(dir, OwnTasks)) || exists(filepath.Join(dir, OwnJSON))
 }
 
 // LoadOwn reads a cell in the format of this package: two CSV files with a header line each, of which the columns may come in any order,
@@ -69,8 +69,16 @@ func HasOwn(dir string) bool {
 //	                  lives_s               optional: seconds from when it is placed; 0 is for ever
 //	                  batch                 optional: tasks with one text, line after line, are asked for together; without it each is one
 //
-// All amounts are whole numbers, from 0 on.
+// All amounts are whole numbers, from 0 on. In place of the two there may be one of JSON, berth_cell.json: see [ReadOwnJSON].
 func LoadOwn(dir string) (*OwnCell, error) {
+	if path := filepath.Join(dir, OwnJSON); exists(path) {
+		for _, other := range []string{OwnNodes, OwnTasks} {
+			if exists(filepath.Join(dir, other)) {
+				return nil, fmt.Errorf("%s: %s is there as well, and a cell is one or the other", path, other)
+			}
+		}
+		return loadJSON(path)
+	}
 	c := &OwnCell{Files: []string{filepath.Join(dir, OwnNodes), filepath.Join(dir, OwnTasks)}}
 	var nodeErr, jobErr error
 	if c.Nodes, nodeErr = read(c.Files[0], ReadOwnNodes); nodeErr == nil && len(c.Nodes) == 0 {
@@ -87,7 +95,10 @@ func LoadOwn(dir string) (*OwnCell, error) {
 
 // ReadOwnNodes reads the nodes of [LoadOwn]. The file's name is for the errors.
 func ReadOwnNodes(file string, r io.Reader) ([]berth.Node, error) {
-	t := ownTable(file, r, []string{"gpu", "model"}, resourceColumn, attributeColumn)
+	return ownNodes(ownTable(csvOf(file, r), nodeMembers.optional(), resourceColumn, attributeColumn))
+}
+
+func ownNodes(t *table) ([]berth.Node, error) {
 	var nodes []berth.Node
 	for t.next() {
 		n := berth.Node{ID: t.name("id"), Capacity: t.others()}
@@ -119,7 +130,10 @@ func ReadOwnNodes(file string, r io.Reader) ([]berth.Node, error) {
 
 // ReadOwnTasks reads the tasks of [LoadOwn]. The file's name is for the errors.
 func ReadOwnTasks(file string, r io.Reader) ([]Job, error) {
-	t := ownTable(file, r, []string{"num_gpu", "gpu_milli", "gpu_spec", "role", "at_s", "lives_s", "batch"}, resourceColumn)
+	return ownTasks(ownTable(csvOf(file, r), taskMembers.optional(), resourceColumn))
+}
+
+func ownTasks(t *table) ([]Job, error) {
 	var jobs []Job
 	before, batch := "", -1
 	for t.next() {
@@ -179,8 +193,8 @@ func (t *table) amount(column string) int64 {
 }
 
 // ownTable reads a header of the format of this package, in which no column of another resource may be one that has a column of its own.
-func ownTable(file string, r io.Reader, optional []string, beginnings ...string) *table {
-	t := newTable(file, r, []string{"id", "cpu_milli", "memory_mib"}, optional, beginnings...)
+func ownTable(from *lines, optional []string, beginnings ...string) *table {
+	t := tableOf(from, ownRequired, optional, beginnings...)
 	for _, column := range t.named {
 		if name, ok := strings.CutPrefix(column, resourceColumn); ok && slices.Contains([]string{"", "cpu", "memory", GPU}, name) {
 			t.faultAt(t.column[column], column, "", "no name of another resource")

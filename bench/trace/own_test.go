@@ -79,6 +79,72 @@ func TestOwnFormatRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
+func ownJSON(t *testing.T, text string) string {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, trace.OwnJSON), []byte(text), 0o666))
+	return dir
+}
+
+// The same cell in JSON is the same cell.
+func TestOwnFormatInJSON(t *testing.T) {
+	csv, err := trace.LoadOwn(own(t, "memory_mib,id,cpu_milli,resource:disk,attribute:zone,gpu,model\n1024,n1,4000,70,z1,2,T4\n2048,n2,8000,,,,\n",
+		"id,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,resource:disk,role,at_s,lives_s,batch\na,500,256,1,300,T4|P100,7,web,0,60,b1\nb,500,256,0,0,,,web,0,,b1\nc,1,2,,,,,,5,,b2\n"))
+	require.NoError(t, err)
+	dir := ownJSON(t, `{"tasks": [
+ {"id": "a", "cpu_milli": 500, "memory_mib": 256, "num_gpu": 1, "gpu_milli": 300, "gpu_spec": "T4|P100", "resources": {"disk": 7}, "role": "web", "lives_s": 60, "batch": "b1"},
+ {"id": "b", "cpu_milli": 500, "memory_mib": 256, "role": "web", "at_s": 0, "batch": "b1"},
+ {"id": "c", "cpu_milli": 1, "memory_mib": 2, "at_s": 5, "batch": "b2"}],
+"nodes": [
+ {"attributes": {"zone": "z1"}, "id": "n1", "cpu_milli": 4000, "memory_mib": 1024, "gpu": 2, "model": "T4", "resources": {"disk": 70}},
+ {"id": "n2", "cpu_milli": 8000, "memory_mib": 2048}]}
+`)
+	assert.True(t, trace.HasOwn(dir))
+	c, err := trace.LoadOwn(dir)
+	require.NoError(t, err)
+	assert.Equal(t, csv.Nodes, c.Nodes)
+	assert.Equal(t, csv.Jobs, c.Jobs)
+	assert.Equal(t, []string{filepath.Join(dir, trace.OwnJSON)}, c.Files)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, trace.OwnTasks), nil, 0o666))
+	_, err = trace.LoadOwn(dir)
+	assert.ErrorContains(t, err, "berth_tasks.csv is there as well")
+}
+
+func TestOwnFormatInJSONRefuses(t *testing.T) {
+	const node, task = `{"id": "n", "cpu_milli": 1, "memory_mib": 1}`, `{"id": "t", "cpu_milli": 1, "memory_mib": 1}`
+	cell := func(nodes, tasks string) string { return "{\"nodes\": [" + nodes + "],\n\"tasks\": [" + tasks + "]}\n" }
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":            {"", "berth_cell.json:1:1: the file is cut short"},
+		"cut":              {`{"nodes": [` + node, "berth_cell.json:1:56: the file is cut short"},
+		"syntax":           {"{\n\"nodes\": [}", "berth_cell.json:2:11: invalid character '}'"},
+		"no object":        {"[]", "berth_cell.json:1:1: the document: not an object"},
+		"no tasks":         {`{"nodes": []}`, "berth_cell.json:1:1: tasks is missing"},
+		"no list":          {`{"nodes": 5, "tasks": []}`, "berth_cell.json:1:11: nodes: not a list"},
+		"stranger":         {`{"nodes": [], "tasks": [], "pods": []}`, "berth_cell.json:1:36: pods: no member of a cell"},
+		"more":             {cell(node, task) + "{}", "berth_cell.json:3:1: something behind the end of the document"},
+		"misspelt":         {cell(node, `{"id": "t", "cpu_milli": 1, "memory_mib": 1, "live_s": 4}`), "berth_cell.json:2:66: live_s: no member of it"},
+		"missing":          {cell(`{"id": "n", "cpu_milli": 1}`, task), "berth_cell.json:1:12: memory_mib is missing"},
+		"given twice":      {cell(`{"id": "n", "cpu_milli": 1, "cpu_milli": 2, "memory_mib": 1}`, task), "berth_cell.json:1:40: cpu_milli: given twice"},
+		"a number as text": {cell(`{"id": "n", "cpu_milli": "1", "memory_mib": 1}`, task), "berth_cell.json:1:37: cpu_milli: a string, and not a number"},
+		"a text as number": {cell(`{"id": 5, "cpu_milli": 1, "memory_mib": 1}`, task), "berth_cell.json:1:19: id: a number, and not a string"},
+		"null":             {cell(`{"id": "n", "cpu_milli": null, "memory_mib": 1}`, task), "berth_cell.json:1:37: cpu_milli: not a number"},
+		"a list":           {cell(`{"id": "n", "cpu_milli": [1, [2]], "memory_mib": 1}`, task), "berth_cell.json:1:37: cpu_milli: not a number"},
+		"negative":         {cell(`{"id": "n", "cpu_milli": -1, "memory_mib": 1}`, task), `berth_cell.json:1:37: cpu_milli "-1": negative`},
+		"a fraction":       {cell(`{"id": "n", "cpu_milli": 1.5, "memory_mib": 1}`, task), `berth_cell.json:1:37: cpu_milli "1.5": not a whole number`},
+		"absurd":           {cell(`{"id": "n", "cpu_milli": 1, "memory_mib": 1, "gpu": 1000000}`, task), `gpu "1000000": more than 1024`},
+		"twice":            {cell(node+",\n"+node, task), `berth_cell.json:2:8: id "n": also on line 1`},
+		"of a resource":    {cell(`{"id": "n", "cpu_milli": 1, "memory_mib": 1, "resources": {"disk": -5}}`, task), `berth_cell.json:1:79: resource:disk "-5": negative`},
+		"reserved":         {cell(`{"id": "n", "cpu_milli": 1, "memory_mib": 1, "resources": {"cpu": 5}}`, task), `resource:cpu: no name of another resource`},
+		"nobody":           {cell("", task), "berth_cell.json: no nodes in it"},
+		"back in time":     {cell(node, `{"id": "t", "cpu_milli": 1, "memory_mib": 1, "at_s": 5}, {"id": "u", "cpu_milli": 1, "memory_mib": 1, "at_s": 4}`), `at_s "4": earlier than on the line before`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := trace.LoadOwn(ownJSON(t, c.text))
+			assert.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
 func TestPAI(t *testing.T) {
 	nodes, err := trace.ReadPAI("f.csv", strings.NewReader("machine,gpu_type,cap_cpu,cap_mem,cap_gpu\na,CPU,96,512,0\nb,T4,64,384,2\n"))
 	require.NoError(t, err)

@@ -33,7 +33,14 @@ type table struct {
 
 // newTable reads the header. Columns are read that are named, and those whose names begin with one of some texts.
 func newTable(file string, r io.Reader, required, optional []string, beginnings ...string) *table {
-	t := &table{lines: lines{file: file, r: bufio.NewReader(r)}, column: map[string]int{}, names: map[string]int{}, totals: map[string]int64{}}
+	return tableOf(csvOf(file, r), required, optional, beginnings...)
+}
+
+func csvOf(file string, r io.Reader) *lines { return &lines{file: file, r: bufio.NewReader(r)} }
+
+func tableOf(from *lines, required, optional []string, beginnings ...string) *table {
+	t := &table{lines: *from, column: map[string]int{}, names: map[string]int{}, totals: map[string]int64{}}
+	file := t.file
 	if err := t.lines.next(); err != nil {
 		t.dead = true
 		if err == io.EOF {
@@ -175,7 +182,11 @@ func (t *table) faultAt(i int, column, value, what string) {
 		}
 		column += " " + strconv.Quote(value)
 	}
-	t.add(fmt.Errorf("%s:%d:%d: %s: %s", t.file, t.line, t.fields[i].column, column, what))
+	line := t.line
+	if t.fields[i].line > 0 {
+		line = t.fields[i].line
+	}
+	t.add(fmt.Errorf("%s:%d:%d: %s: %s", t.file, line, t.fields[i].column, column, what))
 }
 
 func (t *table) add(err error) {
