@@ -59,6 +59,8 @@ type Domains struct {
 	Number int // domains with at least one eligible node
 	Least  int // tasks in the domain that has the fewest
 	Total  int // tasks in these domains together
+	// Value is that of the domain that is asked about, where [Counting.ByValue] says that the limit goes by it; else the zero Value.
+	Value Value
 }
 
 // TaskRule is a Constraint about the tasks in a node's domain, of whatever groups they are. A domain is the nodes with one
@@ -84,6 +86,9 @@ type Counting struct {
 	Over Population
 	// WithoutStopping says that tasks which are [Stopping] do not count; by default they do until they are gone.
 	WithoutStopping bool
+	// ByValue says that the rule's Limit goes by the Value of the domain, and by nothing else of [Domains]: it is asked once for each.
+	// Such a rule is AtMost, and not [DomainRule.Even].
+	ByValue bool
 }
 
 // Relation is what a [TaskRule] asks of the tasks that it is about. It declares which way a placement can change the
@@ -162,6 +167,9 @@ func (c Counting) Err() error {
 	if c.Relation > Colocate {
 		errs = append(errs, fmt.Errorf("unknown %v", c.Relation))
 	}
+	if c.ByValue && c.Relation != AtMost {
+		errs = append(errs, fmt.Errorf("%v has no limit that could go by values", c.Relation))
+	}
 	if c.Over > CordonedToo|ExcludedToo {
 		errs = append(errs, fmt.Errorf("unknown %v", c.Over))
 	}
@@ -208,8 +216,12 @@ func checkRule(r Constraint) error {
 		if err := c.Err(); err != nil {
 			return fmt.Errorf("constraint %v: %w", r, err)
 		}
-		if _, limits := r.(DomainRule); c.Relation == AtMost && !limits {
+		limit, limits := r.(DomainRule)
+		if c.Relation == AtMost && !limits {
 			return fmt.Errorf("constraint %v: asks for a limit, but is no DomainRule", r)
+		}
+		if c.ByValue && limits && limit.Even() {
+			return fmt.Errorf("constraint %v: a limit that goes by values compares no domains", r)
 		}
 		return nil
 	}

@@ -253,3 +253,21 @@ func (c Combination) parts() []berth.NodeRule {
 	}
 	return []berth.NodeRule{c.a, c.b}
 }
+
+// Parts returns "and", "or" or "not", and the rules that it is made of: those of an And within an And, and of an Or within an Or, as its own.
+func (c Combination) Parts() (operator string, parts []berth.NodeRule) {
+	if c.empty || c.op == "" {
+		return c.op, nil
+	}
+	for c.op != not { // parts before the last are a combination of the same operator
+		before, ok := c.a.(Combination)
+		parts = append(parts, c.b)
+		if !ok || before.op != c.op || before.empty {
+			break
+		}
+		c = before
+	}
+	parts = append(parts, c.a)
+	slices.Reverse(parts)
+	return c.op, parts
+}

@@ -14,7 +14,7 @@
 //	the value of an attribute   Eq NotEq In NotIn Exists NotExists; Less AtMost Greater AtLeast; Match NotMatch Search
 //	texts of other kinds        Version SemVer; ContainsAll ContainsAny (lists); InNetwork (addresses)
 //	made of others              And Or Not; Everywhere Nowhere
-//	how many in one domain      Unique UniqueNode MaxPer MaxPercent MaxShare; GroupBy
+//	how many in one domain      Unique UniqueNode MaxPer MaxPercent MaxShare; GroupBy; Targets
 //	beside whom                 Near Apart; Colocate Avoid
 //	taints                      Tolerate TolerateKey TolerateOver TolerateUnder TolerateAll
 //
@@ -36,7 +36,7 @@
 //	InNetwork                         refuses     SwarmKit node.ip
 //	Match, Search                     refuses     Marathon LIKE, Nomad regexp
 //	NotMatch                          allows      Marathon UNLIKE
-//	Unique, MaxPer, GroupBy           refuses     Marathon, Nomad distinct_property
+//	Unique, MaxPer, GroupBy, Targets  refuses     Marathon, Nomad distinct_property
 //	Near, Colocate                    refuses     Kubernetes pod affinity, DC/OS colocate
 //	Apart, Avoid                      allows      Kubernetes pod anti-affinity, DC/OS avoid
 //
@@ -44,7 +44,7 @@
 //
 // # Whose tasks count
 //
-// Unique, MaxPer and GroupBy count the group's own tasks, and with Of those that a berth.Selector chooses, by the labels, role or
+// Unique, MaxPer, GroupBy and Targets count the group's own tasks, and with Of those that a berth.Selector chooses, by the labels, role or
 // name of their groups. Near and Apart, Colocate and Avoid are about such tasks only:
 //
 //	web := berth.Label("app", "web")
@@ -80,6 +80,7 @@
 //	           | ("match" | "not-match" | "search" | "version" | "semver") "(" name "," text ")"
 //	           | ("contains-all" | "contains-any" | "in-network") "(" name "," text {"," text} ")"
 //	           | "max-per" "(" name "," number ["%" ["of" number]] ")"
+//	           | "targets" "(" name "," number "," value number "%" {"," value number "%"} ["," "others" number "%"] ")"
 //	           | "group-by" "(" name ["," "skew" number] ["," "min-domains" number] ")"
 //	           | ("apart" | "near" | "avoid" | "colocate") "(" name "," selector ")"
 //	           | "tolerate" "(" ("*" | name | name "=" text | name (">" | "<") number) ["," "effect" effect] ["," "for" time] ")"

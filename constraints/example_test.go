@@ -563,3 +563,18 @@ func ExampleUnique_nested() {
 	// n2 [unique(zone/rack) (zone/rack=b/r1 has web-1)]
 	// n3 [unique(zone/rack) (zone/rack=b/r1 has web-1)]
 }
+
+// Of ten tasks eight go to one data centre and two to the other, and none to a third.
+func ExampleTargets() {
+	rule := constraints.Targets("dc", 10, map[any]int{"dc1": 80, "dc2": 20})
+	fmt.Println(rule)
+	for _, dc := range []string{"dc1", "dc2", "dc3"} {
+		v, _ := berth.ValueOf(dc)
+		fmt.Println(dc, rule.Limit(berth.Domains{Value: v}))
+	}
+	// Output:
+	// targets(dc, 10, "dc1" 80%, "dc2" 20%)
+	// dc1 8
+	// dc2 2
+	// dc3 0
+}

@@ -78,6 +78,23 @@ func TestFaults(t *testing.T) {
 			`constraint group-by("", skew 0, min-domains -2): skew 0 is less than 1`,
 			`constraint group-by("", skew 0, min-domains -2): min-domains -2 is less than 1`,
 		}},
+		{"targets of nothing", Targets("", 0, nil), []string{
+			`constraint targets("", 0): empty attribute name`,
+			`constraint targets("", 0): number of tasks wanted 0 is less than 1`,
+			`constraint targets("", 0): no values`,
+		}},
+		{"targets", Targets("dc", 10, map[any]int{"a": 101, 1: 60, 1.0: 60, int8(7): 70, true: 3}).Others(-4), []string{
+			`constraint targets(dc, 10, 1 60%, 7 70%, "a" 101%, others -4%): value 1 is given twice`,
+			`constraint targets(dc, 10, 1 60%, 7 70%, "a" 101%, others -4%): value of type bool is neither text nor a number`,
+			`constraint targets(dc, 10, 1 60%, 7 70%, "a" 101%, others -4%): percentage 101 of "a" is not from 0 to 100`,
+			`constraint targets(dc, 10, 1 60%, 7 70%, "a" 101%, others -4%): the percentages make 130`,
+			`constraint targets(dc, 10, 1 60%, 7 70%, "a" 101%, others -4%): percentage -4 of the others is not from 0 to 100`,
+		}},
+		{"zero Shares", Shares{}, []string{
+			`constraint targets("", 0): empty attribute name`,
+			`constraint targets("", 0): number of tasks wanted 0 is less than 1`,
+			`constraint targets("", 0): no values`,
+		}},
 		{"toleration", Tolerate("", "a"), []string{`constraint tolerate("" = "a"): empty taint key`}},
 		{"toleration of a key", TolerateKey(" "), []string{`constraint tolerate(" "): taint key " " has leading or trailing space`}},
 		{"toleration of an effect", TolerateAll().Effect(9), []string{`constraint tolerate(*, effect effect 9): unknown effect 9`}},

@@ -231,6 +231,7 @@ var functions = map[string]func(*parser) (berth.Constraint, error){
 	"avoid":           pairOf(Avoid),
 	"colocate":        pairOf(Colocate),
 	"group-by":        (*parser).groupBy,
+	"targets":         (*parser).targets,
 	"tolerate":        (*parser).toleration,
 
 	string(containsAll): listOf(ContainsAll),

@@ -27,7 +27,7 @@ var values = []any{
 }
 
 func anyRule(r *rand.Rand, depth int) berth.Constraint {
-	switch name := pick(r, names); r.IntN(8) {
+	switch name := pick(r, names); r.IntN(9) {
 	case 0:
 		rule := pick(r, []func(string) Cap{
 			Unique, func(a string) Cap { return MaxPer(a, 1+r.IntN(3)) },
@@ -38,6 +38,15 @@ func anyRule(r *rand.Rand, depth int) berth.Constraint {
 		}
 		if r.IntN(3) == 0 {
 			rule = rule.WithoutStopping()
+		}
+		return rule
+	case 8:
+		rule := Targets(name, 1+r.IntN(20), map[any]int{pick(r, values[:9]): r.IntN(50), pick(r, values[9:]): r.IntN(51)})
+		if r.IntN(2) == 0 {
+			rule = rule.Of(anySelector(r, 3)).WithoutStopping()
+		}
+		if r.IntN(2) == 0 {
+			rule = rule.Others(r.IntN(101))
 		}
 		return rule
 	case 1:

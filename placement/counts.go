@@ -47,6 +47,7 @@ type domainCounts struct {
 	values    *numbering
 	tasks     []int      // by slot; domains beyond its end have none
 	histogram *histogram // nil if no even rule looks at it
+	all       int        // of a group's own: how many there are in all domains
 }
 
 // slot returns where the tasks of a value are counted.
@@ -178,6 +179,7 @@ func (c *groupCounts) domain(t *counts, key uint32) *domainCounts {
 		if v, ok := c.mirror.rows[h.row].node.Attr(key); ok {
 			slot := d.slot(v)
 			d.tasks[slot] += h.tasks
+			d.all += h.tasks
 		}
 	}
 	switch {
@@ -325,6 +327,7 @@ func (c *groupCounts) add(t *counts, row uint32, by int) {
 		if slot := c.slotOf(d, i, row); slot >= 0 {
 			d.grow()
 			d.tasks[slot] += by
+			d.all += by
 			d.histogram.move(slot, d.tasks[slot]-by, d.tasks[slot])
 		}
 	}

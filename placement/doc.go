@@ -63,6 +63,7 @@
 //
 //	Best(InUse("cpu", "gpu"))                                       pack by what is scarce
 //	Best(Tasks("zone").Times(-1)).Then(InUse())                     even over zones, then pack
+//	Best(Targets("dc", map[any]int{"a": 80, "b": 20})).Then(InUse())    four of five in one data centre, then pack
 //	Best(InUse(), Tasks("rack").Times(-Resolution/10))              a task in the rack is as bad as a tenth in use is good
 //	Best(Prefer(constraints.Exists("ssd")).Times(5), cost)          a rule made soft, and a term of one's own
 //	Best(InUse(), Preferences().Times(Resolution/4))                what the group prefers, as one thing among others

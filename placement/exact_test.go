@@ -237,7 +237,16 @@ func (h *history) meets(spec *berth.GroupSpec) {
 // aboutTasks returns a rule about the tasks that a selector chooses.
 func aboutTasks(r *rand.Rand, of berth.Selector) berth.Constraint {
 	domain := []string{"zone", "rack", berth.NodeID}[r.IntN(3)]
-	switch r.IntN(6) {
+	switch r.IntN(7) {
+	case 6:
+		c := constraints.Targets(domain, 1+r.IntN(12), map[any]int{"a": r.IntN(80), "r1": r.IntN(20)})
+		if r.IntN(2) == 0 {
+			c = c.Others(r.IntN(100))
+		}
+		if r.IntN(2) == 0 {
+			c = c.Of(of)
+		}
+		return c
 	case 0:
 		c := constraints.MaxPer(domain, 1+r.IntN(3)).Of(of)
 		if r.IntN(3) == 0 {

@@ -228,7 +228,11 @@ func (e *Exhaustive) letsIn(r *berth.CountedRule) bool {
 	if r.Relation.Opens() { // whether there is one: nobody must go anywhere first
 		return c.tasks[here] > 0
 	}
-	return r.Allows(c.tasks[here], c.total, c.domains)
+	d := c.domains
+	if r.ByValue {
+		d.Value = here
+	}
+	return r.Allows(c.tasks[here], c.total, d)
 }
 
 // chosenTasks is the tasks that a rule counts, by domain.
@@ -285,6 +289,29 @@ func (e *Exhaustive) tasksIn(attribute string) int {
 		}
 	}
 	return count
+}
+
+// targeted counts the group's tasks in the node's domain, or in all that are not named, by walking them all.
+func (e *Exhaustive) targeted(t *Term) int64 {
+	attribute := t.attributes[0]
+	here, ok := e.here.Attribute(attribute)
+	if !ok {
+		return farFromTarget
+	}
+	percent, named := t.targets.of(here)
+	tasks := 0
+	for member := range e.fork.Group(e.group.Name()) {
+		if member.Node == "" {
+			continue
+		}
+		on, _ := e.fork.Node(member.Node)
+		if v, ok := on.Attribute(attribute); ok {
+			if _, other := t.targets.of(v); named && v == here || !named && !other {
+				tasks++
+			}
+		}
+	}
+	return rateTarget(tasks, percent)
 }
 
 // Cover picks every eligible node that lacks the daemon group's instance: O(nodes).

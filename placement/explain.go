@@ -283,7 +283,7 @@ func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
 		case !ok:
 			x.count(berth.Reason{Code: berth.NoDomain, Subject: r.text()}, c.members)
 			rules++
-		case r.closed(r.domain.tasks[r.domain.slot(v)]):
+		case r.closedAt(r.domain.slot(v)):
 			x.count(berth.Reason{Code: r.code(), Subject: r.text()}, c.members)
 			rules++
 		}
@@ -362,7 +362,7 @@ func (x *explainer) weigh(row uint32, count bool) {
 					x.ofRow[i].missing++
 				}
 			}
-		case r.closed(x.search.tasksAt(r, row)):
+		case x.search.closedAt(r, row):
 			if near.Rules++; count {
 				x.ofRow[i].full++
 			}

@@ -156,6 +156,10 @@ func (s *search) played(c *contender) {
 		return
 	}
 	height := bits.Len(uint(k.tree.leaves))
+	if len(s.aims) > 0 && s.movesShared(c) {
+		k.on = false
+		return
+	}
 	for a, spans := range s.counts.layout.spans {
 		slot := s.slots[int(c.slots)+a]
 		if slot < 0 {

@@ -50,7 +50,7 @@ func (r Reader) Strategy(text string) (Strategy, error) {
 // words are those that have a meaning in texts of strategies, which terms of hosts are in quotes for.
 var words = []string{"any", "between", "binpack", "fgd", "first", "gpu-clustering", "gpu-packing", "in-use", "models", "over", "prefer", "preferences", "priced-gaps", "random", "room-loss",
 	"seed", "spread",
-	"tasks", "then", "ties", "within"}
+	"targets", "tasks", "then", "ties", "within"}
 
 func printNames(names []string) string {
 	each := make([]string, len(names))
@@ -350,6 +350,8 @@ func (p *parser) rating() (Term, error) {
 			return InUse(names...), err
 		case "tasks":
 			return p.tasks()
+		case "targets":
+			return p.targets()
 		case "prefer":
 			return p.prefer()
 		case "gpu-clustering", "gpu-packing":

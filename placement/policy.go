@@ -34,6 +34,7 @@ type policy struct {
 	rules      []*Term  // the terms of rules
 	chooses    bool     // whether one of them counts tasks that it chooses
 	changes    []*Term  // those of Change
+	aimed      []*Term  // those of Targets
 	tuned      *tuning  // what terms that learn go by, which is the picker's to set; nil for nothing
 	formulas   []*Term  // those of amounts
 	clusters   []string // the classes of devices by whose tasks terms rate nodes
@@ -105,7 +106,9 @@ func (p *policy) take(tier int, t *Term) {
 	case modelsTerm:
 		p.grants, p.models = true, true
 	case tasksTerm:
-		p.counting[tier] = true
+		if p.counting[tier] = true; t.targets != nil {
+			p.aimed = append(p.aimed, t)
+		}
 		p.count(t.attributes)
 		p.static = false
 		if t.attributes[0] == berth.NodeID {

@@ -44,6 +44,8 @@ func (r *rater) stand(n *store.Node, kinds []int32, free []int64) {
 type asked interface {
 	// tasksIn counts the group's tasks in the candidate's domain under an attribute: -1 if it has none.
 	tasksIn(attribute string) int
+	// targeted is what a Targets term says of the candidate's domain, whatever its range.
+	targeted(t *Term) int64
 	// holds reports whether the rule of a term holds at the candidate.
 	holds(t *Term) bool
 	// preferred is the sum of the group's preferences that hold.
@@ -189,6 +191,9 @@ func (r *rater) value(t *Term, who asked) int64 {
 			return t.clamp(t.ofClass(c.node.Spec))
 		}
 	case tasksTerm:
+		if t.targets != nil {
+			return t.clamp(who.targeted(t))
+		}
 		return t.ofTasks(who.tasksIn(t.attributes[0]))
 	case preferencesTerm:
 		return who.preferred()

@@ -91,6 +91,14 @@ func (w *scanWorker) tasksIn(attribute string) int {
 	return -1
 }
 
+func (w *scanWorker) targeted(t *Term) int64 {
+	a := w.search.aimOf(t)
+	if slot := a.domain.values.rows[w.row]; slot >= 0 {
+		return a.rate(slot)
+	}
+	return farFromTarget
+}
+
 func (w *scanWorker) holds(t *Term) bool {
 	s := w.search
 	if rule, ok := t.rule.(berth.NodeRule); ok && !rule.Allows(s.mirror.rows[w.row].node.Spec) {

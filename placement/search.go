@@ -37,6 +37,7 @@ type search struct {
 	named    []string    // for these dimensions
 	scales   []scale     // the formulas,
 	scaled   []string    // for these dimensions
+	aims     []aim       // of the terms of Targets
 
 	contenders []contender // ascending by class: those that the group may use
 	slots      []int32     // of each contender: its slots in the domains of the strategy, of ofClass, and of soft
@@ -80,6 +81,8 @@ type countRule struct {
 	slots     []int32          // by row, of rules that are asked row by row
 	histogram *histogram       // nil unless the rule is even
 	limit     int              // how many tasks a domain must have for no more to go there; for even rules, at the moment
+	limits    []int            // by slot, of rules whose limit goes by the value of the domain; nil for others
+	byValue   bool
 
 	// Of rules about the tasks of others.
 	attribute string
@@ -173,6 +176,7 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 		lows = lows && name != berth.NodeID && s.classes.isLow(name)
 	}
 	s.every = s.every || !lows || s.policy.models && s.prefersModels()
+	s.takeAims()
 	s.addSoft()
 	s.every = s.every || s.byRow && len(r.Prefer) > 0 || s.mixed && s.policy.nodesLast
 	s.decideSplit()
@@ -353,7 +357,7 @@ func (s *search) usable(row uint32) bool {
 			}
 			return false
 		}
-		if r.histogram == nil && r.closed(s.tasksAt(r, row)) {
+		if r.histogram == nil && s.closedAt(r, row) {
 			return false
 		}
 	}
@@ -370,7 +374,7 @@ func (s *search) eligible(row uint32) bool {
 func (s *search) full(c *contender) bool {
 	for i := range s.ofClass {
 		r := &s.ofClass[i]
-		if slot := s.slots[int(c.slots)+len(s.counts.keys)+i]; slot >= 0 && r.closed(r.domain.tasks[slot]) {
+		if slot := s.slots[int(c.slots)+len(s.counts.keys)+i]; slot >= 0 && r.closedAt(slot) {
 			return true
 		}
 	}

@@ -28,7 +28,7 @@ func (r *softRule) holds(slot int32) bool {
 	if slot < 0 {
 		return r.lenient
 	}
-	return !r.closed(r.domain.in(slot))
+	return !r.closed(slot, r.domain.in(slot))
 }
 
 // ownRules yields the rules about domains that a group has and prefers, of those that count its own tasks.
@@ -117,6 +117,9 @@ func (s *search) addSoft() {
 			s.mixed = s.mixed || onNode
 		}
 		s.every = s.every || r.ofNode != nil
+		if r.byValue {
+			s.limitByValue(&r.countRule)
+		}
 		if r.domain != nil && (onNode || !s.classes.isLow(r.attribute)) {
 			s.split.rules = append(s.split.rules, i)
 		}
@@ -151,7 +154,7 @@ func (s *search) knowRows() {
 // goroutines may ask.
 func (s *search) holdsAt(r *softRule, row uint32) bool {
 	if r.domain == nil {
-		return !r.closed(s.counts.on(row))
+		return !r.closed(noSlot, s.counts.on(row))
 	}
 	return r.holds(r.slots[row])
 }
@@ -170,7 +173,9 @@ func (t *taskCounts) limitOf(r *berth.CountedRule, limit *countRule, must bool) 
 	case r.Relation.Lenient():
 		limit.limit, limit.lenient = 1, true
 	default:
-		if limit.notOwn = !r.Self; !r.Limit.Even() {
+		if limit.notOwn = !r.Self; r.ByValue {
+			limit.byValue = true
+		} else if !r.Limit.Even() {
 			limit.setLimit(r.Limit.Limit(berth.Domains{}))
 		}
 	}

@@ -64,7 +64,7 @@ func (s *search) splitClasses() {
 	var listed []uint32
 	for b, i := range k.rules {
 		r := &s.soft[i]
-		if !r.closed(0) {
+		if !r.closed(noSlot, 0) { // what a limit by value says of one is found out row by row
 			usual |= 1 << b
 		}
 		// Rows without the attribute are like those without tasks where a rule is about whether there are any.
@@ -181,7 +181,7 @@ func (s *search) placedSplit(row uint32) {
 	for _, i := range s.split.rules {
 		r := &s.soft[i]
 		slot := r.slots[row]
-		if slot < 0 || !r.countsOwn || r.closed(r.domain.in(slot)) == r.closed(r.domain.in(slot)-1) {
+		if slot < 0 || !r.countsOwn || r.closed(slot, r.domain.in(slot)) == r.closed(slot, r.domain.in(slot)-1) {
 			continue
 		}
 		if r.attribute == berth.NodeID {

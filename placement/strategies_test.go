@@ -87,6 +87,7 @@ func strategiesOf(tick func()) []placement.Strategy {
 		best(slanted),
 		best(hump), best(hump.Times(3), placement.InUse("cpu").Times(-1)).TiesByID(),
 		best(zone).Then(slanted), best(zone).Then(node).Then(hump),
+		best(placement.Targets("zone", map[any]int{"a": 50, "b": 30})).Then(placement.InUse()), best(placement.Targets("rack", map[any]int{"r1": 10, "r2": 5}), node).Then(hump),
 		best(node).Then(zone).Then(hump), best(tasks("ssd").Times(-1)).Then(zone).Then(hump).Seed(9),
 		placement.Spread("rack", berth.NodeID), placement.Spread("zone", "rack"), placement.Spread("zone", "rack", berth.NodeID),
 		best(rack).Then(tasks("ssd").Times(-1)).Then(hump), best(tasks("no such attribute").Times(-1)).Then(hump),
@@ -149,6 +150,16 @@ func splintersOf(tick func()) placement.Term {
 	})
 }
 
+// targetsOf shares tasks out to some of the values that nodes of a history have.
+func targetsOf(rng *rand.Rand) placement.Term {
+	attribute := []string{"zone", "rack", "ssd", "no such attribute"}[rng.IntN(4)]
+	t := placement.Targets(attribute, map[any]int{"a": rng.IntN(50), "r1": rng.IntN(30), 2: rng.IntN(20)})
+	if rng.IntN(2) == 0 {
+		t = t.Others(rng.IntN(100))
+	}
+	return t
+}
+
 // randomStrategy puts terms of every kind together, in tiers, with weights, tolerances and seeds.
 func randomStrategy(seed uint64) placement.Strategy {
 	rng := rand.New(rand.NewPCG(seed, 3))
@@ -177,6 +188,15 @@ func randomStrategy(seed uint64) placement.Strategy {
 		func() placement.Term { return placement.LeastAllocated("cpu", "memory", "gpu", "disk") },
 		func() placement.Term { return placement.NomadBinPack([]string{"cpu", "gpu"}[:rng.IntN(3)]...) },
 		func() placement.Term { return placement.Models() },
+		func() placement.Term { return targetsOf(rng) },
+		func() placement.Term {
+			formulas := []placement.Term{
+				placement.MostAllocated(), placement.RequestedToCapacityRatio(placement.Shape{{0, 10}, {40, 0}, {100, 7}}, "cpu", "gpu"),
+				placement.BalancedAllocation("cpu", "memory", "gpu"), placement.NomadSpread(), placement.DotProduct(), placement.Tetris("cpu", "gpu"),
+				placement.L1Norm(), placement.L2Norm("cpu", "memory").Weights(1, 3), placement.GpuPacking("gpu"),
+			}
+			return formulas[rng.IntN(len(formulas))]
+		},
 		func() placement.Term { return splintersOf(func() {}) },
 		func() placement.Term {
 			rules := []berth.Constraint{

@@ -406,6 +406,9 @@ func (t *taskCounts) rulesOf(g *berth.Group) (out []countRule, first bool) {
 
 // addTaskRule makes a rule about the tasks of others one of the search.
 func (s *search) addTaskRule(r countRule) {
+	if r.byValue {
+		s.limitByValue(&r)
+	}
 	switch {
 	case r.attribute == berth.NodeID:
 		r.slots = s.tasks.rows.rows
@@ -443,10 +446,28 @@ func (r *countRule) text() string {
 // isEven reports whether the rule compares domains.
 func (r *countRule) isEven() bool { return r.rule != nil && r.rule.Even() }
 
-// closed reports whether a domain that has so many tasks takes no more.
-func (r *countRule) closed(tasks int) bool {
-	if r.near {
+// noSlot is that of no domain in particular.
+const noSlot = -1
+
+// closed reports whether a domain, by its slot, that has so many tasks takes no more.
+func (r *countRule) closed(slot int32, tasks int) bool {
+	switch {
+	case r.near:
 		return tasks == 0
+	case r.limits != nil && slot >= 0:
+		return tasks >= r.limits[slot]
 	}
 	return tasks >= r.limit
+}
+
+// closedAt reports whether a domain takes no more.
+func (r *countRule) closedAt(slot int32) bool { return r.closed(slot, r.domain.tasks[slot]) }
+
+// closedAt reports whether a row's domain takes no more of the group's tasks under a rule that is asked row by row.
+func (s *search) closedAt(r *countRule, row uint32) bool {
+	if r.domain == nil {
+		return r.closed(noSlot, s.counts.on(row))
+	}
+	slot := r.slots[row]
+	return r.closed(slot, r.domain.in(slot))
 }

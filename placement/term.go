@@ -19,6 +19,7 @@ import (
 //
 //	Class        the description of the node
 //	Tasks        how many of the group's tasks the node's domain has
+//	Targets      the same, in proportion to the part that the domain is to have
 //	Additive     an amount that depends on what is free, plus one that depends on what is asked for
 //	OfAmounts    what is free on the node, its capacity and what is asked for
 //	OfState      what is free on the node and of its devices before and after, and its description
@@ -44,6 +45,7 @@ type Term struct {
 
 	attributes []string // of Tasks the one that is counted by, of Func those counted by, of others those read
 	missing    int64    // of Tasks
+	targets    *targets // of Targets, which else is as Tasks
 	resources  []string // of Additive and OfAmounts, those the slices have; nil for all
 	rule       berth.Constraint
 	own        berth.DomainRule   // the rule, if it is about how many of the group's own tasks domains have
@@ -120,7 +122,7 @@ func Tasks(attribute string) Term {
 
 // Missing returns the Tasks term with another number for nodes without the attribute.
 func (t Term) Missing(n int64) Term {
-	if t.kind != tasksTerm {
+	if t.kind != tasksTerm || t.targets != nil {
 		return t.fault("missing: only Tasks has it")
 	}
 	t.missing = n
@@ -405,6 +407,9 @@ func (t *Term) usual() (lo, hi int64) {
 	}
 	switch t.kind {
 	case tasksTerm:
+		if t.targets != nil {
+			return farFromTarget, 0
+		}
 		return 0, MostTasks
 	case inUseTerm:
 		return 0, Resolution

@@ -28,9 +28,16 @@ type moment struct {
 	none    int64 // where the attribute is missing
 	weight  int64 // of a Tasks term
 	lo, hi  int64
-	soft    int // the place of the rule among the search's soft rules, or -1
+	soft    int // the place of the rule among the search's soft rules, or counted or aimed where it is none
+	aim     *aim
 	on, off int64
 }
+
+// What a moment is of that is of no rule.
+const (
+	counted = -1 - iota // a Tasks term
+	aimed               // a Targets term
+)
 
 // bind finds the resources of additive terms among the dimensions.
 func (s *search) bind() {
@@ -139,8 +146,14 @@ func (s *search) addMoments(moments []moment, tier int) []moment {
 		t := &terms[j]
 		switch t.kind {
 		case tasksTerm:
-			if at := s.policy.place(t.attributes[0]); at != onNode {
-				m := moment{domain: s.own.domains[at], slot: at, none: t.weight * t.ofTasks(-1), soft: -1}
+			at := s.policy.place(t.attributes[0])
+			switch {
+			case t.targets != nil:
+				m := moment{slot: at, none: t.weight * t.clamp(farFromTarget), soft: aimed, aim: s.aimOf(t)}
+				m.weight, m.lo, m.hi = t.weight, t.lo, t.hi
+				moments = append(moments, m)
+			case at != onNode:
+				m := moment{domain: s.own.domains[at], slot: at, none: t.weight * t.ofTasks(-1), soft: counted}
 				m.weight, m.lo, m.hi = t.weight, t.ofTasks(0), t.ofTasks(MostTasks)
 				moments = append(moments, m)
 			}
@@ -196,6 +209,12 @@ func (s *search) recount(at *contender) {
 	for i := range moments {
 		place := moments[i].slot
 		slot := s.slots[int(at.slots)+place]
+		if m := &moments[i]; m.soft == aimed && m.aim.shares(slot) {
+			for j := range s.contenders {
+				s.contenders[j].noted = false
+			}
+			return
+		}
 		for j := range s.contenders {
 			if c := &s.contenders[j]; s.slots[int(c.slots)+place] == slot {
 				c.noted = false
@@ -212,9 +231,11 @@ func (s *search) changingSum(c *contender, t *tierNow) int64 {
 		switch slot := s.slots[int(c.slots)+m.slot]; {
 		case slot < 0:
 			sum += m.none
-		case m.soft < 0:
+		case m.soft == aimed:
+			sum += m.weight * min(max(m.aim.rate(slot), m.lo), m.hi)
+		case m.soft == counted:
 			sum += m.weight * min(max(int64(m.domain.tasks[slot]), m.lo), m.hi)
-		case !s.soft[m.soft].closed(m.domain.tasks[slot]):
+		case !s.soft[m.soft].closedAt(slot):
 			sum += m.on
 		default:
 			sum += m.off

@@ -149,6 +149,9 @@ func (f *Fork) taskLack(sh *shape, row uint32, r *berth.CountedRule, slot uint32
 	if r.Limit != nil && r.Limit.Even() {
 		d = f.counted(sh, r, c)
 	}
+	if r.ByValue {
+		d.Value, _ = f.s.Node(row).Node.Spec.Attribute(r.Attribute)
+	}
 	if r.Allows(c.Tasks(domain), c.Total(), d) {
 		return berth.Lack{}, false
 	}
