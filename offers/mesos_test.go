@@ -2,7 +2,6 @@ package offers_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,84 +13,7 @@ import (
 	"github.com/berth-sched/berth/offers"
 )
 
-// Scenarios of Apache Mesos' allocator tests (src/tests/hierarchical_allocator_tests.cpp, names given).
-// There each event makes a pass of its own; here the test makes it.
-
-// UnreservedDRF: roles first, frameworks within a role second, all by dominant share.
-func TestMesosUnreservedDRF(t *testing.T) {
-	w := newWorld(t, offers.Config{LeaseFor: time.Hour})
-	join := func(name string, role berth.Role) { w.subscribe(offers.Framework{Name: name, Role: role}) }
-	gets := func(n berth.Node, want string) {
-		t.Helper()
-		require.NoError(t, w.state.AddNodes(n))
-		require.Equal(t, 1, w.offer())
-		for name, s := range w.subs {
-			has := strings.Contains(" "+nodesOf(t, s)+" ", " "+n.ID+" ")
-			assert.Equal(t, name == want, has, "%s is offered %s", name, n.ID)
-		}
-	}
-	join("F1", "role1")
-	gets(node("A1", 2, 1024), "F1")
-	join("F2", "role2")
-	assert.Zero(t, w.offer(), "all is offered to F1")
-	gets(node("A2", 1, 512), "F2")
-	gets(node("A3", 3, 2048), "F2") // role1 has 1/3, role2 1/6 of the nodes there were
-	join("F3", "role1")
-	gets(node("A4", 4, 4096), "F3") // role1 1/5 and role2 2/5; in role1 F3 has nothing
-	join("F4", "role1")
-	gets(node("A5", 1, 512), "F2") // role2 4/11, role1 7/11, whoever in it has nothing
-}
-
-// NestedRoleDRF: a framework with nothing waits while its parent role has more than another.
-func TestMesosNestedRoleDRF(t *testing.T) {
-	w := newWorld(t, offers.Config{LeaseFor: time.Hour})
-	f1 := w.subscribe(offers.Framework{Name: "F1", Role: "a/b"})
-	require.NoError(t, w.state.AddNodes(node("A1", 2, 1024)))
-	w.offer()
-	assert.Equal(t, "A1", nodesOf(t, f1))
-	w.subscribe(offers.Framework{Name: "F2", Role: "a/c"})
-	f3 := w.subscribe(offers.Framework{Name: "F3", Role: "d/e"})
-	require.NoError(t, w.state.AddNodes(node("A2", 1, 512)))
-	w.offer()
-	assert.Equal(t, "A2", nodesOf(t, f3))
-	f4 := w.subscribe(offers.Framework{Name: "F4", Role: "d/f"})
-	require.NoError(t, w.state.AddNodes(node("A3", 2, 1024)))
-	w.offer()
-	assert.Equal(t, "A3", nodesOf(t, f4), "d has 1/5, a 2/5")
-}
-
-// CoarseGrained: two frameworks share two nodes, each a whole one.
-func TestMesosCoarseGrained(t *testing.T) {
-	w := newWorld(t, offers.Config{}, node("A1", 2, 1024), node("A2", 2, 1024))
-	f1 := w.subscribe(offers.Framework{Name: "F1", Role: "role1"})
-	assert.Equal(t, 2, w.offer())
-	declineAll(t, f1, offers.Filter{})
-	f2 := w.subscribe(offers.Framework{Name: "F2", Role: "role2"})
-	assert.Equal(t, 2, w.offer())
-	assert.Len(t, list(t, f1), 1)
-	assert.Len(t, list(t, f2), 1)
-	assert.ElementsMatch(t, []string{"A1", "A2"}, []string{nodesOf(t, f1), nodesOf(t, f2)})
-}
-
-// SameShareFairness: two frameworks that give back all they get are offered equally often.
-func TestMesosSameShareFairness(t *testing.T) {
-	w := newWorld(t, offers.Config{}, node("A", 2, 1024))
-	f1 := w.subscribe(offers.Framework{Name: "F1"})
-	f2 := w.subscribe(offers.Framework{Name: "F2"})
-	turns := map[string]int{}
-	for range 10 {
-		require.Equal(t, 1, w.offer())
-		for _, s := range []*offers.Subscription{f1, f2} {
-			if len(list(t, s)) > 0 {
-				turns[map[bool]string{true: "F1", false: "F2"}[s == f1]]++
-				declineAll(t, s, offers.Filter{})
-			}
-		}
-	}
-	assert.Equal(t, map[string]int{"F1": 5, "F2": 5}, turns)
-}
-
-// OfferFilter and RemoveFilters: what was declined stays away until the filter expires, the node is
+// OfferFilter and RemoveFilters of Apache Mesos' allocator tests (src/tests/hierarchical_allocator_tests.cpp), beyond what the scripts have: what was declined stays away until the filter expires, the node is
 // described anew, or it has more to offer.
 func TestMesosOfferFilter(t *testing.T) {
 	decline := func(t *testing.T, d time.Duration) (*world, *offers.Subscription) {
@@ -145,55 +67,6 @@ func TestMesosOfferFilter(t *testing.T) {
 		require.NoError(t, f.Revive())
 		assert.Equal(t, 1, w.offer())
 	})
-}
-
-// UpdateWeight: six equal nodes, everything returned between the passes. A weight alone changes nothing.
-func TestMesosUpdateWeight(t *testing.T) {
-	w := newWorld(t, offers.Config{})
-	for _, id := range []string{"A1", "A2", "A3", "A4", "A5", "A6"} {
-		require.NoError(t, w.state.AddNodes(node(id, 2, 1024)))
-	}
-	w.subscribe(offers.Framework{Name: "F1", Role: "role1"})
-	w.subscribe(offers.Framework{Name: "F2", Role: "role2"})
-	shares := func() map[string]int {
-		got := map[string]int{}
-		for name, s := range w.subs {
-			got[name] = len(list(t, s))
-			declineAll(t, s, offers.Filter{})
-		}
-		return got
-	}
-	w.offer()
-	assert.Equal(t, map[string]int{"F1": 3, "F2": 3}, shares())
-	w.offer()
-	require.NoError(t, w.drf.SetWeight("role2", 2000))
-	assert.Zero(t, w.offer())
-	assert.Equal(t, map[string]int{"F1": 3, "F2": 3}, shares())
-	w.offer()
-	assert.Equal(t, map[string]int{"F1": 2, "F2": 4}, shares())
-	require.NoError(t, w.drf.SetWeight("role3", 3000))
-	w.subscribe(offers.Framework{Name: "F3", Role: "role3"})
-	w.offer()
-	assert.Equal(t, map[string]int{"F1": 1, "F2": 2, "F3": 3}, shares())
-}
-
-// SuppressAndReviveOffers, with one framework per role, which is what a framework is here.
-func TestMesosSuppressAndRevive(t *testing.T) {
-	w := newWorld(t, offers.Config{}, node("A", 2, 1024))
-	f1 := w.subscribe(offers.Framework{Name: "F1", Role: "role1"})
-	f2 := w.subscribe(offers.Framework{Name: "F2", Role: "role2"})
-	require.NoError(t, f1.Suppress())
-	require.NoError(t, f1.Suppress(), "once more does no harm")
-	require.Equal(t, 1, w.offer())
-	assert.Equal(t, "A", nodesOf(t, f2))
-	declineAll(t, f2, offers.Filter{For: 24 * time.Hour})
-	assert.Zero(t, w.offer())
-	require.NoError(t, f1.Revive())
-	require.NoError(t, f1.Revive())
-	require.Equal(t, 1, w.offer())
-	assert.Equal(t, "A", nodesOf(t, f1))
-	declineAll(t, f1, offers.Filter{For: 24 * time.Hour})
-	assert.Zero(t, w.offer(), "reviving one framework left the other's filter alone")
 }
 
 // The example of the DRF paper (NSDI 2011, section 4.1): 9 CPUs and 18 GB; tasks of A take <1, 4>, tasks of B
