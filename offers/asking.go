@@ -129,6 +129,8 @@ type want struct {
 	count   int             // in all; 0 is any number
 	left    int
 	class   *class
+	need    int    // how many it lacks to be whole, of a gang,
+	tried   uint64 // and the last pass that looked for places for them
 
 	refused bool   // tasks of others keep those of the group away from some nodes,
 	epoch   uint64 // as of this epoch of the source's counters
@@ -148,7 +150,7 @@ func (x *Exchange) setDemand(s *Subscription, demand []Demand) {
 		if w.entwined() {
 			x.entwined++
 		}
-		if d.Count > 0 {
+		if w.isCounted() {
 			if x.counting == nil {
 				x.counting, x.counted = map[string][]*Subscription{}, map[uint32]string{}
 			}
@@ -170,7 +172,7 @@ func (x *Exchange) dropDemand(s *Subscription) {
 		if w.class.wants--; w.class.wants == 0 && w.class.key != "" {
 			delete(x.classes, w.class.key)
 		}
-		if w.count == 0 {
+		if !w.isCounted() {
 			continue
 		}
 		name := w.group.Name()
@@ -184,6 +186,9 @@ func (x *Exchange) dropDemand(s *Subscription) {
 	}
 	s.wants, s.demand = nil, nil
 }
+
+// isCounted reports whether it matters how many tasks of the group there are.
+func (w *want) isCounted() bool { return w.count > 0 || w.group.Mode() == berth.Gang }
 
 // entwined reports whether the rules of a want are about tasks of other groups, or keep them away.
 func (w *want) entwined() bool { return len(w.group.Requirements().TaskRules) > 0 }
@@ -256,8 +261,12 @@ func (x *Exchange) countOpen() {
 		for i := range s.wants {
 			w := &s.wants[i]
 			was := w.left
-			if w.left = math.MaxInt; w.count > 0 {
-				w.left = max(w.count-x.running(w.group)-x.offered(made[w.group.Name()], w.group, w.cost), 0)
+			w.left, w.need = math.MaxInt, 0
+			if w.isCounted() {
+				have := x.running(w.group) + x.offered(made[w.group.Name()], w.group, w.cost)
+				if w.need = w.missing(have); w.count > 0 {
+					w.left = max(w.count-have, 0)
+				}
 			}
 			if w.left > 0 {
 				s.open = true
@@ -283,6 +292,8 @@ type class struct {
 	pass        uint64 // in which it was last asked about 64 rows at once,
 	word        int    // which ones,
 	asked, here uint64 // which of them, and where it fits
+	scarce      uint64 // the last pass that found too few places for a gang of it,
+	places      int    // and how many
 }
 
 func (x *Exchange) classOf(g *berth.Group) *class {
@@ -356,7 +367,7 @@ func (p *pass) gather() bool {
 		if s == nil {
 			continue
 		}
-		s.planned, s.asks, s.far = 0, false, false
+		s.planned, s.asks, s.far, s.gangs = 0, false, false, 0
 		switch {
 		case s.suppressed || s.declared && !s.open:
 			continue
@@ -376,7 +387,7 @@ func (p *pass) gather() bool {
 				if w.left == 0 {
 					continue
 				}
-				far := x.isFar(w)
+				far := w.need == 0 && x.isFar(w)
 				s.far = s.far || far || w.far
 				if w.far = far; !far {
 					w.class.group = w.group // whose own rules say nothing of who else is of the class
@@ -389,6 +400,8 @@ func (p *pass) gather() bool {
 			if s.far {
 				p.fars++
 			}
+			s.gangs = p.triable(s)
+			p.gangs += s.gangs
 		}
 		if s.eager || s.far {
 			p.hasty++
@@ -408,7 +421,7 @@ func (x *Exchange) far() bool {
 			continue
 		}
 		for i := range s.wants {
-			if w := &s.wants[i]; w.left > 0 && (w.far || x.isFar(w)) {
+			if w := &s.wants[i]; w.left > 0 && (w.need > 0 || w.far || x.isFar(w)) {
 				return true
 			}
 		}
@@ -467,7 +480,7 @@ func (p *pass) fitting(i int, rows uint64, eager bool) (fit uint64) {
 		}
 		for k := range s.wants {
 			w := &s.wants[k]
-			if w.left == 0 {
+			if w.left == 0 || w.need > 0 {
 				continue
 			}
 			if s.far {
@@ -512,7 +525,7 @@ func (p *pass) wanted(i int, rows uint64) uint64 {
 
 // isWanted reports whether somebody who has declared what it wants may want more of a node that is being put.
 func (p *pass) isWanted(at *site) bool {
-	if p.fars > 0 {
+	if p.fars+p.gangs > 0 {
 		return true
 	}
 	for _, c := range p.classes {
@@ -525,6 +538,9 @@ func (p *pass) isWanted(at *site) bool {
 
 // asksAbout reports whether a framework is to be asked about a node that is being put.
 func (p *pass) asksAbout(s *Subscription, at *site) bool {
+	if s.asks && s.gangs > 0 {
+		return true
+	}
 	if !s.asks || !p.freshHere && !s.eager && !s.far {
 		return false
 	}
@@ -532,7 +548,7 @@ func (p *pass) asksAbout(s *Subscription, at *site) bool {
 		return !p.exact || !p.x.isSpared(s, at.row)
 	}
 	for i := range s.wants {
-		if w := &s.wants[i]; w.left > 0 && (s.far || w.class.barred != p.x.putting) {
+		if w := &s.wants[i]; w.left > 0 && w.need == 0 && (s.far || w.class.barred != p.x.putting) {
 			return true
 		}
 	}
@@ -590,6 +606,7 @@ func (p *pass) leave(s *Subscription) {
 	}
 	s.asks = false
 	p.left--
+	p.giveUp(s)
 	if s.eager || s.far {
 		p.hasty--
 	}

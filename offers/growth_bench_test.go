@@ -160,6 +160,10 @@ func BenchmarkGrowth(b *testing.B) {
 			}
 			clear(w.subs)
 		})},
+		// A pass after a node changed, with gangs waiting that do not fit: the more frameworks, the larger the gang that one wants, the more nodes.
+		{"gangs-waiting", 500, func(b *testing.B, n int) { waitingGangs(b, n, 500, 500) }},
+		{"gang-size", 1000, func(b *testing.B, n int) { waitingGangs(b, 1, n, 8000) }},
+		{"gang-nodes", 1000, func(b *testing.B, n int) { waitingGangs(b, 1, 500, n) }},
 		{"roles-gone", 1000, left(func(w *world, n int) {
 			for range n {
 				role := berth.Role(name())
@@ -191,6 +195,28 @@ func BenchmarkGrowth(b *testing.B) {
 	} {
 		for _, n := range []int{row.n, 2 * row.n} {
 			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.do(b, n) })
+		}
+	}
+}
+
+// waitingGangs measures passes in which frameworks want a gang each that does not fit on nodes of which each has room for one task of it.
+func waitingGangs(b *testing.B, frameworks, size, nodes int) {
+	w := growing(b, nodes)
+	schedule(b, w.state, cpus("old", "", 3).Tasks(min(nodes, size-1))...)
+	if nodes >= size {
+		schedule(b, w.state, cpus("full", "", 4).Tasks(nodes-size+1)...)
+	}
+	for i := range frameworks {
+		name := fmt.Sprintf("gang-%d", i)
+		w.subscribe(wants(name, offers.Demand{Group: gangOf(name, berth.Role(name), size, 1)}))
+	}
+	w.offer()
+	for on := 0; b.Loop(); on++ {
+		b.StopTimer()
+		require.NoError(b, w.state.UpdateNodes(node("n000000", 4, int64(on)))) // its memory, which nobody wants
+		b.StartTimer()
+		if made := w.offer(); made > 0 {
+			b.Fatal("offered ", made)
 		}
 	}
 }

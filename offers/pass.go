@@ -23,6 +23,9 @@ type Demand struct {
 	// group, which wants one task on every node it may run on.
 	//
 	// Tasks that take nothing need no offer: a Book places them wherever their rules allow.
+	//
+	// A gang is offered whole, as one grant when the framework's turn comes, on as many nodes as it takes, or it is held back and what
+	// there is goes to others. Its count is not below its size; what it is above is offered one by one.
 	Count int
 }
 
@@ -56,6 +59,8 @@ type pass struct {
 	everywhere   bool            // somebody is asked about all nodes whatever would fit there
 	exact        bool            // all that is free is all that can be offered
 	again        []*Subscription // who is to be asked about all nodes by the next pass too
+	gangs        int             // that are wanted and have not been tried,
+	wholes       int             // and how many were offered
 	freshHere    bool            // the node that is being put is put to everybody
 }
 
@@ -79,6 +84,7 @@ type draft struct {
 	hold    berth.Hold
 	devices shareIndex // of the hold's devices
 	each    *stock     // what it was charged
+	gang    int        // which gang it is part of, from 1; 0 of none
 }
 
 // Offer makes one pass: it offers what is free to whoever wants it, node by node in the order of IDs. On
@@ -171,6 +177,7 @@ func (p *pass) draw() error {
 			}
 		}
 	}
+	p.tryGangs()
 	if p.ctx.Err() != nil {
 		p.takeBack()
 		return context.Cause(p.ctx)
@@ -285,12 +292,17 @@ func (p *pass) turn(at *site, daemons bool) bool {
 	return false
 }
 
-func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
+// ready reports whether a framework may be given more offers now.
+func (p *pass) ready(s *Subscription) bool {
 	if len(s.offers) > 0 && p.x.others[s.owner] > 0 {
 		p.retry(s) // once its offers are over it gets another owner: see own
 		return false
 	}
-	if p.full(s) {
+	return !p.full(s)
+}
+
+func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
+	if !p.ready(s) {
 		return false
 	}
 	if !s.declared {
@@ -298,6 +310,12 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 	}
 	for i := range s.wants {
 		w := &s.wants[i]
+		if w.need > 0 {
+			if !daemons && w.left > 0 && w.tried != p.number && p.gang(s, w) {
+				return true
+			}
+			continue
+		}
 		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !s.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
 			continue
 		}
@@ -407,10 +425,17 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 	}
 	d.grow(w, op.Grant)
 	p.note(s, w.group.Role(), w.cost)
-	if w.left--; w.left == 0 && !slices.ContainsFunc(s.wants, func(w want) bool { return w.left > 0 }) {
-		p.leave(s)
+	if w.left--; w.left == 0 {
+		p.settleFor(s)
 	}
 	return true
+}
+
+// settleFor has a framework take part no more if it has all that it wants.
+func (p *pass) settleFor(s *Subscription) {
+	if !slices.ContainsFunc(s.wants, func(w want) bool { return w.left > 0 }) {
+		p.leave(s)
+	}
 }
 
 // bar notes that no more of a class fits on the node that is being put: nobody gives room back during a pass. Optimistic offers leave others
@@ -601,12 +626,18 @@ func (p *pass) commit() (int, error) {
 	}
 	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
 	a := x.alarms.set(alarm{at: x.now.Add(x.cfg.LeaseFor), left: len(p.drafts), offers: make([]*offer, 0, len(p.drafts))})
+	gang := 0 // of the draft before
 	for _, d := range p.drafts {
 		d.alarm = a
 		d.id, d.number = x.nextID()
 		d.hold.ID, d.hold.Owner, d.hold.Role, d.hold.Node = d.id, d.owner, d.sub.client.role, d.site.id
 		d.hold.Lease, d.hold.Deadline = x.cfg.Lease, d.deadline
 		slices.SortFunc(d.hold.Ports, berth.Port.Compare)
+		if n := len(plan.Parts); d.gang > 0 && n > 0 && plan.Parts[n-1].End == len(plan.Ops) && d.gang == gang {
+			plan.Parts[n-1].End++
+		} else if gang = d.gang; gang > 0 {
+			plan.Parts = append(plan.Parts, berth.Part{Name: "gang " + d.group.Name(), First: len(plan.Ops), End: len(plan.Ops) + 1})
+		}
 		plan.Ops = append(plan.Ops, berth.Op{Kind: berth.Take, Hold: &d.hold})
 		x.propose(d.offer)
 	}

@@ -57,6 +57,7 @@ type Subscription struct {
 	eager     bool // the next pass asks about all nodes
 	missed    bool // it has had as many offers as it may have while nodes were put
 	asks, far bool // it takes part in the pass at work, and is asked about all nodes for rules about what is elsewhere
+	gangs     int  // that the pass at work has not tried
 	refusals  map[*refusal]struct{}
 	refused   *refusal // the last of them
 	crossed   bool     // it may have had two filters of one node
@@ -152,6 +153,9 @@ func (d Demand) check(role berth.Role) error {
 	}
 	if d.Count > 0 && d.Group.Mode() == berth.Daemon {
 		errs = append(errs, fmt.Errorf("demand %q: count %d of a daemon, which is wanted once on every node", d.Group.Name(), d.Count))
+	}
+	if size := d.Group.GangSize(); d.Count > 0 && d.Count < size {
+		errs = append(errs, fmt.Errorf("demand %q: count %d of a gang of %d, which is offered whole", d.Group.Name(), d.Count, size))
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package offers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,12 +42,14 @@ const (
 	WithOthers
 	// Filtered: the framework has declined as much of the node.
 	Filtered
+	// Incomplete: there is room, for tasks of a gang that would not be whole. Why.Lacks says how many of its tasks have a place.
+	Incomplete
 	// Waiting: nothing. The next pass offers the node, unless it is all gone before the framework's turn comes.
 	Waiting
 )
 
 var causeWords = []string{
-	"suppressed", "content", "full", "limited", "offered", "cordoned", "unfit", "used", "with others", "filtered", "waiting",
+	"suppressed", "content", "full", "limited", "offered", "cordoned", "unfit", "used", "with others", "filtered", "incomplete", "waiting",
 }
 
 // String returns the cause as a word or two, such as "with others".
@@ -209,6 +212,7 @@ type asker struct {
 	over  []berth.Excess
 	wants []*want       // those that are open and within the limits
 	now   *cluster.Fork // as it is
+	short map[*want]int // gangs that do not fit, and how many of their tasks do
 	alone *cluster.Fork // where nothing is offered to others on the nodes that were asked about
 }
 
@@ -239,6 +243,7 @@ func (x *Exchange) newAsker(s *Subscription) *asker {
 			a.over = s.overAny()
 		}
 	}
+	a.short = x.shortOf(s, a.now)
 	limit := x.cfg.MaxOutstanding
 	switch {
 	case s.suppressed:
@@ -302,6 +307,10 @@ func (a *asker) of(at *site) Why {
 		return a.ofWhole(at, why)
 	}
 	if what := a.fitting(a.now, at); what != nil {
+		if places, short := a.short[what]; short {
+			why.Cause, why.Lacks = Incomplete, []berth.Lack{lackOf(what, places)}
+			return why
+		}
 		return a.filtered(at, most(what, must(a.now, at)), what.group.Mode() == berth.Daemon, why)
 	}
 	why.Until = a.dropOthers(at)
@@ -356,12 +365,17 @@ func (a *asker) filtered(at *site, what berth.Resources, daemon bool, why Why) W
 
 // fitting returns something that is open and of which a task could run on a node of a fork, or nil.
 func (a *asker) fitting(f *cluster.Fork, at *site) *want {
+	var last *want // of a gang that would not be whole
 	for _, w := range a.wants {
-		if fits(f, w.group, at) {
+		if !fits(f, w.group, at) {
+			continue
+		}
+		if _, short := a.short[w]; !short {
 			return w
 		}
+		last = cmp.Or(last, w)
 	}
-	return nil
+	return last
 }
 
 func fits(f *cluster.Fork, g *berth.Group, at *site) (ok bool) {

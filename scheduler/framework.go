@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/berth-sched/berth"
@@ -153,6 +154,9 @@ func (t *tenant) declare(ctx context.Context, waiting []berth.Task, snapshot *cl
 			demand[i].Count++
 		}
 	}
+	demand = slices.DeleteFunc(demand, func(d offers.Demand) bool { // of a gang not all waits yet, so that it could not be placed
+		return d.Group.Mode() != berth.Daemon && d.Count < d.Group.GangSize()
+	})
 	if !equalDemand(demand, t.declared) {
 		if err := t.sub.Want(demand...); err != nil {
 			return err

@@ -77,6 +77,34 @@ func coresOf(name string, n int) *berth.Group {
 	return berth.NewGroup(name, berth.GroupSpec{Role: berth.Role(name), Request: berth.Resources{"cpu": int64(n) * 1000}})
 }
 
+// Two gangs for which there is room one after the other both run, each as a whole, and the one that waits keeps nobody out.
+func TestRunFrameworkWithGangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newTenancy(t, node("n1", 3000), node("n2", 3000))
+		defer y.end()
+		gang := func(name string) *berth.Group {
+			return berth.NewGroup(name, berth.GroupSpec{Role: berth.Role(name), Request: berth.Resources{"cpu": 1000}, Mode: berth.Gang, GangSize: 4})
+		}
+		a := y.run("a", &scheduler.MemoryLauncher{}, gang("a").Tasks(4)...)
+		b := y.run("b", &scheduler.MemoryLauncher{}, gang("b").Tasks(4)...)
+		c := y.run("c", &scheduler.MemoryLauncher{}, coresOf("c", 1).Tasks(2)...)
+		defer func() { a.stop(); b.stop(); c.stop() }()
+		time.Sleep(5 * time.Second)
+		assert.Len(t, c.launcher.Running(), 2)
+		first, second := a, b
+		if len(a.launcher.Running()) == 0 {
+			first, second = b, a
+		}
+		require.Len(t, first.launcher.Running(), 4)
+		require.Empty(t, second.launcher.Running())
+		for _, p := range first.launcher.Running() {
+			first.launcher.End(scheduler.TaskExited, p.Task.ID)
+		}
+		time.Sleep(5 * time.Second)
+		assert.Len(t, second.launcher.Running(), 4)
+	})
+}
+
 // A framework places what waits, holds nothing when idle, keeps its tasks when it ends, and has them back when it begins anew.
 func TestRunFramework(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
