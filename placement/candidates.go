@@ -193,20 +193,11 @@ func (c *Choices) add(node string, tie uint32, sums []int64) {
 	}
 }
 
-// extend makes room for so many more nodes, whose parts the caller sets, and truncate leaves the first n of all.
+// extend makes room for so many nodes, whose parts the caller sets.
 func (c *Choices) extend(n int) {
-	n += len(c.nodes)
-	c.nodes, c.ties = slices.Grow(c.nodes, n-len(c.nodes))[:n], slices.Grow(c.ties, n-len(c.ties))[:n]
+	c.nodes, c.ties = slices.Grow(c.nodes[:0], n)[:n], slices.Grow(c.ties[:0], n)[:n]
 	for i, sums := range c.sums {
-		c.sums[i] = slices.Grow(sums, n-len(sums))[:n]
-	}
-}
-
-func (c *Choices) truncate(n int) {
-	clear(c.nodes[n:])
-	c.nodes, c.ties = c.nodes[:n], c.ties[:n]
-	for i, sums := range c.sums {
-		c.sums[i] = sums[:n]
+		c.sums[i] = slices.Grow(sums[:0], n)[:n]
 	}
 }
 

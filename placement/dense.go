@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -24,13 +25,14 @@ func (e *Engine) Candidates(t berth.Task, ask Ask) *Choices {
 
 // survey is what calls of Candidates find, of one call each; it is kept for its room.
 type survey struct {
-	asked   []uint32 // rows that were asked about, where nodes are named
-	missed  []uint32 // rows that cannot take the task
-	classAt []int32  // by class: the place of its contender, or -1
-	full    []bool   // by contender: whether its domains can take no more
-	bases   []int64  // of each contender, by tier: what its rows have alike
-	sums    []int64  // of the row that is looked at, by tier
-	values  []int64  // and by term
+	asked    []uint32 // rows that were asked about, where nodes are named
+	missed   []uint32 // rows that cannot take the task
+	classAt  []int32  // by class, after one for none: the place of its contender, or -1 if no more can be taken there
+	fitting  []uint32 // rows that can take the task
+	bases    []int64  // of each contender, by tier: what its rows have alike
+	keyBases []int64  // of the tier of keys, by class as in classAt
+	sums     []int64  // of the row that is looked at, by tier
+	values   []int64  // and by term
 
 	rules [][]berth.Lack // by class: what keeps the group off all its nodes
 }
@@ -45,7 +47,8 @@ type asking struct {
 	gone   *absence // nil if nothing is counted as gone
 
 	indexed bool        // whether sums follow from what is kept of classes and rows; else each row is rated
-	onNode  []int       // if so, the tiers that count the tasks on the node
+	onNode  []int       // if so, the tiers that count the tasks on the node,
+	varying []int       // and those others than the one of keys whose sums are not alike for all rows
 	worker  *scanWorker // if not
 }
 
@@ -131,14 +134,15 @@ func (q *asking) view() *store.View {
 // prepare finds what all rows of a class have in common, and what the strategy counts by row.
 func (q *asking) prepare() {
 	s, v := q.e.search, q.survey
-	v.classAt = slices.Grow(v.classAt[:0], len(s.classes.all))[:len(s.classes.all)]
+	v.classAt = slices.Grow(v.classAt[:0], 1+len(s.classes.all))[:1+len(s.classes.all)]
 	for i := range v.classAt {
 		v.classAt[i] = -1
 	}
-	v.full, v.missed = v.full[:0], v.missed[:0]
+	v.missed = v.missed[:0]
 	for i := range s.contenders {
-		v.classAt[s.contenders[i].class] = int32(i)
-		v.full = append(v.full, s.full(&s.contenders[i]))
+		if c := &s.contenders[i]; !s.full(c) {
+			v.classAt[1+c.class] = int32(i)
+		}
 	}
 	if q.indexed {
 		q.addBases()
@@ -165,23 +169,35 @@ func (q *asking) addBases() {
 			}
 		}
 	}
+	tiers := len(s.policy.tiers)
 	for i := range s.policy.tiers {
 		if s.countsOnNode(i) {
 			q.onNode = append(q.onNode, i)
 		}
+		alike := i != s.policy.keyed && !s.countsOnNode(i)
+		for j := i + tiers; j < len(v.bases) && alike; j += tiers {
+			alike = v.bases[j] == v.bases[i]
+		}
+		if !alike && i != s.policy.keyed {
+			q.varying = append(q.varying, i)
+		}
 	}
 }
 
-// rows returns the rows to ask about, in the order in which equals are picked, and notes which nodes there are not.
+// rows returns the rows to ask about, in the order of IDs, and notes which nodes there are not. Nil is all, in any order: as
+// they lie in memory is the fastest.
 func (q *asking) rows() []uint32 {
 	m := q.e.mirror
 	ids, all := q.ask.namedIn(q.task)
 	if all {
 		q.out.Asked = len(m.order)
+		if q.indexed && !q.ask.Misfits {
+			return nil
+		}
 		return m.order
 	}
 	q.out.Asked = len(ids)
-	rows := q.survey.asked[:0]
+	rows := slices.Grow(q.survey.asked[:0], 1) // so that it is not nil
 	for _, id := range ids {
 		if row, ok := m.view.FindNode(id); ok {
 			rows = append(rows, row)
@@ -203,7 +219,7 @@ func (q *asking) rate(rows []uint32) {
 			q.missed(row)
 			continue
 		}
-		w.stand(row, &s.contenders[v.classAt[st.class]])
+		w.stand(row, &s.contenders[v.classAt[1+st.class]])
 		if s.policy.plain {
 			w.rate(w, v.sums)
 		} else {
@@ -214,29 +230,109 @@ func (q *asking) rate(rows []uint32) {
 	}
 }
 
-// lookUp takes in the rows that can take the task, with sums out of what is kept of classes and rows.
+// lookUp takes in the rows that can take the task, with sums out of what is kept of classes and rows: one thing after another, for
+// all rows, which takes half as long as all things of one row after another.
 func (q *asking) lookUp(rows []uint32) {
 	s, v, out := q.e.search, q.survey, q.out
-	tiers, keyed, n := len(s.policy.tiers), s.policy.keyed, 0
-	out.extend(len(rows))
-	for _, row := range rows {
-		st := &s.mirror.rows[row]
-		if !q.fits(row, st) {
+	fitting := q.fitting(rows)
+	if len(fitting) == 0 {
+		return
+	}
+	out.extend(len(fitting))
+	all, tiers := s.mirror.rows, len(s.policy.tiers)
+	q.lookUpKeys(fitting)
+	for i, sums := range out.sums {
+		switch {
+		case i == s.policy.keyed:
+		case slices.Contains(q.varying, i):
+			for n, row := range fitting {
+				sums[n] = v.bases[int(v.classAt[1+all[row].class])*tiers+i]
+			}
+		default:
+			alike := v.bases[i]
+			for n := range sums {
+				sums[n] = alike
+			}
+			out.extents[i] = extent{alike, alike, true}
+		}
+	}
+	for _, i := range q.onNode {
+		sums := out.sums[i]
+		for n, row := range fitting {
+			sums[n] += s.onNode(i, s.counts.on(row))
+		}
+		out.extents[i].known = false
+	}
+}
+
+// fitting returns the rows that can take the task.
+func (q *asking) fitting(rows []uint32) []uint32 {
+	s, v := q.e.search, q.survey
+	all, free, width, needs := s.mirror.rows, s.mirror.free, s.mirror.width, s.needs
+	asks := s.picky || s.even || q.task.IsDemand() // more than the amounts tell
+	count := len(rows)
+	if rows == nil {
+		count = len(all)
+	}
+	v.fitting = slices.Grow(v.fitting[:0], count)[:count]
+	fitting, n := v.fitting, 0
+rows:
+	for i := range count {
+		row := uint32(i)
+		if rows != nil {
+			row = rows[i]
+		}
+		class := all[row].class
+		if v.classAt[1+class] < 0 {
+			if class >= 0 {
+				q.missed(row)
+			}
+			continue
+		}
+		amounts := free[int(row)*width:]
+		for j := range needs {
+			if amounts[needs[j].Dim] < needs[j].Amount {
+				q.missed(row)
+				continue rows
+			}
+		}
+		if asks && !q.takes(row) {
 			q.missed(row)
 			continue
 		}
-		out.nodes[n], out.ties[n] = st.id, st.rank
-		base := v.bases[int(v.classAt[st.class])*tiers:]
-		for i, sums := range out.sums {
-			sums[n] = base[i]
-		}
-		out.sums[keyed][n] += q.keyOf(row, st)
-		for _, i := range q.onNode {
-			out.sums[i][n] += s.onNode(i, s.counts.on(row))
-		}
+		fitting[n] = row
 		n++
 	}
-	out.truncate(n)
+	v.fitting = fitting[:n]
+	return v.fitting
+}
+
+// lookUpKeys finds of rows what nodes they are, their ties, and their sums in the tier of keys.
+func (q *asking) lookUpKeys(fitting []uint32) {
+	s, v, x := q.e.search, q.survey, q.e.classes
+	tiers, keyed := len(s.policy.tiers), s.policy.keyed
+	all, nodes, ties, keys := s.mirror.rows, q.out.nodes, q.out.ties, q.out.sums[keyed]
+	ties, keys = ties[:len(nodes)], keys[:len(nodes)]
+	v.keyBases = slices.Grow(v.keyBases[:0], len(v.classAt))[:len(v.classAt)]
+	for i, at := range v.classAt {
+		if v.keyBases[i] = 0; at >= 0 {
+			v.keyBases[i] = v.bases[int(at)*tiers+keyed]
+		}
+	}
+	bases, built := v.keyBases, x.built
+	least, most := int64(math.MaxInt64), int64(math.MinInt64)
+	for n, row := range fitting[:len(nodes)] {
+		st := &all[row]
+		nodes[n], ties[n] = st.id, st.rank
+		key := st.key
+		if !built || st.misplaced {
+			key = x.rate(row)
+		}
+		key += bases[1+st.class]
+		keys[n] = key
+		least, most = min(least, key), max(most, key)
+	}
+	q.out.extents[keyed] = extent{least, most, true}
 }
 
 // missed notes a row that cannot take the task.
@@ -246,20 +342,15 @@ func (q *asking) missed(row uint32) {
 	}
 }
 
-// keyOf returns the key of a row as it is now, which the tree of its class knows unless the row has changed.
-func (q *asking) keyOf(row uint32, st *rowState) int64 {
-	x := q.e.classes
-	if x.built && !st.misplaced {
-		return st.key
-	}
-	return x.rate(row)
-}
-
 // fits reports whether a row can take the task.
 func (q *asking) fits(row uint32, st *rowState) bool {
-	s, v := q.e.search, q.survey
-	at := v.classAt[st.class]
-	if at < 0 || v.full[at] || !s.fits(row) || s.picky && !s.usable(row) || s.even && s.isOverLimit(row) {
+	return q.survey.classAt[1+st.class] >= 0 && q.e.search.fits(row) && q.takes(row)
+}
+
+// takes reports whether a row of a class that may be used can take the task, amounts aside.
+func (q *asking) takes(row uint32) bool {
+	s := q.e.search
+	if s.picky && !s.usable(row) || s.even && s.isOverLimit(row) {
 		return false
 	}
 	return !q.task.IsDemand() || q.instance(row).Code == berth.None

@@ -8,11 +8,17 @@ import (
 
 // ranks orders what was found as it would be picked, by the sums of the tiers and then by ties. It is kept for its room.
 type ranks struct {
-	sums   [][]int64 // by tier and place: the places are those of adding
-	ties   []uint32  // by place: a number of its own, below a bound; of equal sums the least comes first
-	order  []uint32  // places
-	spare  []uint32
-	counts []uint32
+	sums    [][]int64 // by tier and place: the places are those of adding
+	ties    []uint32  // by place: a number of its own, below a bound; of equal sums the least comes first
+	order   []uint32  // places
+	extents []extent  // by tier: between what its sums are, if that is known
+	sorter  sorter
+}
+
+// extent is the least and the greatest of sums.
+type extent struct {
+	least, most int64
+	known       bool
 }
 
 // reset makes it one of nothing, in so many tiers.
@@ -20,9 +26,9 @@ func (r *ranks) reset(tiers int) {
 	for len(r.sums) < tiers {
 		r.sums = append(r.sums, nil)
 	}
-	r.sums = r.sums[:tiers]
+	r.sums, r.extents = r.sums[:tiers], slices.Grow(r.extents[:0], tiers)[:tiers]
 	for i := range r.sums {
-		r.sums[i] = r.sums[i][:0]
+		r.sums[i], r.extents[i] = r.sums[i][:0], extent{}
 	}
 	r.ties, r.order = r.ties[:0], r.order[:0]
 }
@@ -40,7 +46,7 @@ func (r *ranks) sort(tiers []tier, top, bound int) {
 	case tolerant >= 0 && slices.ContainsFunc(tiers[tolerant+1:], func(t tier) bool { return t.within > 0 }):
 		r.selectAll(tiers, top)
 	case tolerant >= 0:
-		r.byDigits(r.sums[:tolerant+1], bound)
+		r.byDigits(tolerant+1, bound)
 		r.withinTolerance(tolerant, tiers[tolerant].within, top)
 	case top <= n/4:
 		r.choose(top)
@@ -48,7 +54,7 @@ func (r *ranks) sort(tiers []tier, top, bound int) {
 		r.all(n)
 		slices.SortFunc(r.order, r.compare)
 	default:
-		r.byDigits(r.sums, bound)
+		r.byDigits(len(r.sums), bound)
 	}
 	r.order = r.order[:top]
 }
@@ -73,15 +79,21 @@ func (r *ranks) compareFrom(tier int, a, b uint32) int {
 	return cmp.Compare(r.ties[a], r.ties[b])
 }
 
-// choose puts the first of them in order: a heap has the best so far, with the last of those at its root.
+// choose puts the first of them in order: a heap has the best so far, with the last of those at its root. Where the tiers
+// differ in few bits, places are compared by one number that has those, and the tie.
 func (r *ranks) choose(top int) {
-	last := func(a, b uint32) bool { return r.compare(a, b) > 0 }
+	before := func(a, b uint32) bool { return r.compare(a, b) < 0 }
+	if rounds := r.roundsOf(len(r.sums)); len(rounds) <= 1 {
+		keys := r.sorter.numbers(rounds, r.ties)
+		before = func(a, b uint32) bool { return keys[a] < keys[b] }
+	}
+	last := func(a, b uint32) bool { return before(b, a) }
 	r.all(top)
 	for i := top/2 - 1; i >= 0; i-- {
 		siftDown(r.order, i, last)
 	}
-	for i := range r.ties[top:] {
-		if place := uint32(top + i); top > 0 && r.compare(place, r.order[0]) < 0 {
+	for i := top; i < len(r.ties) && top > 0; i++ {
+		if place := uint32(i); before(place, r.order[0]) {
 			r.order[0] = place
 			siftDown(r.order, 0, last)
 		}
@@ -116,68 +128,6 @@ func siftUp(heap []uint32, before func(a, b uint32) bool) {
 		}
 		heap[i], heap[above] = heap[above], heap[i]
 		i = above
-	}
-}
-
-const digitBits = 11
-
-// byDigits orders all by some tiers and ties: a radix sort from the last tier's lowest digit up (Knuth, The Art of Computer
-// Programming 3, 5.2.5), over the digits in which sums differ.
-func (r *ranks) byDigits(tiers [][]int64, bound int) {
-	n := len(r.ties)
-	r.spare = slices.Grow(r.spare[:0], max(n, bound))[:max(n, bound)]
-	r.byTies(bound)
-	r.spare = r.spare[:n]
-	r.counts = slices.Grow(r.counts[:0], 1<<digitBits)[:1<<digitBits]
-	for _, sums := range slices.Backward(tiers) {
-		r.bySums(sums)
-	}
-}
-
-// byTies puts all in the order of ties, which are numbers of their own: each place is where its number says, but for gaps.
-func (r *ranks) byTies(bound int) {
-	const none = math.MaxUint32
-	at := r.spare[:bound]
-	for i := range at {
-		at[i] = none
-	}
-	for place, tie := range r.ties {
-		at[tie] = uint32(place)
-	}
-	r.order = slices.Grow(r.order[:0], len(r.ties))
-	for _, place := range at {
-		if place != none {
-			r.order = append(r.order, place)
-		}
-	}
-}
-
-// bySums orders all by one tier, the greatest first, and leaves those of equal sums as they are.
-func (r *ranks) bySums(sums []int64) {
-	if len(sums) == 0 {
-		return
-	}
-	least, most := sums[0], sums[0]
-	for _, v := range sums {
-		least, most = min(least, v), max(most, v)
-	}
-	for shift, span := 0, uint64(most)-uint64(least); span>>shift > 0; shift += digitBits {
-		const mask = 1<<digitBits - 1
-		clear(r.counts)
-		for _, v := range sums {
-			r.counts[(uint64(most)-uint64(v))>>shift&mask]++
-		}
-		at := uint32(0)
-		for d, n := range r.counts {
-			r.counts[d] = at
-			at += n
-		}
-		for _, place := range r.order {
-			d := (uint64(most) - uint64(sums[place])) >> shift & mask
-			r.spare[r.counts[d]] = place
-			r.counts[d]++
-		}
-		r.order, r.spare = r.spare, r.order
 	}
 }
 
@@ -233,9 +183,9 @@ func (r *ranks) isAlike(tier int, a, b uint32) bool {
 // selectAll puts the first so many in order where several tiers have tolerances, one after another: O(all) for each.
 func (r *ranks) selectAll(tiers []tier, top int) {
 	r.all(len(r.ties))
-	r.spare = slices.Grow(r.spare[:0], len(r.ties))
+	spare := make([]uint32, 0, len(r.ties))
 	for k := range top {
-		left := append(r.spare[:0], r.order[k:]...)
+		left := append(spare, r.order[k:]...)
 		for i := range tiers {
 			most := int64(math.MinInt64)
 			for _, place := range left {

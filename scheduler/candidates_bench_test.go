@@ -18,6 +18,7 @@ type askCase struct {
 	rules    []berth.Constraint
 	ask      placement.Ask
 	gone     int // tasks that are counted as gone
+	others   int // tasks of a team that are placed before
 }
 
 // askCases lists what is measured: tasks of groups of 50 as in BenchmarkSchedule, of which one is asked about at a time.
@@ -25,15 +26,19 @@ type askCase struct {
 //	candidates         all nodes that fit, ranked
 //	candidates-top     the best five
 //	candidates-spread  all, spread over zones and nodes, in a zone and with two of the group a node
+//	candidates-near    the same, in a zone with tasks of a team and on a node without, of which there are 1,000
 //	candidates-gone    all, with ten tasks counted as gone
 //	candidates-why     all, and of the others why not
 func askCases() []askCase {
-	binpack := placement.BinPack()
+	binpack, team := placement.BinPack(), berth.Label("team", "a")
 	return []askCase{
 		{name: "candidates", strategy: binpack},
 		{name: "candidates-top", strategy: binpack, ask: placement.Ask{Top: 5}},
 		{name: "candidates-spread", strategy: placement.Spread("zone", berth.NodeID), rules: []berth.Constraint{
 			constraints.In("zone", "z0", "z1"), constraints.MaxPer(berth.NodeID, 2),
+		}},
+		{name: "candidates-near", strategy: placement.Spread("zone", berth.NodeID), others: 1000, rules: []berth.Constraint{
+			constraints.Near("zone", team), constraints.Apart(berth.NodeID, team), constraints.MaxPer(berth.NodeID, 2),
 		}},
 		{name: "candidates-gone", strategy: binpack, gone: 10},
 		{name: "candidates-why", strategy: binpack, ask: placement.Ask{Misfits: true}},
@@ -55,6 +60,10 @@ func BenchmarkCandidates(b *testing.B) {
 func (c askCase) measure(b *testing.B, on *filledCluster) {
 	s, err := scheduler.New(on.state, scheduler.Config{Strategy: c.strategy})
 	require.NoError(b, err)
+	others := berth.NewGroup("others", berth.GroupSpec{Request: berth.Resources{"cpu": 1}, Labels: map[string]string{"team": "a"}})
+	out, err := s.Schedule(b.Context(), others.Tasks(min(c.others, len(on.nodes)))...)
+	require.NoError(b, err)
+	defer func() { require.NoError(b, on.state.Release(idsOf(out)...)) }()
 	tasks := on.tasks(64*groupSize, 0, c.rules...)
 	ask := c.ask
 	ask.Gone = on.old[:min(c.gone, len(on.old))]
