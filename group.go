@@ -41,12 +41,16 @@ func (m Mode) String() string {
 type GroupSpec struct {
 	// Role is the tenant that is charged. The default is the root role.
 	Role Role
-	// Labels are what a [Selector] knows the group by, besides its role and its name: the service, the version, the tier.
-	// Keys are names; values are any text without control characters, the empty one included. Berth reads nothing into them.
-	Labels map[string]string
 	// Priority orders groups: higher first. Equal priorities keep the order they were handed in, unless a
 	// scheduler has an order of roles.
 	Priority int
+	// Mode is Count, Gang or Daemon.
+	Mode Mode
+	// GangSize is the least number of tasks a Gang runs with.
+	GangSize int
+	// Labels are what a [Selector] knows the group by, besides its role and its name: the service, the version, the tier.
+	// Keys are names; values are any text without control characters, the empty one included. Berth reads nothing into them.
+	Labels map[string]string
 	// Request is what each task takes. Nothing is a valid request.
 	Request Resources
 	// Devices are the devices each task takes, each request of devices of its own: two requests of a class are never served by
@@ -62,20 +66,18 @@ type GroupSpec struct {
 	// Prefer are soft constraints. The sum of the weights of those that hold decides before the strategy's score does,
 	// so that packing never drowns a preference, unless the strategy gives preferences another place.
 	Prefer []Preference
-	// Mode is Count, Gang or Daemon.
-	Mode Mode
-	// GangSize is the least number of tasks a Gang runs with.
-	GangSize int
 }
 
 // Group is what tasks of one kind share: who pays, what each takes, where they may go. It is immutable,
 // so what berth derives of it is derived once. A source knows a group by its name: groups of one name and of other
 // specs are revisions of one another, whose tasks are counted together (see Revisions in the package comment).
 type Group struct {
+	// What is read for every task comes first, and stands side by side in req and spec too: most of a group that is met for the first
+	// time is then two lines of memory.
 	name string
-	spec GroupSpec
 	err  error
 	req  Requirements
+	spec GroupSpec
 
 	// The fingerprint of the spec, made when a group is first compared with another: most, of lone tasks, never are.
 	fingerprint func() string
@@ -100,10 +102,12 @@ func NewTask(id string, spec GroupSpec) Task {
 // given returns g, or the zero Group for none: both are at fault, and reading either is no panic.
 func (g *Group) given() *Group {
 	if g == nil {
-		return new(Group)
+		return &noGroup
 	}
 	return g
 }
+
+var noGroup Group // which nobody writes
 
 // Name returns the group's name.
 func (g *Group) Name() string { return g.given().name }
@@ -204,13 +208,18 @@ func (g *Group) String() string { return g.given().name }
 // Err returns every fault of the group joined into one error, or nil. A Group that [NewGroup] did not
 // make is at fault.
 func (g *Group) Err() error {
-	switch {
-	case g == nil:
-		return errors.New("group: none given")
-	case g.err == nil && g.name == "": // NewGroup does not let that pass
-		return errors.New("group: not made by NewGroup")
+	if g == nil || g.err == nil && g.name == "" {
+		return g.notMade()
 	}
 	return g.err
+}
+
+// notMade is the fault of a group that NewGroup did not make. It is a function of its own because Err is in line wherever it is asked.
+func (g *Group) notMade() error {
+	if g == nil {
+		return errors.New("group: none given")
+	}
+	return errors.New("group: not made by NewGroup")
 }
 
 func (g *Group) check() error {

@@ -10,6 +10,9 @@ import (
 // Requirements is what a group's spec comes to, in the form in which a source, a picker or a strategy asks about many
 // nodes: amounts in one list, rules by kind, and what the rules read. It is made once for a group.
 type Requirements struct {
+	// AmountsOnly says that a task asks of a node for amounts of plain resources, that it tolerates its taints, and for nothing else, and
+	// that the group is no daemon: there are no devices, ports, rules about nodes, domains and tasks, and no preferences.
+	AmountsOnly bool
 	// Needs are what one task takes of every resource, each class of devices included, in name order, none of them zero. Class is
 	// that of the devices that it is of, if it is of devices.
 	Needs []struct {
@@ -17,6 +20,8 @@ type Requirements struct {
 		Amount int64
 		Class  string
 	}
+	// Eligibility is equal for groups for which the same nodes are eligible and equally preferred.
+	Eligibility string
 	// Devices are the requests for devices, by class, those of a class as they were given. Those of a class for whole devices that
 	// differ in nothing but their number are one. Several reports whether a class has more than one, and Choosy whether one
 	// device may be better than another that has room as well: there are several, models are preferred or amounts asked for.
@@ -45,8 +50,6 @@ type Requirements struct {
 		Tasks  *CountedRule
 	}
 
-	// Eligibility is equal for groups for which the same nodes are eligible and equally preferred.
-	Eligibility string
 	// Reads are the attributes that the rules about nodes and the preferences look at, sorted. Nodes with equal taints and
 	// equal values of them are answered alike, unless ReadsAll says that a rule may look at any part of a node.
 	Reads    []string
@@ -122,6 +125,7 @@ func (r *Requirements) compile(g *Group) {
 	r.requests(s)
 	r.rules(g)
 	r.preferences(g)
+	r.AmountsOnly = len(r.Devices)+len(r.NodeRules)+len(r.DomainRules)+len(r.TaskRules)+len(r.Prefer) == 0 && !r.UsesPorts() && s.Mode != Daemon
 	r.Eligibility = strings.Join(r.Plain, "\x00") // a node of such devices does not give them as plain resources
 	if len(r.NodeRules)+len(r.Tolerations)+len(r.Prefer) == 0 {
 		return

@@ -32,6 +32,8 @@ type classIndex struct {
 
 	misplaced []uint32 // rows to be moved in the tree of their class, each once; none unless built
 	verdicts  map[string]*verdict
+	rules     string   // those that a verdict was asked for last
+	last      *verdict // which is that, or nil
 	served    servedClasses
 }
 
@@ -111,7 +113,7 @@ func (x *classIndex) assign() {
 		for _, c := range x.all {
 			c.clear()
 		}
-		x.byHash, x.all, x.verdicts = map[uint64][]int32{}, nil, map[string]*verdict{}
+		x.byHash, x.all, x.verdicts, x.last = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
 		x.version++
 		for _, row := range x.mirror.order {
 			x.classify(row)
@@ -432,6 +434,9 @@ func (x *classIndex) isOf(n *store.Node, cordoned bool, c *nodeClass) bool {
 
 // verdictOf returns the verdict of a set of rules, which knows as much as was asked of it.
 func (x *classIndex) verdictOf(rules string) *verdict {
+	if x.last != nil && x.rules == rules && len(x.last.known) == len(x.all) {
+		return x.last
+	}
 	v := x.verdicts[rules]
 	if v == nil {
 		if len(x.verdicts) >= maxVerdicts || len(x.verdicts)*len(x.all) >= maxVerdictCells {
@@ -443,6 +448,7 @@ func (x *classIndex) verdictOf(rules string) *verdict {
 	for len(v.known) < len(x.all) {
 		v.known, v.ok, v.preferred = append(v.known, false), append(v.ok, false), append(v.preferred, 0)
 	}
+	x.rules, x.last = rules, v
 	return v
 }
 

@@ -97,8 +97,12 @@ func newGroupCounts(p *policy, m *mirror, x *classIndex, plan *steps) *groupCoun
 // start forgets the counts of the last plan, for one on another view.
 func (c *groupCounts) start(view *store.View) {
 	c.activate(nil)
-	c.drop()
-	c.forgetValues(view.Nodes())
+	if len(c.groups) > 0 {
+		c.drop()
+	}
+	if len(c.numberings) > 0 {
+		c.forgetValues(view.Nodes())
+	}
 	c.keys = c.keys[:0]
 	for _, name := range c.policy.attributes {
 		c.keys = append(c.keys, view.Attrs().ID(name))

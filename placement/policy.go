@@ -23,6 +23,7 @@ type policy struct {
 	models     bool // whether one rates the models of devices
 	plain      bool // whether the sum of every tier tells what each of its terms says
 	early      bool // whether one but the last has
+	simple     bool // whether it looks at nothing of a node but amounts, and one order of a class serves: see beginPlain
 	keyed      int  // if ordered, the tier with the additive terms; the last if there are none
 	byNode     bool // whether tasks are counted by node
 	nodesLast  bool // whether the nodes of a class that have tasks come after those without, by nodeTerm of nodeTier
@@ -77,6 +78,7 @@ func policyOf(s Strategy) *policy {
 	p.ordered = p.ordered && !p.tolerant && s.sample == 0
 	p.static = p.static && s.sample == 0
 	p.direct = p.isDirect()
+	p.simple = p.servesPlain()
 	return p
 }
 

@@ -39,6 +39,10 @@ type search struct {
 	scaled   []string    // for these dimensions
 	aims     []aim       // of the terms of Targets
 
+	plain     bool       // whether nothing but the orders of classes matters: see beginPlain
+	onlyKeyed bool       // whether a plain search compares nothing but keys
+	again     *contender // of a plain search: the one that the last task went to, if its row is still the best of all
+
 	contenders []contender // ascending by class: those that the group may use
 	slots      []int32     // of each contender: its slots in the domains of the strategy, of ofClass, and of soft
 	fixed      []int64     // of each contender, by tier: what all its rows have alike as long as the search lasts
@@ -122,6 +126,11 @@ func (s *search) begin(g *berth.Group) { s.beginWithin(g, nil) }
 
 func (s *search) beginWithin(g *berth.Group, in *domain) {
 	r := g.Requirements()
+	if in == nil && s.isPlain(r) {
+		s.beginPlain(g, r)
+		return
+	}
+	s.plain, s.again = false, nil
 	met, first := s.tasks.rulesOf(g)
 	s.listSoft(g)
 	for i := range met {
@@ -403,6 +412,9 @@ func (s *search) best(t berth.Task) (row uint32, from *contender, found bool) {
 	if s.mixed {
 		return s.bestMixed()
 	}
+	if from = s.again; from != nil {
+		return from.row, from, true
+	}
 	if from = s.bestContender(); from == nil {
 		return 0, nil, false
 	}
@@ -544,7 +556,11 @@ func (s *search) placedInTree(c *contender) {
 	// Nothing before the row can be used, so it is still the best of its class if it became no worse.
 	s.split.of = c.by
 	row := c.row
-	if now := s.classes.rate(row); now >= s.mirror.rows[row].key && s.accepts(row) {
+	now := s.classes.rate(row)
+	if s.again = nil; now >= s.mirror.rows[row].key && s.accepts(row) {
+		if s.plain && now >= c.key {
+			s.again = c // it beat all others with less, and they are as they were
+		}
 		c.key = now
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.

@@ -114,6 +114,9 @@ type counting struct {
 // CounterEpoch returns a number that is another whenever a counter has been made or has gone.
 func (v *View) CounterEpoch() uint64 { return v.epoch }
 
+// HasCounters reports whether there are counters at all.
+func (v *View) HasCounters() bool { return v.byCounter.live > 0 }
+
 // Counter returns a counter to be read.
 func (v *View) Counter(slot uint32) *Counter { return v.counters.At(int(slot)) }
 

@@ -23,6 +23,7 @@ type journal struct {
 	kept     Point  // the moment of the last Keep
 
 	entries []entry
+	stacked bool // there may be something on the stacks, which those of additions never use
 	values  []int64
 	removed []Record
 	onGroup []list     // lists of groups that were tidied, as they were
@@ -122,15 +123,9 @@ func (s *Store) Keep() {
 		j.entries = nil
 	}
 	j.entries = j.entries[:0]
-	empty(&j.values)
-	empty(&j.removed)
-	empty(&j.onGroup)
-	empty(&j.onNode)
-	empty(&j.dropped)
-	empty(&j.rows)
-	empty(&j.parts)
-	empty(&j.extras)
-	empty(&j.quotas)
+	if j.stacked {
+		j.unstack()
+	}
 	if j.late {
 		j.late = false
 		s.shortenRows()
@@ -143,6 +138,20 @@ func (s *Store) Keep() {
 		s.forgetAccounts()
 	}
 	j.kept = s.Point()
+}
+
+// unstack takes all off the stacks.
+func (j *journal) unstack() {
+	j.stacked = false
+	empty(&j.values)
+	empty(&j.removed)
+	empty(&j.onGroup)
+	empty(&j.onNode)
+	empty(&j.dropped)
+	empty(&j.rows)
+	empty(&j.parts)
+	empty(&j.extras)
+	empty(&j.quotas)
 }
 
 // postponed reports whether the store must give up nothing now, because it may need it to take changes back. Then Keep looks
@@ -365,15 +374,21 @@ func (s *Store) note(kind entryKind, at uint32) {
 
 func (j *journal) add(e entry) { j.entries = append(j.entries, e) }
 
+// addTo is add for a change of which something is on a stack.
+func (j *journal) addTo(e entry) {
+	j.stacked = true
+	j.add(e)
+}
+
 func (j *journal) addWith(value int64, e entry) {
 	j.values = append(j.values, value)
-	j.add(e)
+	j.addTo(e)
 }
 
 func (s *Store) noteRemoval(slot uint32, r *Record) {
 	if s.journal.on {
 		s.journal.removed = append(s.journal.removed, *r)
-		s.journal.add(entry{kind: removed, at: slot})
+		s.journal.addTo(entry{kind: removed, at: slot})
 	}
 }
 
@@ -419,7 +434,7 @@ func (s *Store) noteResize(slots []uint32, row uint32, ns *NodeState) {
 func (s *Store) noteDrop(id uint32) {
 	if s.journal.on {
 		s.journal.dropped = append(s.journal.dropped, groupBefore{*s.group(id), s.Kin(id)})
-		s.journal.add(entry{kind: ungrouped, at: id})
+		s.journal.addTo(entry{kind: ungrouped, at: id})
 	}
 }
 
@@ -430,7 +445,7 @@ func (s *Store) noteRow(kind entryKind, row uint32) {
 		if kind == nodeSet {
 			s.journal.values = append(s.journal.values, 0)
 		}
-		s.journal.add(entry{kind: kind, at: row})
+		s.journal.addTo(entry{kind: kind, at: row})
 	}
 }
 
@@ -445,7 +460,7 @@ func (s *Store) noteAnew(slot uint32, x *Extra) {
 func (s *Store) noteQuota(account uint32, was *Quota) {
 	if j := &s.journal; j.on {
 		j.quotas = append(j.quotas, was)
-		j.add(entry{kind: quotaSet, at: account})
+		j.addTo(entry{kind: quotaSet, at: account})
 	}
 }
 
