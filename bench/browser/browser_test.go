@@ -65,8 +65,8 @@ func run[T any](ctx context.Context, t *testing.T, a chromedp.Action[T]) T {
 	return v
 }
 
-// The report renders from a file, asks nothing of a network, logs nothing, has the figures of the document, sorts, and is as wide as its window in light, dark and
-// on paper. With BERTH_SCREENSHOTS=DIR what it looks like is left there.
+// The report renders from a file, asks nothing of a network, logs nothing, has the figures of the document, sorts, and is as wide as its window in light, dark, on a
+// telephone and on paper. With BERTH_SCREENSHOTS=DIR what it looks like is left there.
 func TestReportInABrowser(t *testing.T) {
 	path := chromium(t)
 	d, address := report(t)
@@ -150,15 +150,20 @@ func TestReportInABrowser(t *testing.T) {
 	slices.Reverse(down)
 	assert.True(t, slices.IsSorted(down))
 
-	for _, look := range []struct{ name, media, scheme string }{{"light", "screen", "light"}, {"dark", "screen", "dark"}, {"paper", "print", "light"}} {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+	for _, look := range []struct {
+		name, media, scheme string
+		width               int64
+	}{{"light", "screen", "light", 1280}, {"dark", "screen", "dark", 1280}, {"narrow", "screen", "light", 400}, {"paper", "print", "light", 1280}} {
+		_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: look.width, Height: 900, DeviceScaleFactor: 1})
+		require.NoError(t, err)
+		_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Media: look.media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
 		})
 		require.NoError(t, err)
 		wide := run(ctx, t, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth + 1`))
 		back := run(ctx, t, chromedp.Evaluate[string](`getComputedStyle(document.body).backgroundColor`))
 		picture := run(ctx, t, chromedp.FullScreenshot(90))
-		assert.Equal(t, map[string]string{"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 28)", "paper": "rgb(255, 255, 255)"}[look.name], back, look.name)
+		assert.Equal(t, map[string]string{"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 28)", "narrow": "rgb(255, 255, 255)", "paper": "rgb(255, 255, 255)"}[look.name], back, look.name)
 		assert.False(t, wide && look.media == "screen", "%s: the page is wider than its window", look.name)
 		if dir := os.Getenv("BERTH_SCREENSHOTS"); dir != "" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, look.name+".jpg"), picture, 0o666))

@@ -37,7 +37,7 @@ func (Kubernetes) Can(Case) bool { return true }
 func (k Kubernetes) Load(ctx context.Context, w *Workload) (Instance, error) {
 	ctx = klog.NewContext(ctx, klog.Background())
 	ctx, stop := context.WithCancel(ctx)
-	i := &kubeInstance{w: w, stop: stop, snapshot: cache.NewEmptySnapshot(), pods: kubePods(w)}
+	i := &kubeInstance{w: w, stop: stop, snapshot: cache.NewEmptySnapshot(), pods: kubePods(w), budget: k.Budget}
 	client := fake.NewClientset()
 	percent := int32(0)
 	if k.Exhaustive {
@@ -127,12 +127,17 @@ type kubeInstance struct {
 	scheduler *scheduler.Scheduler
 	snapshot  *cache.Snapshot
 	pods      []*v1.Pod
+	budget    time.Duration
 }
 
 // Place does for each pod what the scheduling cycle does until the pod is assumed.
 func (i *kubeInstance) Place(ctx context.Context) (placed []Placement, latencies []time.Duration, err error) {
 	logger, profile := klog.Background(), i.scheduler.Profiles[v1.DefaultSchedulerName]
+	begin := time.Now()
 	for _, pod := range i.pods {
+		if i.budget > 0 && time.Since(begin) > i.budget {
+			break
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}

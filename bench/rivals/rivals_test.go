@@ -75,6 +75,16 @@ func TestNewWorkload(t *testing.T) {
 	}
 }
 
+// What a budget is too short for is left, and the rate is of what was done, which the table tells beside it.
+func TestABudget(t *testing.T) {
+	w, err := rivals.NewWorkload(rivals.Fit, 60, 300)
+	require.NoError(t, err)
+	results, err := rivals.Run(context.Background(), w, rivals.Kubernetes{Budget: time.Nanosecond})
+	require.NoError(t, err)
+	assert.LessOrEqual(t, results[0].Placed, 1)
+	assert.Equal(t, 300, results[0].Tasks)
+}
+
 // mine is a rival of somebody else's: it puts every task on the first node.
 type mine struct{ w *rivals.Workload }
 

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"math"
 	"slices"
 	"strings"
 )
@@ -18,10 +19,13 @@ var reportTemplate = template.Must(template.New("report").Parse(reportText))
 type report struct {
 	*Document
 	Sections []section
+	Contents []contents
 	Speed    []section
 	Scale    []chart
 	Measures []Measure
-	Colours  [colours]struct{}
+	Glances  []glance
+	Colours  [seriesColours]struct{}
+	Shades   [shades]struct{}
 	Heats    [11]float64 // how dark a tenth in use is
 }
 
@@ -32,6 +36,12 @@ type section struct {
 	Rows                   []line
 	Charts                 []chart
 	Heat                   []heatRow
+}
+
+// contents are the workloads of a scenario.
+type contents struct {
+	Scenario  string
+	Workloads []section
 }
 
 type column struct{ Title, Means string }
@@ -72,6 +82,11 @@ func (d *Document) WriteHTML(w io.Writer) error {
 		s.Charts = append(d.curveCharts(g, policies), partCharts(g)...)
 		s.Heat = d.heat(g)
 		p.Sections = append(p.Sections, s)
+		if n := len(p.Contents); n == 0 || p.Contents[n-1].Scenario != s.Scenario {
+			p.Contents = append(p.Contents, contents{Scenario: s.Scenario})
+		}
+		c := &p.Contents[len(p.Contents)-1]
+		c.Workloads = append(c.Workloads, section{ID: s.ID, Workload: s.Workload})
 	}
 	for _, g := range d.timingGroups() {
 		s := sectionOf(g, policies)
@@ -79,6 +94,7 @@ func (d *Document) WriteHTML(w io.Writer) error {
 		p.Speed = append(p.Speed, s)
 	}
 	p.Scale = d.scaleCharts(policies)
+	p.Glances = d.glances(policies)
 	var text bytes.Buffer
 	if err := reportTemplate.Execute(&text, p); err != nil {
 		return err
@@ -98,13 +114,16 @@ func (d *Document) policyColours() map[string]int {
 	return all
 }
 
+// anchor is a name as a part of an address in the page.
+func anchor(name string) string { return strings.Join(strings.Fields(name), "-") }
+
 func sectionOf(g *group, policies map[string]int) section {
-	s := section{ID: strings.Join(strings.Fields(g.scenario+"-"+g.workload), "-"), Scenario: g.scenario, Workload: g.workload, Nodes: g.nodes}
+	s := section{ID: sectionID(g), Scenario: g.scenario, Workload: g.workload, Nodes: g.nodes}
 	for _, c := range g.columns {
 		s.Columns = append(s.Columns, column{heading(c), measureOf(c).Means})
 	}
 	for _, r := range g.rows {
-		l := line{Policy: r.policy, Colour: policies[r.policy] % colours}
+		l := line{Policy: r.policy, Colour: policies[r.policy] % seriesColours}
 		for _, c := range g.columns {
 			values := r.metrics[c]
 			if len(values) == 0 {
@@ -170,13 +189,50 @@ func (d *Document) curveCharts(g *group, policies map[string]int) (charts []char
 			}
 			if len(s.xs) > 0 {
 				all = append(all, s)
-				c.Legend = append(c.Legend, line{Policy: r.policy, Colour: s.colour % colours})
+				c.Legend = append(c.Legend, line{Policy: r.policy, Colour: s.colour % seriesColours})
 			}
+		}
+		if all = fromWhereTheyPart(all); len(all) == 0 {
+			continue // they are alike all the way, and the table says where to
 		}
 		c.SVG = lines(c.Title, curveOver(g.scenario), heading(name), all, false)
 		charts = append(charts, c)
 	}
 	return charts
+}
+
+// fromWhereTheyPart leaves out of lines what they have in common at their beginning, which says nothing of any of them, but for a tenth of the rest. It
+// returns nothing of several lines that never part.
+func fromWhereTheyPart(all []series) []series {
+	if len(all) < 2 {
+		return all
+	}
+	at := make([]map[float64]float64, len(all))
+	for i, s := range all {
+		at[i] = map[float64]float64{}
+		for j, x := range s.xs {
+			at[i][x] = s.ys[j]
+		}
+	}
+	apart := -1
+	for i, x := range all[0].xs {
+		for _, ys := range at[1:] {
+			if y, ok := ys[x]; ok && apart < 0 && math.Abs(y-all[0].ys[i]) > 0.5 {
+				apart = i
+			}
+		}
+	}
+	if apart < 0 {
+		return nil
+	}
+	from := all[0].xs[max(apart-(len(all[0].xs)-apart+9)/10, 0)]
+	for i := range all {
+		s := &all[i]
+		k, _ := slices.BinarySearch(s.xs, from)
+		k = min(k, max(len(s.xs)-1, 0))
+		s.xs, s.ys, s.least, s.top = s.xs[k:], s.ys[k:], s.least[k:], s.top[k:]
+	}
+	return all
 }
 
 // curveOver says what the curves of a scenario are over.
@@ -203,8 +259,15 @@ func partCharts(g *group) (charts []chart) {
 		if len(parts) == 0 {
 			continue
 		}
+		most := 0.0
 		for _, r := range g.rows {
 			names = append(names, r.policy)
+			for _, part := range parts {
+				most = max(most, mean(r.metrics[name+"."+part]))
+			}
+		}
+		if most == 0 {
+			continue // nothing was, anywhere
 		}
 		title := heading(name) + map[string]string{"rejected": ", by task size", "stranded": ", by resource"}[name]
 		charts = append(charts, chart{Title: title, SVG: bars(title, names, parts, func(i, j int) (float64, bool) {
@@ -266,7 +329,7 @@ func (d *Document) scaleCharts(policies map[string]int) (charts []chart) {
 				s.ys, s.least, s.top = append(s.ys, p.mean), append(s.least, p.lo), append(s.top, p.hi)
 			}
 			drawn = append(drawn, *s)
-			c.Legend = append(c.Legend, line{Policy: s.name, Colour: s.colour % colours})
+			c.Legend = append(c.Legend, line{Policy: s.name, Colour: s.colour % seriesColours})
 		}
 		if len(drawn) > 0 {
 			c.SVG = lines(c.Title, "nodes", of.title, drawn, true)

@@ -1,6 +1,7 @@
 package suite_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth/bench/suite"
 	"github.com/berth-sched/berth/bench/trace"
+	"github.com/berth-sched/berth/placement"
 )
 
 func put(t *testing.T, dir, name, text string) {
@@ -67,4 +69,35 @@ func TestMachinesOfPAI(t *testing.T) {
 	put(t, dir, trace.PAIMachines, "machine,gpu_type,cap_cpu,cap_mem,cap_gpu\n")
 	_, err = suite.New().Run(t.Context(), c)
 	assert.ErrorContains(t, err, "no machines in it")
+}
+
+// A stranger's strategy of a few lines goes through every scenario there is for policies, beside another, and is in all that is written.
+func TestAStrangersStrategyInTheWholeSuite(t *testing.T) {
+	leastMemory := placement.OfState("least-memory", func(_, after *placement.State) int64 { return -after.FreeOf("memory") >> 20 })
+	s := suite.New()
+	s.Policies = append(s.Policies, suite.Fixed("stranger", "the node with the least memory left", placement.Best(leastMemory)))
+	dir := t.TempDir()
+	var out, diagnostics bytes.Buffer
+	require.Equal(t, suite.ExitOK, s.Command(t.Context(), []string{"-nodes", "20", "-seeds", "1", "-policy", "stranger,first-fit", "-o", dir}, &out, &diagnostics), diagnostics.String())
+	file, err := os.Open(filepath.Join(dir, "results.json"))
+	require.NoError(t, err)
+	defer file.Close()
+	d, err := suite.ReadJSON("results.json", file)
+	require.NoError(t, err)
+	in := map[string][2]int{}
+	for _, r := range d.Quality.Results {
+		n := in[r.Scenario]
+		n[map[string]int{"first-fit": 0, "stranger": 1}[r.Policy]]++
+		in[r.Scenario] = n
+	}
+	for _, x := range s.Scenarios {
+		n := in[x.Name]
+		assert.Equal(t, n[0], n[1], x.Name)
+		assert.Equal(t, !x.ByOrder && x.Name != "azure" && x.Name != "million", n[1] > 0, x.Name)
+	}
+	for _, name := range []string{"results.csv", "results.md", "timings.txt", "report.html"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		assert.Contains(t, string(text), "stranger", name)
+	}
 }

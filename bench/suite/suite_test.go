@@ -137,6 +137,42 @@ func TestOutputsAgree(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist, "the run is whole")
 }
 
+// The page begins with a table of those who were compared with each other. Here one has 30, 20 and 10 % rejected of tasks that the others had as well, and
+// what nobody rejects is told by the nodes that it took.
+func TestReportBeginsWithAGlance(t *testing.T) {
+	d := &suite.Document{Schema: suite.Schema, Complete: true}
+	d.Quality.Seeds = []uint64{42}
+	add := func(scenario, workload, policy string, metrics map[string]float64) {
+		d.Quality.Results = append(d.Quality.Results, suite.Result{Key: suite.Key{Scenario: scenario, Workload: workload, Policy: policy, Seed: 42}, Nodes: 10, Metrics: metrics})
+	}
+	for i, policy := range []string{"one", "two", "three"} {
+		add("fill", "much", policy, map[string]float64{"rejected": float64(30 - 10*i)})
+		add("fill", "little", policy, map[string]float64{"rejected": 0, "nodes-used": float64(5 + i)})
+		add("fill", "alike", policy, map[string]float64{"rejected": 0, "nodes-used": 5})
+		add("mine", "of my own", policy, map[string]float64{"nodes-bound": float64(i), "whole": float64(50 * i)})
+	}
+	for i, order := range []string{"drf", "lottery"} {
+		add("fairness", "a", order, map[string]float64{"gap-shares": float64(i)})
+		add("offers", "b", order, map[string]float64{"gap-shares": float64(i)})
+	}
+	var page bytes.Buffer
+	require.NoError(t, d.WriteHTML(&page))
+	html := page.String()
+	assert.Equal(t, 2, strings.Count(html, `<table class="sortable glance">`), "one of policies and one of orders")
+	begin, end := strings.Index(html, `<table class="sortable glance">`), strings.Index(html, "</table>")
+	first := html[begin:end]
+	for _, want := range []string{"<b>fill</b>much", "rejected, %", "<b>fill</b>little", "nodes used, nodes", "<b>mine</b>of my own", "whole, %"} {
+		assert.Contains(t, first, want)
+	}
+	assert.NotContains(t, first, "alike")
+	assert.NotContains(t, first, "drf")
+	assert.Contains(t, first, `</span>one</td><td data-v="1">1</td><td data-v="30" class="s0">30</td><td data-v="5" class="s5">5</td><td data-v="0" class="s0">0</td>`)
+	assert.Contains(t, first, `</span>two</td><td data-v="0">0</td><td data-v="20" class="s2">20</td><td data-v="6" class="s2">6</td><td data-v="50" class="s2">50</td>`)
+	assert.Contains(t, first, `</span>three</td><td data-v="2">2</td><td data-v="10" class="s5">10</td><td data-v="7" class="s0">7</td><td data-v="100" class="s5">100</td>`)
+	assert.Contains(t, html, `href="#mine-of-my-own"`)
+	assert.Contains(t, html, `id="mine-of-my-own"`)
+}
+
 func TestBrokenOffAndResumed(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"-nodes", "40", "-seeds", "1", "-scenario", "fill", "-o", dir}

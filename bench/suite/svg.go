@@ -22,7 +22,7 @@ type series struct {
 const (
 	chartWidth, chartHeight                    = 720.0, 320.0
 	marginLeft, marginRight, marginTop, margin = 64.0, 16.0, 12.0, 40.0
-	colours                                    = 10
+	seriesColours                              = 10
 )
 
 // axis maps values to the places between two ends of a chart.
@@ -114,7 +114,7 @@ func lines(title, xName, yName string, all []series, logarithmic bool) template.
 	fmt.Fprintf(&b, `<text transform="translate(14 %.1f) rotate(-90)" text-anchor="middle">%s</text>`, (y.from+y.to)/2, html.EscapeString(yName))
 	for _, s := range all {
 		if len(s.least) == len(s.xs) && len(s.top) == len(s.xs) && len(s.xs) > 1 {
-			b.WriteString(fmt.Sprintf(`<path class="band c%d" d="`, s.colour%colours))
+			b.WriteString(fmt.Sprintf(`<path class="band c%d" d="`, s.colour%seriesColours))
 			for i := range s.xs {
 				fmt.Fprintf(&b, "%s%.1f %.1f", [...]string{"L", "M"}[oneIf(i == 0)], x.at(s.xs[i]), y.at(s.top[i]))
 			}
@@ -123,14 +123,14 @@ func lines(title, xName, yName string, all []series, logarithmic bool) template.
 			}
 			b.WriteString(`Z"/>`)
 		}
-		fmt.Fprintf(&b, `<path class="line c%d" d="`, s.colour%colours)
+		fmt.Fprintf(&b, `<path class="line c%d" d="`, s.colour%seriesColours)
 		for i := range s.xs {
 			fmt.Fprintf(&b, "%s%.1f %.1f", [...]string{"L", "M"}[oneIf(i == 0)], x.at(s.xs[i]), y.at(s.ys[i]))
 		}
 		fmt.Fprintf(&b, `"><title>%s</title></path>`, html.EscapeString(s.name))
 		if logarithmic || len(s.xs) == 1 {
 			for i := range s.xs {
-				fmt.Fprintf(&b, `<circle class="dot c%d" cx="%.1f" cy="%.1f" r="3"/>`, s.colour%colours, x.at(s.xs[i]), y.at(s.ys[i]))
+				fmt.Fprintf(&b, `<circle class="dot c%d" cx="%.1f" cy="%.1f" r="3"/>`, s.colour%seriesColours, x.at(s.xs[i]), y.at(s.ys[i]))
 			}
 		}
 	}
@@ -151,7 +151,7 @@ func begin(b *strings.Builder, title string, width, height float64) {
 
 // bars draws, for each of some rows, a bar for each of some parts.
 func bars(title string, rows, parts []string, value func(row, part int) (float64, bool)) template.HTML {
-	const left, thick, space = 150.0, 11.0, 8.0
+	const left, thick, space = 165.0, 16.0, 10.0
 	most := 0.0
 	for i := range rows {
 		for j := range parts {
@@ -161,17 +161,17 @@ func bars(title string, rows, parts []string, value func(row, part int) (float64
 		}
 	}
 	each := thick*float64(len(parts)) + space
-	x := axis{lo: 0, hi: max(most, 1e-6), from: left, to: chartWidth - 110}
+	x := axis{lo: 0, hi: max(most, 1e-6), from: left, to: chartWidth - 130}
 	var b strings.Builder
 	begin(&b, title, chartWidth, each*float64(len(rows))+space)
 	for i, name := range rows {
 		top := space + each*float64(i)
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`, left-8, top+each/2, html.EscapeString(name))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`, left-8, top+each/2-space/4, html.EscapeString(name))
 		for j, part := range parts {
 			if v, ok := value(i, j); ok {
 				y := top + thick*float64(j)
 				fmt.Fprintf(&b, `<rect class="bar c%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s, %s: %s</title></rect><text class="small" x="%.1f" y="%.1f">%s %s</text>`,
-					j%colours, left, y, x.at(v)-left, thick-2, html.EscapeString(name), html.EscapeString(part), figure(v), x.at(v)+4, y+thick-3, figure(v), html.EscapeString(part))
+					j%seriesColours, left, y, x.at(v)-left, thick-2, html.EscapeString(name), html.EscapeString(part), figure(v), x.at(v)+5, y+thick-4, figure(v), html.EscapeString(part))
 			}
 		}
 	}

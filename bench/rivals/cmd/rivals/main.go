@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/swarmkit/v2/log"
 	"github.com/sirupsen/logrus"
@@ -42,15 +43,19 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	tasks := flags.Int("tasks", 10_000, "tasks to place")
 	cases := flags.String("cases", "", "cases, with commas between them (default all)")
 	names := flags.String("schedulers", "", "schedulers by name, with semicolons between them (default all): berth; SwarmKit; kube-scheduler, all nodes and the like")
+	budget := flags.Duration("budget", 0, "`time` after which a scheduler that decides one by one begins no further decision; its rate is then of the first tasks. 0 is none")
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	sizes, err := sizesOf(*nodes)
 	wanted, errCases := casesOf(*cases)
-	all, errNames := schedulersOf(*names)
+	all, errNames := schedulersOf(*names, *budget)
 	if err := errors.Join(err, errCases, errNames); err != nil {
 		return err
+	}
+	if *budget < 0 {
+		return fmt.Errorf("-budget: %v is negative", *budget)
 	}
 	if *tasks < 1 {
 		return fmt.Errorf("-tasks: %d is less than 1", *tasks)
@@ -99,8 +104,8 @@ func sizesOf(text string) (sizes []int, err error) {
 }
 
 // schedulersOf returns those that are named, in their own order; all for an empty text.
-func schedulersOf(text string) (some []rivals.Scheduler, err error) {
-	all := []rivals.Scheduler{rivals.Berth{}, rivals.Berth{OneByOne: true}, rivals.SwarmKit{}, rivals.Kubernetes{}, rivals.Kubernetes{Exhaustive: true}}
+func schedulersOf(text string, budget time.Duration) (some []rivals.Scheduler, err error) {
+	all := []rivals.Scheduler{rivals.Berth{}, rivals.Berth{OneByOne: true}, rivals.SwarmKit{}, rivals.Kubernetes{Budget: budget}, rivals.Kubernetes{Exhaustive: true, Budget: budget}}
 	if text == "" {
 		return all, nil
 	}
