@@ -19,8 +19,12 @@ import (
 )
 
 // Kubernetes is kube-scheduler's algorithm with its default plugins. As it comes it rates a sample of the nodes, the smaller the more
-// nodes there are; Exhaustive has it rate all.
-type Kubernetes struct{ Exhaustive bool }
+// nodes there are; Exhaustive has it rate all. It begins no further decision after Budget, if there is one: where a workload would take
+// it an hour, its rate is that of the first tasks.
+type Kubernetes struct {
+	Exhaustive bool
+	Budget     time.Duration
+}
 
 // Name returns "kube-scheduler" or "kube-scheduler, all nodes".
 func (k Kubernetes) Name() string {
