@@ -93,6 +93,7 @@ func (b *Book) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 		b.sync()
 		b.syncStates()
 		b.store.SetTime(b.sub.x.now.Round(0).UTC())
+		b.store.SetPieces(b.pieces.show())
 		snapshot = (*cluster.Snapshot)(b.store.Snapshot())
 		return nil
 	})
@@ -166,7 +167,11 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 			op := &out.Placed[i]
 			op.From = ""
 		}
-		x.afterwards(ctx, b.catchUp)
+		var c *own
+		if x.drawsOnly(plan.Ops) {
+			c = &own{sub: b.sub, done: done}
+		}
+		x.afterwards(ctx, c, b.catchUp)
 		out.Version = b.version()
 		return nil
 	})

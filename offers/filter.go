@@ -88,11 +88,11 @@ func (x *Exchange) clearBits(s *Subscription, row uint32) {
 
 // filter spares a framework what it declined of a node. Of two filters one of which says all that the other does,
 // one is kept.
-func (x *Exchange) filter(s *Subscription, at *site, what berth.Resources, f Filter) {
+func (x *Exchange) filter(s *Subscription, at *site, what *stock, f Filter) {
 	if f.For <= 0 || what == nil || at.node == nil {
 		return
 	}
-	fresh := filter{x.refusalOf(s, x.now.Add(f.For)), x.stocks.of(what)}
+	fresh := filter{x.refusalOf(s, x.now.Add(f.For)), what}
 	if x.hasFilters(s, at.row) {
 		for i := 0; i < len(at.filters); i++ {
 			old := at.filters[i]

@@ -32,6 +32,7 @@ type overlay struct {
 	onAt    store.Position
 	from    []uint32 // by slot, where the source has the record
 	ledger
+	pieces
 }
 
 // told notes that a node may differ from what the overlay shows, if that has ever been read.
@@ -151,7 +152,7 @@ func (b *overlay) begin(shelf *overlay) (sites []*site) {
 	default:
 		b.store = x.groundFor().Snapshot().Apart(b.lineage)
 	}
-	b.fork = checked.Over(b.store)
+	b.fork, b.pieces = checked.Over(b.store), pieces{}
 	b.on, b.branch, b.marks = shelf, x.view.Version().Branch, x.view.Marks()
 	if b.book != nil {
 		for _, o := range b.book.sub.offers {
@@ -279,6 +280,7 @@ func (b *overlay) remove(row uint32) {
 		b.store.Mark(slot, uint8(berth.Lost), 0)
 	}
 	b.owned.set(row, nil)
+	b.pieces.set(row, nil)
 	b.charged = nil
 	b.store.RemoveNode(row)
 }
@@ -346,6 +348,9 @@ func (b *overlay) fill(s *site) {
 	row = describe(b.store, s, x.view.Node(s.row).Cordoned)
 	b.owned.set(row, owned)
 	b.charged = nil
+	if b.book != nil && (b.book.sub.declared || b.pieces.tree != nil) {
+		b.pieces.set(row, b.book.cutAt(s))
+	}
 	if n := x.view.Slots(); len(x.scratch.records) < n {
 		x.scratch.records = slices.Grow(x.scratch.records, n-len(x.scratch.records))[:n]
 	}

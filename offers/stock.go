@@ -87,6 +87,23 @@ func (s *stock) times(n int64) *stock {
 	return &stock{all: r}
 }
 
+// minus returns what is left without another, of which there is no more; nil if that is nothing.
+func (s *stock) minus(o *stock) *stock {
+	if s == o || s == nil {
+		return nil
+	}
+	var r berth.Resources
+	for name, q := range s.all {
+		if q -= o.all[name]; q > 0 {
+			r = with(r, name, q)
+		}
+	}
+	if r == nil {
+		return nil
+	}
+	return &stock{all: r}
+}
+
 // plus returns what both are together.
 func (s *stock) plus(o *stock) *stock {
 	switch {

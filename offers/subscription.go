@@ -306,25 +306,32 @@ func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) erro
 		if err := errors.Join(err, f.Err()); err != nil {
 			return err
 		}
-		plan := &berth.Plan{Version: s.x.snapshot.Version()}
-		rests := make([]berth.Resources, len(offers))
+		plan := &berth.Plan{Version: s.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(offers))}
+		rests := make([]*stock, len(offers))
+		c := &own{sub: s}
 		for i, o := range offers {
 			plan.Drop(o.id)
 			if hold, ok := s.x.hold(o); ok {
-				rests[i] = s.x.amounts(hold, o.site).Clone()
+				if rests[i] = s.x.costOf(o, hold, o.site); rests[i] == nil {
+					rests[i] = s.x.stocks.of(nil)
+				}
+				c.back = append(c.back, giveBack{o.site, rests[i]})
 			}
 		}
-		if _, err := s.x.commit(ctx, plan); err != nil {
+		if c.done, err = s.x.commit(ctx, plan); err != nil {
 			return err
 		}
+		if len(c.done.Refused) > 0 {
+			c = nil
+		}
 		s.answered(offers, rests, f)
-		s.x.afterwards(ctx, nil)
+		s.x.afterwards(ctx, c, nil)
 		return nil
 	})
 }
 
 // answered tells that the source was made to end offers, and filters what was left of them.
-func (s *Subscription) answered(offers []*offer, rests []berth.Resources, f Filter) {
+func (s *Subscription) answered(offers []*offer, rests []*stock, f Filter) {
 	for i, o := range offers {
 		s.x.answer(o)
 		s.x.filter(s, o.site, rests[i], f)
@@ -357,8 +364,15 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 		for i := range out.Placed {
 			out.Placed[i].From = ""
 		}
+		var c *own
+		if places := plan.Ops[:len(plan.Ops)-len(offers)]; len(done.Refused) == 0 && s.x.drawsOnly(places) {
+			c = &own{sub: s, done: done}
+			for i, o := range offers {
+				c.back = append(c.back, giveBack{o.site, rests[i]})
+			}
+		}
 		s.answered(offers, rests, f)
-		s.x.afterwards(ctx, s.book.catchUp)
+		s.x.afterwards(ctx, c, s.book.catchUp)
 		out.Version = s.book.version()
 		return nil
 	})
@@ -391,7 +405,7 @@ func (s *Subscription) checkPlaces(p *berth.Plan) error {
 // try finds out which places the offers have room for. The plan it returns draws those on the offers, with the devices
 // and ports they were found to get, and drops what is left of the offers. Where the framework has other offers of a
 // node, which it could draw on as well, the plan drops the named ones first and places on the room that is free then.
-func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, rests []berth.Resources, refused []berth.Refusal) {
+func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, rests []*stock, refused []berth.Refusal) {
 	trial := s.x.snapshot.Fork()
 	named := map[string]bool{}
 	plan = &berth.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together, Deadline: p.Deadline}
@@ -448,11 +462,11 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 		if !shared[o.site.id] {
 			plan.Drop(o.id)
 		}
-		rest := berth.Resources{}
+		var rest berth.Resources
 		if h, ok := trial.Hold(o.id); ok {
 			rest = s.x.amounts(&h, o.site)
 		}
-		rests = append(rests, rest)
+		rests = append(rests, s.x.stocks.of(rest))
 	}
 	return plan, rests, refused
 }
@@ -552,7 +566,7 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		s.book.forget()
 		err := x.account.remove(s.client)
 		x.strike(s.client)
-		x.afterwards(ctx, nil)
+		x.afterwards(ctx, nil, nil)
 		return err
 	})
 }

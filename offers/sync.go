@@ -114,7 +114,9 @@ func (x *Exchange) sync(ctx context.Context) error {
 
 // afterwards brings the Exchange up to date after a commit that was done. Neither an error nor a panic may
 // hide what was done, such as tasks that must be launched: the next call looks again, and tells.
-func (x *Exchange) afterwards(ctx context.Context, then func()) {
+//
+// Of a commit of a framework's own it is mostly known what it did: see settleOwn.
+func (x *Exchange) afterwards(ctx context.Context, c *own, then func()) {
 	whole := false
 	defer func() {
 		if !whole {
@@ -124,7 +126,7 @@ func (x *Exchange) afterwards(ctx context.Context, then func()) {
 			x.unsure = true
 		}
 	}()
-	if x.sync(context.WithoutCancel(ctx)) == nil && then != nil {
+	if (c != nil && x.settleOwn(ctx, c) || x.sync(context.WithoutCancel(ctx)) == nil) && then != nil {
 		then()
 	}
 	whole = true

@@ -266,7 +266,7 @@ func (e *Engine) find(t berth.Task, in *domain) (row uint32, from *contender, ok
 	if t.ID == "" { // the demand of a daemon group, which is none to be placed
 		return 0, nil, false
 	}
-	if s.group != t.Group || t.Group == nil || !s.isWithin(in) {
+	if s.group != t.Group || t.Group == nil || s.astray || !s.isWithin(in) {
 		if t.Group.Err() != nil {
 			return 0, nil, false
 		}

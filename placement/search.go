@@ -69,6 +69,7 @@ type target struct {
 	even     bool         // whether rules compare domains
 	meets    bool         // whether the tasks of other groups matter
 	first    bool         // whether what rules say is otherwise once a task of the group is placed
+	astray   bool         // whether tasks were placed on nodes that it did not find, so that it must begin anew to find any
 	wayKnown bool
 	way      int            // in which the row found last gives devices, if that is known
 	moved    []*taskCounter // in which the group's tasks count

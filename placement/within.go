@@ -27,16 +27,60 @@ func (d domain) has(n cluster.NodeView) bool {
 }
 
 // PlaceWithin picks the best node of a domain: O(nodes of the domain) for the first of several tasks of a group and a domain. It is up
-// to O(nodes) where a strategy counts tasks by node or needs a scan, and the first time since nodes changed.
+// to O(nodes) where a strategy counts tasks by node or needs a scan, and the first time since nodes changed. To try one node, by its ID, and then
+// others for tasks of the same group is O(1) each, if no rule of the group or of others' tasks is about what is elsewhere.
 func (e *Engine) PlaceWithin(t berth.Task, attribute string, value any) (berth.Op, bool) {
 	in, ok := domainOf(attribute, value)
 	if !ok {
+		return berth.Op{}, false
+	}
+	if node, is := value.(string); is && attribute == berth.NodeID && !e.inCover && t.ID != "" && t.Group.Err() == nil && !e.mayMeet(t.Group) {
+		if st := e.placeOn(t, node); st != nil {
+			return e.op(st), true
+		}
 		return berth.Op{}, false
 	}
 	if st := e.place(t, &in); st != nil {
 		return e.op(st), true
 	}
 	return berth.Op{}, false
+}
+
+// mayMeet reports whether rules of a group or of others are about more than the node that a task of it goes to.
+func (e *Engine) mayMeet(g *berth.Group) bool {
+	if g.Mode() == berth.Daemon || len(g.Requirements().DomainRules) > 0 {
+		return true
+	}
+	e.enter()
+	meets := e.tasks.meets(g)
+	e.leave()
+	return meets
+}
+
+// placeOn picks one node for a task, whose group's rules are about nothing but the node. It leaves the search as it is but for where it stands, so
+// that one node after another costs no search of its own.
+func (e *Engine) placeOn(t berth.Task, node string) *step {
+	e.enter()
+	s := e.search
+	if s.group != t.Group || !s.isWithin(nil) {
+		s.begin(t.Group)
+	}
+	row, ok := e.mirror.view.FindNode(node)
+	if ok && s.possible && s.left > 0 {
+		_, ok = s.contenderOf(e.mirror.rows[row].class)
+		ok = ok && s.fits(row) && (!s.picky || s.usable(row))
+	} else {
+		ok = false
+	}
+	var st *step
+	if ok {
+		st = e.occupy(row, t)
+		if s.astray = true; s.first {
+			s.end()
+		}
+	}
+	e.leave()
+	return st
 }
 
 // isWithin reports whether a search is confined to a domain, or for nil to none.

@@ -100,6 +100,7 @@ func (s *State) commit(c *commit) (*berth.Outcome, error) {
 	}
 	return &berth.Outcome{
 		Version:  s.live.fork.Version(),
+		Before:   before,
 		Placed:   c.placed(),
 		Refused:  c.refused,
 		Unplaced: c.plan.Unplaced,

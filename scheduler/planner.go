@@ -47,6 +47,10 @@ type groupPlan struct {
 	failed *berth.Explanation // why the last of its tasks found no node; those that follow fail alike
 
 	covered bool // its demand has been planned
+
+	piece string // the node with room that is meant for the group, which the last task was tried on,
+	room  int    // for how many more there is,
+	spent bool   // or whether there is no more such room
 }
 
 // run makes a plan, and tells what the gate refused. It fails only when the context has ended, or an order of the host's fails.
@@ -186,11 +190,17 @@ func (p *planner) place(t *berth.Task, hash uint32) {
 	}
 	why := p.plans(p.group).failed
 	if why == nil {
-		op, ok := p.picker.Place(*t)
+		op, meant := p.placeMeant(t)
+		ok := meant
+		if !meant {
+			op, ok = p.picker.Place(*t)
+		}
 		if ok {
 			if p.admit(&op) {
 				p.add(&op, hash)
 				p.charge(t.Group, 1)
+			} else if meant {
+				p.plans(p.group).room++
 			}
 			return
 		}
@@ -201,6 +211,28 @@ func (p *planner) place(t *berth.Task, hash uint32) {
 		p.plans(p.group).failed = why
 	}
 	p.leave(berth.Unplaced{Task: *t, Reason: firstReason(why), Why: why})
+}
+
+// placeMeant picks a node for a task on which there is room that is meant for its group, as an offer is that was cut for it: the first by ID.
+func (p *planner) placeMeant(t *berth.Task) (berth.Op, bool) {
+	pieces, g := p.view.Pieces(), p.plans(p.group)
+	if pieces == nil || g.spent {
+		return berth.Op{}, false
+	}
+	for {
+		if g.room == 0 {
+			var ok bool
+			if g.piece, g.room, ok = pieces.Next(t.Group.Name(), g.piece); !ok {
+				g.spent = true
+				return berth.Op{}, false
+			}
+		}
+		if op, ok := p.picker.PlaceWithin(*t, berth.NodeID, g.piece); ok {
+			g.room--
+			return op, true
+		}
+		g.room = 0 // what is there suits no task of the group
+	}
 }
 
 // add adds a placement that the picker has just picked to the plan. It comes by reference because it is large.

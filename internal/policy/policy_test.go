@@ -53,7 +53,7 @@ const policy = `
 	# Where not, where best, whose turn, out of what: four questions, no answer needs another's.
 	std, berth, internal/... < constraints, placement, allocator, offers;
 	cluster < placement, offers;
-	github.com/google/btree < allocator;
+	github.com/google/btree < allocator, offers;
 
 	# Do it. May use all of them; nobody uses it but hosts.
 	std, berth, internal/..., cluster, constraints, placement, allocator, offers < scheduler;

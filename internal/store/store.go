@@ -49,6 +49,7 @@ type View struct {
 	lost   int    // tasks on no node
 	marks  uint64 // times that a record was marked
 	time   time.Time
+	pieces Pieces
 
 	byNode, byTask, byHold, byGroup, byDim index
 
