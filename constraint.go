@@ -89,6 +89,8 @@ type Counting struct {
 	// ByValue says that the rule's Limit goes by the Value of the domain, and by nothing else of [Domains]: it is asked once for each.
 	// Such a rule is AtMost, and not [DomainRule.Even].
 	ByValue bool
+	// Domains is, of a rule that is Colocate, how many domains may have any of the tasks before only those take more; 0 is 1.
+	Domains int
 }
 
 // Relation is what a [TaskRule] asks of the tasks that it is about. It declares which way a placement can change the
@@ -111,7 +113,8 @@ const (
 	// the attribute is let in. Placing a task can only close nodes.
 	Avoid
 	// Colocate: where any domain has some of the tasks, only one that has takes one of the group's, and where none has, any
-	// does. A node without the attribute is refused. Placing a task can open nodes and close others, as with Near.
+	// does. A node without the attribute is refused. Placing a task can open nodes and close others, as with Near. Where
+	// [Counting.Domains] says so there may be tasks in several domains before the others are closed.
 	Colocate
 )
 
@@ -155,6 +158,9 @@ func (p Population) String() string {
 // apart(zone, app = "db") or near(rack, own, without stopping).
 func (c Counting) Print(attribute string) string {
 	s := fmt.Sprintf("%v(%s, %v", c.Relation, printWord(attribute), c.Of)
+	if c.Domains > 1 {
+		s += fmt.Sprintf(", domains %d", c.Domains)
+	}
 	if c.WithoutStopping {
 		s += ", without stopping"
 	}
@@ -166,6 +172,12 @@ func (c Counting) Err() error {
 	var errs []error
 	if c.Relation > Colocate {
 		errs = append(errs, fmt.Errorf("unknown %v", c.Relation))
+	}
+	switch {
+	case c.Domains < 0:
+		errs = append(errs, errors.New("the number of domains is less than 1"))
+	case c.Domains > 0 && c.Relation != Colocate:
+		errs = append(errs, fmt.Errorf("%v is not about how many domains there are tasks in", c.Relation))
 	}
 	if c.ByValue && c.Relation != AtMost {
 		errs = append(errs, fmt.Errorf("%v has no limit that could go by values", c.Relation))

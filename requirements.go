@@ -70,12 +70,14 @@ type CountedRule struct {
 // String prints the rule.
 func (r CountedRule) String() string { return r.Text }
 
-// Allows reports whether a domain of which the rule counts so many tasks takes one of the group's more. Total is how many it
-// counts in all domains together, and d sums these up, where the Limit is [DomainRule.Even].
-func (r *CountedRule) Allows(tasks, total int, d Domains) bool {
+// Allows reports whether a domain of which the rule counts so many tasks takes one of the group's more. In is in how many domains it
+// counts any, and d sums domains up, where the Limit is [DomainRule.Even], and has the value of the one that is asked about, where it goes by that.
+func (r *CountedRule) Allows(tasks, in int, d Domains) bool {
 	switch r.Relation {
-	case Near, Colocate:
-		return tasks > 0 || total == 0 && (r.Self || r.Relation == Colocate)
+	case Near:
+		return tasks > 0 || in == 0 && r.Self
+	case Colocate:
+		return tasks > 0 || in < max(r.Domains, 1)
 	case AtMost:
 		if r.Limit == nil {
 			return true

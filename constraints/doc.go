@@ -82,7 +82,7 @@
 //	           | "max-per" "(" name "," number ["%" ["of" number]] ")"
 //	           | "targets" "(" name "," number "," value number "%" {"," value number "%"} ["," "others" number "%"] ")"
 //	           | "group-by" "(" name ["," "skew" number] ["," "min-domains" number] ")"
-//	           | ("apart" | "near" | "avoid" | "colocate") "(" name "," selector ")"
+//	           | ("apart" | "near" | "avoid" | "colocate") "(" name "," selector ")" (colocate with "domains" number after a comma, too)
 //	           | "tolerate" "(" ("*" | name | name "=" text | name (">" | "<") number) ["," "effect" effect] ["," "for" time] ")"
 //	           | own [ "(" anything ")" ]
 //	value      = text | number

@@ -578,3 +578,22 @@ func ExampleTargets() {
 	// dc2 2
 	// dc3 0
 }
+
+// At most two racks, whichever come first, and at most three tasks in each: GROUP_BY 2 of five instances, as Marathon has it since October 2020.
+func ExamplePair_Domains() {
+	web := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{
+		constraints.Colocate("rack", berth.Selector{}).Domains(2), constraints.MaxPer("rack", 3),
+	}})
+	f := cluster.NewFork()
+	for _, rack := range []string{"r1", "r2", "r3"} {
+		_ = f.AddNodes(berth.Node{ID: rack, Attributes: berth.Attributes{"rack": rack}})
+	}
+	for i, node := range []string{"r1", "r3", "r2"} {
+		_, why := f.Apply(berth.Op{Kind: berth.Place, Task: web.Task(fmt.Sprintf("web-%d", i+1)), Node: node})
+		fmt.Println(node, why)
+	}
+	// Output:
+	// r1 no reason
+	// r3 no reason
+	// r2 none of colocate(rack, own, domains 2)
+}

@@ -95,6 +95,11 @@ func TestFaults(t *testing.T) {
 			`constraint targets("", 0): number of tasks wanted 0 is less than 1`,
 			`constraint targets("", 0): no values`,
 		}},
+		{"in no domain", Colocate("", berth.Selector{}).Domains(0), []string{
+			`constraint colocate("", own): empty attribute name`,
+			`constraint colocate("", own): the number of domains is less than 1`,
+		}},
+		{"near in two domains", Near("zone", berth.Selector{}).Domains(2), []string{`constraint near(zone, own, domains 2): near is not about how many domains there are tasks in`}},
 		{"toleration", Tolerate("", "a"), []string{`constraint tolerate("" = "a"): empty taint key`}},
 		{"toleration of a key", TolerateKey(" "), []string{`constraint tolerate(" "): taint key " " has leading or trailing space`}},
 		{"toleration of an effect", TolerateAll().Effect(9), []string{`constraint tolerate(*, effect effect 9): unknown effect 9`}},

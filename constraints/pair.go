@@ -38,6 +38,18 @@ func Colocate(attribute string, tasks berth.Selector) Pair {
 	return Pair{attribute, berth.Counting{Of: tasks, Relation: berth.Colocate}}
 }
 
+// Domains returns the Colocate rule with n, which is 1 or more and 1 by default, as the number of domains that may have any of the tasks before
+// only those take more: Colocate(attribute, berth.Selector{}).Domains(2) keeps the group's tasks in two domains, whichever these come to be.
+// With MaxPer it is the GROUP_BY of Marathon since October 2020, which takes the declared number for the most. As a preference it holds where
+// there is a task already, however many domains there are.
+func (p Pair) Domains(n int) Pair {
+	p.counting.Domains = n
+	if n < 1 {
+		p.counting.Domains = -1 // 0 is not to say it
+	}
+	return p
+}
+
 // WithoutStopping returns the rule with tasks that are stopping counted no more, on either side. By default they count until
 // they are gone.
 func (p Pair) WithoutStopping() Pair {
@@ -51,7 +63,7 @@ func (p Pair) Domain() string { return p.attribute }
 // Counts returns which tasks the rule is about.
 func (p Pair) Counts() berth.Counting { return p.counting }
 
-// String prints apart(zone, app = "db"), or near(rack, own, without stopping).
+// String prints apart(zone, app = "db"), near(rack, own, without stopping), or colocate(rack, own, domains 2).
 func (p Pair) String() string { return p.counting.Print(p.attribute) }
 
 // Err returns every fault of the rule joined into one error, or nil. The zero Pair is at fault.

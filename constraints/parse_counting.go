@@ -65,7 +65,15 @@ func pairOf(pair func(string, berth.Selector) Pair) func(*parser) (berth.Constra
 			return nil, err
 		}
 		rule := pair(name, tasks)
-		err = p.options(map[string]func() error{"without": p.stopping(&rule.counting)})
+		options := map[string]func() error{"without": p.stopping(&rule.counting)}
+		if rule.counting.Relation == berth.Colocate {
+			options["domains"] = func() error {
+				n, err := p.integer()
+				rule = rule.Domains(n)
+				return err
+			}
+		}
+		err = p.options(options)
 		return rule, err
 	}
 }

@@ -60,7 +60,7 @@ func anyRule(r *rand.Rand, depth int) berth.Constraint {
 		if r.IntN(3) == 0 {
 			return rule.WithoutStopping()
 		}
-		return pick(r, []Pair{rule, Near(name, berth.Selector{})})
+		return pick(r, []Pair{rule, Near(name, berth.Selector{}), Colocate(name, anySelector(r, 3)).Domains(2 + r.IntN(3))})
 	case 2:
 		t := pick(r, []Toleration{TolerateAll(), TolerateKey(name), Tolerate(name, ""), Tolerate(name, name), TolerateOver(name, -3), TolerateUnder(name, math.MaxInt64)})
 		switch r.IntN(4) {
@@ -197,6 +197,21 @@ func TestParseOtherwiseWritten(t *testing.T) {
 		rule, err := Parse(text)
 		require.NoError(t, err, text)
 		assert.True(t, want == rule, "%s: %v", text, rule)
+	}
+}
+
+// N10: the texts of SwarmKit's constraint_test.go, in the words that are used here: what it refuses is refused, and what it takes is
+// taken, with "=" for "==" and the value in quotes. A name may begin with a digit here, if it is followed by no sign of its own.
+func TestParseAsSwarmKitDoes(t *testing.T) {
+	for _, text := range []string{"", " ", "nodeabc", "node ~ abc", `1node==a2`, "no de== x", "no*de==x", "==x", "node==", "node== ", `no de = "x"`, `no*de = "x"`, `= "x"`, "node =", "node = "} {
+		_, err := Parse(text)
+		var fault *berth.SyntaxError
+		assert.ErrorAs(t, err, &fault, text)
+	}
+	for _, text := range []string{` node = "node1"`, `NoDe = "x"`, `no.de = "x"`, `_node = "_x"`, `node = "[a-b]+c*(n|b)/"`, `node = "node 1"`} {
+		rule, err := Parse(text)
+		require.NoError(t, err)
+		assert.Equal(t, strings.TrimSpace(text), rule.String())
 	}
 }
 

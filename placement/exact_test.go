@@ -263,7 +263,10 @@ func aboutTasks(r *rand.Rand, of berth.Selector) berth.Constraint {
 		}
 		return c
 	case 2:
-		return []func(string, berth.Selector) constraints.Pair{constraints.Near, constraints.Colocate, constraints.Avoid}[r.IntN(3)](domain, of)
+		in := func(attribute string, of berth.Selector) constraints.Pair {
+			return constraints.Colocate(attribute, of).Domains(2 + r.IntN(3))
+		}
+		return []func(string, berth.Selector) constraints.Pair{constraints.Near, constraints.Colocate, constraints.Avoid, in}[r.IntN(4)](domain, of)
 	default:
 		c := constraints.Apart(domain, of)
 		if r.IntN(4) == 0 {

@@ -232,14 +232,13 @@ func (e *Exhaustive) letsIn(r *berth.CountedRule) bool {
 	if r.ByValue {
 		d.Value = here
 	}
-	return r.Allows(c.tasks[here], c.total, d)
+	return r.Allows(c.tasks[here], len(c.tasks), d)
 }
 
 // chosenTasks is the tasks that a rule counts, by domain.
 type chosenTasks struct {
-	tasks   map[berth.Value]int
-	total   int
-	domains berth.Domains // that the rule compares, if it is even
+	tasks   map[berth.Value]int // of domains that have any
+	domains berth.Domains       // that the rule compares, if it is even
 }
 
 // choose counts the tasks that a rule chooses by walking them all, and the domains that it compares by walking all nodes.
@@ -254,7 +253,6 @@ func (e *Exhaustive) choose(r *berth.CountedRule) *chosenTasks {
 		for t := range n.Tasks() {
 			if r.Of.Matches(t.Group) && !(r.WithoutStopping && t.State == berth.Stopping) {
 				c.tasks[v]++
-				c.total++
 			}
 		}
 		if node := n.Node(); fit.Counts(e.group, &node, n.Cordoned(), r.Over) {

@@ -73,6 +73,25 @@ func (x *explainer) brokenBy(r *countRule) (broken brokenRows) {
 	return broken
 }
 
+// inFewer reports whether fewer than so many domains have tasks; than one, if it is 0.
+func (c *taskCounter) inFewer(n int) bool {
+	const few = 16
+	if n = max(n, 1); n > few {
+		return len(c.inUse()) < n
+	}
+	var seen [few]int32 // a slot may be among those used more than once
+	found := 0
+	for _, slot := range c.used {
+		if c.tasks[slot] > 0 && !slices.Contains(seen[:found], slot) {
+			seen[found] = slot
+			if found++; found == n {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // inUse returns the slots that have tasks, ascending.
 func (c *taskCounter) inUse() []int32 {
 	c.used = slices.DeleteFunc(c.used, func(slot int32) bool { return c.tasks[slot] == 0 })

@@ -62,39 +62,39 @@ func TestScoresOfKubernetes(t *testing.T) {
 		want  []int64
 	}{
 		// (25 + 50)/2 = 37.5 and (50 + 50)/2.
-		{"least, empty", placement.LeastAllocated(), of(3000, 5000), [][2]amounts{small, large}, []int64{37, 50}},
+		{"K1: least, empty", placement.LeastAllocated(), of(3000, 5000), [][2]amounts{small, large}, []int64{37, 50}},
 		// (25 + 2 x 50)/3 = 41.7.
-		{"least, weights", placement.LeastAllocated("cpu", "memory").Weights(1, 2), of(3000, 5000), [][2]amounts{small, large}, []int64{41, 50}},
-		{"least, a resource that is not asked for", placement.LeastAllocated("cpu", "memory", "ext"), of(3000, 5000),
+		{"K2: least, weights", placement.LeastAllocated("cpu", "memory").Weights(1, 2), of(3000, 5000), [][2]amounts{small, large}, []int64{41, 50}},
+		{"K3: least, a resource that is not asked for", placement.LeastAllocated("cpu", "memory", "ext"), of(3000, 5000),
 			[][2]amounts{large, {with(of(6000, 10000), "ext", 4), none}}, []int64{50, 50}},
 		// (50 + 50 + 50)/3 and (50 + 50 + 80)/3.
-		{"least, one that is", placement.LeastAllocated("cpu", "memory", "ext"), with(of(3000, 5000), "ext", 2),
+		{"K3: least, one that is", placement.LeastAllocated("cpu", "memory", "ext"), with(of(3000, 5000), "ext", 2),
 			[][2]amounts{{with(of(6000, 10000), "ext", 4), none}, {with(of(6000, 10000), "ext", 10), none}}, []int64{50, 60}},
 		// (40 + 100)/2 and (40 + 75)/2 = 57.5.
-		{"least, nothing asked for", placement.LeastAllocated(), none,
+		{"K4: least, nothing asked for", placement.LeastAllocated(), none,
 			[][2]amounts{{of(10000, 20000), of(6000, 0)}, {of(10000, 20000), of(6000, 5000)}}, []int64{70, 57}},
 		// (75 + 50)/2 = 62.5.
-		{"most, empty", placement.MostAllocated(), of(3000, 5000), [][2]amounts{small, large}, []int64{62, 50}},
+		{"K5: most, empty", placement.MostAllocated(), of(3000, 5000), [][2]amounts{small, large}, []int64{62, 50}},
 		// (75 + 2 x 50)/3 = 58.3.
-		{"most, weights", placement.MostAllocated("cpu", "memory").Weights(1, 2), of(3000, 5000), [][2]amounts{small, large}, []int64{58, 50}},
+		{"K5: most, weights", placement.MostAllocated("cpu", "memory").Weights(1, 2), of(3000, 5000), [][2]amounts{small, large}, []int64{58, 50}},
 		// (25 + 50)/2 = 37.5 is rounded up here.
-		{"ratio, falling", placement.RequestedToCapacityRatio(falling), of(3000, 5000), [][2]amounts{small, large}, []int64{38, 50}},
+		{"K6: ratio, falling", placement.RequestedToCapacityRatio(falling), of(3000, 5000), [][2]amounts{small, large}, []int64{38, 50}},
 		// 25 % of the way to 10 is 2.5, and 50 % is 5; what is full has 10.
-		{"ratio, rising", placement.RequestedToCapacityRatio(placement.Shape{{0, 0}, {100, 1}}, "ext"), amounts{"ext": 2},
+		{"K7: ratio, rising", placement.RequestedToCapacityRatio(placement.Shape{{0, 0}, {100, 1}}, "ext"), amounts{"ext": 2},
 			[][2]amounts{{amounts{"ext": 8}, none}, {amounts{"ext": 4}, none}, {amounts{"ext": 4}, amounts{"ext": 2}}}, []int64{2, 5, 10}},
 		// Of 50 % of the cores 0 is said, which leaves memory alone.
 		{"ratio, nothing said of one", placement.RequestedToCapacityRatio(placement.Shape{{50, 0}, {60, 10}}), of(3000, 6000),
 			[][2]amounts{large}, []int64{100}},
 		{"ratio, nothing said", placement.RequestedToCapacityRatio(placement.Shape{{50, 0}}), of(3000, 6000), [][2]amounts{large}, []int64{0}},
 		// |0.75 - 0.5|/2 = 0.125 leaves 87 of 100: 50 + (50 - 13)/2 = 68.5.
-		{"balanced, empty", placement.BalancedAllocation(), of(3000, 5000), [][2]amounts{small, large}, []int64{68, 75}},
+		{"K8: balanced, empty", placement.BalancedAllocation(), of(3000, 5000), [][2]amounts{small, large}, []int64{68, 75}},
 		// 0.3 and 0 become 0.6 and 0.25: 82 for 85, 50 + 47/2. 0.3 and 0.25 become 0.6 and 0.5: 95 for 97, 50 + 48/2.
-		{"balanced, in use", placement.BalancedAllocation(), of(3000, 5000),
+		{"K9: balanced, in use", placement.BalancedAllocation(), of(3000, 5000),
 			[][2]amounts{{of(10000, 20000), of(3000, 0)}, {of(10000, 20000), of(3000, 5000)}}, []int64{73, 74}},
 		// 0.3 and 0.1 become 0.6 and 0.2: 80 for 90, 50 + 40/2.
-		{"balanced, more memory", placement.BalancedAllocation(), of(3000, 5000),
+		{"K9: balanced, more memory", placement.BalancedAllocation(), of(3000, 5000),
 			[][2]amounts{{of(10000, 20000), of(3000, 0)}, {of(10000, 50000), of(3000, 5000)}}, []int64{73, 70}},
-		{"balanced, three", placement.BalancedAllocation("cpu", "memory", "gpu"), amounts{"gpu": 1},
+		{"K10: balanced, three", placement.BalancedAllocation("cpu", "memory", "gpu"), amounts{"gpu": 1},
 			[][2]amounts{{with(of(3500, 40000), "gpu", 8), with(of(3000, 5000), "gpu", 3)}, {with(of(3500, 40000), "gpu", 8), of(3000, 5000)}}, []int64{75, 76}},
 		{"balanced, nothing asked for", placement.BalancedAllocation(), none, [][2]amounts{small, large}, []int64{0, 0}},
 		{"beyond 64 bits", placement.LeastAllocated("memory"), amounts{"memory": 1<<61 - 1}, [][2]amounts{{amounts{"memory": math.MaxInt64}, none}}, []int64{75}},
@@ -106,7 +106,7 @@ func TestScoresOfKubernetes(t *testing.T) {
 	}
 }
 
-// Nomad's score goes from 0 for an empty node to 18 for a full one, and is half way at sqrt(10) = 3.1623: 20 - 2 x 3.1623 = 13.675.
+// N12 and N13. Nomad's score goes from 0 for an empty node to 18 for a full one, and is half way at sqrt(10) = 3.1623: 20 - 2 x 3.1623 = 13.675.
 // From the table test of ScoreFitBinPack in nomad/structs/funcs_test.go.
 func TestScoresOfNomad(t *testing.T) {
 	node := amounts{"cpu": 2048, "memory": 4096}

@@ -166,7 +166,7 @@ func (t *taskCounts) limitOf(r *berth.CountedRule, limit *countRule, must bool) 
 	limit.rule, limit.attribute, limit.domain, limit.over = r.Limit, r.Attribute, &c.domainCounts, r.Over
 	limit.counter = c
 	switch {
-	case r.Relation.Opens() && must && c.total == 0 && (r.Self || r.Relation == berth.Colocate):
+	case must && (r.Relation == berth.Near && r.Self && c.total == 0 || r.Relation == berth.Colocate && c.inFewer(r.Domains)):
 		limit.limit, first = math.MaxInt, r.Self // it needs the attribute
 	case r.Relation.Opens():
 		limit.near = true

@@ -207,7 +207,7 @@ func TestKubernetesLeastAllocatedInUse(t *testing.T) {
 	})
 }
 
-// Nomad: 10 equal nodes, count 11, distinct_hosts: 10 placed on 10 nodes and one failure. 10 nodes in 2 racks,
+// N7, N8 and N12. Nomad: 10 equal nodes, count 11, distinct_hosts: 10 placed on 10 nodes and one failure. 10 nodes in 2 racks,
 // count 8, distinct_property of 2 by rack: exactly 4 placed. Capacities of A 1024, B 512 and C 3072, ask 1024:
 // B is no candidate, A, filled to the last, is best, and C next.
 func TestNomadPlacement(t *testing.T) {

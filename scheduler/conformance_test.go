@@ -145,12 +145,22 @@ func own(rule berth.Constraint, more ...berth.Constraint) berth.GroupSpec {
 	return berth.GroupSpec{Rules: append([]berth.Constraint{rule}, more...)}
 }
 
+// groups is what Marathon's GROUP_BY is since October 2020, of so many instances: at most that many racks, and in each at most what is its
+// part, rounded up.
+func groups(n, instances int) berth.GroupSpec { return groupsBy("rack", n, instances) }
+
+func groupsBy(attribute string, n, instances int) berth.GroupSpec {
+	return own(constraints.MaxPer(attribute, (instances+n-1)/n), constraints.Colocate(attribute, berth.Selector{}).Domains(n))
+}
+
 func TestConformanceOfRules(t *testing.T) {
 	zones := nodesOf("a zone=1", "b zone=1", "x zone=2", "y zone=2")
 	hosts := nodesOf("h1", "h2", "h3", "h4")
 	racks := nodesOf("n1 rack=r1", "n2 rack=r2", "n3 rack=r3", "n4")
 	abc := nodesOf("a", "b", "c")
 	regions := nodesOf("n1 region=China", "n2 region=China", "n3 region=India")
+	numbered := nodesOf("n1", "n2")
+	numbered[0].Attributes["rack"], numbered[1].Attributes["rack"] = 1.0, 2
 	isFoo := berth.Label("foo", "bar")
 	byHost := constraints.GroupBy(berth.NodeID)
 	for _, tc := range []struct {
@@ -193,11 +203,18 @@ func TestConformanceOfRules(t *testing.T) {
 		{"M4: CLUSTER hostname with a value", hosts, nil, "", own(constraints.Eq(berth.NodeID, "h2")), "h1(rule-broken) h2 h3(rule-broken) h4(rule-broken)"},
 		{"M7: the order in a set is of no account", nodesOf("n1 x=1,0", "n2 x=2,1", "n3"), nil, "", own(constraints.ContainsAll("x", "0", "1")), "n1 n2(rule-broken) n3(rule-broken)"},
 		{"M8: MAX_PER 2", hosts, []put{{"app", "", "h1 h1 h2"}}, "", own(constraints.MaxPer(berth.NodeID, 2)), "h1(domain-full) h2 h3 h4"},
-		{"M10: GROUP_BY 2 of 5 instances is at most 3", racks[:2], []put{{"app", "", "n1 n1"}}, "", own(constraints.MaxPer("rack", 3)), "n1 n2"},
-		{"M10: the third is the last", racks[:2], []put{{"app", "", "n1 n1 n1 n2"}}, "", own(constraints.MaxPer("rack", 3)), "n1(domain-full) n2"},
-		{"M10: no third rack, as the declared ones are named", racks, []put{{"app", "", "n1 n2"}}, "", own(constraints.MaxPer("rack", 3), constraints.In("rack", "r1", "r2")),
-			"n1 n2 n3(rule-broken) n4(rule-broken+no-domain)"},
-		{"M11: GROUP_BY 3 of 5 instances", hosts[:3], []put{{"app", "", "h1"}}, "", own(constraints.MaxPer(berth.NodeID, 2)), "h1 h2 h3"},
+		{"M10: GROUP_BY 2 of 5 instances", racks, nil, "", groups(2, 5), "n1 n2 n3 n4(no-domain+no-domain)"},
+		{"M10: one in a rack", racks[:3], []put{{"app", "", "n1"}}, "", groups(2, 5), "n1 n2 n3"},
+		{"M10: two in a rack", racks[:3], []put{{"app", "", "n1 n1"}}, "", groups(2, 5), "n1 n2 n3"},
+		{"M10: three in a rack", racks[:3], []put{{"app", "", "n1 n1 n1"}}, "", groups(2, 5), "n1(domain-full) n2 n3"},
+		{"M10: three and one", racks[:3], []put{{"app", "", "n1 n1 n1 n2"}}, "", groups(2, 5), "n1(domain-full) n2 n3(none-near)"},
+		{"M10: no third rack", racks[:3], []put{{"app", "", "n1 n2"}}, "", groups(2, 5), "n1 n2 n3(none-near)"},
+		{"M11: GROUP_BY 3 on host", hosts, nil, "", groupsBy(berth.NodeID, 3, 5), "h1 h2 h3 h4"},
+		{"M11: one placed", hosts, []put{{"app", "", "h1"}}, "", groupsBy(berth.NodeID, 3, 5), "h1 h2 h3 h4"},
+		{"M11: two placed", hosts, []put{{"app", "", "h1 h2"}}, "", groupsBy(berth.NodeID, 3, 5), "h1 h2 h3 h4"},
+		{"M11: no fourth host", hosts, []put{{"app", "", "h1 h2 h3"}}, "", groupsBy(berth.NodeID, 3, 5), "h1 h2 h3 h4(none-near)"},
+		// Of 7 instances in 3 groups Marathon's rest lets one group have a third, ours lets two have it.
+		{"ours: the rest of GROUP_BY is not counted", hosts[:3], []put{{"app", "", "h1 h1 h1 h2 h2 h3"}}, "", groupsBy(berth.NodeID, 3, 7), "h1(domain-full) h2 h3"},
 		{"ours: GROUP_BY as it is documented sees racks without a task", racks[:3], []put{{"app", "", "n1 n2"}}, "", own(constraints.GroupBy("rack")), "n1(domain-full) n2(domain-full) n3"},
 		{"M12: UNIQUE region", regions, []put{{"app", "", "n1"}}, "", own(constraints.Unique("region")), "n1(domain-full) n2(domain-full) n3"},
 
@@ -206,6 +223,12 @@ func TestConformanceOfRules(t *testing.T) {
 		{"A26: host limit 3", abc, []put{{"app", "", "a b b c"}}, "", own(constraints.MaxPer(berth.NodeID, 3)), "a b c"},
 		{"A26: rack limit 1, of this job only", nodesOf("a rack=A", "b rack=A", "c rack=B", "d rack=C"), []put{{"app", "", "a b b c"}, {"other", "", "d"}}, "",
 			own(constraints.Unique("rack")), "a(domain-full) b(domain-full) c(domain-full) d"},
+		{"M9: MAX_PER 2 by a number", numbered, []put{{"app", "", "n1 n2"}}, "", own(constraints.MaxPer("rack", 2)), "n1 n2"},
+		{"M9: and then", numbered, []put{{"app", "", "n1 n1 n2"}}, "", own(constraints.MaxPer("rack", 2)), "n1(domain-full) n2"},
+		{"M12: UNIQUE zone", zones, []put{{"app", "", "a"}}, "", own(constraints.Unique("zone")), "a(domain-full) b(domain-full) x y"},
+		{"Nomad: spread with targets, hard", nodesOf("a dc=1", "b dc=2", "c dc=3", "d"), []put{{"app", "", "a a a a a a a a b"}}, "",
+			own(constraints.Targets("dc", 10, map[any]int{"1": 80, "2": 20})), "a(domain-full) b c(domain-full) d(no-domain)"},
+
 		{"A26: an empty job", abc, []put{{"other", "", "a a a"}}, "", own(constraints.MaxPer(berth.NodeID, 2)), "a b c"},
 		{"A25: a host dedicated to two roles", nodesOf("a dedicated=web,db", "b dedicated=db", "c"), nil, "", own(constraints.ContainsAny("dedicated", "web")), "a b(rule-broken) c(rule-broken)"},
 

@@ -152,7 +152,7 @@ func (f *Fork) taskLack(sh *shape, row uint32, r *berth.CountedRule, slot uint32
 	if r.ByValue {
 		d.Value, _ = f.s.Node(row).Node.Spec.Attribute(r.Attribute)
 	}
-	if r.Allows(c.Tasks(domain), c.Total(), d) {
+	if r.Allows(c.Tasks(domain), c.Domains(), d) {
 		return berth.Lack{}, false
 	}
 	code := berth.DomainFull
