@@ -281,11 +281,10 @@ func (x *Exchange) countOpen() {
 
 // class is wants that fit on the same nodes, because they are alike in all that a node is asked for.
 type class struct {
-	key         string       // "" of one that no two wants share
-	group       *berth.Group // one of them that is not far
-	wants       int
-	fits, known rowSet
-	seen        uint64 // of the touched rows
+	key   string       // "" of one that no two wants share
+	group *berth.Group // one of them that is not far
+	wants int
+	verdicts
 
 	barred      uint64 // the last time a node was put on which no more of it fits
 	round       uint64 // the pass in which somebody wanted something of it last
@@ -313,21 +312,6 @@ func (x *Exchange) classOf(g *berth.Group) *class {
 		x.classes[key] = c
 	}
 	return c
-}
-
-// catchUp forgets what a class knows of rows that have changed.
-func (c *class) catchUp(t *touched) {
-	if c.seen == t.end() {
-		return
-	}
-	if c.seen < t.base || t.end()-c.seen > uint64(len(c.known)*64) {
-		c.known = c.known[:0]
-	} else {
-		for _, row := range t.rows[c.seen-t.base:] {
-			c.known.remove(row)
-		}
-	}
-	c.seen = t.end()
 }
 
 // may reports whether the tasks of a class fit on a node of the source; where a rule panics, that they may.
@@ -362,16 +346,15 @@ func (p *pass) gather() bool {
 	}
 	x.rounds++
 	p.number = x.rounds
-	limit := x.cfg.MaxOutstanding
 	for _, s := range x.slots {
 		if s == nil {
 			continue
 		}
 		s.planned, s.asks, s.far, s.gangs = 0, false, false, 0
 		switch {
-		case s.suppressed || s.declared && !s.open:
+		case s.suppressed || s.paused || s.declared && !s.open:
 			continue
-		case limit > 0 && len(s.offers) >= limit:
+		case s.most > 0 && len(s.offers) >= s.most:
 			s.missed = true
 			continue
 		}
@@ -417,7 +400,7 @@ func (p *pass) gather() bool {
 // far reports whether anybody wants something that can become possible by what happens elsewhere.
 func (x *Exchange) far() bool {
 	for _, s := range x.slots {
-		if s == nil || s.suppressed || !s.open {
+		if s == nil || s.suppressed || s.paused || !s.open {
 			continue
 		}
 		for i := range s.wants {
@@ -573,8 +556,7 @@ func (p *pass) one(at *site) (only *Subscription, some bool) {
 
 // full notes that a framework has as many offers as it may have. It is asked about all nodes once it has fewer.
 func (p *pass) full(s *Subscription) bool {
-	limit := p.x.cfg.MaxOutstanding
-	if limit == 0 || len(s.offers)+s.planned < limit {
+	if s.most == 0 || len(s.offers)+s.planned < s.most {
 		return false
 	}
 	s.missed = true

@@ -161,6 +161,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 		}
 		x.confirm(b.sub, done)
 		b.draw(plan, done)
+		x.resume(b.sub)
 		refusals.add(done.Refused)
 		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: refusals.inOrder(), Unplaced: p.Unplaced}
 		for i := range out.Placed {

@@ -41,6 +41,13 @@
 // nothing. A daemon group is offered its room on each node that lacks its instance, ahead of everybody's
 // turn, but charged.
 //
+// A gang is offered whole, as one grant, or not at all: see [Demand].
+//
+// # Terms
+//
+// A framework may have [Terms] of its own: how long its offers last, how many it may have unanswered, and of which nodes. [Config] has
+// the least that is offered at all, and for how long nothing is offered to who lets offers end without a word.
+//
 // # Limits
 //
 // An offer counts against the limits of its framework's role and of the roles above, as any hold does, and a task that takes its place

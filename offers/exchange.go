@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -90,6 +91,14 @@ type Config struct {
 	// MaxOutstanding is how many offers a framework may have that it has not answered. The default, 0, is
 	// any number.
 	MaxOutstanding int
+	// Least are amounts of which what is free on a node must cover one at least for it to be offered to a framework that has declared
+	// nothing: less is kept together with what becomes free later. The default, none, is that anything is offered. Mesos has this as
+	// min_allocatable_resources.
+	Least []berth.Resources
+	// Backoff is how long a framework is offered nothing after it let the lease of an offer end without a word: twice as long each time, up to
+	// 64 times as long. Any answer ends it, and so does [Subscription.Revive]. The default, 0, is no time at all. It is for frameworks that
+	// have died or are stuck, whose offers would keep room idle again and again.
+	Backoff time.Duration
 	// Prefix begins the IDs of offers, which a number ends, and the owners of their holds, which the framework's
 	// name ends. The default is "offer-" for the IDs and nothing for the owners. Exchanges on one source should
 	// have different ones, so that a reader can tell their holds apart. They may have the same: numbers
@@ -111,6 +120,16 @@ func (c Config) Err() error {
 	}
 	if c.MaxOutstanding < 0 {
 		errs = append(errs, fmt.Errorf("offers: config: MaxOutstanding is negative (%d)", c.MaxOutstanding))
+	}
+	for i, r := range c.Least {
+		if err := r.Err(); err != nil {
+			errs = append(errs, faults.Of(fmt.Sprintf("offers: config: amounts %d of Least", i+1), err))
+		} else if isZero(r) {
+			errs = append(errs, fmt.Errorf("offers: config: amounts %d of Least: nothing", i+1))
+		}
+	}
+	if c.Backoff < 0 || c.Backoff > math.MaxInt64>>manyPauses {
+		errs = append(errs, fmt.Errorf("offers: config: Backoff is negative or too long (%v)", c.Backoff))
 	}
 	probe := berth.Hold{ID: cmp.Or(c.Prefix, defaultPrefix) + "1", Owner: "x", Node: "x", Deadline: time.Unix(1, 0)}
 	if err := probe.Err(); err != nil {
@@ -164,8 +183,9 @@ type Exchange struct {
 	proposed []*offer
 	ended    memory // offers that ended unanswered
 	alarms   alarms
-	made     uint64 // numbers offers
-	lapsed   int    // leases that have run out so far
+	made     uint64          // numbers offers
+	lapsed   int             // leases that have run out so far
+	pausing  []*Subscription // who is offered nothing for a while: see Config.Backoff
 
 	claims  table[string, *claim] // tasks that frameworks placed
 	claimed slots[claim]          // those that were seen in the source, by their slots there

@@ -79,7 +79,7 @@ func (p *pass) gang(s *Subscription, w *want) bool {
 	s.gangs--
 	p.gangs--
 	c := w.class
-	alike := c.key != "" && p.x.cfg.Lease == berth.Exclusive && !p.x.isFar(w) && len(s.refusals) == 0 && p.x.cfg.MaxOutstanding == 0
+	alike := c.key != "" && p.x.cfg.Lease == berth.Exclusive && !p.x.isFar(w) && len(s.refusals) == 0 && s.most == 0 && s.nodes == nil
 	if alike && c.scarce == p.number && c.places < w.need {
 		return false
 	}
@@ -126,17 +126,17 @@ func (p *pass) gang(s *Subscription, w *want) bool {
 func (p *pass) spots(fork *cluster.Fork, s *Subscription, w *want) (spots []spot) {
 	x := p.x
 	near := !x.isFar(w)
-	nodes, limit := 0, x.cfg.MaxOutstanding
+	nodes := 0
 	for _, row := range x.view.Order() {
 		if !x.room.has(row) || near && !p.may(w.class, row) {
 			continue
 		}
 		at := x.rows[row]
 		node, _ := fork.Node(at.id)
-		if x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
+		if !x.suits(s, at) || x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
 			continue
 		}
-		if nodes++; limit > 0 && len(s.offers)+s.planned+nodes > limit {
+		if nodes++; s.most > 0 && len(s.offers)+s.planned+nodes > s.most {
 			return spots
 		}
 		before := len(spots)

@@ -98,6 +98,9 @@ func (x *Exchange) end(o *offer) {
 	if lapsed {
 		x.lapsed++
 	}
+	if lapsed && !o.drawn {
+		x.pause(o.sub)
+	}
 	x.withdraw(o)
 	o.sub.book.told(o.site)
 	o.sub.book.wake()

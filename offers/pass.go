@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -49,19 +50,20 @@ type pass struct {
 	turns  int
 	faults []error // of rules, which concern one demand each
 
-	fresh        rowSet          // nodes that are put to everybody
-	plain, picky []*Subscription // who takes part: those who declared nothing, and those who want something
-	left         int             // how many of them may have more offers,
-	hasty        int             // and how many of those are asked about all nodes
-	classes      []*class        // of what they want
-	fars         int             // how many of them want something that depends on what is elsewhere
-	daemons      bool            // some want daemons
-	everywhere   bool            // somebody is asked about all nodes whatever would fit there
-	exact        bool            // all that is free is all that can be offered
-	again        []*Subscription // who is to be asked about all nodes by the next pass too
-	gangs        int             // that are wanted and have not been tried,
-	wholes       int             // and how many were offered
-	freshHere    bool            // the node that is being put is put to everybody
+	fresh        rowSet                   // nodes that are put to everybody
+	plain, picky []*Subscription          // who takes part: those who declared nothing, and those who want something
+	left         int                      // how many of them may have more offers,
+	hasty        int                      // and how many of those are asked about all nodes
+	classes      []*class                 // of what they want
+	fars         int                      // how many of them want something that depends on what is elsewhere
+	daemons      bool                     // some want daemons
+	everywhere   bool                     // somebody is asked about all nodes whatever would fit there
+	exact        bool                     // all that is free is all that can be offered
+	again        []*Subscription          // who is to be asked about all nodes by the next pass too
+	gangs        int                      // that are wanted and have not been tried,
+	wholes       int                      // and how many were offered
+	alarms       map[time.Duration]*alarm // that end the offers, by lease
+	freshHere    bool                     // the node that is being put is put to everybody
 }
 
 // demandOf is a framework, and the group that it wants offers for; no group for all that is free.
@@ -128,6 +130,7 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	x.relook()
+	x.endPauses()
 	p := &pass{x: x, ctx: ctx, exact: x.cfg.Lease == berth.Exclusive && x.view.Limited() == 0}
 	if !p.gather() {
 		x.endPass(p)
@@ -302,7 +305,7 @@ func (p *pass) ready(s *Subscription) bool {
 }
 
 func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
-	if !p.ready(s) {
+	if !p.ready(s) || !p.x.suits(s, at) {
 		return false
 	}
 	if !s.declared {
@@ -341,7 +344,7 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 		hold = freeOn(p.x.view, at.row)
 		all = p.x.stocks.of(p.x.amounts(&hold, at))
 	}
-	if len(all.all) == 0 || p.x.refuses(s, at, false, all.all) || !p.charge(s, at, all) {
+	if len(all.all) == 0 || !p.x.isEnough(all.all) || p.x.refuses(s, at, false, all.all) || !p.charge(s, at, all) {
 		return false
 	}
 	d := p.add(s, at, nil)
@@ -368,7 +371,7 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 	if cut, less := p.cut(s, view, hold); less {
 		hold, all = cut, p.x.amounts(&cut, at)
 	}
-	if len(all) == 0 || p.x.refuses(s, at, false, all) {
+	if len(all) == 0 || !p.x.isEnough(all) || p.x.refuses(s, at, false, all) {
 		return false
 	}
 	hold.ID, hold.Owner, hold.Role, hold.Deadline = p.unit(), s.client.name, s.client.role, always
@@ -468,7 +471,7 @@ func (p *pass) add(s *Subscription, at *site, g *berth.Group) *draft {
 	}
 	o, d := &p.offers[0], &p.room[0]
 	p.offers, p.room = p.offers[1:], p.room[1:]
-	*o = offer{sub: s, site: at, group: g, owner: p.x.own(s), deadline: p.x.now.Add(p.x.cfg.LeaseFor), stage: drafted}
+	*o = offer{sub: s, site: at, group: g, owner: p.x.own(s), deadline: p.x.now.Add(s.leaseFor), stage: drafted}
 	d.offer = o
 	p.drafts = append(p.drafts, d)
 	s.planned++
@@ -617,6 +620,20 @@ func (x *Exchange) syncOwn(ctx context.Context, drafts []*draft) bool {
 	return true
 }
 
+// alarm returns that of offers of a lease.
+func (p *pass) alarm(lease time.Duration) *alarm {
+	a := p.alarms[lease]
+	if a == nil {
+		a = p.x.alarms.set(alarm{at: p.x.now.Add(lease)})
+		if p.alarms == nil {
+			p.alarms = map[time.Duration]*alarm{}
+			a.offers = make([]*offer, 0, len(p.drafts)) // as a rule there is but one lease
+		}
+		p.alarms[lease] = a
+	}
+	return a
+}
+
 // commit makes the drafts offers, all in one plan.
 func (p *pass) commit() (int, error) {
 	x := p.x
@@ -625,10 +642,10 @@ func (p *pass) commit() (int, error) {
 		return 0, nil
 	}
 	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
-	a := x.alarms.set(alarm{at: x.now.Add(x.cfg.LeaseFor), left: len(p.drafts), offers: make([]*offer, 0, len(p.drafts))})
 	gang := 0 // of the draft before
 	for _, d := range p.drafts {
-		d.alarm = a
+		d.alarm = p.alarm(d.sub.leaseFor)
+		d.alarm.left++
 		d.id, d.number = x.nextID()
 		d.hold.ID, d.hold.Owner, d.hold.Role, d.hold.Node = d.id, d.owner, d.sub.client.role, d.site.id
 		d.hold.Lease, d.hold.Deadline = x.cfg.Lease, d.deadline

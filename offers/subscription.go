@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -28,6 +29,8 @@ type Framework struct {
 	// Blind makes the Book show only the nodes that are offered and those of the role's tasks, as Mesos
 	// does. Rules about domains then know no others.
 	Blind bool
+	// Terms are on what conditions the framework takes part.
+	Terms Terms
 }
 
 // Subscription is a framework's side of an Exchange. It may be used by any number of goroutines. Every call of one
@@ -50,6 +53,13 @@ type Subscription struct {
 	retried    uint64              // the last pass that left it to the next to ask about all nodes
 	cut        map[string]int64    // what limits left of resources when they last kept something from the framework
 
+	leaseFor time.Duration // of its offers
+	most     int           // offers that it has not answered; 0 is any number
+	nodes    *suited       // nil if there are no rules
+	paused   bool          // it is offered nothing
+	until    time.Time     // this
+	idle     int           // leases that ended since its last answer
+
 	number    int // among those that are subscribed
 	wants     []want
 	open      bool // something of the demand is
@@ -66,7 +76,7 @@ type Subscription struct {
 // Subscribe makes a framework known, which takes part from the next pass on. It fails with every fault of
 // the framework, or if one of its name has subscribed.
 func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
-	errs := []error{checkFramework(f.Name), f.Role.Err(), checkDemand(f.Demand, f.Role)}
+	errs := []error{checkFramework(f.Name), f.Role.Err(), checkDemand(f.Demand, f.Role), faults.Of("terms", f.Terms.Err())}
 	what := "subscribe"
 	if f.Name != "" {
 		what = fmt.Sprintf("subscribe %q", f.Name)
@@ -84,6 +94,7 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 			client:   client{f.Role, f.Name},
 			declared: f.Demand != nil,
 		}
+		made.setTerms(f.Terms)
 		made.book = newBook(made, f.Blind)
 		if err := x.account.add(made.client); err != nil {
 			return err
@@ -332,6 +343,7 @@ func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) erro
 
 // answered tells that the source was made to end offers, and filters what was left of them.
 func (s *Subscription) answered(offers []*offer, rests []*stock, f Filter) {
+	s.x.resume(s)
 	for i, o := range offers {
 		s.x.answer(o)
 		s.x.filter(s, o.site, rests[i], f)
@@ -526,6 +538,7 @@ func (s *Subscription) Revive() error {
 			return err
 		}
 		s.suppressed = false
+		s.x.resume(s)
 		s.x.forgetFiltersOf(s)
 		s.x.recount(s)
 		s.x.hurry(s)

@@ -26,18 +26,24 @@ const (
 	Suppressed Cause = iota
 	// Content: the framework wants nothing, or all that it wants runs, or is offered to it already.
 	Content
-	// Full: it has as many offers as Config.MaxOutstanding lets it have.
+	// Full: it has as many offers as it may have: see Terms.MaxOutstanding.
 	Full
+	// BackingOff: it let offers end without a word, and is offered nothing for a while: see Config.Backoff.
+	BackingOff
 	// Limited: limits of its role or of those above leave nothing of what it wants.
 	Limited
 	// Offered: it has an offer of the node that it has not answered.
 	Offered
 	// Cordoned: the node takes no new tasks.
 	Cordoned
+	// Excluded: the rules of its terms keep it from the node.
+	Excluded
 	// Unfit: no task that the framework wants to run could run there, even if nothing were offered to others.
 	Unfit
 	// Used: nothing is free, even if nothing were offered to others.
 	Used
+	// TooLittle: less is free than Config.Least says is to be offered.
+	TooLittle
 	// WithOthers: there is room, and it is offered to others.
 	WithOthers
 	// Filtered: the framework has declined as much of the node.
@@ -49,7 +55,7 @@ const (
 )
 
 var causeWords = []string{
-	"suppressed", "content", "full", "limited", "offered", "cordoned", "unfit", "used", "with others", "filtered", "incomplete", "waiting",
+	"suppressed", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
 }
 
 // String returns the cause as a word or two, such as "with others".
@@ -98,6 +104,8 @@ type NoOffer struct {
 	Outstanding int // offers that it has not answered
 	// Cause is about all nodes, or Waiting if there is nothing that is.
 	Cause Cause
+	// Until is when it ends, of BackingOff.
+	Until time.Time
 	// Over are the limits that keep offers back, as [Subscription.Over] tells them.
 	Over []berth.Excess
 	// Ahead is how many frameworks come before it in the order, of those that are not suppressed.
@@ -124,6 +132,9 @@ func (n *NoOffer) String() string {
 	fmt.Fprintf(&b, "framework %q of role %q: %s", n.Framework, string(n.Role), plural(n.Outstanding, "offer"))
 	if n.Cause != Waiting {
 		b.WriteString("; " + n.Cause.String())
+	}
+	if !n.Until.IsZero() {
+		b.WriteString(" until " + n.Until.UTC().Format(time.TimeOnly))
 	}
 	for _, x := range n.Over {
 		b.WriteString("; " + x.Reason().String())
@@ -244,14 +255,15 @@ func (x *Exchange) newAsker(s *Subscription) *asker {
 		}
 	}
 	a.short = x.shortOf(s, a.now)
-	limit := x.cfg.MaxOutstanding
 	switch {
 	case s.suppressed:
 		a.cause = Suppressed
 	case s.declared && len(a.wants) == 0:
 		a.cause = Content
-	case limit > 0 && len(s.offers) >= limit:
+	case s.most > 0 && len(s.offers) >= s.most:
 		a.cause = Full
+	case s.paused:
+		a.cause = BackingOff
 	case s.declared && within == 0:
 		a.cause = Limited
 	}
@@ -261,6 +273,9 @@ func (x *Exchange) newAsker(s *Subscription) *asker {
 // all looks at every node.
 func (a *asker) all() *NoOffer {
 	n := &NoOffer{Framework: a.s.client.name, Role: a.s.client.role, Outstanding: len(a.s.offers), Cause: a.cause, Over: a.over}
+	if a.cause == BackingOff {
+		n.Until = a.s.until
+	}
 	if a.cause != Waiting {
 		return n
 	}
@@ -290,6 +305,9 @@ func (a *asker) all() *NoOffer {
 // of says what keeps one node from the framework.
 func (a *asker) of(at *site) Why {
 	why := Why{Node: at.id, Cause: a.cause}
+	if a.cause == BackingOff {
+		why.Until = a.s.until
+	}
 	if a.cause != Waiting {
 		return why
 	}
@@ -301,6 +319,10 @@ func (a *asker) of(at *site) Why {
 	}
 	if a.x.view.Node(at.row).Cordoned || at.node.Spec.Unschedulable {
 		why.Cause = Cordoned
+		return why
+	}
+	if !a.x.suits(a.s, at) {
+		why.Cause = Excluded
 		return why
 	}
 	if !a.s.declared {
@@ -345,6 +367,10 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 			why.Cause = Limited
 			return why
 		}
+	}
+	if !a.x.isEnough(all) {
+		why.Cause = TooLittle
+		return why
 	}
 	return a.filtered(at, all, false, why)
 }

@@ -1,0 +1,156 @@
+package offers
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
+)
+
+// Terms are on what conditions a framework takes part. The zero Terms are those of the [Config].
+type Terms struct {
+	// LeaseFor is how long the framework's offers last. The default is Config.LeaseFor.
+	LeaseFor time.Duration
+	// MaxOutstanding is how many offers the framework may have that it has not answered. The default is Config.MaxOutstanding.
+	MaxOutstanding int
+	// Nodes are rules about nodes (each a [berth.NodeRule], such as package constraints reads from text): the framework is offered nothing
+	// of a node that one of them refuses. The groups of a declared demand have rules of their own besides. What a rule answers is kept
+	// until the node changes. One that panics refuses, and the pass tells. Mesos has this as offer constraints.
+	Nodes []berth.Constraint
+}
+
+// Err returns every fault of the terms joined into one error, or nil.
+func (t Terms) Err() error {
+	var errs []error
+	if t.LeaseFor < 0 {
+		errs = append(errs, fmt.Errorf("LeaseFor is negative (%v)", t.LeaseFor))
+	}
+	if t.MaxOutstanding < 0 {
+		errs = append(errs, fmt.Errorf("MaxOutstanding is negative (%d)", t.MaxOutstanding))
+	}
+	for i, r := range t.Nodes {
+		err := errors.New("none given")
+		if !faults.IsNil(r) {
+			if err = r.Err(); err == nil {
+				if _, ok := r.(berth.NodeRule); ok {
+					continue
+				}
+				err = fmt.Errorf("%v is not about nodes", r)
+			}
+		}
+		errs = append(errs, faults.Of(fmt.Sprintf("rule %d of Nodes", i+1), err))
+	}
+	return errors.Join(errs...)
+}
+
+// SetTerms replaces the framework's terms. They hold for offers to come; those already made stay. It fails with every fault of the terms.
+func (s *Subscription) SetTerms(t Terms) error {
+	return s.call("set terms", func() error {
+		if err := t.Err(); err != nil {
+			return err
+		}
+		s.setTerms(t)
+		s.x.hurry(s)
+		return nil
+	})
+}
+
+// setTerms makes the terms those of a framework.
+func (s *Subscription) setTerms(t Terms) {
+	s.leaseFor, s.most = cmp.Or(t.LeaseFor, s.x.cfg.LeaseFor), cmp.Or(t.MaxOutstanding, s.x.cfg.MaxOutstanding)
+	if s.nodes = nil; len(t.Nodes) > 0 {
+		s.nodes = &suited{}
+		for _, r := range t.Nodes {
+			s.nodes.rules = append(s.nodes.rules, r.(berth.NodeRule))
+		}
+	}
+}
+
+// suited are the nodes that a framework may be offered anything of.
+type suited struct {
+	rules []berth.NodeRule
+	verdicts
+}
+
+// verdicts are what is known of nodes by row, until they change.
+type verdicts struct {
+	fits, known rowSet
+	seen        uint64 // of the touched rows
+}
+
+// catchUp forgets what is known of rows that have changed.
+func (v *verdicts) catchUp(t *touched) {
+	if v.seen == t.end() {
+		return
+	}
+	if v.seen < t.base || t.end()-v.seen > uint64(len(v.known)*64) {
+		v.known = v.known[:0]
+	} else {
+		for _, row := range t.rows[v.seen-t.base:] {
+			v.known.remove(row)
+		}
+	}
+	v.seen = t.end()
+}
+
+// suits reports whether the rules of a framework's terms let it be offered anything of a node.
+func (x *Exchange) suits(s *Subscription, at *site) (ok bool) {
+	if s.nodes == nil {
+		return true
+	}
+	v := &s.nodes.verdicts
+	if v.catchUp(&x.touched); v.known.has(at.row) {
+		return v.fits.has(at.row)
+	}
+	defer func() {
+		if fault := recover(); fault != nil {
+			x.account.fault(fmt.Errorf("%v: a rule about nodes panicked: %v", s.client, fault))
+			ok = false
+		}
+		v.fits.set(at.row, ok)
+		v.known.add(at.row)
+	}()
+	return !slices.ContainsFunc(s.nodes.rules, func(r berth.NodeRule) bool { return !r.Allows(at.node.Spec) })
+}
+
+// isEnough reports whether what is free on a node is as much as is offered at all.
+func (x *Exchange) isEnough(all berth.Resources) bool {
+	return len(x.cfg.Least) == 0 || slices.ContainsFunc(x.cfg.Least, all.Covers)
+}
+
+// manyPauses is how often a pause is doubled.
+const manyPauses = 6
+
+// pause has a framework that let a lease end without a word wait before it is offered anything.
+func (x *Exchange) pause(s *Subscription) {
+	if x.cfg.Backoff == 0 || s.paused {
+		return
+	}
+	s.idle++
+	s.paused, s.until = true, x.now.Add(x.cfg.Backoff<<min(s.idle-1, manyPauses))
+	x.pausing = append(x.pausing, s)
+}
+
+// resume has a framework take part again that has given a sign of life.
+func (x *Exchange) resume(s *Subscription) {
+	if s.idle = 0; s.paused {
+		s.until = x.now
+		x.endPauses()
+	}
+}
+
+// endPauses has those asked again whose pause is over.
+func (x *Exchange) endPauses() {
+	x.pausing = slices.DeleteFunc(x.pausing, func(s *Subscription) bool {
+		if x.now.Before(s.until) && !s.gone {
+			return false
+		}
+		s.paused = false
+		x.hurry(s)
+		return true
+	})
+}
