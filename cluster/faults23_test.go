@@ -146,7 +146,7 @@ func TestFault23UnhealthyDevices(t *testing.T) {
 	_, why := d.Apply(berth.Op{Task: d.group.Task("t4"), Node: "n", Grant: want})
 	assert.Equal(t, berth.Reason{Code: berth.DeviceUnhealthy, Subject: "1 gpu"}, why)
 	op := berth.Op{Task: d.group.Task("t4"), Node: "n", Grant: want}
-	_, why = (*checked.Fork)(d.Fork).Put(&op, store.PickOf(store.Ref{}, store.Hash("t4")))
+	_, why = (*checked.Fork)(d.Fork).Put(&op, store.PickOf(store.Ref{}, store.Hash("t4"), store.Hash(op.Task.Group.Name())))
 	assert.NotEqual(t, berth.None, why.Code)
 	_, why = d.Apply(berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "h", Owner: "o", Node: "n", Devices: want.Devices, Deadline: time.Unix(1, 0)}})
 	assert.Equal(t, berth.Reason{Code: berth.DeviceUnhealthy, Subject: "gpu/c"}, why)

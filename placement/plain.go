@@ -29,7 +29,8 @@ func (s *search) beginPlain(g *berth.Group, r *berth.Requirements) {
 	if !s.plain {
 		s.makePlain()
 	}
-	s.group, s.left, s.wayKnown, s.again, s.counted = g, s.limits.allowance(g), false, nil, nil
+	s.target = target{group: g, left: s.limits.allowance(g), hostLimit: math.MaxInt, alike: true}
+	s.again = nil
 	if len(s.counts.groups) > 0 {
 		s.counted = s.counts.groups[g.Name()]
 	}
@@ -48,7 +49,6 @@ func (s *search) beginPlain(g *berth.Group, r *berth.Requirements) {
 
 // makePlain forgets what searches that are not plain need.
 func (s *search) makePlain() {
-	s.target = target{hostLimit: math.MaxInt, alike: true}
 	s.inside, s.plain, s.onlyKeyed = domain{}, true, false
 	s.soft, s.ofClass, s.ofRow, s.slots = s.soft[:0], s.ofClass[:0], s.ofRow[:0], s.slots[:0]
 	s.split = splitting{rules: s.split.rules[:0], bases: s.split.bases[:0]}

@@ -194,9 +194,14 @@ func (s *search) sumOf(c *contender, t *tierNow) int64 {
 // it stays noted until a task goes to a domain of theirs.
 func (s *search) know(c *contender) {
 	if s.keyed > 0 && !c.noted {
-		c.firstSum = s.sumOf(c, &s.compared[0])
-		c.noted = s.notes && !c.occupied
+		s.note(c)
 	}
+}
+
+// note is what know does of a contender of which nothing is noted, by itself so that know is in line.
+func (s *search) note(c *contender) {
+	c.firstSum = s.sumOf(c, &s.compared[0])
+	c.noted = s.notes && !c.occupied
 }
 
 // recount forgets what is noted of contenders whose sums in the first tier have changed with a task of the group that went to a row of
@@ -302,6 +307,12 @@ func (s *search) compare(a, b *contender) int {
 func (s *search) isBetter(a, b *contender) bool {
 	if s.keyed > 0 && a.firstSum != b.firstSum { // as outranks has it, but in line
 		return a.firstSum > b.firstSum
+	}
+	if s.plain && s.onlyKeyed {
+		keyed := s.policy.keyed
+		if x, y := a.key+s.fixed[int(a.sums)+keyed], b.key+s.fixed[int(b.sums)+keyed]; x != y {
+			return x > y
+		}
 	}
 	return s.compare(a, b) > 0
 }

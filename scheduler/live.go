@@ -124,7 +124,13 @@ func (l *live) prefetch(ops []berth.Op, picks []store.Pick, i int) {
 			hashes[i] = store.Hash(cmp.Or(ops[i].Task.ID, ops[i].ID))
 		}
 		if g := ops[i].Task.Group; g != last {
-			last, groups = g, append(groups, store.Hash(g.Name()))
+			name := uint32(0)
+			if picks != nil {
+				name = picks[i].Name()
+			} else {
+				name = store.Hash(g.Name())
+			}
+			last, groups = g, append(groups, name)
 		}
 	}
 	s.PrefetchTasks(hashes[:len(ops)])

@@ -37,6 +37,7 @@ type planner struct {
 	groups   []groupPlan             // as names has them, the first spec of each
 	others   []groupPlan             // the other specs of those names
 	group    int                     // what is being placed: its place in groups, or if it is negative that in others, inverted
+	name     uint32                  // the hash of its name
 	last     *berth.Group            // what is being placed, as the last task had it; nil where it is to be looked up
 	gangs    map[string][]berth.Task // by group name, until they are planned
 }
@@ -160,7 +161,8 @@ func (p *planner) forget() {
 
 // enterGroup makes a group the one that is being placed: what is known of it is known of groups that equal it.
 func (p *planner) enterGroup(g *berth.Group) {
-	at, fresh := p.names.Add(store.Hash(g.Name()), g.Name())
+	p.name = store.Hash(g.Name())
+	at, fresh := p.names.Add(p.name, g.Name())
 	if p.group = at; fresh {
 		p.groups = append(p.groups, groupPlan{group: g})
 	}
@@ -190,20 +192,29 @@ func (p *planner) place(t *berth.Task, hash uint32) {
 	}
 	why := p.plans(p.group).failed
 	if why == nil {
-		op, meant := p.placeMeant(t)
-		ok := meant
-		if !meant {
-			op, ok = p.picker.Place(*t)
+		// The operation is made where it is to be: it is large, and there are many.
+		n := len(p.plan.Ops)
+		p.plan.Ops = slices.Grow(p.plan.Ops, 1)[:n+1]
+		op, ok, meant := &p.plan.Ops[n], false, false
+		if p.view.Pieces() != nil {
+			*op, meant = p.placeMeant(t)
 		}
-		if ok {
-			if p.admit(&op) {
-				p.add(&op, hash)
-				p.charge(t.Group, 1)
-			} else if meant {
+		if ok = meant; !ok {
+			*op, ok = p.picker.Place(*t)
+		}
+		switch {
+		case ok && p.admit(op):
+			p.note(hash)
+			p.charge(t.Group, 1)
+			return
+		case ok:
+			p.plan.Ops = p.plan.Ops[:n]
+			if meant {
 				p.plans(p.group).room++
 			}
 			return
 		}
+		p.plan.Ops = p.plan.Ops[:n]
 		p.patience = 0 // to explain is to look at every node
 		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
 		why = p.picker.Explain(t.Group)
@@ -213,10 +224,11 @@ func (p *planner) place(t *berth.Task, hash uint32) {
 	p.leave(berth.Unplaced{Task: *t, Reason: firstReason(why), Why: why})
 }
 
-// placeMeant picks a node for a task on which there is room that is meant for its group, as an offer is that was cut for it: the first by ID.
+// placeMeant picks a node for a task on which there is room that is meant for its group, as an offer is that was cut for it: the first by
+// ID. It is asked where there are such pieces.
 func (p *planner) placeMeant(t *berth.Task) (berth.Op, bool) {
 	pieces, g := p.view.Pieces(), p.plans(p.group)
-	if pieces == nil || g.spent {
+	if g.spent {
 		return berth.Op{}, false
 	}
 	for {
@@ -238,8 +250,13 @@ func (p *planner) placeMeant(t *berth.Task) (berth.Op, bool) {
 // add adds a placement that the picker has just picked to the plan. It comes by reference because it is large.
 func (p *planner) add(op *berth.Op, hash uint32) {
 	p.plan.Ops = append(p.plan.Ops, *op)
+	p.note(hash)
+}
+
+// note takes down what the engine knows of the pick that is the plan's last operation.
+func (p *planner) note(hash uint32) {
 	if p.engine != nil {
-		p.picks = append(p.picks, store.PickOf(store.Ref(p.engine.Picked()), hash))
+		p.picks = append(p.picks, store.PickOf(store.Ref(p.engine.Picked()), hash, p.name))
 	}
 }
 

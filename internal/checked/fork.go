@@ -19,6 +19,7 @@ type Fork struct {
 
 	shapes [4]shape // of groups that were asked about last
 	oldest int      // of shapes
+	latest int      // of them, the one that was asked about last
 	nodes  uint64   // how often the set of nodes or their descriptions changed
 	undone uint64   // how often the store had taken changes back when shapes, domainsOf and spreads were right
 

@@ -37,7 +37,7 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 	if !ok {
 		return nil, berth.Reason{Code: berth.UnknownNode, Subject: op.Node}
 	}
-	sh := f.shape(op.Task.Group)
+	sh := f.shapeOf(op.Task.Group, pick)
 	if !pick.Made() {
 		if why := elsewhere(op.Task, op.Node); why != nil {
 			return nil, berth.Reason{Code: berth.Invalid, Subject: why.Error()}

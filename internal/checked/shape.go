@@ -28,15 +28,37 @@ type shape struct {
 }
 
 // shape returns what a group is in terms of the fork's store. It is good for a few more calls.
-func (f *Fork) shape(g *berth.Group) *shape {
+func (f *Fork) shape(g *berth.Group) *shape { return f.shapeOf(g, store.Pick{}) }
+
+// shapeOf is shape for the group of a task that was picked.
+func (f *Fork) shapeOf(g *berth.Group, pick store.Pick) *shape {
+	if f.isLatest(g) {
+		return &f.shapes[f.latest]
+	}
+	return f.shapeBy(g, pick)
+}
+
+// isLatest reports whether a group is the one that was asked about last, and the store has it as it was then.
+func (f *Fork) isLatest(g *berth.Group) bool {
+	sh := &f.shapes[f.latest]
+	return sh.group == g && sh.known && len(sh.missing) == 0 && sh.naming == f.s.Naming() && f.undone == f.s.Undone() && f.s.SpecOf(sh.id) == g
+}
+
+// shapeBy is shape, and shapeOf, for a group that is not the latest.
+func (f *Fork) shapeBy(g *berth.Group, pick store.Pick) *shape {
 	if undone := f.s.Undone(); undone != f.undone { // what these followed may never have been
 		f.undone, f.shapes, f.domainsOf, f.spreads, f.spreadCells, f.allowance = undone, [len(f.shapes)]shape{}, nil, nil, 0, allowance{}
 	}
 	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
 	if i < 0 {
 		i, f.oldest = f.oldest, (f.oldest+1)%len(f.shapes)
-		f.shapes[i] = shape{group: g, hash: store.Hash(g.Name()), dims: -1}
+		hash := pick.Name()
+		if !pick.Made() {
+			hash = store.Hash(g.Name())
+		}
+		f.shapes[i] = shape{group: g, hash: hash, dims: -1}
 	}
+	f.latest = i
 	sh := &f.shapes[i]
 	if naming := f.s.Naming(); sh.naming != naming {
 		sh.naming, sh.dims = naming, -1

@@ -414,19 +414,20 @@ func takeDevices(free []int64, shares []DeviceShare, sign int64) {
 	}
 }
 
-// A Pick is what who picked a placement on the store as it is knows of it besides: the row of its node, and the hash of its task's
-// ID. The zero Pick is none: the placement is yet to be checked.
+// A Pick is what who picked a placement on the store as it is knows of it besides: the row of its node, and the hashes of its task's
+// ID and of its group's name. The zero Pick is none: the placement is yet to be checked.
 type Pick struct {
-	row, hash uint32
-	made      bool
+	row, hash, name uint32
+	made            bool
 }
 
-// PickOf returns the pick of a node, for a task whose ID has that hash.
-func PickOf(node Ref, hash uint32) Pick { return Pick{node.row, hash, true} }
+// PickOf returns the pick of a node, for a task whose ID and whose group's name have those hashes.
+func PickOf(node Ref, hash, name uint32) Pick { return Pick{node.row, hash, name, true} }
 
 // Made reports whether it is one.
 func (p Pick) Made() bool { return p.made }
 
-// Row returns the row of the node, and Hash the hash of the task's ID.
+// Row returns the row of the node, Hash the hash of the task's ID, and Name that of its group's name.
 func (p Pick) Row() uint32  { return p.row }
 func (p Pick) Hash() uint32 { return p.hash }
+func (p Pick) Name() uint32 { return p.name }
