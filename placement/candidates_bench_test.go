@@ -12,14 +12,16 @@ import (
 	"github.com/berth-sched/berth/placement"
 )
 
-// growAsked asks an engine a question about a task of a group, again and again in the room of the last answer.
+// growAsked asks an engine a question about a task of a group, again and again in the room of the last answer. That was to another group of
+// two that are alike, so that it is not brought up to date but made anew.
 func growAsked(b *testing.B, s *cluster.Snapshot, strategy placement.Strategy, g *berth.Group, ask placement.Ask, want int) {
 	require.NoError(b, g.Err())
 	require.NoError(b, strategy.Err())
 	e := placement.NewEngine(strategy)
 	e.Start(s)
-	for b.Loop() {
-		ask.Into = e.Candidates(g.Task("t"), ask)
+	groups := []*berth.Group{g, berth.NewGroup(g.Name(), g.Spec())}
+	for i := 0; b.Loop(); i++ {
+		ask.Into = e.Candidates(groups[i%2].Task("t"), ask)
 		if ask.Into.Fit != want {
 			b.Fatal(ask.Into.Fit)
 		}
@@ -64,4 +66,19 @@ func growGone(b *testing.B, n int) {
 		gone = append(gone, t.ID)
 	}
 	growAsked(b, f.Snapshot(), placement.BinPack(), request("g", 100, 1<<20), placement.Ask{Gone: gone}, 1000)
+}
+
+// growAgain asks about n nodes, one of which has changed.
+func growAgain(b *testing.B, n int) {
+	f, g := snapshotOf(b, benchNodes(n)...).Fork(), request("g", 100, 1<<20)
+	e, into := placement.NewEngine(placement.BinPack()), new(placement.Choices)
+	for i := 0; b.Loop(); i++ {
+		if _, why := f.Apply(berth.Op{Kind: berth.Place, Task: g.Task(fmt.Sprint("t-", i)), Node: fmt.Sprintf("node-%06d", i%n)}); why.Code != berth.None {
+			b.Fatal(why)
+		}
+		e.Start(f.Snapshot())
+		if into = e.Candidates(g.Task("t"), placement.Ask{Misfits: true, Into: into}); into.Fit != n {
+			b.Fatal(into.Fit)
+		}
+	}
 }

@@ -95,3 +95,30 @@ func describe(c *placement.Choices) string {
 	}
 	return b.String()
 }
+
+// repeater asks about all nodes for the same groups again and again, each in the room of its last answer, which an engine brings up to date.
+type repeater struct {
+	into  map[*berth.Group]*placement.Choices
+	asked int
+}
+
+func (r *repeater) both(engine, reference placement.Picker, groups []*berth.Group) error {
+	for i, g := range groups {
+		if r.asked++; r.asked%3 == 0 { // more changes between two questions
+			continue
+		}
+		ask := placement.Ask{Misfits: i%3 > 0}
+		want := describe(reference.Candidates(g.Task("again"), ask))
+		for range 2 { // with what has changed, and with nothing
+			ask.Into = r.into[g]
+			if ask.Into == nil {
+				ask.Into = new(placement.Choices)
+			}
+			r.into[g] = engine.Candidates(g.Task("again"), ask)
+			if got := describe(r.into[g]); got != want {
+				return fmt.Errorf("candidates of %+v again:\n%s\nreference:\n%s", g.Spec(), got, want)
+			}
+		}
+	}
+	return nil
+}

@@ -14,6 +14,10 @@ func (e *Engine) Candidates(t berth.Task, ask Ask) *Choices {
 		return nil
 	}
 	e.enter()
+	if out := e.again(t, ask); out != nil {
+		e.leave()
+		return out
+	}
 	out := ask.begin(e.snapshot.Version(), e.policy)
 	if out.Reason = invalid(t); out.Reason.Code == berth.None {
 		q := asking{e: e, task: t, ask: ask, out: out, survey: e.survey}
@@ -34,7 +38,15 @@ type survey struct {
 	sums     []int64  // of the row that is looked at, by tier
 	values   []int64  // and by term
 
-	rules [][]berth.Lack // by class: what keeps the group off all its nodes
+	rules []classLacks // by class
+
+	log changeLog
+}
+
+// classLacks is what keeps a group off all nodes of a class, once it is asked for.
+type classLacks struct {
+	known bool
+	lacks []berth.Lack
 }
 
 // asking is a call of Candidates.
@@ -80,6 +92,7 @@ func (q *asking) run() {
 	if q.ask.Misfits {
 		q.misfits()
 	}
+	q.keep()
 	q.gone.end(s)
 	s.end()
 }
@@ -139,6 +152,8 @@ func (q *asking) prepare() {
 		v.classAt[i] = -1
 	}
 	v.missed = v.missed[:0]
+	v.rules = slices.Grow(v.rules[:0], len(s.classes.all))[:len(s.classes.all)]
+	clear(v.rules)
 	for i := range s.contenders {
 		if c := &s.contenders[i]; !s.full(c) {
 			v.classAt[1+c.class] = int32(i)

@@ -144,6 +144,7 @@ func (e *Engine) catchUp() {
 	}
 	stale := m.stale()
 	e.clusters.changed(stale)
+	e.survey.log.note(stale)
 	// Nodes that are gone leave first: where they stand goes by the ranks that they had.
 	for _, row := range stale {
 		if st := &m.rows[row]; st.node != nil && m.view.Node(row).Node != st.node {

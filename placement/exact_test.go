@@ -623,6 +623,7 @@ func compare(t *testing.T, s placement.Strategy, seed uint64) (decisions int) {
 	h := newHistory(seed)
 	engine, reference := placement.NewEngine(s), placement.NewExhaustive(s)
 	var past []*cluster.Snapshot
+	again := repeater{into: map[*berth.Group]*placement.Choices{}}
 	for round := range 12 {
 		snapshot := h.fork.Snapshot()
 		past = append(past, snapshot)
@@ -640,6 +641,7 @@ func compare(t *testing.T, s placement.Strategy, seed uint64) (decisions int) {
 		ops, n, err := pickBoth(engine, reference, on, tasks, seed)
 		require.NoError(t, err, "strategy %v, round %d; repeat with -exact.from=%d -exact.seeds=1", s, round, seed)
 		decisions += n
+		require.NoError(t, again.both(engine, reference, h.groups), "strategy %v, round %d; repeat with -exact.from=%d -exact.seeds=1", s, round, seed)
 		if on == snapshot {
 			h.commit(ops)
 		}

@@ -43,6 +43,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"within-racks", 5_000, growWithin},
 		{"lost-instances", 2_000, growLostInstances},
 		{"candidates", 10_000, growCandidates},
+		{"candidates-again", 10_000, growAgain},
 		{"candidates-tolerant", 5_000, growTolerant},
 		{"candidates-misfits", 1_000, growMisfits},
 		{"candidates-named", 2_000, growNamed},
