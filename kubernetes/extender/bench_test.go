@@ -88,16 +88,16 @@ func BenchmarkPod(b *testing.B) {
 					e.cache.SetPod(p)
 					args := &extenderv1.ExtenderArgs{Pod: p, NodeNames: &names}
 					got, err := e.filter(request, args)
-					if err != nil || len(*got.NodeNames) == 0 {
+					if err != nil || len(got.fit) == 0 {
 						b.Fatal(err, got)
 					}
 					if mode == Advise {
-						args.NodeNames = got.NodeNames
+						args.NodeNames = &got.fit
 						if _, err := e.prioritize(request, args); err != nil {
 							b.Fatal(err)
 						}
 					}
-					if _, err := e.bind(request, &extenderv1.ExtenderBindingArgs{PodName: p.Name, PodNamespace: p.Namespace, PodUID: p.UID, Node: (*got.NodeNames)[0]}); err != nil {
+					if _, err := e.bind(request, &extenderv1.ExtenderBindingArgs{PodName: p.Name, PodNamespace: p.Namespace, PodUID: p.UID, Node: got.fit[0]}); err != nil {
 						b.Fatal(err)
 					}
 					e.cache.DeletePod(p)

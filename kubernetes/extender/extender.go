@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-sched/berth"
@@ -138,24 +139,28 @@ type Extender struct {
 	slots   chan struct{}
 	tiers   int // at most so many does the strategy compare by, preferences included; sums of others are 0
 
-	mu     sync.Mutex // guards what follows; taken under the lock of the cache, never the other way round
-	engine *placement.Engine
-	nodes  numbering
-	last   answer
+	nodes numbering
+
+	mu      sync.Mutex // guards what follows; taken under the lock of the cache, never the other way round
+	engine  *placement.Engine
+	answers map[string]*answer // by the fingerprint of the group
+	turns   uint64             // how often one of these was asked for
+	places  []int32
+	last    ranked
+
+	bodies  lists[byte]
+	spans   lists[span]
+	reading sync.Mutex
+	read    struct { // the pod that was read last
+		raw []byte
+		pod *v1.Pod
+	}
 
 	telling sync.Mutex
 	told    map[types.UID]string
 
 	binding sync.Mutex
 	binds   map[types.UID]*binding
-}
-
-// answer is the last ranking that was made. As long as neither the cluster nor the pod has changed, asking again would give the same.
-type answer struct {
-	version berth.Version
-	group   *berth.Group
-	id      string
-	choices *placement.Choices
 }
 
 // New returns an extender. It fails with every fault of the configuration.
@@ -187,7 +192,7 @@ func New(config Config) (*Extender, error) {
 	}
 	e := &Extender{
 		config: config, cache: config.Cache, log: config.Logger,
-		slots: make(chan struct{}, config.MostCalls), engine: placement.NewEngine(config.Strategy), binds: map[types.UID]*binding{}, told: map[types.UID]string{},
+		slots: make(chan struct{}, config.MostCalls), engine: placement.NewEngine(config.Strategy), binds: map[types.UID]*binding{}, answers: map[string]*answer{}, told: map[types.UID]string{},
 	}
 	if err := e.cache.State().SetQuotas(config.Tenants.Quotas...); err != nil {
 		return nil, fmt.Errorf("extender: %w", err)
@@ -239,23 +244,6 @@ func (e *Extender) asked(s *cluster.Snapshot, t berth.Task, ask placement.Ask) *
 	}
 	e.engine.Start(s)
 	return e.engine.Candidates(t, ask)
-}
-
-// among asks about the nodes that a request names, misfits and all. Where those are all that there are, as they are with a pod that does
-// not choose nodes, it is cheaper not to have the engine look each up. The set of nodes is that of before the snapshot was taken.
-func (e *Extender) among(set uint64, s *cluster.Snapshot, t berth.Task, names []string) *placement.Choices {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	ask := placement.Ask{Among: names, Misfits: true}
-	if len(names) >= s.Len() && s.Len() > 0 && set == e.cache.NodeSet() {
-		e.nodes.learn(set, s)
-		if distinct, there := e.nodes.ask(names); distinct == s.Len() && there == distinct {
-			ask.Among = nil
-		}
-	}
-	choices := e.asked(s, t, ask)
-	e.last = answer{version: choices.Version, group: t.Group, id: t.ID, choices: choices}
-	return choices
 }
 
 // best returns the placement of a pod on the best node of all, with the devices that the strategy likes best there; false if no node can

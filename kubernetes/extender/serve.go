@@ -1,13 +1,14 @@
 package extender
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,7 +94,7 @@ func serve[Args, Result any](e *Extender, w http.ResponseWriter, r *http.Request
 	outcome := "ok"
 	defer func() { e.metrics.observe(verb, outcome, e.config.Clock().Sub(began)) }()
 	if err == nil {
-		reply(w, result)
+		e.reply(w, result)
 		return
 	}
 	outcome = "error"
@@ -107,7 +108,7 @@ func serve[Args, Result any](e *Extender, w http.ResponseWriter, r *http.Request
 		w.Header().Set("Allow", "POST")
 	}
 	if inform != nil && status != http.StatusMethodNotAllowed {
-		reply(w, inform(errors.New(short(err.Error(), mostText))))
+		e.reply(w, inform(errors.New(short(err.Error(), mostText))))
 		return
 	}
 	http.Error(w, short(err.Error(), mostText), status)
@@ -129,8 +130,11 @@ func read[Args any](e *Extender, w http.ResponseWriter, r *http.Request) (*Args,
 	if r.ContentLength > e.config.MostBody {
 		return nil, withStatus(http.StatusRequestEntityTooLarge, "the body has %d bytes, more than %d", r.ContentLength, e.config.MostBody)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, e.config.MostBody))
-	if err != nil {
+	buffer := bytes.NewBuffer(e.bodies.get())
+	defer func() { e.bodies.put(buffer.Bytes()) }()
+	// What it says to have is believed up to here: more is made room for as it comes.
+	buffer.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+	if _, err := buffer.ReadFrom(http.MaxBytesReader(w, r.Body, e.config.MostBody)); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return nil, withStatus(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", large.Limit)
@@ -140,18 +144,31 @@ func read[Args any](e *Extender, w http.ResponseWriter, r *http.Request) (*Args,
 	}
 	_ = control.SetReadDeadline(time.Time{})
 	args := new(Args)
-	if err := json.Unmarshal(body, args); err != nil {
+	var err error
+	if nodes, ok := any(args).(*extenderv1.ExtenderArgs); ok {
+		err = e.readArgs(buffer.Bytes(), nodes)
+	} else {
+		err = json.Unmarshal(buffer.Bytes(), args)
+	}
+	if err != nil {
 		return nil, withStatus(http.StatusBadRequest, "the body cannot be read: %v", err)
 	}
 	return args, nil
 }
 
-func reply(w http.ResponseWriter, result any) {
-	body, err := json.Marshal(result)
-	if err != nil {
-		http.Error(w, "berth: "+err.Error(), http.StatusInternalServerError)
-		return
+func (e *Extender) reply(w http.ResponseWriter, result any) {
+	var body []byte
+	if own, ok := result.(appender); ok {
+		body = own.appendJSON(e.bodies.get())
+		defer func() { e.bodies.put(body) }()
+	} else {
+		var err error
+		if body, err = json.Marshal(result); err != nil {
+			http.Error(w, "berth: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // who asked may be gone
 }

@@ -29,24 +29,57 @@ func short(text string, most int) string {
 	return strings.ToValidUTF8(text[:cut], "?") + "..."
 }
 
+// unknownText has no name in it, which would make each node's text another.
+const unknownText = "berth does not know the node yet"
+
 // texts makes the texts of an answer: nodes that fail alike have one text, and there are not too many.
 type texts struct {
-	known map[string]string
+	known  map[string]string
+	recent [8]struct { // lists that were met lately, for there are few that differ
+		lacks []berth.Lack
+		text  string
+	}
+	next int
 }
 
 // of returns why a node cannot take a pod, in a text without numbers, so that nodes are counted by it.
 func (t *texts) of(lacks []berth.Lack) string {
-	if len(lacks) == 1 && lacks[0].Reason.Code == berth.UnknownNode {
-		return t.add("berth does not know the node yet") // its name would make each node's text another
-	}
-	var b strings.Builder
-	for i := range lacks {
-		if i > 0 {
-			b.WriteString(", ")
+	for i := range t.recent {
+		if r := &t.recent[i]; r.text != "" && readAlike(r.lacks, lacks) {
+			return r.text
 		}
-		b.WriteString(lacks[i].Reason.String())
 	}
-	return t.add(b.String())
+	text := unknownText
+	if len(lacks) != 1 || lacks[0].Reason.Code != berth.UnknownNode {
+		var b strings.Builder
+		for i := range lacks {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(lacks[i].Reason.String())
+		}
+		text = b.String()
+	}
+	text = t.add(text)
+	t.recent[t.next].lacks, t.recent[t.next].text = lacks, text
+	t.next = (t.next + 1) % len(t.recent)
+	return text
+}
+
+// readAlike reports whether lists have the same text.
+func readAlike(a, b []berth.Lack) bool {
+	if len(a) != len(b) || len(a) == 0 {
+		return false
+	}
+	if &a[0] == &b[0] {
+		return true
+	}
+	for i := range a {
+		if a[i].Reason != b[i].Reason || a[i].Reason.Code == berth.UnknownNode {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *texts) add(text string) string {
