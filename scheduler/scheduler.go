@@ -32,6 +32,11 @@ type Config struct {
 	// plan and sees the ledger of the snapshot. The default, nil, is the order in which tasks are handed in. An Order
 	// must not call the Scheduler nor its source. Where one panics, or names a role that has nothing waiting, there is no plan but an error.
 	Order allocator.Order
+	// Window is what an Order does with a role whose first task finds no room. The default, 0, skips it: all that stands behind it
+	// is tried. With a window, at most so many tasks of a role that find no room are tried in a round, and what stands behind them waits for
+	// the next plan: 1 lets nothing overtake, so that small tasks do not take for ever what a large one needs. It does not
+	// matter where there is no Order.
+	Window int
 	// Exhaustive makes the scheduler ask about every node for every task instead of keeping indexes. The
 	// plans are the same; it is there to check that. The default is false.
 	Exhaustive bool
@@ -58,6 +63,9 @@ func (c Config) Err() error {
 		} else if order, ok := c.Order.(interface{ Err() error }); ok {
 			errs = append(errs, faults.Of("scheduler: order", order.Err()))
 		}
+	}
+	if c.Window < 0 {
+		errs = append(errs, fmt.Errorf("scheduler: window: %d is negative", c.Window))
 	}
 	if c.Attempts < 0 {
 		errs = append(errs, fmt.Errorf("scheduler: attempts: %d is negative", c.Attempts))
@@ -130,10 +138,10 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 
 func (s *Scheduler) newPlanner() *planner {
 	if s.cfg.Exhaustive {
-		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow, turns: turns{order: s.cfg.Order}}
+		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow, turns: turns{order: s.cfg.Order, window: s.cfg.Window}}
 	}
 	engine := placement.NewEngine(s.cfg.Strategy)
-	return &planner{picker: engine, engine: engine, slow: s.slow, turns: turns{order: s.cfg.Order}}
+	return &planner{picker: engine, engine: engine, slow: s.slow, turns: turns{order: s.cfg.Order, window: s.cfg.Window}}
 }
 
 // Plan decides where tasks would go on a snapshot, and changes nothing. It is a function of the snapshot,

@@ -15,9 +15,10 @@ import (
 // turns is what a planner keeps while it asks an order of roles. Tasks of one tier, which is those of one priority that are all
 // daemons or none, wait in a queue for each role, and the order says which queue is next.
 type turns struct {
-	order allocator.Order
-	round allocator.Round // of the tier; nil where no order is asked
-	doing string          // what the order is doing, while it does
+	order  allocator.Order
+	window int             // Config.Window
+	round  allocator.Round // of the tier; nil where no order is asked
+	doing  string          // what the order is doing, while it does
 
 	can    func(berth.Role) bool // whether a role has something waiting
 	queues []queue
@@ -38,6 +39,8 @@ const none = -1
 type queue struct {
 	role        berth.Role
 	first, last int32        // tasks, or none
+	missed      int          // tasks that found no room
+	behind      int32        // the first of those that wait behind a full window, or none
 	group       *berth.Group // the one that was planned last, and
 	at          int          // the planner's number of it
 }
@@ -105,7 +108,6 @@ func (p *planner) takeTier(tasks []berth.Task, from, to int) error {
 		role, ok := t.round.Next(t.can)
 		t.doing = ""
 		if !ok {
-			p.holdBack(tasks)
 			break
 		}
 		at := t.queueOf(role)
@@ -120,13 +122,29 @@ func (p *planner) takeTier(tasks []berth.Task, from, to int) error {
 			t.task = q.first
 			q.first = t.after[q.first]
 			p.takeNext(tasks, q)
+			if t.window > 0 && len(p.plan.Ops) == placed {
+				left -= t.miss(q)
+			}
 		}
 		if len(p.plan.Ops) > placed {
 			t.note(latest{t.task, at})
 		}
 	}
+	p.holdBack(tasks)
 	t.round = nil
 	return nil
+}
+
+// miss counts a task that found no room, and returns how many now wait behind those that fill the window.
+func (t *turns) miss(q *queue) (behind int) {
+	if q.missed++; q.missed < t.window || q.first == none {
+		return 0
+	}
+	q.behind, q.first = q.first, none
+	for at := q.behind; at != none; at = t.after[at] {
+		behind++
+	}
+	return behind
 }
 
 // enqueue lets the tasks of a tier wait, those of each role in the order given.
@@ -145,7 +163,7 @@ func (t *turns) enqueue(tasks []berth.Task, from, to int) {
 				at = int32(len(t.queues))
 				t.byRole[role] = at
 				t.roles = append(t.roles, role)
-				t.queues = append(t.queues, queue{role: role, first: none, last: none})
+				t.queues = append(t.queues, queue{role: role, first: none, last: none, behind: none})
 			}
 		}
 		q := &t.queues[at]
@@ -221,22 +239,30 @@ func (p *planner) charge(g *berth.Group, tasks int) {
 	t.doing = ""
 }
 
-// holdBack leaves what waits when the order names nobody more.
+// holdBack leaves what still waits: when the order names nobody more, or behind a full window.
 func (p *planner) holdBack(tasks []berth.Task) {
 	t := &p.turns
-	var held []int32
+	type waits struct {
+		task int32
+		why  berth.Reason
+	}
+	var held []waits
 	for i := range t.queues {
-		for at := t.queues[i].first; at != none; at = t.after[at] {
-			held = append(held, at)
+		q := &t.queues[i]
+		for at := q.first; at != none; at = t.after[at] {
+			held = append(held, waits{at, berth.Reason{Code: berth.HeldBack}})
+		}
+		for at := q.behind; at != none; at = t.after[at] {
+			held = append(held, waits{at, berth.Behind(q.role)})
 		}
 	}
-	slices.Sort(held)
-	for _, i := range held {
-		why := berth.Reason{Code: berth.HeldBack}
+	slices.SortFunc(held, func(a, b waits) int { return int(a.task) - int(b.task) })
+	for _, h := range held {
+		i := h.task
 		if where, known := p.known(&tasks[i], p.hashes[i]); known && !tasks[i].IsDemand() {
-			why = berth.Reason{Code: berth.TaskExists, Subject: where}
+			h.why = berth.Reason{Code: berth.TaskExists, Subject: where}
 		}
-		p.leave(berth.Unplaced{Task: tasks[i], Reason: why})
+		p.leave(berth.Unplaced{Task: tasks[i], Reason: h.why})
 	}
 }
 

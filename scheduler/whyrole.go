@@ -1,0 +1,87 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
+)
+
+// RoleWhy is why a role has no more than it has, at one moment.
+type RoleWhy struct {
+	Role berth.Role
+	// Waiting is how many tasks of the role and of those below it wait, and Placed how many of them the next plan gives a place.
+	Waiting, Placed int
+	// First is the first of them, in the order given, that it gives none, with the reason; nil if there is none.
+	First *berth.Unplaced
+	// Standing is where the role stands in the order before the plan; nil where the Scheduler has no order, or one that does not say.
+	Standing *allocator.Standing
+}
+
+// String prints it in a line, such as
+//
+//	eng/search: 1 of 3 tasks that wait get a place; 0/2 nodes for search-3: 2 insufficient cpu; eng/search: eng is 2 of 3 with 1/2 of cpu, after ops with 1/4 of cpu
+func (w *RoleWhy) String() string {
+	if w == nil {
+		return "nothing is known"
+	}
+	s := fmt.Sprintf("%s: %d of %d tasks that wait get a place", w.Role, w.Placed, w.Waiting)
+	if w.First != nil {
+		s += "; " + w.First.String()
+	}
+	if w.Standing != nil {
+		s += "; " + w.Standing.String()
+	}
+	return s
+}
+
+// WhyRole says why a role has no more than it has: what a plan for all tasks that wait does with its own, and where it stands in the order. The
+// tasks are those of all roles, in the order in which they are to be handed in. It decides nothing, and costs a plan and what the order
+// takes to begin a round. It fails as [Scheduler.Plan] does, or as the order's Standing.
+func (s *Scheduler) WhyRole(ctx context.Context, snapshot *cluster.Snapshot, role berth.Role, waiting ...berth.Task) (*RoleWhy, error) {
+	if err := role.Err(); err != nil {
+		return nil, fmt.Errorf("scheduler: why: %w", err)
+	}
+	plan, err := s.Plan(ctx, snapshot, waiting...)
+	if err != nil {
+		return nil, err
+	}
+	w := &RoleWhy{Role: role}
+	var roles []berth.Role
+	seen := map[berth.Role]bool{}
+	for _, t := range waiting {
+		r := t.Group.Role()
+		if r.Within(role) {
+			w.Waiting++
+		}
+		if !seen[r] {
+			seen[r] = true
+			roles = append(roles, r)
+		}
+	}
+	for _, op := range plan.Ops {
+		if op.Kind == berth.Place && op.Task.Group.Role().Within(role) {
+			w.Placed++
+		}
+	}
+	unplaced := map[string]*berth.Unplaced{}
+	for i, u := range plan.Unplaced {
+		unplaced[u.Task.ID] = &plan.Unplaced[i]
+	}
+	for _, t := range waiting {
+		if u := unplaced[t.ID]; u != nil && t.Group.Role().Within(role) {
+			w.First = u
+			break
+		}
+	}
+	if order, ok := s.cfg.Order.(interface {
+		Standing(allocator.Ledger, []berth.Role, berth.Role) (*allocator.Standing, error)
+	}); ok {
+		if w.Standing, err = order.Standing(snapshot, roles, role); err != nil {
+			return nil, fmt.Errorf("scheduler: why: %w", err)
+		}
+	}
+	return w, nil
+}
