@@ -60,6 +60,7 @@ type Cache struct {
 	groups     map[string]*interned
 	namespaces map[string]map[string]string
 	choosing   map[types.UID]bool // pods that choose namespaces by label
+	nominated  map[types.UID]bool // pods without a node that were nominated to one
 	problems   map[string]Problem
 	gone       graves
 	waiting    map[tenant]*demand
@@ -81,7 +82,7 @@ func New(config Config) (*Cache, error) {
 		config: config, adapter: config.Adapter,
 		nodes: map[string]*v1.Node{}, pods: map[types.UID]*record{}, named: map[types.NamespacedName]types.UID{},
 		homeless: map[string]map[types.UID]bool{}, groups: map[string]*interned{}, namespaces: map[string]map[string]string{},
-		choosing: map[types.UID]bool{}, problems: map[string]Problem{}, waiting: map[tenant]*demand{}, stuck: map[types.UID]bool{},
+		choosing: map[types.UID]bool{}, nominated: map[types.UID]bool{}, problems: map[string]Problem{}, waiting: map[tenant]*demand{}, stuck: map[types.UID]bool{},
 	}
 	if c.adapter.Namespaces == nil {
 		c.adapter.Namespaces = func() map[string]map[string]string { return c.namespaces }

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -88,6 +89,9 @@ func (c *Cache) SetPod(p *v1.Pod) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if r := c.pods[p.UID]; r != nil {
+		r.watched = true // before what is held for it may end, lest it is forgotten
+	}
 	c.setPod(p, false)
 	if r := c.pods[p.UID]; r != nil {
 		r.watched = true
@@ -135,8 +139,13 @@ func (c *Cache) setPod(p *v1.Pod, anew bool) {
 	case p.Spec.NodeName != "":
 		r.node = p.Spec.NodeName
 		c.settle(r)
-	case r.lease.node != "" && !r.lease.posted && (r.stop || !c.holds(r)):
-		c.unhold(r) // for what the pod was
+	case r.lease.node != "" && !r.lease.posted && (r.stop || !c.holds(r) || failed && unschedulable(p) != ""):
+		c.unhold(r) // for what the pod was, or by a scheduler that has given it up since
+	}
+	if p.Status.NominatedNodeName != "" && r.node == "" && !r.stop {
+		c.nominated[p.UID] = true
+	} else {
+		delete(c.nominated, p.UID)
 	}
 	c.count(r)
 	if failed && unschedulable(p) != "" {
@@ -397,6 +406,7 @@ func (c *Cache) forget(r *record) {
 	uid := r.pod.UID
 	delete(c.pods, uid)
 	delete(c.choosing, uid)
+	delete(c.nominated, uid)
 	if name := (types.NamespacedName{Namespace: r.pod.Namespace, Name: r.pod.Name}); c.named[name] == uid {
 		delete(c.named, name)
 	}
@@ -436,6 +446,23 @@ func (c *Cache) Pod(uid types.UID) (Pod, bool) {
 		return Pod{}, false
 	}
 	return c.view(r), true
+}
+
+// Nominated returns the pods without a node, nothing held for them, that were nominated to one (status.nominatedNodeName) by a preemption, in the
+// order of their UIDs.
+func (c *Cache) Nominated() []Pod {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.nominated) == 0 {
+		return nil
+	}
+	var out []Pod
+	for _, uid := range slices.Sorted(maps.Keys(c.nominated)) {
+		if r := c.pods[uid]; r != nil && r.node == "" && r.lease.node == "" {
+			out = append(out, c.view(r))
+		}
+	}
+	return out
 }
 
 // PodNamed returns the pod of that name, and whether it is known.

@@ -88,6 +88,7 @@ func (e *Extender) bindOne(ctx context.Context, args *extenderv1.ExtenderBinding
 		}
 		pod = seen
 	}
+	e.gangs.bound(pod.Object)
 	pod, err := e.reserve(pod, args.Node)
 	switch {
 	case errors.Is(err, cache.ErrPlaced) && pod.Phase == cache.Bound && pod.Node == args.Node:

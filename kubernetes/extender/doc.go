@@ -13,7 +13,8 @@
 // [Advise] filter names all nodes that can take the pod; in mode [Decide] the best one, which is held for the pod until its Binding.
 //
 // filter and preempt remember nothing that a later answer depends on, but for what Decide holds: kube-scheduler asks filter for pods that it
-// only tries out. prioritize may be answered out of the ranking that filter has just made, which is the same as long as the
+// only tries out, and what Decide holds for members of a gang is given back once it shows that the gang was given up. Answers about all nodes are
+// kept for pods that are alike, and brought up to date from the nodes that have changed. prioritize may be answered out of the ranking that filter has just made, which is the same as long as the
 // cluster is.
 //
 // # What is told

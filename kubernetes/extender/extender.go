@@ -140,6 +140,7 @@ type Extender struct {
 	tiers   int // at most so many does the strategy compare by, preferences included; sums of others are 0
 
 	nodes numbering
+	gangs gangs // that kube-scheduler tries out, in mode Decide
 
 	mu      sync.Mutex // guards what follows; taken under the lock of the cache, never the other way round
 	engine  *placement.Engine

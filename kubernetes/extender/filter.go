@@ -53,8 +53,8 @@ func (e *Extender) verdicts(pod cache.Pod, among []string) *verdicts {
 	if err := pod.Task.Err(); err != nil {
 		return nowhere(among, "berth: "+err.Error())
 	}
-	set, snapshot := e.cache.NodeSet(), e.snapshot()
-	if why := e.turn(snapshot, pod.Task.Group); why.Code != berth.None {
+	set, snapshot := e.cache.NodeSet(), e.view(pod)
+	if why := e.turn(e.snapshot(), pod.Task.Group); why.Code != berth.None {
 		e.tell(pod.Object, why.String())
 		return nowhere(among, why.String())
 	}
@@ -119,6 +119,10 @@ func (e *Extender) settled(pod cache.Pod, among []string) *verdicts {
 // decide chooses the best of the nodes, and holds it for the pod.
 func (e *Extender) decide(p *v1.Pod, among []string) (*verdicts, error) {
 	var r ranking
+	for _, uid := range e.gangs.asked(p) {
+		e.cache.Drop(uid)
+	}
+	nominated := e.cache.Nominated()
 	if now := e.cache.Read(p); now.Phase == cache.Pending && now.Task.Err() == nil {
 		if why := e.turn(e.snapshot(), now.Task.Group); why.Code != berth.None {
 			e.tell(p, why.String())
@@ -126,7 +130,7 @@ func (e *Extender) decide(p *v1.Pod, among []string) (*verdicts, error) {
 		}
 	}
 	pod, err := e.cache.Hold(p, e.deadline(), func(pod cache.Pod) (berth.Op, error) {
-		set, snapshot := e.cache.NodeSet(), e.snapshot()
+		set, snapshot := e.cache.NodeSet(), e.with(nominated, pod)
 		if pod.Phase == cache.Held { // asked again: the same answer, as long as it is good
 			kept := e.ask(snapshot, pod.Task, placement.Ask{Among: []string{pod.Node}})
 			if kept.Fit == 1 && slices.Contains(among, pod.Node) {
@@ -146,6 +150,7 @@ func (e *Extender) decide(p *v1.Pod, among []string) (*verdicts, error) {
 		}
 		return op, nil
 	})
+	e.gangs.answered(p, err == nil)
 	switch {
 	case err == nil:
 		return &verdicts{fit: []string{pod.Node}}, nil
@@ -181,5 +186,5 @@ func (e *Extender) prioritize(_ *http.Request, args *extenderv1.ExtenderArgs) (*
 	if err := pod.Task.Err(); err != nil {
 		return nil, withStatus(http.StatusUnprocessableEntity, "%v", err)
 	}
-	return e.scores(pod.Task, among), nil
+	return e.scores(pod, among), nil
 }

@@ -28,8 +28,8 @@ func (e *Extender) preempt(_ *http.Request, args *extenderv1.ExtenderPreemptionA
 	if pod.Task.Err() != nil || pod.Phase != cache.Pending && pod.Phase != cache.Held {
 		return out, nil
 	}
-	snapshot := e.snapshot()
-	if why := e.turn(snapshot, pod.Task.Group); why.Code != berth.None {
+	snapshot := e.view(pod)
+	if why := e.turn(e.snapshot(), pod.Task.Group); why.Code != berth.None {
 		return out, nil // filter would say so afterwards
 	}
 	nodes := make([]string, 0, len(victims))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/kubernetes/cache"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -177,8 +178,8 @@ func (r *ranking) verdicts() *verdicts {
 
 // scores returns what the nodes are worth, from 0 to 10. It goes by the ranking that filter has just made, as long as nothing has changed
 // since that could make it another.
-func (e *Extender) scores(t berth.Task, among []string) *priorities {
-	set, snapshot := e.cache.NodeSet(), e.snapshot()
+func (e *Extender) scores(pod cache.Pod, among []string) *priorities {
+	t, set, snapshot := pod.Task, e.cache.NodeSet(), e.view(pod)
 	e.mu.Lock()
 	last := e.last
 	e.mu.Unlock()

@@ -61,9 +61,9 @@ func (e *Extender) Explain(namespace, name string) (Why, bool) {
 	if pod.Phase != cache.Pending {
 		return out, true
 	}
-	snapshot := e.snapshot()
+	snapshot := e.view(pod)
 	out.Nodes = snapshot.Len()
-	switch why := e.turn(snapshot, pod.Task.Group); {
+	switch why := e.turn(e.snapshot(), pod.Task.Group); {
 	case len(pod.Object.Spec.SchedulingGates) > 0:
 		out.Waits = fmt.Sprintf("for %d scheduling gates to be removed", len(pod.Object.Spec.SchedulingGates))
 	case why.Code != berth.None:
