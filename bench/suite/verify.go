@@ -46,10 +46,13 @@ var toldAt = [2]int{100, 130}
 
 // verifyCommand repeats an experiment that was published, and says whether it comes out as published.
 func (s *Suite) verifyCommand(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) > 0 && args[0] == gpuPoliciesArg {
+		return s.verifyGPUPolicies(ctx, args[1:], out)
+	}
 	if len(args) > 0 && args[0] == "atc23" {
 		args = args[1:]
 	} else if len(args) == 0 || !slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
-		return errors.New("verify: which experiment? There is atc23: fragmentation gradient descent, USENIX ATC 2023")
+		return errors.New("verify: which experiment? There are atc23: fragmentation gradient descent, USENIX ATC 2023, and " + gpuPoliciesArg + ": what the policies for GPUs are said to do")
 	}
 	flags := flag.NewFlagSet("bench verify atc23", flag.ContinueOnError)
 	data := flags.String("data", "", "`folder` with the node list and pod lists of the trace")
@@ -71,23 +74,10 @@ func (s *Suite) verifyCommand(ctx context.Context, args []string, out io.Writer)
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	lists, err := filepath.Glob(filepath.Join(*data, "openb_pod_list_*.csv"))
+	lists, err := openbFiles(*data, only)
 	if err != nil {
-		return fmt.Errorf("-data %s: %w", *data, err)
-	}
-	if _, err := os.Stat(*data); err != nil {
-		return fmt.Errorf("-data: %w", err)
-	}
-	named := func(path string) string {
-		return strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "openb_pod_list_"), ".csv")
-	}
-	if lists, err = chosen("list", lists, named, only); err != nil {
 		return err
 	}
-	if len(lists) == 0 {
-		return fmt.Errorf("-data %s: no openb_pod_list_*.csv in it", *data)
-	}
-	slices.Sort(lists)
 	published, err := readExpected(*data, *expected)
 	if err != nil {
 		return err
@@ -239,6 +229,22 @@ func farthest(a, b []float64) float64 {
 // by one to nodes in an order drawn from the seed. It returns what is allocated, in % of the GPUs, at each percent that has arrived;
 // NaN where no arrival was. The draws are those of the published program: ten are thrown away where its background threads drew.
 func inflate(ctx context.Context, c *trace.Cell, st study, seed int64) ([]float64, error) {
+	e, err := drawExperiment(c, seed)
+	if err != nil {
+		return nil, err
+	}
+	return inflated(ctx, e.nodes, e.pods, e.whole, st.strategy(e.byName))
+}
+
+// experiment is what is drawn for a seed.
+type experiment struct {
+	nodes  []berth.Node // whose IDs are in the order that equal ones are taken in
+	pods   []trace.Pod  // as they arrive
+	whole  int64        // what GPUs there are, in thousandths
+	byName []trace.Pod  // the pods of the list
+}
+
+func drawExperiment(c *trace.Cell, seed int64) (e experiment, err error) {
 	rng := rand.New(rand.NewSource(seed))
 	byName := slices.Clone(c.Pods)
 	slices.SortStableFunc(byName, func(a, b trace.Pod) int { return strings.Compare(a.Name, b.Name) })
@@ -254,7 +260,7 @@ func inflate(ctx context.Context, c *trace.Cell, st study, seed int64) ([]float6
 		asked += asks(p)
 	}
 	if whole == 0 || asked == 0 {
-		return nil, errors.New("no GPUs, or nobody who asks for one")
+		return e, errors.New("no GPUs, or nobody who asks for one")
 	}
 	limit := float64(whole) * 1.3
 	if float64(asked) < limit { // the last copy may ask for several GPUs and pass the limit: one of them is what is counted
@@ -282,7 +288,7 @@ func inflate(ctx context.Context, c *trace.Cell, st study, seed int64) ([]float6
 	for i, rank := range rng.Perm(len(nodes)) {
 		nodes[i].ID = fmt.Sprintf("%06d-%s", rank, nodes[i].ID)
 	}
-	return inflated(ctx, nodes, pods, whole, st.strategy(byName))
+	return experiment{nodes: nodes, pods: pods, whole: whole, byName: byName}, nil
 }
 
 func inflated(ctx context.Context, nodes []berth.Node, pods []trace.Pod, whole int64, strategy placement.Strategy) ([]float64, error) {
