@@ -91,6 +91,11 @@ func (s Strategy) Over(resources ...string) Strategy {
 	return s
 }
 
+// IsZero reports whether it is the zero Strategy, which a picker takes for [BinPack] and a scheduler chooses another for by its cluster.
+func (s Strategy) IsZero() bool {
+	return s.tiers == nil && s.fault == nil
+}
+
 // Resources returns the names of the resources and device classes that the strategy's terms name, in order and each once: none, if they go by
 // all that a node has. A host that knows what its nodes have can tell by them a strategy that is misspelt. Those that a function of the host's own looks
 // at are not among them.

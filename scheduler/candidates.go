@@ -73,6 +73,7 @@ func (s *Scheduler) candidates(snapshot *cluster.Snapshot, task berth.Task, ask 
 			s.planner = s.newPlanner()
 		}
 	}()
+	s.choose(snapshot)
 	s.tune(s.learned)
 	s.planner.picker.Start(snapshot)
 	found := s.planner.picker.Candidates(task, ask)

@@ -75,7 +75,7 @@ func TestLearning(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	_, err := scheduler.New(state, scheduler.Config{Learned: again.Learned()})
+	_, err := scheduler.New(state, scheduler.Config{Strategy: placement.BinPack(), Learned: again.Learned()})
 	assert.ErrorContains(t, err, "learned: by another strategy")
 }
 

@@ -78,7 +78,7 @@ func stepTasks(rng *rand.Rand, round int) (tasks []berth.Task) {
 // devices and ports, and in every explanation. The commands recorded must be the same, too. What admission refuses must be to
 // the one step as if it were not there, so the three are not given it.
 func TestOneStepEqualsThree(t *testing.T) {
-	strategies := []placement.Strategy{{}, placement.Spread("zone", berth.NodeID), placement.FirstFit(), placement.Spread("rack")}
+	strategies := []placement.Strategy{placement.BinPack(), placement.Spread("zone", berth.NodeID), placement.FirstFit(), placement.Spread("rack")}
 	refused := 0
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 7))

@@ -19,8 +19,10 @@ import (
 
 // Config says how a Scheduler decides. The zero value is good.
 type Config struct {
-	// Strategy says which of the nodes that can take a task is best. The default is placement.BinPack(); placement.Suited says what is better
-	// for a cluster whose nodes have devices, or that is short of some resources.
+	// Strategy says which of the nodes that can take a task is best. The default, of the zero Strategy, is chosen once, by the first snapshot with
+	// nodes that the scheduler plans on: placement.PricedGaps, which learns, if one of the nodes has devices, and else
+	// placement.BinPack() over all resources. It stays that whatever nodes come later; where Learned is given it is what learned that. placement.Suited names
+	// what suits a cluster that is short of some resources, by what is in use.
 	Strategy placement.Strategy
 	// Seed, if it is not 0, is that of the Strategy: it shuffles nodes that are equally good, see placement.Strategy.Seed.
 	Seed uint64
@@ -54,7 +56,7 @@ func (c Config) Err() error {
 	if err := c.Strategy.Err(); err != nil {
 		errs = append(errs, faults.Of("scheduler: strategy", err))
 	}
-	if c.Learned != nil && !c.Learned.Of(c.Strategy) {
+	if c.Learned != nil && !c.Learned.Of(c.Strategy) && !(c.Strategy.IsZero() && c.Learned.Of(placement.PricedGaps(placement.Mix{}))) {
 		errs = append(errs, errors.New("scheduler: learned: by another strategy"))
 	}
 	if c.Order != nil {
@@ -84,6 +86,7 @@ type Scheduler struct {
 	slow   bool // a task may be a walk over all nodes
 
 	mu      sync.Mutex // guards what follows
+	open    bool       // whether the strategy is yet to be chosen
 	planner *planner
 	learned *placement.Learned // nil if the strategy does not learn
 
@@ -112,6 +115,10 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
+	open := cfg.Strategy.IsZero()
+	if open && cfg.Learned != nil {
+		open, cfg.Strategy = false, placement.PricedGaps(placement.Mix{})
+	}
 	if cfg.Seed != 0 {
 		cfg.Strategy = cfg.Strategy.Seed(cfg.Seed)
 	}
@@ -121,7 +128,7 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 	if cfg.Observer.Now == nil {
 		cfg.Observer.Now = time.Now
 	}
-	s := &Scheduler{source: source, cfg: cfg}
+	s := &Scheduler{source: source, cfg: cfg, open: open}
 	if !cfg.Exhaustive && !cfg.Strategy.Rescans() {
 		s.state, _ = source.(*State)
 	} else {
@@ -136,6 +143,24 @@ func New(source Source, cfg Config) (*Scheduler, error) {
 	return s, nil
 }
 
+// choose chooses the strategy where none was given, if the snapshot has nodes to choose by. Until then the planner goes by another, which has had none
+// to choose from. It would not do to choose anew when the first device comes: where the same tasks go would depend on when that was.
+func (s *Scheduler) choose(snapshot *cluster.Snapshot) {
+	if !s.open || snapshot.Len() == 0 {
+		return
+	}
+	s.open = false
+	by := placement.Suited(snapshot)
+	if !by.Learns() { // BinPack, which the planner has already, over all resources: what is in use now is no reason for later
+		return
+	}
+	if s.cfg.Seed != 0 {
+		by = by.Seed(s.cfg.Seed)
+	}
+	s.cfg.Strategy, s.learned = by, placement.NewLearned(by)
+	s.planner = s.newPlanner()
+}
+
 func (s *Scheduler) newPlanner() *planner {
 	if s.cfg.Exhaustive {
 		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow, turns: turns{order: s.cfg.Order, window: s.cfg.Window}}
@@ -145,7 +170,8 @@ func (s *Scheduler) newPlanner() *planner {
 }
 
 // Plan decides where tasks would go on a snapshot, and changes nothing. It is a function of the snapshot,
-// the tasks and the configuration: the same plan, whatever was planned before and on any machine.
+// the tasks and the configuration, and of what the strategy has learned if it is one that learns: the same plan, whatever was planned before and on
+// any machine.
 //
 // Tasks are placed one after another, those of higher priority first, of equal priority the daemons first, else in the order
 // given or, with [Config].Order, the role next whose turn it is, and the tasks of a role in the order given; the tasks of a gang
@@ -184,6 +210,7 @@ func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 			s.planner = s.newPlanner()
 		}
 	}()
+	s.choose(snapshot)
 	if s.foreseen = nil; s.learned != nil {
 		s.foreseen = s.learned.Foresee(snapshot, tasks...)
 		s.tune(cmp.Or(s.foreseen, s.learned))
@@ -231,6 +258,9 @@ func (s *Scheduler) Arrived(snapshot *cluster.Snapshot, tasks ...berth.Task) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if snapshot != nil {
+		s.choose(snapshot)
+	}
 	s.foreseen = s.learned.Foresee(snapshot, tasks...)
 	s.learn(tasks)
 }
