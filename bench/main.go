@@ -5,6 +5,7 @@
 //	go run ./bench -standard -data DIR -o DIR  minutes, with the published traces that are in the folder of -data
 //	go run ./bench -list                       which scenarios, workloads, policies and orders there are
 //	go run ./bench verify atc23 -data DIR      repeats the experiment of USENIX ATC 2023, and says whether it comes out as published
+//	go run ./bench verify gpu-policies -data DIR    says whether the policies for GPUs do what is said of them
 //	go run ./bench compare OLD NEW             two results.json, paired by seed
 //
 // The exit code is 0 if all is well, 1 if compare found something worse or verify something not as published, 2 if what was asked

@@ -217,5 +217,5 @@ func balance(parts []float64) int64 {
 		}
 		deviation = math.Sqrt(sum / float64(len(parts)))
 	}
-	return int64((1 - deviation) * 100)
+	return int64(float64((1 - deviation) * 100))
 }

@@ -63,14 +63,14 @@ func tenToThe() (t tenPowers) {
 		high, low := 1.0, 1.0
 		for bit := range 10 {
 			if i>>(9-bit)&1 == 1 {
-				high *= roots[bit]
-				low *= roots[10+bit]
+				high = float64(high * roots[bit])
+				low = float64(low * roots[10+bit])
 			}
 		}
 		if i == 1024 {
 			high = 10
 		}
-		t.high[i], t.low[i] = int64(high*(1<<29)), int64(low*(1<<29))
+		t.high[i], t.low[i] = int64(float64(high*(1<<29))), int64(float64(low*(1<<29)))
 	}
 	return t
 }

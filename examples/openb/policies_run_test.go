@@ -94,17 +94,19 @@ func TestPoliciesOnBothPickers(t *testing.T) {
 	}
 }
 
-// BenchmarkPolicies measures the whole public path, one task a call, with host-written policies on the nodes and tasks of the
-// trace: State, Schedule and Commit.
+// BenchmarkPolicies measures the whole public path, one task a call, with the library's policies and those that a host wrote, on the nodes and tasks of the
+// trace: State, Schedule and Commit. Of the library's FGD is told the mix, and the others learn it.
 func BenchmarkPolicies(b *testing.B) {
 	for _, pods := range []string{trace.PodList, "openb_pod_list_gpuspec33.csv"} {
 		c, err := trace.Load(data, pods)
 		if err != nil {
 			b.Skipf("the openb trace is not beside this repository: %v", err)
 		}
-		all := policies(c)
-		all["binpack"], all["priced-gaps"] = placement.BinPack(), placement.PricedGaps(placement.Mix{})
-		for _, name := range []string{"fgd", "room-loss", "priced-gaps", "binpack"} {
+		all, told := policies(c), placement.NewMix(c.Tasks()...)
+		all["fgd-of-a-host"], all["room-loss-of-a-host"] = all["fgd"], all["room-loss"]
+		all["fgd"], all["room-loss"], all["priced-gaps"] = placement.FGD(told), placement.RoomLoss(placement.Mix{}), placement.PricedGaps(placement.Mix{})
+		all["binpack"] = placement.BinPack()
+		for _, name := range []string{"fgd", "fgd-of-a-host", "room-loss", "room-loss-of-a-host", "priced-gaps", "binpack"} {
 			b.Run(fmt.Sprintf("list=%s/policy=%s", pods, name), func(b *testing.B) {
 				decisions := 0
 				for b.Loop() {
