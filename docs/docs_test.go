@@ -370,7 +370,7 @@ func TestPagesQuoteThisFile(t *testing.T) {
 	require.NoError(t, err)
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)
-	require.Len(t, pages, 10)
+	require.Len(t, pages, 11)
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)

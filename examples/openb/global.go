@@ -18,7 +18,8 @@ func global(ctx context.Context, c *trace.Cell, by *placement.Strategy) (*result
 	}
 	tasks, at := c.Tasks(), 1
 	if by == nil {
-		by, at = new(placement.Strategy), len(tasks)
+		best := placement.BinPack()
+		by, at = &best, len(tasks)
 	}
 	s, err := scheduler.New(state, scheduler.Config{Strategy: *by})
 	if err != nil {

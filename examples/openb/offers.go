@@ -28,7 +28,8 @@ type framework struct {
 // the rest, which the next round offers to others. It ends when everybody has declined everything.
 func outOfOffers(ctx context.Context, c *trace.Cell, by *placement.Strategy) (*result, error) {
 	if by == nil {
-		by = new(placement.Strategy)
+		best := placement.BinPack()
+		by = &best
 	}
 	// Nobody is waited for, so time need not pass: leases and filters last for ever.
 	still := func() time.Time { return time.Unix(0, 0) }
