@@ -231,6 +231,11 @@ func (p *gapPolicy) worthOf(t *tuning, s *State, g *gapView) int64 {
 	} else {
 		g.look(s)
 	}
+	return p.summed(t, g)
+}
+
+// summed returns what that is worth which a view has taken in.
+func (p *gapPolicy) summed(t *tuning, g *gapView) int64 {
 	if p.kind == leastFragments {
 		return -mulDiv(g.fragments(), 1<<30, t.Total)
 	}

@@ -36,6 +36,8 @@ type policy struct {
 	chooses    bool     // whether one of them counts tasks that it chooses
 	changes    []*Term  // those of Change
 	aimed      []*Term  // those of Targets
+	quick      *Term    // that of gaps, in quickTier, if no other may look at devices
+	quickTier  int
 	tuned      *tuning  // what terms that learn go by, which is the picker's to set; nil for nothing
 	formulas   []*Term  // those of amounts
 	clusters   []string // the classes of devices by whose tasks terms rate nodes
@@ -73,6 +75,7 @@ func policyOf(s Strategy) *policy {
 			p.tuned = own.tune(own.mix, nil)
 		}
 	}
+	p.quick, p.quickTier = p.quickTerm()
 	p.looks = p.grants || p.mentions(freeTerm)
 	p.nodesLast = p.byNode && p.nodesComeLast()
 	p.ordered = p.ordered && !p.tolerant && s.sample == 0

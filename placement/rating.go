@@ -18,6 +18,7 @@ type rater struct {
 	names  []string    // of the dimensions that they are bound to
 
 	devices deviceViews
+	levels  levels     // of the candidate's devices, if it is known that they are of one kind
 	gaps    *gapView   // what a term that learns looks at; kept for its room
 	shared  bool       // whether worths are kept by others
 	worths  []worth    // by Change, of the candidate's state before placing
@@ -34,6 +35,7 @@ type worth struct {
 // stand turns to another candidate.
 func (r *rater) stand(n *store.Node, kinds []int32, free []int64) {
 	r.devices.stand(n, kinds, free)
+	r.levels.device = nil
 	if r.shared {
 		r.worths, r.shared = nil, false
 	}
@@ -121,6 +123,10 @@ func (t *Term) ofGrant() bool { return t.kind == stateTerm || t.kind == modelsTe
 // may look add to each tier in the best way, which is r.way. Of equally good ones it is the first, or that which takes the device that is
 // first on the node, if the policy has it so.
 func (r *rater) bestWay() []int64 {
+	if sums, ok := r.quickly(r.ways[0]); ok {
+		r.ways[0] = sums
+		return sums
+	}
 	d := &r.devices
 	best, other := r.rateWay(0, r.ways[0]), r.ways[1]
 	if r.way = -1; d.looked && d.ways() > 0 {
@@ -211,11 +217,7 @@ func (r *rater) value(t *Term, who asked) int64 {
 			return t.clamp(t.ofState(r.before(t), r.afterwards(t)))
 		}
 		if t.isChange() {
-			change := difference(r.worthOf(t, r.afterwards(t)), r.worthBefore(t))
-			if t.through != nil {
-				change = t.through(change)
-			}
-			return t.clamp(change)
+			return t.clamp(t.changed(r.worthOf(t, r.afterwards(t)), r.worthBefore(t)))
 		}
 	case freeTerm:
 		if t.ofCandidate != nil {

@@ -54,6 +54,7 @@ func (w *scanWorker) rateRow(row uint32, of *contender, sums []int64) {
 	w.stand(row, of)
 	if w.state != 0 && w.policy.changes != nil {
 		w.worths, w.shared = w.search.rankings.states.worthsOf(w.state), true
+		w.levels = w.search.rankings.states.levels[w.state-1]
 	}
 	w.rate(w, sums)
 }

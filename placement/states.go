@@ -17,6 +17,7 @@ type states struct {
 	of      []uint32          // by row: its number, or 0 for one that is not known
 	worths  []worth           // number x Change: what the state is worth
 	changes int               // how many Changes there are
+	levels  []levels          // by number, less one
 	epoch   uint64            // how often all numbers became invalid
 	key     []byte            // of the last state; kept for its room
 	pool    fit.Pool
@@ -27,7 +28,7 @@ const maxStates = 1 << 18 // beyond it they begin anew
 func (k *states) forget() {
 	clear(k.numbers)
 	clear(k.of)
-	k.worths = k.worths[:0]
+	k.worths, k.levels = k.worths[:0], k.levels[:0]
 	k.epoch++
 }
 
@@ -81,9 +82,28 @@ func (k *states) number(row uint32) uint32 {
 	if !ok {
 		n = uint32(len(k.numbers) + 1)
 		k.numbers[string(key)] = n
+		k.levels = append(k.levels, k.levelsIn(k.classes.all[class]))
 	}
 	k.of[row] = n
 	return n
+}
+
+// levelsIn returns the levels of the state in whose pool the devices of a class are.
+func (k *states) levelsIn(c *nodeClass) (l levels) {
+	n := len(c.node.Devices)
+	if n == 0 || k.changes == 0 {
+		return l
+	}
+	order := k.pool.Order()
+	d := &c.node.Devices[order[0]]
+	if k.pool.Kind(order[0]) != k.pool.Kind(order[n-1]) || d.Unhealthy || len(d.Capacity) > 0 {
+		return l
+	}
+	l.device, l.free = d, make([]int64, n)
+	for i, at := range order {
+		l.free[i] = k.pool.Units(at)
+	}
+	return l
 }
 
 // worthsOf returns what a state is worth, by Change, as far as that was asked. The number must be that of a state.
