@@ -173,7 +173,6 @@ func (c *checker) tree(t *tree, good func(entry, []int64) error) {
 				all = append(all, a)
 			}
 			c.that(k.unread || slices.Equal(own, k.mostOf(b)), "tree: bounds of block %d of %d", b, ci)
-			c.that(k.unread || k.tops[b] == topOf(own[k.scarce]), "tree: top of block %d of %d", b, ci)
 			raise(most, own)
 		}
 		c.that(k.size == len(all)-from, "tree: chunk %d has %d entries", ci, k.size)

@@ -92,7 +92,7 @@ func newClassIndex(p *policy, m *mirror) *classIndex {
 func (x *classIndex) rebuild() {
 	x.unassign()
 	x.all, x.dropped, x.crowded = nil, nil, false
-	x.pool = &chunkPool{width: x.mirror.width, scarce: x.mirror.dims, column: &x.mirror.free}
+	x.pool = &chunkPool{width: x.mirror.width, column: &x.mirror.free}
 	x.additive = x.policy.bindKeys(x.mirror.names)
 	x.misplaced = x.misplaced[:0]
 	x.version++

@@ -62,7 +62,7 @@ func (k *columns) update(w *wanted) bool {
 	if !k.watching || &k.ranks[0] != &m.ranks[0] {
 		k.forget()
 		if k.pool == nil || k.pool.width != m.width {
-			k.pool = &chunkPool{width: m.width, scarce: m.dims, column: &m.free}
+			k.pool = &chunkPool{width: m.width, column: &m.free}
 		}
 		k.watching, k.ranks = true, m.ranks
 		k.byDim, k.isChanged = make([]*column, m.width), make([]bool, len(m.rows))

@@ -36,7 +36,7 @@ func TestTreeAgainstList(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		column := make([]int64, rows*width)
-		tr := &tree{pool: &chunkPool{width: width, scarce: 1 + int(seed%2), column: &column}} // of which searches ask for the last
+		tr := &tree{pool: &chunkPool{width: width, column: &column}}
 		m := &model{amounts: map[uint32][]int64{}}
 		ranks := make([]uint32, rows)
 		for row, rank := range rng.Perm(rows) {
