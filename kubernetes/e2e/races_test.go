@@ -33,9 +33,7 @@ func TestTwoSchedulers(t *testing.T) {
 			}
 			wg.Wait()
 			p.waitBound(t, 40, 2*time.Minute)
-			p.notOvercommitted(t)
-			b.sameAs(t, p)
-			b.noLeases(t)
+			b.allIsWell(t, p)
 		})
 	}
 }
@@ -63,9 +61,7 @@ func TestDeletedInMidBind(t *testing.T) {
 			deleted++
 		}
 	}
-	for i := range 30 {
-		p.createPods(t, pod(fmt.Sprintf("p-%02d", i), list("cpu", "1")))
-	}
+	p.createEqualPods(t, 30)
 	p.schedule(t, f.URL)
 	require.NoError(t, eventually(time.Minute, func() error {
 		all := p.pods(t)
@@ -75,9 +71,7 @@ func TestDeletedInMidBind(t *testing.T) {
 		return nil
 	}))
 	assert.Positive(t, deleted)
-	p.notOvercommitted(t)
-	b.noLeases(t)
-	b.sameAs(t, p)
+	b.allIsWell(t, p)
 }
 
 // The extender is another one between filter and bind, several times. Nothing is written down but what the API server has.
@@ -106,18 +100,14 @@ func TestRestartBetweenFilterAndBind(t *testing.T) {
 		b = next
 	}
 	p.schedule(t, f.URL)
-	for i := range 25 {
-		p.createPods(t, pod(fmt.Sprintf("p-%02d", i), list("cpu", "1")))
-	}
+	p.createEqualPods(t, 25)
 	p.waitBound(t, 20, 2*time.Minute)
 	mu.Lock()
 	defer mu.Unlock()
 	t.Cleanup(b.stop)
 	require.NoError(t, failed)
 	assert.Equal(t, 3, n)
-	p.notOvercommitted(t)
-	b.noLeases(t)
-	b.sameAs(t, p)
+	b.allIsWell(t, p)
 }
 
 // The API server does not answer for some seconds, in the middle of everything: Bindings are sent of which nobody knows what became.
@@ -136,16 +126,12 @@ func TestAPIServerAway(t *testing.T) {
 			})
 		}
 	}
-	for i := range 25 {
-		p.createPods(t, pod(fmt.Sprintf("p-%02d", i), list("cpu", "1")))
-	}
+	p.createEqualPods(t, 25)
 	p.schedule(t, f.URL)
 	<-away
 	time.Sleep(6 * time.Second)
 	p.api.resume(t)
 	p.waitBound(t, 20, 2*time.Minute)
 	assert.Greater(t, f.count("bind"), int64(20), "some had no answer, and were sent again")
-	p.notOvercommitted(t)
-	b.noLeases(t)
-	b.sameAs(t, p)
+	b.allIsWell(t, p)
 }

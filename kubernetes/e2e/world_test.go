@@ -275,6 +275,22 @@ func (b *ours) sameAs(t *testing.T, p *plane) {
 	}))
 }
 
+// allIsWell demands that nothing is double-booked, nothing lost, and no lease left behind.
+func (b *ours) allIsWell(t *testing.T, p *plane) {
+	t.Helper()
+	p.notOvercommitted(t)
+	b.noLeases(t)
+	b.sameAs(t, p)
+}
+
+// createEqualPods creates n pods of one core.
+func (p *plane) createEqualPods(t *testing.T, n int) {
+	t.Helper()
+	for i := range n {
+		p.createPods(t, pod(fmt.Sprintf("p-%02d", i), list("cpu", "1")))
+	}
+}
+
 func nodesOf(pods map[string]*v1.Pod) (out []string) {
 	for _, p := range pods {
 		out = append(out, p.Name+" "+p.Spec.NodeName)
