@@ -1,6 +1,10 @@
 package placement
 
-import "github.com/berth-sched/berth"
+import (
+	"math/bits"
+
+	"github.com/berth-sched/berth"
+)
 
 // What a Targets term says of a domain changes with the tasks in it, as that of Tasks does, but for the values that are not named: these
 // are one domain, so a task in one of them changes what is said of all.
@@ -86,13 +90,33 @@ func (s *search) aimOf(t *Term) *aim {
 	return nil
 }
 
-// movesShared reports whether a task on a row of a contender counts in domains that count as one.
-func (s *search) movesShared(c *contender) bool {
+// playedShared plays again what a task on a row of a contender has changed in domains that count as one: between any two of them games
+// end as before, so those of the domains that are named are played. It reports false if these are so many that all are better played anew.
+func (s *search) playedShared(c *contender) bool {
+	k := &s.games
 	for i := range s.aims {
 		a := &s.aims[i]
-		if a.shares(s.slots[int(c.slots)+s.policy.place(a.term.attributes[0])]) {
-			return true
+		at := s.policy.place(a.term.attributes[0])
+		if !a.shares(s.slots[int(c.slots)+at]) {
+			continue
+		}
+		spans, played := s.counts.layout.spans[at], 0
+		for _, named := range a.named {
+			if int(named) >= len(spans) {
+				continue
+			}
+			for _, sp := range spans[named] {
+				from, to := k.before[sp.from], k.before[sp.to]
+				if from >= to {
+					continue
+				}
+				if played++; 2*bits.Len(uint(k.tree.leaves))*played > k.tree.leaves {
+					return false
+				}
+				k.tree.replay(s, int(from))
+				k.tree.replay(s, int(to-1))
+			}
 		}
 	}
-	return false
+	return true
 }

@@ -242,7 +242,7 @@ func (e *Engine) place(t berth.Task, in *domain) *step {
 	}
 	st := e.occupy(row, t)
 	switch s := e.search; {
-	case s.first:
+	case s.first || s.filled(): // what rules say is otherwise now
 		s.end()
 	case from != nil:
 		s.placed(from)

@@ -92,6 +92,26 @@ func (c *taskCounter) inFewer(n int) bool {
 	return true
 }
 
+// fills reports whether some rules say otherwise once there are tasks in so many domains.
+func fills(rules []countRule) bool {
+	return slices.ContainsFunc(rules, func(r countRule) bool { return r.fills > 0 })
+}
+
+// filled reports whether there are tasks now in as many domains as may have any, of a rule of which fewer had.
+func (s *search) filled() bool {
+	if !s.filling {
+		return false
+	}
+	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
+		for i := range rules {
+			if r := &rules[i]; r.fills > 0 && !r.counter.inFewer(r.fills) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // inUse returns the slots that have tasks, ascending.
 func (c *taskCounter) inUse() []int32 {
 	c.used = slices.DeleteFunc(c.used, func(slot int32) bool { return c.tasks[slot] == 0 })

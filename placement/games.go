@@ -156,7 +156,7 @@ func (s *search) played(c *contender) {
 		return
 	}
 	height := bits.Len(uint(k.tree.leaves))
-	if len(s.aims) > 0 && s.movesShared(c) {
+	if len(s.aims) > 0 && !s.playedShared(c) {
 		k.on = false
 		return
 	}

@@ -26,6 +26,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"nested-and", 100, growNestedAnd},
 		{"domain-rules", 100, growDomainRules},
 		{"task-rules", 100, growTaskRules},
+		{"targets", 1_000, growTargets},
 		{"selectors", 200, growSelectors},
 		{"device-classes", 100, growDeviceClasses},
 		{"lacking-device-classes", 100, growLackingDevices},

@@ -69,6 +69,7 @@ type target struct {
 	even     bool         // whether rules compare domains
 	meets    bool         // whether the tasks of other groups matter
 	first    bool         // whether what rules say is otherwise once a task of the group is placed
+	filling  bool         // whether it is once there are tasks in so many domains
 	astray   bool         // whether tasks were placed on nodes that it did not find, so that it must begin anew to find any
 	wayKnown bool
 	way      int            // in which the row found last gives devices, if that is known
@@ -88,6 +89,7 @@ type countRule struct {
 	limit     int              // how many tasks a domain must have for no more to go there; for even rules, at the moment
 	limits    []int            // by slot, of rules whose limit goes by the value of the domain; nil for others
 	byValue   bool
+	fills     int // how many domains must have tasks for only those to take more, of a rule of which fewer have; else 0
 
 	// Of rules about the tasks of others.
 	attribute string
@@ -151,7 +153,7 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 	}
 	s.classes.assign()
 	s.target = target{
-		group: g, left: s.limits.allowance(g), meets: len(met) > 0, first: first, moved: s.tasks.of(g),
+		group: g, left: s.limits.allowance(g), meets: len(met) > 0, first: first, filling: fills(met), moved: s.tasks.of(g),
 		every: !s.policy.ordered, mixed: s.policy.byNode && !s.policy.nodesLast, hostLimit: math.MaxInt,
 	}
 	s.demand.of(g, s.mirror)

@@ -167,7 +167,10 @@ func (t *taskCounts) limitOf(r *berth.CountedRule, limit *countRule, must bool) 
 	limit.counter = c
 	switch {
 	case must && (r.Relation == berth.Near && r.Self && c.total == 0 || r.Relation == berth.Colocate && c.inFewer(r.Domains)):
-		limit.limit, first = math.MaxInt, r.Self // it needs the attribute
+		limit.limit = math.MaxInt // it needs the attribute
+		if first = r.Self && r.Domains <= 1; r.Self && !first {
+			limit.fills = r.Domains
+		}
 	case r.Relation.Opens():
 		limit.near = true
 	case r.Relation.Lenient():

@@ -75,7 +75,7 @@ func (e *Engine) placeOn(t berth.Task, node string) *step {
 	var st *step
 	if ok {
 		st = e.occupy(row, t)
-		if s.astray = true; s.first {
+		if s.astray = true; s.first || s.filled() {
 			s.end()
 		}
 	}

@@ -43,6 +43,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"order-tiers", 2_000, growOrderTiers},
 		{"revisions", 1_000, growRevisions},
 		{"roll", 2_000, growRoll},
+		{"surplus", 5_000, growSurplus},
 		{"order-nothing-fits", 2_000, growOrderNothingFits},
 		{"order-gangs-undone", 500, growOrderGangs},
 	}
