@@ -158,6 +158,11 @@ func (x *Exchange) setCapacity() {
 	if x.account.sized = err == nil; err != nil {
 		x.account.fault(fmt.Errorf("capacity: %w", err))
 	}
+	for _, s := range x.slots {
+		if s != nil {
+			x.ease(s)
+		}
+	}
 }
 
 // reconcile makes the order's account of a node what the source shows: it charges and credits the difference

@@ -358,7 +358,9 @@ func (p *pass) gather() bool {
 			s.missed = true
 			continue
 		}
-		s.asks = true
+		if s.asks = true; s.percent > 0 {
+			s.held = x.outstanding(s)
+		}
 		p.left++
 		if !s.declared {
 			p.plain = append(p.plain, s)
@@ -574,9 +576,15 @@ func (p *pass) retry(s *Subscription) {
 
 // charge is advance. What the order refuses is tried again by the next pass.
 func (p *pass) charge(s *Subscription, at *site, what *stock) bool {
+	if p.isTooMuch(s, what) {
+		return false
+	}
 	ok := p.x.advance(at, s.client, what)
-	if !ok {
+	switch {
+	case !ok:
 		p.retry(s)
+	case s.percent > 0:
+		s.held = s.held.plus(what)
 	}
 	return ok
 }

@@ -35,7 +35,7 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 			names := []string{"a", "b", "c", "d", "e"}
 			made := 0
 			for step := range 120 {
-				name, roll, arg := names[rng.IntN(len(names))], rng.IntN(18), rng.Uint64()
+				name, roll, arg := names[rng.IntN(len(names))], rng.IntN(20), rng.Uint64()
 				both(func(w *world) {
 					rng := rand.New(rand.NewPCG(arg, 1))
 					s := w.subs[name]
@@ -91,6 +91,12 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 							_ = w.state.Cordon(n) // it may have gone
 						} else {
 							_ = w.state.Uncordon(n)
+						}
+					case roll == 18:
+						require.NoError(t, s.SetTerms(offers.Terms{MaxPercent: rng.IntN(101)}))
+					case roll == 19:
+						if all := ids(t, s); len(all) > 0 {
+							require.NoError(t, w.x.Rescind(ctx, all[:1], "as the host likes"))
 						}
 					case roll == 13 || roll == 14:
 						schedule(t, s.Book(), ruledGroup(rng, name, w.roles[name]).Tasks(2)...)

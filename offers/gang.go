@@ -98,6 +98,7 @@ func (p *pass) gang(s *Subscription, w *want) bool {
 		}
 		for _, charged := range spots[:i] {
 			p.x.retreat(charged.at, s.client, w.each)
+			s.held = s.held.minus(w.each)
 		}
 		release(fork, spots)
 		return false

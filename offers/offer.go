@@ -31,6 +31,8 @@ type offer struct {
 	drawn    bool // the framework has answered it, in whole or in part, since the last look at the source
 	alarm    *alarm
 
+	rescinded string // why it was taken back; empty if it was not
+
 	inSub, inSite int // where it is in their lists
 
 	slot, life uint32 // where the source has the hold,
@@ -92,8 +94,8 @@ func (x *Exchange) end(o *offer) {
 		return
 	}
 	lapsed := !x.now.Before(o.deadline)
-	if !o.drawn || lapsed {
-		x.ended.add(o.id)
+	if !o.drawn || lapsed || o.rescinded != "" {
+		x.ended.add(o.id, x.endOf(o, lapsed))
 	}
 	if lapsed {
 		x.lapsed++
@@ -274,34 +276,6 @@ func (a alarms) due(now time.Time) []*alarm {
 	}
 	return due
 }
-
-// memory keeps the last IDs it was given.
-type memory struct {
-	ids  map[string]bool
-	ring []string
-	next int
-}
-
-const remembered = 4096
-
-func (m *memory) add(id string) {
-	if m.ids == nil {
-		m.ids = make(map[string]bool)
-	}
-	if m.ids[id] {
-		return
-	}
-	if len(m.ring) < remembered {
-		m.ring = append(m.ring, id)
-	} else {
-		delete(m.ids, m.ring[m.next])
-		m.ring[m.next] = id
-		m.next = (m.next + 1) % remembered
-	}
-	m.ids[id] = true
-}
-
-func (m *memory) has(id string) bool { return m.ids[id] }
 
 // table is a map that gives back the memory of what it has no more.
 type table[K comparable, V any] struct {

@@ -98,6 +98,7 @@ func (x *Exchange) settleOwn(ctx context.Context, c *own) bool {
 				gone = append(gone, o)
 			} else {
 				o.drawn = false
+				x.ease(o.sub)
 				x.recount(o.sub)
 			}
 		}

@@ -59,6 +59,7 @@ type pass struct {
 	daemons      bool                     // some want daemons
 	everywhere   bool                     // somebody is asked about all nodes whatever would fit there
 	exact        bool                     // all that is free is all that can be offered
+	total        berth.Resources          // of the source; nil until somebody asks
 	again        []*Subscription          // who is to be asked about all nodes by the next pass too
 	gangs        int                      // that are wanted and have not been tried,
 	wholes       int                      // and how many were offered

@@ -58,6 +58,8 @@ type Subscription struct {
 	nodes    *suited       // nil if there are no rules
 	paused   bool          // it is offered nothing
 	until    time.Time     // this
+	percent  int           // of all there is that it may be offered at a time; 0 is all
+	held     *stock        // what that is, with what the pass at work means to offer; kept where there is a limit to it
 	idle     int           // leases that ended since its last answer
 
 	number    int // among those that are subscribed
@@ -298,8 +300,8 @@ func (s *Subscription) find(ids []string) ([]*offer, error) {
 		switch {
 		case again:
 			errs = append(errs, fmt.Errorf("offer %q: named twice", id))
-		case o == nil && s.x.ended.has(id):
-			errs = append(errs, fmt.Errorf("offer %q: %w", id, ErrExpired))
+		case o == nil && s.x.ended.isOver(id):
+			errs = append(errs, s.x.ended.why(id))
 		case o == nil:
 			errs = append(errs, fmt.Errorf("offer %q: %w", id, ErrUnknownOffer))
 		case o.sub != s:

@@ -87,6 +87,7 @@ func (x *Exchange) sync(ctx context.Context) error {
 				gone = append(gone, o)
 			} else {
 				o.drawn = false
+				x.ease(o.sub)
 				x.recount(o.sub)
 			}
 		}

@@ -17,6 +17,10 @@ type Terms struct {
 	LeaseFor time.Duration
 	// MaxOutstanding is how many offers the framework may have that it has not answered. The default is Config.MaxOutstanding.
 	MaxOutstanding int
+	// MaxPercent is how much of all that the source has the framework may be offered at a time, of every resource: an offer that would make it
+	// more is not made, and what is used does not count. It keeps a framework from hoarding whatever the sizes of its offers are. The
+	// default, 0, is no such limit.
+	MaxPercent int
 	// Nodes are rules about nodes (each a [berth.NodeRule], such as package constraints reads from text): the framework is offered nothing
 	// of a node that one of them refuses. The groups of a declared demand have rules of their own besides. What a rule answers is kept
 	// until the node changes. One that panics refuses, and the pass tells. Mesos has this as offer constraints.
@@ -31,6 +35,9 @@ func (t Terms) Err() error {
 	}
 	if t.MaxOutstanding < 0 {
 		errs = append(errs, fmt.Errorf("MaxOutstanding is negative (%d)", t.MaxOutstanding))
+	}
+	if t.MaxPercent < 0 || t.MaxPercent > 100 {
+		errs = append(errs, fmt.Errorf("MaxPercent is not between 0 and 100 (%d)", t.MaxPercent))
 	}
 	for i, r := range t.Nodes {
 		err := errors.New("none given")
@@ -62,6 +69,7 @@ func (s *Subscription) SetTerms(t Terms) error {
 // setTerms makes the terms those of a framework.
 func (s *Subscription) setTerms(t Terms) {
 	s.leaseFor, s.most = cmp.Or(t.LeaseFor, s.x.cfg.LeaseFor), cmp.Or(t.MaxOutstanding, s.x.cfg.MaxOutstanding)
+	s.percent = t.MaxPercent
 	if s.nodes = nil; len(t.Nodes) > 0 {
 		s.nodes = &suited{}
 		for _, r := range t.Nodes {

@@ -26,7 +26,8 @@ const (
 	Suppressed Cause = iota
 	// Content: the framework wants nothing, or all that it wants runs, or is offered to it already.
 	Content
-	// Full: it has as many offers as it may have: see Terms.MaxOutstanding.
+	// Full: it has as many offers as it may have: see Terms.MaxOutstanding. Of a node: with what could be offered there it would have more of
+	// all there is than it may: see Terms.MaxPercent.
 	Full
 	// BackingOff: it let offers end without a word, and is offered nothing for a while: see Config.Backoff.
 	BackingOff
@@ -221,10 +222,12 @@ type asker struct {
 	s     *Subscription
 	cause Cause // about all nodes; Waiting if there is none
 	over  []berth.Excess
-	wants []*want       // those that are open and within the limits
-	now   *cluster.Fork // as it is
-	short map[*want]int // gangs that do not fit, and how many of their tasks do
-	alone *cluster.Fork // where nothing is offered to others on the nodes that were asked about
+	wants []*want         // those that are open and within the limits
+	now   *cluster.Fork   // as it is
+	held  *stock          // what it is offered, where there is a limit to that as a part of
+	total berth.Resources // all there is
+	short map[*want]int   // gangs that do not fit, and how many of their tasks do
+	alone *cluster.Fork   // where nothing is offered to others on the nodes that were asked about
 }
 
 func (x *Exchange) newAsker(s *Subscription) *asker {
@@ -255,6 +258,9 @@ func (x *Exchange) newAsker(s *Subscription) *asker {
 		}
 	}
 	a.short = x.shortOf(s, a.now)
+	if s.percent > 0 {
+		a.held, a.total = x.outstanding(s), x.snapshot.Total()
+	}
 	switch {
 	case s.suppressed:
 		a.cause = Suppressed
@@ -333,6 +339,10 @@ func (a *asker) of(at *site) Why {
 			why.Cause, why.Lacks = Incomplete, []berth.Lack{lackOf(what, places)}
 			return why
 		}
+		if a.s.isTooMuch(a.held, what.cost, a.total) {
+			why.Cause = Full
+			return why
+		}
 		return a.filtered(at, most(what, must(a.now, at)), what.group.Mode() == berth.Daemon, why)
 	}
 	why.Until = a.dropOthers(at)
@@ -370,6 +380,10 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 	}
 	if !a.x.isEnough(all) {
 		why.Cause = TooLittle
+		return why
+	}
+	if a.s.isTooMuch(a.held, all, a.total) {
+		why.Cause = Full
 		return why
 	}
 	return a.filtered(at, all, false, why)
