@@ -89,7 +89,8 @@ func (f *Fork) Cordon(ids ...string) error { return f.checked().SetCordoned(true
 func (f *Fork) Uncordon(ids ...string) error { return f.checked().SetCordoned(false, ids) }
 
 // Apply does one operation if it can be done, and returns it with its grant filled in and no reason;
-// else it returns the first reason why not and changes nothing.
+// else it returns the first reason why not and changes nothing. A placement directly after the release of the task of its ID is an
+// exchange, which no limit refuses unless the role has more than before the release.
 func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) { return f.checked().Apply(op) }
 
 // Adopt records a task that runs already, wherever it fits or not, in the state it is in. A share of a device that the

@@ -94,7 +94,7 @@ func TestUsedBeyondAnInt64(t *testing.T) {
 	require.NoError(t, f.SetQuotas(berth.Quota{Limits: berth.Resources{"io": math.MaxInt64}}))
 	apply(t, f, berth.Op{Kind: berth.Release, ID: "a"})
 	assert.Equal(t, berth.Resources{"io": math.MaxInt64}, f.Used(""), "exactly that now, and before it was twice as much")
-	_, why := f.Apply(place(g.Task("a"), "n1"))
+	_, why := f.Apply(place(g.Task("c"), "n1")) // and not "a", which would be an exchange
 	assert.Equal(t, berth.OverLimit, why.Code)
 	apply(t, f, berth.Op{Kind: berth.Release, ID: "b"})
 	assert.Empty(t, f.Used(""))

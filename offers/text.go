@@ -9,12 +9,27 @@ func (x *Exchange) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("offers: exchange", subscribeAnew)
 }
 
+// UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
+func (x *Exchange) UnmarshalText([]byte) error {
+	return faults.NoText("offers: exchange", subscribeAnew)
+}
+
 // MarshalText fails, and says what can be written instead.
 func (s *Subscription) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("offers: subscription", "write what Offers returns; "+subscribeAnew)
 }
 
+// UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
+func (s *Subscription) UnmarshalText([]byte) error {
+	return faults.NoText("offers: subscription", "write what Offers returns; "+subscribeAnew)
+}
+
 // MarshalText fails, and says what can be written instead.
 func (b *Book) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("offers: book", subscribeAnew)
+}
+
+// UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
+func (b *Book) UnmarshalText([]byte) error {
+	return faults.NoText("offers: book", subscribeAnew)
 }

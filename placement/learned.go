@@ -1,10 +1,12 @@
 package placement
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -208,6 +210,11 @@ func (l *Learned) MarshalJSON() ([]byte, error) {
 	return json.Marshal(written{learnedVersion, l.policy.String(), l.arrived, l.due, l.mix(), l.tuning})
 }
 
+// UnmarshalJSON fails: what was learned is of a strategy, and [ReadLearned] asks which.
+func (l *Learned) UnmarshalJSON([]byte) error {
+	return errors.New("placement: learned: read by ReadLearned, which asks of which strategy it is")
+}
+
 // ReadLearned reads what MarshalJSON has written of what a strategy had learned. It fails if that was another strategy, or nothing that MarshalJSON writes.
 func ReadLearned(s Strategy, text []byte) (*Learned, error) {
 	l := NewLearned(s)
@@ -215,7 +222,13 @@ func ReadLearned(s Strategy, text []byte) (*Learned, error) {
 		return nil, errors.New("placement: learned: the strategy learns nothing")
 	}
 	var w written
-	if err := json.Unmarshal(text, &w); err != nil {
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.DisallowUnknownFields()
+	err := in.Decode(&w)
+	if _, more := in.Token(); err == nil && more != io.EOF {
+		err = errors.New("something follows the end")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("placement: learned: %w", err)
 	}
 	switch {

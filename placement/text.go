@@ -2,6 +2,7 @@ package placement
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -15,14 +16,29 @@ func (e *Engine) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("placement: engine", pickers)
 }
 
+// UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
+func (e *Engine) UnmarshalText([]byte) error {
+	return faults.NoText("placement: engine", pickers)
+}
+
 // MarshalText fails: an exhaustive picker is made anew.
 func (e *Exhaustive) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("placement: exhaustive", pickers)
 }
 
+// UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
+func (e *Exhaustive) UnmarshalText([]byte) error {
+	return faults.NoText("placement: exhaustive", pickers)
+}
+
 // MarshalText fails: a savepoint is good for its picker and nothing else.
 func (s Savepoint) MarshalText() ([]byte, error) {
 	return nil, faults.NoText("placement: savepoint", "it is good for its picker and nothing else")
+}
+
+// UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
+func (s *Savepoint) UnmarshalText([]byte) error {
+	return faults.NoText("placement: savepoint", "it is good for its picker and nothing else")
 }
 
 // MarshalText returns what String prints, which [ParseStrategy] reads, or a [Reader] where a rule or a host's own term is in it. It
@@ -59,6 +75,14 @@ func (c Choice) MarshalJSON() ([]byte, error) {
 		Score Score
 	}{c.Rank, c.Node, c.Score()})
 }
+
+// UnmarshalJSON fails: a choice is of the Choices that it came from.
+func (c *Choice) UnmarshalJSON([]byte) error { return errNotRead }
+
+var errNotRead = errors.New("placement: choices: not read from JSON; Candidates finds them anew")
+
+// UnmarshalJSON fails: what was found is of a snapshot, and is found anew.
+func (c *Choices) UnmarshalJSON([]byte) error { return errNotRead }
 
 // MarshalJSON returns the fields and, as Choices, the nodes that can take the task, for people and programs that look at it.
 func (c *Choices) MarshalJSON() ([]byte, error) {

@@ -15,7 +15,7 @@ import (
 // one ends and the new one is placed on the best node there is once the old one is gone, which may be the same. Of each both is done or
 // neither, so a task for which there is no room, which breaks a rule or is denied keeps running as it was, and is among the unplaced or
 // refused with the reason. The instance of a daemon is replaced on its node. A new one is assumed, until it is confirmed: to stop the old
-// one, and to start the new one then, is the host's.
+// one, and to start the new one then, is the host's. A role that has more than its limit can replace what it has by what takes no more.
 //
 // Tasks are replaced in the order given, each on what those before it left. One that the source does not have is unplaced, with
 // [berth.UnknownTask]. What others came first to is planned again, [Config].Attempts times in all; those that wait for that when Replace fails are among the refused.
@@ -113,15 +113,9 @@ func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot
 				why = missOf(fork, t, op.Node, refused)
 			}
 		} else {
-			planned, err := s.Plan(ctx, fork.Snapshot(), t)
-			if err != nil {
+			var err error
+			if op, why, err = s.replacement(ctx, fork, t); err != nil {
 				return nil, err
-			}
-			if len(planned.Ops) == 0 {
-				why = &planned.Unplaced[0]
-			} else {
-				op = planned.Ops[0]
-				fork.Apply(op)
 			}
 		}
 		if why != nil {
@@ -140,6 +134,42 @@ func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot
 		return nil, fmt.Errorf("scheduler: replace: %w", err)
 	}
 	return plan, nil
+}
+
+// replacement plans a task on a fork that has just released the old one, and applies it there. Where limits keep the task from being
+// planned, it is planned without them: the fork, which knows what was released, then says whether the role has no more than before.
+func (s *Scheduler) replacement(ctx context.Context, fork *cluster.Fork, t berth.Task) (berth.Op, *berth.Unplaced, error) {
+	on := fork.Snapshot()
+	planned, err := s.Plan(ctx, on, t)
+	if err != nil {
+		return berth.Op{}, nil, err
+	}
+	if len(planned.Ops) == 0 && planned.Unplaced[0].Reason.Code == berth.OverLimit {
+		unlimited := on.Fork()
+		for role := t.Group.Role(); ; role = role.Parent() {
+			if err := unlimited.SetQuotas(berth.Quota{Role: role}); err != nil {
+				return berth.Op{}, nil, err
+			}
+			if role == "" {
+				break
+			}
+		}
+		refused := &planned.Unplaced[0]
+		if planned, err = s.Plan(ctx, unlimited.Snapshot(), t); err != nil {
+			return berth.Op{}, nil, err
+		}
+		if len(planned.Ops) > 0 {
+			if _, why := fork.Apply(planned.Ops[0]); why.Code != berth.None {
+				return berth.Op{}, refused, nil
+			}
+			return planned.Ops[0], nil, nil
+		}
+	}
+	if len(planned.Ops) == 0 {
+		return berth.Op{}, &planned.Unplaced[0], nil
+	}
+	fork.Apply(planned.Ops[0])
+	return planned.Ops[0], nil, nil
 }
 
 // missOf says why an instance of a daemon cannot be on its node.

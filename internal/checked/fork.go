@@ -29,6 +29,7 @@ type Fork struct {
 	spreadCells int // entries of spreads
 
 	allowance allowance // of the group that was placed last
+	replaced  replaced
 
 	template       *store.Extra // what the hold has that was made last with a look at all of it,
 	templateNaming uint64       // in dimensions of these names
@@ -254,7 +255,7 @@ func (f *Fork) Apply(op berth.Op) (berth.Op, berth.Reason) {
 		if !ok {
 			return op, berth.Reason{Code: berth.UnknownTask, Subject: op.ID}
 		}
-		f.s.Remove(slot)
+		f.release(slot)
 	case berth.Evict:
 		why = f.evict(op)
 	default:

@@ -63,7 +63,9 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		return grant, berth.Reason{}
 	}
 	if !f.allows(sh) {
-		return nil, f.excesses(sh)[0].Reason()
+		if why := f.exceeds(sh, op.Task.ID); why.Code != berth.None {
+			return nil, why
+		}
 	}
 	if !f.enough(sh, row) {
 		if why := f.short(sh, row); why.Code != berth.None {

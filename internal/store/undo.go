@@ -110,6 +110,9 @@ func (s *Store) Kept() Point { return s.journal.kept }
 // Pending reports whether anything was changed since the last Keep.
 func (s *Store) Pending() bool { return len(s.journal.entries) > 0 }
 
+// Open reports whether what was changed last can be taken back with what comes next: it is not kept, or nothing ever is.
+func (s *Store) Open() bool { return !s.journal.undoable || s.Pending() }
+
 // Undone returns how often changes have been taken back. Versions, positions and the lives of records since the moment that the
 // store went back to are given again, to what comes then. So whoever remembers any of them, in the store or in a view taken
 // meanwhile, forgets what it remembers when this number is another.
