@@ -168,6 +168,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 			op := &out.Placed[i]
 			op.From = ""
 		}
+		x.hear(b.sub, Answers{Placed: len(out.Placed), Refused: len(out.Refused)})
 		var c *own
 		if x.drawsOnly(plan.Ops) {
 			c = &own{sub: b.sub, done: done}
@@ -195,7 +196,7 @@ func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
 	for _, op := range plan.Ops {
 		if op.Kind == berth.Drop {
 			if o, ok := b.sub.x.offers.get(op.ID); ok {
-				o.drawn = true
+				o.drawn, o.dropped = true, true
 			}
 		}
 	}

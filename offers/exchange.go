@@ -86,7 +86,7 @@ type Config struct {
 	// default is the source's own clock, where the source has a method Now() time.Time as scheduler.State does,
 	// else time.Now.
 	Clock func() time.Time
-	// Observer is told of passes. The default tells nobody.
+	// Observer is told of passes and of answers. The default tells nobody.
 	Observer Observer
 	// MaxOutstanding is how many offers a framework may have that it has not answered. The default, 0, is
 	// any number.
@@ -185,6 +185,7 @@ type Exchange struct {
 	alarms   alarms
 	made     uint64          // numbers offers
 	lapsed   int             // leases that have run out so far
+	heard    []Answers       // of the present call, for the Observer
 	pausing  []*Subscription // who is offered nothing for a while: see Config.Backoff
 
 	claims  table[string, *claim] // tasks that frameworks placed
@@ -241,6 +242,16 @@ func (x *Exchange) call(what string, f func() error) error {
 	if x == nil || x.source == nil {
 		return fmt.Errorf("offers: %s: exchange: %w", what, ErrNotMade)
 	}
+	err, heard := x.alone(f)
+	x.tell(heard)
+	if err != nil {
+		return faults.Of("offers: "+what, err)
+	}
+	return nil
+}
+
+// alone is call under the lock. It returns what of offers was heard meanwhile as well.
+func (x *Exchange) alone(f func() error) (err error, heard []Answers) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.now = x.cfg.Clock()
@@ -248,12 +259,10 @@ func (x *Exchange) call(what string, f func() error) error {
 		x.mend()
 	}
 	x.torn = true
-	err := f()
+	err = f()
 	x.torn, x.unsure = x.unsure, false
-	if err != nil {
-		return faults.Of("offers: "+what, err)
-	}
-	return nil
+	heard, x.heard = x.heard, nil
+	return err, heard
 }
 
 // mend makes anew whatever a panic may have left half-done.

@@ -12,6 +12,10 @@ type Observer struct {
 	// Passed is told of each pass, when it is over and without any lock, in the goroutine that called Offer. It may call the
 	// Exchange. A panic in it is dropped. The default tells nobody, and then no time is taken.
 	Passed func(Pass)
+	// Answered is told, after each call in which offers were answered or ended or tasks placed, what became of those of each
+	// framework, in the goroutine that made the call and without any lock. It may call the Exchange. A panic in it is dropped. The
+	// default tells nobody.
+	Answered func(Answers)
 	// Now is the clock by which durations are measured. It is called while no other call of the Exchange runs, and must not call
 	// the Exchange. The default is time.Now.
 	Now func() time.Time

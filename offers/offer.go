@@ -28,6 +28,7 @@ type offer struct {
 	owner    string       // of the hold
 	deadline time.Time
 	stage    stage
+	dropped  bool // the framework has given it back by a commit
 	drawn    bool // the framework has answered it, in whole or in part, since the last look at the source
 	alarm    *alarm
 
@@ -103,6 +104,7 @@ func (x *Exchange) end(o *offer) {
 	if lapsed && !o.drawn {
 		x.pause(o.sub)
 	}
+	x.hearEnd(o, lapsed)
 	x.withdraw(o)
 	o.sub.book.told(o.site)
 	o.sub.book.wake()

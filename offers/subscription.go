@@ -338,6 +338,7 @@ func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) erro
 			c = nil
 		}
 		s.answered(offers, rests, f)
+		s.x.hear(s, Answers{Declined: len(offers)})
 		s.x.afterwards(ctx, c, nil)
 		return nil
 	})
@@ -386,6 +387,7 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 			}
 		}
 		s.answered(offers, rests, f)
+		s.x.hear(s, Answers{Accepted: len(offers), Placed: len(out.Placed), Refused: len(out.Refused)})
 		s.x.afterwards(ctx, c, s.book.catchUp)
 		out.Version = s.book.version()
 		return nil
@@ -565,6 +567,9 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		}
 		for _, o := range offers {
 			x.answer(o)
+		}
+		if len(offers) > 0 {
+			x.hear(s, Answers{Declined: len(offers)})
 		}
 		s.gone = true
 		if s.cut != nil {

@@ -1,0 +1,60 @@
+package offers
+
+import "github.com/berth-sched/berth/internal/faults"
+
+// Answers is what became, during one call, of offers that a framework had. An offer of which a task has drawn a part is not answered: the
+// rest of it stands.
+type Answers struct {
+	Framework string
+	Accepted  int // offers that Accept named, or that the tasks of a commit used up
+	Declined  int // offers that Decline named, a commit dropped, or Unsubscribe gave back
+	Lapsed    int // offers whose lease had run out
+	Rescinded int // offers whose hold the source has no more, though nobody answered them: the node went, or somebody dropped it
+	Placed    int // tasks of Accept or a commit
+	Refused   int // operations of Accept or a commit, for whatever reason
+}
+
+// hear adds to what is told of the present call, if anybody is told.
+func (x *Exchange) hear(s *Subscription, more Answers) {
+	if x.cfg.Observer.Answered == nil || more == (Answers{}) {
+		return
+	}
+	at := -1
+	for i := range x.heard {
+		if x.heard[i].Framework == s.client.name {
+			at = i
+		}
+	}
+	if at < 0 {
+		at = len(x.heard)
+		x.heard = append(x.heard, Answers{Framework: s.client.name})
+	}
+	a := &x.heard[at]
+	a.Accepted += more.Accepted
+	a.Declined += more.Declined
+	a.Lapsed += more.Lapsed
+	a.Rescinded += more.Rescinded
+	a.Placed += more.Placed
+	a.Refused += more.Refused
+}
+
+// hearEnd adds an offer that the source has no more.
+func (x *Exchange) hearEnd(o *offer, lapsed bool) {
+	switch {
+	case lapsed:
+		x.hear(o.sub, Answers{Lapsed: 1})
+	case o.drawn && o.dropped:
+		x.hear(o.sub, Answers{Declined: 1})
+	case o.drawn:
+		x.hear(o.sub, Answers{Accepted: 1})
+	default:
+		x.hear(o.sub, Answers{Rescinded: 1})
+	}
+}
+
+// tell tells what was heard during a call. It is for after the lock has been given back.
+func (x *Exchange) tell(heard []Answers) {
+	for _, a := range heard {
+		faults.Drop(func() { x.cfg.Observer.Answered(a) })
+	}
+}
