@@ -242,7 +242,7 @@ func (x *Exchange) call(what string, f func() error) error {
 	if x == nil || x.source == nil {
 		return fmt.Errorf("offers: %s: exchange: %w", what, ErrNotMade)
 	}
-	err, heard := x.alone(f)
+	heard, err := x.alone(f)
 	x.tell(heard)
 	if err != nil {
 		return faults.Of("offers: "+what, err)
@@ -251,7 +251,7 @@ func (x *Exchange) call(what string, f func() error) error {
 }
 
 // alone is call under the lock. It returns what of offers was heard meanwhile as well.
-func (x *Exchange) alone(f func() error) (err error, heard []Answers) {
+func (x *Exchange) alone(f func() error) (heard []Answers, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.now = x.cfg.Clock()
@@ -262,7 +262,7 @@ func (x *Exchange) alone(f func() error) (err error, heard []Answers) {
 	err = f()
 	x.torn, x.unsure = x.unsure, false
 	heard, x.heard = x.heard, nil
-	return err, heard
+	return heard, err
 }
 
 // mend makes anew whatever a panic may have left half-done.
