@@ -396,6 +396,11 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	}
 }
 
+// isPlanned reports whether a task is of a gang that has been planned.
+func (p *planner) isPlanned(t *berth.Task) bool {
+	return p.gangs != nil && t.Group.Mode() == berth.Gang && len(p.gangs[t.Group.Name()]) == 0
+}
+
 // cover places a daemon group's instance on each eligible node that lacks it. Where there is no node that suits, it is the
 // demand that is unplaced.
 func (p *planner) cover(g *berth.Group) {

@@ -114,15 +114,15 @@ func (p *planner) takeTier(tasks []berth.Task, from, to int) error {
 		if at == none || t.queues[at].first == none {
 			return t.fault("next: role %q has nothing waiting", string(role))
 		}
-		q, placed := &t.queues[at], len(p.plan.Ops)
+		q, placed, failed := &t.queues[at], len(p.plan.Ops), 0
 		for t.queue = at; q.first != none && len(p.plan.Ops) == placed; left-- { // what finds no room is no turn
 			if p.ended() {
 				return nil // and there will be no plan
 			}
 			t.task = q.first
-			q.first = t.after[q.first]
+			q.first, failed = t.after[q.first], len(p.plan.Unplaced)
 			p.takeNext(tasks, q)
-			if t.window > 0 && len(p.plan.Ops) == placed {
+			if t.window > 0 && len(p.plan.Ops) == placed && p.lacksRoom(failed) {
 				left -= t.miss(q)
 			}
 		}
@@ -133,6 +133,12 @@ func (p *planner) takeTier(tasks []berth.Task, from, to int) error {
 	p.holdBack(tasks)
 	t.round = nil
 	return nil
+}
+
+// lacksRoom reports whether there was no room for one of those that are unplaced from a place in the list on. A task that exists already takes
+// none.
+func (p *planner) lacksRoom(from int) bool {
+	return slices.ContainsFunc(p.plan.Unplaced[from:], func(u berth.Unplaced) bool { return u.Reason.Code != berth.TaskExists })
 }
 
 // miss counts a task that found no room, and returns how many now wait behind those that fill the window.
@@ -259,6 +265,9 @@ func (p *planner) holdBack(tasks []berth.Task) {
 	slices.SortFunc(held, func(a, b waits) int { return int(a.task) - int(b.task) })
 	for _, h := range held {
 		i := h.task
+		if p.isPlanned(&tasks[i]) {
+			continue // with its gang, when the first of that had its turn
+		}
 		if where, known := p.known(&tasks[i], p.hashes[i]); known && !tasks[i].IsDemand() {
 			h.why = berth.Reason{Code: berth.TaskExists, Subject: where}
 		}

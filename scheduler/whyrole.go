@@ -12,9 +12,11 @@ import (
 // RoleWhy is why a role has no more than it has, at one moment.
 type RoleWhy struct {
 	Role berth.Role
-	// Waiting is how many tasks of the role and of those below it wait, and Placed how many of them the next plan gives a place.
+	// Waiting is how many tasks of the role and of those below it wait, and Placed how many of them the next plan gives a place. The
+	// demand of a daemon is one task, which has its place where no node is left that lacks it.
 	Waiting, Placed int
-	// First is the first of them, in the order given, that it gives none, with the reason; nil if there is none.
+	// First is the first of them, in the order given, that it gives none, with the reason; nil if there is none. Of a demand it is the first
+	// instance that finds no room.
 	First *berth.Unplaced
 	// Standing is where the role stands in the order before the plan; nil where the Scheduler has no order, or one that does not say.
 	Standing *allocator.Standing
@@ -61,19 +63,33 @@ func (s *Scheduler) WhyRole(ctx context.Context, snapshot *cluster.Snapshot, rol
 			roles = append(roles, r)
 		}
 	}
-	for _, op := range plan.Ops {
-		if op.Kind == berth.Place && op.Task.Group.Role().Within(role) {
-			w.Placed++
+	type key struct{ group, task string } // no task: the demand of a daemon
+	unplaced, demands := map[key]*berth.Unplaced{}, map[string]bool{}
+	for i := range plan.Unplaced {
+		u := &plan.Unplaced[i]
+		g := u.Task.Group
+		unplaced[key{g.Name(), u.Task.ID}] = u
+		if of := (key{g.Name(), ""}); g.Mode() == berth.Daemon && unplaced[of] == nil {
+			unplaced[of] = u
 		}
 	}
-	unplaced := map[string]*berth.Unplaced{}
-	for i, u := range plan.Unplaced {
-		unplaced[u.Task.ID] = &plan.Unplaced[i]
-	}
 	for _, t := range waiting {
-		if u := unplaced[t.ID]; u != nil && t.Group.Role().Within(role) {
+		if !t.Group.Role().Within(role) {
+			continue
+		}
+		u := unplaced[key{t.Group.Name(), t.ID}]
+		if w.First == nil {
 			w.First = u
-			break
+		}
+		if t.IsDemand() {
+			if demands[t.Group.Name()] = true; u == nil {
+				w.Placed++
+			}
+		}
+	}
+	for _, op := range plan.Ops {
+		if g := op.Task.Group; op.Kind == berth.Place && g.Role().Within(role) && !(g.Mode() == berth.Daemon && demands[g.Name()]) {
+			w.Placed++
 		}
 	}
 	if order, ok := s.cfg.Order.(interface {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -95,6 +96,80 @@ func TestWindowLetsTheLargeOneThrough(t *testing.T) {
 			waiting = left
 		}
 		assert.Equal(t, map[int]int{0: -1, 1: 3}[window], at, "window %d", window)
+	}
+}
+
+// Only what finds no room fills a window: not a task that exists, not one handed in twice, not the rest of a gang that was placed or failed with its
+// first, and not a daemon that is everywhere. No task is told of twice. The node has 8 cores, of which one is in use, and two with the daemon.
+func TestWindowOfWhatHasRoom(t *testing.T) {
+	s := newState(t, scheduler.StateConfig{})
+	require.NoError(t, s.AddNodes(node("n1", 8000)))
+	sched, err := scheduler.New(s, scheduler.Config{Order: allocator.Fair{}, Window: 1})
+	require.NoError(t, err)
+	group := func(name string, cpus int64, mode berth.Mode, size int) *berth.Group {
+		return berth.NewGroup(name, berth.GroupSpec{Role: "a", Mode: mode, GangSize: size, Request: berth.Resources{"cpu": 1000 * cpus}})
+	}
+	small, large := group("small", 1, berth.Count, 0), group("large", 3, berth.Gang, 3)
+	fits, agent := group("fits", 1, berth.Gang, 3), group("agent", 1, berth.Daemon, 0)
+	_, err = sched.Schedule(t.Context(), small.Task("there"), agent.Everywhere())
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		name         string
+		tasks        []berth.Task
+		placed, left string
+	}{
+		{"exists", []berth.Task{small.Task("there"), small.Task("a2")}, "a2", "there: task exists on n1"},
+		{"twice", []berth.Task{small.Task("a1"), small.Task("a1"), small.Task("a2")}, "a1 a2", "a1: task exists earlier in the plan"},
+		{"gang", append(fits.Tasks(3), small.Task("a2")), "fits-1 fits-2 fits-3 a2", ""},
+		{"failed gang", append(large.Tasks(3), small.Task("a2")), "",
+			"large-3: gang incomplete 2 of 3, large-1: gang incomplete 2 of 3, large-2: gang incomplete 2 of 3, a2: held back behind a"},
+		{"everywhere", []berth.Task{agent.Everywhere(), group("other", 1, berth.Daemon, 0).Everywhere()}, "other@n1", ""},
+	} {
+		plan, err := sched.Plan(t.Context(), snapshotOf(t, s), tc.tasks...)
+		require.NoError(t, err)
+		var placed, left []string
+		for _, op := range plan.Ops {
+			placed = append(placed, op.Task.ID)
+		}
+		for _, u := range plan.Unplaced {
+			left = append(left, u.Task.ID+": "+u.Reason.String())
+		}
+		assert.Equal(t, tc.placed, strings.Join(placed, " "), tc.name)
+		assert.Equal(t, tc.left, strings.Join(left, ", "), tc.name)
+	}
+}
+
+// The demand of a daemon is one task, whatever the number of nodes, which waits as long as one node lacks it; what daemons of other roles lack is no
+// reason of its own. The agent takes 1 core: n1 and n2 have it, n3 does not.
+func TestWhyRoleOfDaemons(t *testing.T) {
+	s := newState(t, scheduler.StateConfig{})
+	require.NoError(t, s.AddNodes(node("n1", 8000), node("n2", 8000)))
+	sched, err := scheduler.New(s, scheduler.Config{})
+	require.NoError(t, err)
+	agent := berth.NewGroup("agent", berth.GroupSpec{Role: "a", Mode: berth.Daemon, Request: berth.Resources{"cpu": 1000}}).Everywhere()
+	huge := berth.NewGroup("huge", berth.GroupSpec{Role: "b", Mode: berth.Daemon, Rules: []berth.Constraint{constraints.In("zone", "z9")}}).Everywhere()
+	for _, tc := range []struct {
+		more          []berth.Node
+		placed        int
+		first, reason string
+	}{
+		{nil, 1, "", ""},
+		{[]berth.Node{node("n3", 500)}, 0, "agent@n3", "too little cpu in all"},
+	} {
+		require.NoError(t, s.AddNodes(tc.more...))
+		why, err := sched.WhyRole(t.Context(), snapshotOf(t, s), "a", huge, agent)
+		require.NoError(t, err)
+		assert.Equal(t, [2]int{1, tc.placed}, [2]int{why.Waiting, why.Placed})
+		if tc.first == "" {
+			assert.Nil(t, why.First)
+		} else if assert.NotNil(t, why.First) {
+			assert.Equal(t, [2]string{tc.first, tc.reason}, [2]string{why.First.Task.ID, why.First.Reason.String()})
+		}
+		why, err = sched.WhyRole(t.Context(), snapshotOf(t, s), "b", huge, agent)
+		require.NoError(t, err)
+		assert.Zero(t, why.Placed)
+		require.NotNil(t, why.First)
+		assert.Equal(t, "huge", why.First.Task.Group.Name())
 	}
 }
 
