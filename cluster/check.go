@@ -30,8 +30,9 @@ type Composite interface {
 }
 
 // Check asks a node everything that decides whether a task of the group can be placed there now, what holds too, and rules that are made of others
-// part by part. It costs what [Fork.Lacks] does, and the parts of rules. Where the group has a fault, or the node is not the fork's, that
-// is all it says.
+// part by part. The node is one that [Fork.Node] or [Fork.Nodes] of this fork returned. It costs what [Fork.Lacks] does, and the parts of
+// rules. Where the group has a fault, that is all it says; so it is where the node is not this fork's, be it that of the snapshot from which
+// the fork was made, which is an unknown node to it.
 func (f *Fork) Check(g *berth.Group, n NodeView) Check {
 	lacks := f.Lacks(g, n)
 	c := Check{What: fmt.Sprintf("%s on %s", g.Name(), n.ID()), Holds: len(lacks) == 0}

@@ -122,7 +122,7 @@ func (f *Fork) Fits(g *berth.Group, n NodeView) bool {
 }
 
 // Lacks returns every reason why a task of the group cannot be placed on n now, with what is missing;
-// none if it can be.
+// none if it can be. Of a node that is not the fork's own, not that of the snapshot either, it says that it is unknown.
 func (f *Fork) Lacks(g *berth.Group, n NodeView) []berth.Lack {
 	if err := g.Err(); err != nil {
 		return []berth.Lack{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}}}

@@ -32,8 +32,11 @@ type mesosTask struct {
 	r               res
 }
 
-func newMesosPlayer(cmd script.Command) *mesosPlayer {
+func newMesosPlayer(t *testing.T, cmd script.Command) *mesosPlayer {
 	a := mesos.New()
+	for _, least := range cmd.Values("least") {
+		a.Least = append(a.Least, mesos.Amounts(amounts(t, cmd.Pos, least)))
+	}
 	a.Scarce, a.Exclude, a.Whole = cmd.Value("scarce"), cmd.Values("exclude"), cmd.Values("whole")
 	return &mesosPlayer{a: a, out: map[string]map[string]res{}, running: map[string]mesosTask{}}
 }
@@ -118,6 +121,9 @@ func newBerthPlayer(t *testing.T, cmd script.Command, plain bool) *berthPlayer {
 		roles: map[string]berth.Role{}, seen: map[string]bool{}}
 	cfg := offers.Config{}
 	exclude := cmd.Values("exclude")
+	for _, least := range cmd.Values("least") {
+		cfg.Least = append(cfg.Least, amounts(t, cmd.Pos, least))
+	}
 	if plain {
 		cfg.LeaseFor = 365 * 24 * time.Hour
 	}

@@ -19,7 +19,8 @@ import (
 // that are blind, leases of a year), and in an Exchange as it is by itself. What they do alike is written once; where they differ,
 // each says its own, and the script has named the kind of the difference before.
 //
-//	with by-need | exclude=NAME | scarce=NAME | whole=NAME   begins anew; by-need: an Exchange's order is by what is guaranteed first
+//	with by-need | exclude=NAME | scarce=NAME | whole=NAME | least=(R, ...)   begins anew; by-need: an Exchange's order is by what is
+//	                                  guaranteed first; least: what is offered has one of these at least
 //	node ID R... [used=(F:R, ...)]    a node joins, of which a framework uses some; one that has not joined is a role of its own
 //	join F role=R [scarce=yes] [wants=R] [tasks=N] [lasts=TICKS] [does=idle|busy|hoard] [times=N]
 //	tick                              a second passes
@@ -103,7 +104,7 @@ type plays struct {
 
 func (p *plays) begin(t *testing.T, cmd script.Command) {
 	p.names = []string{"mesos", "compatible", "berth"}
-	p.players = []player{newMesosPlayer(cmd), newBerthPlayer(t, cmd, true), newBerthPlayer(t, cmd, false)}
+	p.players = []player{newMesosPlayer(t, cmd), newBerthPlayer(t, cmd, true), newBerthPlayer(t, cmd, false)}
 	p.cast, p.at = nil, 0
 	p.acts = []map[string]*act{{}, {}, {}}
 }

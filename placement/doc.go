@@ -22,7 +22,7 @@
 // [Suited] chooses by what a cluster is: PricedGaps where nodes have devices, and else BinPack over what is scarce.
 //
 // The share of all GPUs that each gets in use on the openb trace, at 100 and 130 % of them asked for, in the experiment of FGD's authors:
-// BinPack over all resources 91.5 and 91.8, FGD 95.2 and 95.4, RoomLoss 95.8 and 95.9, PricedGaps 96.3 and 96.4. The last two learned the mix on the way.
+// BinPack over all resources 91.5 and 91.8, FGD 95.2 and 95.4, RoomLoss 95.8 and 95.9, PricedGaps 96.3 and 96.3. The last two learned the mix on the way.
 //
 // Scores of other systems are terms, so that they add up with weights, stand in tiers and have a text:
 //

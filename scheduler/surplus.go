@@ -22,6 +22,9 @@ import (
 // those go that do not run yet, and then the youngest: that of the last ID, numbers in it compared as numbers. So of two zones with
 // ten tasks each both lose five of ten. Marathon chooses so too, whose GROUP_BY comes before the state of tasks as well.
 //
+// The parts of a targets rule are of the number that is wanted, which is in the rule: hand in the revision of the group that is to be,
+// with the new number. By the old one all domains lose as many, and small ones are emptied.
+//
 // Surplus fails if the group is at fault or a daemon, of which each node has one, and if n is less than 0. It costs O(nodes + tasks log
 // tasks), of the tasks that are counted.
 func Surplus(snapshot *cluster.Snapshot, g *berth.Group, n int) ([]cluster.TaskView, error) {

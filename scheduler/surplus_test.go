@@ -63,6 +63,8 @@ func TestSurplusKeepsWhatIsLeftEven(t *testing.T) {
 		{"a wish", berth.GroupSpec{Prefer: []berth.Preference{{Weight: 3, Rule: constraints.GroupBy("zone")}, {Weight: -3, Rule: constraints.GroupBy("rack")}}}, "a1:5 b2:3", 2, map[string]int{"a1": 2}},
 		// 8 and 2 are the parts of 10; of 6 and 4 two are beyond theirs in b.
 		{"targets", spec(constraints.Targets("zone", 10, map[any]int{"a": 80, "b": 20})), "a1:6 b1:4", 2, map[string]int{"b1": 2}},
+		// By the number that is to be, of 5 the parts are 4 and 1; by the old one, of 10, both would lose as many.
+		{"targets of fewer", spec(constraints.Targets("zone", 5, map[any]int{"a": 80, "b": 20})), "a1:8 b1:2", 5, map[string]int{"a1": 4, "b1": 1}},
 		{"all there are", spec(constraints.GroupBy("zone")), "a1:1 b1:2", 9, map[string]int{"a1": 1, "b1": 2}},
 		{"none", spec(constraints.GroupBy("zone")), "a1:1 b1:2", 0, map[string]int{}},
 	} {

@@ -21,9 +21,10 @@ type Offer struct {
 
 // Allocator makes offers.
 type Allocator struct {
-	Whole   []string // resources that come whole, and count in nobody's share
-	Exclude []string // resources that count in nobody's share
-	Scarce  string   // nodes with this resource are kept from frameworks that do not say that they use it
+	Whole   []string  // resources that come whole, and count in nobody's share
+	Exclude []string  // resources that count in nobody's share
+	Scarce  string    // nodes with this resource are kept from frameworks that do not say that they use it
+	Least   []Amounts // an offer covers one of them at least, where there are any (min_allocatable_resources)
 
 	now        time.Duration
 	clients    *Clients
@@ -152,6 +153,11 @@ func (a *Allocator) Revive(name string) []Offer {
 // Share returns the share of a role over its weight.
 func (a *Allocator) Share(role string) float64 { return a.order().Share(role) }
 
+// allocatable reports whether as much may be offered.
+func (a *Allocator) allocatable(r Amounts) bool {
+	return len(a.Least) == 0 || slices.ContainsFunc(a.Least, r.covers)
+}
+
 func (g *agent) free() Amounts {
 	free := maps.Clone(g.total)
 	for _, r := range g.taken {
@@ -234,7 +240,7 @@ func (a *Allocator) run(agents []*agent) (made []Offer) {
 			r := maps.Clone(least)
 			r.add(rest, 1)
 			whole(r, free)
-			if a.filtered(g, name, r) {
+			if !a.allocatable(r) || a.filtered(g, name, r) {
 				return
 			}
 			offer(g, name, r)
@@ -249,7 +255,7 @@ func (a *Allocator) run(agents []*agent) (made []Offer) {
 			}
 			r = shrink(r, minus(available, required))
 			whole(r, free)
-			if len(r) == 0 || a.filtered(g, name, r) {
+			if len(r) == 0 || !a.allocatable(r) || a.filtered(g, name, r) {
 				return
 			}
 			offer(g, name, r)

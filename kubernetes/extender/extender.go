@@ -65,7 +65,8 @@ type Config struct {
 	Client Client
 	// Mode is Advise or Decide.
 	Mode Mode
-	// Strategy says which of the nodes that can take a pod is best. The default is placement.BinPack().
+	// Strategy says which of the nodes that can take a pod is best. The default is placement.BinPack(). It is told of no arrivals, so
+	// one that learns knows the mix that it was made with, and no more.
 	Strategy placement.Strategy
 	// Tenants says what the roles that pods are charged to may have. By default whoever comes first has what there is.
 	Tenants Tenants
