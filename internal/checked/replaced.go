@@ -11,10 +11,11 @@ import (
 // role that has more than its limit, which was lowered, keeps what it has, and so can take a new revision that is no larger. It is
 // told by the operations alone, side by side in one commit, so that a replay of what was done decides alike.
 type replaced struct {
-	id    string
-	role  berth.Role
-	needs []store.Need // that the task was charged for
-	seq   uint64       // of the version that the release left
+	id     string
+	role   berth.Role
+	needs  []store.Need // that the task was charged for
+	seq    uint64       // of the version that the release left,
+	undone uint64       // and how often changes had been taken back then: after that numbers are given again
 }
 
 // release removes a task, and notes it where there are limits.
@@ -28,13 +29,13 @@ func (f *Fork) release(slot uint32) {
 		}
 	}
 	f.s.Remove(slot)
-	f.replaced.seq = f.s.Version().Seq
+	f.replaced.seq, f.replaced.undone = f.s.Version().Seq, f.s.Undone()
 }
 
 // exceeds returns the first limit that keeps a task of a group off every node.
 func (f *Fork) exceeds(sh *shape, id string) berth.Reason {
 	over := f.excesses(sh)
-	if r := &f.replaced; r.id == id && r.seq == f.s.Version().Seq && f.s.Open() {
+	if r := &f.replaced; r.id == id && r.seq == f.s.Version().Seq && r.undone == f.s.Undone() && f.s.Open() {
 		over = slices.DeleteFunc(over, func(x berth.Excess) bool {
 			d, known := f.s.DimOf(x.Resource)
 			return known && r.role.Within(x.Role) && amountOf(sh.needs, d) <= amountOf(r.needs, d)

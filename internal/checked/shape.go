@@ -48,7 +48,6 @@ func (f *Fork) isLatest(g *berth.Group) bool {
 func (f *Fork) shapeBy(g *berth.Group, pick store.Pick) *shape {
 	if undone := f.s.Undone(); undone != f.undone { // what these followed may never have been
 		f.undone, f.shapes, f.domainsOf, f.spreads, f.spreadCells, f.allowance = undone, [len(f.shapes)]shape{}, nil, nil, 0, allowance{}
-		f.replaced.id = ""
 	}
 	i := slices.IndexFunc(f.shapes[:], func(sh shape) bool { return sh.group == g })
 	if i < 0 {
