@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -135,6 +136,7 @@ type spreading struct {
 	group     string // whose tasks count, where the counting does not say
 	weight    int64  // of a preference; 0 of a rule that must hold
 	tasks     map[berth.Value]int64
+	limits    map[berth.Value]int64 // where the limit goes by the value: asked once for each
 }
 
 func newSurplus(snapshot *cluster.Snapshot, g *berth.Group) *surplus {
@@ -185,6 +187,19 @@ func (r *spreading) counts(t *cluster.TaskView) bool {
 	return r.counting.Of.Matches(t.Group)
 }
 
+// limitOf returns the limit of a rule that goes by the value. No limit is greater than that many tasks: sums must not overflow.
+func (r *spreading) limitOf(v berth.Value) int64 {
+	limit, known := r.limits[v]
+	if !known {
+		limit = int64(min(max(r.limit.Limit(berth.Domains{Value: v}), 0), math.MaxInt32))
+		if r.limits == nil {
+			r.limits = map[berth.Value]int64{}
+		}
+		r.limits[v] = limit
+	}
+	return limit
+}
+
 func (s *surplus) domainsOf(node string) []inDomain {
 	if len(s.rules) == 0 {
 		return nil
@@ -211,7 +226,7 @@ func (s *surplus) weigh(c *cell) {
 		}
 		tasks := r.tasks[c.at[i].value]
 		if r.counting.ByValue {
-			tasks -= int64(r.limit.Limit(berth.Domains{Value: c.at[i].value}))
+			tasks -= r.limitOf(c.at[i].value)
 		}
 		if r.weight == 0 {
 			c.hard += tasks

@@ -216,3 +216,30 @@ func ExampleSurplus() {
 	fmt.Println(len(surplus), zones["n1"], zones["n2"])
 	// Output: 2 1 1
 }
+
+// fickle is a limit by value that is another each time that it is asked, and panics if that is often.
+type fickle struct{ asked map[berth.Value]int }
+
+func (fickle) String() string         { return "fickle" }
+func (fickle) Err() error             { return nil }
+func (fickle) Domain() string         { return "zone" }
+func (fickle) Even() bool             { return false }
+func (fickle) Counts() berth.Counting { return berth.Counting{ByValue: true} }
+func (r fickle) Limit(d berth.Domains) int {
+	if r.asked[d.Value]++; r.asked[d.Value] > 100 {
+		panic("asked again and again")
+	}
+	return r.asked[d.Value]
+}
+
+// A rule of a host that contradicts itself is asked once for each value, as Counting says, so that it comes to an end.
+func TestSurplusAsksALimitByValueOnce(t *testing.T) {
+	rule := fickle{map[berth.Value]int{}}
+	g := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{rule}})
+	require.NoError(t, g.Err())
+	f := runningOn(t, berth.NewGroup("web", berth.GroupSpec{}), "a:3 b:2")
+	assert.Equal(t, map[string]int{"a": 2, "b": 1}, surplusBy(t, f, g, 3)) // 2 and 1 beyond the limits of 1: one of a goes, then t-5 of b, the youngest, then one of a
+	for v, n := range rule.asked {
+		assert.Equal(t, 1, n, "value %v", v)
+	}
+}
