@@ -9,7 +9,7 @@ import (
 
 func TestNilsAndZeroValues(t *testing.T) {
 	nils.Call(t,
-		new(cluster.Diagnosis), new(cluster.Failing), new(cluster.Fork), new(cluster.NodeView), new(cluster.RoleView),
+		new(cluster.Check), new(cluster.Diagnosis), new(cluster.Failing), new(cluster.Fork), new(cluster.NodeView), new(cluster.RoleView),
 		new(cluster.Savepoint), new(cluster.Snapshot), new(cluster.TaskView),
 	)
 	nils.Call(t,

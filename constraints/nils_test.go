@@ -10,6 +10,6 @@ import (
 func TestNilsAndZeroValues(t *testing.T) {
 	nils.Call(t,
 		new(constraints.Cap), new(constraints.Combination), new(constraints.Comparison), new(constraints.Own),
-		new(constraints.Pair), new(constraints.Pattern), new(constraints.Spread), new(constraints.Toleration),
+		new(constraints.Pair), new(constraints.Pattern), new(constraints.Shares), new(constraints.Spread), new(constraints.Toleration),
 	)
 }

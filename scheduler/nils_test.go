@@ -13,12 +13,12 @@ func TestNilsAndZeroValues(t *testing.T) {
 		new(scheduler.Config), new(scheduler.Coverage), new(scheduler.Event), new(scheduler.EventKind),
 		new(scheduler.FormatError), new(scheduler.Log), new(scheduler.MemoryInventory), new(scheduler.MemoryLauncher),
 		new(scheduler.Miss), new(scheduler.NodeEvent), new(scheduler.Observer), new(scheduler.Placement),
-		new(scheduler.Planned), new(scheduler.Queue), new(scheduler.RunConfig), new(scheduler.Running),
+		new(scheduler.Planned), new(scheduler.Queue), new(scheduler.RoleWhy), new(scheduler.RunConfig), new(scheduler.Running),
 		new(scheduler.Scheduler), new(scheduler.State), new(scheduler.StateConfig), new(scheduler.TaskEvent),
 		new(scheduler.TaskStatus),
 	)
 	nils.Call(t,
-		(*scheduler.Coverage)(nil), (*scheduler.Log)(nil), (*scheduler.Queue)(nil), (*scheduler.Scheduler)(nil),
+		(*scheduler.Coverage)(nil), (*scheduler.Log)(nil), (*scheduler.Queue)(nil), (*scheduler.RoleWhy)(nil), (*scheduler.Scheduler)(nil),
 		(*scheduler.State)(nil),
 	)
 }

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -18,7 +19,8 @@ type RoleWhy struct {
 	// First is the first of them, in the order given, that it gives none, with the reason; nil if there is none. Of a demand it is the first
 	// instance that finds no room.
 	First *berth.Unplaced
-	// Standing is where the role stands in the order before the plan; nil where the Scheduler has no order, or one that does not say.
+	// Standing is where the role stands in the order before the plan; nil where the Scheduler has no order, or one without a
+	// method as [allocator.Tree.Standing] is.
 	Standing *allocator.Standing
 }
 
@@ -29,7 +31,7 @@ func (w *RoleWhy) String() string {
 	if w == nil {
 		return "nothing is known"
 	}
-	s := fmt.Sprintf("%s: %d of %d tasks that wait get a place", w.Role, w.Placed, w.Waiting)
+	s := fmt.Sprintf("%s: %d of %d tasks that wait get a place", cmp.Or(w.Role, "the root"), w.Placed, w.Waiting)
 	if w.First != nil {
 		s += "; " + w.First.String()
 	}
