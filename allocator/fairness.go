@@ -44,9 +44,12 @@ func FairnessOf(l Ledger, wishes ...Wish) ([]Fairness, error) {
 	}
 	total := l.Total()
 	level := levels(total, wishes)
-	out := make([]Fairness, len(wishes))
+	out, all := make([]Fairness, len(wishes)), make([]berth.Resources, len(wishes))
 	for i, w := range wishes {
-		used := l.Used(w.Role)
+		all[i] = l.Used(w.Role)
+	}
+	for i, w := range wishes {
+		used := all[i]
 		f := Fairness{Role: w.Role, Share: Share{Weight: w.weight()}, Level: level[i]}
 		for name, q := range used.All() {
 			if s := (Share{Used: q, Total: total[name], Resource: name}); total[name] > 0 && q > 0 && s.Compare(Share{Used: f.Share.Used, Total: f.Share.Total}) > 0 {
@@ -71,7 +74,7 @@ func FairnessOf(l Ledger, wishes ...Wish) ([]Fairness, error) {
 			if k == i {
 				continue
 			}
-			if envy := most(l.Used(o.Role), float64(w.weight())/float64(o.weight())) - own; envy > f.Envy {
+			if envy := most(all[k], float64(w.weight())/float64(o.weight())) - own; envy > f.Envy {
 				f.Envy, f.Envies = envy, o.Role
 			}
 		}

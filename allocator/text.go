@@ -9,7 +9,8 @@ func (d *DRF) MarshalText() ([]byte, error) { return nil, faults.NoText("allocat
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (d *DRF) UnmarshalText([]byte) error {
-	return faults.NoText("allocator: DRF", charges)
+	_, err := d.MarshalText()
+	return err
 }
 
 // MarshalText fails, and says what can be written instead.
@@ -17,7 +18,8 @@ func (t *Turns) MarshalText() ([]byte, error) { return nil, faults.NoText("alloc
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (t *Turns) UnmarshalText([]byte) error {
-	return faults.NoText("allocator: turns", charges)
+	_, err := t.MarshalText()
+	return err
 }
 
 // MarshalText fails: a vector is good for its DRF and nothing else.
@@ -27,7 +29,8 @@ func (v Vector) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (v *Vector) UnmarshalText([]byte) error {
-	return faults.NoText("allocator: vector", "write the resources that it was made of")
+	_, err := Vector{}.MarshalText()
+	return err
 }
 
 // MarshalText fails, and says what can be written instead.
@@ -35,7 +38,8 @@ func (q *Queue) MarshalText() ([]byte, error) { return nil, faults.NoText("alloc
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (q *Queue) UnmarshalText([]byte) error {
-	return faults.NoText("allocator: queue", charges)
+	_, err := q.MarshalText()
+	return err
 }
 
 // MarshalText fails: a sibling is good for a policy that is asked about it.
@@ -45,7 +49,8 @@ func (s *Sibling) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (s *Sibling) UnmarshalText([]byte) error {
-	return faults.NoText("allocator: sibling", "write its Role and what Share returns")
+	_, err := s.MarshalText()
+	return err
 }
 
 // MarshalText fails: an account is a ledger and what was tried on it.
@@ -55,5 +60,6 @@ func (a *Account) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (a *Account) UnmarshalText([]byte) error {
-	return faults.NoText("allocator: account", "write what Used and Own return")
+	_, err := a.MarshalText()
+	return err
 }

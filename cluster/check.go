@@ -87,8 +87,8 @@ func (f *Fork) Check(g *berth.Group, n NodeView) Check {
 		ask("port "+p.String(), p.String(), nil, berth.NoPort, berth.PortTaken)
 	}
 	if r.DynamicPorts > 0 {
-		any := fmt.Sprintf("%d of any number", r.DynamicPorts)
-		ask("ports: "+any, any, nil, berth.NoPort, berth.PortTaken)
+		dynamic := fmt.Sprintf("%d of any number", r.DynamicPorts)
+		ask("ports: "+dynamic, dynamic, nil, berth.NoPort, berth.PortTaken)
 	}
 	for _, l := range lacks { // what others keep the task off by, and limits of roles
 		c.Parts = append(c.Parts, failed(l))

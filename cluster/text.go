@@ -11,7 +11,8 @@ func (s Snapshot) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (s *Snapshot) UnmarshalText([]byte) error {
-	return faults.NoText("cluster: snapshot", walks)
+	_, err := Snapshot{}.MarshalText()
+	return err
 }
 
 // MarshalText fails, and says what can be written instead.
@@ -19,7 +20,8 @@ func (f Fork) MarshalText() ([]byte, error) { return nil, faults.NoText("cluster
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (f *Fork) UnmarshalText([]byte) error {
-	return faults.NoText("cluster: fork", walks)
+	_, err := Fork{}.MarshalText()
+	return err
 }
 
 // MarshalText fails, and says what can be written instead.
@@ -29,7 +31,8 @@ func (n NodeView) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (n *NodeView) UnmarshalText([]byte) error {
-	return faults.NoText("cluster: node view", "write what Node, Tasks and Holds return")
+	_, err := NodeView{}.MarshalText()
+	return err
 }
 
 // MarshalText fails: a savepoint is good for its fork and nothing else.
@@ -39,5 +42,6 @@ func (s Savepoint) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (s *Savepoint) UnmarshalText([]byte) error {
-	return faults.NoText("cluster: savepoint", "it is good for its fork and nothing else")
+	_, err := Savepoint{}.MarshalText()
+	return err
 }

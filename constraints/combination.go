@@ -53,7 +53,7 @@ func combineAll(op string, rules []berth.NodeRule) berth.NodeRule {
 func combine(op string, a, b berth.NodeRule) Combination {
 	c := Combination{op: op, a: a, b: b}
 	c.sound = true
-	for _, part := range c.parts() {
+	for _, part := range c.operands() {
 		c.sound = c.sound && sound(part)
 		if inner, ok := part.(Combination); ok {
 			c.depth = max(c.depth, inner.depth)
@@ -152,7 +152,7 @@ func (c Combination) Reads() []string {
 
 // reads appends what the parts read, or returns false if one of them may read any attribute.
 func (c Combination) reads(names []string) ([]string, bool) {
-	for _, part := range c.parts() {
+	for _, part := range c.operands() {
 		if inner, ok := part.(Combination); ok {
 			if names, ok = inner.reads(names); !ok {
 				return nil, false
@@ -230,7 +230,7 @@ func (c Combination) faults(errs []error, text string) []error {
 	if c.depth > maxDepth {
 		return append(errs, fmt.Errorf("constraint: combination of %d parts in each other, more than %d", c.depth, maxDepth))
 	}
-	for _, part := range c.parts() {
+	for _, part := range c.operands() {
 		if inner, ok := part.(Combination); ok {
 			if !inner.sound {
 				errs = inner.faults(errs, text)
@@ -244,7 +244,7 @@ func (c Combination) faults(errs []error, text string) []error {
 	return errs
 }
 
-func (c Combination) parts() []berth.NodeRule {
+func (c Combination) operands() []berth.NodeRule {
 	switch {
 	case c.empty:
 		return nil

@@ -303,11 +303,16 @@ func saturated(a, b int64) int64 {
 	return a + b
 }
 
-// A count is how many tasks of one group on a node one framework has, or none of the frameworks.
+// A count is how many tasks of one kind there are on a node.
 type count struct {
+	of taskKind
+	n  int64
+}
+
+// taskKind is the tasks of one group that one framework has placed, or none of them.
+type taskKind struct {
 	sub   *Subscription
 	group uint32
-	n     int64
 }
 
 // tally returns what clients have on a node as the source shows it. It notes the claims of frameworks to tasks there, and
@@ -341,36 +346,34 @@ func (x *Exchange) tally(s *site) (balances []balance) {
 			}
 			continue
 		}
-		var sub *Subscription
+		of := taskKind{group: r.Group}
 		if c, claimed := x.claimOn(slot, r); claimed {
 			s.claims = append(s.claims, c)
-			sub = c.sub
+			of.sub = c.sub
 		}
-		if at < len(counts) && counts[at].sub == sub && counts[at].group == r.Group {
+		if at < len(counts) && counts[at].of == of {
 			counts[at].n++
 			continue
 		}
-		key := countOf{sub, r.Group}
 		known := false
-		if at, known = x.countAt[key]; !known {
+		if at, known = x.countAt[of]; !known {
 			if x.countAt == nil {
-				x.countAt = map[countOf]int{}
+				x.countAt = map[taskKind]int{}
 			}
 			at = len(counts)
-			x.countAt[key] = at
-			counts = append(counts, count{sub: sub, group: r.Group})
+			x.countAt[of] = at
+			counts = append(counts, count{of: of})
 		}
 		counts[at].n++
 	}
-	for i := range counts {
-		c := &counts[i]
-		group := x.view.Group(c.group)
+	for _, c := range counts {
+		group := x.view.Group(c.of.group)
 		what := x.stocks.needs(x.view, group.Request).times(c.n)
 		if what == nil {
 			continue
 		}
-		if c.sub != nil {
-			owe(c.sub.client, what)
+		if c.of.sub != nil {
+			owe(c.of.sub.client, what)
 		} else if who, ok := x.account.payer(group.Spec.Role()); ok {
 			owe(who, what)
 		}
@@ -378,12 +381,6 @@ func (x *Exchange) tally(s *site) (balances []balance) {
 	clear(counts)
 	x.counts = counts
 	return balances
-}
-
-// countOf is of what a count is.
-type countOf struct {
-	sub   *Subscription
-	group uint32
 }
 
 // costOf returns what a hold is of every resource; nil of nothing. An offer knows what it was when somebody asked last.

@@ -195,7 +195,7 @@ type Exchange struct {
 
 	account account
 	counts  []count // room for those of a node
-	countAt map[countOf]int
+	countAt map[taskKind]int
 
 	passes  uint64 // that were made
 	putting uint64 // numbers the occasions on which a node was put to frameworks

@@ -18,7 +18,7 @@ type spot struct {
 	op berth.Op
 }
 
-// missing returns how many more tasks a want of a gang needs to be whole, of which have run or are offered.
+// missing returns how many more tasks a want of a gang needs to be whole, given how many run or are offered.
 func (w *want) missing(have int) int {
 	if w.group.Mode() != berth.Gang {
 		return 0

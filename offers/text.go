@@ -11,7 +11,8 @@ func (x *Exchange) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (x *Exchange) UnmarshalText([]byte) error {
-	return faults.NoText("offers: exchange", subscribeAnew)
+	_, err := x.MarshalText()
+	return err
 }
 
 // MarshalText fails, and says what can be written instead.
@@ -21,7 +22,8 @@ func (s *Subscription) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (s *Subscription) UnmarshalText([]byte) error {
-	return faults.NoText("offers: subscription", "write what Offers returns; "+subscribeAnew)
+	_, err := s.MarshalText()
+	return err
 }
 
 // MarshalText fails, and says what can be written instead.
@@ -31,5 +33,6 @@ func (b *Book) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (b *Book) UnmarshalText([]byte) error {
-	return faults.NoText("offers: book", subscribeAnew)
+	_, err := b.MarshalText()
+	return err
 }

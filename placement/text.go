@@ -18,7 +18,8 @@ func (e *Engine) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (e *Engine) UnmarshalText([]byte) error {
-	return faults.NoText("placement: engine", pickers)
+	_, err := e.MarshalText()
+	return err
 }
 
 // MarshalText fails: an exhaustive picker is made anew.
@@ -28,7 +29,8 @@ func (e *Exhaustive) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (e *Exhaustive) UnmarshalText([]byte) error {
-	return faults.NoText("placement: exhaustive", pickers)
+	_, err := e.MarshalText()
+	return err
 }
 
 // MarshalText fails: a savepoint is good for its picker and nothing else.
@@ -38,7 +40,8 @@ func (s Savepoint) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (s *Savepoint) UnmarshalText([]byte) error {
-	return faults.NoText("placement: savepoint", "it is good for its picker and nothing else")
+	_, err := Savepoint{}.MarshalText()
+	return err
 }
 
 // MarshalText returns what String prints, which [ParseStrategy] reads, or a [Reader] where a rule or a host's own term is in it. It

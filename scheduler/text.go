@@ -13,7 +13,8 @@ func (s *State) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (s *State) UnmarshalText([]byte) error {
-	return faults.NoText("scheduler: state", "Codec.Checkpoint writes it and Codec.Restore reads it, and Log keeps what is done since")
+	_, err := s.MarshalText()
+	return err
 }
 
 // MarshalText fails: a Scheduler keeps nothing that cannot be made anew, by [New].
@@ -23,7 +24,8 @@ func (s *Scheduler) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (s *Scheduler) UnmarshalText([]byte) error {
-	return faults.NoText("scheduler: scheduler", "it is made anew by New; Codec.Checkpoint writes the State it works on")
+	_, err := s.MarshalText()
+	return err
 }
 
 // MarshalText fails: [Queue.Waiting] returns what is in a Queue.
@@ -33,7 +35,8 @@ func (q *Queue) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (q *Queue) UnmarshalText([]byte) error {
-	return faults.NoText("scheduler: queue", "write what Waiting returns, its groups by Codec or as the host has them")
+	_, err := q.MarshalText()
+	return err
 }
 
 // MarshalText fails: Watch tells what a MemoryInventory has.
@@ -43,7 +46,8 @@ func (m *MemoryInventory) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (m *MemoryInventory) UnmarshalText([]byte) error {
-	return faults.NoText("scheduler: memory inventory", "write the nodes that it was given")
+	_, err := m.MarshalText()
+	return err
 }
 
 // MarshalText fails: a MemoryLauncher has functions and what it was asked for.
@@ -53,7 +57,8 @@ func (m *MemoryLauncher) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (m *MemoryLauncher) UnmarshalText([]byte) error {
-	return faults.NoText("scheduler: memory launcher", "Codec.Checkpoint writes the State that has the tasks")
+	_, err := m.MarshalText()
+	return err
 }
 
 // MarshalText fails: a Log is a way to a file, which has what was written.
@@ -63,7 +68,8 @@ func (l *Log) MarshalText() ([]byte, error) {
 
 // UnmarshalText fails as MarshalText does, so that nobody takes what was read for one.
 func (l *Log) UnmarshalText([]byte) error {
-	return faults.NoText("scheduler: log", "its file has the commands, and Codec.Commands reads them")
+	_, err := l.MarshalText()
+	return err
 }
 
 // UnmarshalJSON fails: [Codec.ReadCommand] reads what [Codec.AppendCommand] wrote.
