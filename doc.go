@@ -46,7 +46,8 @@
 //     not run.
 //  3. It confirms each task that runs and releases each that does not. Silence means what the source says
 //     it means: a State keeps an assumed task for ever unless told how long, a Book for its lease.
-//  4. After a restart it adopts what runs before it schedules anything.
+//  4. After a restart it adopts what runs before it schedules anything. What a strategy has learned, as the default does where
+//     nodes have devices, it hands on itself: scheduler.Config.Learned.
 //  5. Task IDs are unique in a source and are not used again while the task is known. A name is one group's: see
 //     Revisions.
 //  6. Quantities of one resource are in one unit everywhere. What it hands in it does not change while

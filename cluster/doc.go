@@ -13,11 +13,13 @@
 //	Eligible, Ineligible   whether a group may ever go on a node, by rules and taints alone
 //	Fork.Fits              whether a task of it could be placed on a node now
 //	Fork.Lacks             every reason why not, with what is missing
+//	Fork.Check             everything that a node is asked, what holds too, as a tree
 //	Fork.Explain           the same summed up over all nodes, with the node that came closest
+//	Fork.Diagnose          every node by all that it fails by, those that fail alike together
 //	Choose                 which devices and ports a task would get
 //
 // [Fork.Fits] is what [Fork.Apply] checks: a placement that fits is done. These look at one node at a time and take no
-// shortcut. Package placement finds the best node among many without asking all of them.
+// shortcut; the nodes that they are asked about are this fork's own. Package placement finds the best node among many without asking all of them.
 //
 // # Costs
 //
