@@ -372,11 +372,12 @@ func (p *pass) gather() bool {
 				if w.left == 0 {
 					continue
 				}
-				far := w.need == 0 && x.isFar(w)
-				s.far = s.far || far || w.far
-				if w.far = far; !far {
-					w.class.group = w.group // whose own rules say nothing of who else is of the class
+				far := x.isFar(w)
+				s.far = s.far || w.need == 0 && (far || w.far)
+				if w.far = far; far {
+					continue // its rules say nothing of who else is of its class
 				}
+				w.class.group = w.group
 				if w.class.round != p.number {
 					w.class.round = p.number
 					p.classes = append(p.classes, w.class)

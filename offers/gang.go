@@ -127,6 +127,9 @@ func (p *pass) gang(s *Subscription, w *want) bool {
 func (p *pass) spots(fork *cluster.Fork, s *Subscription, w *want) (spots []spot) {
 	x := p.x
 	near := !x.isFar(w)
+	if near {
+		w.class.group = w.group // which may have been that of one that is far
+	}
 	nodes := 0
 	for _, row := range x.view.Order() {
 		if !x.room.has(row) || near && !p.may(w.class, row) {

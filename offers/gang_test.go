@@ -17,6 +17,7 @@ import (
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
+	"github.com/berth-sched/berth/scheduler"
 )
 
 func gangOf(name string, role berth.Role, size int, cpu int64, rules ...berth.Constraint) *berth.Group {
@@ -277,4 +278,30 @@ func ExampleDemand_gang() {
 	// Output:
 	// framework "ml" of role "ml": 0 offers; 0 frameworks ahead; 2 nodes: 2 incomplete (n1: gang incomplete 4 of 5)
 	// framework "ml" of role "ml": 3 offers; 0 frameworks ahead; 3 nodes: 3 offered
+}
+
+// What a gang's rules about its own tasks say of a node is nothing to who wants as much, whoever came first: neither while the gang waits for two places
+// more, on n1, where it may have no second task, nor once it is whole and wants a task more.
+func TestGangWithRulesKeepsNothingFromOthers(t *testing.T) {
+	for _, first := range []string{"gang", "job"} {
+		for _, size := range []int{2, 3} {
+			w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+			g := gangOf("mpi", "a", size, 1, constraints.MaxPer(berth.NodeID, 1))
+			if size == 2 { // it has its other place on n2
+				require.NoError(t, w.state.AddNodes(node("n2", 4, 0)))
+			} else {
+				require.NoError(t, w.state.Adopt(scheduler.Running{Task: g.Task("mpi-1"), Node: "n1", State: berth.Running}))
+			}
+			gang, job := wants("a", offers.Demand{Group: g}), wants("b", offers.Demand{Group: cpus("job", "b", 1)})
+			if first == "gang" {
+				w.subscribe(gang)
+				w.subscribe(job)
+			} else {
+				w.subscribe(job)
+				w.subscribe(gang)
+			}
+			w.offer()
+			assert.Empty(t, freeOn(t, w.state, "n1"), "first %s, size %d", first, size)
+		}
+	}
 }

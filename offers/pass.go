@@ -320,7 +320,7 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 			}
 			continue
 		}
-		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !s.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
+		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !s.far && !w.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
 			continue
 		}
 		if p.piece(s, w, at) {
@@ -445,7 +445,7 @@ func (p *pass) settleFor(s *Subscription) {
 // bar notes that no more of a class fits on the node that is being put: nobody gives room back during a pass. Optimistic offers leave others
 // all that they had.
 func (p *pass) bar(s *Subscription, w *want) {
-	if !s.far && w.class.key != "" && p.x.cfg.Lease == berth.Exclusive {
+	if !s.far && !w.far && w.class.key != "" && p.x.cfg.Lease == berth.Exclusive {
 		w.class.barred = p.x.putting
 	}
 }
