@@ -3,7 +3,6 @@ package constraints
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/berth-sched/berth"
@@ -97,19 +96,12 @@ func compare(attribute string, op operator, values ...any) Comparison {
 func lines(set []berth.Value, faulty bool) string {
 	var b strings.Builder
 	for _, v := range set {
-		b.WriteString("\n" + literal(v))
+		b.WriteString("\n" + lex.PrintValue(v))
 	}
 	if faulty {
 		b.WriteString("\n?")
 	}
 	return b.String() + "\n"
-}
-
-func literal(v berth.Value) string {
-	if _, ok := v.Number(); ok {
-		return v.String()
-	}
-	return strconv.Quote(v.String())
 }
 
 // Allows reports whether the comparison holds for n.
@@ -149,7 +141,7 @@ func (c Comparison) holds(v berth.Value) bool {
 }
 
 func (c Comparison) lists(v berth.Value) bool {
-	return strings.Contains(c.operands, "\n"+literal(v)+"\n")
+	return strings.Contains(c.operands, "\n"+lex.PrintValue(v)+"\n")
 }
 
 // Why says what the node has instead.
@@ -189,7 +181,7 @@ func describe(n *berth.Node, attribute string) string {
 	if !found {
 		return lex.PrintName(attribute) + " is missing"
 	}
-	return lex.PrintName(attribute) + " is " + literal(v)
+	return lex.PrintName(attribute) + " is " + lex.PrintValue(v)
 }
 
 // Reads returns the attribute.

@@ -2,8 +2,6 @@ package constraints
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -31,40 +29,13 @@ type Shares struct {
 // preference it keeps to the targets as long as there is room, and goes beyond them then.
 func Targets(attribute string, wanted int, percent map[any]int) Shares {
 	s := Shares{attribute: attribute, wanted: wanted, counting: berth.Counting{ByValue: true}}
-	values := make(map[berth.Value]int, len(percent))
-	var bad []string
-	for given, p := range percent {
-		v, err := berth.ValueOf(given)
-		if err != nil {
-			bad = append(bad, err.Error())
-			continue
-		}
-		if before, twice := values[v]; twice {
-			bad = append(bad, fmt.Sprintf("value %s is given twice", literal(v)))
-			p = min(p, before)
-		}
-		values[v] = p
-	}
-	slices.Sort(bad) // for the order of a map must not show
+	parts, rest, bad := lex.Parts(percent)
 	s.found.add(bad...)
 	var b strings.Builder
-	sum := 0
-	for _, v := range slices.SortedFunc(maps.Keys(values), berth.Value.Compare) {
-		p := values[v]
-		fmt.Fprintf(&b, "\n%s %d", literal(v), p)
-		if p < 0 || p > 100 {
-			s.found.add(fmt.Sprintf("percentage %d of %s is not from 0 to 100", p, literal(v)))
-		} else {
-			sum += p
-		}
+	for _, part := range parts {
+		fmt.Fprintf(&b, "\n%s %d", lex.PrintValue(part.Value), part.Percent)
 	}
-	if len(values) == 0 {
-		s.found.add("no values")
-	}
-	if sum > 100 {
-		s.found.add(fmt.Sprintf("the percentages make %d", sum))
-	}
-	s.percents, s.others = b.String()+"\n", max(0, 100-sum)
+	s.percents, s.others = b.String()+"\n", rest
 	return s
 }
 
@@ -99,7 +70,7 @@ func (s Shares) Limit(d berth.Domains) int {
 		return 0
 	}
 	percent := s.others
-	if _, after, named := strings.Cut(s.percents, "\n"+literal(d.Value)+" "); named {
+	if _, after, named := strings.Cut(s.percents, "\n"+lex.PrintValue(d.Value)+" "); named {
 		percent, _ = strconv.Atoi(after[:strings.IndexByte(after, '\n')])
 	}
 	return s.wanted/100*percent + (s.wanted%100*percent+99)/100

@@ -2,7 +2,6 @@ package placement
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -14,19 +13,14 @@ import (
 
 // targets is what part of the tasks each value of an attribute is to have.
 type targets struct {
-	named  []part // in the order of values
-	others int64  // percent that all other values have together
-	said   bool   // whether that was said, and is not what the others leave
-}
-
-type part struct {
-	value   berth.Value
-	percent int64
+	named  []lex.Part // in the order of values
+	others int64      // percent that all other values have together
+	said   bool       // whether that was said, and is not what the others leave
 }
 
 const (
-	// perTarget is of what unit tasks are rated, in proportion to their domain's percentage: such that of two percentages of whole numbers of tasks
-	// the greater is always rated less, for two that differ do so by a ten-thousandth at least.
+	// perTarget is in what unit a number of tasks over a percentage is told. Two such fractions that differ do so by 1/10,000 at least, for no
+	// percentage is more than 100, so whole numbers of the unit tell them apart.
 	perTarget = 10_000
 	// farFromTarget is said of domains that are to have nothing.
 	farFromTarget = -(MostTasks + 2) * perTarget
@@ -46,33 +40,8 @@ func Targets(attribute string, percent map[any]int) Term {
 	t.attributes, t.missing = []string{attribute}, MostTasks
 	t.targets = new(targets)
 	t.lo, t.hi = farFromTarget, 0
-	values := make(map[berth.Value]int, len(percent))
-	var bad []string
-	for given, p := range percent {
-		v, err := berth.ValueOf(given)
-		if err != nil {
-			bad = append(bad, err.Error())
-			continue
-		}
-		if before, twice := values[v]; twice {
-			bad = append(bad, fmt.Sprintf("value %s is given twice", printValue(v)))
-			p = min(p, before)
-		}
-		values[v] = p
-	}
-	sum := int64(0)
-	for _, v := range slices.SortedFunc(maps.Keys(values), berth.Value.Compare) {
-		p := int64(values[v])
-		if t.targets.named = append(t.targets.named, part{v, p}); p < 0 || p > 100 {
-			bad = append(bad, fmt.Sprintf("percentage %d of %s is not from 0 to 100", p, printValue(v)))
-			p = 0
-		}
-		sum += p
-	}
-	if sum > 100 {
-		bad = append(bad, fmt.Sprintf("the percentages make %d", sum))
-	}
-	t.targets.others = max(0, 100-sum)
+	parts, rest, bad := lex.Parts(percent)
+	t.targets.named, t.targets.others = parts, int64(rest)
 	t = t.nameTargets()
 	switch {
 	case attribute == "":
@@ -80,10 +49,7 @@ func Targets(attribute string, percent map[any]int) Term {
 	case attribute == berth.NodeID:
 		t.attributes[0] = ""
 		t = t.fault("nodes are no domains to share tasks out to")
-	case len(percent) == 0:
-		t = t.fault("no values")
 	}
-	slices.Sort(bad) // for the order of a map must not show
 	for _, fault := range bad {
 		t = t.fault("%s", fault)
 	}
@@ -109,7 +75,7 @@ func (t Term) nameTargets() Term {
 	var b strings.Builder
 	b.WriteString("targets(" + lex.PrintName(t.attributes[0]))
 	for _, n := range t.targets.named {
-		fmt.Fprintf(&b, ", %s %d%%", printValue(n.value), n.percent)
+		fmt.Fprintf(&b, ", %s %d%%", lex.PrintValue(n.Value), n.Percent)
 	}
 	if t.targets.said {
 		fmt.Fprintf(&b, ", others %d%%", t.targets.others)
@@ -118,20 +84,13 @@ func (t Term) nameTargets() Term {
 	return t
 }
 
-func printValue(v berth.Value) string {
-	if _, number := v.Number(); number {
-		return v.String()
-	}
-	return strconv.Quote(v.String())
-}
-
 // of returns the percentage of a value, and whether it is named.
 func (t *targets) of(v berth.Value) (percent int64, named bool) {
-	i, named := slices.BinarySearchFunc(t.named, v, func(n part, v berth.Value) int { return n.value.Compare(v) })
+	i, named := slices.BinarySearchFunc(t.named, v, func(n lex.Part, v berth.Value) int { return n.Value.Compare(v) })
 	if !named {
 		return t.others, false
 	}
-	return t.named[i].percent, true
+	return int64(t.named[i].Percent), true
 }
 
 // rateTarget rates one task more in a domain that has so many and is to have a percentage of all.

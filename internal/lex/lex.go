@@ -97,6 +97,14 @@ func (s *Scanner) SkipPair() error {
 	return s.FaultAt(start, "the parentheses do not end")
 }
 
+// PrintValue prints a number as it is, and text in quotes.
+func PrintValue(v berth.Value) string {
+	if _, number := v.Number(); number {
+		return v.String()
+	}
+	return strconv.Quote(v.String())
+}
+
 // PrintName prints a name so that Name reads it back: bare where nothing in it could be taken for something else.
 func PrintName(name string) string {
 	for i := range len(name) {
