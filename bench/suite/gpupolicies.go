@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth/bench/trace"
-	"github.com/berth-sched/berth/internal/command"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -88,36 +87,19 @@ type gpuVerifier struct {
 // verifyGPUPolicies runs the policies for clusters of GPUs on the lists of the openb trace, and holds what is said of them against it.
 func (s *Suite) verifyGPUPolicies(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench verify "+gpuPoliciesArg, flag.ContinueOnError)
-	data := flags.String("data", "", "`folder` with the node list and pod lists of the trace")
-	seeds := flags.Int("seeds", 10, "`number` of seeds, from 42 on: 1 to 10; of churn no more than 4, of the order of nodes 3, and of compaction one more")
-	var only, parts names
-	flags.Var(&only, "list", "only these `lists`, such as default,cpu250")
-	flags.Var(&parts, "part", "only these `parts` of "+gpuPartsText)
-	err := command.Parse(flags, args, out)
-	if errors.Is(err, flag.ErrHelp) {
-		return err
-	}
-	faults := []error{err}
-	if *seeds < 1 || *seeds > 10 {
-		faults = append(faults, fmt.Errorf("-seeds %d: not within 1 to 10", *seeds))
-	}
-	if *data == "" {
-		faults = append(faults, errors.New("verify: -data is needed, the folder with the trace"))
-	}
-	if err := errors.Join(faults...); err != nil {
-		return err
-	}
-	lists, err := openbFiles(*data, only)
+	var only names
+	flags.Var(&only, "part", "only these `parts` of "+gpuPartsText)
+	of, err := openbFlags(flags, args, out, "; of churn no more than 4, of the order of nodes 3, and of compaction one more")
 	if err != nil {
 		return err
 	}
-	of, err := chosen("part", strings.Split(gpuPartsText, ","), func(part string) string { return part }, parts)
+	parts, err := chosen("part", strings.Split(gpuPartsText, ","), func(part string) string { return part }, only)
 	if err != nil {
 		return err
 	}
-	v := &gpuVerifier{ctx: ctx, out: out, cells: map[string]*trace.Cell{}, seeds: *seeds}
-	for _, path := range lists {
-		c, err := trace.Load(*data, path)
+	v := &gpuVerifier{ctx: ctx, out: out, cells: map[string]*trace.Cell{}, seeds: of.seeds}
+	for _, path := range of.lists {
+		c, err := trace.Load(of.data, path)
 		if err != nil {
 			return err
 		}
@@ -125,7 +107,7 @@ func (s *Suite) verifyGPUPolicies(ctx context.Context, args []string, out io.Wri
 		v.lists, v.cells[name] = append(v.lists, name), c
 	}
 	begin := time.Now()
-	for _, part := range of {
+	for _, part := range parts {
 		run := map[string]func() error{"inflation": v.inflation, "churn": v.churn, "compaction": v.compaction, "order": v.order}[part]
 		if err := run(); err != nil {
 			return fmt.Errorf("%s: %w", part, err)

@@ -55,14 +55,35 @@ func (s *Suite) verifyCommand(ctx context.Context, args []string, out io.Writer)
 		return errors.New("verify: which experiment? There are atc23: fragmentation gradient descent, USENIX ATC 2023, and " + gpuPoliciesArg + ": what the policies for GPUs are said to do")
 	}
 	flags := flag.NewFlagSet("bench verify atc23", flag.ContinueOnError)
-	data := flags.String("data", "", "`folder` with the node list and pod lists of the trace")
 	expected := flags.String("expected", "", "`folder` with "+expectedFile+"; the default is that of -data, or fgd-atc23-expected beside it")
-	seeds := flags.Int("seeds", 10, "`number` of seeds, from 42 on: 1 to 10")
+	of, err := openbFlags(flags, args, out, "")
+	if err != nil {
+		return err
+	}
+	published, err := readExpected(of.data, *expected)
+	if err != nil {
+		return err
+	}
+	return verify(ctx, out, of.data, of.lists, of.seeds, published)
+}
+
+// openbPart is which part of the openb trace an experiment is to run on.
+type openbPart struct {
+	data  string   // the folder
+	lists []string // paths of pod lists
+	seeds int
+}
+
+// openbFlags reads the flags of an experiment on the openb trace, to which it adds those that all such have. It fails with all that is wrong with
+// them. More is what the text about seeds says besides.
+func openbFlags(flags *flag.FlagSet, args []string, out io.Writer, more string) (*openbPart, error) {
+	data := flags.String("data", "", "`folder` with the node list and pod lists of the trace")
+	seeds := flags.Int("seeds", 10, "`number` of seeds, from 42 on: 1 to 10"+more)
 	var only names
 	flags.Var(&only, "list", "only these `lists`, such as default,cpu250")
 	err := command.Parse(flags, args, out)
 	if errors.Is(err, flag.ErrHelp) {
-		return err
+		return nil, err
 	}
 	faults := []error{err}
 	if *seeds < 1 || *seeds > 10 {
@@ -72,17 +93,10 @@ func (s *Suite) verifyCommand(ctx context.Context, args []string, out io.Writer)
 		faults = append(faults, errors.New("verify: -data is needed, the folder with the trace"))
 	}
 	if err := errors.Join(faults...); err != nil {
-		return err
+		return nil, err
 	}
 	lists, err := openbFiles(*data, only)
-	if err != nil {
-		return err
-	}
-	published, err := readExpected(*data, *expected)
-	if err != nil {
-		return err
-	}
-	return verify(ctx, out, *data, lists, *seeds, published)
+	return &openbPart{*data, lists, *seeds}, err
 }
 
 func readExpected(data, folder string) (*expectedCurves, error) {
