@@ -9,7 +9,7 @@ type Answers struct {
 	Accepted  int // offers that Accept named, or that the tasks of a commit used up
 	Declined  int // offers that Decline named, a commit dropped, or Unsubscribe gave back
 	Lapsed    int // offers whose lease had run out
-	Rescinded int // offers whose hold the source has no more, though nobody answered them: the node went, or somebody dropped it
+	Rescinded int // offers that nobody answered and whose lease had not run out: the node went, somebody dropped the hold, or Exchange.Rescind took them back
 	Placed    int // tasks of Accept or a commit
 	Refused   int // operations of Accept or a commit, for whatever reason
 }

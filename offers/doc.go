@@ -45,8 +45,9 @@
 //
 // # Terms
 //
-// A framework may have [Terms] of its own: how long its offers last, how many it may have unanswered, and of which nodes. [Config] has
-// the least that is offered at all, and for how long nothing is offered to who lets offers end without a word.
+// A framework may have [Terms] of its own: how long its offers last, how many it may have unanswered, how much of the whole they may be,
+// and of which nodes. [Config] has the least that is offered at all, and for how long nothing is offered to who lets offers end without a
+// word. [Exchange.Rescind] takes offers back, and [Subscription.Ended] says how one ended that was not answered, and why.
 //
 // # Limits
 //

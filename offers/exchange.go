@@ -52,7 +52,7 @@ var (
 	// ErrUnknownOffer is wrapped where an offer is named that was never made or has been answered.
 	ErrUnknownOffer = errors.New("no such offer, or it has been answered")
 	// ErrExpired is wrapped where an offer is named whose lease has ended, whose node went away or whose hold
-	// the host dropped. The last few thousand are remembered; older ones are unknown.
+	// the host dropped, or that was rescinded. The last few thousand are remembered; older ones are unknown.
 	ErrExpired = errors.New("the offer has ended")
 	// ErrForeign is wrapped where an offer is named that was made to another framework.
 	ErrForeign = errors.New("the offer was made to another framework")
@@ -91,8 +91,8 @@ type Config struct {
 	// MaxOutstanding is how many offers a framework may have that it has not answered. The default, 0, is
 	// any number.
 	MaxOutstanding int
-	// Least are amounts of which what is free on a node must cover one at least for it to be offered to a framework that has declared
-	// nothing: less is kept together with what becomes free later. The default, none, is that anything is offered. Mesos has this as
+	// Least are amounts of which what is free on a node, cut to what limits leave, must cover one at least for it to be offered to a framework
+	// that has declared nothing: less is kept together with what becomes free later. The default, none, is that anything is offered. Mesos has this as
 	// min_allocatable_resources.
 	Least []berth.Resources
 	// Backoff is how long a framework is offered nothing after it let the lease of an offer end without a word: twice as long each time, up to

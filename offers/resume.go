@@ -58,7 +58,7 @@ func (s *Subscription) Resume(ctx context.Context) (int, error) {
 const DefaultEvery = time.Second
 
 // Run makes a pass now and then, every so often, until the context ends, and returns its cause. A pass in which nothing has happened costs
-// less than a microsecond, so to have what is given back offered again soon costs little; but a framework that declines all that it gets
+// one or two microseconds, so to have what is given back offered again soon costs little; but a framework that declines all that it gets
 // is asked as often. tell is told of the errors of passes, which end nothing: what is wrong with one client is no matter of the
 // others', and a source that has failed is asked again. No tell tells nobody. 0 is DefaultEvery. It fails at once if every is
 // negative, or for an Exchange that was not made.

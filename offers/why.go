@@ -43,7 +43,7 @@ const (
 	Unfit
 	// Used: nothing is free, even if nothing were offered to others.
 	Used
-	// TooLittle: less is free than Config.Least says is to be offered.
+	// TooLittle: less is free, or left by limits, than Config.Least says is to be offered.
 	TooLittle
 	// WithOthers: there is room, and it is offered to others.
 	WithOthers
