@@ -305,3 +305,13 @@ func TestGangWithRulesKeepsNothingFromOthers(t *testing.T) {
 		}
 	}
 }
+
+// A gang that would be more than its framework may be offered at a time is told so on every node: of 4 cores 2 may be offered, and it takes 4.
+func TestGangOverThePercentageIsToldSo(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 2, 0), node("n2", 2, 0))
+	a := wants("a", offers.Demand{Group: gangOf("mpi", "a", 4, 1)})
+	a.Terms.MaxPercent = 50
+	s := w.subscribe(a)
+	assert.Zero(t, w.offer())
+	assert.Equal(t, `framework "a" of role "a": 0 offers; 0 frameworks ahead; 2 nodes: 2 full`, why(t, s))
+}

@@ -339,7 +339,8 @@ func (a *asker) of(at *site) Why {
 			why.Cause, why.Lacks = Incomplete, []berth.Lack{lackOf(what, places)}
 			return why
 		}
-		if a.s.isTooMuch(a.held, what.cost, a.total) {
+		more := what.each.times(int64(max(what.need, 1))) // a gang is offered whole
+		if a.s.isTooMuch(a.held, more.all, a.total) {
 			why.Cause = Full
 			return why
 		}
