@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
 )
 
 // Check is one thing that a node is asked before a task of a group goes there, and what came out: what [Fork.Check] returns is a tree of
@@ -65,7 +66,7 @@ func (f *Fork) Check(g *berth.Group, n NodeView) Check {
 		}
 	}
 	for _, rule := range r.NodeRules {
-		_, parts := checkRule(rule, &node)
+		_, parts := checkRule(rule, &node, 0)
 		ask(rule.String(), rule.String(), parts, berth.RuleBroken)
 	}
 	for _, rule := range r.DomainRules {
@@ -106,13 +107,19 @@ func failed(l berth.Lack) Check {
 	return c
 }
 
+// deepestRule is how far down rules that are made of others are told of: one of a host's could be made of itself.
+const deepestRule = 100
+
 // checkRule asks a rule and, of one that is made of others, all of them.
-func checkRule(rule berth.NodeRule, n *berth.Node) (Check, []Check) {
+func checkRule(rule berth.NodeRule, n *berth.Node, depth int) (Check, []Check) {
+	if faults.IsNil(rule) {
+		return Check{What: "a rule that is not there"}, nil
+	}
 	c := Check{What: rule.String(), Holds: rule.Allows(n)}
-	if made, ok := rule.(Composite); ok {
+	if made, ok := rule.(Composite); ok && depth < deepestRule {
 		_, parts := made.Parts()
 		for _, part := range parts {
-			of, _ := checkRule(part, n)
+			of, _ := checkRule(part, n, depth+1)
 			c.Parts = append(c.Parts, of)
 		}
 	} else if !c.Holds {

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +12,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
+	"github.com/berth-sched/berth/scheduler"
 )
 
 // withChecks is a fork with a node on which a lot does not hold, and a group of which a lot does.
@@ -145,6 +147,24 @@ func TestCheckAsJSON(t *testing.T) {
 	var again cluster.Check
 	require.NoError(t, json.Unmarshal(text, &again))
 	assert.Equal(t, f.Check(g, n), again)
+}
+
+// endless is a host's rule that is made of itself, and of one that is not there.
+type endless struct{ berth.NodeRule }
+
+func (e endless) Parts() (string, []berth.NodeRule) { return "and", []berth.NodeRule{nil, e} }
+
+func TestCheckOfOddComposites(t *testing.T) {
+	state, err := scheduler.NewState(scheduler.StateConfig{}, berth.Node{ID: "n1"})
+	require.NoError(t, err)
+	snapshot, err := state.Snapshot(t.Context())
+	require.NoError(t, err)
+	f := snapshot.Fork()
+	n, _ := f.Node("n1")
+	c := f.Check(berth.NewGroup("g", berth.GroupSpec{Rules: []berth.Constraint{endless{constraints.Everywhere()}}}), n)
+	text := c.String()
+	assert.Contains(t, text, "no  a rule that is not there")
+	assert.Less(t, strings.Count(text, "\n"), 500)
 }
 
 func ExampleFork_Check() {
