@@ -2,7 +2,6 @@ package allocator_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,19 +33,12 @@ import (
 //
 // Amounts may have three digits behind the point.
 func TestInteractions(t *testing.T) {
-	files, err := filepath.Glob("testdata/*/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			s := &stage{}
-			s.begin(t)
-			script.Run(t, file, s.do)
-			if s.deviates != "" {
-				require.True(t, s.differed, "%s: it deviates nowhere", file)
-			}
-		})
-	}
+	script.RunAll(t, "testdata/*/*.txt", func(t *testing.T) func(*testing.T, script.Command) string {
+		s := &stage{}
+		s.begin(t)
+		t.Cleanup(func() { require.True(t, s.differed || s.deviates == "", "it deviates nowhere") })
+		return s.do
+	})
 }
 
 // column is an account with an order.

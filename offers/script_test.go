@@ -2,7 +2,6 @@ package offers_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,17 +20,10 @@ import (
 
 // The scripts in testdata tell how offers come and go, one scenario a file.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			s := &story{world: newWorld(t, offers.Config{}), groups: map[string]*berth.Group{}}
-			script.Run(t, file, func(t *testing.T, cmd script.Command) string {
-				return s.do(cmd)
-			})
-		})
-	}
+	script.RunAll(t, "testdata/*.txt", func(t *testing.T) func(*testing.T, script.Command) string {
+		s := &story{world: newWorld(t, offers.Config{}), groups: map[string]*berth.Group{}}
+		return func(_ *testing.T, cmd script.Command) string { return s.do(cmd) }
+	})
 }
 
 type story struct {

@@ -2,7 +2,6 @@ package offers_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,19 +38,12 @@ import (
 // R is amounts such as cpu=2 memory=1024, or joined by colons where they are one word. The result of a command that can bring offers is the
 // offers that were made.
 func TestSideBySide(t *testing.T) {
-	files, err := filepath.Glob("testdata/mesos/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			p := &plays{}
-			p.begin(t, script.Command{})
-			script.Run(t, file, p.do)
-			if p.deviates != "" {
-				require.True(t, p.differed, "%s: it deviates nowhere", file)
-			}
-		})
-	}
+	script.RunAll(t, "testdata/mesos/*.txt", func(t *testing.T) func(*testing.T, script.Command) string {
+		p := &plays{}
+		p.begin(t, script.Command{})
+		t.Cleanup(func() { require.True(t, p.differed || p.deviates == "", "it deviates nowhere") })
+		return p.do
+	})
 }
 
 // player is one of the three.

@@ -3,7 +3,6 @@ package scheduler_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,20 +23,15 @@ import (
 //	hold ID OWNER NODE SECONDS [cpu=N] [lease=optimistic]
 //	drop ID, release ID, evict ID
 func TestScripts(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			w := &world{groups: map[string]*berth.Group{}}
-			w.state = newState(t, scheduler.StateConfig{
-				Clock:     func() time.Time { return time.Unix(0, 0).Add(w.now) },
-				AssumeFor: time.Minute,
-				Record:    func(c scheduler.Command) error { w.record = append(w.record, c); return nil },
-			})
-			script.Run(t, path, w.do)
+	script.RunAll(t, "testdata/*.txt", func(t *testing.T) func(*testing.T, script.Command) string {
+		w := &world{groups: map[string]*berth.Group{}}
+		w.state = newState(t, scheduler.StateConfig{
+			Clock:     func() time.Time { return time.Unix(0, 0).Add(w.now) },
+			AssumeFor: time.Minute,
+			Record:    func(c scheduler.Command) error { w.record = append(w.record, c); return nil },
 		})
-	}
+		return w.do
+	})
 }
 
 type world struct {

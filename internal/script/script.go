@@ -82,6 +82,23 @@ func (c Command) Value(key string) string {
 	return ""
 }
 
+// RunAll runs each script whose path matches a pattern (see [filepath.Glob]) as a subtest of the file's name, without its ending. The
+// commands of a script go to what begin returns for it. It fails the test if no script matches.
+func RunAll(t *testing.T, pattern string, begin func(t *testing.T) (do func(t *testing.T, cmd Command) string)) {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) == 0 {
+		t.Fatalf("%s: no scripts", pattern)
+	}
+	for _, path := range paths {
+		name := filepath.Base(path)
+		t.Run(strings.TrimSuffix(name, filepath.Ext(name)), func(t *testing.T) { Run(t, path, begin(t)) })
+	}
+}
+
 // Run calls do for each command of the script at path, in order, and fails the test at each whose result
 // is not the output written there. State between commands is the closure's own. A result ends with a
 // newline or is given one, and holds no blank line, which would end it in the file.
