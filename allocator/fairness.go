@@ -134,7 +134,8 @@ func dominant(total, r berth.Resources) (share float64) {
 	return share
 }
 
-// levels fills like water. What a task takes of a resource that there is none of does not count.
+// levels fills like water. Products are rounded by a conversion before they are added to, since some processors would add without, and shares
+// would differ in the last digit. What a task takes of a resource that there is none of does not count.
 func levels(total berth.Resources, wishes []Wish) []float64 {
 	shares, rises := make([]float64, len(wishes)), make([]bool, len(wishes))
 	left, rate := map[string]float64{}, map[string]float64{}
@@ -160,7 +161,7 @@ func levels(total berth.Resources, wishes []Wish) []float64 {
 				rate[name] += weight * float64(w.Task[name]) / float64(total[name]) / task
 			}
 			if w.Tasks > 0 {
-				rise = min(rise, max(0, float64(w.Tasks)*task-shares[i])/weight)
+				rise = min(rise, max(0, float64(float64(w.Tasks)*task)-shares[i])/weight)
 			}
 		}
 		for _, name := range names {
@@ -170,15 +171,15 @@ func levels(total berth.Resources, wishes []Wish) []float64 {
 		}
 		full := maps.Clone(left)
 		for name, r := range rate {
-			full[name] = left[name] - r*rise
+			full[name] = left[name] - float64(r*rise)
 		}
 		const none = 1e-12
 		for i, w := range wishes {
 			if !rises[i] {
 				continue
 			}
-			shares[i] += rise * float64(w.weight())
-			if w.Tasks > 0 && shares[i] >= float64(w.Tasks)*dominant(total, w.Task)-none {
+			shares[i] += float64(rise * float64(w.weight()))
+			if w.Tasks > 0 && shares[i] >= float64(float64(w.Tasks)*dominant(total, w.Task))-none {
 				rises[i] = false
 			}
 			for _, name := range names {
