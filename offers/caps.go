@@ -1,6 +1,7 @@
 package offers
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/berth-sched/berth"
@@ -22,6 +23,9 @@ func (s *Subscription) isTooMuch(held *stock, more, total berth.Resources) bool 
 		return false
 	}
 	for name, q := range more {
+		if total[name] == math.MaxInt64 {
+			continue // more than is counted, as where nodes do not limit it
+		}
 		if held != nil {
 			q = saturated(q, held.all[name])
 		}

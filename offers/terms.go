@@ -19,7 +19,7 @@ type Terms struct {
 	MaxOutstanding int
 	// MaxPercent is how much of all that the source has the framework may be offered at a time, of every resource: an offer that would make it
 	// more is not made, and what is used does not count. It keeps a framework from hoarding whatever the sizes of its offers are. The
-	// default, 0, is no such limit.
+	// default, 0, is no such limit. A resource of which there is [math.MaxInt64] in all or more is not limited by it.
 	MaxPercent int
 	// Nodes are rules about nodes (each a [berth.NodeRule], such as package constraints reads from text): the framework is offered nothing
 	// of a node that one of them refuses. The groups of a declared demand have rules of their own besides. What a rule answers is kept

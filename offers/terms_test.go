@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math"
 	"testing"
 	"time"
 
@@ -133,6 +134,24 @@ func TestLeastAmounts(t *testing.T) {
 	g := w.subscribe(offers.Framework{Name: "g", Role: "g", Demand: []offers.Demand{{Group: cpus("web", "g", 1), Count: 1}}})
 	assert.Equal(t, 1, w.offer())
 	assert.Equal(t, "n1", nodesOf(t, g))
+}
+
+// Of what nodes do not limit there is no part that would be too much.
+func TestMaxPercentOfTheUnlimited(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", math.MaxInt64, 4), node("n2", math.MaxInt64, 4))
+	f := w.subscribe(offers.Framework{Name: "f", Terms: offers.Terms{MaxPercent: 50}})
+	assert.Equal(t, 1, w.offer(), "half of the memory")
+	assert.Equal(t, "n1", nodesOf(t, f))
+}
+
+// Where a limit leaves less than is offered at all, it is the limit that is told.
+func TestLimitsLeaveLessThanTheLeast(t *testing.T) {
+	w := newWorld(t, offers.Config{Least: []berth.Resources{{"cpu": 2}}}, node("n1", 4, 0), node("n2", 1, 0))
+	require.NoError(t, w.state.SetQuotas(quota("f", res{"cpu": 1})))
+	f := w.subscribe(offers.Framework{Name: "f", Role: "f"})
+	assert.Zero(t, w.offer())
+	assert.Equal(t, "n1: limited", whyNode(t, f, "n1"))
+	assert.Equal(t, "n2: too little", whyNode(t, f, "n2"))
 }
 
 // angry panics on nodes that it names, and is at fault if it is told so.

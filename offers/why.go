@@ -373,14 +373,18 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 		}
 		return why
 	}
-	if cut, short := withinLimits(a.s.client.role, v, hold); len(short) > 0 {
+	cut, short := withinLimits(a.s.client.role, v, hold)
+	limited := len(short) > 0
+	if limited {
 		if all = a.x.amounts(&cut, at); len(all) == 0 {
 			why.Cause = Limited
 			return why
 		}
 	}
 	if !a.x.isEnough(all) {
-		why.Cause = TooLittle
+		if why.Cause = TooLittle; limited && a.x.isEnough(a.x.amounts(&hold, at)) {
+			why.Cause = Limited
+		}
 		return why
 	}
 	if a.s.isTooMuch(a.held, all, a.total) {

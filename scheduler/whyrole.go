@@ -24,12 +24,15 @@ type RoleWhy struct {
 	Standing *allocator.Standing
 }
 
-// String prints it in a line, such as
+// String prints it in a line, such as "eng/ads: nothing waits" or
 //
 //	eng/search: 1 of 3 tasks that wait get a place; 0/2 nodes for search-3: 2 insufficient cpu; eng/search: eng is 2 of 3 with 1/2 of cpu, after ops with 1/4 of cpu
 func (w *RoleWhy) String() string {
 	if w == nil {
 		return "nothing is known"
+	}
+	if w.Waiting == 0 {
+		return fmt.Sprintf("%s: nothing waits", cmp.Or(w.Role, "the root"))
 	}
 	s := fmt.Sprintf("%s: %d of %d tasks that wait get a place", cmp.Or(w.Role, "the root"), w.Placed, w.Waiting)
 	if w.First != nil {

@@ -174,6 +174,16 @@ func TestWhyRoleOfDaemons(t *testing.T) {
 }
 
 // Why has search no more? Two of its tasks wait; one finds no room.
+// A role that wants nothing does not read as one that waits for its turn.
+func TestWhyRoleOfWhoWantsNothing(t *testing.T) {
+	s := newState(t, scheduler.StateConfig{}, node("n1", 4000))
+	sched, err := scheduler.New(s, scheduler.Config{Order: allocator.Fair{}})
+	require.NoError(t, err)
+	why, err := sched.WhyRole(t.Context(), snapshotOf(t, s), "idle", berth.NewGroup("web", berth.GroupSpec{Role: "busy"}).Task("web-1"))
+	require.NoError(t, err)
+	assert.Equal(t, "idle: nothing waits", why.String())
+}
+
 func ExampleScheduler_WhyRole() {
 	state, _ := scheduler.NewState(scheduler.StateConfig{}, berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 4000}})
 	s, _ := scheduler.New(state, scheduler.Config{Order: allocator.Tree{}})
