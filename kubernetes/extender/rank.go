@@ -187,12 +187,12 @@ func (e *Extender) scores(pod cache.Pod, among []string) *priorities {
 		return &priorities{hosts: among, runs: last.runs}
 	}
 	r := e.rank(set, snapshot, t, among, "")
-	of, now := make(map[string]int64, len(r.fit)), 0
+	of, at := make(map[string]int64, len(r.fit)), 0
 	for i, name := range r.fit {
-		for now+1 < len(r.runs) && r.runs[now+1].from <= i {
-			now++
+		for at+1 < len(r.runs) && r.runs[at+1].from <= i {
+			at++
 		}
-		of[name] = r.runs[now].score
+		of[name] = r.runs[at].score
 	}
 	out := &priorities{hosts: among}
 	for i, name := range among { // 0 is that of those that cannot take the pod
