@@ -52,15 +52,20 @@ func Surplus(snapshot *cluster.Snapshot, g *berth.Group, n int) ([]cluster.TaskV
 		return out[:n], nil
 	}
 	s := newSurplus(snapshot, g)
-	cells := map[string]*cell{}
+	cells, on := map[string]*cell{}, map[string]*cell{} // by domains, and by node
 	for _, t := range there {
-		at := s.domainsOf(t.Node)
-		key := fmt.Sprintf("%#v", at)
-		if cells[key] == nil {
-			cells[key] = &cell{at: at}
-			s.cells = append(s.cells, cells[key])
+		c := on[t.Node]
+		if c == nil {
+			at := s.domainsOf(t.Node)
+			key := fmt.Sprintf("%#v", at)
+			if c = cells[key]; c == nil {
+				c = &cell{at: at}
+				cells[key] = c
+				s.cells = append(s.cells, c)
+			}
+			on[t.Node] = c
 		}
-		cells[key].tasks = append(cells[key].tasks, t)
+		c.tasks = append(c.tasks, t)
 	}
 	for _, c := range s.cells {
 		slices.SortFunc(c.tasks, func(a, b cluster.TaskView) int { return leaving(b, a) }) // the first to go is the last
