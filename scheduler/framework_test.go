@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +104,53 @@ func TestRunFrameworkWithGangs(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		assert.Len(t, second.launcher.Running(), 4)
 	})
+}
+
+// A launcher that panics ends its framework and nobody else's: the error has the panic, no offer is left behind, and what was started runs on
+// once, also after the framework has begun anew under its name.
+func TestRunFrameworkWhoseLauncherPanics(t *testing.T) {
+	for at := range 5 {
+		synctest.Test(t, func(t *testing.T) {
+			y := newTenancy(t, node("n1", 6000), node("n2", 6000))
+			defer y.end()
+			other := y.run("other", &scheduler.MemoryLauncher{}, coresOf("other", 1).Tasks(4)...)
+			defer other.stop()
+			var starts atomic.Int64
+			launcher := &scheduler.MemoryLauncher{OnStart: func(context.Context, scheduler.Placement) error {
+				if starts.Add(1) == int64(at+1) {
+					panic("launcher")
+				}
+				return nil
+			}}
+			web := coresOf("web", 1)
+			var queue scheduler.Queue
+			require.NoError(t, queue.Submit(web.Tasks(5)...))
+			err := scheduler.RunFramework(t.Context(), scheduler.FrameworkConfig{
+				Exchange:  y.x,
+				Framework: offers.Framework{Name: "web", Role: "web"},
+				Run:       scheduler.RunConfig{State: y.state, Queue: &queue, Launcher: launcher, Launches: 1},
+			})
+			require.ErrorContains(t, err, "launcher", "at start %d", at)
+			time.Sleep(2 * time.Second)
+			snapshot, err := y.x.Snapshot(t.Context())
+			require.NoError(t, err)
+			for h := range snapshot.Holds() {
+				assert.Fail(t, "an offer is left", "at start %d: %v", at, h)
+			}
+			assert.Len(t, other.launcher.Running(), 4)
+
+			again := y.run("web", launcher, queue.Waiting()...)
+			defer again.stop()
+			time.Sleep(3 * time.Minute) // what was placed and may not have been started expires
+			seen := map[string]bool{}
+			for _, p := range launcher.Running() {
+				assert.False(t, seen[p.Task.ID], "%s runs twice", p.Task.ID)
+				seen[p.Task.ID] = true
+			}
+			assert.GreaterOrEqual(t, len(seen), 4, "all but the one of whose start nothing is known")
+			assert.Len(t, other.launcher.Running(), 4)
+		})
+	}
 }
 
 // A framework places what waits, holds nothing when idle, keeps its tasks when it ends, and has them back when it begins anew.
