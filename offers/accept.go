@@ -1,0 +1,247 @@
+package offers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+)
+
+// find returns the named offers, or an error that names each which cannot be answered.
+func (s *Subscription) find(ids []string) ([]*offer, error) {
+	var errs []error
+	var found []*offer
+	named := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		o, _ := s.x.offers.get(id)
+		again := named[id]
+		named[id] = true
+		switch {
+		case again:
+			errs = append(errs, fmt.Errorf("offer %q: named twice", id))
+		case o == nil && s.x.ended.isOver(id):
+			errs = append(errs, s.x.ended.why(id))
+		case o == nil:
+			errs = append(errs, fmt.Errorf("offer %q: %w", id, ErrUnknownOffer))
+		case o.sub != s:
+			errs = append(errs, fmt.Errorf("offer %q: %w", id, ErrForeign))
+		}
+		found = append(found, o)
+	}
+	return found, errors.Join(errs...)
+}
+
+// Decline gives offers back, with a filter. It fails, having done nothing, if one of them cannot be answered.
+func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) error {
+	return s.do(ctx, "decline", func() error {
+		offers, err := s.find(ids)
+		if err := errors.Join(err, f.Err()); err != nil {
+			return err
+		}
+		plan := &berth.Plan{Version: s.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(offers))}
+		rests := make([]*stock, len(offers))
+		c := &own{sub: s}
+		for i, o := range offers {
+			plan.Drop(o.id)
+			if hold, ok := s.x.hold(o); ok {
+				if rests[i] = s.x.costOf(o, hold, o.site); rests[i] == nil {
+					rests[i] = s.x.stocks.of(nil)
+				}
+				c.back = append(c.back, giveBack{o.site, rests[i]})
+			}
+		}
+		if c.done, err = s.x.commit(ctx, plan); err != nil {
+			return err
+		}
+		if len(c.done.Refused) > 0 {
+			c = nil
+		}
+		s.answered(offers, rests, f)
+		s.x.hear(s, Answers{Declined: len(offers)})
+		s.x.afterwards(ctx, c, nil)
+		return nil
+	})
+}
+
+// answered tells that the source was made to end offers, and filters what was left of them.
+func (s *Subscription) answered(offers []*offer, rests []*stock, f Filter) {
+	s.x.resume(s)
+	for i, o := range offers {
+		s.x.answer(o)
+		s.x.filter(s, o.site, rests[i], f)
+	}
+}
+
+// Accept answers offers with the Place operations of a plan, which draw on these offers and nothing else:
+// any number of offers, on any nodes. What the tasks do not use is given back, with a filter. The offers are
+// answered whatever becomes of the tasks; a task for which they have no room, or that breaks a rule, is among
+// the refused. The groups of [berth.Plan.Together] are placed whole or not at all. The plan's version does not
+// matter.
+//
+// It fails, having done nothing, with every fault of the offers, the filter and the plan: an offer that
+// cannot be answered, an operation that is not Place, a task at fault or of a role that is not the framework's.
+func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, f Filter) (*berth.Outcome, error) {
+	var out *berth.Outcome
+	err := s.do(ctx, "accept", func() error {
+		offers, err := s.find(ids)
+		if err := errors.Join(err, f.Err(), s.checkPlaces(p)); err != nil {
+			return err
+		}
+		plan, rests, refused := s.try(offers, p)
+		s.x.claim(s, plan)
+		done, err := s.x.commit(ctx, plan)
+		if err != nil {
+			return err
+		}
+		s.x.confirm(s, done)
+		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: append(refused, places(done.Refused)...), Unplaced: done.Unplaced}
+		for i := range out.Placed {
+			out.Placed[i].From = ""
+		}
+		var c *own
+		if places := plan.Ops[:len(plan.Ops)-len(offers)]; len(done.Refused) == 0 && s.x.drawsOnly(places) {
+			c = &own{sub: s, done: done}
+			for i, o := range offers {
+				c.back = append(c.back, giveBack{o.site, rests[i]})
+			}
+		}
+		s.answered(offers, rests, f)
+		s.x.hear(s, Answers{Accepted: len(offers), Placed: len(out.Placed), Refused: len(out.Refused)})
+		s.x.afterwards(ctx, c, s.book.catchUp)
+		out.Version = s.book.version()
+		return nil
+	})
+	return out, err
+}
+
+func (s *Subscription) checkPlaces(p *berth.Plan) error {
+	if p == nil {
+		return errors.New("no plan")
+	}
+	var errs []error
+	if p.Whole || len(p.Parts) > 0 {
+		errs = append(errs, errors.New("a plan of parts is committed to the Book, which does each whole"))
+	}
+	for _, op := range p.Ops {
+		switch {
+		case op.Kind != berth.Place:
+			errs = append(errs, fmt.Errorf("%v: only tasks can be placed on offers", op))
+		case op.Task.Err() != nil:
+			errs = append(errs, op.Task.Err())
+		case op.Task.ID == "":
+			errs = append(errs, fmt.Errorf("group %q: the demand of a daemon is not a task", op.Task.Group.Name()))
+		case !op.Task.Group.Role().Within(s.client.role):
+			errs = append(errs, fmt.Errorf("task %q: role %q is not at or below %q", op.Task.ID, string(op.Task.Group.Role()), string(s.client.role)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// try finds out which places the offers have room for. The plan it returns draws those on the offers, with the devices
+// and ports they were found to get, and drops what is left of the offers. Where the framework has other offers of a
+// node, which it could draw on as well, the plan drops the named ones first and places on the room that is free then.
+func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, rests []*stock, refused []berth.Refusal) {
+	trial := s.x.snapshot.Fork()
+	named := map[string]bool{}
+	plan = &berth.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together, Deadline: p.Deadline}
+	for _, o := range offers {
+		named[o.id] = true
+	}
+	shared := map[string]bool{} // nodes, by whether there are other offers of them
+	for _, op := range p.Ops {
+		if _, known := shared[op.Node]; known {
+			continue
+		}
+		shared[op.Node] = false
+		for _, id := range s.holdsOn(op.Node) {
+			if !named[id] {
+				trial.Apply(berth.Op{Kind: berth.Drop, ID: id})
+				shared[op.Node] = true
+			}
+		}
+	}
+	for _, o := range offers {
+		if shared[o.site.id] {
+			plan.Drop(o.id)
+		}
+	}
+	together := make(map[string]bool, len(p.Together))
+	for _, name := range p.Together {
+		together[name] = true
+	}
+	broken := map[string]bool{} // groups of which a task was refused
+	var done []berth.Op
+	for _, op := range p.Ops {
+		op.From, op.Owner = s.from(op.Task.Group), s.x.own(s)
+		got, why := apply(trial, op)
+		got.From, op.From = "", ""
+		if why.Code != berth.None {
+			refused = append(refused, berth.Refusal{Op: op, Reason: why})
+			broken[op.Task.Group.Name()] = true
+			continue
+		}
+		done = append(done, got)
+	}
+	for _, op := range done {
+		if g := op.Task.Group; broken[g.Name()] && together[g.Name()] {
+			trial.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
+			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "not all of " + g.Name()}})
+			continue
+		}
+		if !shared[op.Node] {
+			op.From = s.from(op.Task.Group)
+		}
+		plan.Ops = append(plan.Ops, op)
+	}
+	for _, o := range offers {
+		if !shared[o.site.id] {
+			plan.Drop(o.id)
+		}
+		var rest berth.Resources
+		if h, ok := trial.Hold(o.id); ok {
+			rest = s.x.amounts(&h, o.site)
+		}
+		rests = append(rests, s.x.stocks.of(rest))
+	}
+	return plan, rests, refused
+}
+
+// apply does an operation on a fork. A rule that panics is the fault of the task's group, and of nobody else.
+func apply(f *cluster.Fork, op berth.Op) (got berth.Op, why berth.Reason) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			got, why = op, berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("a rule panicked: %v", fault)}
+		}
+	}()
+	return f.Apply(op)
+}
+
+// holdsOn returns the IDs of all that is held for the framework on a node.
+func (s *Subscription) holdsOn(node string) []string {
+	at, ok := s.x.sites.get(node)
+	if !ok {
+		return nil
+	}
+	var ids []string
+	for _, r := range s.x.view.HoldsOn(at.row) {
+		if r.Extra.Hold.Owner == s.owner {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// places leaves out refusals of other operations: an offer that went away by itself needs no drop.
+func places(refused []berth.Refusal) []berth.Refusal {
+	var out []berth.Refusal
+	for _, r := range refused {
+		if r.Op.Kind == berth.Place {
+			r.Op.From = ""
+			out = append(out, r)
+		}
+	}
+	return out
+}
