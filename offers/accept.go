@@ -26,6 +26,8 @@ func (s *Subscription) find(ids []string) ([]*offer, error) {
 			errs = append(errs, s.x.ended.why(id))
 		case o == nil:
 			errs = append(errs, fmt.Errorf("offer %q: %w", id, ErrUnknownOffer))
+		case o.sub.client.name == s.client.name && o.sub != s:
+			errs = append(errs, fmt.Errorf("offer %q: role %q: %w", id, string(o.sub.client.role), ErrOtherRole))
 		case o.sub != s:
 			errs = append(errs, fmt.Errorf("offer %q: %w", id, ErrForeign))
 		}

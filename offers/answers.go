@@ -1,17 +1,21 @@
 package offers
 
-import "github.com/berth-sched/berth/internal/faults"
+import (
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/faults"
+)
 
 // Answers is what became, during one call, of offers that a framework had. An offer of which a task has drawn a part is not answered: the
 // rest of it stands.
 type Answers struct {
 	Framework string
-	Accepted  int // offers that Accept named, or that the tasks of a commit used up
-	Declined  int // offers that Decline named, a commit dropped, or Unsubscribe gave back
-	Lapsed    int // offers whose lease had run out
-	Rescinded int // offers that nobody answered and whose lease had not run out: the node went, somebody dropped the hold, or Exchange.Rescind took them back
-	Placed    int // tasks of Accept or a commit
-	Refused   int // operations of Accept or a commit, for whatever reason
+	Role      berth.Role // in which the offers were made to it
+	Accepted  int        // offers that Accept named, or that the tasks of a commit used up
+	Declined  int        // offers that Decline named, a commit dropped, or Unsubscribe gave back
+	Lapsed    int        // offers whose lease had run out
+	Rescinded int        // offers that nobody answered and whose lease had not run out: the node went, somebody dropped the hold, or Exchange.Rescind took them back
+	Placed    int        // tasks of Accept or a commit
+	Refused   int        // operations of Accept or a commit, for whatever reason
 }
 
 // hear adds to what is told of the present call, if anybody is told.
@@ -21,13 +25,13 @@ func (x *Exchange) hear(s *Subscription, more Answers) {
 	}
 	at := -1
 	for i := range x.heard {
-		if x.heard[i].Framework == s.client.name {
+		if x.heard[i].Framework == s.client.name && x.heard[i].Role == s.client.role {
 			at = i
 		}
 	}
 	if at < 0 {
 		at = len(x.heard)
-		x.heard = append(x.heard, Answers{Framework: s.client.name})
+		x.heard = append(x.heard, Answers{Framework: s.client.name, Role: s.client.role})
 	}
 	a := &x.heard[at]
 	a.Accepted += more.Accepted

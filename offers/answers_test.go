@@ -50,7 +50,7 @@ func TestObserverOfAnswers(t *testing.T) {
 	require.Empty(t, told, "nothing was answered yet")
 	heard := func(want offers.Answers) {
 		t.Helper()
-		want.Framework = "shop"
+		want.Framework, want.Role = "shop", "shop"
 		require.Equal(t, []offers.Answers{want}, told)
 		told = nil
 	}

@@ -77,7 +77,7 @@ func (x *Exchange) askAnew() {
 		s.room = nil
 	}
 	x.freshenAll()
-	for _, s := range x.names {
+	for _, s := range x.subs {
 		x.recount(s)
 		x.hurry(s)
 	}
@@ -165,7 +165,7 @@ func (p *pass) gather() bool {
 		}
 		s.planned, s.asks, s.far, s.gangs = 0, false, false, 0
 		switch {
-		case s.suppressed || s.paused || s.declared && !s.open:
+		case s.suppressed || s.away || s.paused || s.declared && !s.open:
 			continue
 		case s.most > 0 && len(s.offers) >= s.most:
 			s.missed = true
@@ -216,7 +216,7 @@ func (p *pass) gather() bool {
 // far reports whether anybody wants something that can become possible by what happens elsewhere.
 func (x *Exchange) far() bool {
 	for _, s := range x.slots {
-		if s == nil || s.suppressed || s.paused || !s.open {
+		if s == nil || s.suppressed || s.away || s.paused || !s.open {
 			continue
 		}
 		for i := range s.wants {

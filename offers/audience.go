@@ -32,7 +32,7 @@ func (a *audience) rearrange() {
 func (a *audience) all(x *Exchange) map[berth.Role][]*overlay {
 	if a.by == nil {
 		a.by = map[berth.Role][]*overlay{}
-		for _, s := range x.names {
+		for _, s := range x.subs {
 			if s.book.read {
 				a.by[s.client.role] = append(a.by[s.client.role], &s.book.overlay)
 			}
@@ -143,7 +143,7 @@ func (x *Exchange) forgetBooks() {
 	for _, sh := range x.shelves {
 		sh.news, sh.synced = nil, false
 	}
-	for _, s := range x.names {
+	for _, s := range x.subs {
 		s.book.news, s.book.synced = nil, false
 	}
 }

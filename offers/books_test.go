@@ -169,3 +169,27 @@ func TestCommitAfterTheLease(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "place web-1 on n1: unknown hold f", refusals(out))
 }
+
+// A node goes, its task is released, and another node comes, which the source may keep where it had the first: two Books of one role that were read
+// before show neither the node nor the task.
+func TestBooksOfOneRoleForgetANode(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0))
+	a := w.subscribe(offers.Framework{Name: "a", Role: "r"})
+	b := w.subscribe(offers.Framework{Name: "b", Role: "r"})
+	w.offer()
+	schedule(t, a.Book(), cpus("g", "r", 1).Task("g-1"))
+	for _, s := range []*offers.Subscription{a, b} {
+		_, known := snapshotOf(t, s.Book()).Task("g-1")
+		require.True(t, known)
+	}
+	gone, _ := snapshotOf(t, w.state).Task("g-1")
+	require.NoError(t, w.state.RemoveNodes(gone.Node))
+	require.NoError(t, w.state.Release("g-1"))
+	require.NoError(t, w.state.AddNodes(node("n3", 4, 0)))
+	for _, s := range []*offers.Subscription{a, b} {
+		_, known := snapshotOf(t, s.Book()).Task("g-1")
+		require.False(t, known)
+		_, known = snapshotOf(t, s.Book()).Node(gone.Node)
+		require.False(t, known)
+	}
+}

@@ -149,7 +149,7 @@ func (x *Exchange) restate() {
 			continue
 		}
 		a.seatOf(s.client, s.number)
-		if s.suppressed {
+		if s.suppressed || s.away {
 			if err := a.activate(s.client, false); err != nil {
 				a.fault(fmt.Errorf("%v: %w", s.client, err))
 			}

@@ -157,7 +157,7 @@ func (x *Exchange) recount(s *Subscription) {
 // recountAfter has demand counted anew for which tasks count that came or went; all of it where the changes are not known.
 func (x *Exchange) recountAfter(changes []store.Change, known bool) {
 	if !known {
-		for _, s := range x.names {
+		for _, s := range x.subs {
 			x.recount(s)
 		}
 		return

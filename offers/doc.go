@@ -49,6 +49,11 @@
 // and of which nodes. [Config] has the least that is offered at all, and for how long nothing is offered to who lets offers end without a
 // word. [Exchange.Rescind] takes offers back, and [Subscription.Ended] says how one ended that was not answered, and why.
 //
+// # Roles
+//
+// A framework takes part in one role, and in as many more as it joins: see [Subscription.Join]. It has a Subscription for each, and an offer is made in
+// one of them, answered in it and charged to it. A framework that has gone for a while loses its offers and nothing else: see [Subscription.Disconnect].
+//
 // # Limits
 //
 // An offer counts against the limits of its framework's role and of the roles above, as any hold does, and a task that takes its place

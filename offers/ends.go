@@ -23,9 +23,11 @@ const (
 	Dropped
 	// Rescinded: it was taken back with [Exchange.Rescind].
 	Rescinded
+	// Disconnected: its framework went away: see [Subscription.Disconnect].
+	Disconnected
 )
 
-var endWords = []string{"lapsed", "node gone", "dropped", "rescinded"}
+var endWords = []string{"lapsed", "node gone", "dropped", "rescinded", "disconnected"}
 
 // String returns the end as a word or two, such as "node gone".
 func (e End) String() string {
@@ -83,7 +85,6 @@ func (x *Exchange) Rescind(ctx context.Context, ids []string, reason string) err
 			errs = append(errs, errors.New("no reason"))
 		}
 		named := make(map[string]bool, len(ids))
-		plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(ids))}
 		var offers []*offer
 		for _, id := range ids {
 			o, _ := x.offers.get(id)
@@ -97,37 +98,45 @@ func (x *Exchange) Rescind(ctx context.Context, ids []string, reason string) err
 			}
 			named[id] = true
 			offers = append(offers, o)
-			plan.Drop(id)
 		}
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		if len(offers) == 0 {
-			return nil
-		}
-		done, err := x.commit(ctx, plan)
-		if err != nil {
-			return err
-		}
-		for _, o := range offers {
-			o.rescinded = reason
-		}
-		for _, r := range done.Refused { // it had ended in that moment
-			if o, ok := x.offers.get(r.Op.ID); ok {
-				o.rescinded = ""
-			}
-		}
-		x.afterwards(ctx, nil, nil)
-		return nil
+		return x.takeAway(ctx, offers, &Ended{Rescinded, reason})
 	})
+}
+
+// takeAway has the source drop offers, which end in that way.
+func (x *Exchange) takeAway(ctx context.Context, offers []*offer, how *Ended) error {
+	if len(offers) == 0 {
+		return nil
+	}
+	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(offers))}
+	for _, o := range offers {
+		plan.Drop(o.id)
+	}
+	done, err := x.commit(ctx, plan)
+	if err != nil {
+		return err
+	}
+	for _, o := range offers {
+		o.taken = how
+	}
+	for _, r := range done.Refused { // it had ended in that moment
+		if o, ok := x.offers.get(r.Op.ID); ok {
+			o.taken = nil
+		}
+	}
+	x.afterwards(ctx, nil, nil)
+	return nil
 }
 
 // endOf returns how an offer ended that was not answered.
 func (x *Exchange) endOf(o *offer, lapsed bool) ending {
 	e := ending{framework: o.sub.client.name, Ended: Ended{End: Dropped}}
 	switch {
-	case o.rescinded != "":
-		e.Ended = Ended{Rescinded, o.rescinded}
+	case o.taken != nil:
+		e.Ended = *o.taken
 	case o.site.node == nil:
 		e.End = NodeGone
 	case lapsed:
@@ -175,7 +184,7 @@ func (m *memory) isOver(id string) bool {
 
 // why returns the error that says how an offer ended.
 func (m *memory) why(id string) error {
-	if e := m.ids[id]; e.End == Rescinded {
+	if e := m.ids[id]; e.End == Rescinded || e.End == Disconnected {
 		return fmt.Errorf("offer %q: %w: %v", id, ErrExpired, e.Ended)
 	}
 	return fmt.Errorf("offer %q: %w", id, ErrExpired)

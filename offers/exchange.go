@@ -56,7 +56,9 @@ var (
 	ErrExpired = errors.New("the offer has ended")
 	// ErrForeign is wrapped where an offer is named that was made to another framework.
 	ErrForeign = errors.New("the offer was made to another framework")
-	// ErrSubscribed is wrapped where a framework subscribes under a name that is taken.
+	// ErrOtherRole is wrapped where an offer is named that was made to the framework in another of its roles: see [Subscription.Join].
+	ErrOtherRole = errors.New("the offer was made to the framework in another role")
+	// ErrSubscribed is wrapped where a framework subscribes under a name that is taken, or joins a role that it has.
 	ErrSubscribed = errors.New("a framework of that name has subscribed")
 	// ErrUnsubscribed is wrapped by every call for a framework that has unsubscribed.
 	ErrUnsubscribed = errors.New("the framework has unsubscribed")
@@ -172,12 +174,12 @@ type Exchange struct {
 	unswept int          // that do not, and are not forgotten
 
 	subs    map[client]*Subscription
-	slots   []*Subscription // by number
-	spare   []int           // numbers that nobody has
-	names   map[string]*Subscription
-	waiting []*Book                  // whose channels somebody may have; a Book may have woken since
-	owners  map[string]*Subscription // of the holds that offers are
-	others  map[string]int           // how many holds that are no offers have an owner
+	slots   []*Subscription            // by number
+	spare   []int                      // numbers that nobody has
+	parts   map[string][]*Subscription // of frameworks by name: one for each of its roles, in the order of joining
+	waiting []*Book                    // whose channels somebody may have; a Book may have woken since
+	owners  map[string]*Subscription   // of the holds that offers are
+	others  map[string]int             // how many holds that are no offers have an owner
 
 	offers   table[string, *offer]
 	proposed []*offer
@@ -227,7 +229,7 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 		source:  source,
 		cfg:     cfg,
 		subs:    map[client]*Subscription{},
-		names:   map[string]*Subscription{},
+		parts:   map[string][]*Subscription{},
 		owners:  map[string]*Subscription{},
 		others:  map[string]int{},
 		ground:  ground{shut: store.Shut{}},

@@ -6,7 +6,7 @@ func (x *Exchange) AskAnew() {
 	if x != nil && x.view != nil {
 		x.askAnew()
 		x.classes = nil
-		for _, s := range x.names {
+		for _, s := range x.subs {
 			for i := range s.wants {
 				w := &s.wants[i]
 				w.class = &class{group: w.group, wants: 1}

@@ -109,7 +109,13 @@ func (h *history) framework(name, task string) {
 			require.NoError(h.t, s.Revive())
 		}
 	case 7:
-		if h.rng.IntN(3) == 0 {
+		switch h.rng.IntN(4) {
+		case 0:
+			require.NoError(h.t, s.Disconnect(ctx))
+			require.Empty(h.t, ids(h.t, s))
+		case 1:
+			require.NoError(h.t, s.Reconnect())
+		case 2:
 			require.NoError(h.t, s.Unsubscribe(ctx))
 			for id, by := range h.placedBy {
 				if by == name {

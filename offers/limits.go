@@ -152,7 +152,7 @@ func (x *Exchange) relook() {
 		return
 	}
 	more := false
-	for _, s := range x.names {
+	for _, s := range x.subs {
 		for resource, was := range s.cut {
 			switch now := x.view.HeadroomOf(s.client.role, resource); {
 			case now > was:

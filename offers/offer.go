@@ -32,7 +32,7 @@ type offer struct {
 	drawn    bool // the framework has answered it, in whole or in part, since the last look at the source
 	alarm    *alarm
 
-	rescinded string // why it was taken back; empty if it was not
+	taken *Ended // how it was taken back; nil if it was not
 
 	inSub, inSite int // where it is in their lists
 
@@ -95,7 +95,7 @@ func (x *Exchange) end(o *offer) {
 		return
 	}
 	lapsed := !x.now.Before(o.deadline)
-	if !o.drawn || lapsed || o.rescinded != "" {
+	if !o.drawn || lapsed || o.taken != nil {
 		x.ended.add(o.id, x.endOf(o, lapsed))
 	}
 	if lapsed {
@@ -207,7 +207,7 @@ func (x *Exchange) own(s *Subscription) string {
 	if s.owner != "" && (len(s.offers) > 0 || x.others[s.owner] == 0) {
 		return s.owner
 	}
-	base := x.cfg.Prefix + s.client.name
+	base := x.cfg.Prefix + s.name()
 	owner := base
 	for n := 2; x.others[owner] > 0 || x.owners[owner] != nil && x.owners[owner] != s; n++ {
 		owner = base + "#" + strconv.Itoa(n)

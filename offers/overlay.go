@@ -129,6 +129,9 @@ func (b *overlay) changed(shelf *overlay) ([]*site, bool) {
 		if node == nil {
 			return nil, false
 		}
+		if _, known := b.store.FindNode(node.ID); !known {
+			return nil, false // it may have the row of one that is gone, and of which the Book would not be told
+		}
 		s, ok := b.x.sites.get(node.ID)
 		if !ok {
 			return nil, false

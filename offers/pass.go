@@ -204,7 +204,7 @@ func (p *pass) first() *Subscription {
 func (p *pass) inTurn() iter.Seq[*Subscription] {
 	x := p.x
 	return func(yield func(*Subscription) bool) {
-		if len(x.account.seat) == len(x.names) && x.account.seats != nil {
+		if len(x.account.seat) == len(x.subs) && x.account.seats != nil {
 			for tag := range x.account.seats.Tags() {
 				if uint(tag) < uint(len(x.slots)) && !yield(x.slots[tag]) {
 					return

@@ -187,7 +187,14 @@ func (b *berthPlayer) join(f actor) {
 			who.Demand = []offers.Demand{{Group: b.group(f.name, f.wants), Count: f.tasks}}
 		}
 	}
-	s, err := b.x.Subscribe(who)
+	var s *offers.Subscription
+	var err error
+	if f.of != "" {
+		who.Name = "" // the framework's
+		s, err = b.subs[f.of].Join(who)
+	} else {
+		s, err = b.x.Subscribe(who)
+	}
 	require.NoError(b.t, err)
 	b.subs[f.name] = s
 	b.pass()

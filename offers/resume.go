@@ -14,20 +14,22 @@ import (
 // Resume takes up again what an earlier framework of the name has placed, and returns how many tasks there were. They are charged to
 // the framework from then on, and it may end them, as it may those that it has placed itself. For a framework whose process
 // has begun anew, or that has unsubscribed: until it calls Resume such tasks are its role's. They are the tasks of its role and of the
-// roles below that the source has in its name, as [cluster.TaskView] tells it, and that no other framework has: so a name is to be given only to
+// roles below that the source has in its name, or in its name in the role ("spark@ads", where it has joined it), as [cluster.TaskView] tells it, and that no other framework has, nor it in another role: so a name is to be given only to
 // who may have what was placed in it. To call it again changes nothing. O(tasks of the source).
 func (s *Subscription) Resume(ctx context.Context) (int, error) {
 	n := 0
 	err := s.do(ctx, "resume", func() error {
 		x := s.x
+		// Owners are known by number, of which it may have none, one or two: the other names are in case it came to its roles in another order.
 		owner, ok := x.view.FindOwner(x.cfg.Prefix + s.client.name)
-		if !ok {
+		part, joined := x.view.FindOwner(x.cfg.Prefix + s.inRole())
+		if !ok && !joined {
 			return nil
 		}
 		var sites []*site
 		for slot := range uint32(x.view.Slots()) {
 			r := x.view.Record(slot)
-			if r.ID == "" || r.Group == store.Holds || r.Owner != owner {
+			if r.ID == "" || r.Group == store.Holds || !(ok && r.Owner == owner || joined && r.Owner == part) {
 				continue
 			}
 			spec := x.view.SpecOf(r.Group)

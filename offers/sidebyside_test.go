@@ -21,7 +21,7 @@ import (
 //	with by-need | exclude=NAME | scarce=NAME | whole=NAME | least=(R, ...)   begins anew; by-need: an Exchange's order is by what is
 //	                                  guaranteed first; least: what is offered has one of these at least
 //	node ID R... [used=(F:R, ...)]    a node joins, of which a framework uses some; one that has not joined is a role of its own
-//	join F role=R [scarce=yes] [wants=R] [tasks=N] [lasts=TICKS] [does=idle|busy|hoard] [times=N]
+//	join F role=R [of=F] [scarce=yes] [wants=R] [tasks=N] [lasts=TICKS] [does=idle|busy|hoard] [times=N]
 //	tick                              a second passes
 //	decline F NODE [for=2s]
 //	launch F NODE TASK... R [for=2s]  of R each; of the rest: as if it were declined
@@ -70,6 +70,7 @@ type player interface {
 // actor is a framework, with what it does by itself.
 type actor struct {
 	name, role string
+	of         string // the framework that it is another role of, in which Mesos' allocator has it as this one in that
 	scarce     bool
 	wants      res
 	tasks      int
@@ -184,7 +185,7 @@ func (p *plays) do(t *testing.T, cmd script.Command) string {
 		r := keyed(t, cmd, "used")
 		return each(func(one player) { one.node(args[0], r, used) })
 	case "join":
-		f := actor{name: args[0], role: cmd.Value("role"), scarce: cmd.Value("scarce") == "yes", wants: optional("wants"),
+		f := actor{name: args[0], role: cmd.Value("role"), of: cmd.Value("of"), scarce: cmd.Value("scarce") == "yes", wants: optional("wants"),
 			tasks: number("tasks", 0), does: cmd.Value("does"), lasts: number("lasts", 0)}
 		if times := number("times", 0); times > 0 {
 			for i := range times {

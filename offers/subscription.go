@@ -1,6 +1,7 @@
 package offers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,8 @@ type Subscription struct {
 	// Guarded by the mutex of the Exchange:
 	gone       bool
 	suppressed bool
+	away       bool // its framework has disconnected
+	joined     bool // its framework has had another role before
 	declared   bool
 	demand     []Demand
 	owner      string              // of its offers' holds
@@ -85,31 +88,39 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 	}
 	var s *Subscription
 	err := x.call(what, func() error {
-		if x.names[f.Name] != nil {
+		if x.parts[f.Name] != nil {
 			errs = append(errs, ErrSubscribed)
 		}
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		made := &Subscription{
-			x:        x,
-			client:   client{f.Role, f.Name},
-			declared: f.Demand != nil,
-		}
-		made.setTerms(f.Terms)
-		made.book = newBook(made, f.Blind)
-		if err := x.account.add(made.client); err != nil {
-			return err
-		}
-		s = made
-		x.names[f.Name], x.subs[s.client] = s, s
-		x.enlist(s)
-		x.account.seatOf(s.client, s.number)
-		x.setDemand(s, f.Demand)
-		x.audience.rearrange()
-		return nil
+		var err error
+		s, err = x.take(f, false)
+		return err
 	})
 	return s, err
+}
+
+// take has a framework take part in a role.
+func (x *Exchange) take(f Framework, joined bool) (*Subscription, error) {
+	s := &Subscription{
+		x:        x,
+		client:   client{f.Role, f.Name},
+		declared: f.Demand != nil,
+		joined:   joined,
+	}
+	s.setTerms(f.Terms)
+	s.book = newBook(s, f.Blind)
+	if err := x.account.add(s.client); err != nil {
+		return nil, err
+	}
+	x.parts[f.Name] = append(x.parts[f.Name], s)
+	x.subs[s.client] = s
+	x.enlist(s)
+	x.account.seatOf(s.client, s.number)
+	x.setDemand(s, f.Demand)
+	x.audience.rearrange()
+	return s, nil
 }
 
 // enlist gives a framework a number.
@@ -151,7 +162,7 @@ func (s *Subscription) call(what string, f func() error) error {
 	if s == nil || s.x == nil {
 		return fmt.Errorf("offers: %s: framework: %w", what, ErrNotMade)
 	}
-	return s.x.call(fmt.Sprintf("%s: framework %q", what, s.client.name), func() error {
+	return s.x.call(fmt.Sprintf("%s: %s", what, s.title()), func() error {
 		if s.gone {
 			return ErrUnsubscribed
 		}
@@ -248,12 +259,14 @@ func (s *Subscription) inOrder() []*offer {
 	return slices.SortedFunc(slices.Values(s.offers), byNumber)
 }
 
-// inOrder returns the frameworks by name, where all of them are meant and no turn is.
+// inOrder returns the frameworks by name and role, where all of them are meant and no turn is.
 func (x *Exchange) inOrder() []*Subscription {
-	return slices.SortedFunc(maps.Values(x.names), func(a, b *Subscription) int { return strings.Compare(a.client.name, b.client.name) })
+	return slices.SortedFunc(maps.Values(x.subs), func(a, b *Subscription) int {
+		return cmp.Or(strings.Compare(a.client.name, b.client.name), cmp.Compare(a.client.role, b.client.role))
+	})
 }
 
-// Suppress keeps new offers away until Revive. Offers already made stay. It does nothing if it is so already.
+// Suppress keeps new offers in the role away until Revive. Offers already made stay. It does nothing if it is so already.
 func (s *Subscription) Suppress() error {
 	return s.call("suppress", func() error {
 		if err := s.x.account.activate(s.client, false); err != nil {
@@ -264,10 +277,10 @@ func (s *Subscription) Suppress() error {
 	})
 }
 
-// Revive lets offers come again and forgets all filters of the framework.
+// Revive lets offers in the role come again and forgets all filters that the framework has in it.
 func (s *Subscription) Revive() error {
 	return s.call("revive", func() error {
-		if err := s.x.account.activate(s.client, true); err != nil {
+		if err := s.x.account.activate(s.client, !s.away); err != nil {
 			return err
 		}
 		s.suppressed = false
@@ -279,8 +292,9 @@ func (s *Subscription) Revive() error {
 	})
 }
 
-// Unsubscribe gives the framework's offers back and ends its part. Its tasks stay, charged to their roles, and the host
-// ends them: a framework that subscribes later under the name has not placed them.
+// Unsubscribe gives the framework's offers back and ends its part in the role. Its tasks stay, charged to their roles, and the host
+// ends them: a framework that subscribes later under the name has not placed them. The name is free once the framework has left all of its
+// roles: see [Subscription.Join].
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	return s.do(ctx, "unsubscribe", func() error {
 		x := s.x
@@ -304,7 +318,7 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		if s.cut != nil {
 			x.cutters--
 		}
-		delete(x.names, s.client.name)
+		x.part(s)
 		delete(x.subs, s.client)
 		delete(x.owners, s.owner)
 		x.dropDemand(s)

@@ -24,6 +24,8 @@ type Cause uint8
 const (
 	// Suppressed: the framework has said so, and has not revived.
 	Suppressed Cause = iota
+	// Away: it has disconnected, and has not reconnected.
+	Away
 	// Content: the framework wants nothing, or all that it wants runs, or is offered to it already.
 	Content
 	// Full: it has as many offers as it may have: see Terms.MaxOutstanding. Of a node: with what could be offered there it would have more of
@@ -56,7 +58,7 @@ const (
 )
 
 var causeWords = []string{
-	"suppressed", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
+	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
 }
 
 // String returns the cause as a word or two, such as "with others".
@@ -264,6 +266,8 @@ func (x *Exchange) newAsker(s *Subscription) *asker {
 	switch {
 	case s.suppressed:
 		a.cause = Suppressed
+	case s.away:
+		a.cause = Away
 	case s.declared && len(a.wants) == 0:
 		a.cause = Content
 	case s.most > 0 && len(s.offers) >= s.most:

@@ -1,0 +1,62 @@
+package offers
+
+import (
+	"context"
+)
+
+// Disconnect says that the framework's process has gone, or cannot be reached: in all of its roles its offers are taken back, with the end
+// [Disconnected], its filters are forgotten, and it is offered nothing until [Subscription.Reconnect]. All else stays: its tasks run and are
+// charged to it, so its shares are what they were, and what it declared, its terms and the roles in which it is suppressed are kept. For how long a
+// framework may be away is the host's to say, who ends it with [Subscription.Unsubscribe]. It does nothing if the framework has
+// disconnected already.
+func (s *Subscription) Disconnect(ctx context.Context) error {
+	return s.do(ctx, "disconnect", func() error {
+		if s.away {
+			return nil
+		}
+		parts := s.x.parts[s.client.name]
+		var offers []*offer
+		for _, p := range parts {
+			offers = append(offers, p.inOrder()...)
+		}
+		if err := s.x.takeAway(ctx, offers, &Ended{End: Disconnected}); err != nil {
+			return err
+		}
+		for _, p := range parts {
+			p.leave()
+		}
+		return nil
+	})
+}
+
+// leave has a part take no turns while its framework is away.
+func (s *Subscription) leave() {
+	s.away = true
+	s.x.forgetFiltersOf(s)
+	if err := s.x.account.activate(s.client, false); err != nil {
+		s.x.account.fault(err) // and the pass does not ask it either
+	}
+}
+
+// Reconnect says that the framework is back: it takes part from the next pass on, in the roles in which it is not suppressed. A framework whose
+// process has begun anew reads its tasks from its Books, and declares what it wants with [Subscription.Want]. It does nothing
+// if the framework has not disconnected.
+func (s *Subscription) Reconnect() error {
+	return s.call("reconnect", func() error {
+		if !s.away {
+			return nil
+		}
+		for _, p := range s.x.parts[s.client.name] {
+			if p.away = false; !p.suppressed {
+				if err := s.x.account.activate(p.client, true); err != nil {
+					s.x.account.fault(err)
+				}
+			}
+			s.x.resume(p)
+			s.x.recount(p)
+			s.x.hurry(p)
+			p.book.wake()
+		}
+		return nil
+	})
+}
