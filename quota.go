@@ -77,11 +77,11 @@ func (r Role) orRoot() string {
 
 // Excess is a limit that something more would exceed.
 type Excess struct {
-	Role     Role // whose limit it is
-	Resource string
-	Limit    int64
-	Used     int64 // what the role and those below it have; the largest int64 if it is more
-	Short    int64 // how much higher the limit would have to be; the largest int64 if it is more
+	Role     Role   `json:"role"` // whose limit it is
+	Resource string `json:"resource"`
+	Limit    int64  `json:"limit"`
+	Used     int64  `json:"used"`  // what the role and those below it have; the largest int64 if it is more
+	Short    int64  `json:"short"` // how much higher the limit would have to be; the largest int64 if it is more
 }
 
 // Reason returns the limit as a reason.

@@ -146,31 +146,34 @@ func (r Reason) Error() string { return r.String() }
 
 // ReasonCount is how many nodes a reason holds for.
 type ReasonCount struct {
-	Reason Reason
-	Nodes  int
+	Reason Reason `json:"reason"`
+	Nodes  int    `json:"nodes"`
 }
 
 // Explanation says why no node could take a task, at the moment it was tried: after the placements
 // made before it in the same plan. A node is counted under each reason it fails by, so the counts can
 // add up to more than the number of nodes.
+//
+// It and what it is made of are written to JSON with the names that stand beside the fields and with words for codes, which stay from release to
+// release, and an explanation is read back as it was. What has no number of nodes, or a field besides, is not one.
 type Explanation struct {
 	// Nodes is how many nodes there are.
-	Nodes int
+	Nodes int `json:"nodes"`
 	// Over are the limits that the task would exceed wherever it went, its own role's before those of the roles above, of one role
 	// in the order of resources. Where they are all that kept it from a node there are neither counts nor a nearest one.
-	Over []Excess
+	Over []Excess `json:"over,omitempty"`
 	// Counts are the reasons, the most frequent first.
-	Counts []ReasonCount
+	Counts []ReasonCount `json:"counts,omitempty"`
 	// Nearest is the node that came closest, nil if there is no node.
-	Nearest *NearMiss
+	Nearest *NearMiss `json:"nearest,omitempty"`
 	// Order is [HeldBack] where an order of roles may be why there was no room: a task of the role that it names, handed in later,
 	// was placed first. Else it is the zero Reason.
-	Order Reason
+	Order Reason `json:"order,omitzero"`
 	// Mode is that of the task's group.
-	Mode Mode
+	Mode Mode `json:"mode"`
 	// Missing is, of a gang, how many of its tasks have no place yet, up to its size: a place for one helps only
 	// where it is the last. It is 0 for other groups and for a gang that is complete.
-	Missing int
+	Missing int `json:"missing,omitempty"`
 }
 
 // Helps says what would have let the task be placed, where a change on the nearest node would: all that the node
@@ -241,21 +244,21 @@ func list(words []string) string {
 // NearMiss is the node that came closest to taking a task: the one with the fewest reasons that more
 // room would not cure, then the least shortfall relative to the request, then the lowest ID.
 type NearMiss struct {
-	Node  string
-	Lacks []Lack
+	Node  string `json:"node"`
+	Lacks []Lack `json:"lacks,omitempty"`
 }
 
 // Lack is one thing a node lacked.
 type Lack struct {
-	Reason Reason
+	Reason Reason `json:"reason"`
 	// Short is by how much more than what is free a task takes, for [Insufficient] and [TooSmall], and in units for
 	// [UnitsTaken]. For [NoDevice], where the node has some of the devices, it is the units of those to be added to
 	// the free ones. For [OverLimit] it is how much higher the limit would have to be. Else it is 0.
-	Short int64
+	Short int64 `json:"short,omitempty"`
 	// Detail is what stands in the way, such as the tasks in the node's domain or on its ports.
-	Detail string
+	Detail string `json:"detail,omitempty"`
 	// Over is the limit, for [OverLimit]; else nil.
-	Over *Excess
+	Over *Excess `json:"over,omitempty"`
 }
 
 // String prints "lacks 1.2 GiB memory" or the reason with its detail.

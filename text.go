@@ -216,13 +216,3 @@ func (g Group) MarshalJSON() ([]byte, error) {
 		Spec GroupSpec
 	}{g.name, g.spec})
 }
-
-// UnmarshalJSON fails: see MarshalJSON.
-func (g *Group) UnmarshalJSON([]byte) error {
-	return errors.New("group: not read from JSON, which does not tell which package knows a rule; scheduler.Codec reads what it wrote")
-}
-
-// UnmarshalJSON fails: a plan is of a version of one source, and is made on it.
-func (p *Plan) UnmarshalJSON([]byte) error {
-	return errors.New("plan: not read from JSON; it is of a version of one source, and is made on that")
-}

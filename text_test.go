@@ -95,9 +95,9 @@ func TestJSON(t *testing.T) {
 	byPointer, err := json.Marshal(g)
 	require.NoError(t, err)
 	assert.Equal(t, string(byPointer), string(byValue))
-	assert.ErrorContains(t, json.Unmarshal(data, &berth.Op{}), "group: not read from JSON")
+	assert.ErrorContains(t, json.Unmarshal(data, &berth.Op{}), "operation: not read from JSON")
 
-	data, err = json.Marshal(berth.Node{Attributes: berth.Attributes{"zone": must(berth.ValueOf("a")), "generation": must(berth.ValueOf(7.5))}, Taints: []berth.Taint{{Key: "x"}}})
+	data, err = json.Marshal(berth.Node{ID: "n1", Attributes: berth.Attributes{"zone": must(berth.ValueOf("a")), "generation": must(berth.ValueOf(7.5))}, Taints: []berth.Taint{{Key: "x"}}})
 	require.NoError(t, err)
 	assert.Contains(t, string(data), `"Attributes":{"generation":7.5,"zone":"a"},"Taints":[{"Key":"x","Value":"","Effect":"no-schedule"}]`)
 	var n berth.Node

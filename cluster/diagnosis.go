@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,28 +16,29 @@ import (
 
 // Diagnosis is what keeps a task off each node of a cluster. Where an [berth.Explanation] counts a node under each reason it fails
 // by, here it is counted once, with those that fail by the same reasons: so one reads how many lack cpu alone, and how
-// many have room and are refused by a rule.
+// many have room and are refused by a rule. In JSON it has names and words as a [berth.Explanation] does, and is read back as it was.
 type Diagnosis struct {
-	Group string
+	Group string `json:"group"`
 	// Nodes is how many nodes there are, and Fit how many of them can take a task as far as they go. With those of Failing they add up.
-	Nodes, Fit int
+	Nodes int `json:"nodes"`
+	Fit   int `json:"fit"`
 	// Over are the limits of roles that the task would exceed wherever it went.
-	Over []berth.Excess
+	Over []berth.Excess `json:"over,omitempty"`
 	// Missing is, of a gang, how many of its tasks have no place yet.
-	Missing int
+	Missing int `json:"missing,omitempty"`
 	// Failing are the nodes that cannot take a task, by all that they fail by: those that are most first.
-	Failing []Failing
+	Failing []Failing `json:"failing,omitempty"`
 }
 
 // Failing is the nodes that cannot take a task for the same reasons.
 type Failing struct {
 	// Reasons are in the order of their codes.
-	Reasons []berth.Reason
-	Nodes   int
+	Reasons []berth.Reason `json:"reasons"`
+	Nodes   int            `json:"nodes"`
 	// Nearest is the one of the nodes that came closest, with details.
-	Nearest berth.NearMiss
+	Nearest berth.NearMiss `json:"nearest"`
 	// Helps says what would let the task be placed there, all of it together; it is empty where that is not known, or not enough.
-	Helps string
+	Helps string `json:"helps,omitempty"`
 }
 
 // Diagnose says of every node why it cannot take a task of the group now. Of a group with faults, and of no group, all nodes fail by
@@ -152,4 +156,26 @@ func (d *Diagnosis) String() string {
 		fmt.Fprintf(&b, "  ending tasks may help on %d nodes\n", d.Resolvable())
 	}
 	return b.String()
+}
+
+// UnmarshalJSON reads what was written of a diagnosis. It fails, and leaves d as it is, for anything else.
+func (d *Diagnosis) UnmarshalJSON(data []byte) error {
+	type fields Diagnosis // without this method
+	var read struct {
+		Nodes *int `json:"nodes"` // whether it is there
+		fields
+	}
+	in := json.NewDecoder(bytes.NewReader(data))
+	in.DisallowUnknownFields()
+	switch err := in.Decode(&read); {
+	case err != nil:
+		return fmt.Errorf("diagnosis: %w", err)
+	case bytes.Equal(data, []byte("null")):
+		return nil // as encoding/json has it
+	case read.Nodes == nil:
+		return errors.New(`diagnosis: no field "nodes"`)
+	}
+	*d = Diagnosis(read.fields)
+	d.Nodes = *read.Nodes
+	return nil
 }

@@ -75,17 +75,26 @@ func TestDiagnosisResolvable(t *testing.T) {
 	d := f.Diagnose(g)
 	text, err := json.Marshal(d)
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"Group": "g", "Nodes": 3, "Fit": 0, "Over": null, "Missing": 0, "Failing": [
-		{"Reasons": ["too-small cpu"], "Nodes": 1, "Helps": "2.9 more cpu on small would do", "Nearest": {"Node": "small", "Lacks": [
-			{"Reason": "too-small cpu", "Short": 2900, "Detail": "it has 0.1 in all", "Over": null}]}},
-		{"Reasons": ["insufficient cpu", "port-taken 80"], "Nodes": 1, "Helps": "", "Nearest": {"Node": "full", "Lacks": [
-			{"Reason": "insufficient cpu", "Short": 2000, "Detail": "", "Over": null},
-			{"Reason": "port-taken 80", "Short": 0, "Detail": "80 has on-full", "Over": null}]}},
-		{"Reasons": ["insufficient cpu", "port-taken 80", "tainted k"], "Nodes": 1, "Helps": "", "Nearest": {"Node": "tainted", "Lacks": [
-			{"Reason": "tainted k", "Short": 0, "Detail": "", "Over": null},
-			{"Reason": "insufficient cpu", "Short": 2000, "Detail": "", "Over": null},
-			{"Reason": "port-taken 80", "Short": 0, "Detail": "80 has on-tainted", "Over": null}]}}
+	assert.JSONEq(t, `{"group": "g", "nodes": 3, "fit": 0, "failing": [
+		{"reasons": ["too-small cpu"], "nodes": 1, "helps": "2.9 more cpu on small would do", "nearest": {"node": "small", "lacks": [
+			{"reason": "too-small cpu", "short": 2900, "detail": "it has 0.1 in all"}]}},
+		{"reasons": ["insufficient cpu", "port-taken 80"], "nodes": 1, "nearest": {"node": "full", "lacks": [
+			{"reason": "insufficient cpu", "short": 2000},
+			{"reason": "port-taken 80", "detail": "80 has on-full"}]}},
+		{"reasons": ["insufficient cpu", "port-taken 80", "tainted k"], "nodes": 1, "nearest": {"node": "tainted", "lacks": [
+			{"reason": "tainted k"},
+			{"reason": "insufficient cpu", "short": 2000},
+			{"reason": "port-taken 80", "detail": "80 has on-tainted"}]}}
 	]}`, string(text))
+	var again cluster.Diagnosis
+	require.NoError(t, json.Unmarshal(text, &again))
+	assert.Equal(t, *d, again)
+	for _, foreign := range []string{`{}`, `{"group": "g"}`, `{"nodes": 1, "kind": "Pod"}`, `[]`, `1`, `{"nodes": 1, "failing": [{"Pod": 1}]}`} {
+		assert.ErrorContains(t, json.Unmarshal([]byte(foreign), &again), "diagnosis: ", foreign)
+		assert.Equal(t, *d, again, "it stays as it was")
+	}
+	require.NoError(t, json.Unmarshal([]byte("null"), &again))
+	assert.Equal(t, *d, again)
 	assert.Equal(t, 1, d.Resolvable())
 }
 

@@ -77,12 +77,12 @@ func (c *Cause) UnmarshalText(text []byte) error { return enum.Read("cause", cau
 
 // Why is why a framework has no offer of a node, or of no node more than it has.
 type Why struct {
-	Node  string // empty where it is about all nodes
-	Cause Cause
+	Node  string `json:"node,omitempty"` // empty where it is about all nodes
+	Cause Cause  `json:"cause"`
 	// Until is when it may be otherwise by the clock alone: when the filter ends, or the first of the offers to others. The zero time is not known.
-	Until time.Time
+	Until time.Time `json:"until,omitzero"`
 	// Lacks are, of Unfit, what keeps the task off the node that lacks the least there of those that the framework wants to run.
-	Lacks []berth.Lack
+	Lacks []berth.Lack `json:"lacks,omitempty"`
 }
 
 // String prints "n1: filtered until 12:00:05", "n2: unfit: lacks 2 cpu".
@@ -102,26 +102,26 @@ func (w Why) String() string {
 
 // NoOffer is why a framework has no more offers than it has, at one moment.
 type NoOffer struct {
-	Framework   string
-	Role        berth.Role
-	Outstanding int // offers that it has not answered
+	Framework   string     `json:"framework"`
+	Role        berth.Role `json:"role"`
+	Outstanding int        `json:"outstanding"` // offers that it has not answered
 	// Cause is about all nodes, or Waiting if there is nothing that is.
-	Cause Cause
+	Cause Cause `json:"cause"`
 	// Until is when it ends, of BackingOff.
-	Until time.Time
+	Until time.Time `json:"until,omitzero"`
 	// Over are the limits that keep offers back, as [Subscription.Over] tells them.
-	Over []berth.Excess
+	Over []berth.Excess `json:"over,omitempty"`
 	// Ahead is how many frameworks come before it in the order, of those that are not suppressed.
-	Ahead int
+	Ahead int `json:"ahead"`
 	// Nodes are all nodes by what keeps them from the framework, in the order of causes; none where the cause is about all.
-	Nodes []CauseCount
+	Nodes []CauseCount `json:"nodes,omitempty"`
 }
 
 // CauseCount is how many nodes one cause keeps from a framework, and the first of them by ID.
 type CauseCount struct {
-	Cause Cause
-	Nodes int
-	First Why
+	Cause Cause `json:"cause"`
+	Nodes int   `json:"nodes"`
+	First Why   `json:"first"`
 }
 
 // String prints all of it in a line, such as

@@ -149,8 +149,8 @@ func (c Choice) String() string {
 // unless [Ask.Details] asks for it. A named node that does not exist lacks [berth.UnknownNode]. Lists of
 // equal nodes may be one, so they are not to be written to.
 type Misfit struct {
-	Node  string
-	Lacks []berth.Lack
+	Node  string       `json:"node"`
+	Lacks []berth.Lack `json:"lacks"`
 }
 
 // String prints "n4: lacks 0.5 cpu, unique(zone)".

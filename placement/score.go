@@ -12,14 +12,15 @@ type Score []TierScore
 
 // TierScore is the sum of a tier, and what it is made of.
 type TierScore struct {
-	Sum   int64
-	Terms []TermScore
+	Sum   int64       `json:"sum"`
+	Terms []TermScore `json:"terms,omitempty"`
 }
 
 // TermScore is what a term says, within its range. It counts Weight times.
 type TermScore struct {
-	Term          string // as it prints with a weight of 1
-	Weight, Value int64
+	Term   string `json:"term"` // as it prints with a weight of 1
+	Weight int64  `json:"weight"`
+	Value  int64  `json:"value"`
 }
 
 // String prints the score: "0 = preferences 0; 786432 = in-use() 786432".

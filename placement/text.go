@@ -73,9 +73,9 @@ func (t Term) MarshalText() ([]byte, error) {
 // MarshalJSON returns the rank, the node and its score, for people and programs that look at it.
 func (c Choice) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Rank  int
-		Node  string
-		Score Score
+		Rank  int    `json:"rank"`
+		Node  string `json:"node"`
+		Score Score  `json:"score"`
 	}{c.Rank, c.Node, c.Score()})
 }
 
@@ -93,11 +93,12 @@ func (c *Choices) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(struct {
-		Version    berth.Version
-		Asked, Fit int
-		Reason     berth.Reason
-		Over       []berth.Excess
-		Choices    []Choice
-		Misfits    []Misfit
+		Version berth.Version  `json:"version"`
+		Asked   int            `json:"asked"`
+		Fit     int            `json:"fit"`
+		Reason  berth.Reason   `json:"reason"`
+		Over    []berth.Excess `json:"over,omitempty"`
+		Choices []Choice       `json:"choices"`
+		Misfits []Misfit       `json:"misfits,omitempty"`
 	}{c.Version, c.Asked, c.Fit, c.Reason, c.Over, slices.Collect(c.All()), c.Misfits})
 }

@@ -15,21 +15,21 @@ import (
 // Coverage says, for a daemon group, where every node of a source stands. Each node is in exactly one
 // of the lists, which are in the order of node IDs.
 type Coverage struct {
-	Group      *berth.Group
-	Running    []string // nodes with an instance that runs
-	Pending    []string // nodes with an instance that is assumed or stopping, or with room for one
-	Blocked    []Miss   // eligible nodes without an instance, whose room or domain is taken, or not offered now, or whose role is at a limit
-	Impossible []Miss   // eligible nodes without an instance that could not have one even if they were empty
-	Ineligible []Miss   // nodes that the group may not run on, or that are cordoned
+	Group      *berth.Group `json:"group"`
+	Running    []string     `json:"running"`    // nodes with an instance that runs
+	Pending    []string     `json:"pending"`    // nodes with an instance that is assumed or stopping, or with room for one
+	Blocked    []Miss       `json:"blocked"`    // eligible nodes without an instance, whose room or domain is taken, or not offered now, or whose role is at a limit
+	Impossible []Miss       `json:"impossible"` // eligible nodes without an instance that could not have one even if they were empty
+	Ineligible []Miss       `json:"ineligible"` // nodes that the group may not run on, or that are cordoned
 
 	// Other are the nodes of Running and Pending whose instance is of another revision of the group.
-	Other []string
+	Other []string `json:"other"`
 }
 
 // Miss is a node without an instance of a daemon group, and every reason why.
 type Miss struct {
-	Node  string
-	Lacks []berth.Lack
+	Node  string       `json:"node"`
+	Lacks []berth.Lack `json:"lacks"`
 }
 
 // Complete reports whether every eligible node has an instance that runs, of whichever revision: where Other is empty as well, a

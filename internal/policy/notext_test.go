@@ -71,6 +71,8 @@ func TestNoTextForm(t *testing.T) {
 func TestNotReadFromJSON(t *testing.T) {
 	for _, v := range []any{
 		&berth.Plan{}, &berth.Group{}, &scheduler.Command{}, &placement.Choices{}, &placement.Choice{}, &placement.Learned{},
+		&berth.GroupSpec{}, &berth.Outcome{}, &berth.Task{}, &berth.Op{}, &berth.Refusal{}, &berth.Unplaced{}, &berth.Explanation{},
+		&berth.Node{}, &berth.Hold{}, &berth.Quota{}, &berth.Version{}, &cluster.Diagnosis{},
 	} {
 		for _, foreign := range []string{"{}", `{"Kind": "Pod"}`, "[]", "1", `"x"`} {
 			assert.Error(t, json.Unmarshal([]byte(foreign), v), "%T: %s", v, foreign)
