@@ -11,14 +11,6 @@ import (
 // The charts are drawn by hand: lines, bands, bars and cells are all they have, and a report that is one file without a script of
 // others' opens everywhere and for ever. Colours are classes, which the page's style gives for light, dark and paper.
 
-// series is a line of a chart, with the band between the least and the greatest of the seeds.
-type series struct {
-	name       string
-	colour     int
-	xs, ys     []float64
-	least, top []float64 // as long as ys, or nil for no band
-}
-
 const (
 	chartWidth, chartHeight                    = 720.0, 320.0
 	marginLeft, marginRight, marginTop, margin = 64.0, 16.0, 12.0, 40.0
@@ -84,24 +76,24 @@ func extent(lists ...[]float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// lines draws a chart of lines over a common axis. logarithmic is for sizes that grow by factors, and then both axes are.
-func lines(title, xName, yName string, all []series, logarithmic bool) template.HTML {
+// lines draws a chart of lines, each in the band between the least and the greatest of the seeds.
+func lines(c Chart) template.HTML {
 	var xs, ys [][]float64
-	for _, s := range all {
-		xs, ys = append(xs, s.xs), append(ys, s.ys, s.least, s.top)
+	for _, l := range c.Lines {
+		xs, ys = append(xs, l.X), append(ys, l.Low, l.High)
 	}
-	x := axis{from: marginLeft, to: chartWidth - marginRight, log: logarithmic}
-	y := axis{from: chartHeight - margin, to: marginTop, log: logarithmic}
+	x := axis{from: marginLeft, to: chartWidth - marginRight, log: c.Logarithmic}
+	y := axis{from: chartHeight - margin, to: marginTop, log: c.Logarithmic}
 	x.lo, x.hi = extent(xs...)
 	y.lo, y.hi = extent(ys...)
-	if logarithmic {
+	if c.Logarithmic {
 		x.lo, y.lo = max(x.lo, 1), max(y.lo, 1)
 		x.hi, y.hi = max(x.hi, x.lo*1.1), max(y.hi, y.lo*1.1)
 	} else if y.lo > 0 && y.lo < y.hi/2 {
 		y.lo = 0
 	}
 	var b strings.Builder
-	begin(&b, title, chartWidth, chartHeight)
+	begin(&b, c.Title, chartWidth, chartHeight)
 	for _, v := range x.ticks(10) {
 		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`,
 			x.at(v), x.at(v), y.from, y.to, x.at(v), y.from+16, figure(v))
@@ -110,27 +102,28 @@ func lines(title, xName, yName string, all []series, logarithmic bool) template.
 		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><text x="%.1f" y="%.1f" text-anchor="end">%s</text>`,
 			x.from, x.to, y.at(v), y.at(v), x.from-6, y.at(v)+4, figure(v))
 	}
-	fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, (x.from+x.to)/2, chartHeight-6, html.EscapeString(xName))
-	fmt.Fprintf(&b, `<text transform="translate(14 %.1f) rotate(-90)" text-anchor="middle">%s</text>`, (y.from+y.to)/2, html.EscapeString(yName))
-	for _, s := range all {
-		if len(s.least) == len(s.xs) && len(s.top) == len(s.xs) && len(s.xs) > 1 {
-			b.WriteString(fmt.Sprintf(`<path class="band c%d" d="`, s.colour%seriesColours))
-			for i := range s.xs {
-				fmt.Fprintf(&b, "%s%.1f %.1f", [...]string{"L", "M"}[oneIf(i == 0)], x.at(s.xs[i]), y.at(s.top[i]))
+	fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, (x.from+x.to)/2, chartHeight-6, html.EscapeString(c.X))
+	fmt.Fprintf(&b, `<text transform="translate(14 %.1f) rotate(-90)" text-anchor="middle">%s</text>`, (y.from+y.to)/2, html.EscapeString(c.Y))
+	for _, l := range c.Lines {
+		colour := l.Colour % seriesColours
+		if len(l.X) > 1 {
+			fmt.Fprintf(&b, `<path class="band c%d" d="`, colour)
+			for i := range l.X {
+				fmt.Fprintf(&b, "%s%.1f %.1f", [...]string{"L", "M"}[oneIf(i == 0)], x.at(l.X[i]), y.at(l.High[i]))
 			}
-			for i := len(s.xs) - 1; i >= 0; i-- {
-				fmt.Fprintf(&b, "L%.1f %.1f", x.at(s.xs[i]), y.at(s.least[i]))
+			for i := len(l.X) - 1; i >= 0; i-- {
+				fmt.Fprintf(&b, "L%.1f %.1f", x.at(l.X[i]), y.at(l.Low[i]))
 			}
 			b.WriteString(`Z"/>`)
 		}
-		fmt.Fprintf(&b, `<path class="line c%d" d="`, s.colour%seriesColours)
-		for i := range s.xs {
-			fmt.Fprintf(&b, "%s%.1f %.1f", [...]string{"L", "M"}[oneIf(i == 0)], x.at(s.xs[i]), y.at(s.ys[i]))
+		fmt.Fprintf(&b, `<path class="line c%d" d="`, colour)
+		for i := range l.X {
+			fmt.Fprintf(&b, "%s%.1f %.1f", [...]string{"L", "M"}[oneIf(i == 0)], x.at(l.X[i]), y.at(l.Mean[i]))
 		}
-		fmt.Fprintf(&b, `"><title>%s</title></path>`, html.EscapeString(s.name))
-		if logarithmic || len(s.xs) == 1 {
-			for i := range s.xs {
-				fmt.Fprintf(&b, `<circle class="dot c%d" cx="%.1f" cy="%.1f" r="3"/>`, s.colour%seriesColours, x.at(s.xs[i]), y.at(s.ys[i]))
+		fmt.Fprintf(&b, `"><title>%s</title></path>`, html.EscapeString(l.Name))
+		if c.Logarithmic || len(l.X) == 1 {
+			for i := range l.X {
+				fmt.Fprintf(&b, `<circle class="dot c%d" cx="%.1f" cy="%.1f" r="3"/>`, colour, x.at(l.X[i]), y.at(l.Mean[i]))
 			}
 		}
 	}
@@ -149,29 +142,29 @@ func begin(b *strings.Builder, title string, width, height float64) {
 	fmt.Fprintf(b, `<svg role="img" aria-label="%s" viewBox="0 0 %.0f %.0f" style="max-width:%.0fpx">`, html.EscapeString(title), width, height, width)
 }
 
-// bars draws, for each of some rows, a bar for each of some parts.
-func bars(title string, rows, parts []string, value func(row, part int) (float64, bool)) template.HTML {
+// bars draws, for each policy, a bar for each part.
+func bars(c Chart) template.HTML {
 	const left, thick, space = 165.0, 16.0, 10.0
 	most := 0.0
-	for i := range rows {
-		for j := range parts {
-			if v, ok := value(i, j); ok {
+	for _, r := range c.Rows {
+		for _, v := range r.Values {
+			if !math.IsNaN(v) {
 				most = max(most, v)
 			}
 		}
 	}
-	each := thick*float64(len(parts)) + space
+	each := thick*float64(len(c.Parts)) + space
 	x := axis{lo: 0, hi: max(most, 1e-6), from: left, to: chartWidth - 130}
 	var b strings.Builder
-	begin(&b, title, chartWidth, each*float64(len(rows))+space)
-	for i, name := range rows {
+	begin(&b, c.Title, chartWidth, each*float64(len(c.Rows))+space)
+	for i, r := range c.Rows {
 		top := space + each*float64(i)
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`, left-8, top+each/2-space/4, html.EscapeString(name))
-		for j, part := range parts {
-			if v, ok := value(i, j); ok {
+		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`, left-8, top+each/2-space/4, html.EscapeString(r.Policy))
+		for j, part := range c.Parts {
+			if v := r.Values[j]; !math.IsNaN(v) {
 				y := top + thick*float64(j)
 				fmt.Fprintf(&b, `<rect class="bar c%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s, %s: %s</title></rect><text class="small" x="%.1f" y="%.1f">%s %s</text>`,
-					j%seriesColours, left, y, x.at(v)-left, thick-2, html.EscapeString(name), html.EscapeString(part), figure(v), x.at(v)+5, y+thick-4, figure(v), html.EscapeString(part))
+					j%seriesColours, left, y, x.at(v)-left, thick-2, html.EscapeString(r.Policy), html.EscapeString(part), figure(v), x.at(v)+5, y+thick-4, figure(v), html.EscapeString(part))
 			}
 		}
 	}
