@@ -22,9 +22,10 @@ type Chart struct {
 	Rows  []Row
 }
 
-// Line is a policy's line in a chart: at X[i] the mean of the seeds is Mean[i], the least Low[i] and the greatest High[i].
+// Line is a line in a chart: at X[i] the mean of the seeds is Mean[i], the least Low[i] and the greatest High[i].
 type Line struct {
-	Name               string
+	Policy             string
+	Name               string // of the line; the policy's, and with what else tells it from others of the policy
 	Colour             int // from 0 on; lines of one policy have one colour in all charts of quality
 	X, Mean, Low, High []float64
 }
@@ -46,8 +47,8 @@ func (d *Document) Charts() (charts []Chart) {
 }
 
 // lineOf makes a line of the values that were noted at each place.
-func lineOf(name string, colour int, at map[float64][]float64) Line {
-	l := Line{Name: name, Colour: colour}
+func lineOf(policy, name string, colour int, at map[float64][]float64) Line {
+	l := Line{Policy: policy, Name: name, Colour: colour}
 	for x := range at {
 		l.X = append(l.X, x)
 	}
@@ -73,7 +74,7 @@ func (d *Document) curveCharts(g *group, policies map[string]int) (charts []Char
 	}
 	for _, name := range names {
 		c := Chart{Scenario: g.scenario, Workload: g.workload, Metric: name, X: curveOver(g.scenario), Y: heading(name)}
-		c.Title = c.Y + " over " + c.X
+		c.Title = words(name) + " over " + strings.TrimSuffix(c.X, ", %")
 		for _, r := range g.rows {
 			at := map[float64][]float64{}
 			for i := range d.Quality.Results {
@@ -85,7 +86,7 @@ func (d *Document) curveCharts(g *group, policies map[string]int) (charts []Char
 				}
 			}
 			if len(at) > 0 {
-				c.Lines = append(c.Lines, lineOf(r.policy, policies[r.policy], at))
+				c.Lines = append(c.Lines, lineOf(r.policy, r.policy, policies[r.policy], at))
 			}
 		}
 		if c.Lines = fromWhereTheyPart(c.Lines); len(c.Lines) > 0 {
@@ -145,7 +146,7 @@ func curveOver(scenario string) string {
 func partCharts(g *group) (charts []Chart) {
 	for _, of := range []struct{ metric, by string }{{"rejected", "task size"}, {"stranded", "resource"}} {
 		c := Chart{Scenario: g.scenario, Workload: g.workload, Metric: of.metric, Y: heading(of.metric)}
-		c.Title = c.Y + ", by " + of.by
+		c.Title = words(of.metric) + " by " + of.by + strings.TrimPrefix(c.Y, words(of.metric))
 		for _, column := range g.columns {
 			if part, ok := strings.CutPrefix(column, of.metric+"."); ok {
 				c.Parts = append(c.Parts, part)
@@ -177,6 +178,7 @@ func (d *Document) scaleCharts() (charts []Chart) {
 		{"decisions", "decisions a second"}, {"latency.p50", "median latency, ns"}, {"latency.p99", "99th percentile of latency, ns"},
 	} {
 		var names []string
+		policies := map[string]string{} // by name
 		points := map[string]map[float64][]float64{}
 		for _, t := range d.Timings {
 			v, ok := t.Metrics[of.metric]
@@ -187,13 +189,14 @@ func (d *Document) scaleCharts() (charts []Chart) {
 			name := t.Policy + ", " + kind
 			if points[name] == nil {
 				points[name] = map[float64][]float64{}
+				policies[name] = t.Policy
 				names = append(names, name)
 			}
 			points[name][float64(t.Nodes)] = append(points[name][float64(t.Nodes)], v)
 		}
 		c := Chart{Scenario: "scale", Metric: of.metric, Title: of.title + " over nodes", X: "nodes", Y: of.title, Logarithmic: true}
 		for i, name := range names {
-			c.Lines = append(c.Lines, lineOf(name, i, points[name]))
+			c.Lines = append(c.Lines, lineOf(policies[name], name, i, points[name]))
 		}
 		if len(c.Lines) > 0 {
 			charts = append(charts, c)

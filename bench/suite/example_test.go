@@ -39,3 +39,23 @@ func ExampleSuite() {
 	// gpu-130, random: 18.9 % rejected
 	// gpu-130, tightest: 19.9 % rejected
 }
+
+// The charts of a run are data for a program that draws them its own way.
+func ExampleDocument_Charts() {
+	d, err := suite.New().Run(context.Background(), suite.Config{Nodes: 50, Seeds: 1, Scenarios: []string{"fill"}, Policies: []string{"best-fit", "random"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, c := range d.Charts() {
+		fmt.Printf("%s: %s, %d lines, %d rows of bars\n", c.Workload, c.Title, len(c.Lines), len(c.Rows))
+	}
+	// Output:
+	// google-2011-50: stranded by resource, %, 0 lines, 2 rows of bars
+	// google-2011-130: allocated over arrived load, 2 lines, 0 rows of bars
+	// google-2011-130: rejected by task size, %, 0 lines, 2 rows of bars
+	// google-2011-130: stranded by resource, %, 0 lines, 2 rows of bars
+	// gpu-130: allocated over arrived load, 2 lines, 0 rows of bars
+	// gpu-130: rejected by task size, %, 0 lines, 2 rows of bars
+	// gpu-130: stranded by resource, %, 0 lines, 2 rows of bars
+}

@@ -241,9 +241,12 @@ func (d *Document) WriteMarkdown(w io.Writer) error {
 
 // heading is a metric with its unit.
 func heading(metric string) string {
-	text := strings.NewReplacer(".", " ", "-", " ").Replace(metric)
+	text := words(metric)
 	if unit := measureOf(metric).Unit; unit != "" {
 		text += ", " + unit
 	}
 	return text
 }
+
+// words is a metric's name in words.
+func words(metric string) string { return strings.NewReplacer(".", " ", "-", " ").Replace(metric) }

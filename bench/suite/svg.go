@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The charts are drawn by hand: lines, bands, bars and cells are all they have, and a report that is one file without a script of
-// others' opens everywhere and for ever. Colours are classes, which the page's style gives for light, dark and paper.
+// The page's charts are drawn by hand: lines, bands, bars and cells are all they have, and colours are classes, which the page's style gives for
+// light, dark and paper. The module bench/plots draws them by a library, in colours of its own.
 
 const (
 	chartWidth, chartHeight                    = 720.0, 320.0
