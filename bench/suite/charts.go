@@ -26,7 +26,7 @@ type Chart struct {
 type Line struct {
 	Policy             string
 	Name               string // of the line; the policy's, and with what else tells it from others of the policy
-	Colour             int // from 0 on; lines of one policy have one colour in all charts of quality
+	Colour             int    // from 0 on; lines of one policy have one colour in all charts of quality
 	X, Mean, Low, High []float64
 }
 
