@@ -181,3 +181,37 @@ func ExampleDRF_Seat() {
 	// etl
 	// and then etl
 }
+
+// So many charges at once are so many charges one after another: what is held, and whose turn it is where shares are alike, is the same.
+func TestChargeSeatTimes(t *testing.T) {
+	amounts := func(n int64) []int64 { return []int64{2, n} }
+	once, often := newDRF(t, allocator.Config{Capacity: res{"cpu": 100, "memory": 100}}), newDRF(t, allocator.Config{Capacity: res{"cpu": 100, "memory": 100}})
+	var seats [2][]allocator.Seat
+	for k, d := range []*allocator.DRF{once, often} {
+		require.NoError(t, d.SetIndex([]string{"cpu", "memory"}))
+		for i, c := range []allocator.Client{client("a@r"), client("b@r"), client("c@s/t")} {
+			require.NoError(t, d.Add(c))
+			s, err := d.Seat(c, i)
+			require.NoError(t, err)
+			seats[k] = append(seats[k], s)
+		}
+	}
+	for step := range 30 {
+		who, times, more := step*7%3, int64(step%4), int64(step%5)
+		require.NoError(t, once.ChargeSeatTimes(seats[0][who], []int32{0, 1}, amounts(more), times))
+		for range times {
+			require.NoError(t, often.ChargeSeat(seats[1][who], []int32{0, 1}, amounts(more)))
+		}
+		require.Equal(t, slices.Collect(often.Order()), slices.Collect(once.Order()), "step %d", step)
+		for _, c := range []allocator.Client{client("a@r"), client("b@r"), client("c@s/t")} {
+			want, _ := often.Charged(c)
+			got, _ := once.Charged(c)
+			require.Equal(t, want, got, "step %d: %v", step, c)
+		}
+	}
+	// More than an int64 in all is no fault, as it is none of so many charges.
+	require.NoError(t, once.ChargeSeatTimes(seats[0][0], []int32{0}, []int64{math.MaxInt64}, 5))
+	assert.ErrorIs(t, once.ChargeSeatTimes(seats[0][0], []int32{0}, []int64{1}, -1), berth.ErrNegative)
+	assert.ErrorIs(t, once.ChargeSeatTimes(seats[0][0], []int32{0}, []int64{-1}, 0), berth.ErrNegative)
+	assert.ErrorIs(t, once.ChargeSeatTimes(0, []int32{0}, []int64{1}, 1), allocator.ErrUnknown)
+}

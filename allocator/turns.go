@@ -70,6 +70,11 @@ func (t *Turns) ChargeSeat(seat uint64, index []int32, amounts []int64) error {
 	return t.drf().ChargeSeat(Seat(seat), index, amounts)
 }
 
+// ChargeSeatTimes is [DRF.ChargeSeatTimes].
+func (t *Turns) ChargeSeatTimes(seat uint64, index []int32, amounts []int64, times int64) error {
+	return t.drf().ChargeSeatTimes(Seat(seat), index, amounts, times)
+}
+
 // CreditSeat is [DRF.CreditSeat].
 func (t *Turns) CreditSeat(seat uint64, index []int32, amounts []int64) error {
 	return t.drf().CreditSeat(Seat(seat), index, amounts)

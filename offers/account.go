@@ -40,6 +40,22 @@ type Seats interface {
 	Before(a, b uint64) bool
 }
 
+// manySeats is what Seats may have besides: ChargeSeatTimes is ChargeSeat so many times.
+type manySeats interface {
+	ChargeSeatTimes(seat uint64, index []int32, amounts []int64, times int64) error
+}
+
+// seat is the seat of a framework as the account knew it when it was looked up last.
+type seat struct{ number, seating uint64 }
+
+// seatAt returns the seat of a framework, or 0.
+func (a *account) seatAt(s *Subscription) uint64 {
+	if s.seat.seating != a.seating {
+		s.seat = seat{a.seat[s.client], a.seating}
+	}
+	return s.seat.number
+}
+
 // account is what the order was told.
 type account struct {
 	order  Order
@@ -53,9 +69,11 @@ type account struct {
 	eased  bool                      // since the debts were last tried the order has refused one, or was given something back
 	faults []error                   // since a pass last told of them
 
-	seats Seats             // nil of an order that has none
-	seat  map[client]uint64 // of frameworks
-	index indexes
+	seats   Seats             // nil of an order that has none
+	many    manySeats         // nil of an order that charges once at a time
+	seat    map[client]uint64 // of frameworks,
+	seating uint64            // and how often that has changed
+	index   indexes
 }
 
 func newAccount(order Order) account {
@@ -63,8 +81,10 @@ func newAccount(order Order) account {
 	if seats != nil && !seats.Same(order) {
 		seats = nil
 	}
+	many, _ := seats.(manySeats)
 	return account{
 		seats:  seats,
+		many:   many,
 		seat:   map[client]uint64{},
 		order:  order,
 		known:  map[client]bool{},
@@ -92,11 +112,13 @@ func (a *account) note(s *site, who client) {
 		a.where[who] = p
 	}
 	if len(p.sites) >= p.tidy {
-		seen := make(map[*site]bool, len(p.sites))
+		seen := map[*site]bool{}
 		p.sites = slices.DeleteFunc(p.sites, func(s *site) bool {
-			again := seen[s]
+			if !s.has(who) || seen[s] {
+				return true
+			}
 			seen[s] = true
-			return again || !s.has(who)
+			return false
 		})
 		p.tidy = max(16, 2*len(p.sites))
 	}
@@ -254,8 +276,13 @@ func (a *account) charge(b *balance) {
 
 // move charges a client, or credits it where the sign is negative.
 func (a *account) move(who client, what *stock, sign int) error {
+	return a.moveAt(a.seat[who], who, what, sign)
+}
+
+// moveAt is move for who knows the client's seat.
+func (a *account) moveAt(seat uint64, who client, what *stock, sign int) error {
 	return a.tell(func(o Order) error {
-		if seat := a.seat[who]; seat != 0 && a.index.compile(a.seats, what) {
+		if seat != 0 && a.index.compile(a.seats, what) {
 			if sign > 0 {
 				return a.seats.ChargeSeat(seat, what.index, what.amounts)
 			}
@@ -422,18 +449,35 @@ func (x *Exchange) amounts(h *berth.Hold, s *site) berth.Resources {
 	return h.Cost()
 }
 
-// advance charges a client at once for what a pass means to offer it on a node; reconcile corrects it should
+// advance charges a framework at once for what a pass means to offer it on a node, so many times over; reconcile corrects it should
 // the source refuse. It returns false, and has charged nothing, if the order refuses.
-func (x *Exchange) advance(s *site, who client, what *stock) bool {
-	a := &x.account
-	if err := a.move(who, what, 1); err != nil {
-		a.fault(fmt.Errorf("%v: charge: %w", who, err))
+func (x *Exchange) advance(at *site, s *Subscription, what *stock, times int64) bool {
+	a, who := &x.account, s.client
+	var err error
+	if seat := a.seatAt(s); times == 1 {
+		err = a.moveAt(seat, who, what, 1)
+	} else if seat == 0 || a.many == nil {
+		return false
+	} else {
+		err = a.tell(func(Order) error {
+			if !a.index.compile(a.seats, what) {
+				return errNoIndex
+			}
+			return a.many.ChargeSeatTimes(seat, what.index, what.amounts, times)
+		})
+		what = what.times(times)
+	}
+	if err != nil {
+		if times == 1 {
+			a.fault(fmt.Errorf("%v: charge: %w", who, err))
+		}
 		return false
 	}
-	if !s.has(who) {
-		a.note(s, who)
+	n := len(at.balances)
+	b := a.balanceOf(&at.balances, who)
+	if len(at.balances) > n {
+		a.note(at, who)
 	}
-	b := a.balanceOf(&s.balances, who)
 	even := b.owed == b.paid
 	if b.owed = b.owed.plus(what); even {
 		b.paid = b.owed
@@ -442,3 +486,5 @@ func (x *Exchange) advance(s *site, who client, what *stock) bool {
 	}
 	return true
 }
+
+var errNoIndex = errors.New("the order does not take the names of resources")

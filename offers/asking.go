@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // asking is who the next pass is to ask about which node. After a pass nobody wants what is free: everybody has been asked about it, and
@@ -99,6 +100,8 @@ type class struct {
 	wants int
 	verdicts
 
+	needs       []store.Need // what a task takes, in the pass of the number
+	needed      uint64
 	barred      uint64 // the last time a node was put on which no more of it fits
 	round       uint64 // the pass in which somebody wanted something of it last
 	pass        uint64 // in which it was last asked about 64 rows at once,
@@ -207,6 +210,7 @@ func (p *pass) gather() bool {
 			p.everywhere = p.everywhere || !s.declared || s.far
 		}
 	}
+	p.countable = p.canCount()
 	for _, s := range x.eager { // those who take no part are asked once they do again
 		s.eager = s.asks
 	}
@@ -328,9 +332,14 @@ func (p *pass) isWanted(at *site) bool {
 		return true
 	}
 	for _, c := range p.classes {
-		if c.barred != p.x.putting && p.may(c, at.row) {
-			return true
+		if c.barred == p.x.putting || !p.may(c, at.row) {
+			continue
 		}
+		if p.counts && p.fit(c) == 0 {
+			c.barred = p.x.putting
+			continue
+		}
+		return true
 	}
 	return false
 }
@@ -393,7 +402,12 @@ func (p *pass) charge(s *Subscription, at *site, what *stock) bool {
 	if p.isTooMuch(s, what) {
 		return false
 	}
-	ok := p.x.advance(at, s.client, what)
+	return p.chargeTimes(s, at, what, 1)
+}
+
+// chargeTimes charges so many times what.
+func (p *pass) chargeTimes(s *Subscription, at *site, what *stock, times int64) bool {
+	ok := p.x.advance(at, s, what, times)
 	switch {
 	case !ok:
 		p.retry(s)

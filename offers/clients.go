@@ -46,6 +46,7 @@ func (a *account) seatOf(who client, tag int) {
 		seat, err := a.seats.Seat(who.role, who.name, tag)
 		if err == nil {
 			a.seat[who] = seat
+			a.seating++
 		}
 		return err
 	})
@@ -53,6 +54,7 @@ func (a *account) seatOf(who client, tag int) {
 
 func (a *account) remove(who client) error {
 	delete(a.seat, who)
+	a.seating++
 	err := a.tell(func(o Order) error { return o.Remove(who.role, who.name) })
 	delete(a.known, who)
 	return err
@@ -143,6 +145,7 @@ func (x *Exchange) restate() {
 		s.balances = nil
 	}
 	a.seat, a.index = map[client]uint64{}, indexes{epoch: a.index.epoch + 1}
+	a.seating++
 	for _, s := range x.inOrder() {
 		if err := a.add(s.client); err != nil {
 			a.fault(fmt.Errorf("%v: %w", s.client, err))

@@ -74,6 +74,9 @@ type want struct {
 	need    int    // how many it lacks to be whole, of a gang,
 	tried   uint64 // and the last pass that looked for places for them
 
+	here latest // the draft of the node that was put last
+	made multiple
+
 	refused bool   // tasks of others keep those of the group away from some nodes,
 	epoch   uint64 // as of this epoch of the source's counters
 	far     bool   // when it was last asked about, it was: what kept it away may have been anywhere

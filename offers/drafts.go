@@ -19,6 +19,8 @@ type draft struct {
 	devices shareIndex // of the hold's devices
 	each    *stock     // what it was charged
 	gang    int        // which gang it is part of, from 1; 0 of none
+	of      *want      // whose pieces it is of, if they are counted,
+	pieces  int        // and how many
 }
 
 // grow adds the room of one task to a draft.
@@ -106,6 +108,7 @@ func (p *pass) commit() (int, error) {
 	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
 	gang := 0 // of the draft before
 	for _, d := range p.drafts {
+		d.addUp(x)
 		d.alarm = p.alarm(d.sub.leaseFor)
 		d.alarm.left++
 		d.id, d.number = x.nextID()

@@ -57,6 +57,16 @@ func BenchmarkGrowth(b *testing.B) {
 				}
 			}
 		}},
+		{"pieces-of-a-node", 500_000, func(b *testing.B, n int) {
+			w := newWorld(b, offers.Config{LeaseFor: 24 * time.Hour}, node("n1", int64(n), 4))
+			f := w.subscribe(wants("f", offers.Demand{Group: cpus("web", "f", 1)}))
+			for b.Loop() {
+				require.Equal(b, 1, w.offer())
+				b.StopTimer()
+				declineAll(b, f, offers.Filter{})
+				b.StartTimer()
+			}
+		}},
 		{"decline-offers-of-a-node", 200, func(b *testing.B, n int) {
 			for b.Loop() {
 				b.StopTimer()

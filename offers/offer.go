@@ -192,7 +192,12 @@ func (x *Exchange) offerOf(h *berth.Hold) (*offer, bool) {
 func (x *Exchange) nextID() (string, uint64) {
 	for {
 		x.made++
-		id := cmp.Or(x.cfg.Prefix, defaultPrefix) + strconv.FormatUint(x.made, 10)
+		const longest = 40 // as a rule
+		var room [longest]byte
+		id := string(strconv.AppendUint(append(room[:0], cmp.Or(x.cfg.Prefix, defaultPrefix)...), x.made, 10))
+		if len(x.others) == 0 {
+			return id, x.made // all holds are offers of this Exchange, of which none had the number
+		}
 		_, held := x.view.FindHold(id)
 		if _, known := x.offers.get(id); !held && !known {
 			return id, x.made

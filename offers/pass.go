@@ -26,8 +26,7 @@ type pass struct {
 	drafts []*draft
 	offers []offer // for drafts to come
 	room   []draft
-	here   map[demandOf]*draft // on the node that is being put
-	free   free                // what was last found free
+	free   free // what was last found free
 	units  int
 	turns  int
 	faults []error // of rules, which concern one demand each
@@ -47,12 +46,7 @@ type pass struct {
 	wholes       int                      // and how many were offered
 	alarms       map[time.Duration]*alarm // that end the offers, by lease
 	freshHere    bool                     // the node that is being put is put to everybody
-}
-
-// demandOf is a framework, and the group that it wants offers for; no group for all that is free.
-type demandOf struct {
-	sub   *Subscription
-	group *berth.Group
+	counting
 }
 
 // Offer makes one pass: it offers what is free to whoever wants it, node by node in the order of IDs. On
@@ -103,7 +97,7 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 		x.passes++
 		return 0, nil
 	}
-	p.forks, p.here = map[*Subscription]*cluster.Fork{}, map[demandOf]*draft{}
+	p.forks = map[*Subscription]*cluster.Fork{}
 	p.told, p.cuts = map[*Subscription]int{}, map[cutOf]bool{}
 	n, err := 0, p.draw()
 	x.endPass(p)
@@ -163,8 +157,8 @@ func (p *pass) put(s *site, daemons bool) error {
 	if p.exact {
 		p.x.settle(s)
 	}
-	clear(p.here)
 	p.free = free{}
+	p.count(s)
 	for p.turn(s, daemons) {
 		const often = 64
 		if p.turns++; p.turns%often == 0 && p.ctx.Err() != nil {
@@ -181,6 +175,9 @@ func (p *pass) put(s *site, daemons bool) error {
 func (p *pass) isSpent(s *site) bool {
 	if p.x.cfg.Lease != berth.Exclusive {
 		return false
+	}
+	if p.counts {
+		return p.isEmpty()
 	}
 	if f := p.forks[nil]; f != nil {
 		v, row := behind(f, s.id)
@@ -232,6 +229,9 @@ func (p *pass) turn(at *site, daemons bool) bool {
 			return true
 		}
 		s.passed = x.putting
+		if len(p.plain) == 0 && !p.isWanted(at) {
+			return false // nor will anybody else
+		}
 	}
 	steps, looked := 0, false
 	for s := range p.inTurn() {
@@ -303,7 +303,10 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 	}
 	var hold berth.Hold
 	var all *stock
-	if len(at.node.Spec.Devices)+len(at.node.Spec.Ports) == 0 {
+	if p.counts {
+		all = p.x.stocks.amounts(p.x.view, p.rest)
+		hold.Resources = all.all
+	} else if len(at.node.Spec.Devices)+len(at.node.Spec.Ports) == 0 {
 		all = p.x.stocks.free(p.x.view, at.row)
 		hold.Resources = all.all
 	} else {
@@ -315,16 +318,19 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 	}
 	d := p.add(s, at, nil)
 	d.hold, d.each = hold, all
+	if p.counts {
+		clear(p.rest)
+	}
 	return true
 }
 
 // whole offers all that is free on a node.
 func (p *pass) whole(s *Subscription, at *site) bool {
-	if p.exact && len(p.picky) == 0 {
+	if p.exact && len(p.picky) == 0 || p.counts {
 		return p.sole(s, at)
 	}
 	state := p.x.view.Node(at.row)
-	if state.Cordoned || at.node.Spec.Unschedulable || p.here[demandOf{s, nil}] != nil {
+	if state.Cordoned || at.node.Spec.Unschedulable || s.here.on(p) != nil {
 		return false
 	}
 	fork := p.fork(s)
@@ -351,15 +357,18 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 	}
 	d := p.add(s, at, nil)
 	d.hold, d.each = hold, what
-	p.here[demandOf{s, nil}] = d
+	s.here = latest{d, p.x.putting}
 	p.note(s, s.client.role, all)
 	return true
 }
 
 // piece offers the room of one more task on a node, if it can run there.
 func (p *pass) piece(s *Subscription, w *want, at *site) bool {
+	if p.counts {
+		return p.counted(s, w, at)
+	}
 	daemon := w.group.Mode() == berth.Daemon
-	d := p.here[demandOf{s, w.group}]
+	d := w.here.on(p)
 	if daemon && (d != nil || at.awaits(s, w.group)) {
 		return false // one is all
 	}
@@ -389,7 +398,7 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 	}
 	if d == nil {
 		d = p.add(s, at, w.group)
-		p.here[demandOf{s, w.group}] = d
+		w.here = latest{d, p.x.putting}
 		d.hold = berth.Hold{Resources: berth.Resources{}}
 	}
 	d.grow(w, op.Grant)

@@ -232,9 +232,12 @@ func (t *stocks) follow(v *store.View) {
 }
 
 // free returns what is free on a node, as far as it is in no device.
-func (t *stocks) free(v *store.View, row uint32) *stock {
+func (t *stocks) free(v *store.View, row uint32) *stock { return t.amounts(v, v.Free(row)) }
+
+// amounts returns what amounts by the dimensions of a view are, those below zero left out.
+func (t *stocks) amounts(v *store.View, free []int64) *stock {
 	t.follow(v)
-	key, free := t.key[:0], v.Free(row)
+	key := t.key[:0]
 	for _, q := range free {
 		key = binary.LittleEndian.AppendUint64(key, uint64(max(q, 0)))
 	}

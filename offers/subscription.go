@@ -51,6 +51,8 @@ type Subscription struct {
 	owner      string              // of its offers' holds
 	offers     []*offer            // proposed and open ones, in no order
 	claims     map[*claim]struct{} // to the tasks that it placed
+	here       latest              // the draft of all of the node that was put last
+	seat       seat                // in the order
 	planned    int                 // offers that the pass at work means to make
 	passed     uint64              // the last occasion on which nothing more of a node was wanted
 	retried    uint64              // the last pass that left it to the next to ask about all nodes

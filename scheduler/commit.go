@@ -116,8 +116,8 @@ type commit struct {
 	expires time.Time // when the tasks it places do; zero is never
 	late    bool      // whether that is over already
 
-	// The first operations that are placements and were done as they stand are only counted, and copied to
-	// accepted when another comes, or one is refused: a plan that is done whole copies nothing.
+	// The first operations that were done as they stand are only counted, and copied to accepted when one was not: a plan that is done whole
+	// copies nothing.
 	whole    int
 	accepted []berth.Op
 	refused  []berth.Refusal
@@ -155,7 +155,7 @@ func (c *commit) step(l *live, i int) berth.Reason {
 	if why.Code != berth.None {
 		return why
 	}
-	if c.accepted == nil && op.Kind == berth.Place && grant == op.Grant {
+	if c.accepted == nil && grant == op.Grant {
 		c.whole++
 		return why
 	}
@@ -189,16 +189,14 @@ func (c *commit) done() []berth.Op {
 
 // placed returns the placements that were done: the plan's own slice where it is that.
 func (c *commit) placed() []berth.Op {
-	if c.accepted == nil {
-		return slices.Clip(c.plan.Ops[:c.whole])
-	}
+	done := c.done()
 	n := 0
-	for n < len(c.accepted) && c.accepted[n].Kind == berth.Place {
+	for n < len(done) && done[n].Kind == berth.Place {
 		n++
 	}
-	placed := slices.Clip(c.accepted[:n])
-	for i := n; i < len(c.accepted); i++ {
-		if op := &c.accepted[i]; op.Kind == berth.Place {
+	placed := slices.Clip(done[:n])
+	for i := n; i < len(done); i++ {
+		if op := &done[i]; op.Kind == berth.Place {
 			placed = append(placed, *op)
 		}
 	}

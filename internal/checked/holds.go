@@ -85,8 +85,10 @@ func (f *Fork) takeLike(h *berth.Hold) (*store.Extra, uint32) {
 	if h.Owner != last.Owner && !isPlainID(h.Owner) {
 		return nil, 0
 	}
-	if _, known := f.s.FindRole(h.Role); h.Role != last.Role && !known && h.Role.Err() != nil {
-		return nil, 0
+	if h.Role != last.Role {
+		if _, known := f.s.FindRole(h.Role); !known && h.Role.Err() != nil {
+			return nil, 0
+		}
 	}
 	row, ok := f.s.FindNode(h.Node)
 	if !ok || len(f.s.Node(row).Node.Devices) > 0 {

@@ -180,12 +180,16 @@ func (s *Store) enterHold(x *Extra, times int64) {
 	role, owner := s.parties(x.Hold)
 	s.refer(role, int(times))
 	s.refer(owner, int(times))
-	s.moveHold(x, times)
+	s.moveOf(role, owner, x, times)
 }
 
 // moveHold enters what a hold has.
 func (s *Store) moveHold(x *Extra, times int64) {
 	role, owner := s.parties(x.Hold)
+	s.moveOf(role, owner, x, times)
+}
+
+func (s *Store) moveOf(role, owner uint32, x *Extra, times int64) {
 	s.enter(role, x.Cost, times)
 	if owner != 0 {
 		s.account(owner).Used.add(x.Cost, times)
