@@ -50,7 +50,8 @@ type Cache struct {
 	adapter adapter.Config
 	state   *scheduler.State
 
-	set atomic.Uint64 // moves when a node comes or goes
+	set     atomic.Uint64 // moves when a node comes or goes
+	changes atomic.Uint64 // moves when one has changed, too
 
 	mu         sync.Mutex
 	nodes      map[string]*v1.Node
@@ -63,7 +64,7 @@ type Cache struct {
 	nominated  map[types.UID]bool // pods without a node that were nominated to one
 	problems   map[string]Problem
 	gone       graves
-	waiting    map[tenant]*demand
+	waiting    []Demand           // by turn
 	stuck      map[types.UID]bool // pods that found no room
 	retry      bool               // there may be more room by now
 	synced     bool
@@ -82,7 +83,7 @@ func New(config Config) (*Cache, error) {
 		config: config, adapter: config.Adapter,
 		nodes: map[string]*v1.Node{}, pods: map[types.UID]*record{}, named: map[types.NamespacedName]types.UID{},
 		homeless: map[string]map[types.UID]bool{}, groups: map[string]*interned{}, namespaces: map[string]map[string]string{},
-		choosing: map[types.UID]bool{}, nominated: map[types.UID]bool{}, problems: map[string]Problem{}, waiting: map[tenant]*demand{}, stuck: map[types.UID]bool{},
+		choosing: map[types.UID]bool{}, nominated: map[types.UID]bool{}, problems: map[string]Problem{}, stuck: map[types.UID]bool{},
 	}
 	if c.adapter.Namespaces == nil {
 		c.adapter.Namespaces = func() map[string]map[string]string { return c.namespaces }
@@ -210,6 +211,7 @@ func (c *Cache) SetNode(n *v1.Node) {
 	}
 	c.nodes[n.Name] = n
 	if c.state.Version() != version {
+		c.changes.Add(1)
 		c.more()
 	}
 	if known {
@@ -244,6 +246,7 @@ func (c *Cache) DeleteNode(name string) {
 		c.problem("node", name, "the node stays, though it is gone", err)
 		return
 	}
+	c.changes.Add(1)
 	for _, id := range tasks {
 		c.release(id) // it is lost with the node
 		r := c.pods[types.UID(id)]
@@ -272,6 +275,9 @@ func (c *Cache) Node(name string) (*v1.Node, bool) {
 
 // NodeSet returns a number that moves whenever a node comes or goes, for those who keep something for each. It takes no lock.
 func (c *Cache) NodeSet() uint64 { return c.set.Load() }
+
+// NodeChanges returns a number that moves whenever a node comes, goes or is described otherwise. It takes no lock.
+func (c *Cache) NodeChanges() uint64 { return c.changes.Load() }
 
 // Len returns how many nodes and pods are known.
 func (c *Cache) Len() (nodes, pods int) {

@@ -1,8 +1,9 @@
 package cache
 
 import (
-	"math/bits"
+	"cmp"
 	"slices"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -10,18 +11,17 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// Demand is what pods of one role and priority ask for that wait for room, in sums.
+// Demand is pods that are alike and wait for room.
 type Demand struct {
-	Role     berth.Role
-	Priority int
-	Pods     int
-	Requests map[string]float64 // by resource, devices by their class in units; sums may be beyond an int64
+	Group *berth.Group // what each of them asks for, and whose it is
+	Pods  int
 }
 
-// Waiting returns what waits for room, by role and priority: pods without a node that a scheduler of [Config].Schedulers is to place, that
-// are not gated, and for which nothing is held. A pod that found no room ([Cache.NoRoom]) does not wait until there is more: until
-// something has ended or a node has come or changed.
-func (c *Cache) Waiting() []Demand {
+// Waiting returns what waits for room and is of at least that priority, by role, the highest priority first, and by name of its group. These
+// are pods without a node that a scheduler of [Config].Schedulers is to place, that are not gated, and for which nothing is held. A
+// pod that found no room ([Cache.NoRoom]) does not wait until there is more: until something has ended or a node has come or changed. It takes a
+// step for each group that waits.
+func (c *Cache) Waiting(priority int) []Demand {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.retry {
@@ -32,22 +32,11 @@ func (c *Cache) Waiting() []Demand {
 		}
 	}
 	out := make([]Demand, 0, len(c.waiting))
-	for key, w := range c.waiting {
-		d := Demand{Role: key.role, Priority: key.priority, Pods: w.pods, Requests: make(map[string]float64, len(w.sums))}
-		for name, s := range w.sums {
-			d.Requests[name] = s.float()
+	for _, d := range c.waiting {
+		if d.Group.Priority() >= priority {
+			out = append(out, d)
 		}
-		out = append(out, d)
 	}
-	slices.SortFunc(out, func(a, b Demand) int {
-		if a.Role != b.Role {
-			if a.Role < b.Role {
-				return -1
-			}
-			return 1
-		}
-		return b.Priority - a.Priority
-	})
 	return out
 }
 
@@ -68,32 +57,6 @@ func (c *Cache) noRoom(r *record) {
 
 // more says that there may be more room than before.
 func (c *Cache) more() { c.retry = len(c.stuck) > 0 }
-
-type tenant struct {
-	role     berth.Role
-	priority int
-}
-
-// demand is the sums of the pods of a tenant that wait.
-type demand struct {
-	pods int
-	sums map[string]sum
-}
-
-// sum is 128 bits wide, for requests may each be as large as an int64, and what is added is taken back exactly.
-type sum struct{ hi, lo uint64 }
-
-func (s sum) plus(n int64) sum {
-	lo, carry := bits.Add64(s.lo, uint64(n), 0)
-	return sum{s.hi + carry, lo}
-}
-
-func (s sum) minus(n int64) sum {
-	lo, borrow := bits.Sub64(s.lo, uint64(n), 0)
-	return sum{s.hi - borrow, lo}
-}
-
-func (s sum) float() float64 { return float64(float64(s.hi)*(1<<64)) + float64(s.lo) }
 
 // count brings in line whether a pod counts among those that wait, and as what.
 func (c *Cache) count(r *record) {
@@ -116,27 +79,25 @@ func (r *record) waits(c *Cache) bool {
 		len(r.pod.Spec.SchedulingGates) == 0 && slices.Contains(c.config.Schedulers, r.pod.Spec.SchedulerName)
 }
 
-func (c *Cache) add(g *berth.Group, sign int) {
-	key := tenant{g.Role(), g.Priority()}
-	w := c.waiting[key]
-	if w == nil {
-		w = &demand{sums: map[string]sum{}}
-		c.waiting[key] = w
+// add counts pods of a group among those that wait, which are in order. Groups are shared, so that equal ones are one.
+func (c *Cache) add(g *berth.Group, pods int) {
+	at, there := slices.BinarySearchFunc(c.waiting, g, func(d Demand, g *berth.Group) int { return turn(d.Group, g) })
+	switch {
+	case !there:
+		c.waiting = slices.Insert(c.waiting, at, Demand{g, pods})
+	case c.waiting[at].Pods+pods == 0:
+		c.waiting = slices.Delete(c.waiting, at, at+1)
+	default:
+		c.waiting[at].Pods += pods
 	}
-	w.pods += sign
-	for _, need := range g.Requirements().Needs {
-		if sign > 0 {
-			w.sums[need.Name] = w.sums[need.Name].plus(need.Amount)
-		} else {
-			w.sums[need.Name] = w.sums[need.Name].minus(need.Amount)
-		}
-		if w.sums[need.Name] == (sum{}) {
-			delete(w.sums, need.Name)
-		}
+}
+
+// turn orders groups by role, priority and name; revisions of one name by what they ask for.
+func turn(a, b *berth.Group) int {
+	if a == b {
+		return 0
 	}
-	if w.pods == 0 {
-		delete(c.waiting, key)
-	}
+	return cmp.Or(cmp.Compare(a.Role(), b.Role()), cmp.Compare(b.Priority(), a.Priority()), strings.Compare(a.Name(), b.Name()), strings.Compare(a.Fingerprint(), b.Fingerprint()))
 }
 
 // unschedulable returns when and why the scheduler has last found no room for a pod; nothing if it has not.

@@ -200,7 +200,7 @@ func definite(err error) bool {
 }
 
 // Run does what has to be done now and then until the context ends, whose cause it returns: it gives back what is held beyond its time,
-// and looks up the pods of which nobody knows whether they are bound.
+// looks up the pods of which nobody knows whether they are bound, and logs what [Extender.Unknown] returns.
 func (e *Extender) Run(ctx context.Context) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -219,6 +219,7 @@ func (e *Extender) Tidy(ctx context.Context) {
 	if n := e.cache.Expire(); n > 0 {
 		e.log.Warn("expired", "leases", n)
 	}
+	e.tellUnknown()
 	if e.config.Client == nil {
 		return
 	}

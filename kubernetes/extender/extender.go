@@ -150,6 +150,12 @@ type Extender struct {
 	places  []int32
 	last    ranked
 
+	totals struct {
+		sync.Mutex
+		changes uint64 // of nodes, as of when they were added up
+		of      berth.Resources
+	}
+
 	bodies  lists[byte]
 	spans   lists[span]
 	reading sync.Mutex
@@ -157,6 +163,8 @@ type Extender struct {
 		raw []byte
 		pod *v1.Pod
 	}
+
+	warned warned
 
 	telling sync.Mutex
 	told    map[types.UID]string

@@ -8,10 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -20,8 +17,6 @@ import (
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
-	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/kubernetes/adapter"
 	"github.com/berth-sched/berth/kubernetes/cache"
 	"github.com/berth-sched/berth/placement"
@@ -45,15 +40,20 @@ import (
 //	  model: nvidia.com/gpu.product  # the label of nodes that names the model
 //	moreVictims: true                # preemption may evict more than kube-scheduler asked for
 //	rulesAnnotation: true            # pods may have rules of berth's own
-//	tenants:
+//	tenants:                         # who pods are charged to: a role, which is a path
 //	  label: team                    # of pods; the default is the namespace
-//	  fair: true
+//	  separator: "."                 # between the steps of a path: team: eng.search is eng/search
+//	  under: {ads: sales/web}        # ads is sales/web/ads
+//	  fair: true                     # by dominant resource fairness, level by level
+//	  hierarchical: true             # what children have is rescaled before it is added up: allocator.Tree
 //	  exclude: [pods]
-//	  weights: {search: 2, ads: 0.5}
-//	  limits: {ads: {cpu: "10", gpu: "4"}}
-//	  guarantees: {search: {cpu: "4", memory: 16Gi}}
+//	  weights: {eng: 2, eng/search: 2, sales: 0.5}
+//	  limits: {sales: {cpu: "10", gpu: "4"}}
+//	  guarantees: {eng/search: {cpu: "4", memory: 16Gi}}
 //
-// Quantities are those of Kubernetes, of devices by class in devices: "4" of class gpu is four devices, "500m" half a one.
+// Quantities are those of Kubernetes, of devices by class in devices: "4" of class gpu is four devices, "500m" half a one. Resources are those
+// that a node of Kubernetes can have: cpu, memory, ephemeral-storage, pods, hugepages-2Mi and the like, what has a domain such as
+// example.com/licenses, and classes of devices.
 type File struct {
 	Mode            Mode            `json:"mode"`
 	Strategy        string          `json:"strategy"`
@@ -79,12 +79,15 @@ type FileDevices struct {
 
 // FileTenants says who pods are charged to, and what they may have.
 type FileTenants struct {
-	Label      string                                  `json:"label"`
-	Fair       bool                                    `json:"fair"`
-	Exclude    []string                                `json:"exclude"`
-	Weights    map[string]float64                      `json:"weights"`
-	Limits     map[string]map[string]resource.Quantity `json:"limits"`
-	Guarantees map[string]map[string]resource.Quantity `json:"guarantees"`
+	Label        string                                  `json:"label"`
+	Separator    string                                  `json:"separator"`
+	Under        map[string]string                       `json:"under"`
+	Fair         bool                                    `json:"fair"`
+	Hierarchical bool                                    `json:"hierarchical"`
+	Exclude      []string                                `json:"exclude"`
+	Weights      map[string]float64                      `json:"weights"`
+	Limits       map[string]map[string]resource.Quantity `json:"limits"`
+	Guarantees   map[string]map[string]resource.Quantity `json:"guarantees"`
 }
 
 // ReadFile reads a file, and returns the configurations that it comes to, of an extender and of its cache. What is not of policy,
@@ -201,7 +204,7 @@ func (f File) Configs() (Config, cache.Config, error) {
 			fault(fmt.Sprintf("schedulerNames[%d]", i), "it is empty")
 		}
 	}
-	classes, resources := map[string]bool{}, map[string]string{}
+	classes, counted := map[string]bool{}, map[string]string{}
 	for i, d := range f.Devices {
 		field := fmt.Sprintf("devices[%d]", i)
 		switch {
@@ -215,74 +218,29 @@ func (f File) Configs() (Config, cache.Config, error) {
 			fault(field, "neither whole nor share names a resource")
 		}
 		for _, name := range []string{d.Whole, d.Share} {
-			if _, twice := resources[name]; name != "" && twice {
+			if name == "" {
+				continue
+			}
+			if _, twice := counted[name]; twice {
 				fault(field, "the resource %q is there twice", name)
 			}
-			resources[name] = d.Class
+			counted[name] = d.Class
+			if !extended(name) {
+				fault(field, "the resource %q is none that devices are counted by: it needs a domain, such as example.com/gpu", name)
+			}
 		}
 		reads.Adapter.Devices = append(reads.Adapter.Devices, adapter.Devices{Class: d.Class, Whole: v1.ResourceName(d.Whole), Share: v1.ResourceName(d.Share), Model: d.Model})
 	}
-	if label := f.Tenants.Label; label != "" {
-		reads.Adapter.Role = func(p *v1.Pod) berth.Role { return roleOf(p.Labels[label], p.Namespace) }
+	known := resources{classes: classes, counted: counted}
+	for _, name := range config.Strategy.Resources() {
+		if fault := known.fault(name); fault != "" {
+			errs = append(errs, fmt.Errorf("extender: file: strategy: %s: %s", name, fault))
+		}
 	}
-	config.Tenants = f.Tenants.tenants(classes, resources, fault)
+	if t := f.Tenants; t.Label != "" || t.Separator != "" || len(t.Under) > 0 {
+		reads.Adapter.Role = t.role
+	}
+	config.Tenants = f.Tenants.tenants(known, fault)
 	errs = append(errs, config.Tenants.Err())
 	return config, reads, errors.Join(errs...)
-}
-
-// roleOf returns the role that a label names; the namespace, if it names none or what cannot be one.
-func roleOf(label, namespace string) berth.Role {
-	if role := berth.Role(label); label != "" && role.Err() == nil {
-		return role
-	}
-	return berth.Role(namespace)
-}
-
-// tenants returns what t comes to, where there are classes of devices, which have taken the place of the resources that they are counted by.
-func (t FileTenants) tenants(classes map[string]bool, resources map[string]string, fault func(field, format string, args ...any)) Tenants {
-	out := Tenants{Fair: t.Fair, Exclude: t.Exclude}
-	for _, role := range slices.Sorted(maps.Keys(t.Weights)) {
-		w := t.Weights[role]
-		if !(w >= 0.001 && w <= 1e6) {
-			fault("tenants.weights."+role, "%s is not from 0.001 to 1000000", strconv.FormatFloat(w, 'g', -1, 64))
-			continue
-		}
-		if out.Weights == nil {
-			out.Weights = map[berth.Role]allocator.Weight{}
-		}
-		out.Weights[berth.Role(role)] = allocator.Weight(math.Round(w * 1000))
-	}
-	quotas := map[string]*berth.Quota{}
-	read := func(field string, of map[string]map[string]resource.Quantity, set func(*berth.Quota, berth.Resources)) {
-		for _, role := range slices.Sorted(maps.Keys(of)) {
-			amounts := berth.Resources{}
-			for _, name := range slices.Sorted(maps.Keys(of[role])) {
-				q := of[role][name]
-				amount, most := q.Value(), resource.NewQuantity(math.MaxInt64-1, resource.DecimalSI)
-				if name == string(v1.ResourceCPU) || classes[name] {
-					amount, most = q.MilliValue(), resource.NewMilliQuantity(math.MaxInt64, resource.DecimalSI) // thousandths of a core, and of a device
-				}
-				path := strings.Join([]string{field, role, name}, ".")
-				switch class, counted := resources[name]; {
-				case q.Sign() < 0:
-					fault(path, "%s is negative", q.String())
-				case q.Cmp(*most) > 0:
-					fault(path, "%s is more than can be counted", q.String())
-				case counted && name != "" && !classes[name]:
-					fault(path, "nothing has it: it counts devices of class %q, by which they are limited and guaranteed", class)
-				}
-				amounts[name] = max(amount, 0)
-			}
-			if quotas[role] == nil {
-				quotas[role] = &berth.Quota{Role: berth.Role(role)}
-			}
-			set(quotas[role], amounts)
-		}
-	}
-	read("tenants.limits", t.Limits, func(q *berth.Quota, r berth.Resources) { q.Limits = r })
-	read("tenants.guarantees", t.Guarantees, func(q *berth.Quota, r berth.Resources) { q.Guarantees = r })
-	for _, role := range slices.Sorted(maps.Keys(quotas)) {
-		out.Quotas = append(out.Quotas, *quotas[role])
-	}
-	return out
 }

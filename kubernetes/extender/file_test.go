@@ -32,20 +32,21 @@ func TestReadFile(t *testing.T) {
 	assert.Equal(t, extender.Decide, config.Mode)
 	assert.Equal(t, placement.BinPack("cpu", "gpu").Seed(7).String(), config.Strategy.String())
 	assert.Equal(t, []time.Duration{30 * time.Second, 10 * time.Second, 90 * time.Second, time.Minute}, []time.Duration{config.HoldFor, config.BindFor, config.DoubtFor, config.MostSilence})
-	assert.Equal(t, extender.Tenants{
-		Fair: true, Exclude: []string{"pods"}, Weights: map[berth.Role]allocator.Weight{"search": 2000, "ads": 500},
-		Quotas: []berth.Quota{
-			{Role: "ads", Limits: berth.Resources{"cpu": 10000, "gpu": 4000}},
-			{Role: "search", Guarantees: berth.Resources{"cpu": 4000, "memory": 16 << 30}},
-		},
-	}, config.Tenants)
+	tree := config.Tenants.Order.(allocator.Tree)
+	assert.NotNil(t, tree.Policy)
+	tree.Policy = nil
+	assert.Equal(t, allocator.Tree{Exclude: []string{"pods"}, Hierarchical: true, Weights: map[berth.Role]allocator.Weight{"eng": 2000, "eng/search": 2000, "sales": 500}}, tree)
+	assert.Equal(t, []berth.Quota{
+		{Role: "eng/search", Guarantees: berth.Resources{"cpu": 4000, "memory": 16 << 30}},
+		{Role: "sales", Limits: berth.Resources{"cpu": 10000, "gpu": 4000}},
+	}, config.Tenants.Quotas)
 	assert.Equal(t, []string{v1.DefaultSchedulerName}, reads.Schedulers)
 	assert.Equal(t, []adapter.Devices{{Class: "gpu", Whole: "nvidia.com/gpu", Share: "example.com/gpu-milli", Model: "nvidia.com/gpu.product"}}, reads.Adapter.Devices)
 	assert.True(t, reads.Adapter.Rules)
 	role := func(label string) berth.Role {
 		return reads.Adapter.Role(pod("a", "1", func(p *v1.Pod) { p.Labels = map[string]string{"team": label} }))
 	}
-	assert.Equal(t, []berth.Role{"search", "shop", "shop"}, []berth.Role{role("search"), role(""), role("..")})
+	assert.Equal(t, []berth.Role{"search", "eng/search", "sales/web/ads", "shop", "shop"}, []berth.Role{role("search"), role("eng.search"), role("ads"), role(""), role("..")})
 }
 
 func TestReadFileTellsAllFaults(t *testing.T) {
@@ -60,12 +61,14 @@ tenants:
   limits: {c: {cpu: "-1"}, d: {cpu: "1"}}
   guarantees: {d: {cpu: "2"}}
   exclude: [x, x]
+  under: {e: a//b}
 `))
 	require.Error(t, err)
 	for _, fault := range []string{
 		`unknown field "mood"`, "strategy: ", "holdFor: -1s is negative", "schedulerNames[0]: it is empty", "devices[0]: neither whole nor share",
 		`devices[1].class: "gpu" is there twice`, `devices[1]: the resource "a" is there twice`, "tenants.weights.a: 0 is not", "tenants.weights.b: -1 is not",
 		"tenants.limits.c.cpu: -1 is negative", `"cpu"`, `"x"`,
+		`devices[1]: the resource "a" is none that devices are counted by`, `tenants.exclude[0]: "x": no node can have it`, "tenants.under.e: ",
 	} {
 		assert.ErrorContains(t, err, fault)
 	}
@@ -82,16 +85,22 @@ tenants:
   fair: 7
   mood: x
   weights: {a: 0}
-  limits: {a: {nvidia.com/gpu: "4"}}
+  limits: {a: {nvidia.com/gpu: "4", cpus: "4", hugepages-2Mi: 4Mi, hugepages-big: 1, storage: 1Gi, example.com/x: 1, kubernetes.io/x: 1}}
   guarantees: {a: {cpu: 1e30}}
 `))
 	require.Error(t, err)
 	for _, fault := range []string{
 		`mode: extender: mode "maybe"`, "holdFor: json", "strategy: placement", `mood: unknown field "mood"`, "tenants.fair: json", `tenants.mood: unknown field "tenants.mood"`,
 		"tenants.weights.a: 0 is not", `tenants.limits.a.nvidia.com/gpu: nothing has it: it counts devices of class "gpu"`, "tenants.guarantees.a.cpu: ",
+		"tenants.limits.a.cpus: no node can have it", "tenants.limits.a.hugepages-big: no node", "tenants.limits.a.storage: no node", "tenants.limits.a.kubernetes.io/x: no node",
 	} {
 		assert.ErrorContains(t, err, fault, "a value of the wrong type hides nothing")
 	}
+	for _, known := range []string{"hugepages-2Mi", "example.com/x"} {
+		assert.NotContains(t, err.Error(), known+":")
+	}
+	_, _, err = extender.ReadFile([]byte("strategy: binpack(cpu, gpus)\ndevices: [{class: gpu, whole: nvidia.com/gpu}]"))
+	assert.ErrorContains(t, err, "strategy: gpus: no node can have it")
 	_, _, err = extender.ReadFile([]byte("# ours\n---\nmode: decide\n---\nseed: 7\n"))
 	assert.ErrorContains(t, err, "more than one document")
 	_, _, err = extender.ReadFile([]byte("# ours\n---\nmode: decide\n---\n# the end\n"))

@@ -54,7 +54,7 @@ func (e *Extender) verdicts(pod cache.Pod, among []string) *verdicts {
 		return nowhere(among, "berth: "+err.Error())
 	}
 	set, snapshot := e.cache.NodeSet(), e.view(pod)
-	if why := e.turn(e.snapshot(), pod.Task.Group); why.Code != berth.None {
+	if why := e.turn(pod.Task.Group); why.Code != berth.None {
 		e.tell(pod.Object, why.String())
 		return nowhere(among, why.String())
 	}
@@ -124,7 +124,7 @@ func (e *Extender) decide(p *v1.Pod, among []string) (*verdicts, error) {
 	}
 	nominated := e.cache.Nominated()
 	if now := e.cache.Read(p); now.Phase == cache.Pending && now.Task.Err() == nil {
-		if why := e.turn(e.snapshot(), now.Task.Group); why.Code != berth.None {
+		if why := e.turn(now.Task.Group); why.Code != berth.None {
 			e.tell(p, why.String())
 			return nowhere(among, why.String()), nil
 		}

@@ -8,6 +8,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 
+	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/kubernetes/cache"
 	"github.com/berth-sched/berth/kubernetes/extender"
 )
@@ -20,7 +21,7 @@ func fuzz(f *testing.F, verb string, check func(*testing.T, *world, int, string)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, mode := range []extender.Mode{extender.Advise, extender.Decide} {
-			w := newWorld(t, extender.Config{Mode: mode, MoreVictims: true, Tenants: extender.Tenants{Fair: true}}, cache.Config{}, node("n1"), node("n2"))
+			w := newWorld(t, extender.Config{Mode: mode, MoreVictims: true, Tenants: extender.Tenants{Order: allocator.Fair{}}}, cache.Config{}, node("n1"), node("n2"))
 			w.server.create(pod("a", "1", byDefault), pod("b", "3", on("n1")), pod("c", "1", byDefault))
 			w.filter(pod("c", "1", byDefault), "n1", "n2")
 			for range 2 {

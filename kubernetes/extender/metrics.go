@@ -30,6 +30,7 @@ func newMetrics(to prometheus.Registerer, e *Extender) (*metrics, error) {
 		gauge("leases", "Pods that room is held for until they are bound.", func() float64 { return float64(e.cache.Leases()) }),
 		gauge("doubtful", "Pods of which nobody knows whether they are bound.", func() float64 { return float64(len(e.cache.Doubtful(0))) }),
 		gauge("problems", "Objects that could not be taken as they are.", func() float64 { return float64(len(e.cache.Problems())) }),
+		gauge("unknown_resources", "Resources that the policies name and no node has.", func() float64 { return float64(len(e.Unknown())) }),
 		gauge("silent_seconds", "Since when the API server was not heard of.", func() float64 { _, d := e.cache.Synced(); return d.Seconds() }),
 		gauge("ready", "1 if verbs are answered.", func() float64 {
 			if e.Ready() != nil {

@@ -29,7 +29,7 @@ func (e *Extender) preempt(_ *http.Request, args *extenderv1.ExtenderPreemptionA
 		return out, nil
 	}
 	snapshot := e.view(pod)
-	if why := e.turn(e.snapshot(), pod.Task.Group); why.Code != berth.None {
+	if why := e.turn(pod.Task.Group); why.Code != berth.None {
 		return out, nil // filter would say so afterwards
 	}
 	nodes := make([]string, 0, len(victims))

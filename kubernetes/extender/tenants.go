@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -13,222 +13,241 @@ import (
 	"github.com/berth-sched/berth/kubernetes/cache"
 )
 
-// Tenants says what the roles that pods are charged to may have: their namespaces, or what adapter.Config.Role makes of a pod.
+// Tenants says what the roles that pods are charged to may have: their namespaces, or what adapter.Config.Role makes of a pod. Roles are
+// paths, so that departments can have shares, limits and guarantees, and the namespaces of each a part of those.
 //
-// kube-scheduler decides which pod is asked about next, so fair shares are kept by letting a pod wait. Where there is room for all that
-// runs and waits, nobody waits. Where there is not, each role is entitled to its share by weighted dominant resource
-// fairness (Ghodsi et al., NSDI 2011), filled up in the divisible case out of what every role has and waits for: none gets more
-// than it asks for, and what one does not want goes to the others. A pod of a role that has its share or more waits as long as
-// another role that has less has pods waiting of at least its priority, which have not been found to fit nowhere. So two roles that
-// both want everything end within one pod of their shares, in whatever order their pods come. Nobody is evicted for it.
+// kube-scheduler decides which pod is asked about next, so an order is kept by letting a pod wait. Nobody waits where there is room for all
+// that waits. Where there is not, turns are played out of what everyone has: the order says whose it is, and that role is given as
+// many of its waiting pods as a turn is worth, as long as the room of all nodes together takes them, and its limits. A pod
+// whose role has its turn in time is let in, whoever is asked about first. It waits if the room would be gone by then. So two roles
+// that both want everything end within one pod of their shares, in whatever order their pods come. Pods that were found
+// to fit nowhere, and those of a lower priority, hold nobody back. Nobody is evicted for it.
+//
+// A turn is worth one pod, or a 64th of those that there is room for if that is more, so that a question takes some hundred
+// turns on a cluster of any size: the less room is left the finer they are, and the last are single pods.
 type Tenants struct {
-	// Fair turns fair shares on.
-	Fair bool
-	// Weights are those of roles, in thousandths. The default is 1000.
-	Weights map[berth.Role]allocator.Weight
-	// Exclude names resources that count in nobody's share.
-	Exclude []string
-	// Quotas are limits, which no role exceeds, and guarantees, which a role is entitled to before anything is shared out.
+	// Order says whose turn it is: an allocator.Tree or an allocator.Fair for shares by weighted dominant resource fairness (Ghodsi et
+	// al., NSDI 2011), which both compare exactly, an allocator.Priority, or one of the host's. By default nobody has to
+	// wait for another. What waits has no time of arrival here.
+	Order allocator.Order
+	// Quotas are limits, which no role exceeds, and guarantees, which an Order may go by, as allocator.ByNeed does.
 	Quotas []berth.Quota
 }
 
-// Err returns every fault of t joined into one error, or nil.
+// Err returns every fault of t joined into one error, or nil: those of the order, if it can have any, of each quota, and of quotas that
+// contradict each other.
 func (t Tenants) Err() error {
-	errs := []error{allocator.Fair{Weights: t.Weights, Exclude: t.Exclude}.Err()}
+	var errs []error
+	if o, ok := t.Order.(interface{ Err() error }); ok {
+		errs = append(errs, o.Err())
+	}
 	seen := map[berth.Role]bool{}
+	guaranteed := berth.Resources{} // by anybody: how much there is of it is not known yet
 	for _, q := range t.Quotas {
 		errs = append(errs, q.Err())
 		if seen[q.Role] {
 			errs = append(errs, fmt.Errorf("role %q has two quotas", q.Role))
 		}
 		seen[q.Role] = true
+		for name := range q.Guarantees {
+			guaranteed[name] = math.MaxInt64
+		}
+	}
+	if errors.Join(errs...) == nil {
+		errs = append(errs, allocator.CheckQuotas(guaranteed, t.Quotas...))
 	}
 	return errors.Join(errs...)
 }
 
-// claim is what a role has and wants.
-type claim struct {
-	role    berth.Role
-	weight  float64
-	used    map[string]float64
-	want    map[string]float64 // used and waiting
-	floor   float64            // the part of want that is guaranteed
-	most    float64            // its dominant share if it had all it wants
-	share   float64            // its dominant share now
-	waiting bool
-	granted float64 // the part of want that it is entitled to
-	grows   bool    // while shares are filled up
-}
+// worth is the part of the room that a turn is worth.
+const worth = 64
 
 // turn returns why a pod of a group is to wait for those of other roles; no reason if it need not.
-func (e *Extender) turn(s *cluster.Snapshot, g *berth.Group) berth.Reason {
-	t := &e.config.Tenants
-	if !t.Fair {
+func (e *Extender) turn(g *berth.Group) berth.Reason {
+	order := e.config.Tenants.Order
+	if order == nil {
 		return berth.Reason{}
 	}
-	capacity := map[string]float64{}
-	for name, n := range s.Total() {
-		if n > 0 && !slices.Contains(t.Exclude, name) {
-			capacity[name] = float64(n)
+	waiting := e.cache.Waiting(g.Priority())
+	if len(waiting) == 0 {
+		return berth.Reason{}
+	}
+	l := e.ledger()
+	p := play{mine: g.Role(), free: berth.Resources{}}
+	used := l.Used("")
+	for name, n := range l.total {
+		if n > used[name] {
+			p.free[name] = n - used[name]
 		}
 	}
-	waiting := slices.DeleteFunc(e.cache.Waiting(), func(d cache.Demand) bool { return d.Priority < g.Priority() })
-	if len(waiting) == 0 || enough(capacity, s.Used(""), waiting) {
+	if enough(p.free, waiting) {
 		return berth.Reason{}
 	}
-	claims := t.claims(s, capacity, waiting)
-	fill(claims, capacity)
-	mine := slices.IndexFunc(claims, func(c *claim) bool { return c.role == g.Role() })
-	if mine < 0 || claims[mine].short() {
-		return berth.Reason{}
+	for _, need := range g.Requirements().Needs { // as if there were room for it: if others are before it, nobody is to be evicted for it either
+		p.free[need.Name] = max(p.free[need.Name], need.Amount)
 	}
+	if len(e.config.Tenants.Quotas) > 0 {
+		p.account = allocator.NewAccount(l)
+	}
+	roles := p.enter(waiting)
+	round := order.Begin(l, roles)
 	var first *claim
-	for i, c := range claims {
-		if i != mine && c.waiting && c.short() && (first == nil || c.share*first.weight < first.share*c.weight) {
-			first = c
+	for {
+		role, ok := round.Next(p.can)
+		if !ok || role == p.mine {
+			return berth.Reason{}
+		}
+		c := p.claims[role]
+		if c == nil || !p.can(role) {
+			return berth.Reason{} // the order is the host's, and contradicts itself
+		}
+		first = cmp.Or(first, c)
+		d := &c.waiting[0]
+		n := min(d.Pods, c.turn, p.most(role, d.Group))
+		round.Charged(d.Group, n)
+		if p.take(d, n); p.fits(g) == 0 {
+			return berth.Behind(first.role)
 		}
 	}
-	if first == nil {
-		return berth.Reason{}
-	}
-	return berth.Behind(first.role)
 }
 
-// enough reports whether there is room for all that waits beside what is used, as sums go.
-func enough(capacity map[string]float64, used berth.Resources, waiting []cache.Demand) bool {
-	for name, all := range capacity {
-		sum := float64(used[name])
-		for i := range waiting {
-			sum += waiting[i].Requests[name]
-		}
-		if sum > all {
-			return false
+// enough reports whether there is room for all that waits, as sums go.
+func enough(free berth.Resources, waiting []cache.Demand) bool {
+	left := berth.Resources{}
+	for name, n := range free {
+		left[name] = n
+	}
+	for i := range waiting {
+		for _, need := range waiting[i].Group.Requirements().Needs {
+			if need.Amount <= 0 {
+				continue
+			}
+			if left[need.Name]/need.Amount < int64(waiting[i].Pods) {
+				return false
+			}
+			left[need.Name] -= need.Amount * int64(waiting[i].Pods)
 		}
 	}
 	return true
 }
 
-// claims returns what each role has and wants, in the order of the roles.
-func (t *Tenants) claims(s *cluster.Snapshot, capacity map[string]float64, waiting []cache.Demand) []*claim {
-	of := map[berth.Role]*claim{}
-	add := func(role berth.Role) *claim {
-		c := of[role]
-		if c == nil {
-			c = &claim{role: role, weight: float64(cmp.Or(t.Weights[role], allocator.DefaultWeight)), used: map[string]float64{}, want: map[string]float64{}}
-			of[role] = c
-		}
-		return c
-	}
-	for view := range s.Roles() {
-		for name, n := range view.Own {
-			if n > 0 && capacity[name] > 0 {
-				c := add(view.Role)
-				c.used[name], c.want[name] = float64(n), float64(n)
-			}
-		}
-	}
-	for i := range waiting {
-		c := add(waiting[i].Role)
-		c.waiting = true
-		for name, n := range waiting[i].Requests {
-			if capacity[name] > 0 {
-				c.want[name] += n
-			}
-		}
-	}
-	for _, q := range t.Quotas {
-		if c := of[q.Role]; c != nil && len(q.Guarantees) > 0 {
-			named := false
-			for name, n := range c.want {
-				if guaranteed, ok := q.Guarantees[name]; ok {
-					if part := min(1, float64(guaranteed)/n); !named || part < c.floor {
-						c.floor, named = part, true
-					}
-				}
-			}
-		}
-	}
-	out := make([]*claim, 0, len(of))
-	for _, role := range slices.Sorted(maps.Keys(of)) {
-		c := of[role]
-		c.share, c.most = dominant(c.used, capacity), dominant(c.want, capacity)
-		out = append(out, c)
-	}
-	return out
+// play is turns that are played to see what would be left.
+type play struct {
+	mine    berth.Role
+	free    berth.Resources
+	account *allocator.Account // of what roles may have; nil without quotas
+	claims  map[berth.Role]*claim
 }
 
-func dominant(of, capacity map[string]float64) (share float64) {
-	for name, n := range of {
-		share = max(share, n/capacity[name])
-	}
-	return share
+// claim is what a role has waiting.
+type claim struct {
+	role    berth.Role
+	waiting []cache.Demand
+	turn    int // so many pods of the first of these is a turn worth
 }
 
-// short reports whether a role has less than it is entitled to.
-func (c *claim) short() bool { return c.share < c.granted*c.most }
-
-// at returns the part of what it wants that a role has when the water is at a level.
-func (c *claim) at(level float64) float64 {
-	if c.most == 0 {
-		return 1
+// enter takes in what waits, by role, and returns the roles, that of the pod itself among them.
+func (p *play) enter(waiting []cache.Demand) []berth.Role {
+	p.claims = make(map[berth.Role]*claim)
+	roles := []berth.Role{p.mine}
+	for from := 0; from < len(waiting); {
+		role, to := waiting[from].Group.Role(), from
+		for to < len(waiting) && waiting[to].Group.Role() == role {
+			to++
+		}
+		if role != p.mine {
+			c := &claim{role: role, waiting: waiting[from:to:to]}
+			c.turn = max(1, p.fits(c.waiting[0].Group)/worth)
+			p.claims[role] = c
+			roles = append(roles, role)
+		}
+		from = to
 	}
-	return min(1, max(c.floor, level*c.weight/c.most))
+	slices.Sort(roles)
+	return roles
 }
 
-// fill fills every role up at one level of dominant share over weight, until a resource is used up: then those that want it have what they
-// have, and the others go on.
-func fill(claims []*claim, capacity map[string]float64) {
-	names := slices.Sorted(maps.Keys(capacity))
-	growing := slices.Clone(claims)
-	for _, c := range claims {
-		c.grows = true
+// can reports whether a role has something waiting for which there is room. What there is none for now there will be none for later.
+func (p *play) can(role berth.Role) bool {
+	if role == p.mine {
+		return true
 	}
-	for len(growing) > 0 {
-		// The level at which the first resource is used up, by bisection: what is used grows with the level.
-		low, high := 0.0, 0.0
-		for _, c := range growing {
-			high = max(high, c.most/c.weight)
+	c := p.claims[role]
+	for c != nil && len(c.waiting) > 0 {
+		if p.most(role, c.waiting[0].Group) > 0 {
+			return true
 		}
-		full := func(level float64) []string {
-			var out []string
-			for _, name := range names {
-				sum := 0.0
-				for _, c := range claims {
-					part := c.granted
-					if c.grows {
-						part = c.at(level)
-					}
-					sum += float64(part * c.want[name])
-				}
-				if sum > capacity[name] {
-					out = append(out, name)
-				}
-			}
-			return out
-		}
-		if len(full(high)) == 0 {
-			for _, c := range growing {
-				c.granted = c.at(high)
-			}
-			return
-		}
-		for range 50 {
-			if middle := (low + high) / 2; len(full(middle)) > 0 {
-				high = middle
-			} else {
-				low = middle
-			}
-		}
-		used, before := full(high), len(growing)
-		for _, c := range growing {
-			c.granted = c.at(low)
-		}
-		growing = slices.DeleteFunc(growing, func(c *claim) bool {
-			c.grows = !slices.ContainsFunc(used, func(name string) bool { return c.want[name] > 0 })
-			return !c.grows
-		})
-		if len(growing) == before {
-			return // what others were granted is more than there is already
+		c.next(p)
+	}
+	return false
+}
+
+func (c *claim) next(p *play) {
+	if c.waiting = c.waiting[1:]; len(c.waiting) > 0 {
+		c.turn = max(1, p.fits(c.waiting[0].Group)/worth)
+	}
+}
+
+// fits returns for how many pods of a group there is room.
+func (p *play) fits(g *berth.Group) int {
+	n := int64(math.MaxInt32)
+	for _, need := range g.Requirements().Needs {
+		if need.Amount > 0 {
+			n = min(n, p.free[need.Name]/need.Amount)
 		}
 	}
+	return int(n)
+}
+
+// most is fits within the limits of a role.
+func (p *play) most(role berth.Role, g *berth.Group) int {
+	n := p.fits(g)
+	if p.account == nil || n == 0 {
+		return n
+	}
+	room := p.account.Room(role)
+	for _, need := range g.Requirements().Needs {
+		if left, limited := room[need.Name]; limited && need.Amount > 0 {
+			n = min(n, int(min(left/need.Amount, math.MaxInt32)))
+		}
+	}
+	return n
+}
+
+// take gives n pods of what a role has waiting their room.
+func (p *play) take(d *cache.Demand, n int) {
+	takes := berth.Resources{}
+	for _, need := range d.Group.Requirements().Needs {
+		if need.Amount > 0 {
+			takes[need.Name] = need.Amount * int64(n) // which is free
+			p.free[need.Name] -= takes[need.Name]
+		}
+	}
+	if p.account != nil {
+		_ = p.account.Charge(d.Group.Role(), takes) // neither is at fault
+	}
+	if d.Pods -= n; d.Pods == 0 {
+		p.claims[d.Group.Role()].next(p)
+	}
+}
+
+// ledger is what there is and who has what of it, at one moment.
+type ledger struct {
+	*cluster.Snapshot
+	total berth.Resources
+}
+
+// Total is that of the snapshot, which need not be added up for each question.
+func (l ledger) Total() berth.Resources { return l.total }
+
+// ledger returns the cluster as it is now. What all nodes have is added up when one has come, gone or changed.
+func (e *Extender) ledger() ledger {
+	changes := e.cache.NodeChanges() // before the snapshot: of one that comes in between is known next time that there is something to add up
+	s := e.snapshot()
+	e.totals.Lock()
+	defer e.totals.Unlock()
+	if e.totals.of == nil || e.totals.changes != changes {
+		e.totals.changes, e.totals.of = changes, s.Total()
+	}
+	return ledger{s, e.totals.of}
 }

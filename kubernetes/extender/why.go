@@ -63,7 +63,7 @@ func (e *Extender) Explain(namespace, name string) (Why, bool) {
 	}
 	snapshot := e.view(pod)
 	out.Nodes = snapshot.Len()
-	switch why := e.turn(e.snapshot(), pod.Task.Group); {
+	switch why := e.turn(pod.Task.Group); {
 	case len(pod.Object.Spec.SchedulingGates) > 0:
 		out.Waits = fmt.Sprintf("for %d scheduling gates to be removed", len(pod.Object.Spec.SchedulingGates))
 	case why.Code != berth.None:
