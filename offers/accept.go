@@ -63,7 +63,7 @@ func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) erro
 		}
 		s.answered(offers, rests, f)
 		s.x.hear(s, Answers{Declined: len(offers)})
-		s.x.afterwards(ctx, c, nil)
+		s.x.afterwards(ctx, c)
 		return nil
 	})
 }
@@ -112,8 +112,8 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 		}
 		s.answered(offers, rests, f)
 		s.x.hear(s, Answers{Accepted: len(offers), Placed: len(out.Placed), Refused: len(out.Refused)})
-		s.x.afterwards(ctx, c, s.book.catchUp)
-		out.Version = s.book.version()
+		s.x.afterwards(ctx, c)
+		out.Version = s.book.moved(done)
 		return nil
 	})
 	return out, err

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
-	"github.com/berth-sched/berth/internal/whole"
 )
 
 // Book is what one framework was offered, as a source of capacity: package scheduler's Source. It may be
@@ -62,6 +60,15 @@ func (b *Book) version() berth.Version {
 		return berth.Version{}
 	}
 	return b.store.Version()
+}
+
+// moved is version after a commit of which the source has told what was done. The Book is not brought up to date until it is read: it says that
+// something has changed, so that the version is one that comes after all that was shown and before all that will be.
+func (b *Book) moved(done *berth.Outcome) berth.Version {
+	if b.store != nil && (done.Before != done.Version || done.Before == berth.Version{}) {
+		b.store.Advance()
+	}
+	return b.version()
 }
 
 // isBook lets an Exchange refuse a Book as its source, one that is part of something else included.
@@ -153,7 +160,8 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 			return berth.ErrLineage
 		}
 		x := b.sub.x
-		plan, refusals := b.translate(p)
+		t := b.translate(p)
+		plan := t.plan
 		x.claim(b.sub, plan)
 		done, err := x.commit(ctx, plan)
 		if err != nil {
@@ -162,19 +170,17 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 		x.confirm(b.sub, done)
 		b.draw(plan, done)
 		x.resume(b.sub)
-		refusals.add(done.Refused)
-		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: refusals.inOrder(), Unplaced: p.Unplaced}
+		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: t.refusals(done.Refused), Unplaced: p.Unplaced}
 		for i := range out.Placed {
-			op := &out.Placed[i]
-			op.From = ""
+			out.Placed[i].From = ""
 		}
 		x.hear(b.sub, Answers{Placed: len(out.Placed), Refused: len(out.Refused)})
 		var c *own
 		if x.drawsOnly(plan.Ops) {
 			c = &own{sub: b.sub, done: done}
 		}
-		x.afterwards(ctx, c, b.catchUp)
-		out.Version = b.version()
+		x.afterwards(ctx, c)
+		out.Version = b.moved(done)
 		return nil
 	})
 	return out, err
@@ -182,161 +188,26 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 
 // draw notes which offers a plan has used: those that are gone the next time were answered, and did not end.
 func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
-	nodes := map[string]bool{}
-	for _, op := range done.Placed {
-		nodes[op.Node] = true
-	}
-	for id := range nodes {
-		if at, ok := b.sub.x.sites.get(id); ok {
+	x := b.sub.x
+	x.visits++
+	node := ""
+	for i := range done.Placed {
+		if done.Placed[i].Node == node {
+			continue
+		}
+		node = done.Placed[i].Node
+		if at, ok := x.sites.get(node); ok && at.visit != x.visits {
+			at.visit = x.visits
 			for _, o := range at.offers {
 				o.drawn = o.drawn || o.sub == b.sub
 			}
 		}
 	}
-	for _, op := range plan.Ops {
-		if op.Kind == berth.Drop {
-			if o, ok := b.sub.x.offers.get(op.ID); ok {
+	for i := range plan.Ops {
+		if op := &plan.Ops[i]; op.Kind == berth.Drop {
+			if o, ok := x.offers.get(op.ID); ok {
 				o.drawn, o.dropped = true, true
 			}
 		}
 	}
-}
-
-// translate turns a plan for the Book into one for the source, less what a framework may not do.
-func (b *Book) translate(p *berth.Plan) (*berth.Plan, *refusals) {
-	x := b.sub.x
-	plan := &berth.Plan{
-		Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.Ops)),
-		Together: p.Together, Whole: p.Whole, Deadline: p.Deadline,
-	}
-	r := &refusals{plan: p, why: map[int]berth.Reason{}, at: map[opKey][]int{}}
-	units := whole.Units(p)
-	broken := map[*whole.Unit]int{} // what goes together and cannot, and the first operation that is forbidden
-	placed := map[string]bool{}
-	for i, op := range p.Ops {
-		if why := b.forbids(op, placed); why.Code != berth.None {
-			r.why[i] = why
-			if units != nil && units[i] != nil {
-				if _, known := broken[units[i]]; !known {
-					broken[units[i]] = i
-				}
-			}
-		} else if op.Kind == berth.Place {
-			placed[op.Task.ID] = true
-		}
-	}
-	at := make([]int, len(p.Ops)) // where operations that are handed on stand
-	for i, op := range p.Ops {
-		if _, forbidden := r.why[i]; forbidden {
-			continue
-		}
-		if units != nil && units[i] != nil {
-			if failed, is := broken[units[i]]; is {
-				r.why[i] = units[i].Rest(&p.Ops[i], &p.Ops[failed], r.why[failed])
-				continue
-			}
-		}
-		if op.Kind == berth.Place {
-			op.From, op.Owner = b.sub.from(op.Task.Group), x.own(b.sub)
-		}
-		key := keyOf(op)
-		r.at[key] = append(r.at[key], i)
-		at[i] = len(plan.Ops)
-		plan.Ops = append(plan.Ops, op)
-	}
-	for _, part := range p.Parts { // of each all is handed on, or nothing
-		if part.First == part.End {
-			continue
-		}
-		if _, left := r.why[part.First]; !left {
-			plan.Parts = append(plan.Parts, berth.Part{Name: part.Name, First: at[part.First], End: at[part.First] + part.End - part.First})
-		}
-	}
-	return plan, r
-}
-
-// refusals gathers what the Book and the source refuse of a plan, by place in it.
-type refusals struct {
-	plan *berth.Plan
-	why  map[int]berth.Reason
-	at   map[opKey][]int // where operations that were handed on stand
-}
-
-// opKey tells operations of a plan apart, but for those that are given twice.
-type opKey struct {
-	kind           berth.OpKind
-	task, node, id string
-}
-
-func keyOf(op berth.Op) opKey { return opKey{op.Kind, op.Task.ID, op.Node, op.ID} }
-
-// add takes in what the source refused. Of operations given twice, it is the later that was refused: the
-// first was done, or both were not.
-func (r *refusals) add(refused []berth.Refusal) {
-	for _, f := range slices.Backward(refused) {
-		key := keyOf(f.Op)
-		if at := r.at[key]; len(at) > 0 {
-			r.why[at[len(at)-1]] = f.Reason
-			r.at[key] = at[:len(at)-1]
-		}
-	}
-}
-
-func (r *refusals) inOrder() []berth.Refusal {
-	var out []berth.Refusal
-	for _, i := range slices.Sorted(maps.Keys(r.why)) {
-		out = append(out, berth.Refusal{Op: r.plan.Ops[i], Reason: r.why[i]})
-	}
-	return out
-}
-
-// forbids says why a framework may not do an operation.
-func (b *Book) forbids(op berth.Op, placed map[string]bool) berth.Reason {
-	x := b.sub.x
-	switch op.Kind {
-	case berth.Place:
-		if err := op.Task.Err(); err != nil {
-			return berth.Reason{Code: berth.Invalid, Subject: err.Error()}
-		}
-		if op.From != "" && op.From != b.sub.client.name && op.From != b.sub.owner {
-			return berth.Reason{Code: berth.UnknownHold, Subject: op.From}
-		}
-		if why := b.Denies(op.Task.Group); why.Code != berth.None {
-			return why
-		}
-		if at, ok := x.sites.get(op.Node); ok && x.others[b.sub.owner] > 0 && slices.Contains(at.others, b.sub.owner) {
-			return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("somebody else holds room on %s as %s, too", op.Node, b.sub.owner)}
-		}
-	case berth.Release, berth.Evict:
-		if why := b.notOwn(op.ID, placed); why.Code != berth.None {
-			return why
-		}
-		if op.Hold != nil {
-			return berth.Reason{Code: berth.Denied, Subject: "a framework makes no holds"}
-		}
-	case berth.Drop:
-		if o, ok := x.offers.get(op.ID); !ok || o.sub != b.sub {
-			return berth.Reason{Code: berth.UnknownHold, Subject: op.ID}
-		}
-	case berth.Take:
-		return berth.Reason{Code: berth.Denied, Subject: "a framework makes no holds"}
-	}
-	return berth.Reason{}
-}
-
-// notOwn says why a framework may not end a task: the Book does not show it, or the framework has not placed it,
-// before or earlier in the plan.
-func (b *Book) notOwn(id string, placed map[string]bool) berth.Reason {
-	x := b.sub.x
-	slot, known := x.view.FindTask(id)
-	switch {
-	case !known && placed[id]:
-		return berth.Reason{}
-	case !known || !b.shows(x.view.Record(slot).Group):
-		return berth.Reason{Code: berth.UnknownTask, Subject: id}
-	}
-	if c, ok := x.claimOn(slot, x.view.Record(slot)); ok && c.sub == b.sub {
-		return berth.Reason{}
-	}
-	return berth.Reason{Code: berth.Denied, Subject: fmt.Sprintf("task %q was not placed by framework %q", id, b.sub.client.name)}
 }

@@ -193,3 +193,31 @@ func TestBooksOfOneRoleForgetANode(t *testing.T) {
 		require.False(t, known)
 	}
 }
+
+// What a commit has done is in the next snapshot: its version is after that of the outcome, which is after those that were shown before. A commit
+// that does nothing leaves the version.
+func TestVersionsOfABook(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f"})
+	w.offer()
+	before := snapshotOf(t, f.Book()).Version()
+	p := &berth.Plan{Version: before}
+	p.Place(cpus("web", "", 1).Task("web-1"), "n1")
+	out, err := f.Book().Commit(ctx, p)
+	require.NoError(t, err)
+	require.Len(t, out.Placed, 1)
+	after := snapshotOf(t, f.Book())
+	assert.Less(t, before.Seq, out.Version.Seq)
+	assert.LessOrEqual(t, out.Version.Seq, after.Version().Seq)
+	assert.Equal(t, before.Branch, after.Version().Branch)
+	_, known := after.Task("web-1")
+	assert.True(t, known)
+
+	p = &berth.Plan{Version: out.Version}
+	p.Place(cpus("web", "", 4).Task("web-2"), "n1")
+	out, err = f.Book().Commit(ctx, p)
+	require.NoError(t, err)
+	require.Len(t, out.Refused, 1)
+	assert.Equal(t, after.Version(), out.Version)
+	assert.Equal(t, after.Version(), snapshotOf(t, f.Book()).Version())
+}

@@ -60,13 +60,6 @@ func describe(st *store.Store, s *site, cordoned bool) uint32 {
 	return row
 }
 
-// catchUp is sync for a Book that has been read.
-func (b *Book) catchUp() {
-	if b.read {
-		b.sync()
-	}
-}
-
 // openAt returns what a node has free for the framework, by its offers: of an optimistic one what nobody took. It also returns what they
 // are charged in the source.
 func (b *Book) openAt(s *site) (open []*store.Extra, owned store.Sums) {

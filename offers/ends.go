@@ -127,7 +127,7 @@ func (x *Exchange) takeAway(ctx context.Context, offers []*offer, how *Ended) er
 			o.taken = nil
 		}
 	}
-	x.afterwards(ctx, nil, nil)
+	x.afterwards(ctx, nil)
 	return nil
 }
 

@@ -190,10 +190,10 @@ type Exchange struct {
 	heard    []Answers       // of the present call, for the Observer
 	pausing  []*Subscription // who is offered nothing for a while: see Config.Backoff
 
-	claims  table[string, *claim] // tasks that frameworks placed
-	claimed slots[claim]          // those that were seen in the source, by their slots there
-	placed  []*claim              // of them, those that were not seen in the source yet
-	lost    []*claim              // of them, those that are on no node
+	claimed  slots[claim] // to tasks that frameworks placed, by their slots in the source
+	lost     []*claim     // of them, those to tasks that are on no node
+	placed   []*claim     // to tasks that were not seen in the source yet
+	promised promised     // a commit of a framework of which the source has not told what became of it
 
 	account account
 	counts  []count // room for those of a node

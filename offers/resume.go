@@ -33,7 +33,7 @@ func (s *Subscription) Resume(ctx context.Context) (int, error) {
 				continue
 			}
 			spec := x.view.SpecOf(r.Group)
-			if _, taken := x.claims.get(r.ID); taken || !spec.Role().Within(s.client.role) {
+			if _, taken := x.claimOn(slot, r); taken || !spec.Role().Within(s.client.role) {
 				continue
 			}
 			c := &claim{sub: s, task: berth.Task{ID: r.ID, Group: spec}, slot: slot, life: r.Life()}
@@ -43,8 +43,7 @@ func (s *Subscription) Resume(ctx context.Context) (int, error) {
 				c.node = x.view.Node(r.Row).Node.ID
 				sites = append(sites, x.rows[r.Row])
 			}
-			x.register(c)
-			x.claimed.set(slot, c)
+			x.enlistClaim(c)
 			n++
 		}
 		slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(a.id, b.id) })

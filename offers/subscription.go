@@ -48,15 +48,15 @@ type Subscription struct {
 	joined     bool // its framework has had another role before
 	declared   bool
 	demand     []Demand
-	owner      string              // of its offers' holds
-	offers     []*offer            // proposed and open ones, in no order
-	claims     map[*claim]struct{} // to the tasks that it placed
-	here       latest              // the draft of all of the node that was put last
-	seat       seat                // in the order
-	planned    int                 // offers that the pass at work means to make
-	passed     uint64              // the last occasion on which nothing more of a node was wanted
-	retried    uint64              // the last pass that left it to the next to ask about all nodes
-	cut        map[string]int64    // what limits left of resources when they last kept something from the framework
+	owner      string           // of its offers' holds
+	offers     []*offer         // proposed and open ones, in no order
+	claims     *claim           // to the tasks that it placed: the latest, and by it the others
+	here       latest           // the draft of all of the node that was put last
+	seat       seat             // in the order
+	planned    int              // offers that the pass at work means to make
+	passed     uint64           // the last occasion on which nothing more of a node was wanted
+	retried    uint64           // the last pass that left it to the next to ask about all nodes
+	cut        map[string]int64 // what limits left of resources when they last kept something from the framework
 
 	leaseFor time.Duration // of its offers
 	most     int           // offers that it has not answered; 0 is any number
@@ -331,7 +331,7 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		s.book.forget()
 		err := x.account.remove(s.client)
 		x.strike(s.client)
-		x.afterwards(ctx, nil, nil)
+		x.afterwards(ctx, nil)
 		return err
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -117,7 +116,7 @@ func (x *Exchange) sync(ctx context.Context) error {
 // hide what was done, such as tasks that must be launched: the next call looks again, and tells.
 //
 // Of a commit of a framework's own it is mostly known what it did: see settleOwn.
-func (x *Exchange) afterwards(ctx context.Context, c *own, then func()) {
+func (x *Exchange) afterwards(ctx context.Context, c *own) {
 	whole := false
 	defer func() {
 		if !whole {
@@ -127,8 +126,8 @@ func (x *Exchange) afterwards(ctx context.Context, c *own, then func()) {
 			x.unsure = true
 		}
 	}()
-	if (c != nil && x.settleOwn(ctx, c) || x.sync(context.WithoutCancel(ctx)) == nil) && then != nil {
-		then()
+	if c == nil || !x.settleOwn(ctx, c) {
+		_ = x.sync(context.WithoutCancel(ctx))
 	}
 	whole = true
 }
@@ -195,160 +194,4 @@ func (x *Exchange) nodeAt(row uint32) *store.Node {
 		return nil
 	}
 	return x.view.Node(row).Node
-}
-
-// claim is a task that a framework placed, as long as the source has it. That a task has the same ID does not
-// make it the same task: its slot in the source, and which of the slot's lives it is, do.
-type claim struct {
-	sub        *Subscription
-	task       berth.Task
-	node       string
-	slot, life uint32
-}
-
-// claim notes the tasks that a framework is about to place, so that they are its own even if the source does
-// not live to tell. What another has under such an ID stays the other's.
-func (x *Exchange) claim(s *Subscription, p *berth.Plan) {
-	for _, op := range p.Ops {
-		if op.Kind != berth.Place {
-			continue
-		}
-		_, known := x.claims.get(op.Task.ID)
-		if _, taken := x.view.FindTask(op.Task.ID); taken || known {
-			continue
-		}
-		c := &claim{sub: s, task: op.Task, node: op.Node, life: unseen}
-		x.register(c)
-		x.placed = append(x.placed, c)
-	}
-}
-
-// unseen is the life of a task that was not seen yet: it would take four billion lives to get there.
-const unseen = ^uint32(0)
-
-// confirm keeps of the claims that wait those whose task the source says that it has placed.
-func (x *Exchange) confirm(s *Subscription, out *berth.Outcome) {
-	done := make(map[string]bool, len(out.Placed))
-	for _, op := range out.Placed {
-		done[op.Task.ID] = true
-		if c, ok := x.claims.get(op.Task.ID); !ok || c.life != unseen { // such as one released earlier in the plan
-			c := &claim{sub: s, task: op.Task, node: op.Node, life: unseen}
-			x.register(c)
-			x.placed = append(x.placed, c)
-		}
-	}
-	x.placed = slices.DeleteFunc(x.placed, func(c *claim) bool { return !done[c.task.ID] && x.forget(c) })
-}
-
-// identify finds the tasks that were placed since the source was last seen; all of them anew on another branch of it,
-// which has other slots.
-func (x *Exchange) identify() {
-	if x.branch != x.view.Version().Branch {
-		x.placed, x.claimed = x.placed[:0], slots[claim]{}
-		for _, c := range x.claims.m {
-			x.placed = append(x.placed, c)
-		}
-	}
-	for _, c := range x.placed {
-		slot, ok := x.view.FindTask(c.task.ID)
-		if ok {
-			r := x.view.Record(slot)
-			c.slot, c.life = slot, r.Life()
-			ok = x.view.Group(r.Group).Spec.Equal(c.task.Group) && (r.Row == store.None || x.view.Node(r.Row).Node.ID == c.node)
-			if ok && r.Row == store.None && !slices.Contains(x.lost, c) {
-				x.lost = append(x.lost, c)
-			}
-		}
-		if ok {
-			x.claimed.set(c.slot, c)
-		} else {
-			x.forget(c)
-		}
-	}
-	x.placed, x.branch = nil, x.view.Version().Branch
-}
-
-// register makes a claim the one to its task's ID.
-func (x *Exchange) register(c *claim) {
-	if was, ok := x.claims.get(c.task.ID); ok {
-		delete(was.sub.claims, was)
-		x.claimed.remove(was.slot, was)
-	}
-	x.claims.set(c.task.ID, c)
-	if c.sub.claims == nil {
-		c.sub.claims = map[*claim]struct{}{}
-	}
-	c.sub.claims[c] = struct{}{}
-}
-
-// disown leaves a framework's tasks to their roles.
-func (x *Exchange) disown(s *Subscription) {
-	own := func(c *claim) bool { return c.sub == s }
-	var sites []*site
-	for c := range s.claims {
-		x.forget(c)
-		if at, ok := x.sites.get(c.node); ok {
-			at.claims = slices.DeleteFunc(at.claims, own)
-			sites = append(sites, at)
-		}
-	}
-	x.placed, x.lost = slices.DeleteFunc(x.placed, own), slices.DeleteFunc(x.lost, own)
-	slices.SortFunc(sites, func(a, b *site) int { return cmp.Compare(a.id, b.id) })
-	for _, at := range slices.Compact(sites) {
-		x.reconcile(at)
-	}
-}
-
-// stands reports whether the source still has a task that a framework placed, and that was seen there.
-func (x *Exchange) stands(c *claim) bool {
-	if int(c.slot) >= x.view.Slots() {
-		return false
-	}
-	r := x.view.Record(c.slot)
-	return r.ID != "" && r.Life() == c.life
-}
-
-// claimOn returns the claim to a record of the source.
-func (x *Exchange) claimOn(slot uint32, r *store.Record) (*claim, bool) {
-	c := x.claimed.get(slot)
-	return c, c != nil && c.life == r.Life()
-}
-
-func (x *Exchange) forget(c *claim) bool {
-	x.claimed.remove(c.slot, c)
-	if now, ok := x.claims.get(c.task.ID); ok && now == c {
-		x.claims.delete(c.task.ID)
-		delete(c.sub.claims, c)
-	}
-	return true
-}
-
-// slots is something that is known by slots of the source. It takes room where there is any.
-type slots[T any] struct{ pages []*[slotsOnPage]*T }
-
-const slotsOnPage = 512
-
-func (s *slots[T]) get(slot uint32) *T {
-	if i := int(slot / slotsOnPage); i < len(s.pages) && s.pages[i] != nil {
-		return s.pages[i][slot%slotsOnPage]
-	}
-	return nil
-}
-
-func (s *slots[T]) set(slot uint32, v *T) {
-	i := int(slot / slotsOnPage)
-	for len(s.pages) <= i {
-		s.pages = append(s.pages, nil)
-	}
-	if s.pages[i] == nil {
-		s.pages[i] = new([slotsOnPage]*T)
-	}
-	s.pages[i][slot%slotsOnPage] = v
-}
-
-// remove takes v out, if it is there.
-func (s *slots[T]) remove(slot uint32, v *T) {
-	if s.get(slot) == v {
-		s.pages[slot/slotsOnPage][slot%slotsOnPage] = nil
-	}
 }

@@ -159,10 +159,6 @@ func (l *live) prefetch(ops []berth.Op, picks []store.Pick, i int) {
 }
 
 func (l *live) place(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Grant, berth.Reason) {
-	var held []expiry
-	if op.From != "" {
-		held = l.held(op.Node, op.From)
-	}
 	grant, why := (*checked.Fork)(l.fork).Put(op, pick)
 	if why.Code != berth.None {
 		return nil, why
@@ -171,9 +167,9 @@ func (l *live) place(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.
 		l.mustMark(op.Task.ID, berth.Assumed, deadline)
 		l.tasks.add(deadline, op.Task.ID)
 	}
-	for _, e := range held {
-		if _, left := l.store.FindHold(e.id); !left {
-			l.holds.set(e.at, e.id, false)
+	if op.From != "" {
+		for _, e := range (*checked.Fork)(l.fork).UsedUp() {
+			l.holds.set(e.Deadline, e.ID, false)
 		}
 	}
 	return grant, why
@@ -193,8 +189,8 @@ func (l *live) forget(t cluster.TaskView) {
 	}
 }
 
-// held returns the holds on a node, of one owner or, if none is named, of all.
-func (l *live) held(node, owner string) []expiry {
+// held returns the holds on a node.
+func (l *live) held(node string) []expiry {
 	s := l.store
 	row, ok := s.FindNode(node)
 	if !ok {
@@ -202,9 +198,7 @@ func (l *live) held(node, owner string) []expiry {
 	}
 	var out []expiry
 	for _, r := range s.HoldsOn(row) {
-		if owner == "" || r.Extra.Hold.Owner == owner {
-			out = append(out, expiry{r.Deadline, r.ID})
-		}
+		out = append(out, expiry{r.Deadline, r.ID})
 	}
 	return out
 }
@@ -233,7 +227,7 @@ func (l *live) removeNodes(ids []string) error {
 		for t := range n.Tasks() {
 			tasks = append(tasks, t)
 		}
-		holds = append(holds, l.held(id, "")...)
+		holds = append(holds, l.held(id)...)
 	}
 	if err := l.fork.RemoveNodes(ids...); err != nil {
 		return err

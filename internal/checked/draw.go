@@ -235,7 +235,23 @@ func (f *Fork) shrink(holds []drawn, row uint32) {
 	f.s.Resize(slots, extras)
 	for i := range holds {
 		if nothingIn(holds[i].rest) {
-			f.s.Remove(holds[i].slot)
+			f.useUp(holds[i].slot)
 		}
 	}
 }
+
+// useUp ends a hold of which nothing is left.
+func (f *Fork) useUp(slot uint32) {
+	r := f.s.Record(slot)
+	f.usedUp = append(f.usedUp, UsedUp{r.ID, r.Deadline})
+	f.s.Remove(slot)
+}
+
+// UsedUp is a hold that a placement has left nothing of.
+type UsedUp struct {
+	ID       string
+	Deadline int64 // as package store counts
+}
+
+// UsedUp returns the holds that the last placement on holds has left nothing of. The list is good until the next.
+func (f *Fork) UsedUp() []UsedUp { return f.usedUp }

@@ -1,7 +1,7 @@
 package checked
 
 import (
-	"maps"
+	"math"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
@@ -27,25 +27,23 @@ func (f *Fork) drawPlain(sh *shape, row uint32, owner string) bool {
 		switch {
 		case h.Owner != owner:
 			continue
-		case h.Lease != berth.Exclusive || len(h.Devices) > 0 || nothingIn(h):
+		case h.Lease != berth.Exclusive || len(h.Devices) > 0 || len(r.Extra.Needs) == 0 && nothingIn(h):
 			return false
 		}
 		slots = append(slots, slot)
-	}
-	if len(slots) == 0 {
-		return false
 	}
 	if len(slots) > 1 {
 		f.s.ByID(slots)
 	}
 	var room [4]store.Need
 	open := append(room[:0], sh.needs...)
-	var shrunk [4]*store.Extra
-	extras := shrunk[:0]
-	used := slots[:0]
 	for _, slot := range slots {
-		if x := less(f.s.Record(slot).Extra, open, f.s.Dims()); x != nil {
-			used, extras = append(used, slot), append(extras, x)
+		for _, has := range f.s.Record(slot).Extra.Needs {
+			for i := range open {
+				if open[i].Dim == has.Dim {
+					open[i].Amount -= min(open[i].Amount, has.Amount)
+				}
+			}
 		}
 	}
 	for _, need := range open {
@@ -53,53 +51,48 @@ func (f *Fork) drawPlain(sh *shape, row uint32, owner string) bool {
 			return false
 		}
 	}
-	f.s.Resize(used, extras)
-	for i, slot := range used {
-		if nothingIn(extras[i].Hold) {
-			f.s.Remove(slot)
-		}
+	if len(slots) == 0 || len(open) == 0 || len(open) > math.MaxUint8 {
+		return false
+	}
+	open = append(open[:0], sh.needs...)
+	for _, slot := range slots {
+		f.drawOn(slot, open)
 	}
 	return true
 }
 
-// less returns what is left of a hold of no devices once it has given what it can of what is open, which is that much less then; nil if
-// it has given nothing.
-func less(was *store.Extra, open []store.Need, dims []string) *store.Extra {
-	var left *struct {
-		extra store.Extra
-		hold  berth.Hold
-	}
-	for i := range open {
-		for k, has := range was.Needs {
-			part := min(open[i].Amount, has.Amount)
-			if has.Dim != open[i].Dim || part <= 0 {
-				continue
+// drawOn takes from a hold what it has of what is open, which is that much less then, and ends the hold if that was all of it.
+func (f *Fork) drawOn(slot uint32, open []store.Need) {
+	x := f.s.Record(slot).Extra
+	var some [4]store.Need
+	part, all := some[:0], 0
+	for _, has := range x.Needs {
+		for i := range open {
+			if q := min(open[i].Amount, has.Amount); open[i].Dim == has.Dim && q > 0 {
+				if q == has.Amount {
+					all++
+				}
+				open[i].Amount -= q
+				part = append(part, store.Need{Dim: has.Dim, Amount: q})
 			}
-			if left == nil {
-				left = &struct {
-					extra store.Extra
-					hold  berth.Hold
-				}{*was, *was.Hold}
-				left.hold.Resources = maps.Clone(was.Hold.Resources)
-				left.extra.Hold = &left.hold
-				left.extra.Needs = append([]store.Need(nil), was.Needs...)
-			}
-			open[i].Amount -= part
-			left.extra.Needs[k].Amount -= part
-			left.hold.Resources[dims[has.Dim]] -= part
 		}
 	}
-	if left == nil {
-		return nil
+	switch {
+	case len(part) == 0:
+	case all == len(x.Needs) && len(x.Hold.Ports) == 0 && positive(x.Hold.Resources) == all:
+		f.useUp(slot)
+	default:
+		f.s.Draw(slot, part)
 	}
-	some := left.extra.Needs[:0]
-	for _, need := range left.extra.Needs {
-		if need.Amount > 0 {
-			some = append(some, need)
+}
+
+// positive returns of how many resources there is something.
+func positive(r berth.Resources) int {
+	n := 0
+	for _, q := range r {
+		if q > 0 {
+			n++
 		}
 	}
-	if left.extra.Needs = some; was.Cost != nil { // a hold of no devices takes what it is of
-		left.extra.Cost = some
-	}
-	return &left.extra
+	return n
 }

@@ -34,6 +34,8 @@ type Fork struct {
 	template       *store.Extra // what the hold has that was made last with a look at all of it,
 	templateNaming uint64       // in dimensions of these names
 
+	usedUp []UsedUp // by the last placement on holds
+
 	saves Saves[forkSave]
 }
 

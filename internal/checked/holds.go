@@ -151,12 +151,12 @@ func (f *Fork) Recast(id string, role berth.Role) {
 		return
 	}
 	r := f.s.Record(slot)
-	extra := *r.Extra
+	extra := r.Extra.Other()
 	extra.Hold = r.Extra.Hold.Clone()
 	extra.Hold.Role = role
 	row := r.Row
 	f.s.Remove(slot)
-	f.hold(&extra, row)
+	f.hold(extra, row)
 }
 
 // Firm makes an optimistic hold, if there is one of that ID, exclusive, whatever the limits. Where others have the room it stays as it

@@ -47,6 +47,7 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		}
 	}
 	if op.From != "" {
+		f.usedUp = f.usedUp[:0]
 		if f.drawPlain(sh, row, op.From) {
 			f.add(sh, row, op, pick, nil)
 			return nil, berth.Reason{}

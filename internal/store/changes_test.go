@@ -70,7 +70,10 @@ func dump(v *View) string {
 			}
 			fmt.Fprint(&b, " ", slot, r.ID, r.Row, r.State, r.Deadline, ok && found == slot)
 			if x := r.Extra; x != nil {
-				fmt.Fprint(&b, needs(x.Needs), x.Devices, x.Ports, x.Stray, needs(x.Spare))
+				fmt.Fprint(&b, needs(x.Needs), needs(x.Cost), x.Devices, x.Ports, x.Stray, needs(x.Spare))
+				if x.Hold != nil {
+					fmt.Fprint(&b, x.Hold.Resources)
+				}
 			}
 		}
 		fmt.Fprintln(&b)
@@ -266,7 +269,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 				if len(r.Extra.Devices) == 0 && r.Extra.Stray == 0 {
 					return r.Extra
 				}
-				x := *r.Extra
+				x := r.Extra.Other()
 				x.Devices = nil
 				for _, d := range r.Extra.Devices {
 					if d.Index < len(n.Devices) {
@@ -280,7 +283,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 				} else if x.Stray > 0 && r.Group != Holds {
 					x.Spare = s.Group(r.Group).Request
 				}
-				return &x
+				return x
 			})
 		}
 	case 2:
@@ -328,7 +331,31 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 		need := needOf(r, next)
 		hold := &berth.Hold{Role: roleOf(r, next), Owner: fmt.Sprint("f", r.IntN(3))}
 		return func(s *Store) {
-			s.Add(fmt.Sprint("h", next), Record{Row: row, Deadline: 1 + n, Extra: &Extra{Hold: hold, Needs: need(s), Cost: need(s), Ports: []berth.Port{{Number: uint16(next)}}}})
+			hold, needs := *hold, need(s)
+			hold.Resources = berth.Resources{}
+			for _, has := range needs {
+				hold.Resources[s.Dims()[has.Dim]] = has.Amount
+			}
+			s.Add(fmt.Sprint("h", next), Record{Row: row, Deadline: 1 + n, Extra: &Extra{Hold: &hold, Needs: needs, Cost: slices.Clone(needs), Ports: []berth.Port{{Number: uint16(next)}}}})
+		}
+	case 12:
+		return func(s *Store) {
+			for slot, r := range s.HoldsOn(row) {
+				x := r.Extra
+				differs := func(has Need) bool { return x.Hold.Resources[s.Dims()[has.Dim]] != has.Amount }
+				if len(x.Needs) == 0 || len(x.Devices) > 0 || !slices.Equal(x.Needs, x.Cost) || slices.ContainsFunc(x.Needs, differs) {
+					continue
+				}
+				part := slices.Clone(x.Needs)
+				for i := range part {
+					part[i].Amount = 1 + n%part[i].Amount
+				}
+				if yes {
+					part = part[:1]
+				}
+				s.Draw(slot, part)
+				return
+			}
 		}
 	case 16, 17:
 		role, need := roleOf(r, next), needOf(r, next)

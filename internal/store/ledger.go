@@ -386,6 +386,9 @@ func (s *Store) SetQuota(role berth.Role, q *Quota) {
 	s.forgetAccounts()
 }
 
+// Advance has the store's version move on, though what it has is as it was.
+func (s *Store) Advance() { s.changedLedger() }
+
 // changedLedger notes that the ledger changed by itself: plans depend on it, so it is in the log, though the row that is named is as
 // it was.
 func (s *Store) changedLedger() {

@@ -22,7 +22,7 @@ type Record struct {
 	Owner    uint32 // of a task: whose it is, as Store.Owner numbers them; 0 if that was not said
 }
 
-// Extra is what only some records have. It is immutable: a change replaces it.
+// Extra is what only some records have. It is immutable: a change replaces it, but for what Store.Draw takes of one that no view shows.
 type Extra struct {
 	Grant   *berth.Grant // what a task was granted
 	Hold    *berth.Hold  // of a hold
@@ -34,6 +34,8 @@ type Extra struct {
 	// theirs, and what of the group's request is therefore not taken of the node.
 	Stray int64
 	Spare []Need
+
+	by token // whose store may write it, as long as that is the store's token; its copy of the hold, and its needs, too
 }
 
 // A DeviceShare is units or an amount of a device, at an index of its node's Devices.

@@ -43,6 +43,7 @@ const (
 	marked                        // a record; state is what it was marked with before, and so is the value, its deadline
 	detached                      // a record; the value is the row that it was on
 	resized                       // a row; its parts are on a stack, and the extras of so many holds as the value says
+	drawn                         // a hold; so many amounts as state says, and their dimensions, are among the values
 	grouped                       // a group came
 	ungrouped                     // a group went; it is on a stack
 	keyed                         // a group; the value is how many attributes its tasks were counted by
@@ -206,6 +207,8 @@ func (s *Store) Undo(to Point, tell func(from, to Record)) {
 			tell(was, is)
 		case resized:
 			s.undoResize(e, tell)
+		case drawn:
+			s.undoDraw(e, tell)
 		case grouped:
 			s.dropGroup(e.at)
 		case ungrouped:
