@@ -19,6 +19,7 @@ type columns struct {
 	ranks     []uint32  // the mirror's, as the columns know them
 	changes   []uint32  // rows that changed since, each once
 	isChanged []bool    // by row
+	passed    int       // rows that questions were answered by, instead of columns, since those were up to date
 }
 
 // column is the rows by one dimension. The keys of the tree are what is free of it.
@@ -55,12 +56,33 @@ func (k *columns) note(row uint32) {
 	}
 }
 
+// due reports whether it is time to bring the columns up to date for a question: once those that passes over all rows have answered since, this
+// one included, have cost as much.
+func (k *columns) due(w *wanted) bool {
+	const sort, move = 64, 256 // what it takes to sort a column, for each row, and to move a row in one: in rows that are passed
+	rows, takes := len(k.mirror.order), 0
+	for _, n := range w.needs {
+		if !k.watching || k.byDim[n.Dim] == nil {
+			takes += sort * rows
+		}
+	}
+	for _, c := range k.byDim {
+		if c != nil {
+			takes += move * len(k.changes)
+		}
+	}
+	k.passed += rows * len(w.needs)
+	return k.passed >= takes
+}
+
 // update brings the columns of some dimensions up to date. It returns false if it is better to look at every row, since
 // nobody asked lately. There must be nodes.
 func (k *columns) update(w *wanted) bool {
 	m := k.mirror
 	if !k.watching || &k.ranks[0] != &m.ranks[0] {
+		passed := k.passed
 		k.forget()
+		k.passed = passed
 		if k.pool == nil || k.pool.width != m.width {
 			k.pool = &chunkPool{width: m.width, column: &m.free}
 		}
@@ -79,7 +101,7 @@ func (k *columns) update(w *wanted) bool {
 			}
 		}
 	}
-	k.changes = k.changes[:0]
+	k.changes, k.passed = k.changes[:0], 0
 	for _, n := range w.needs {
 		c := k.byDim[n.Dim]
 		if c == nil || len(c.chunks) > 16+4*len(m.order)/(blockEntries*chunkBlocks) { // or most chunks are nearly empty

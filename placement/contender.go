@@ -118,7 +118,7 @@ func (s *search) checkAgain(c *contender) {
 		return
 	}
 	s.overLimit, s.split.of = false, c.by
-	if !s.acceptsPicky(c.row) {
+	if s.split.on && s.verdictsOf(c.row) != c.by || !s.acceptsPicky(c.row) {
 		if s.overLimit {
 			c.deferTo(s.classes.homeOf(c.row))
 		}

@@ -46,6 +46,7 @@ type domainCounts struct {
 	key       uint32
 	values    *numbering
 	tasks     []int      // by slot; domains beyond its end have none
+	onNodes   *nodeTasks // instead of tasks, where each node is a domain of others' tasks; else nil
 	histogram *histogram // nil if no even rule looks at it
 	all       int        // of a group's own: how many there are in all domains
 }
@@ -66,8 +67,11 @@ func (d *domainCounts) grow() {
 
 // in returns the tasks of a slot. It changes nothing, so that many goroutines may ask.
 func (d *domainCounts) in(slot int32) int {
-	if int(slot) < len(d.tasks) {
+	switch {
+	case int(slot) < len(d.tasks):
 		return d.tasks[slot]
+	case d.onNodes != nil:
+		return d.onNodes.on(slot)
 	}
 	return 0
 }

@@ -151,11 +151,16 @@ func (s *search) histogramOf(r *countRule) *histogram {
 		return h
 	}
 	h := newHistogram(of)
-	if r.domain == nil {
+	switch {
+	case r.domain == nil:
 		for _, on := range s.own.hosts {
 			h.move(int32(on.row), 0, on.tasks)
 		}
-	} else {
+	case r.domain.onNodes != nil:
+		for _, row := range r.counter.inUse() {
+			h.move(row, 0, r.domain.in(row))
+		}
+	default:
 		for slot, tasks := range r.domain.tasks {
 			h.move(int32(slot), 0, tasks)
 		}

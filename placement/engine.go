@@ -49,6 +49,7 @@ func newParts(p *policy, s *steps) *parts {
 	e.tasks = newTaskCounts(e.mirror, e.counts, s)
 	e.clusters = newClusters(p, e.mirror)
 	e.search = &search{
+		atOnce:   4,
 		clusters: e.clusters, tasks: e.tasks, limits: e.limits,
 		policy: p, mirror: e.mirror, classes: e.classes, counts: e.counts, scan: &scan{policy: p},
 		rankings: &rankings{mirror: e.mirror, states: &states{classes: e.classes, changes: len(p.changes)}, byShape: map[string]*ranking{}},

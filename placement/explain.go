@@ -73,12 +73,17 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	if s.several {
 		x.several.begin(s)
 	}
-	if !s.several && x.columns.update(&s.wanted) && x.countMet() {
+	met := !s.several && x.countMet()
+	switch {
+	case met && x.nearestIsMet() && len(s.devices) == 0 && !x.columns.due(&s.wanted):
+		x.countRows()
+	case met && x.columns.update(&s.wanted):
 		x.countByColumns()
-		if !x.found || x.near.Rules >= x.fewest {
+		if !x.nearestIsMet() {
 			x.findNearest()
 		}
-	} else {
+	default:
+		x.forgetMet()
 		x.lookAtAll()
 	}
 	for i, n := range x.ofRow {
@@ -303,10 +308,22 @@ func (x *explainer) hostRules(tasks int) (broken int) {
 
 // lookAtAll counts what every row lacks, and finds the nearest on the way.
 func (x *explainer) lookAtAll() {
-	for _, c := range x.classes.all {
-		for row := range c.all() {
-			x.weigh(row, true)
+	for _, row := range x.mirror.order { // which is nearer that of memory than the order of trees
+		x.weigh(row, true)
+	}
+}
+
+// countRows counts what rows lack in one pass over them.
+func (x *explainer) countRows() {
+	m := x.mirror
+	for i, n := range x.search.needs {
+		lacking, column := 0, m.free[n.Dim:]
+		for _, row := range m.order {
+			if column[int(row)*m.width] < n.Amount {
+				lacking++
+			}
 		}
+		x.lacking[i] = lacking
 	}
 }
 

@@ -1,6 +1,10 @@
 package placement
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/berth-sched/berth/internal/explain"
+)
 
 // Rules about the tasks of others that are asked row by row keep few rows off, or let few in: those in the domains that have such tasks. So how many
 // rows each keeps off is added up over these domains. The nearest miss is one of the few rows that a rule of being near lets in, which are looked at
@@ -44,6 +48,19 @@ func (x *explainer) countMet() bool {
 	return true
 }
 
+// nearestIsMet reports whether the nearest miss is among the rows that near rules let in, as countMet left it: all others break more rules.
+func (x *explainer) nearestIsMet() bool { return x.found && x.near.Rules < x.fewest }
+
+// forgetMet forgets what countMet has counted.
+func (x *explainer) forgetMet() {
+	clear(x.ofRow)
+	for i := range x.rules {
+		x.rules[i] -= x.nears
+	}
+	x.fewest -= x.nears
+	x.nears, x.found, x.near = 0, false, explain.Miss{}
+}
+
 // brokenBy returns how many rows a rule keeps off.
 func (x *explainer) brokenBy(r *countRule) (broken brokenRows) {
 	s := x.search
@@ -82,7 +99,7 @@ func (c *taskCounter) inFewer(n int) bool {
 	var seen [few]int32 // a slot may be among those used more than once
 	found := 0
 	for _, slot := range c.used {
-		if c.tasks[slot] > 0 && !slices.Contains(seen[:found], slot) {
+		if c.in(slot) > 0 && !slices.Contains(seen[:found], slot) {
 			seen[found] = slot
 			if found++; found == n {
 				return false
@@ -114,7 +131,7 @@ func (s *search) filled() bool {
 
 // inUse returns the slots that have tasks, ascending.
 func (c *taskCounter) inUse() []int32 {
-	c.used = slices.DeleteFunc(c.used, func(slot int32) bool { return c.tasks[slot] == 0 })
+	c.used = slices.DeleteFunc(c.used, func(slot int32) bool { return c.in(slot) == 0 })
 	slices.Sort(c.used)
 	c.used = slices.Compact(c.used)
 	return c.used

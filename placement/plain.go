@@ -51,7 +51,7 @@ func (s *search) beginPlain(g *berth.Group, r *berth.Requirements) {
 func (s *search) makePlain() {
 	s.inside, s.plain, s.onlyKeyed = domain{}, true, false
 	s.soft, s.ofClass, s.ofRow, s.slots = s.soft[:0], s.ofClass[:0], s.ofRow[:0], s.slots[:0]
-	s.split = splitting{rules: s.split.rules[:0], bases: s.split.bases[:0]}
+	s.split.forget()
 	s.notes, s.keyed = false, 0
 	s.devices, s.several, s.ports = nil, false, false
 }

@@ -29,6 +29,7 @@ type search struct {
 
 	soft     []softRule  // about domains
 	split    splitting   // by those of them that are asked row by row
+	atOnce   int         // of the square root of all rows: how many of a split class are listed before any search
 	compared []tierNow   // the tiers in which contenders may differ
 	keyed    int         // of these, the one with the additive terms
 	notes    bool        // whether contenders' sums in the first of them are kept
@@ -135,7 +136,7 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 	}
 	s.demand.of(g, s.mirror)
 	s.ofClass, s.ofRow = s.ofClass[:0], s.ofRow[:0]
-	s.split = splitting{rules: s.split.rules[:0], bases: s.split.bases[:0]}
+	s.split.forget()
 	s.contenders, s.slots, s.fixed = s.contenders[:0], s.slots[:0], s.fixed[:0]
 	s.games.on, s.notes, s.keyed, s.overLimit = false, false, 0, false
 	s.byRow = r.ReadsAll
@@ -305,6 +306,10 @@ func (s *search) slotsOf(class int) bool {
 // strategy that counts tasks by node, rows that have some come later. It notes the first row that an even rule holds
 // off.
 func (s *search) accepts(row uint32) bool {
+	if s.split.on && s.verdictsOf(row) != s.split.of { // asked first, for most rows have others, and less memory is read for it
+		s.split.passed++
+		return false
+	}
 	if !s.within(s.mirror.free[int(row)*s.mirror.width:]) {
 		return false
 	}
@@ -312,7 +317,7 @@ func (s *search) accepts(row uint32) bool {
 }
 
 func (s *search) acceptsPicky(row uint32) bool {
-	if (s.policy.nodesLast || s.mixed) && s.counts.on(row) > 0 || s.split.on && s.verdictsOf(row) != s.split.of || !s.usable(row) {
+	if (s.policy.nodesLast || s.mixed) && s.counts.on(row) > 0 || !s.usable(row) {
 		return false
 	}
 	if s.even && s.isOverLimit(row) {

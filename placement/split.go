@@ -28,6 +28,10 @@ type splitting struct {
 	of    verdicts      // that a row must have for a search in course to accept it
 	bases []contender   // by class, ascending: what its contenders have in common
 	heaps map[int64]int // by class and verdicts: the contender that has a heap
+
+	passed int          // rows that searches have passed by for their verdicts,
+	most   int          // and how many may be before rows are listed that could be; 0 if none could
+	listed *berth.Group // whose rows are to be listed because of it
 }
 
 // verdictsOf returns what the rules say of a row.
@@ -55,13 +59,24 @@ func (s *search) canSplit() bool {
 	return !slices.ContainsFunc(s.soft, func(r softRule) bool { return r.isEven() })
 }
 
-// splitClasses makes contenders of the classes by the verdicts on their rows.
+// forget makes it one of no rules, and keeps the room.
+func (k *splitting) forget() {
+	*k = splitting{rules: k.rules[:0], bases: k.bases[:0], listed: k.listed}
+}
+
+// splitClasses makes contenders of the classes by the verdicts on their rows. To list a row takes as long as to pass by several. So where many
+// could be listed, searches pass by rows first, as far as that costs no more; then the search begins anew with a list.
 func (s *search) splitClasses() {
-	const part = 8 // of how many rows one may be listed
+	const part = 8   // of how many rows one may be listed
+	const passes = 8 // rows are passed by before one is listed
 	k := &s.split
 	k.bases, k.heaps = append(k.bases[:0], s.contenders...), map[int64]int{}
+	if k.listed != s.group {
+		k.listed = nil
+	}
 	var usual, searched verdicts // of domains without tasks, and those that searches tell apart
-	var listed []uint32
+	var lists [maxSplit][]uint32 // by rule
+	all := 0                     // rows in them
 	for b, i := range k.rules {
 		r := &s.soft[i]
 		if !r.closed(noSlot, 0) { // what a limit by value says of one is found out row by row
@@ -69,26 +84,71 @@ func (s *search) splitClasses() {
 		}
 		// Rows without the attribute are like those without tasks where a rule is about whether there are any.
 		if r.counter != nil && r.rule == nil {
-			if rows, ok := s.rowsNear(&r.countRule, len(s.mirror.rows)/part+1-len(listed)); ok {
-				listed = append(listed, rows...)
+			if rows, ok := s.rowsNear(&r.countRule, len(s.mirror.rows)/part+1-all); ok {
+				lists[b] = rows
+				all += len(rows)
 				continue
 			}
 		}
 		searched |= 1 << b
 	}
+	for k.listed == nil && all*all > s.atOnce*s.atOnce*len(s.mirror.rows) {
+		longest := 0
+		for b := range lists {
+			if len(lists[b]) > len(lists[longest]) {
+				longest = b
+			}
+		}
+		n := len(lists[longest])
+		lists[longest] = nil
+		searched |= 1 << longest
+		all -= n
+		k.most += passes * n
+	}
 	s.contenders = s.contenders[:0]
 	for i := range k.bases {
 		for v := searched; ; v = (v - 1) & searched {
-			s.contenders = append(s.contenders, s.contenderBy(&k.bases[i], usual&^searched|v))
+			if by := usual&^searched | v; s.mayHave(by) {
+				s.contenders = append(s.contenders, s.contenderBy(&k.bases[i], by))
+			}
 			if v == 0 {
 				break
 			}
 		}
 	}
+	listed := slices.Concat(lists[:]...)
 	slices.Sort(listed)
 	for _, row := range slices.Compact(listed) {
 		s.join(row)
 	}
+}
+
+// mayHave reports whether a row can have some verdicts: those of two rules that count the same tasks depend on each other. To search for one
+// that there cannot be is to pass by all rows.
+func (s *search) mayHave(v verdicts) bool {
+	for b, i := range s.split.rules {
+		for c, j := range s.split.rules[:b] {
+			p, q := &s.soft[i], &s.soft[j]
+			if p.domain == q.domain && p.attribute == q.attribute && !canBe(p, q, v>>b&1 == 1, v>>c&1 == 1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// canBe reports whether there can be a domain in which one of two rules that count the same tasks holds, or does not, while the other does, or
+// does not.
+func canBe(p, q *softRule, holds, otherHolds bool) bool {
+	if p.limits != nil || q.limits != nil || p.lenient == holds && q.lenient == otherHolds {
+		return true // limits by value are another in each domain; where there is no domain, rules that are lenient hold
+	}
+	for _, tasks := range []int{0, 1, p.limit - 1, p.limit, q.limit - 1, q.limit} {
+		if tasks >= 0 && p.closed(noSlot, tasks) != holds && q.closed(noSlot, tasks) != otherHolds {
+			return true
+		}
+	}
+	return false
 }
 
 // contenderBy returns a contender of a class for the rows with some verdicts.
@@ -169,6 +229,11 @@ func (s *search) isListed(c *contender) bool {
 
 // placedSplit notes that a task of the group has gone to a row.
 func (s *search) placedSplit(row uint32) {
+	if k := &s.split; k.most > 0 && k.passed > k.most {
+		k.listed = s.group
+		s.end()
+		return
+	}
 	for i := range s.contenders {
 		if c := &s.contenders[i]; c.found && c.row == row {
 			if c.occupied {

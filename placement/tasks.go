@@ -26,6 +26,7 @@ type taskCounts struct {
 	under map[[2]string][]*taskCounter // by each of the labels of which their selectors need one
 	loose []*taskCounter               // whose selectors need none
 	spare []*taskCounter               // of earlier plans, empty, to be used again
+	nodes []*taskCounter               // the like, of those by node
 	moves map[*berth.Group]movesOf
 
 	runs     []stepsOf                  // the steps, group by group
@@ -76,17 +77,20 @@ func (t *taskCounts) start() {
 		return
 	}
 	most, room := 8*len(t.mirror.rows)+1<<12, 0
-	for _, c := range t.spare {
-		room += cap(c.tasks)
+	for _, spare := range [][]*taskCounter{t.spare, t.nodes} {
+		for _, c := range spare {
+			room += c.room()
+		}
 	}
 	for _, c := range t.all {
-		if room += cap(c.tasks); room > most {
+		if room += c.room(); room > most {
 			break
 		}
-		for _, slot := range c.used {
-			c.tasks[slot] = 0
+		if c.empty(); c.onNodes == nil {
+			t.spare = append(t.spare, c)
+		} else {
+			t.nodes = append(t.nodes, c)
 		}
-		t.spare = append(t.spare, &taskCounter{domainCounts: domainCounts{tasks: c.tasks[:0]}, used: c.used[:0]})
 	}
 	t.all, t.loose = t.all[:0], t.loose[:0]
 	clear(t.byKey)
@@ -100,8 +104,12 @@ func (t *taskCounts) get(key store.CounterKey) *taskCounter {
 	if c != nil {
 		return c
 	}
-	if n := len(t.spare); n > 0 {
-		c, t.spare = t.spare[n-1], t.spare[:n-1]
+	spare := &t.spare
+	if key.Attribute == store.ByNode {
+		spare = &t.nodes
+	}
+	if n := len(*spare); n > 0 {
+		c, *spare = (*spare)[n-1], (*spare)[:n-1]
 	} else {
 		c = new(taskCounter)
 	}
@@ -125,14 +133,38 @@ func (t *taskCounts) get(key store.CounterKey) *taskCounter {
 // number gives the domains of a counter their numbers.
 func (t *taskCounts) number(c *taskCounter) {
 	if c.domainCounts.key = c.key.Attribute; c.key.Attribute != store.ByNode {
-		c.values = t.counts.numbers(c.key.Attribute)
+		c.values, c.onNodes = t.counts.numbers(c.key.Attribute), nil
 		return
 	}
 	for row := len(t.rows.rows); row < len(t.mirror.rows); row++ {
 		t.rows.rows = append(t.rows.rows, int32(row))
 	}
 	c.values = &t.rows
-	c.tasks = slices.Grow(c.tasks, len(t.mirror.rows))[:len(t.mirror.rows)] // whose room has zeros
+	if c.onNodes == nil {
+		c.onNodes = new(nodeTasks)
+	}
+	c.onNodes.grow(len(t.mirror.rows))
+}
+
+// empty forgets what is counted, and keeps the room.
+func (c *taskCounter) empty() {
+	for _, slot := range c.used {
+		if int(slot) < len(c.tasks) {
+			c.tasks[slot] = 0
+		}
+	}
+	if c.onNodes != nil {
+		c.onNodes.clear()
+	}
+	*c = taskCounter{domainCounts: domainCounts{tasks: c.tasks[:0], onNodes: c.onNodes}, used: c.used[:0]}
+}
+
+// room returns how many numbers it has room for.
+func (c *taskCounter) room() int {
+	if c.onNodes != nil {
+		return c.onNodes.room()
+	}
+	return cap(c.tasks)
 }
 
 // load counts what there is.
@@ -325,12 +357,17 @@ func (t *taskCounts) move(c *taskCounter, row uint32, by int) {
 }
 
 func (c *taskCounter) add(slot int32, by int) {
-	c.grow()
-	was := c.tasks[slot]
+	var was int
+	if c.onNodes != nil {
+		was = c.onNodes.add(slot, by)
+	} else {
+		c.grow()
+		was = c.tasks[slot]
+		c.tasks[slot] = was + by
+	}
 	if was == 0 {
 		c.used = append(c.used, slot)
 	}
-	c.tasks[slot] = was + by
 	c.total += by
 	c.histogram.move(slot, was, was+by)
 }

@@ -95,10 +95,7 @@ func (s *search) isWithin(in *domain) bool {
 // they are to be near, and none elsewhere.
 func (t *taskCounts) confine(in domain) countRule {
 	c := &t.confined
-	for _, slot := range c.used {
-		c.tasks[slot] = 0
-	}
-	*c = taskCounter{domainCounts: domainCounts{tasks: c.tasks[:0]}, used: c.used[:0]}
+	c.empty()
 	slot, found := int32(0), false
 	if in.attribute == berth.NodeID {
 		c.key.Attribute = store.ByNode
