@@ -225,6 +225,10 @@ func (r *runner) cancel(cancels []cancelled) {
 	for _, c := range cancels {
 		known := c.waited
 		r.backoff.clear(c.name)
+		if _, kept := r.keeping[c.name]; kept && c.waited {
+			delete(r.keeping, c.name)
+			r.all = true // others may have the room
+		}
 		if j := r.launches.first[c.name]; j != nil && j.expired && j.turn < c.turn {
 			j.expired, known = false, true // it is stopped, and not placed again
 		}

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -111,11 +112,31 @@ func (r *runner) placeUsual(ctx context.Context, tasks []berth.Task, round map[s
 	if len(tasks) == 0 {
 		return nil
 	}
-	out, err := r.Scheduler.Schedule(ctx, tasks...)
+	out, err := r.Scheduler.schedule(ctx, r.silent(tasks), tasks)
 	if out != nil {
 		r.placed(out, tasks, round) // also what was placed before an error
 	}
 	return err
+}
+
+// silent returns the demands of daemons for whose instances room is kept while tasks are planned of which they are none.
+func (r *runner) silent(tasks []berth.Task) []berth.Task {
+	if len(r.keeping) == 0 {
+		return nil
+	}
+	planned := map[string]bool{}
+	for _, t := range tasks {
+		if t.IsDemand() {
+			planned[t.Group.Name()] = true
+		}
+	}
+	var silent []berth.Task
+	for _, name := range slices.Sorted(maps.Keys(r.keeping)) {
+		if !planned[name] {
+			silent = append(silent, r.keeping[name])
+		}
+	}
+	return silent
 }
 
 // placeInTurns is for an order of roles, which is asked about all that waits at once: what it gives a place is committed in its turns,
@@ -126,7 +147,7 @@ func (r *runner) placeInTurns(ctx context.Context, tasks []berth.Task, round map
 	if err != nil {
 		return nil, faults.Of("scheduler: snapshot", err)
 	}
-	plan, err := r.Scheduler.Plan(ctx, now, tasks...)
+	plan, err := r.Scheduler.planBeside(ctx, now, r.silent(tasks), tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +233,7 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 	if err := fork.Cordon(shuns...); err != nil {
 		return nil, err
 	}
-	plan, err := r.Scheduler.Plan(ctx, fork.Snapshot(), tasks...)
+	plan, err := r.Scheduler.planBeside(ctx, fork.Snapshot(), r.silent(tasks), tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -271,6 +292,7 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 		if t.ID == "" { // reasons of instances that are no longer unplaced go
 			w := round[nameOf(t)]
 			before[w], w.whys = w.whys, map[string]berth.Reason{}
+			delete(r.keeping, w.name())
 		}
 	}
 	var hopes hope
@@ -309,6 +331,13 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 	for i := range out.Unplaced {
 		u := &out.Unplaced[i]
 		note(u.Task, u.Reason, u)
+		if instanceWaits(u) {
+			w := round[demandOf(u.Task)]
+			if r.keeping == nil {
+				r.keeping = map[string]berth.Task{}
+			}
+			r.keeping[w.name()] = w.task
+		}
 	}
 	now := r.State.Now()
 	for _, ref := range out.Refused {

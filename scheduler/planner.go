@@ -40,6 +40,7 @@ type planner struct {
 	name     uint32                  // the hash of its name
 	last     *berth.Group            // what is being placed, as the last task had it; nil where it is to be looked up
 	gangs    map[string][]berth.Task // by group name, until they are planned
+	kept     keptRoom
 }
 
 // groupPlan is what a plan knows of a group.
@@ -54,9 +55,9 @@ type groupPlan struct {
 	spent bool   // or whether there is no more such room
 }
 
-// run makes a plan, and tells what the gate refused. It fails only when the context has ended, or an order of the host's fails.
-func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
-	p.ctx, p.gate = ctx, gate
+// run makes a plan, in which room is kept for the daemons whose demands are silent, and tells what the gate refused. It fails only when the context has ended, or an order of the host's fails.
+func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks, silent []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+	p.ctx, p.gate, tasks = ctx, gate, p.kept.begin(tasks, silent)
 	p.snapshot, p.view = snapshot, (*store.View)(snapshot).Shown()
 	p.plan = &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
 	p.picks = slices.Grow(p.picks[:0], len(tasks))
@@ -153,7 +154,7 @@ func (p *planner) forget() {
 	p.names.Clear()
 	p.specs.Clear()
 	p.snapshot, p.view, p.plan, p.exists, p.gangs = nil, nil, nil, nil, nil
-	p.ctx, p.gate, p.denied, p.patience, p.last = nil, nil, nil, 0, nil
+	p.ctx, p.gate, p.denied, p.patience, p.last, p.kept = nil, nil, nil, 0, nil, keptRoom{}
 	clear(p.groups)
 	clear(p.others)
 	p.groups, p.others = p.groups[:0], p.others[:0]
@@ -219,6 +220,7 @@ func (p *planner) place(t *berth.Task, hash uint32) {
 		// Room only shrinks while a plan is made, so the group's other tasks fail alike.
 		why = p.picker.Explain(t.Group)
 		p.turns.blame(why)
+		p.kept.blame(why)
 		p.plans(p.group).failed = why
 	}
 	p.leave(berth.Unplaced{Task: *t, Reason: firstReason(why), Why: why})
@@ -403,7 +405,14 @@ func (p *planner) isPlanned(t *berth.Task) bool {
 
 // cover places a daemon group's instance on each eligible node that lacks it. Where there is no node that suits, it is the
 // demand that is unplaced.
+//
+// Where room alone is lacking it is kept for the instance, as far as it is free, from what is placed afterwards.
 func (p *planner) cover(g *berth.Group) {
+	p.giveBack(g)
+	if p.kept.silent[g.Name()] {
+		p.keepSilently(g)
+		return
+	}
 	p.patience = 0
 	from, missed := len(p.plan.Ops), len(p.plan.Unplaced)
 	p.picker.Cover(g, func(op berth.Op) {
@@ -436,6 +445,7 @@ func (p *planner) cover(g *berth.Group) {
 		why := p.picker.Explain(g)
 		p.leave(berth.Unplaced{Task: g.Everywhere(), Reason: firstReason(why), Why: why})
 	}
+	p.keepAll(p.plan.Unplaced[missed:])
 	p.plans(p.group).covered = true
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/faults"
 )
 
@@ -199,6 +200,8 @@ type runner struct {
 
 	all   bool   // something changed that could help what waits
 	after uint64 // the turn of the Queue up to which it was looked at
+
+	keeping map[string]berth.Task // the demands of daemons for whose instances room is kept, by name
 
 	waiting int // what the Observer was told last, -1 before
 

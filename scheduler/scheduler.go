@@ -179,7 +179,17 @@ func (s *Scheduler) newPlanner() *planner {
 // that exists already is among the unplaced, with the reason [berth.TaskExists], and a daemon group that suits no node is as
 // the demand that it is. Plan fails with every fault of every task, and plans nothing, if one is at fault. When the context
 // ends it stops soon, with an error that wraps the cause.
+//
+// Where the instance of a daemon lacks nothing but room that others have, what is free there of all that it takes is kept for it from
+// the tasks that come after the daemon: from those of a lower priority, and of the same. So what becomes free little by little adds up, and
+// the instance has it as soon as it is enough. That lasts as long as the demand is handed in with the tasks, as [Run] does while it waits; no
+// commit and no other scheduler knows of it. A task that finds no room beside it may be told so ([berth.Explanation].Order).
 func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
+	return s.planBeside(ctx, snapshot, nil, tasks)
+}
+
+// planBeside is Plan, with room kept for daemons whose demands are not planned.
+func (s *Scheduler) planBeside(ctx context.Context, snapshot *cluster.Snapshot, silent, tasks []berth.Task) (*berth.Plan, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -194,7 +204,7 @@ func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.start()
-	plan, _, err := s.plan(ctx, snapshot, tasks, nil)
+	plan, _, err := s.plan(ctx, snapshot, tasks, silent, nil)
 	w.planned(snapshot.Version(), len(tasks), plan, err)
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: plan: %w", err)
@@ -203,7 +213,7 @@ func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 }
 
 // plan is Plan for tasks that are not at fault, under the lock. The gate is asked about what is picked.
-func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks, silent []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
 	whole := false
 	defer func() {
 		if !whole { // a function of the host panicked, in the middle of the planner's work
@@ -215,7 +225,7 @@ func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks 
 		s.foreseen = s.learned.Foresee(snapshot, tasks...)
 		s.tune(cmp.Or(s.foreseen, s.learned))
 	}
-	plan, denied, err := s.planner.run(ctx, snapshot, inOrder(tasks), gate)
+	plan, denied, err := s.planner.run(ctx, snapshot, inOrder(tasks), silent, gate)
 	whole = true
 	return plan, denied, err
 }
@@ -266,9 +276,9 @@ func (s *Scheduler) Arrived(snapshot *cluster.Snapshot, tasks ...berth.Task) {
 }
 
 // round is one attempt of Schedule.
-func (s *Scheduler) round(ctx context.Context, tasks []berth.Task, attempt int) (*berth.Outcome, error) {
+func (s *Scheduler) round(ctx context.Context, silent, tasks []berth.Task, attempt int) (*berth.Outcome, error) {
 	if s.state != nil {
-		return s.roundOn(ctx, tasks, attempt)
+		return s.roundOn(ctx, silent, tasks, attempt)
 	}
 	tasks, denied, err := s.notDenied(tasks)
 	if err != nil {
@@ -278,7 +288,7 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task, attempt int) 
 	if err != nil {
 		return nil, faults.Of("scheduler: snapshot", err)
 	}
-	plan, err := s.Plan(ctx, snapshot, tasks...)
+	plan, err := s.planBeside(ctx, snapshot, silent, tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +308,7 @@ func (s *Scheduler) round(ctx context.Context, tasks []berth.Task, attempt int) 
 }
 
 // roundOn is round on a State. It returns in few places, so that its defers cost next to nothing.
-func (s *Scheduler) roundOn(ctx context.Context, tasks []berth.Task, attempt int) (out *berth.Outcome, err error) {
+func (s *Scheduler) roundOn(ctx context.Context, silent, tasks []berth.Task, attempt int) (out *berth.Outcome, err error) {
 	if err = checkTasks(tasks); err != nil {
 		return nil, err
 	}
@@ -309,7 +319,7 @@ func (s *Scheduler) roundOn(ctx context.Context, tasks []berth.Task, attempt int
 	planned := false
 	out, err = s.state.decide(ctx, func(now *cluster.Snapshot, gate *gate) (*berth.Plan, []berth.Refusal, error) {
 		w.start()
-		plan, denied, err := s.plan(ctx, now, tasks, gate)
+		plan, denied, err := s.plan(ctx, now, tasks, silent, gate)
 		w.planned(now.Version(), len(tasks), plan, err)
 		w.start()
 		planned = err == nil
@@ -371,13 +381,18 @@ func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []b
 // of the three steps, had the tasks that [StateConfig.Admit] refuses not been given. Other callers of the State wait
 // meanwhile, some microseconds for each task; to plan without its lock, call Snapshot, Plan and Commit.
 func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
+	return s.schedule(ctx, nil, tasks)
+}
+
+// schedule is Schedule, with room kept for daemons whose demands are not planned.
+func (s *Scheduler) schedule(ctx context.Context, silent, tasks []berth.Task) (*berth.Outcome, error) {
 	total := &berth.Outcome{}
 	if err := s.usable(ctx); err != nil {
 		return total, err
 	}
 	var denied rest // a daemon group with an instance that was is not planned again for the sake of others
 	for attempt := 1; ; {
-		out, err := s.round(ctx, tasks, attempt)
+		out, err := s.round(ctx, silent, tasks, attempt)
 		if err != nil {
 			return total, err
 		}
@@ -423,9 +438,15 @@ func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.O
 				}
 			}
 		}
-		if tasks = again.tasks; len(tasks) == 0 {
+		if len(again.tasks) == 0 {
 			return total, nil
 		}
+		for _, t := range tasks {
+			if t.IsDemand() && !again.has(t) {
+				silent = append(slices.Clip(silent), t)
+			}
+		}
+		tasks = again.tasks
 	}
 }
 

@@ -265,8 +265,8 @@ func (p *planner) holdBack(tasks []berth.Task) {
 	slices.SortFunc(held, func(a, b waits) int { return int(a.task) - int(b.task) })
 	for _, h := range held {
 		i := h.task
-		if p.isPlanned(&tasks[i]) {
-			continue // with its gang, when the first of that had its turn
+		if p.isPlanned(&tasks[i]) || p.kept.silent[tasks[i].Group.Name()] && tasks[i].IsDemand() {
+			continue // with its gang, when the first of that had its turn; or it is not to be planned
 		}
 		if where, known := p.known(&tasks[i], p.hashes[i]); known && !tasks[i].IsDemand() {
 			h.why = berth.Reason{Code: berth.TaskExists, Subject: where}

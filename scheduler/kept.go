@@ -1,0 +1,213 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berth-sched/berth"
+)
+
+// keptRoom is the room that a plan keeps for instances of daemons that wait for more of it on their nodes: what is placed after the daemon does not
+// get what becomes free there little by little. It stands in the picker as tasks that are not in the plan, with what the instance takes, as
+// far as it is free. They have no labels and no rules but tolerations, for they are nobody's tasks.
+type keptRoom struct {
+	tasks  []berth.Task                         // of the plan
+	silent map[string]bool                      // the daemons, by name, whose room is kept and that are not planned
+	groups map[string]map[string][]*berth.Group // what keeps room, by daemon and what is lacking
+	ops    map[string][]berth.Op                // by daemon
+	first  string                               // the first daemon of the plan that has some
+	prefix string                               // of the tasks, which no ID of the plan's begins with; empty until it is looked for
+}
+
+// keeps is what the names of tasks that keep room, and of their groups, begin with.
+const keeps = "room of "
+
+// begin begins a plan of tasks, in which the room of some daemons is kept that are not planned. It returns all of them.
+func (k *keptRoom) begin(tasks, silent []berth.Task) []berth.Task {
+	if len(silent) == 0 {
+		k.tasks = tasks
+		return tasks
+	}
+	for _, t := range silent {
+		if k.silent == nil {
+			k.silent = map[string]bool{}
+		}
+		k.silent[t.Group.Name()] = true
+	}
+	k.tasks = inOrder(slices.Concat(tasks, silent))
+	return k.tasks
+}
+
+// blame says that a daemon may be why there was no room.
+func (k *keptRoom) blame(why *berth.Explanation) {
+	if k.first == "" || why == nil || why.Order.Code != berth.None {
+		return
+	}
+	if slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return waitsForRoom([]berth.Lack{{Reason: c.Reason}}) }) {
+		why.Order = berth.Reason{Code: berth.HeldBack, Subject: "daemon " + k.first}
+	}
+}
+
+// waitsForRoom reports whether room alone is lacking, and others have it.
+func waitsForRoom(lacks []berth.Lack) bool {
+	return len(lacks) > 0 && !slices.ContainsFunc(lacks, func(l berth.Lack) bool {
+		switch l.Reason.Code {
+		case berth.Insufficient, berth.UnitsTaken, berth.DeviceTaken, berth.PortTaken:
+			return false
+		}
+		return true
+	})
+}
+
+// instanceWaits reports whether a task that is unplaced is the instance of a daemon that waits for room alone.
+func instanceWaits(u *berth.Unplaced) bool {
+	return u.Why != nil && u.Why.Mode == berth.Daemon && u.Why.Nearest != nil && u.Task.ID != "" && waitsForRoom(u.Why.Nearest.Lacks)
+}
+
+// keepSilently keeps the room for the instances that wait of a daemon whose demand is not to be planned. Those that could be placed wait for
+// something else, or have been denied.
+func (p *planner) keepSilently(g *berth.Group) {
+	p.patience = 0
+	type miss struct {
+		node  string
+		lacks []berth.Lack
+	}
+	var waiting []miss
+	var placed []berth.Op
+	p.picker.Cover(g, func(op berth.Op) { placed = append(placed, op) }, func(node string, lacks []berth.Lack) {
+		if waitsForRoom(lacks) {
+			waiting = append(waiting, miss{node, lacks})
+		}
+	})
+	for _, op := range placed {
+		p.picker.Undo(op)
+	}
+	for _, m := range waiting {
+		p.keep(g, m.node, m.lacks)
+	}
+}
+
+// keepAll keeps room for the instances that are unplaced.
+func (p *planner) keepAll(unplaced []berth.Unplaced) {
+	for i := range unplaced {
+		if u := &unplaced[i]; instanceWaits(u) {
+			p.keep(u.Task.Group, u.Why.Nearest.Node, u.Why.Nearest.Lacks)
+		}
+	}
+}
+
+// giveBack ends what is kept for a daemon, which is to be planned again.
+func (p *planner) giveBack(g *berth.Group) {
+	for _, op := range p.kept.ops[g.Name()] {
+		p.picker.Undo(op)
+	}
+	delete(p.kept.ops, g.Name())
+}
+
+// keep keeps what is free on a node of what an instance takes that lacks something there.
+func (p *planner) keep(g *berth.Group, node string, lacks []berth.Lack) {
+	k := &p.kept
+	if k.prefix == "" {
+		k.prefix = keeps
+		for slices.ContainsFunc(k.tasks, func(t berth.Task) bool { return strings.HasPrefix(t.ID, k.prefix) }) {
+			k.prefix = "the " + k.prefix
+		}
+	}
+	id := k.prefix + g.Name() + ", " + node
+	if _, is := p.view.FindTask(id); is {
+		return
+	}
+	for _, keeper := range k.gapOf(g, lacks) {
+		op, ok := p.picker.PlaceWithin(keeper.Task(id), berth.NodeID, node)
+		if !ok {
+			continue
+		}
+		if k.ops == nil {
+			k.ops = map[string][]berth.Op{}
+		}
+		k.first = cmp.Or(k.first, g.Name())
+		k.ops[g.Name()] = append(k.ops[g.Name()], op)
+		return
+	}
+}
+
+// gapOf returns the groups of the tasks that may keep the room of a daemon where something is lacking, the one that keeps the most first.
+func (k *keptRoom) gapOf(g *berth.Group, lacks []berth.Lack) []*berth.Group {
+	var key []byte
+	for _, l := range lacks {
+		key = fmt.Appendf(key, "%d %q %d ", l.Reason.Code, l.Reason.Subject, l.Short)
+	}
+	of := k.groups[g.Name()]
+	if of == nil {
+		if k.groups == nil {
+			k.groups = map[string]map[string][]*berth.Group{}
+		}
+		of = map[string][]*berth.Group{}
+		k.groups[g.Name()] = of
+	}
+	gap, known := of[string(key)]
+	if !known {
+		gap = newGap(g, lacks)
+		of[string(key)] = gap
+	}
+	return gap
+}
+
+func newGap(g *berth.Group, lacks []berth.Lack) (gap []*berth.Group) {
+	part := g.Spec()
+	part = berth.GroupSpec{Role: part.Role, Request: part.Request, Devices: part.Devices, Ports: part.Ports, DynamicPorts: part.DynamicPorts}
+	for _, t := range g.Requirements().Tolerations {
+		part.Rules = append(part.Rules, t)
+	}
+	var short []int // the requests for devices of which some are lacking
+	for _, l := range lacks {
+		what := l.Reason.Subject
+		q, plain := part.Request[what]
+		device := slices.IndexFunc(part.Devices, func(d berth.DeviceRequest) bool { return d.String() == what })
+		port := slices.IndexFunc(part.Ports, func(p berth.PortRange) bool { return p.String() == what })
+		switch {
+		case l.Reason.Code == berth.Insufficient && plain && q > l.Short:
+			part.Request[what] = q - l.Short
+		case l.Reason.Code == berth.Insufficient && plain:
+			delete(part.Request, what)
+		case l.Reason.Code == berth.PortTaken && port >= 0:
+			part.Ports = slices.Delete(part.Ports, port, port+1)
+		case l.Reason.Code == berth.PortTaken:
+			part.DynamicPorts = 0
+		case l.Reason.Code == berth.DeviceTaken && device >= 0:
+			short = append(short, device)
+		default: // units or amounts of devices, of none in particular
+			part.Devices, short = nil, nil
+		}
+	}
+	add := func(devices []berth.DeviceRequest) {
+		if part.Devices = devices; len(part.Request)+len(part.Devices)+len(part.Ports)+part.DynamicPorts > 0 {
+			gap = append(gap, berth.NewGroup(keeps+g.Name(), part))
+		}
+	}
+	devices := part.Devices
+	if len(short) == 0 {
+		add(devices)
+	}
+	for most := len(short); most > 0; { // one device less at a time
+		most = 0
+		var rest []berth.DeviceRequest
+		for i := range devices {
+			if slices.Contains(short, i) {
+				devices[i].Count--
+				most = max(most, devices[i].Count)
+				if devices[i].Count <= 0 {
+					continue
+				}
+			}
+			rest = append(rest, devices[i])
+		}
+		add(rest)
+	}
+	if len(devices) > 0 {
+		add(nil)
+	}
+	return gap
+}
