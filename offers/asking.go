@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -26,6 +27,8 @@ type asking struct {
 	rounds   uint64        // passes, failed ones included
 	cutters  int           // frameworks from which limits kept something
 	asked    berth.Version // of the source, when the last pass ended
+	kept     []*site       // nodes that are kept, as they came to be,
+	gathered berth.Version // and the source when they were looked for last
 }
 
 // touched are the rows that changed, as they did.
@@ -141,20 +144,28 @@ func (p *pass) may(c *class, row uint32) (fits bool) {
 			fits = true // which is found out when it is tried
 		}
 	}()
-	if p.probe == nil {
-		p.probe = p.x.snapshot.Fork()
-	}
-	node, ok := p.probe.Node(p.x.rows[row].id)
-	fits = ok && p.probe.Fits(c.group, node)
+	probe := p.probing()
+	node, ok := probe.Node(p.x.rows[row].id)
+	fits = ok && probe.Fits(c.group, node)
 	c.fits.set(row, fits)
 	c.known.add(row)
 	return fits
+}
+
+// probing returns a fork as the source is.
+func (p *pass) probing() *cluster.Fork {
+	if p.probe == nil || p.probed != p.x.view {
+		p.probe, p.probed = p.x.snapshot.Fork(), p.x.view
+	}
+	return p.probe
 }
 
 // gather finds out who takes part in a pass, and whether there is anything to ask.
 func (p *pass) gather() bool {
 	x := p.x
 	x.countOpen()
+	x.endGathering()
+	p.news = len(x.eager) > 0
 	p.fresh, x.fresh = x.fresh, nil
 	moved := x.asked != x.view.Version()
 	if len(x.eager) == 0 && !p.fresh.meets(x.room) && !(moved && x.far()) {

@@ -23,7 +23,7 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
-			cfg := offers.Config{LeaseFor: time.Duration(20+rng.IntN(100)) * time.Second, MaxOutstanding: rng.IntN(4), Lease: berth.Lease(rng.IntN(4) / 3)}
+			cfg := offers.Config{LeaseFor: time.Duration(20+rng.IntN(100)) * time.Second, MaxOutstanding: rng.IntN(4), Gather: int(seed % 3), Lease: berth.Lease(rng.IntN(4) / 3)}
 			nodes := cell(rng, 7)
 			a, b := newWorld(t, cfg, nodes...), newWorld(t, cfg, nodes...)
 			var err error

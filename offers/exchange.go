@@ -101,6 +101,14 @@ type Config struct {
 	// 64 times as long. Any answer ends it, and so does [Subscription.Revive]. The default, 0, is no time at all. It is for frameworks that
 	// have died or are stuck, whose offers would keep room idle again and again.
 	Backoff time.Duration
+	// Gather is how many nodes may be kept at a time for declared demand that fits on none as they are, though it would if tasks ended: what
+	// becomes free there is offered to nobody else, but for daemons, until it fits. Those come first whose turn it is first, and of a demand
+	// those nodes on which the least is to be waited for. A node is kept until the demand has had a piece of it, is no longer open, or the
+	// node is cordoned. So a framework that has little gets its large tasks once as many small ones have ended as are on the nodes, however
+	// many more come; the price is what stands idle meanwhile. What others place by another door is not held back. It costs a look
+	// at all nodes, some microseconds for each where a demand has rules about what is elsewhere or limits are set, whenever something
+	// has changed while fewer are kept. Where offers are optimistic, none is. The default, 0, is none.
+	Gather int
 	// Prefix begins the IDs of offers, which a number ends, and the owners of their holds, which the framework's
 	// name ends. The default is "offer-" for the IDs and nothing for the owners. Exchanges on one source should
 	// have different ones, so that a reader can tell their holds apart. They may have the same: numbers
@@ -119,6 +127,9 @@ func (c Config) Err() error {
 	}
 	if c.Lease > berth.Optimistic {
 		errs = append(errs, fmt.Errorf("offers: config: Lease %d is neither exclusive nor optimistic", c.Lease))
+	}
+	if c.Gather < 0 {
+		errs = append(errs, fmt.Errorf("offers: config: Gather is negative (%d)", c.Gather))
 	}
 	if c.MaxOutstanding < 0 {
 		errs = append(errs, fmt.Errorf("offers: config: MaxOutstanding is negative (%d)", c.MaxOutstanding))

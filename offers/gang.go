@@ -137,7 +137,7 @@ func (p *pass) spots(fork *cluster.Fork, s *Subscription, w *want) (spots []spot
 		}
 		at := x.rows[row]
 		node, _ := fork.Node(at.id)
-		if !x.suits(s, at) || x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
+		if at.isKept(w) || !x.suits(s, at) || x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
 			continue
 		}
 		if nodes++; s.most > 0 && len(s.offers)+s.planned+nodes > s.most {

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // pass is one round of offers, worked out on forks of one snapshot and committed in one plan. The rows of sites are
@@ -19,7 +20,8 @@ type pass struct {
 	ctx    context.Context
 	number uint64
 	forks  map[*Subscription]*cluster.Fork // exclusive: all one fork, under nil
-	probe  *cluster.Fork                   // as the source is
+	probe  *cluster.Fork                   // as the source is,
+	probed *store.View                     // in this view
 	given  []grant                         // optimistic: what the pass has given, in order
 	told   map[*Subscription]int           // how much of it a framework's fork knows
 	cuts   map[cutOf]bool                  // what limits kept from whom
@@ -45,6 +47,7 @@ type pass struct {
 	gangs        int                      // that are wanted and have not been tried,
 	wholes       int                      // and how many were offered
 	alarms       map[time.Duration]*alarm // that end the offers, by lease
+	news         bool                     // somebody is asked about all nodes for what is new about him
 	freshHere    bool                     // the node that is being put is put to everybody
 	counting
 }
@@ -94,6 +97,7 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 	p := &pass{x: x, ctx: ctx, exact: x.cfg.Lease == berth.Exclusive && x.view.Limited() == 0}
 	if !p.gather() {
 		x.endPass(p)
+		x.gatherMore(p)
 		x.passes++
 		return 0, nil
 	}
@@ -105,6 +109,9 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 		n, err = p.commit()
 	}
 	p.remember()
+	if err == nil {
+		x.gatherMore(p)
+	}
 	if err != nil && n == 0 {
 		x.freshenAll()
 	}
@@ -274,6 +281,9 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 	if !p.ready(s) || !p.x.suits(s, at) {
 		return false
 	}
+	if !daemons && at.isKeptFrom(s) {
+		return false
+	}
 	if !s.declared {
 		return !daemons && p.whole(s, at)
 	}
@@ -285,7 +295,7 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 			}
 			continue
 		}
-		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !s.far && !w.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
+		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !daemons && at.isKept(w) || !s.far && !w.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
 			continue
 		}
 		if p.piece(s, w, at) {

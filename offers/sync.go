@@ -22,6 +22,7 @@ type site struct {
 	offers   []*offer // proposed and open ones, in no order
 	filters  []filter
 	room     *stock // what was free when the bits about the filters were last made; nil of none
+	kept     *keeping
 	visit    uint64 // the last occasion on which a Book looked at it
 }
 

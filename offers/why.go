@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,8 @@ const (
 	Cordoned
 	// Excluded: the rules of its terms keep it from the node.
 	Excluded
+	// Gathered: what becomes free there is kept for the demand of another: see Config.Gather.
+	Gathered
 	// Unfit: no task that the framework wants to run could run there, even if nothing were offered to others.
 	Unfit
 	// Used: nothing is free, even if nothing were offered to others.
@@ -58,7 +61,7 @@ const (
 )
 
 var causeWords = []string{
-	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
+	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "gathered", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
 }
 
 // String returns the cause as a word or two, such as "with others".
@@ -333,6 +336,10 @@ func (a *asker) of(at *site) Why {
 	}
 	if !a.x.suits(a.s, at) {
 		why.Cause = Excluded
+		return why
+	}
+	if at.isKeptFrom(a.s) && !slices.ContainsFunc(a.wants, func(w *want) bool { return w.group.Mode() == berth.Daemon }) {
+		why.Cause = Gathered
 		return why
 	}
 	if !a.s.declared {
