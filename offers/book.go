@@ -46,6 +46,9 @@ func newBook(s *Subscription, blind bool) *Book {
 
 // forget gives up all that the Book has.
 func (b *Book) forget() {
+	if !b.read {
+		return // it has nothing, and nobody looks who else reads
+	}
 	b.overlay = overlay{x: b.x, role: b.role, book: b, blind: b.blind, lineage: b.lineage}
 	b.x.audience.rearrange()
 	if len(b.x.readers(b.role)) == 0 {

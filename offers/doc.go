@@ -54,6 +54,12 @@
 // A framework takes part in one role, and in as many more as it joins: see [Subscription.Join]. It has a Subscription for each, and an offer is made in
 // one of them, answered in it and charged to it. A framework that has gone for a while loses its offers and nothing else: see [Subscription.Disconnect].
 //
+// # Room that is asked back
+//
+// A host that wants room back by a time says so with [Exchange.Recall]: a node that is to be drained or maintained, or the tasks that
+// scheduler.Reclaim proposes to end for a guarantee. The frameworks whose tasks it is about have an [InverseOffer] each and accept or decline it; what
+// is left at the deadline is in [Exchange.Overdue].
+//
 // # Limits
 //
 // An offer counts against the limits of its framework's role and of the roles above, as any hold does, and a task that takes its place

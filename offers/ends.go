@@ -10,24 +10,26 @@ import (
 	"github.com/berth-sched/berth/internal/enum"
 )
 
-// End is how an offer ended that its framework had not answered.
+// End is how an offer ended that its framework had not answered, or an inverse offer whatever the framework had replied.
 type End uint8
 
 // The ends.
 const (
-	// Lapsed: its lease ran out.
+	// Lapsed: its lease ran out, or the deadline of an inverse offer passed with tasks left.
 	Lapsed End = iota
 	// NodeGone: its node left the source.
 	NodeGone
-	// Dropped: the host ended its hold in the source, or the source has it no more.
+	// Dropped: the host ended its hold in the source, or the source has it no more. Of an inverse offer: its framework has left the role.
 	Dropped
-	// Rescinded: it was taken back with [Exchange.Rescind].
+	// Rescinded: it was taken back with [Exchange.Rescind] or, an inverse offer, with [Exchange.Withdraw].
 	Rescinded
 	// Disconnected: its framework went away: see [Subscription.Disconnect].
 	Disconnected
+	// Met: an inverse offer's tasks are all gone.
+	Met
 )
 
-var endWords = []string{"lapsed", "node gone", "dropped", "rescinded", "disconnected"}
+var endWords = []string{"lapsed", "node gone", "dropped", "rescinded", "disconnected", "met"}
 
 // String returns the end as a word or two, such as "node gone".
 func (e End) String() string {
@@ -57,7 +59,7 @@ func (e Ended) String() string {
 	return e.End.String() + ": " + e.Reason
 }
 
-// Ended says how an offer ended that the framework had not answered. It returns false for one that stands or was answered, that was made to
+// Ended says how an offer ended that the framework had not answered, or an inverse offer. It returns false for one that stands or was answered, that was made to
 // another framework, and that ended too long ago: the last few thousand of the Exchange are remembered.
 func (s *Subscription) Ended(ctx context.Context, id string) (Ended, bool, error) {
 	var e Ended
@@ -184,7 +186,7 @@ func (m *memory) isOver(id string) bool {
 
 // why returns the error that says how an offer ended.
 func (m *memory) why(id string) error {
-	if e := m.ids[id]; e.End == Rescinded || e.End == Disconnected {
+	if e := m.ids[id]; e.End >= Rescinded {
 		return fmt.Errorf("offer %q: %w: %v", id, ErrExpired, e.Ended)
 	}
 	return fmt.Errorf("offer %q: %w", id, ErrExpired)

@@ -97,12 +97,12 @@ func TestEnds(t *testing.T) {
 	}
 	assert.Len(t, append(ids(t, f), ids(t, g)...), len(stands), "nothing is done")
 	assert.NoError(t, w.x.Rescind(ctx, nil, "none"))
-	for e := range offers.Disconnected + 1 {
+	for e := range offers.Met + 1 {
 		text, err := e.MarshalText()
 		require.NoError(t, err)
 		var back offers.End
 		require.NoError(t, back.UnmarshalText(text))
 		assert.Equal(t, e, back)
 	}
-	assert.Equal(t, "End(5)", (offers.Disconnected + 1).String())
+	assert.Equal(t, "End(6)", (offers.Met + 1).String())
 }

@@ -196,6 +196,7 @@ type Exchange struct {
 	proposed []*offer
 	ended    memory // offers that ended unanswered
 	alarms   alarms
+	recalls  recalls
 	made     uint64          // numbers offers
 	lapsed   int             // leases that have run out so far
 	heard    []Answers       // of the present call, for the Observer
@@ -325,11 +326,15 @@ func (x *Exchange) expire(ctx context.Context) (int, error) {
 	if err := x.sync(ctx); err != nil {
 		return x.lapsed - before, err
 	}
+	x.followRecalls()
 	var due []*offer
 	for _, a := range x.alarms.due(x.now) {
-		if a.refusal != nil {
+		switch {
+		case a.refusal != nil:
 			x.ring(a.refusal)
-		} else {
+		case a.recall != nil:
+			x.passDeadline(a.recall)
+		default:
 			for _, o := range a.offers {
 				if o.stage != over {
 					due = append(due, o)

@@ -83,6 +83,42 @@ func BenchmarkGrowth(b *testing.B) {
 				}
 			}
 		}},
+		{"roles-of-a-framework", 500, func(b *testing.B, n int) {
+			w := growing(b, 1)
+			f := w.subscribe(offers.Framework{Name: "f", Demand: []offers.Demand{}})
+			for b.Loop() {
+				parts := make([]*offers.Subscription, n)
+				for i := range n {
+					parts[i] = join(b, f, offers.Framework{Role: berth.Role(fmt.Sprintf("r%d", i)), Demand: []offers.Demand{}})
+				}
+				for _, part := range parts {
+					if err := part.Unsubscribe(ctx); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		}},
+		{"recalls", 500, func(b *testing.B, n int) {
+			w := growing(b, n)
+			f := w.subscribe(offers.Framework{Name: "f"})
+			w.offer()
+			schedule(b, f.Book(), cpus("g", "", 4).Tasks(n)...)
+			for b.Loop() {
+				made := make([]string, n)
+				for i := range n {
+					id, err := w.x.Recall(ctx, offers.Recall{Node: fmt.Sprintf("n%06d", i), Reason: "x", Deadline: w.now.Add(time.Hour)})
+					if err != nil {
+						b.Fatal(err)
+					}
+					made[i] = id
+				}
+				for _, id := range made {
+					if err := w.x.Withdraw(ctx, id, "y"); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		}},
 		{"book-of-many-roles", 2000, func(b *testing.B, n int) {
 			w := growing(b, n)
 			for i := range n {

@@ -14,6 +14,7 @@ import (
 type Offer struct {
 	berth.Hold
 	Attributes berth.Attributes // of the node
+	Recalled   time.Time        // by when all that runs on the node is asked back; the zero time if it is not: see [Exchange.Recall]
 }
 
 // offer is an offer through its life. It is known by its ID, which is that of its hold, and what is left of it
@@ -49,7 +50,7 @@ type offer struct {
 //	   └────────────┴─────────────────^
 //
 // A pass drafts it and charges for it. It is proposed when the plan that makes its hold is handed to the source,
-// and open once the source shows the hold. It is over when the source shows it no more, whatever the reason.
+// and open once the source shows the hold. It is over when the source shows it no more, whatever the reason. An inverse offer begins open.
 type stage uint8
 
 const (
@@ -223,12 +224,13 @@ func (x *Exchange) own(s *Subscription) string {
 	return owner
 }
 
-// alarm is a time at which the offers of a pass end, or a refusal.
+// alarm is a time at which the offers of a pass end, or a refusal, or a recall is overdue.
 type alarm struct {
 	at      time.Time
 	offers  []*offer // some of which may be over
 	left    int      // how many of them are not
 	refusal *refusal
+	recall  *recall
 	index   int // in the heap; -1 where it is out of it
 }
 

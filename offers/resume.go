@@ -50,6 +50,7 @@ func (s *Subscription) Resume(ctx context.Context) (int, error) {
 		for _, at := range slices.Compact(sites) {
 			x.reconcile(at)
 		}
+		x.recalls.anew = n > 0 || x.recalls.anew
 		return nil
 	})
 	return n, err

@@ -1,7 +1,6 @@
 package offers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +56,8 @@ type Subscription struct {
 	passed     uint64           // the last occasion on which nothing more of a node was wanted
 	retried    uint64           // the last pass that left it to the next to ask about all nodes
 	cut        map[string]int64 // what limits left of resources when they last kept something from the framework
+
+	inverse map[*inverse]struct{} // that stand
 
 	leaseFor time.Duration // of its offers
 	most     int           // offers that it has not answered; 0 is any number
@@ -241,6 +242,9 @@ func (s *Subscription) Offers(ctx context.Context) ([]Offer, error) {
 			}
 			offer := Offer{Hold: *hold, Attributes: maps.Clone(o.site.node.Spec.Attributes)}
 			offer.Hold = *hold.Clone()
+			if r := s.x.recalls.node(o.site.id); r != nil {
+				offer.Recalled = r.Deadline
+			}
 			out = append(out, offer)
 		}
 		return nil
@@ -263,9 +267,7 @@ func (s *Subscription) inOrder() []*offer {
 
 // inOrder returns the frameworks by name and role, where all of them are meant and no turn is.
 func (x *Exchange) inOrder() []*Subscription {
-	return slices.SortedFunc(maps.Values(x.subs), func(a, b *Subscription) int {
-		return cmp.Or(strings.Compare(a.client.name, b.client.name), cmp.Compare(a.client.role, b.client.role))
-	})
+	return slices.SortedFunc(maps.Values(x.subs), byName)
 }
 
 // Suppress keeps new offers in the role away until Revive. Offers already made stay. It does nothing if it is so already.
@@ -326,6 +328,7 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		x.dropDemand(s)
 		x.forgetFiltersOf(s)
 		x.strikeOff(s)
+		x.unask(s)
 		x.disown(s)
 		s.book.wake()
 		s.book.forget()
