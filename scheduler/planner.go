@@ -416,6 +416,9 @@ func (p *planner) cover(g *berth.Group) {
 	p.patience = 0
 	from, missed := len(p.plan.Ops), len(p.plan.Unplaced)
 	p.picker.Cover(g, func(op berth.Op) {
+		if n := len(p.plan.Ops); n == cap(p.plan.Ops) {
+			p.growFor(n - from)
+		}
 		p.add(&op, store.Hash(op.Task.ID))
 	}, func(node string, lacks []berth.Lack) {
 		p.miss(g.On(node), node, lacks)
@@ -425,6 +428,9 @@ func (p *planner) cover(g *berth.Group) {
 		// The picker knows which tasks there are, but not which the plan tried to place in vain.
 		picks := p.picks[min(from, len(p.picks)):]
 		p.cut(from)
+		if !p.one {
+			p.seen.Grow(len(instances))
+		}
 		for i, op := range instances {
 			if where, known := p.known(&op.Task, store.Hash(op.Task.ID)); known {
 				p.picker.Undo(op)
@@ -447,6 +453,19 @@ func (p *planner) cover(g *berth.Group) {
 	}
 	p.keepAll(p.plan.Unplaced[missed:])
 	p.plans(p.group).covered = true
+}
+
+// growFor makes room in the plan for more instances of a daemon group of which it has some already. A few are those of nodes that joined;
+// of more than that every node is likely to lack one.
+func (p *planner) growFor(some int) {
+	more := max(len(p.plan.Ops), 16)
+	if some >= 16 {
+		more = max(more, p.view.Nodes()-some)
+	}
+	p.plan.Ops = slices.Grow(p.plan.Ops, more)
+	if p.engine != nil {
+		p.picks = slices.Grow(p.picks, more)
+	}
 }
 
 // placed reports whether a group has a task on a node of the snapshot.
