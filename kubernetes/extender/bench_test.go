@@ -75,34 +75,59 @@ func benchPod(name string) *v1.Pod {
 	}
 }
 
+// benchRules gives a pod rules about the domains that pods like it are in.
+func benchRules(p *v1.Pod, rules string) {
+	like := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "counted"}}
+	if rules != "none" {
+		p.Labels = map[string]string{"app": "counted"}
+	}
+	switch rules {
+	case "spread":
+		p.Spec.TopologySpreadConstraints = []v1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: "zone", WhenUnsatisfiable: v1.DoNotSchedule, LabelSelector: like}}
+	case "near":
+		p.Spec.Affinity = &v1.Affinity{PodAffinity: &v1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: like}}}}
+	case "apart":
+		p.Spec.Affinity = &v1.Affinity{PodAntiAffinity: &v1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{{TopologyKey: v1.LabelHostname, LabelSelector: like}}}}
+	}
+}
+
 // BenchmarkPod is what a pod costs from filter to bind, at a number of nodes all of which kube-scheduler asks about: own is berth's share
 // alone, and wire has the reading and writing of JSON here as well. A pod is deleted when it is bound, so that the cluster stays as it is.
 func BenchmarkPod(b *testing.B) {
 	for _, mode := range []Mode{Advise, Decide} {
 		for _, nodes := range []int{1000, 5000} {
-			b.Run(fmt.Sprintf("mode=%v/nodes=%d/own", mode, nodes), func(b *testing.B) {
-				e, names := benchCluster(b, mode, nodes)
-				request := httptest.NewRequest(http.MethodPost, "/filter", nil)
-				for i := 0; b.Loop(); i++ {
-					p := benchPod(fmt.Sprint("new-", i))
-					e.cache.SetPod(p)
-					args := &extenderv1.ExtenderArgs{Pod: p, NodeNames: &names}
-					got, err := e.filter(request, args)
-					if err != nil || len(got.fit) == 0 {
-						b.Fatal(err, got)
+			for _, rules := range []string{"none", "spread", "near", "apart"} {
+				b.Run(fmt.Sprintf("mode=%v/nodes=%d/rules=%s/own", mode, nodes, rules), func(b *testing.B) {
+					e, names := benchCluster(b, mode, nodes)
+					for i := range 30 { // that the rules count
+						p := benchPod(fmt.Sprint("counted-", i))
+						p.Spec.NodeName = names[i*10]
+						benchRules(p, rules)
+						e.cache.SetPod(p)
 					}
-					if mode == Advise {
-						args.NodeNames = &got.fit
-						if _, err := e.prioritize(request, args); err != nil {
+					request := httptest.NewRequest(http.MethodPost, "/filter", nil)
+					for i := 0; b.Loop(); i++ {
+						p := benchPod(fmt.Sprint("new-", i))
+						benchRules(p, rules)
+						e.cache.SetPod(p)
+						args := &extenderv1.ExtenderArgs{Pod: p, NodeNames: &names}
+						got, err := e.filter(request, args)
+						if err != nil || len(got.fit) == 0 {
+							b.Fatal(err, got)
+						}
+						if mode == Advise {
+							args.NodeNames = &got.fit
+							if _, err := e.prioritize(request, args); err != nil {
+								b.Fatal(err)
+							}
+						}
+						if _, err := e.bind(request, &extenderv1.ExtenderBindingArgs{PodName: p.Name, PodNamespace: p.Namespace, PodUID: p.UID, Node: got.fit[0]}); err != nil {
 							b.Fatal(err)
 						}
+						e.cache.DeletePod(p)
 					}
-					if _, err := e.bind(request, &extenderv1.ExtenderBindingArgs{PodName: p.Name, PodNamespace: p.Namespace, PodUID: p.UID, Node: got.fit[0]}); err != nil {
-						b.Fatal(err)
-					}
-					e.cache.DeletePod(p)
-				}
-			})
+				})
+			}
 			b.Run(fmt.Sprintf("mode=%v/nodes=%d/wire", mode, nodes), func(b *testing.B) {
 				e, names := benchCluster(b, mode, nodes)
 				post := func(verb string, args, out any) {

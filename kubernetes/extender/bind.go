@@ -220,6 +220,7 @@ func (e *Extender) Tidy(ctx context.Context) {
 		e.log.Warn("expired", "leases", n)
 	}
 	e.tellUnknown()
+	e.forgetCome()
 	if e.config.Client == nil {
 		return
 	}

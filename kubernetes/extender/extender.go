@@ -65,8 +65,8 @@ type Config struct {
 	Client Client
 	// Mode is Advise or Decide.
 	Mode Mode
-	// Strategy says which of the nodes that can take a pod is best. The default is placement.BinPack(). It is told of no arrivals, so
-	// one that learns knows the mix that it was made with, and no more.
+	// Strategy says which of the nodes that can take a pod is best. The default is placement.BinPack(). One that learns, such as
+	// placement.PricedGaps, is told of each pod when it is first asked about, and before the first of those that run; see [Extender.Learned].
 	Strategy placement.Strategy
 	// Tenants says what the roles that pods are charged to may have. By default whoever comes first has what there is.
 	Tenants Tenants
@@ -150,6 +150,8 @@ type Extender struct {
 	places  []int32
 	last    ranked
 
+	learning learning
+
 	totals struct {
 		sync.Mutex
 		changes uint64 // of nodes, as of when they were added up
@@ -202,7 +204,8 @@ func New(config Config) (*Extender, error) {
 	}
 	e := &Extender{
 		config: config, cache: config.Cache, log: config.Logger,
-		slots: make(chan struct{}, config.MostCalls), engine: placement.NewEngine(config.Strategy), binds: map[types.UID]*binding{}, answers: map[string]*answer{}, told: map[types.UID]string{},
+		slots: make(chan struct{}, config.MostCalls), engine: placement.NewEngine(config.Strategy), binds: map[types.UID]*binding{},
+		learning: learning{learned: placement.NewLearned(config.Strategy), come: map[string]bool{}}, answers: map[string]*answer{}, told: map[types.UID]string{},
 	}
 	if err := e.cache.State().SetQuotas(config.Tenants.Quotas...); err != nil {
 		return nil, fmt.Errorf("extender: %w", err)

@@ -54,6 +54,7 @@ func (e *Extender) verdicts(pod cache.Pod, among []string) *verdicts {
 		return nowhere(among, "berth: "+err.Error())
 	}
 	set, snapshot := e.cache.NodeSet(), e.view(pod)
+	e.arrived(snapshot, pod.Task)
 	if why := e.turn(pod.Task.Group); why.Code != berth.None {
 		e.tell(pod.Object, why.String())
 		return nowhere(among, why.String())
@@ -124,6 +125,7 @@ func (e *Extender) decide(p *v1.Pod, among []string) (*verdicts, error) {
 	}
 	nominated := e.cache.Nominated()
 	if now := e.cache.Read(p); now.Phase == cache.Pending && now.Task.Err() == nil {
+		e.arrived(e.snapshot(), now.Task)
 		if why := e.turn(now.Task.Group); why.Code != berth.None {
 			e.tell(p, why.String())
 			return nowhere(among, why.String()), nil
