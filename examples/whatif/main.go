@@ -8,8 +8,7 @@
 //
 // "-" reads the dump from the standard input, so a live cluster is asked by a pipe. A file of pods is YAML or JSON: pods, or what has
 // a template for them (Deployment, ReplicaSet, StatefulSet, Job), each with its number of replicas unless -n gives one. Instead of a file, -like
-// namespace/name takes a pod of the dump. A hundred thousand pods at most are asked about at once; where many
-// are left over, place takes a step for each of them and each node that is missing, and -most ends it sooner.
+// namespace/name takes a pod of the dump. A hundred thousand pods at most are asked about at once.
 //
 // With -json the answer is for programs. What berth has no words for, such as volumes, is counted at the end of each answer:
 // where it matters, kube-scheduler may say otherwise.
@@ -44,7 +43,7 @@ func main() {
 	}
 }
 
-// mostPods is how many pods can be asked about: place tries them anew for each number of nodes that might do.
+// mostPods is how many pods can be asked about: place plans them anew for each number of nodes that it tries, some twenty for each shape.
 const mostPods = 100_000
 
 type options struct {

@@ -238,34 +238,59 @@ func ownerOf(p *v1.Pod) string {
 	return p.Namespace + "/" + strings.TrimSuffix(p.Name, "-"+p.Spec.NodeName)
 }
 
-// missing adds nodes of a shape one by one until nothing is left, and takes them back. Of pods that are alike and have no rules about each other
-// no fewer nodes would do.
+// missing finds how many nodes of a shape take all that is left, or as much of it as any number of them takes: with one less more would be
+// left. It tries a number of them at a time, each against the cluster as it is: first as many as one node says, then twice as many each time, and
+// last it halves what is in between. So it plans a few times, however many nodes are missing.
 func (w *world) missing(ctx context.Context, s *shape, rest []berth.Task, most int) (more, error) {
-	out := more{Shape: s.name, Like: s.like}
+	out := more{Shape: s.name, Like: s.like, Left: len(rest)}
 	start := w.fork.Savepoint()
 	defer func() { _ = w.fork.Rollback(start) }() // the savepoint is the fork's own, so it cannot fail
-	for n := 1; len(rest) > 0 && n <= most; n++ {
-		before := w.fork.Savepoint()
-		if err := w.addNode(s, n); err != nil {
-			return out, err
+	with := func(n int) ([]berth.Unplaced, error) {
+		if err := w.fork.Rollback(start); err != nil {
+			return nil, err
+		}
+		for i := range n {
+			if err := w.addNode(s, i+1); err != nil {
+				return nil, err
+			}
 		}
 		plan, err := w.placeAll(ctx, rest)
 		if err != nil {
+			return nil, err
+		}
+		return plan.Unplaced, nil
+	}
+	low := 0 // so many leave more than out.Nodes do
+	for n, ended := 1, false; out.Left > 0 && !ended; {
+		left, err := with(n)
+		if err != nil {
 			return out, err
 		}
-		if len(plan.Ops) == 0 { // nor would one more help
-			out.Why = w.whyNot(w.fork.Lacks(rest[0].Group, w.added(n)))
-			out.Left = len(rest)
-			return out, w.fork.Rollback(before)
+		if ended = len(left) >= out.Left; ended { // nor would still more help
+			if err := w.addNode(s, n+1); err != nil {
+				return out, err
+			}
+			out.Why = w.whyNot(w.fork.Lacks(left[0].Task.Group, w.added(n+1)))
+			break
 		}
-		out.Nodes = n
-		rest = rest[:0:0]
-		for _, u := range plan.Unplaced {
-			rest = append(rest, u.Task)
+		low, out.Nodes, out.Left = out.Nodes, n, len(left)
+		if n == most && out.Left > 0 {
+			out.Why = fmt.Sprintf("no more than %d were tried", most)
+			return out, nil
 		}
+		placed := len(rest) - out.Left
+		n = min(max(2*n, n+(out.Left*n+placed-1)/placed), most)
 	}
-	if out.Left = len(rest); out.Left > 0 {
-		out.Why = fmt.Sprintf("no more than %d were tried", most)
+	for n := out.Nodes - 1; n > low; n = low + (out.Nodes-low)/2 { // one less first: what one node says is right where all pods are alike
+		left, err := with(n)
+		if err != nil {
+			return out, err
+		}
+		if len(left) <= out.Left {
+			out.Nodes = n
+		} else {
+			low = n
+		}
 	}
 	return out, nil
 }

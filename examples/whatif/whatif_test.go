@@ -77,6 +77,17 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// However many nodes are missing, they are found in a few plans: tried one by one, these would take a minute.
+func TestManyAreMissing(t *testing.T) {
+	for n, want := range map[int]int{8 + 7*1000: 1000, 8 + 7*500 + 1: 501} {
+		out, err := ask(t, "", "place", "-json", "-n", fmt.Sprint(n), "-pods", "testdata/half.yaml", "testdata/cluster.json")
+		require.NoError(t, err)
+		var got placing
+		require.NoError(t, json.Unmarshal([]byte(out), &got))
+		assert.Equal(t, more{Shape: "m5.xlarge, eu-1a, cpu 3920m, memory 15200Mi", Like: "a1", Nodes: want}, got.Missing[0], n)
+	}
+}
+
 // What fits is what can be placed: that many find a place, and one more does not.
 func TestFitsIsWhatCanBePlaced(t *testing.T) {
 	out, err := ask(t, "", "fits", "-json", "-pod", "testdata/half.yaml", "testdata/cluster.json")
