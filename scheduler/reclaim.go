@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/bits"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Reclaim says which tasks [Scheduler.Reclaim] may propose to end. The zero value is good.
@@ -65,7 +65,7 @@ func (c Claim) String() string {
 // under that limit end.
 //
 // Tasks are given in the order in which they are to be served, and each at most once. Those of gangs and daemons are an error. Reclaim
-// fails as [Scheduler.Plan] does. Each task that finds no room takes time for each node and each task on nodes.
+// fails as [Scheduler.Plan] does. Each task that finds no room takes time for each group, and for each node with tasks that may end and the tasks there.
 func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim, tasks ...berth.Task) (*Reclaimed, error) {
 	out := &Reclaimed{Plan: &berth.Plan{}}
 	if err := s.usable(ctx); err != nil {
@@ -87,14 +87,8 @@ func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how
 			out.Plan.Ops = append(out.Plan.Ops, planned.Ops[0])
 			continue
 		}
-		r := &reclaim{how: how, fork: fork, account: allocator.NewAccount(now), task: t, costs: map[*berth.Group]berth.Resources{}}
-		claim, op, ok := r.find(func(yield func(string) bool) {
-			for n := range now.Nodes() {
-				if !n.Cordoned() && !yield(n.ID()) {
-					return
-				}
-			}
-		})
+		r := newReclaim(how, fork, now, t)
+		claim, op, ok := r.find()
 		if !ok {
 			out.Plan.Unplaced = append(out.Plan.Unplaced, planned.Unplaced...)
 			continue
@@ -144,6 +138,25 @@ type reclaim struct {
 	task    berth.Task
 	role    berth.Role // of the claim
 	costs   map[*berth.Group]berth.Resources
+	view    *store.View // the cluster before anything is tried for the task
+	lenders map[*berth.Group]bool
+}
+
+func newReclaim(how Reclaim, fork *cluster.Fork, now *cluster.Snapshot, t berth.Task) *reclaim {
+	return &reclaim{
+		how: how, fork: fork, account: allocator.NewAccount(now), task: t,
+		costs: map[*berth.Group]berth.Resources{}, lenders: map[*berth.Group]bool{}, view: (*store.View)(now).Shown(),
+	}
+}
+
+// lends reports whether a task of a group may end, as far as its role goes and as long as none has ended.
+func (r *reclaim) lends(g *berth.Group) bool {
+	lends, known := r.lenders[g]
+	if !known {
+		lends = g.Mode() == berth.Count && r.account.Spares(g.Role(), r.costOf(g), r.role)
+		r.lenders[g] = lends
+	}
+	return lends
 }
 
 // victim is a task that may end.
@@ -185,11 +198,21 @@ func compareIDs(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
-// reclaimSite is a node on which the task would fit if some tasks ended.
+// reclaimSite is a node on which the task would fit if some tasks ended; or, without these, what is known of a node before it is looked at: how many
+// have to end there at least, and who the oldest of so many is at best.
 type reclaimSite struct {
-	node string
-	ends []victim
+	node   string
+	count  int
+	oldest victim
+	ends   []victim
 }
+
+// compare orders sites, the best first: where the fewest end, of equals where the oldest of these is the youngest, then by ID.
+func (a *reclaimSite) compare(b *reclaimSite) int {
+	return cmp.Or(cmp.Compare(a.count, b.count), younger(a.oldest, b.oldest), cmp.Compare(a.node, b.node))
+}
+
+func (a *reclaimSite) before(b *reclaimSite) bool { return a.compare(b) < 0 }
 
 func (r *reclaim) costOf(g *berth.Group) berth.Resources {
 	if c, ok := r.costs[g]; ok {
@@ -204,35 +227,47 @@ func (r *reclaim) costOf(g *berth.Group) berth.Resources {
 }
 
 // find looks for the node on which the fewest and youngest end, ends them on the fork, and places the task.
-func (r *reclaim) find(nodes iter.Seq[string]) (claim Claim, op berth.Op, found bool) {
+func (r *reclaim) find() (claim Claim, op berth.Op, found bool) {
 	g := r.task.Group
 	if r.role, found = r.account.Claim(g.Role(), r.costOf(g)); !found {
 		return claim, op, false
 	}
-	var sites []reclaimSite
-	for id := range nodes { // a view of a node is good until the fork changes, and trying changes it
-		n, _ := r.fork.Node(id)
-		if ends, ok := r.choose(n); ok {
-			sites = append(sites, reclaimSite{id, ends})
-		}
-	}
-	slices.SortFunc(sites, func(a, b reclaimSite) int {
-		oldest := func(s reclaimSite) victim { return slices.MaxFunc(s.ends, younger) }
-		return cmp.Or(cmp.Compare(len(a.ends), len(b.ends)), younger(oldest(a), oldest(b)), cmp.Compare(a.node, b.node))
-	})
-	for _, at := range sites {
-		before := r.fork.Savepoint()
-		if r.end(at.ends) {
-			if op, why := r.fork.Apply(berth.Op{Kind: berth.Place, Task: r.task, Node: at.node}); why.Code == berth.None {
-				claim = Claim{Task: r.task, Node: at.node, Role: r.role}
-				for _, v := range at.ends {
-					claim.Ends = append(claim.Ends, v.TaskView)
-				}
+	bounds := r.bounds()
+	var sites []reclaimSite // that were looked at, the best last
+	for at := 0; ; {
+		if n := len(sites); n > 0 && (at == len(bounds) || sites[n-1].before(&bounds[at])) {
+			if claim, op, found = r.settle(sites[n-1]); found {
 				return claim, op, true
 			}
+			sites = sites[:n-1]
+			continue
 		}
-		_ = r.fork.Rollback(before) // of a savepoint that was just made
+		if at == len(bounds) {
+			return claim, op, false
+		}
+		n, _ := r.fork.Node(bounds[at].node) // a view of a node is good until the fork changes, and trying changes it
+		at++
+		if ends, ok := r.choose(n); ok {
+			site := reclaimSite{n.ID(), len(ends), slices.MaxFunc(ends, younger), ends}
+			i, _ := slices.BinarySearchFunc(sites, &site, func(a reclaimSite, b *reclaimSite) int { return b.compare(&a) })
+			sites = slices.Insert(sites, i, site)
+		}
 	}
+}
+
+// settle ends what is to end on a node on the fork, and places the task. If it cannot be placed, nothing is done.
+func (r *reclaim) settle(at reclaimSite) (claim Claim, op berth.Op, done bool) {
+	before := r.fork.Savepoint()
+	if r.end(at.ends) {
+		if op, why := r.fork.Apply(berth.Op{Kind: berth.Place, Task: r.task, Node: at.node}); why.Code == berth.None {
+			claim = Claim{Task: r.task, Node: at.node, Role: r.role}
+			for _, v := range at.ends {
+				claim.Ends = append(claim.Ends, v.TaskView)
+			}
+			return claim, op, true
+		}
+	}
+	_ = r.fork.Rollback(before) // of a savepoint that was just made
 	return claim, op, false
 }
 
@@ -281,7 +316,7 @@ func (r *reclaim) choose(n cluster.NodeView) ([]victim, bool) {
 func (r *reclaim) victims(n cluster.NodeView, under []berth.Role) (all []victim) {
 tasks:
 	for t := range n.Tasks() {
-		if t.State == berth.Stopping || t.Group.Mode() != berth.Count || r.how.Keep != nil && r.how.Keep(t) {
+		if t.State == berth.Stopping || !r.lends(t.Group) || r.how.Keep != nil && r.how.Keep(t) {
 			continue
 		}
 		for _, role := range under {
@@ -290,9 +325,6 @@ tasks:
 			}
 		}
 		v := victim{TaskView: t, cost: r.costOf(t.Group)}
-		if !r.account.Spares(t.Group.Role(), v.cost, r.role) {
-			continue
-		}
 		if r.how.Started != nil {
 			v.since = r.how.Started(t)
 		}
