@@ -24,6 +24,9 @@ func TestMemoryChangesNoOffer(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 7))
 			cfg := offers.Config{LeaseFor: time.Duration(20+rng.IntN(100)) * time.Second, MaxOutstanding: rng.IntN(4), Gather: int(seed % 3), Lease: berth.Lease(rng.IntN(4) / 3)}
+			if seed%5 > 2 {
+				cfg.Scarce = []offers.Scarce{{Resource: "gpu", Only: seed%5 == 3}}
+			}
 			nodes := cell(rng, 7)
 			a, b := newWorld(t, cfg, nodes...), newWorld(t, cfg, nodes...)
 			var err error
@@ -135,6 +138,9 @@ func randomDemand(rng *rand.Rand, name string, role berth.Role) []offers.Demand 
 	for i := range rng.IntN(3) {
 		g := ruledGroup(rng, fmt.Sprintf("%s%d", name, i), role)
 		demand = append(demand, offers.Demand{Group: g, Count: rng.IntN(5)})
+		if name == "e" {
+			demand[i].Nodes = offers.NodeOrder(rng.IntN(3))
+		}
 	}
 	return demand
 }

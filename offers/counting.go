@@ -2,6 +2,7 @@ package offers
 
 import (
 	"math"
+	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/store"
@@ -56,8 +57,15 @@ func (p *pass) canCount() bool {
 func (p *pass) count(at *site) {
 	p.streak, p.last = 0, nil
 	p.counts = p.countable && (len(p.plain) == 0 || len(at.node.Spec.Devices)+len(at.node.Spec.Ports) == 0)
-	if p.counts {
+	switch {
+	case !p.counts:
+	case !p.chooses:
 		p.rest = append(p.rest[:0], p.x.view.Free(at.row)...)
+	case p.rests[at.row] == nil:
+		p.rests[at.row] = slices.Clone(p.x.view.Free(at.row))
+		fallthrough
+	default:
+		p.rest = p.rests[at.row]
 	}
 }
 
@@ -101,7 +109,7 @@ func (p *pass) counted(s *Subscription, w *want, at *site) bool {
 		c.barred = p.x.putting
 		return false
 	}
-	d := w.here.on(p)
+	d := p.draftOn(s, w, at)
 	if d == nil && p.x.hasFilters(s, at.row) {
 		if k := min(int64(w.left), most); p.x.refuses(s, at, false, w.each.times(k).all) {
 			return false
@@ -123,7 +131,7 @@ func (p *pass) counted(s *Subscription, w *want, at *site) bool {
 	if d == nil {
 		d = p.add(s, at, w.group)
 		d.of = w
-		w.here = latest{d, p.x.putting}
+		p.drew(s, w, at, d)
 	}
 	d.pieces += int(n)
 	if w.left -= int(n); w.left == 0 {
@@ -135,7 +143,7 @@ func (p *pass) counted(s *Subscription, w *want, at *site) bool {
 // isAlone reports whether nobody but a framework is asked about the node any more, so that it is given all of it that it wants however
 // often its turn would come.
 func (p *pass) isAlone(s *Subscription, at *site) bool {
-	if p.x.account.many == nil || s.percent > 0 || s.most > 0 {
+	if p.x.account.many == nil || s.percent > 0 || s.most > 0 || p.chooses {
 		return false
 	}
 	if p.left == 1 {

@@ -25,6 +25,10 @@ type Demand struct {
 	// A gang is offered whole, as one grant when the framework's turn comes, on as many nodes as it takes, or it is held back and what
 	// there is goes to others. Its count is not below its size; what it is above is offered one by one.
 	Count int
+	// Nodes is which of the nodes that have room is offered first: that which the framework's scheduler would take first, so that it is
+	// offered what it would choose if it saw all. The default is ByID. Where anybody's is another, a pass takes turns over all nodes and not
+	// node by node; a gang fills one node after the other in the order.
+	Nodes NodeOrder
 }
 
 // checkDemand returns every fault of what a framework of a role wants, joined, or nil.
@@ -50,6 +54,9 @@ func (d Demand) check(role berth.Role) error {
 	if !d.Group.Role().Within(role) {
 		errs = append(errs, fmt.Errorf("demand %q: role %q is not at or below %q", d.Group.Name(), string(d.Group.Role()), string(role)))
 	}
+	if d.Nodes > Emptiest {
+		errs = append(errs, fmt.Errorf("demand %q: %v is no order of nodes", d.Group.Name(), d.Nodes))
+	}
 	if d.Count < 0 {
 		errs = append(errs, fmt.Errorf("demand %q: count %d is negative", d.Group.Name(), d.Count))
 	}
@@ -74,8 +81,10 @@ type want struct {
 	need    int    // how many it lacks to be whole, of a gang,
 	tried   uint64 // and the last pass that looked for places for them
 
-	here latest // the draft of the node that was put last
-	made multiple
+	order NodeOrder
+	uses  uint64 // scarce resources, as bits by their place in Config.Scarce
+	here  latest // the draft of the node that was put last
+	made  multiple
 
 	refused bool   // tasks of others keep those of the group away from some nodes,
 	epoch   uint64 // as of this epoch of the source's counters
@@ -90,8 +99,9 @@ func (x *Exchange) setDemand(s *Subscription, demand []Demand) {
 		if takesNothing(d.Group) {
 			continue
 		}
-		w := want{group: d.Group, request: d.Group.Spec().Request, cost: d.Group.Cost(), count: d.Count, class: x.classOf(d.Group)}
+		w := want{group: d.Group, request: d.Group.Spec().Request, cost: d.Group.Cost(), count: d.Count, order: d.Nodes, class: x.classOf(d.Group)}
 		w.each = x.stocks.of(w.cost)
+		w.uses = x.scarceIn(func(name string) bool { return w.cost[name] > 0 })
 		if w.entwined() {
 			x.entwined++
 		}

@@ -101,6 +101,10 @@ type Config struct {
 	// 64 times as long. Any answer ends it, and so does [Subscription.Revive]. The default, 0, is no time at all. It is for frameworks that
 	// have died or are stuck, whose offers would keep room idle again and again.
 	Backoff time.Duration
+	// Scarce are resources that few nodes have, such as GPUs: what is free on those nodes goes to who asks for them, if only he is left or
+	// first of all, as each says. Where one is a preference, a pass takes turns over all nodes and not node by node. Daemons are offered
+	// their nodes as if nothing were scarce but by rule. The default is none. What a rule keeps is idle while nobody asks for it.
+	Scarce []Scarce
 	// Gather is how many nodes may be kept at a time for declared demand that fits on none as they are, though it would if tasks ended: what
 	// becomes free there is offered to nobody else, but for daemons, until it fits. Those come first whose turn it is first, and of a demand
 	// those nodes on which the least is to be waited for. A node is kept until the demand has had a piece of it, is no longer open, or the
@@ -128,6 +132,7 @@ func (c Config) Err() error {
 	if c.Lease > berth.Optimistic {
 		errs = append(errs, fmt.Errorf("offers: config: Lease %d is neither exclusive nor optimistic", c.Lease))
 	}
+	errs = append(errs, checkScarce(c.Scarce)...)
 	if c.Gather < 0 {
 		errs = append(errs, fmt.Errorf("offers: config: Gather is negative (%d)", c.Gather))
 	}

@@ -131,13 +131,13 @@ func (p *pass) spots(fork *cluster.Fork, s *Subscription, w *want) (spots []spot
 		w.class.group = w.group // which may have been that of one that is far
 	}
 	nodes := 0
-	for _, row := range x.view.Order() {
+	for _, row := range p.rowsFor(s, w) {
 		if !x.room.has(row) || near && !p.may(w.class, row) {
 			continue
 		}
 		at := x.rows[row]
 		node, _ := fork.Node(at.id)
-		if at.isKept(w) || !x.suits(s, at) || x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
+		if at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) || x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
 			continue
 		}
 		if nodes++; s.most > 0 && len(s.offers)+s.planned+nodes > s.most {

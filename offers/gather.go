@@ -100,7 +100,7 @@ func (p *pass) fitsAnywhere(s *Subscription, w *want) bool {
 	for i, rows := range x.room {
 		for ; rows != 0; rows &= rows - 1 {
 			row := uint32(i*64 + bits.TrailingZeros64(rows))
-			if at := x.rows[row]; at.isKept(w) || !x.suits(s, at) {
+			if at := x.rows[row]; at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) {
 				continue
 			}
 			if near && p.may(w.class, row) || !near && fits(p.probing(), w.group, x.rows[row]) {
@@ -129,7 +129,7 @@ func (p *pass) gatherFor(s *Subscription, w *want, tasks int) {
 	var all []candidate
 	for _, row := range x.view.Order() {
 		at := x.rows[row]
-		if at.kept != nil || x.view.Node(row).Cordoned || at.placesFor(w, s) == 0 || !x.suits(s, at) {
+		if at.kept != nil || x.view.Node(row).Cordoned || at.placesFor(w, s) == 0 || x.isForOthers(at, w.uses) || !x.suits(s, at) {
 			continue
 		}
 		c := candidate{at: at}

@@ -50,6 +50,7 @@ type pass struct {
 	news         bool                     // somebody is asked about all nodes for what is new about him
 	freshHere    bool                     // the node that is being put is put to everybody
 	counting
+	choosing
 }
 
 // Offer makes one pass: it offers what is free to whoever wants it, node by node in the order of IDs. On
@@ -132,9 +133,20 @@ func (x *Exchange) endPass(p *pass) {
 
 // draw drafts the offers. It fails if the context ends, and takes them back.
 func (p *pass) draw() error {
-	sites := p.sites()
+	chooses := p.mustChoose()
+	var sites []*site
+	if p.daemons || !chooses {
+		sites = p.sites()
+	}
 	for _, daemons := range []bool{true, false} {
-		if daemons && !p.daemons {
+		switch {
+		case daemons && !p.daemons:
+			continue
+		case !daemons && chooses:
+			if err := p.drawByChoice(); err != nil {
+				p.takeBack()
+				return err
+			}
 			continue
 		}
 		for _, s := range sites {
@@ -285,7 +297,7 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 		return false
 	}
 	if !s.declared {
-		return !daemons && p.whole(s, at)
+		return !daemons && !p.x.isForOthers(at, s.uses) && p.whole(s, at)
 	}
 	for i := range s.wants {
 		w := &s.wants[i]
@@ -295,7 +307,7 @@ func (p *pass) give(s *Subscription, at *site, daemons bool) bool {
 			}
 			continue
 		}
-		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !daemons && at.isKept(w) || !s.far && !w.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
+		if (w.group.Mode() == berth.Daemon) != daemons || w.left == 0 || !daemons && at.isKept(w) || p.x.isForOthers(at, w.uses) || !s.far && !w.far && (w.class.barred == p.x.putting || !p.may(w.class, at.row)) {
 			continue
 		}
 		if p.piece(s, w, at) {
@@ -336,11 +348,11 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 
 // whole offers all that is free on a node.
 func (p *pass) whole(s *Subscription, at *site) bool {
-	if p.exact && len(p.picky) == 0 || p.counts {
+	if p.exact && len(p.picky) == 0 && !p.chooses || p.counts {
 		return p.sole(s, at)
 	}
 	state := p.x.view.Node(at.row)
-	if state.Cordoned || at.node.Spec.Unschedulable || s.here.on(p) != nil {
+	if state.Cordoned || at.node.Spec.Unschedulable || p.draftOn(s, nil, at) != nil {
 		return false
 	}
 	fork := p.fork(s)
@@ -367,7 +379,7 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 	}
 	d := p.add(s, at, nil)
 	d.hold, d.each = hold, what
-	s.here = latest{d, p.x.putting}
+	p.drew(s, nil, at, d)
 	p.note(s, s.client.role, all)
 	return true
 }
@@ -378,7 +390,7 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 		return p.counted(s, w, at)
 	}
 	daemon := w.group.Mode() == berth.Daemon
-	d := w.here.on(p)
+	d := p.draftOn(s, w, at)
 	if daemon && (d != nil || at.awaits(s, w.group)) {
 		return false // one is all
 	}
@@ -408,7 +420,7 @@ func (p *pass) piece(s *Subscription, w *want, at *site) bool {
 	}
 	if d == nil {
 		d = p.add(s, at, w.group)
-		w.here = latest{d, p.x.putting}
+		p.drew(s, w, at, d)
 		d.hold = berth.Hold{Resources: berth.Resources{}}
 	}
 	d.grow(w, op.Grant)

@@ -64,6 +64,7 @@ type Subscription struct {
 	nodes    *suited       // nil if there are no rules
 	paused   bool          // it is offered nothing
 	until    time.Time     // this
+	uses     uint64        // scarce resources, where it has declared nothing
 	percent  int           // of all there is that it may be offered at a time; 0 is all
 	held     *stock        // what that is, with what the pass at work means to offer; kept where there is a limit to it
 	idle     int           // leases that ended since its last answer

@@ -23,6 +23,7 @@ type site struct {
 	filters  []filter
 	room     *stock // what was free when the bits about the filters were last made; nil of none
 	kept     *keeping
+	scarce   uint64 // which of Config.Scarce it has
 	visit    uint64 // the last occasion on which a Book looked at it
 }
 
@@ -164,6 +165,7 @@ func (x *Exchange) follow(rows []uint32) (sites []*site, resized bool) {
 		if s.node != node {
 			x.forgetFilters(s) // what was refused is no longer what it was
 			s.node, resized = node, true
+			s.scarce = x.scarceOn(node.Spec)
 		}
 		moved := s.row != row
 		if s.row, x.rows[row] = row, s; moved {

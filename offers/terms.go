@@ -25,6 +25,9 @@ type Terms struct {
 	// of a node that one of them refuses. The groups of a declared demand have rules of their own besides. What a rule answers is kept
 	// until the node changes. One that panics refuses, and the pass tells. Mesos has this as offer constraints.
 	Nodes []berth.Constraint
+	// Uses are those of Config.Scarce that a framework uses which has declared nothing, by name. The groups of a declared demand say
+	// themselves what they ask for.
+	Uses []string
 }
 
 // Err returns every fault of the terms joined into one error, or nil.
@@ -38,6 +41,9 @@ func (t Terms) Err() error {
 	}
 	if t.MaxPercent < 0 || t.MaxPercent > 100 {
 		errs = append(errs, fmt.Errorf("MaxPercent is not between 0 and 100 (%d)", t.MaxPercent))
+	}
+	for i, name := range t.Uses {
+		errs = append(errs, faults.Of(fmt.Sprintf("resource %d of Uses", i+1), checkName(name)))
 	}
 	for i, r := range t.Nodes {
 		err := errors.New("none given")
@@ -70,6 +76,7 @@ func (s *Subscription) SetTerms(t Terms) error {
 func (s *Subscription) setTerms(t Terms) {
 	s.leaseFor, s.most = cmp.Or(t.LeaseFor, s.x.cfg.LeaseFor), cmp.Or(t.MaxOutstanding, s.x.cfg.MaxOutstanding)
 	s.percent = t.MaxPercent
+	s.uses = s.x.scarceIn(func(name string) bool { return slices.Contains(t.Uses, name) })
 	if s.nodes = nil; len(t.Nodes) > 0 {
 		s.nodes = &suited{}
 		for _, r := range t.Nodes {

@@ -42,6 +42,8 @@ const (
 	Cordoned
 	// Excluded: the rules of its terms keep it from the node.
 	Excluded
+	// Spared: the node has something scarce that the framework does not ask for: see Config.Scarce.
+	Spared
 	// Gathered: what becomes free there is kept for the demand of another: see Config.Gather.
 	Gathered
 	// Unfit: no task that the framework wants to run could run there, even if nothing were offered to others.
@@ -61,7 +63,7 @@ const (
 )
 
 var causeWords = []string{
-	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "gathered", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
+	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "spared", "gathered", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
 }
 
 // String returns the cause as a word or two, such as "with others".
@@ -338,6 +340,10 @@ func (a *asker) of(at *site) Why {
 		why.Cause = Excluded
 		return why
 	}
+	if !a.s.declared && a.x.isForOthers(at, a.s.uses) || len(a.wants) > 0 && !slices.ContainsFunc(a.wants, func(w *want) bool { return !a.x.isForOthers(at, w.uses) }) {
+		why.Cause = Spared
+		return why
+	}
 	if at.isKeptFrom(a.s) && !slices.ContainsFunc(a.wants, func(w *want) bool { return w.group.Mode() == berth.Daemon }) {
 		why.Cause = Gathered
 		return why
@@ -423,7 +429,7 @@ func (a *asker) filtered(at *site, what berth.Resources, daemon bool, why Why) W
 func (a *asker) fitting(f *cluster.Fork, at *site) *want {
 	var last *want // of a gang that would not be whole
 	for _, w := range a.wants {
-		if !fits(f, w.group, at) {
+		if a.x.isForOthers(at, w.uses) || !fits(f, w.group, at) {
 			continue
 		}
 		if _, short := a.short[w]; !short {
