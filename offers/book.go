@@ -49,12 +49,8 @@ func (b *Book) forget() {
 	if !b.read {
 		return // it has nothing, and nobody looks who else reads
 	}
+	b.x.audience.leave(&b.overlay)
 	b.overlay = overlay{x: b.x, role: b.role, book: b, blind: b.blind, lineage: b.lineage}
-	b.x.audience.rearrange()
-	if len(b.x.readers(b.role)) == 0 {
-		delete(b.x.shelves, b.role)
-		b.x.audience.rearrange()
-	}
 }
 
 // version says which state the Book's last snapshot could show; nothing of a Book that nobody has read.

@@ -1,6 +1,7 @@
 package offers
 
 import (
+	"cmp"
 	"maps"
 	"math/bits"
 	"slices"
@@ -57,7 +58,7 @@ func minus(a, b store.Sum) store.Sum {
 func isNone(s store.Sum) bool { return s.Hi == 0 && s.Lo == 0 }
 
 // syncLedger brings the Book's ledger and its quotas in line with the source's. Where the source has changed it costs a glance at each
-// role, and more for those that have changed.
+// role above the framework's and below it, and more for those that have changed.
 func (b *overlay) syncLedger() {
 	view := b.x.view
 	if b.charged == view.Undated() {
@@ -66,23 +67,35 @@ func (b *overlay) syncLedger() {
 	b.charged = nil
 	role := b.role
 	quotas := 0
-	for at, a := range view.EachRole() {
-		name := berth.Role(a.Name)
-		above := name != role && role.Within(name)
-		if !above && !name.Within(role) {
+	for name := role; name != ""; {
+		below := name
+		name = name.Parent()
+		at, known := view.FindRole(name)
+		if !known {
 			continue
+		}
+		quota := view.Account(at).Quota
+		if quota != nil {
+			quotas++
+		}
+		b.setQuota(name, quota)
+		// All that is not below the next role on the way counts as its own.
+		b.store.SetOwn(name, without(view.UsedOf(name), view.UsedOf(below)))
+	}
+	for _, p := range b.x.paths.within(view, role) {
+		a := view.Account(p.account)
+		if a.Name != string(p.role) {
+			continue // it has nothing any more
 		}
 		if a.Quota != nil {
 			quotas++
 		}
-		b.setQuota(name, a.Quota)
+		b.setQuota(p.role, a.Quota)
 		switch {
-		case above: // all that is not below the next role on the way counts as its own
-			b.store.SetOwn(name, without(view.UsedOf(name), view.UsedOf(next(name, role))))
-		case name == role:
-			b.store.SetOwn(name, without(view.OwnOf(name), view.AmountsOf(b.owned.all)))
-		case b.isNews(at, a.Own):
-			b.store.SetOwn(name, view.OwnOf(name))
+		case p.role == role:
+			b.store.SetOwn(p.role, without(view.OwnOf(p.role), view.AmountsOf(b.owned.all)))
+		case b.isNews(p.account, a.Own):
+			b.store.SetOwn(p.role, view.OwnOf(p.role))
 		}
 	}
 	if quotas < len(b.quotas) { // roles that the source knows no more had some
@@ -115,12 +128,48 @@ func (b *overlay) isNews(account uint32, own store.Sums) bool {
 	return was != now
 }
 
-// next returns the role below one of the roles above another that is on the way to it.
-func next(above, role berth.Role) berth.Role {
-	for role.Parent() != above {
-		role = role.Parent()
+// paths are the roles that a view of the source has accounts of, sorted so that those below a role come behind it.
+type paths struct {
+	branch, made uint64 // of the view: the same accounts are where they were, or are gone
+	list         []path
+}
+
+type path struct {
+	role    berth.Role
+	account uint32
+}
+
+// within returns the accounts of a role and of those below it, some of which may be gone.
+func (p *paths) within(v *store.View, role berth.Role) []path {
+	if branch := v.Version().Branch; p.branch != branch || p.made != v.AccountsMade() {
+		p.branch, p.made, p.list = branch, v.AccountsMade(), p.list[:0]
+		for at, a := range v.EachRole() {
+			p.list = append(p.list, path{berth.Role(a.Name), at})
+		}
+		slices.SortFunc(p.list, func(a, b path) int { return comparePaths(a.role, b.role) })
 	}
-	return role
+	first, _ := slices.BinarySearchFunc(p.list, role, func(a path, role berth.Role) int { return comparePaths(a.role, role) })
+	end := first
+	for end < len(p.list) && p.list[end].role.Within(role) {
+		end++
+	}
+	return p.list[first:end]
+}
+
+// comparePaths orders roles, each right before those below it.
+func comparePaths(a, b berth.Role) int {
+	for i := range min(len(a), len(b)) {
+		switch x, y := a[i], b[i]; {
+		case x == y:
+		case x == '/':
+			return -1
+		case y == '/':
+			return 1
+		default:
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 func (b *overlay) setQuota(role berth.Role, quota *store.Quota) {

@@ -180,9 +180,9 @@ type Exchange struct {
 	stocks   stocks
 	audience audience // of what changes: the Books that have been read
 	ground   ground   // that they begin as
-	shelves  map[berth.Role]*overlay
-	visits   uint64  // numbers the occasions on which an overlay was brought up to date
-	scratch  scratch // of the last of them
+	paths    paths    // of roles, for the Books' ledgers
+	visits   uint64   // numbers the occasions on which an overlay was brought up to date
+	scratch  scratch  // of the last of them
 
 	asking
 	spared  []filterBits // by rows
@@ -250,7 +250,6 @@ func NewExchange(source Source, cfg Config) (*Exchange, error) {
 		owners:  map[string]*Subscription{},
 		others:  map[string]int{},
 		ground:  ground{shut: store.Shut{}},
-		shelves: map[berth.Role]*overlay{},
 		account: newAccount(cfg.Order),
 	}, nil
 }

@@ -52,32 +52,26 @@ func (b *overlay) told(s *site) {
 
 // shelfFor returns the shelf of a role, if there is or is to be one.
 func (x *Exchange) shelfFor(role berth.Role) *overlay {
-	if sh := x.shelves[role]; sh != nil {
-		return sh
-	}
-	readers := x.readers(role)
-	if len(readers) < 2 {
-		return nil
+	r := x.audience.by[role]
+	if r.shelf != nil || len(r.all) < 2 {
+		return r.shelf
 	}
 	sh := &overlay{x: x, role: role, lineage: store.NewLineage(), read: true}
-	for _, b := range readers {
-		sh.lost = append(sh.lost, b.lost...)
+	on := 0
+	for _, b := range r.all {
+		if !b.blind {
+			on++
+			sh.lost = append(sh.lost, b.lost...)
+		}
+	}
+	if on < 2 {
+		return nil
 	}
 	slices.Sort(sh.lost)
 	sh.lost = slices.Compact(sh.lost)
-	x.shelves[role] = sh
-	x.audience.rearrange()
+	r.shelf = sh
+	r.told = append(slices.DeleteFunc(r.told, r.shelved), sh)
 	return sh
-}
-
-// readers returns the overlays of Books of a role that show all nodes and have been read.
-func (x *Exchange) readers(role berth.Role) (books []*overlay) {
-	for _, b := range x.audience.all(x)[role] {
-		if b.book != nil && !b.blind {
-			books = append(books, b)
-		}
-	}
-	return books
 }
 
 // sync brings the overlay up to date with the Exchange. Its lineage stays, and its own change log tells who keeps indexes on it what is
@@ -86,7 +80,7 @@ func (b *overlay) sync() {
 	x := b.x
 	if !b.read {
 		b.read = true
-		x.audience.rearrange()
+		x.audience.join(b)
 	}
 	var shelf *overlay
 	if b.book != nil && !b.blind {
@@ -175,8 +169,8 @@ func (b *overlay) begin(shelf *overlay) (sites []*site) {
 			b.lost = append(b.lost, id)
 		}
 	}
+	x.audience.noteAll(x.view)
 	for g := range x.view.AllGroups() {
-		x.audience.is(x, g)
 		if !b.shows(g) {
 			continue
 		}

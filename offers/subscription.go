@@ -123,7 +123,6 @@ func (x *Exchange) take(f Framework, joined bool) (*Subscription, error) {
 	x.enlist(s)
 	x.account.seatOf(s.client, s.number)
 	x.setDemand(s, f.Demand)
-	x.audience.rearrange()
 	return s, nil
 }
 

@@ -114,6 +114,10 @@ type Account struct {
 	by     token  // who may write the sums in place
 }
 
+// AccountsMade returns how many accounts were made so far. As long as it stays, the accounts of a branch of views are those that there
+// were, or are gone.
+func (v *View) AccountsMade() uint64 { return v.made }
+
 // Root is the account of the root role.
 const Root = 0
 
