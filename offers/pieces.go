@@ -25,7 +25,10 @@ type piece struct {
 }
 
 func (p piece) before(o piece) bool {
-	return cmp.Or(cmp.Compare(p.group, o.group), cmp.Compare(p.node, o.node)) < 0
+	if p.group != o.group {
+		return p.group < o.group
+	}
+	return p.node < o.node
 }
 
 // set replaces what there is in a row.

@@ -181,8 +181,12 @@ func (h *history) sane() {
 
 func (h *history) saneDeadlines(l *live, want map[expiry]bool) {
 	got := map[expiry]bool{}
-	l.tasks.tree.Ascend(func(e expiry) bool { got[expiry{e.at, "task " + e.id}] = true; return true })
-	l.holds.tree.Ascend(func(e expiry) bool { got[expiry{e.at, "hold " + e.id}] = true; return true })
+	for e := range l.tasks.all() {
+		got[expiry{e.at, "task " + e.id}] = true
+	}
+	for e := range l.holds.all() {
+		got[expiry{e.at, "hold " + e.id}] = true
+	}
 	if !maps.Equal(got, want) {
 		h.fail("deadlines are %v, those of tasks and holds %v", got, want)
 	}

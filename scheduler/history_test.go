@@ -384,10 +384,7 @@ func (h *history) equal(what string, state, again *State) {
 	if a, b := state.Commands(), again.Commands(); a != b {
 		h.fail("%s: %d commands, then %d", what, a, b)
 	}
-	items := func(d deadlines) (all []expiry) {
-		d.tree.Ascend(func(e expiry) bool { all = append(all, e); return true })
-		return all
-	}
+	items := func(d deadlines) []expiry { return slices.Collect(d.all()) }
 	if !slices.Equal(items(state.live.tasks), items(again.live.tasks)) || !slices.Equal(items(state.live.holds), items(again.live.holds)) {
 		h.fail("%s: the deadlines differ", what)
 	}

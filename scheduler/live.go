@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
-
-	"github.com/google/btree"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -87,7 +84,7 @@ func (l *live) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Gra
 		return nil, why
 	case berth.Release, berth.Evict:
 		var t cluster.TaskView
-		if l.tasks.tree.Len() > 0 {
+		if l.tasks.n > 0 {
 			t, _ = l.fork.Task(op.ID)
 		}
 		_, why := l.fork.Apply(*op)
@@ -270,45 +267,4 @@ func (l *live) mark(state berth.TaskState, ids []string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// expiry is when a task or a hold ends.
-type expiry struct {
-	at int64 // as package store counts deadlines
-	id string
-}
-
-// deadlines are expiries in order of time, then ID.
-type deadlines struct{ tree *btree.BTreeG[expiry] }
-
-func newDeadlines() deadlines {
-	return deadlines{btree.NewG(32, func(a, b expiry) bool { return a.at < b.at || a.at == b.at && a.id < b.id })}
-}
-
-func (d deadlines) add(at time.Time, id string) { d.set(store.DeadlineOf(at), id, true) }
-
-func (d deadlines) remove(at time.Time, id string) { d.set(store.DeadlineOf(at), id, false) }
-
-func (d deadlines) set(at int64, id string, in bool) {
-	if in {
-		d.tree.ReplaceOrInsert(expiry{at, id})
-	} else {
-		d.tree.Delete(expiry{at, id})
-	}
-}
-
-func (d deadlines) first() (time.Time, bool) {
-	e, ok := d.tree.Min()
-	if !ok {
-		return time.Time{}, false
-	}
-	return store.DeadlineTime(e.at), true
-}
-
-// passed yields what ends at now or before, the earliest first. The tree must not change meanwhile.
-func (d deadlines) passed(now time.Time) iter.Seq[expiry] {
-	return func(yield func(expiry) bool) {
-		at := store.Reached(now)
-		d.tree.Ascend(func(e expiry) bool { return e.at <= at && yield(e) })
-	}
 }

@@ -407,7 +407,7 @@ func (s *State) NextExpiry() (time.Time, bool) {
 
 // lapse ends the holds whose deadline has passed, so that nothing is decided on them. It fails if the State is stopped.
 func (s *State) lapse() error {
-	if s.stopped != nil || s.live.holds.tree.Len() == 0 {
+	if s.stopped != nil || s.live.holds.n == 0 {
 		return s.stopped
 	}
 	c := Command{Time: s.now()}
