@@ -90,9 +90,9 @@ func (s *search) aimOf(t *Term) *aim {
 	return nil
 }
 
-// playedShared plays again what a task on a row of a contender has changed in domains that count as one: between any two of them games
-// end as before, so those of the domains that are named are played. It reports false if these are so many that all are better played anew.
-func (s *search) playedShared(c *contender) bool {
+// changedShared notes what a task on a row of a contender has changed in domains that count as one: between any two of them games
+// end as before, so those of the domains that are named are noted. It reports false if these are so many that all are better played anew.
+func (s *search) changedShared(c *contender) bool {
 	k := &s.games
 	for i := range s.aims {
 		a := &s.aims[i]
@@ -100,21 +100,16 @@ func (s *search) playedShared(c *contender) bool {
 		if !a.shares(s.slots[int(c.slots)+at]) {
 			continue
 		}
-		spans, played := s.counts.layout.spans[at], 0
+		spans, changed := s.counts.layout.spans[at], 0
 		for _, named := range a.named {
 			if int(named) >= len(spans) {
 				continue
 			}
 			for _, sp := range spans[named] {
-				from, to := k.before[sp.from], k.before[sp.to]
-				if from >= to {
-					continue
-				}
-				if played++; 2*bits.Len(uint(k.tree.leaves))*played > k.tree.leaves {
+				if changed++; 2*bits.Len(uint(k.tree.leaves))*changed > k.tree.leaves {
 					return false
 				}
-				k.tree.replay(s, int(from))
-				k.tree.replay(s, int(to-1))
+				k.change(sp)
 			}
 		}
 	}

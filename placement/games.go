@@ -14,11 +14,12 @@ const manyContenders = 16
 
 // games is the winner tree of a search's contenders.
 type games struct {
-	on     bool // whether there is one and it is up to date; nothing below means anything if not
-	tree   winnerTree
-	leafOf []int32 // by contender
-	before []int32 // by index in the layout of classes, and one more: how many of the contenders stand before it
-	shut   bool    // whether contenders are out because a domain of theirs is full
+	on      bool // whether there is one and it is up to date; nothing below means anything if not
+	tree    winnerTree
+	leafOf  []int32 // by contender
+	before  []int32 // by index in the layout of classes, and one more: how many of the contenders stand before it
+	changed []int32 // leaves above which the games are to be played again
+	shut    bool    // whether contenders are out because a domain of theirs is full
 }
 
 // playAll makes the winner tree anew: O(contenders).
@@ -42,6 +43,7 @@ func (s *search) playAll() {
 			continue
 		}
 		c := &s.contenders[i]
+		c.noted = false
 		k.leafOf[i] = n
 		if s.full(c) {
 			k.shut = true
@@ -99,8 +101,9 @@ func (s *search) replay(i int32) {
 	}
 }
 
-// takeOut takes a contender out of the games.
+// takeOut takes a contender out of the games. What is noted of it is forgotten, for played and recount pass by who is out.
 func (s *search) takeOut(i int32) {
+	s.contenders[i].noted = false
 	leaf := int(s.games.leafOf[i])
 	s.games.tree.set(leaf, nobody)
 	s.games.tree.replay(s, leaf)
@@ -156,7 +159,8 @@ func (s *search) played(c *contender) {
 		return
 	}
 	height := bits.Len(uint(k.tree.leaves))
-	if len(s.aims) > 0 && !s.playedShared(c) {
+	k.changed = k.changed[:0]
+	if len(s.aims) > 0 && !s.changedShared(c) {
 		k.on = false
 		return
 	}
@@ -170,13 +174,22 @@ func (s *search) played(c *contender) {
 			return
 		}
 		for _, sp := range spans[slot] {
-			if from, to := k.before[sp.from], k.before[sp.to]; from < to {
-				k.tree.replay(s, int(from))
-				k.tree.replay(s, int(to-1))
-			}
+			k.change(sp)
 		}
 	}
 	if i, ok := s.contenderOf(c.class); ok {
-		s.replay(int32(i))
+		if !c.found && c.from == treeEnd {
+			k.tree.set(int(k.leafOf[i]), nobody)
+		}
+		k.changed = append(k.changed, k.leafOf[i])
+	}
+	k.tree.replayAll(s, k.changed)
+}
+
+// change notes that all contenders of a span compare with others as they did not before. With one another they compare as before, so that only the games at
+// the ends of their leaves are to be played again.
+func (k *games) change(sp span) {
+	if from, to := k.before[sp.from], k.before[sp.to]; from < to {
+		k.changed = append(k.changed, from, to-1)
 	}
 }

@@ -125,7 +125,7 @@ func (s *search) setTiers() {
 		}
 	}
 	s.level = s.level && !s.split.on
-	s.notes = s.keyed > 0 && len(s.soft) == 0 && len(s.contenders) < manyContenders
+	s.notes = s.keyed > 0 && len(s.soft) == 0
 }
 
 // isAlike reports whether all contenders have the same fixed sum in a tier.
@@ -190,8 +190,8 @@ func (s *search) sumOf(c *contender, t *tierNow) int64 {
 	return s.changingSum(c, t)
 }
 
-// know notes a contender's sum in the first tier, if it comes before keys: compare reads it again and again. Where contenders are few
-// it stays noted until a task goes to a domain of theirs.
+// know notes a contender's sum in the first tier, if it comes before keys: compare reads it again and again. Where there are no soft
+// rules it stays noted until a task goes to a domain of theirs.
 func (s *search) know(c *contender) {
 	if s.keyed > 0 && !c.noted {
 		s.note(c)
@@ -214,15 +214,32 @@ func (s *search) recount(at *contender) {
 	for i := range moments {
 		place := moments[i].slot
 		slot := s.slots[int(at.slots)+place]
-		if m := &moments[i]; m.soft == aimed && m.aim.shares(slot) {
+		switch m := &moments[i]; {
+		case m.soft == aimed && m.aim.shares(slot):
 			for j := range s.contenders {
 				s.contenders[j].noted = false
 			}
 			return
+		case s.games.on && slot >= 0:
+			s.recountSpans(s.counts.layout.spans[place][slot])
+		default:
+			for j := range s.contenders {
+				if c := &s.contenders[j]; s.slots[int(c.slots)+place] == slot {
+					c.noted = false
+				}
+			}
 		}
-		for j := range s.contenders {
-			if c := &s.contenders[j]; s.slots[int(c.slots)+place] == slot {
-				c.noted = false
+	}
+}
+
+// recountSpans forgets what is noted of the contenders of some spans. Those that are out of the games are in none again before all is played anew, when nothing
+// is noted of them.
+func (s *search) recountSpans(spans []span) {
+	k := &s.games
+	for _, sp := range spans {
+		for leaf := k.before[sp.from]; leaf < k.before[sp.to]; leaf++ {
+			if i := k.tree.winner[k.tree.leaves+int(leaf)]; i != nobody {
+				s.contenders[i].noted = false
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package placement
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // winnerTree finds the best of many, and the best again when one of them has changed: each stands at a leaf, of each
 // pair of neighbours the better goes up, and the best of all is at the top. It holds numbers and knows nothing of what
@@ -55,6 +58,26 @@ func (w *winnerTree) play(j judge) {
 func (w *winnerTree) replay(j judge, leaf int) {
 	for i := (w.leaves + leaf) / 2; i > 0; i /= 2 {
 		w.winner[i] = match(j, w.winner[2*i], w.winner[2*i+1])
+	}
+}
+
+// replayAll plays the games above several leaves, each once though it is above more than one of them. The list is used up.
+func (w *winnerTree) replayAll(j judge, leaves []int32) {
+	slices.Sort(leaves)
+	for i := range leaves {
+		leaves[i] += int32(w.leaves)
+	}
+	for len(leaves) > 0 && leaves[0] > 1 {
+		n := 0
+		for _, at := range leaves {
+			if at /= 2; n > 0 && leaves[n-1] == at {
+				continue
+			}
+			w.winner[at] = match(j, w.winner[2*at], w.winner[2*at+1])
+			leaves[n] = at
+			n++
+		}
+		leaves = leaves[:n]
 	}
 }
 
