@@ -2,6 +2,7 @@ package offers
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 
@@ -167,6 +168,10 @@ func (p *pass) gather() bool {
 	x.endGathering()
 	p.news = len(x.eager) > 0
 	p.fresh, x.fresh = x.fresh, nil
+	if x.room.isEmpty() {
+		p.askNobody()
+		return false
+	}
 	moved := x.asked != x.view.Version()
 	if len(x.eager) == 0 && !p.fresh.meets(x.room) && !(moved && x.far()) {
 		return false
@@ -228,6 +233,13 @@ func (p *pass) gather() bool {
 	return p.left > 0
 }
 
+// askNobody notes that nobody is asked, since nothing is free: whoever is to be asked about all nodes would have been told so.
+func (p *pass) askNobody() {
+	for _, s := range p.x.eager {
+		s.missed = s.missed || s.most > 0 && len(s.offers) >= s.most
+	}
+}
+
 // far reports whether anybody wants something that can become possible by what happens elsewhere.
 func (x *Exchange) far() bool {
 	for _, s := range x.slots {
@@ -243,19 +255,19 @@ func (x *Exchange) far() bool {
 	return false
 }
 
-// sites returns the nodes that are to be put to somebody, in the order of their IDs.
-func (p *pass) sites() []*site {
+// sites yields the nodes that are to be put to somebody, in the order of their IDs.
+func (p *pass) sites() iter.Seq[*site] {
 	x := p.x
+	if p.everywhere {
+		return p.among(x.room) // as far as anybody is left who may want them
+	}
 	var ask rowSet
 	for i, room := range x.room {
-		rows := room
-		if !p.everywhere {
-			rows = p.fresh.word(i) & room
-			if p.hasty > 0 {
-				rows |= p.fitting(i, room&^rows, true)
-			}
+		rows := p.fresh.word(i) & room
+		if p.hasty > 0 {
+			rows |= p.fitting(i, room&^rows, true)
 		}
-		if rows != 0 && p.exact && !p.everywhere {
+		if rows != 0 && p.exact {
 			rows = p.wanted(i, rows)
 		}
 		if rows != 0 {
@@ -263,24 +275,29 @@ func (p *pass) sites() []*site {
 		}
 	}
 	n := ask.len()
-	if n == 0 {
-		return nil
+	if n > len(x.rows)/16 {
+		return p.among(ask)
 	}
 	sites := make([]*site, 0, n)
-	if n > len(x.rows)/16 {
-		for _, row := range x.view.Order() {
-			if ask.has(row) {
-				sites = append(sites, x.rows[row])
-			}
-		}
-		return sites
-	}
 	for _, row := range ask.list() {
 		sites = append(sites, x.rows[row])
 	}
-	rank := x.view.Rank()
-	slices.SortFunc(sites, func(a, b *site) int { return int(rank[a.row]) - int(rank[b.row]) })
-	return sites
+	if n > 1 {
+		rank := x.view.Rank()
+		slices.SortFunc(sites, func(a, b *site) int { return int(rank[a.row]) - int(rank[b.row]) })
+	}
+	return slices.Values(sites)
+}
+
+// among yields the nodes in rows, in the order of their IDs.
+func (p *pass) among(rows rowSet) iter.Seq[*site] {
+	return func(yield func(*site) bool) {
+		for _, row := range p.x.view.Order() {
+			if rows.has(row) && !yield(p.x.rows[row]) {
+				return
+			}
+		}
+	}
 }
 
 // fitting returns those of 64 rows on which the tasks of somebody fit, of the eager only or of all.

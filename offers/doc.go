@@ -43,6 +43,12 @@
 //
 // A gang is offered whole, as one grant, or not at all: see [Demand].
 //
+// # Which nodes
+//
+// Nodes are offered in the order of their IDs, unless a demand says in which order it would choose them: see [NodeOrder]. Nodes that have
+// what few have, such as GPUs, are left to who asks for it: see [Config].Scarce. For demand that is too large for what is free anywhere, nodes
+// are kept until it fits, if the host says how many may be: see [Config].Gather.
+//
 // # Terms
 //
 // A framework may have [Terms] of its own: how long its offers last, how many it may have unanswered, how much of the whole they may be,

@@ -134,7 +134,7 @@ func (x *Exchange) endPass(p *pass) {
 // draw drafts the offers. It fails if the context ends, and takes them back.
 func (p *pass) draw() error {
 	chooses := p.mustChoose()
-	var sites []*site
+	var sites iter.Seq[*site]
 	if p.daemons || !chooses {
 		sites = p.sites()
 	}
@@ -149,7 +149,7 @@ func (p *pass) draw() error {
 			}
 			continue
 		}
-		for _, s := range sites {
+		for s := range sites {
 			if p.left == 0 {
 				break
 			}

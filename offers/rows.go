@@ -59,6 +59,15 @@ func (s rowSet) meets(o rowSet) bool {
 	return false
 }
 
+func (s rowSet) isEmpty() bool {
+	for _, w := range s {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (s rowSet) len() int {
 	n := 0
 	for _, w := range s {
