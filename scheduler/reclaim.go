@@ -29,7 +29,7 @@ type Reclaim struct {
 
 // Reclaimed is what [Scheduler.Reclaim] proposes.
 type Reclaimed struct {
-	// Plan ends tasks and places others on their room, in a part for each claim, and places what needs no room to be made. Its Unplaced are
+	// Plan ends tasks and places others on their room, in a part for each claim or gang, and places what needs no room to be made. Its Unplaced are
 	// the tasks for which nothing can be reclaimed. It may be committed as it is, or be looked at and thrown away.
 	Plan   *berth.Plan
 	Claims []Claim
@@ -64,8 +64,11 @@ func (c Claim) String() string {
 // his, whoever lost a task has no claim to it: nothing is taken back and forth. Where a limit keeps the task out, tasks
 // under that limit end.
 //
-// Tasks are given in the order in which they are to be served, and each at most once. Those of gangs and daemons are an error. Reclaim
-// fails as [Scheduler.Plan] does. Each task that finds no room takes time for each group, and for each node with tasks that may end and the tasks there.
+// Tasks are given in the order in which they are to be served, and each at most once. Those of a gang are served together, when the first of them is
+// due, and get room for all that the gang lacks to be whole, in one part of the plan, or for none: what is guaranteed must be enough for
+// those that need somebody's end. Those of daemons are an error. Reclaim
+// fails as [Scheduler.Plan] does. Each task that finds no room takes time for each group, and for each node with tasks that may end and the tasks there; one
+// of a gang for each node.
 func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim, tasks ...berth.Task) (*Reclaimed, error) {
 	out := &Reclaimed{Plan: &berth.Plan{}}
 	if err := s.usable(ctx); err != nil {
@@ -76,30 +79,26 @@ func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how
 	}
 	out.Plan.Version = snapshot.Version()
 	fork := snapshot.Fork()
-	for _, t := range tasks {
-		now := fork.Snapshot()
-		planned, err := s.Plan(ctx, now, t)
+	done := make([]bool, len(tasks))
+	for i, t := range tasks {
+		if done[i] {
+			continue
+		}
+		var err error
+		if t.Group.Mode() == berth.Gang {
+			var gang []berth.Task
+			for k := i; k < len(tasks); k++ {
+				if tasks[k].Group.Equal(t.Group) {
+					gang, done[k] = append(gang, tasks[k]), true
+				}
+			}
+			err = s.reclaimGang(ctx, how, fork, gang, out)
+		} else {
+			err = s.reclaimOne(ctx, how, fork, t, out)
+		}
 		if err != nil {
 			return &Reclaimed{Plan: &berth.Plan{}}, err
 		}
-		if len(planned.Ops) > 0 {
-			fork.Apply(planned.Ops[0])
-			out.Plan.Ops = append(out.Plan.Ops, planned.Ops[0])
-			continue
-		}
-		r := newReclaim(how, fork, now, t)
-		claim, op, ok := r.find()
-		if !ok {
-			out.Plan.Unplaced = append(out.Plan.Unplaced, planned.Unplaced...)
-			continue
-		}
-		out.Claims = append(out.Claims, claim)
-		out.Plan.Part("reclaim "+t.ID, func() {
-			for _, end := range claim.Ends {
-				out.Plan.Evict(end.ID, nil)
-			}
-			out.Plan.Ops = append(out.Plan.Ops, op)
-		})
 	}
 	if err := ended(ctx); err != nil {
 		return &Reclaimed{Plan: &berth.Plan{}}, fmt.Errorf("scheduler: reclaim: %w", err)
@@ -117,8 +116,8 @@ func checkClaims(snapshot *cluster.Snapshot, tasks []berth.Task) error {
 		err := t.Err()
 		switch {
 		case err != nil:
-		case t.Group.Mode() != berth.Count:
-			err = fmt.Errorf("task %q: of a gang or a daemon", t.ID)
+		case t.Group.Mode() == berth.Daemon:
+			err = fmt.Errorf("task %q: of a daemon", t.ID)
 		case seen[t.ID]:
 			err = fmt.Errorf("task %q: given twice", t.ID)
 		}
@@ -167,9 +166,18 @@ type victim struct {
 }
 
 // younger orders victims, the youngest first.
-func younger(a, b victim) int {
-	return cmp.Or(b.since.Compare(a.since), compareIDs(b.ID, a.ID))
+func younger(a, b victim) int { return a.age().compare(b.age()) }
+
+func (v victim) age() age { return age{v.since, v.ID} }
+
+// age is by what tasks are told that are younger than others.
+type age struct {
+	since time.Time
+	id    string
 }
+
+// compare orders ages, the youngest first.
+func (a age) compare(b age) int { return cmp.Or(b.since.Compare(a.since), compareIDs(b.id, a.id)) }
 
 // compareIDs orders IDs by their parts, numbers as numbers.
 func compareIDs(a, b string) int {
@@ -203,13 +211,13 @@ func compareIDs(a, b string) int {
 type reclaimSite struct {
 	node   string
 	count  int
-	oldest victim
+	oldest age
 	ends   []victim
 }
 
 // compare orders sites, the best first: where the fewest end, of equals where the oldest of these is the youngest, then by ID.
 func (a *reclaimSite) compare(b *reclaimSite) int {
-	return cmp.Or(cmp.Compare(a.count, b.count), younger(a.oldest, b.oldest), cmp.Compare(a.node, b.node))
+	return cmp.Or(cmp.Compare(a.count, b.count), a.oldest.compare(b.oldest), cmp.Compare(a.node, b.node))
 }
 
 func (a *reclaimSite) before(b *reclaimSite) bool { return a.compare(b) < 0 }
@@ -248,7 +256,7 @@ func (r *reclaim) find() (claim Claim, op berth.Op, found bool) {
 		n, _ := r.fork.Node(bounds[at].node) // a view of a node is good until the fork changes, and trying changes it
 		at++
 		if ends, ok := r.choose(n); ok {
-			site := reclaimSite{n.ID(), len(ends), slices.MaxFunc(ends, younger), ends}
+			site := reclaimSite{n.ID(), len(ends), slices.MaxFunc(ends, younger).age(), ends}
 			i, _ := slices.BinarySearchFunc(sites, &site, func(a reclaimSite, b *reclaimSite) int { return b.compare(&a) })
 			sites = slices.Insert(sites, i, site)
 		}

@@ -22,7 +22,7 @@ func (r *reclaim) findAll() (Claim, bool) {
 			continue
 		}
 		if ends, ok := r.choose(at); ok {
-			sites = append(sites, reclaimSite{at.ID(), len(ends), slices.MaxFunc(ends, younger), ends})
+			sites = append(sites, reclaimSite{at.ID(), len(ends), slices.MaxFunc(ends, younger).age(), ends})
 		}
 	}
 	slices.SortFunc(sites, func(a, b reclaimSite) int { return a.compare(&b) })

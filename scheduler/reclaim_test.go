@@ -245,10 +245,10 @@ func TestReclaimOfBadInput(t *testing.T) {
 	require.NoError(t, err)
 	snapshot, err := cluster.NewSnapshot(berth.Node{ID: "n", Capacity: berth.Resources{"cpu": 1}})
 	require.NoError(t, err)
-	gang := berth.NewGroup("g", berth.GroupSpec{Mode: berth.Gang, GangSize: 2})
+	daemon := berth.NewGroup("g", berth.GroupSpec{Mode: berth.Daemon})
 	one := berth.NewTask("x", berth.GroupSpec{})
-	_, err = s.Reclaim(t.Context(), snapshot, scheduler.Reclaim{}, gang.Tasks(1)[0], one, one, berth.Task{})
-	for _, want := range []string{`task "g-1": of a gang or a daemon`, `task "x": given twice`} {
+	_, err = s.Reclaim(t.Context(), snapshot, scheduler.Reclaim{}, daemon.Task("g-1"), one, one, berth.Task{})
+	for _, want := range []string{`task "g-1": of a daemon`, `task "x": given twice`} {
 		assert.ErrorContains(t, err, want)
 	}
 	_, err = s.Reclaim(t.Context(), nil, scheduler.Reclaim{})

@@ -10,8 +10,8 @@ import (
 
 // lending is what is known of the tasks on one node that may end, before any set of them is tried.
 type lending struct {
-	most  []int64  // of each resource that the claim needs, what the task has that has most of it
-	tasks []victim // by which their ages are told
+	most  []int64 // of each resource that the claim needs, what the task has that has most of it
+	tasks []age
 }
 
 // bounds returns the nodes with tasks that may end, the most promising first. What is said of a node is no worse than what is found there when it is
@@ -31,8 +31,7 @@ func (r *reclaim) bounds() []reclaimSite {
 			if rec.Row == store.None || berth.TaskState(rec.State) == berth.Stopping || v.Node(rec.Row).Cordoned {
 				continue
 			}
-			one := victim{}
-			one.ID = rec.ID
+			one := age{id: rec.ID}
 			if r.how.Keep != nil || r.how.Started != nil {
 				task, _ := r.fork.Task(rec.ID)
 				if r.how.Keep != nil && r.how.Keep(task) {
@@ -87,17 +86,17 @@ func (r *reclaim) least(row uint32, most []int64) (int, bool) {
 }
 
 // nthYoungest returns the n-th youngest of some tasks, or one younger: where n is large, the youngest.
-func nthYoungest(tasks []victim, n int) victim {
+func nthYoungest(tasks []age, n int) age {
 	const few = 16
 	if n > few {
 		n = 1
 	}
-	first := make([]victim, 0, n+1) // the youngest of those looked at, the youngest first
+	first := make([]age, 0, n+1) // the youngest of those looked at, the youngest first
 	for _, t := range tasks {
-		if len(first) == n && younger(first[n-1], t) <= 0 {
+		if len(first) == n && first[n-1].compare(t) <= 0 {
 			continue
 		}
-		i, _ := slices.BinarySearchFunc(first, t, younger)
+		i, _ := slices.BinarySearchFunc(first, t, age.compare)
 		first = slices.Insert(first, i, t)
 		first = first[:min(len(first), n)]
 	}
