@@ -16,6 +16,18 @@ type levels struct {
 	free   []int64
 }
 
+// isLone reports whether there are no terms but of gaps and of preferences, so that a state that is known as levels is rated by nothing else.
+func (p *policy) isLone() bool {
+	for i := range p.tiers {
+		for j := range p.tiers[i].terms {
+			if t := &p.tiers[i].terms[j]; t != p.quick && t.kind != preferencesTerm {
+				return false
+			}
+		}
+	}
+	return p.quick != nil
+}
+
 // quickTerm returns the term of gaps if no other may look at devices, and its tier.
 func (p *policy) quickTerm() (*Term, int) {
 	var only *Term
@@ -33,72 +45,98 @@ func (p *policy) quickTerm() (*Term, int) {
 	return only, at
 }
 
+// isLevel reports whether what is free of the candidate's devices is known as levels, and is all of devices that the policy's only term of them looks at.
+func (r *rater) isLevel() bool {
+	t := r.policy.tuned
+	return r.policy.quick != nil && t != nil && !t.Plain && r.levels.device != nil && r.levels.device.Class == t.Primary
+}
+
+// turn returns the view of the candidate's state, with so much of its resources taken.
+func (r *rater) turn(taken []int64) *gapView {
+	g := r.view()
+	g.turn(r.policy.tuned)
+	if taken == nil {
+		g.amounts(r.cand.names, r.cand.Free)
+	} else {
+		g.amountsLess(r.cand.names, r.cand.Free, taken)
+	}
+	return g
+}
+
+// single returns the only request for devices, or nil if there is none; false if levels do not tell in which ways they can give what is asked for.
+func (r *rater) single() (d *berth.DeviceRequest, ok bool) {
+	l, asked := &r.levels, r.devices.requests.Devices
+	if len(asked) != 1 {
+		return nil, len(asked) == 0
+	}
+	d = &asked[0]
+	if len(d.Prefer)+len(d.Amounts) > 0 || d.Class != l.device.Class || len(d.Models) > 0 && !slices.Contains(d.Models, l.device.Model) {
+		return nil, false
+	}
+	n := len(l.free)
+	top := l.free[n-1]
+	return d, d.Share <= top && top <= berth.DeviceUnits && (d.Count <= 0 || d.Count <= n && l.free[n-d.Count] == berth.DeviceUnits)
+}
+
 // quickly rates the ways to give devices as bestWay does, if that is plain; false if it is not, and nothing is done. Of equally good ways it takes the
 // first: which device is first on the node is not the same on all nodes of a state, and found out when the task goes there.
 func (r *rater) quickly(sums []int64) ([]int64, bool) {
-	t, tuned, l := r.policy.quick, r.policy.tuned, &r.levels
-	if t == nil || tuned == nil || tuned.Plain || l.device == nil || l.device.Class != tuned.Primary {
+	if !r.isLevel() {
 		return sums, false
 	}
-	asked := r.devices.requests.Devices
-	var d *berth.DeviceRequest
-	switch len(asked) {
-	case 0:
-	case 1:
-		d = &asked[0]
-		if len(d.Prefer)+len(d.Amounts) > 0 || d.Class != l.device.Class || len(d.Models) > 0 && !slices.Contains(d.Models, l.device.Model) {
-			return sums, false
-		}
-	default:
+	d, ok := r.single()
+	if !ok {
 		return sums, false
-	}
-	n, last := len(l.free), int64(0)
-	whole := 0 // how many are
-	for whole < n && l.free[n-1-whole] == berth.DeviceUnits {
-		whole++
-	}
-	if d != nil && (d.Count > whole || d.Share > l.free[n-1] || l.free[n-1] > berth.DeviceUnits) {
-		return sums, false
-	}
-	before := r.worthBefore(t)
-	rate := func(taken int, units int64) int64 {
-		return t.weight * t.clamp(t.changed(r.worthWithout(taken, units), before))
-	}
-	best := int64(0)
-	switch r.way = -1; {
-	case d == nil:
-		best = rate(n, 0)
-	case d.Count > 0:
-		r.way = 0
-		for i := n - d.Count; i < n-1; i++ { // the last goes below
-			l.free[i] = 0
-		}
-		best = rate(n-1, berth.DeviceUnits)
-		for i := n - d.Count; i < n-1; i++ {
-			l.free[i] = berth.DeviceUnits
-		}
-	default:
-		ways := 0
-		for i, free := range l.free {
-			if free < d.Share || free == last {
-				continue
-			}
-			if ways == MaxGrants {
-				break
-			}
-			last = free
-			if v := rate(i, d.Share); ways == 0 || v > best {
-				best, r.way = v, ways
-			}
-			ways++
-		}
 	}
 	sums = sums[:0]
 	for range r.policy.tiers {
 		sums = append(sums, 0)
 	}
-	sums[r.policy.quickTier] = best
+	sums[r.policy.quickTier] = r.bestLeft(r.policy.quick, d)
 	return sums, true
+}
+
+// bestLeft returns what the best way to give devices of levels comes to, which is r.way.
+func (r *rater) bestLeft(t *Term, d *berth.DeviceRequest) (best int64) {
+	before, free := r.worthBefore(t), r.levels.free
+	r.turn(r.cand.Request)
+	rate := func(left []int64) int64 {
+		return t.weight * t.clamp(t.changed(t.gaps.levelsOf(r.policy.tuned, r.gaps, r.levels.device.Model, left), before))
+	}
+	switch r.way = -1; {
+	case d == nil:
+		return rate(free)
+	case d.Count > 0:
+		r.way = 0
+		return rate(free[:len(free)-d.Count])
+	}
+	ways, last := 0, int64(0)
+	for i, f := range free {
+		if f < d.Share || f == last {
+			continue
+		}
+		if ways == MaxGrants {
+			break
+		}
+		last = f
+		if v := rate(r.without(i, d.Share)); ways == 0 || v > best {
+			best, r.way = v, ways
+		}
+		ways++
+	}
+	return best
+}
+
+// without returns what is free of the devices once so much of one of them is taken, ascending. It is good until it is asked for the next.
+func (r *rater) without(i int, units int64) []int64 {
+	left := append(r.left[:0], r.levels.free...)
+	r.left = left
+	rest := left[i] - units
+	for ; i > 0 && left[i-1] > rest; i-- {
+		left[i] = left[i-1]
+	}
+	left[i] = rest
+	return left
 }
 
 // changed returns what a Change says of what a state is worth after and before.
@@ -108,30 +146,4 @@ func (t *Term) changed(after, before int64) int64 {
 		change = t.through(change)
 	}
 	return change
-}
-
-// worthWithout returns what the state is worth once the task has taken so much of the ith device, by what is free, and what it takes of the node.
-func (r *rater) worthWithout(i int, units int64) int64 {
-	t, free := r.policy.quick, r.levels.free
-	if r.gaps == nil {
-		r.gaps = new(gapView)
-	}
-	g := r.gaps
-	g.begin(r.policy.tuned)
-	g.amounts(r.cand.names, r.afterwards(t).Free)
-	model, left := r.levels.device.Model, int64(-1)
-	if i < len(free) {
-		left = free[i] - units
-	}
-	for k, f := range free { // in order, so that nothing is sorted
-		if left >= 0 && (f >= left || k == i) {
-			g.device(model, left)
-			left = -1
-		}
-		if k != i {
-			g.device(model, f)
-		}
-	}
-	g.end()
-	return t.gaps.summed(r.policy.tuned, g)
 }

@@ -16,20 +16,32 @@ type gapView struct {
 	parts []int32  // which parts those may serve,
 	frees []int64  // and what is free of them
 
-	others [mostOthers]int64
+	levelModel string      // of devices that are told at once,
+	levels     *levelIndex // and the parts as they see them
+
+	n      int               // how many other resources there are,
+	others [mostOthers]int64 // what is free of each,
+	per    [mostOthers]int64 // and tuning.Per
 	usable [mostShapes]int64 // by part: what is free of devices with enough, if they are enough
-	n      [mostShapes]int64
+	count  [mostShapes]int64 // and how many those are
 	idle   int64
 	worth  int64 // of what is left, in 1/16
 }
 
-// begin turns to another state, or node, by a tuning.
-func (g *gapView) begin(t *tuning) {
+// turn turns to a tuning, and to a state of which all devices are told at once: see levelsOf.
+func (g *gapView) turn(t *tuning) {
 	if g.tuned != t {
 		g.tuned, g.names, g.model, g.parts = t, nil, "", t.byModel[""]
+		g.levelModel, g.levels = "", t.levels[""]
+		g.n = copy(g.per[:], t.Per)
 	}
+}
+
+// begin turns to another state, or node, by a tuning.
+func (g *gapView) begin(t *tuning) {
+	g.turn(t)
 	clear(g.usable[:len(t.parts)])
-	clear(g.n[:len(t.parts)])
+	clear(g.count[:len(t.parts)])
 	g.frees, g.idle, g.worth = g.frees[:0], 0, 0
 }
 
@@ -47,6 +59,16 @@ func (g *gapView) amounts(names []string, free []int64) {
 	}
 }
 
+// amountsLess takes in what is left of them where so much of what is free is taken.
+func (g *gapView) amountsLess(names []string, free, taken []int64) {
+	g.amounts(names, nil)
+	for i, d := range g.at {
+		if d >= 0 && d < len(free) {
+			g.others[i%mostOthers] = max(free[d]-taken[d], 0) >> g.tuned.Shift[i]
+		}
+	}
+}
+
 // device takes in a device of the primary class.
 func (g *gapView) device(model string, free int64) {
 	if free <= 0 {
@@ -54,16 +76,10 @@ func (g *gapView) device(model string, free int64) {
 	}
 	if model != g.model {
 		g.flush()
-		var named bool
-		if g.parts, named = g.tuned.byModel[model]; !named {
-			g.parts = g.tuned.byModel[""]
-		}
-		g.model = model
+		g.model, g.parts = model, g.tuned.partsOf(model)
 	}
 	g.idle += free
-	if n := int64(len(g.tuned.Values)); n > 0 {
-		g.worth += g.tuned.Values[min(free, whole)*(n-1)/whole]
-	}
+	g.worth += g.tuned.gaps[min(free, whole)]
 	g.frees = append(g.frees, free)
 }
 
@@ -95,7 +111,7 @@ func (g *gapView) flush() {
 			}
 		}
 		g.usable[i] += left
-		g.n[i] += int64(len(frees))
+		g.count[i] += int64(len(frees))
 	}
 	g.frees = g.frees[:0]
 }
@@ -104,7 +120,7 @@ func (g *gapView) flush() {
 func (g *gapView) end() {
 	g.flush()
 	for i := range g.tuned.parts {
-		if g.n[i] < g.tuned.parts[i].count {
+		if g.count[i] < g.tuned.parts[i].count {
 			g.usable[i] = 0
 		}
 	}
@@ -149,42 +165,26 @@ func (g *gapView) look(s *State) {
 	g.end()
 }
 
-// room returns what a shape could use, of which its part can use so much.
-func (g *gapView) room(s *partShape, usable int64) int64 {
+// room returns what a shape that asks for so much could use, of which its part can use so much.
+func (g *gapView) room(others []int64, units, usable int64) int64 {
 	t, room := g.tuned, usable
-	for d, q := range s.others {
+	for d, q := range others {
 		over := g.others[d] - q
 		if over < 0 {
 			return 0
 		}
 		if over < 1<<22 { // else the product may overflow, and it is no bound to anything
-			room = min(room, s.units+over*t.Per[d]>>20)
+			room = min(room, units+over*t.Per[d]>>20)
 		}
 	}
 	return room
 }
 
-// rooms calls do with each shape that has room, and how much that is.
-func (g *gapView) rooms(do func(shape int32, room int64)) {
+// rooms adds to what each shape has room for.
+func (g *gapView) rooms(sums []int64, times int64) {
 	for p := range g.tuned.parts {
-		if g.usable[p] == 0 {
-			continue
-		}
-		part := &g.tuned.parts[p]
-		for i := range part.shapes {
-			s := &part.shapes[i]
-			if s.lead > g.others[0] {
-				break
-			}
-			do(s.of, g.room(s, g.usable[p]))
-		}
-	}
-}
-
-// weighed returns the rooms of all shapes, each times its weight.
-func (g *gapView) weighed() (sum int64) {
-	for p := range g.tuned.parts {
-		if g.usable[p] == 0 {
+		usable := g.usable[p]
+		if usable == 0 {
 			continue
 		}
 		part := &g.tuned.parts[p]
@@ -193,30 +193,32 @@ func (g *gapView) weighed() (sum int64) {
 			if s.lead > g.others[0] {
 				break // as all that follow ask for more of the lead
 			}
-			sum += s.weight * g.room(s, g.usable[p])
+			sums[s.of] += times * g.room(s.others, s.units, usable)
 		}
+	}
+}
+
+// weighed returns the rooms of the shapes of a part that can use so much, each times its weight.
+func (g *gapView) weighed(part *tunedPart, usable int64) (sum int64) {
+	for i := range part.shapes {
+		s := &part.shapes[i]
+		if s.lead > g.others[0] {
+			break
+		}
+		sum += s.weight * g.room(s.others, s.units, usable)
 	}
 	return sum
 }
 
-// fragments returns what shapes cannot use of what is idle, each times its share of the total.
-func (g *gapView) fragments() int64 {
-	sum := g.tuned.shares * g.idle
-	for p := range g.tuned.parts {
-		if g.usable[p] == 0 {
-			continue
+// served returns the shares of the shapes of a part that the node has the lead for.
+func (g *gapView) served(part *tunedPart) (share int64) {
+	for i := range part.shapes {
+		if part.shapes[i].lead > g.others[0] {
+			break
 		}
-		share := int64(0) // of the shapes that the node has the lead for
-		part := &g.tuned.parts[p]
-		for i := range part.shapes {
-			if part.shapes[i].lead > g.others[0] {
-				break
-			}
-			share = part.shapes[i].upTo
-		}
-		sum -= share * g.usable[p]
+		share = part.shapes[i].upTo
 	}
-	return sum
+	return share
 }
 
 // worthOf returns what a state is worth to the policy: the more of it is lost, the worse is a placement.
@@ -236,11 +238,26 @@ func (p *gapPolicy) worthOf(t *tuning, s *State, g *gapView) int64 {
 
 // summed returns what that is worth which a view has taken in.
 func (p *gapPolicy) summed(t *tuning, g *gapView) int64 {
-	if p.kind == leastFragments {
-		return -mulDiv(g.fragments(), 1<<30, t.Total)
+	sum := int64(0)
+	for i, usable := range g.usable[:len(t.parts)] {
+		if usable == 0 {
+			continue
+		}
+		if part := &t.parts[i]; p.kind == leastFragments {
+			sum += g.served(part) * usable
+		} else {
+			sum += g.weighed(part, usable)
+		}
 	}
-	sum := g.weighed()
-	if p.kind == pricedGaps {
+	return p.sumOf(t, g, sum)
+}
+
+// sumOf returns what a state is worth of which the parts come to a sum: of what shapes can use, each times its share, or of rooms, each times its weight.
+func (p *gapPolicy) sumOf(t *tuning, g *gapView, sum int64) int64 {
+	switch p.kind {
+	case leastFragments: // what shapes cannot use of what is idle
+		return -mulDiv(t.shares*g.idle-sum, 1<<30, t.Total)
+	case pricedGaps:
 		worth := g.worth << 16
 		for d := range t.Others {
 			if free := g.others[d]; free < 1<<22 {

@@ -1,5 +1,10 @@
 package placement
 
+import (
+	"math"
+	"slices"
+)
+
 // ladder finds the first of many in a row that is good enough. Each has a number that says how good it is, 0 for one that is of
 // no use; of each eight neighbours the best number stands a rung higher, and so on. A rung is looked at again only where what changed
 // was the best below it.
@@ -60,6 +65,9 @@ func below(rung []uint32, i int) []uint32 {
 // put gives one a number when build is to follow.
 func (l *ladder) put(i int, number uint32) { l.rungs[0][i] = number }
 
+// numbers returns all numbers, to be put by when build is to follow.
+func (l *ladder) numbers() []uint32 { return l.rungs[0] }
+
 // build makes all rungs from the numbers.
 func (l *ladder) build(by *rates) {
 	for k := range l.rungs[1:] {
@@ -88,8 +96,16 @@ func (l *ladder) first(by *rates, enough []int64) int {
 
 // rates are the sums of tiers by number. The number 0 is of what cannot be used, and worse than all.
 type rates struct {
-	tiers int
-	sums  []int64 // number x tier
+	tiers  int
+	sums   []int64 // number x tier
+	differ bool    // whether some differ in a tier before the last; as a rule none does, and the last is all that is compared
+}
+
+// begin forgets all numbers but 0.
+func (r *rates) begin() {
+	r.differ = false
+	r.sums = append(r.sums[:0], make([]int64, r.tiers)...)
+	r.sums[r.tiers-1] = math.MinInt64 // less than any sum
 }
 
 func (r *rates) of(number uint32) []int64 {
@@ -98,6 +114,9 @@ func (r *rates) of(number uint32) []int64 {
 
 // add returns the number of sums.
 func (r *rates) add(sums []int64) uint32 {
+	if last := r.tiers - 1; !r.differ && len(r.sums) > r.tiers {
+		r.differ = !slices.Equal(r.sums[r.tiers:r.tiers+last], sums[:last])
+	}
 	r.sums = append(r.sums, sums...)
 	return uint32(len(r.sums)/r.tiers - 1)
 }
@@ -111,6 +130,9 @@ func (r *rates) isBetter(a, b uint32) bool {
 		return true
 	}
 	i, j := int(a)*r.tiers, int(b)*r.tiers
+	if !r.differ {
+		return r.sums[i+r.tiers-1] > r.sums[j+r.tiers-1]
+	}
 	for range r.tiers {
 		if x, y := r.sums[i], r.sums[j]; x != y {
 			return x > y
@@ -122,6 +144,15 @@ func (r *rates) isBetter(a, b uint32) bool {
 
 // best returns the best of some numbers, the first of equal ones.
 func (r *rates) best(numbers []uint32) (best uint32) {
+	if !r.differ {
+		most, last := int64(math.MinInt64), r.sums[r.tiers-1:]
+		for _, n := range numbers {
+			if sum := last[int(n)*r.tiers]; sum > most {
+				best, most = n, sum
+			}
+		}
+		return best
+	}
 	for _, n := range numbers {
 		if n != best && r.isBetter(n, best) {
 			best = n

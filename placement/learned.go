@@ -28,12 +28,17 @@ import (
 // The same tasks and snapshots make the same Learned, on every machine. It is written as JSON, which [ReadLearned] reads back. It is for one goroutine.
 type Learned struct {
 	policy   *gapPolicy
-	counts   map[string]int64 // by what is asked for, in 2^-10
-	kinds    map[string]asks
+	kinds    map[string]*learnedKind // by what is asked for
 	arrived  int64
 	due      int64 // how many must have arrived for it to be tuned anew
 	tuning   *tuning
-	recently map[*berth.Requirements]string
+	recently map[*berth.Requirements]*learnedKind
+}
+
+// learnedKind is a kind of task that arrived, and how many of it did, in 2^-10.
+type learnedKind struct {
+	asks
+	n int64
 }
 
 const (
@@ -80,7 +85,11 @@ func (l *Learned) Clone() *Learned {
 		return nil
 	}
 	c := *l
-	c.counts, c.kinds, c.recently = maps.Clone(l.counts), maps.Clone(l.kinds), nil
+	c.recently, c.kinds = nil, make(map[string]*learnedKind, len(l.kinds))
+	for text, k := range l.kinds {
+		same := *k
+		c.kinds[text] = &same
+	}
 	return &c
 }
 
@@ -104,20 +113,30 @@ func (l *Learned) Arrived(tasks ...berth.Task) {
 		if !l.policy.mix.IsZero() {
 			continue
 		}
-		text, ok := l.recently[r]
-		if !ok {
-			a := asksOf(r)
-			text = a.String()
-			if l.counts == nil {
-				l.counts, l.kinds = map[string]int64{}, map[string]asks{}
-			}
+		k := l.recently[r]
+		if k == nil {
+			k = l.kindOf(asksOf(r))
 			if l.recently == nil || len(l.recently) >= mostRecently {
-				l.recently = map[*berth.Requirements]string{}
+				l.recently = map[*berth.Requirements]*learnedKind{}
 			}
-			l.recently[r], l.kinds[text] = text, a
+			l.recently[r] = k
 		}
-		l.counts[text] += oneArrival
+		k.n += oneArrival
 	}
+}
+
+// kindOf returns the kind of tasks that ask for this, of which none may have arrived.
+func (l *Learned) kindOf(a asks) *learnedKind {
+	text := a.String()
+	k := l.kinds[text]
+	if k == nil {
+		if l.kinds == nil {
+			l.kinds = map[string]*learnedKind{}
+		}
+		k = &learnedKind{asks: a}
+		l.kinds[text] = k
+	}
+	return k
 }
 
 // Foresee returns what is learned once tasks have arrived at a cluster as it is in a snapshot, before any of them is placed, if weights and prices
@@ -152,22 +171,19 @@ func (l *Learned) Foresee(s *cluster.Snapshot, tasks ...berth.Task) *Learned {
 
 // forget lets what was counted lose a thirty-second, and the rarest kinds go where they are too many.
 func (l *Learned) forget() {
-	for text, n := range l.counts {
-		if n -= (n + 31) / 32; n > 0 {
-			l.counts[text] = n
-		} else {
-			delete(l.counts, text)
+	for text, k := range l.kinds {
+		if k.n -= (k.n + 31) / 32; k.n <= 0 {
+			delete(l.kinds, text)
 		}
 	}
-	if len(l.counts) > mostLearned {
-		texts := slices.SortedFunc(maps.Keys(l.counts), func(a, b string) int {
-			return cmp.Or(cmp.Compare(l.counts[b], l.counts[a]), strings.Compare(a, b))
+	if len(l.kinds) > mostLearned {
+		texts := slices.SortedFunc(maps.Keys(l.kinds), func(a, b string) int {
+			return cmp.Or(cmp.Compare(l.kinds[b].n, l.kinds[a].n), strings.Compare(a, b))
 		})
 		for _, text := range texts[mostLearned:] {
-			delete(l.counts, text)
+			delete(l.kinds, text)
 		}
 	}
-	maps.DeleteFunc(l.kinds, func(text string, _ asks) bool { return l.counts[text] == 0 })
 	l.recently = nil
 }
 
@@ -183,8 +199,8 @@ func (l *Learned) Mix() Mix {
 }
 
 func (l *Learned) mix() (m Mix) {
-	for text, n := range l.counts {
-		m.kinds = append(m.kinds, kindOfTask{l.kinds[text], text, min(n, mostOfKind)})
+	for text, k := range l.kinds {
+		m.kinds = append(m.kinds, kindOfTask{k.asks, text, min(k.n, mostOfKind)})
 	}
 	m.sort()
 	return m
@@ -244,13 +260,11 @@ func ReadLearned(s Strategy, text []byte) (*Learned, error) {
 			return nil, fmt.Errorf("placement: learned: %w", err)
 		}
 		w.Tuning.index()
+		w.Tuning.indexLevels()
 	}
 	l.arrived, l.due, l.tuning = w.Arrived, w.Due, w.Tuning
 	for _, k := range w.Mix.kinds {
-		if l.counts == nil {
-			l.counts, l.kinds = map[string]int64{}, map[string]asks{}
-		}
-		l.counts[k.text], l.kinds[k.text] = k.n, k.asks
+		l.kindOf(k.asks).n = k.n
 	}
 	return l, nil
 }

@@ -38,6 +38,7 @@ type policy struct {
 	aimed      []*Term  // those of Targets
 	quick      *Term    // that of gaps, in quickTier, if no other may look at devices
 	quickTier  int
+	lone       bool     // whether there are no others but preferences
 	tuned      *tuning  // what terms that learn go by, which is the picker's to set; nil for nothing
 	formulas   []*Term  // those of amounts
 	clusters   []string // the classes of devices by whose tasks terms rate nodes
@@ -76,6 +77,7 @@ func policyOf(s Strategy) *policy {
 		}
 	}
 	p.quick, p.quickTier = p.quickTerm()
+	p.lone = p.isLone()
 	p.looks = p.grants || p.mentions(freeTerm)
 	p.nodesLast = p.byNode && p.nodesComeLast()
 	p.ordered = p.ordered && !p.tolerant && s.sample == 0

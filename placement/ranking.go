@@ -169,6 +169,7 @@ func (k *rankings) tell(r *ranking, s *search, t berth.Task) {
 		k.direct.aim(s)
 	} else {
 		w = s.scan.aim(1, s, t)[0]
+		w.findPlaces()
 	}
 	k.meet()
 	for _, row := range k.changes[r.told:] {
@@ -198,22 +199,29 @@ func (k *rankings) meet() {
 // are so still, so that one of them is rated and the others are looked up by its number.
 func (k *rankings) rateAnew(r *ranking, s *search, t berth.Task) {
 	w := s.scan.aim(1, s, t)[0]
-	k.meet()
-	for _, row := range k.changes[r.told:] {
-		k.seen[row] = k.telling
-	}
+	w.findPlaces()
 	k.again = zeros(k.again, len(r.ways)) // by the number that it had: the number it has, once that is known
 	r.beginStates()
-	for rank, row := range k.mirror.tied {
-		was := r.rows.at(rank)
-		switch {
-		case k.seen[row] == k.telling:
-			r.rows.put(rank, r.ofState(w, row))
-		case was != 0:
-			if k.again[was] == 0 {
-				k.again[was] = r.ofState(w, row)
-			}
-			r.rows.put(rank, k.again[was])
+	for _, row := range k.changes[r.told:] {
+		if r.mirror.rows[row].node != nil { // else it has no rank any more
+			r.rows.put(int(r.ties[row]), 0)
+		}
+	}
+	numbers := r.rows.numbers()
+	for rank, was := range numbers {
+		if was == 0 {
+			continue
+		}
+		is := k.again[was]
+		if is == 0 {
+			is = r.ofState(w, k.mirror.tied[rank])
+			k.again[was] = is
+		}
+		numbers[rank] = is
+	}
+	for _, row := range k.changes[r.told:] {
+		if r.mirror.rows[row].node != nil {
+			r.rows.put(int(r.ties[row]), r.ofState(w, row))
 		}
 	}
 	r.rows.build(&r.rates)
@@ -269,7 +277,8 @@ func (k *rankings) dropOne() {
 // beginStates forgets what states are worth.
 func (r *ranking) beginStates() {
 	r.known.clear()
-	r.sums, r.ways = append(r.sums[:0], make([]int64, r.tiers)...), append(r.ways[:0], 0) // of number 0
+	r.rates.begin()
+	r.ways = append(r.ways[:0], 0) // of number 0
 }
 
 // rateAll makes a ranking anew: O(rows), which are rated in batches.
@@ -285,6 +294,7 @@ func (r *ranking) rateAll(s *search, t berth.Task) {
 	r.beginStates()
 	if s.alike {
 		w := s.scan.aim(1, s, t)[0]
+		w.findPlaces()
 		for row := range rows {
 			if r.mirror.rows[row].node != nil {
 				r.rows.put(int(r.ties[row]), r.ofState(w, uint32(row)))
@@ -292,8 +302,12 @@ func (r *ranking) rateAll(s *search, t berth.Task) {
 		}
 	} else {
 		r.sums = slices.Grow(r.sums, rows*r.tiers)[:(rows+1)*r.tiers]
+		r.differ = true // for all that is known
 		batches, count := split(rows)
 		workers := s.scan.aim(count, s, t)
+		for _, w := range workers {
+			w.findPlaces()
+		}
 		inBatches(batches, count, func(worker, batch int) {
 			for row := batch * rows / batches; row < (batch+1)*rows/batches; row++ {
 				if r.mirror.rows[row].node != nil && r.rate(workers[worker], uint32(row), r.rates.of(uint32(row+1))) {
@@ -333,29 +347,35 @@ func (r *ranking) rateAgain(w *scanWorker, row uint32) {
 
 // rate rates a row; false means that it cannot be used.
 func (r *ranking) rate(w *scanWorker, row uint32, sums []int64) bool {
-	s, st := w.search, &r.mirror.rows[row]
-	if st.class < 0 || !s.fits(row) {
+	s, class := w.search, r.mirror.rows[row].class
+	if class < 0 || w.places[class] < 0 || !s.fits(row) || s.picky && !s.usable(row) {
 		return false
 	}
-	i, ok := s.contenderOf(st.class)
-	if !ok || s.picky && !s.usable(row) {
-		return false
-	}
-	w.rateRow(row, &s.contenders[i], sums)
+	w.rateRow(row, &s.contenders[w.places[class]], sums)
 	return true
 }
 
 // ofState returns the number of the sums of a row's state, rated if it is the first of it; 0 if it cannot be used.
 func (r *ranking) ofState(w *scanWorker, row uint32) uint32 {
-	if class := r.mirror.rows[row].class; class < 0 || w.search.neverServes(class) || !w.search.fits(row) {
+	class := r.mirror.rows[row].class
+	if class < 0 || w.places[class] < 0 {
 		return 0
 	}
 	states := w.search.rankings.states
-	state := states.number(row)
+	state := states.of[row]
+	if state == 0 && w.search.fits(row) {
+		state = states.number(row)
+	}
+	if state == 0 {
+		return 0
+	}
 	number, known := r.known.find(state)
 	if !known {
+		if !w.search.fits(row) {
+			return 0
+		}
 		w.state = state
-		if number = 0; r.rate(w, row, w.next.sums) {
+		if r.rate(w, row, w.next.sums) {
 			number = r.add(w.next.sums)
 			r.ways = append(r.ways, int16(w.way))
 		}

@@ -19,6 +19,7 @@ type rater struct {
 
 	devices deviceViews
 	levels  levels     // of the candidate's devices, if it is known that they are of one kind
+	left    []int64    // of levels, once something is taken; kept for its room
 	gaps    *gapView   // what a term that learns looks at; kept for its room
 	shared  bool       // whether worths are kept by others
 	worths  []worth    // by Change, of the candidate's state before placing
@@ -254,7 +255,11 @@ func (r *rater) worthBefore(t *Term) int64 {
 	}
 	w := &r.worths[i]
 	if !w.known {
-		w.of, w.known = r.worthOf(t, r.before(t)), true
+		if w.known = true; r.isLevel() {
+			w.of = t.gaps.levelsOf(r.policy.tuned, r.turn(nil), r.levels.device.Model, r.levels.free)
+		} else {
+			w.of = r.worthOf(t, r.before(t))
+		}
 	}
 	return w.of
 }
@@ -262,12 +267,17 @@ func (r *rater) worthBefore(t *Term) int64 {
 // worthOf returns what a state is worth to a Change.
 func (r *rater) worthOf(t *Term, s *State) int64 {
 	if t.gaps != nil {
-		if r.gaps == nil {
-			r.gaps = new(gapView)
-		}
-		return t.gaps.worthOf(r.policy.tuned, s, r.gaps)
+		return t.gaps.worthOf(r.policy.tuned, s, r.view())
 	}
 	return t.worth(s)
+}
+
+// view returns what a policy of gaps looks at states by.
+func (r *rater) view() *gapView {
+	if r.gaps == nil {
+		r.gaps = new(gapView)
+	}
+	return r.gaps
 }
 
 // before returns the state before placing, as a term may see it.

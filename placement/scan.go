@@ -18,8 +18,9 @@ type scanWorker struct {
 	rater
 	search *search
 	row    uint32
-	state  uint32 // of the row, if it is known, or 0
-	liked  int64  // by the group's preferences about node attributes, of the row
+	state  uint32  // of the row, if it is known, or 0
+	liked  int64   // by the group's preferences about node attributes, of the row
+	places []int32 // by class: the place of its contender, or -1 if there is none or its devices never serve
 	best   choice
 	next   choice
 	all    []uint32 // rows
@@ -49,14 +50,53 @@ func (k *scan) aim(workers int, s *search, t berth.Task) []*scanWorker {
 	return k.workers[:workers]
 }
 
+// findPlaces finds the places of contenders, for many rows to be looked at.
+func (w *scanWorker) findPlaces() {
+	s := w.search
+	w.places = w.places[:0]
+	for range s.classes.all {
+		w.places = append(w.places, -1)
+	}
+	for i := range s.contenders {
+		if c := &s.contenders[i]; !s.neverServes(c.class) {
+			w.places[c.class] = int32(i)
+		}
+	}
+}
+
 // rateRow writes the sum of each tier for a row of a class that the group may use.
 func (w *scanWorker) rateRow(row uint32, of *contender, sums []int64) {
+	if w.state != 0 && w.policy.lone && w.rateLevels(row, of, sums) {
+		return
+	}
 	w.stand(row, of)
 	if w.state != 0 && w.policy.changes != nil {
 		w.worths, w.shared = w.search.rankings.states.worthsOf(w.state), true
 		w.levels = w.search.rankings.states.levels[w.state-1]
 	}
 	w.rate(w, sums)
+}
+
+// rateLevels rates a row of a known state by what is looked at where that has levels and no other term matters; false if it cannot.
+func (w *scanWorker) rateLevels(row uint32, of *contender, sums []int64) bool {
+	s := w.search
+	states := s.rankings.states
+	if w.levels = states.levels[w.state-1]; !w.isLevel() {
+		return false
+	}
+	d, ok := w.single()
+	if !ok {
+		return false
+	}
+	w.row, w.liked = row, of.preferred
+	w.cand.Free = s.mirror.resourcesOf(row)
+	w.worths, w.shared = states.worthsOf(w.state), true
+	liked := w.preferred()
+	for i, weight := range w.policy.preferring {
+		sums[i] = weight * liked
+	}
+	sums[w.policy.quickTier] += w.bestLeft(w.policy.quick, d)
+	return true
 }
 
 // stand turns to a row of a class that the group may use.

@@ -26,9 +26,11 @@ type tuning struct {
 	Total  int64   // what all shares come to
 	Values []int64 // what a gap is worth in 1/16 thousandth, evenly from 0 to 1000
 
-	parts   []tunedPart        // what shapes ask of the primary, each once, the smallest devices first
-	byModel map[string][]int32 // the parts, in that order, that devices of a model may serve; those of any other under ""
-	shares  int64              // of all shapes
+	parts   []tunedPart            // what shapes ask of the primary, each once, the smallest devices first
+	byModel map[string][]int32     // the parts, in that order, that devices of a model may serve; those of any other under ""
+	shares  int64                  // of all shapes
+	gaps    [whole + 1]int64       // Values, by thousandth
+	levels  map[string]*levelIndex // the parts as devices of a model see them; those of any other under ""
 }
 
 // tunedShape is a kind of task that is expected.
@@ -101,6 +103,7 @@ func (p *gapPolicy) tune(m Mix, s *cluster.Snapshot) *tuning {
 	if p.kind != leastFragments {
 		p.weigh(t, view)
 	}
+	t.indexLevels()
 	return t
 }
 
@@ -356,6 +359,11 @@ func itemSizes(shapes []tunedShape, grain int64) (sizes []itemSize) {
 
 // index makes what follows from the shapes.
 func (t *tuning) index() {
+	if n := len(t.Values); n > 0 {
+		for free := range t.gaps {
+			t.gaps[free] = t.Values[free*(n-1)/whole]
+		}
+	}
 	t.byModel = map[string][]int32{"": nil}
 	for i := range t.Shapes {
 		s := &t.Shapes[i]
@@ -400,6 +408,15 @@ func (t *tuning) index() {
 	}
 }
 
+// partsOf returns the parts that devices of a model may serve, the smallest first.
+func (t *tuning) partsOf(model string) []int32 {
+	parts, named := t.byModel[model]
+	if !named {
+		parts = t.byModel[""]
+	}
+	return parts
+}
+
 // partOf returns the part that a shape asks for, or -1 if there is none.
 func (t *tuning) partOf(s *tunedShape) int {
 	if s.Size == 0 {
@@ -408,91 +425,4 @@ func (t *tuning) partOf(s *tunedShape) int {
 	return slices.IndexFunc(t.parts, func(p tunedPart) bool {
 		return p.count == s.Count && p.size == s.Size && slices.Equal(p.models, s.Models)
 	})
-}
-
-// weigh gives shapes their weights: how often one comes for what it takes, the more the less room there is for it in the cluster; with
-// priced gaps, no more of that where there is more room than those who ask for at least as much could use.
-func (p *gapPolicy) weigh(t *tuning, view *store.View) {
-	var perTask, demand int64
-	for i := range t.Shapes {
-		if s := &t.Shapes[i]; s.part >= 0 {
-			perTask += s.Share / s.units()
-			demand += s.Share * s.units() >> 10
-		}
-	}
-	free, rooms := int64(0), make([]int64, len(t.Shapes))
-	if view != nil {
-		free = t.roomsIn(view, rooms)
-	}
-	few := int64(20 * whole)
-	if p.kind == roomLoss {
-		few = 100 * whole
-	}
-	for i := range t.Shapes {
-		s := &t.Shapes[i]
-		if s.part < 0 {
-			continue
-		}
-		s.Weight = mulDiv(s.Share/s.units(), 1<<20, max(perTask, 1))
-		if view == nil {
-			continue
-		}
-		s.Weight = min(mulDiv(s.Weight, free+few, rooms[i]+few), mostWeighs)
-		if p.kind == pricedGaps {
-			if need := mulDiv(free, t.hard(s), max(demand, 1)); need < rooms[i] {
-				s.Weight = mulDiv(s.Weight, need+few, rooms[i]+few)
-			}
-		}
-	}
-	for p := range t.parts {
-		for i := range t.parts[p].shapes {
-			s := &t.parts[p].shapes[i]
-			s.weight = t.Shapes[s.of].Weight
-		}
-	}
-}
-
-// hard returns what of the primary is asked for by shapes that are at least as hard to serve as one.
-func (t *tuning) hard(than *tunedShape) (sum int64) {
-	for i := range t.Shapes {
-		s := &t.Shapes[i]
-		if s.part < 0 || s.Count < than.Count || s.Size < than.Size {
-			continue
-		}
-		within := len(than.Models) == 0
-		if !within && len(s.Models) > 0 {
-			within = true
-			for _, model := range s.Models {
-				within = within && slices.Contains(than.Models, model)
-			}
-		}
-		if within {
-			sum += s.Share * s.units() >> 10
-		}
-	}
-	return sum
-}
-
-// roomsIn adds up what each shape could use of what is free on all nodes, and returns what is free.
-func (t *tuning) roomsIn(view *store.View, rooms []int64) (free int64) {
-	primary, _ := view.DimOf(t.Primary)
-	g, names := new(gapView), view.Dims()
-	for _, row := range view.Order() {
-		n := view.Node(row)
-		g.begin(t)
-		g.amounts(names, view.Free(row))
-		if t.Plain {
-			g.plain(view.Free(row)[primary])
-		} else {
-			for i := range n.Node.Spec.Devices {
-				if d := &n.Node.Spec.Devices[i]; i < len(n.Devices) && d.Class == t.Primary {
-					g.device(d.Model, n.Devices[i])
-				}
-			}
-			g.end()
-		}
-		free += g.idle
-		g.rooms(func(shape int32, room int64) { rooms[shape] += room })
-	}
-	return free
 }
