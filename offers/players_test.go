@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -126,6 +127,12 @@ func newBerthPlayer(t *testing.T, cmd script.Command, plain bool) *berthPlayer {
 	}
 	if plain {
 		cfg.LeaseFor = 365 * 24 * time.Hour
+	} else {
+		for _, n := range cmd.Values("gather") {
+			var err error
+			cfg.Gather, err = strconv.Atoi(n)
+			require.NoError(t, err, cmd.Pos)
+		}
 	}
 	switch {
 	case slices.Contains(cmd.Positional(), "by-need"):

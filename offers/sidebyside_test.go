@@ -18,8 +18,9 @@ import (
 // that are blind, leases of a year), and in an Exchange as it is by itself. What they do alike is written once; where they differ,
 // each says its own, and the script has named the kind of the difference before.
 //
-//	with by-need | exclude=NAME | scarce=NAME | whole=NAME | least=(R, ...)   begins anew; by-need: an Exchange's order is by what is
-//	                                  guaranteed first; least: what is offered has one of these at least
+//	with by-need | exclude=NAME | scarce=NAME | whole=NAME | least=(R, ...) | gather=N   begins anew; by-need: an Exchange's order is
+//	                                  by what is guaranteed first; least: what is offered has one of these at least; gather: so many nodes
+//	                                  may be kept for what is too large, in an Exchange as it is
 //	node ID R... [used=(F:R, ...)]    a node joins, of which a framework uses some; one that has not joined is a role of its own
 //	join F role=R [of=F] [scarce=yes] [wants=R] [tasks=N] [lasts=TICKS] [does=idle|busy|hoard] [times=N]
 //	tick                              a second passes
