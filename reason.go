@@ -67,7 +67,7 @@ const (
 	// resource and the limit. See [Excess].
 	OverLimit
 	// HeldBack: the order of roles gave the task's role no further turn; or, in an [Explanation], it let another role go
-	// first, which the subject names, "/" for the root, or a daemon for which room is kept.
+	// first, which the subject names, "/" for the root, or a daemon or a task for which room is kept.
 	HeldBack
 
 	// UnknownNode: no such node; the subject is its ID, empty where no node was given.
@@ -167,8 +167,8 @@ type Explanation struct {
 	// Nearest is the node that came closest, nil if there is no node.
 	Nearest *NearMiss `json:"nearest,omitempty"`
 	// Order is [HeldBack] where an order of roles may be why there was no room: a task of the role that it names, handed in later,
-	// was placed first; or where room is kept for the daemon that it names ("daemon agent"), instances of which wait for more on their nodes.
-	// Else it is the zero Reason.
+	// was placed first; or where room is kept for the daemon that it names ("daemon agent"), instances of which wait for more on their nodes, or for the
+	// task ("task web-1") that is the first of its role. Else it is the zero Reason.
 	Order Reason `json:"order,omitzero"`
 	// Mode is that of the task's group.
 	Mode Mode `json:"mode"`

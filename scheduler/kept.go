@@ -9,15 +9,16 @@ import (
 	"github.com/berth-sched/berth"
 )
 
-// keptRoom is the room that a plan keeps for instances of daemons that wait for more of it on their nodes: what is placed after the daemon does not
-// get what becomes free there little by little. It stands in the picker as tasks that are not in the plan, with what the instance takes, as
+// keptRoom is the room that a plan keeps for instances of daemons that wait for more of it on their nodes, and for the first tasks of roles: what is
+// placed after them does not get what becomes free there little by little. It stands in the picker as tasks that are not in the plan, with what the instance takes, as
 // far as it is free. They have no labels and no rules but tolerations, for they are nobody's tasks.
 type keptRoom struct {
 	tasks  []berth.Task                         // of the plan
 	silent map[string]bool                      // the daemons, by name, whose room is kept and that are not planned
 	groups map[string]map[string][]*berth.Group // what keeps room, by daemon and what is lacking
 	ops    map[string][]berth.Op                // by daemon
-	first  string                               // the first daemon of the plan that has some
+	first  string                               // what the first room of the plan is kept for: "daemon agent", "task web-1"
+	ids    map[string]bool                      // of tasks that keep room for heads
 	prefix string                               // of the tasks, which no ID of the plan's begins with; empty until it is looked for
 }
 
@@ -40,13 +41,13 @@ func (k *keptRoom) begin(tasks, silent []berth.Task) []berth.Task {
 	return k.tasks
 }
 
-// blame says that a daemon may be why there was no room.
+// blame says that room which is kept may be why there was none.
 func (k *keptRoom) blame(why *berth.Explanation) {
 	if k.first == "" || why == nil || why.Order.Code != berth.None {
 		return
 	}
 	if slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return waitsForRoom([]berth.Lack{{Reason: c.Reason}}) }) {
-		why.Order = berth.Reason{Code: berth.HeldBack, Subject: "daemon " + k.first}
+		why.Order = berth.Reason{Code: berth.HeldBack, Subject: k.first}
 	}
 }
 
@@ -109,28 +110,62 @@ func (p *planner) giveBack(g *berth.Group) {
 // keep keeps what is free on a node of what an instance takes that lacks something there.
 func (p *planner) keep(g *berth.Group, node string, lacks []berth.Lack) {
 	k := &p.kept
+	op, ok := p.keepAs(k.named()+g.Name()+", "+node, g, node, lacks)
+	if !ok {
+		return
+	}
+	if k.ops == nil {
+		k.ops = map[string][]berth.Op{}
+	}
+	k.first = cmp.Or(k.first, "daemon "+g.Name())
+	k.ops[g.Name()] = append(k.ops[g.Name()], op)
+}
+
+// keepHead keeps room for a task of which it is known why it found none: what is free of all that it takes on the node that came nearest, if room
+// is all that is lacking there. It reports whether it did.
+func (p *planner) keepHead(u *berth.Unplaced) bool {
+	near := u.Why.Nearest
+	if near == nil || u.Task.Group.Mode() != berth.Count || !waitsForRoom(near.Lacks) {
+		return false
+	}
+	k := &p.kept
+	id := k.named() + u.Task.ID
+	if k.ids[id] {
+		return false
+	}
+	if _, ok := p.keepAs(id, u.Task.Group, near.Node, near.Lacks); !ok {
+		return false
+	}
+	if k.ids == nil {
+		k.ids = map[string]bool{}
+	}
+	k.ids[id] = true
+	k.first = cmp.Or(k.first, "task "+u.Task.ID)
+	return true
+}
+
+// named returns what the IDs of tasks that keep room begin with, and no ID of the plan's.
+func (k *keptRoom) named() string {
 	if k.prefix == "" {
 		k.prefix = keeps
 		for slices.ContainsFunc(k.tasks, func(t berth.Task) bool { return strings.HasPrefix(t.ID, k.prefix) }) {
 			k.prefix = "the " + k.prefix
 		}
 	}
-	id := k.prefix + g.Name() + ", " + node
+	return k.prefix
+}
+
+// keepAs keeps what is free on a node of what a task of a group takes that lacks something there, as a task of that ID.
+func (p *planner) keepAs(id string, g *berth.Group, node string, lacks []berth.Lack) (berth.Op, bool) {
 	if _, is := p.view.FindTask(id); is {
-		return
+		return berth.Op{}, false
 	}
-	for _, keeper := range k.gapOf(g, lacks) {
-		op, ok := p.picker.PlaceWithin(keeper.Task(id), berth.NodeID, node)
-		if !ok {
-			continue
+	for _, keeper := range p.kept.gapOf(g, lacks) {
+		if op, ok := p.picker.PlaceWithin(keeper.Task(id), berth.NodeID, node); ok {
+			return op, true
 		}
-		if k.ops == nil {
-			k.ops = map[string][]berth.Op{}
-		}
-		k.first = cmp.Or(k.first, g.Name())
-		k.ops[g.Name()] = append(k.ops[g.Name()], op)
-		return
 	}
+	return berth.Op{}, false
 }
 
 // gapOf returns the groups of the tasks that may keep the room of a daemon where something is lacking, the one that keeps the most first.

@@ -19,6 +19,12 @@ func (r *runner) schedule(ctx context.Context) error {
 	now := r.State.Now()
 	all := r.all
 	seen := r.Queue.look(all, r.after, r.backoff.ripe(now))
+	if !all && len(seen.waits)+len(seen.cancels) > 0 && r.Scheduler.cfg.holdsBack() {
+		all = true // what is new is not to overtake what waits, and what was kept for what is cancelled is for all
+		cancels := seen.cancels
+		seen = r.Queue.look(all, 0, nil)
+		seen.cancels = append(cancels, seen.cancels...)
+	}
 	r.all, r.after = false, seen.turn
 	r.cancel(seen.cancels)
 	if len(r.own.stranded) > 0 {

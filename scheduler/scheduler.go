@@ -39,6 +39,14 @@ type Config struct {
 	// the next plan: 1 lets nothing overtake, so that small tasks do not take for ever what a large one needs. It does not
 	// matter where there is no Order.
 	Window int
+	// Hold is the third thing that an Order can do there, alone or with a Window: room is kept for the first task of a role that finds none. What is
+	// free of all that it takes, on the node that comes nearest to having room ([berth.NearMiss]), is kept in this plan from the tasks whose turn comes
+	// later, of whatever role: so what tasks give back there adds up from plan to plan, and the task has it once it is enough. No more is kept than what is
+	// free on one node for one task of each role and priority; the rest of the cluster is open to all. It is for tasks of groups that are no gangs;
+	// instances of daemons have their room kept in any case, see [Scheduler.Plan]. Nothing is kept where more than room is lacking, or a
+	// limit does not let the role have it; what is kept counts as the role's in this plan. No commit and no other scheduler knows of it. A task that finds
+	// no room beside it may be told so ([berth.Explanation].Order). The default is false. It does not matter where there is no Order.
+	Hold bool
 	// Exhaustive makes the scheduler ask about every node for every task instead of keeping indexes. The
 	// plans are the same; it is there to check that. The default is false.
 	Exhaustive bool
@@ -49,6 +57,9 @@ type Config struct {
 	// Observer is told of plans and commits. The default tells nobody.
 	Observer Observer
 }
+
+// holdsBack reports whether tasks that wait may keep from others what these would get without them.
+func (c *Config) holdsBack() bool { return c.Order != nil && (c.Hold || c.Window > 0) }
 
 // Err returns every fault of the configuration joined into one error, or nil.
 func (c Config) Err() error {
@@ -163,10 +174,10 @@ func (s *Scheduler) choose(snapshot *cluster.Snapshot) {
 
 func (s *Scheduler) newPlanner() *planner {
 	if s.cfg.Exhaustive {
-		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow, turns: turns{order: s.cfg.Order, window: s.cfg.Window}}
+		return &planner{picker: placement.NewExhaustive(s.cfg.Strategy), slow: s.slow, turns: turns{order: s.cfg.Order, window: s.cfg.Window, hold: s.cfg.Hold}}
 	}
 	engine := placement.NewEngine(s.cfg.Strategy)
-	return &planner{picker: engine, engine: engine, slow: s.slow, turns: turns{order: s.cfg.Order, window: s.cfg.Window}}
+	return &planner{picker: engine, engine: engine, slow: s.slow, turns: turns{order: s.cfg.Order, window: s.cfg.Window, hold: s.cfg.Hold}}
 }
 
 // Plan decides where tasks would go on a snapshot, and changes nothing. It is a function of the snapshot,

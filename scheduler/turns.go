@@ -17,6 +17,7 @@ import (
 type turns struct {
 	order  allocator.Order
 	window int             // Config.Window
+	hold   bool            // Config.Hold
 	round  allocator.Round // of the tier; nil where no order is asked
 	doing  string          // what the order is doing, while it does
 
@@ -40,6 +41,7 @@ type queue struct {
 	role        berth.Role
 	first, last int32        // tasks, or none
 	missed      int          // tasks that found no room
+	holds       bool         // room is kept for one of them
 	behind      int32        // the first of those that wait behind a full window, or none
 	group       *berth.Group // the one that was planned last, and
 	at          int          // the planner's number of it
@@ -122,7 +124,8 @@ func (p *planner) takeTier(tasks []berth.Task, from, to int) error {
 			t.task = q.first
 			q.first, failed = t.after[q.first], len(p.plan.Unplaced)
 			p.takeNext(tasks, q)
-			if t.window > 0 && len(p.plan.Ops) == placed && p.lacksRoom(failed) {
+			if len(p.plan.Ops) == placed && (t.window > 0 || t.hold) && p.lacksRoom(failed) {
+				p.holdFor(q, failed)
 				left -= t.miss(q)
 			}
 		}
@@ -141,9 +144,21 @@ func (p *planner) lacksRoom(from int) bool {
 	return slices.ContainsFunc(p.plan.Unplaced[from:], func(u berth.Unplaced) bool { return u.Reason.Code != berth.TaskExists })
 }
 
+// holdFor keeps room for the first task of a role that finds none, which is unplaced from a place in the list on.
+func (p *planner) holdFor(q *queue, from int) {
+	if !p.turns.hold || q.holds {
+		return
+	}
+	for i := from; i < len(p.plan.Unplaced) && !q.holds; i++ {
+		if u := &p.plan.Unplaced[i]; u.Why != nil {
+			q.holds = p.keepHead(u)
+		}
+	}
+}
+
 // miss counts a task that found no room, and returns how many now wait behind those that fill the window.
 func (t *turns) miss(q *queue) (behind int) {
-	if q.missed++; q.missed < t.window || q.first == none {
+	if q.missed++; t.window == 0 || q.missed < t.window || q.first == none {
 		return 0
 	}
 	q.behind, q.first = q.first, none
