@@ -63,6 +63,9 @@ func (s *search) bestContender() (best *contender) {
 			continue
 		}
 		unknown--
+		if s.keyed > 0 && best != nil && c.firstSum < best.firstSum {
+			continue // as find has it, but in line: of many classes most are behind
+		}
 		if s.find(c, best); c.found && (best == nil || s.isBetter(c, best)) {
 			best = c
 		}
