@@ -39,7 +39,8 @@
 // pieces of one task: whose turn it is is asked again after each, so that frameworks fill up as in the
 // progressive filling of weighted DRF. A framework that wants nothing is offered nothing and costs
 // nothing. A daemon group is offered its room on each node that lacks its instance, ahead of everybody's
-// turn, but charged.
+// turn, but charged. Where the instance lacks nothing but room that others have, what is free of it there is offered to nobody else
+// until it is enough, under exclusive leases; [KeptForDaemon] says so.
 //
 // A gang is offered whole, as one grant, or not at all: see [Demand].
 //

@@ -185,6 +185,7 @@ type Exchange struct {
 	scratch  scratch  // of the last of them
 
 	asking
+	awaited awaitedRoom
 	spared  []filterBits // by rows
 	filters int          // that stand
 	unswept int          // that do not, and are not forgotten

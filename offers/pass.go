@@ -25,6 +25,7 @@ type pass struct {
 	given  []grant                         // optimistic: what the pass has given, in order
 	told   map[*Subscription]int           // how much of it a framework's fork knows
 	cuts   map[cutOf]bool                  // what limits kept from whom
+	kept   rowSet                          // nodes on which the room of daemons that wait is kept, if there are any
 	drafts []*draft
 	offers []offer // for drafts to come
 	room   []draft
@@ -96,6 +97,7 @@ func (x *Exchange) offer(ctx context.Context) (int, error) {
 	x.relook()
 	x.endPauses()
 	p := &pass{x: x, ctx: ctx, exact: x.cfg.Lease == berth.Exclusive && x.view.Limited() == 0}
+	x.freeKept()
 	if !p.gather() {
 		x.endPass(p)
 		x.gatherMore(p)
@@ -126,6 +128,9 @@ func (x *Exchange) endPass(p *pass) {
 	}
 	x.eager = x.eager[:0]
 	x.asked = x.view.Version()
+	if len(x.awaited.sites) > 0 {
+		x.awaited.waiters = x.waiters()
+	}
 	for _, s := range p.again {
 		x.hurry(s)
 	}
@@ -158,6 +163,9 @@ func (p *pass) draw() error {
 				return err
 			}
 		}
+		if daemons && (chooses || p.gangs > 0) {
+			p.keepElsewhere()
+		}
 	}
 	p.tryGangs()
 	if p.ctx.Err() != nil {
@@ -186,6 +194,9 @@ func (p *pass) put(s *site, daemons bool) error {
 		if p.isSpent(s) {
 			break
 		}
+	}
+	if daemons {
+		p.keepRoom(s)
 	}
 	return nil
 }

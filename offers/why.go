@@ -58,12 +58,14 @@ const (
 	Filtered
 	// Incomplete: there is room, for tasks of a gang that would not be whole. Why.Lacks says how many of its tasks have a place.
 	Incomplete
+	// KeptForDaemon: there is room, but so much of it is kept for the instance of somebody's daemon, which waits there for more, that too little is left.
+	KeptForDaemon
 	// Waiting: nothing. The next pass offers the node, unless it is all gone before the framework's turn comes.
 	Waiting
 )
 
 var causeWords = []string{
-	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "spared", "gathered", "unfit", "used", "too little", "with others", "filtered", "incomplete", "waiting",
+	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "spared", "gathered", "unfit", "used", "too little", "with others", "filtered", "incomplete", "kept for a daemon", "waiting",
 }
 
 // String returns the cause as a word or two, such as "with others".
@@ -414,6 +416,9 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 // filtered says until when filters keep from the framework what a node could be offered with, if they do.
 func (a *asker) filtered(at *site, what berth.Resources, daemon bool, why Why) Why {
 	if !a.x.refuses(a.s, at, daemon, what) {
+		if a.x.awaited.sites[at] && !daemon {
+			why.Cause = KeptForDaemon
+		}
 		return why
 	}
 	why.Cause = Filtered

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // keptRoom is the room that a plan keeps for instances of daemons that wait for more of it on their nodes, and for the first tasks of roles: what is
@@ -46,25 +47,14 @@ func (k *keptRoom) blame(why *berth.Explanation) {
 	if k.first == "" || why == nil || why.Order.Code != berth.None {
 		return
 	}
-	if slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return waitsForRoom([]berth.Lack{{Reason: c.Reason}}) }) {
+	if slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return fit.WaitsForRoom([]berth.Lack{{Reason: c.Reason}}) }) {
 		why.Order = berth.Reason{Code: berth.HeldBack, Subject: k.first}
 	}
 }
 
-// waitsForRoom reports whether room alone is lacking, and others have it.
-func waitsForRoom(lacks []berth.Lack) bool {
-	return len(lacks) > 0 && !slices.ContainsFunc(lacks, func(l berth.Lack) bool {
-		switch l.Reason.Code {
-		case berth.Insufficient, berth.UnitsTaken, berth.DeviceTaken, berth.PortTaken:
-			return false
-		}
-		return true
-	})
-}
-
 // instanceWaits reports whether a task that is unplaced is the instance of a daemon that waits for room alone.
 func instanceWaits(u *berth.Unplaced) bool {
-	return u.Why != nil && u.Why.Mode == berth.Daemon && u.Why.Nearest != nil && u.Task.ID != "" && waitsForRoom(u.Why.Nearest.Lacks)
+	return u.Why != nil && u.Why.Mode == berth.Daemon && u.Why.Nearest != nil && u.Task.ID != "" && fit.WaitsForRoom(u.Why.Nearest.Lacks)
 }
 
 // keepSilently keeps the room for the instances that wait of a daemon whose demand is not to be planned. Those that could be placed wait for
@@ -78,7 +68,7 @@ func (p *planner) keepSilently(g *berth.Group) {
 	var waiting []miss
 	var placed []berth.Op
 	p.picker.Cover(g, func(op berth.Op) { placed = append(placed, op) }, func(node string, lacks []berth.Lack) {
-		if waitsForRoom(lacks) {
+		if fit.WaitsForRoom(lacks) {
 			waiting = append(waiting, miss{node, lacks})
 		}
 	})
@@ -125,7 +115,7 @@ func (p *planner) keep(g *berth.Group, node string, lacks []berth.Lack) {
 // is all that is lacking there. It reports whether it did.
 func (p *planner) keepHead(u *berth.Unplaced) bool {
 	near := u.Why.Nearest
-	if near == nil || u.Task.Group.Mode() != berth.Count || !waitsForRoom(near.Lacks) {
+	if near == nil || u.Task.Group.Mode() != berth.Count || !fit.WaitsForRoom(near.Lacks) {
 		return false
 	}
 	k := &p.kept
@@ -184,65 +174,8 @@ func (k *keptRoom) gapOf(g *berth.Group, lacks []berth.Lack) []*berth.Group {
 	}
 	gap, known := of[string(key)]
 	if !known {
-		gap = newGap(g, lacks)
+		gap = fit.Keepers(keeps+g.Name(), g, lacks)
 		of[string(key)] = gap
-	}
-	return gap
-}
-
-func newGap(g *berth.Group, lacks []berth.Lack) (gap []*berth.Group) {
-	part := g.Spec()
-	part = berth.GroupSpec{Role: part.Role, Request: part.Request, Devices: part.Devices, Ports: part.Ports, DynamicPorts: part.DynamicPorts}
-	for _, t := range g.Requirements().Tolerations {
-		part.Rules = append(part.Rules, t)
-	}
-	var short []int // the requests for devices of which some are lacking
-	for _, l := range lacks {
-		what := l.Reason.Subject
-		q, plain := part.Request[what]
-		device := slices.IndexFunc(part.Devices, func(d berth.DeviceRequest) bool { return d.String() == what })
-		port := slices.IndexFunc(part.Ports, func(p berth.PortRange) bool { return p.String() == what })
-		switch {
-		case l.Reason.Code == berth.Insufficient && plain && q > l.Short:
-			part.Request[what] = q - l.Short
-		case l.Reason.Code == berth.Insufficient && plain:
-			delete(part.Request, what)
-		case l.Reason.Code == berth.PortTaken && port >= 0:
-			part.Ports = slices.Delete(part.Ports, port, port+1)
-		case l.Reason.Code == berth.PortTaken:
-			part.DynamicPorts = 0
-		case l.Reason.Code == berth.DeviceTaken && device >= 0:
-			short = append(short, device)
-		default: // units or amounts of devices, of none in particular
-			part.Devices, short = nil, nil
-		}
-	}
-	add := func(devices []berth.DeviceRequest) {
-		if part.Devices = devices; len(part.Request)+len(part.Devices)+len(part.Ports)+part.DynamicPorts > 0 {
-			gap = append(gap, berth.NewGroup(keeps+g.Name(), part))
-		}
-	}
-	devices := part.Devices
-	if len(short) == 0 {
-		add(devices)
-	}
-	for most := len(short); most > 0; { // one device less at a time
-		most = 0
-		var rest []berth.DeviceRequest
-		for i := range devices {
-			if slices.Contains(short, i) {
-				devices[i].Count--
-				most = max(most, devices[i].Count)
-				if devices[i].Count <= 0 {
-					continue
-				}
-			}
-			rest = append(rest, devices[i])
-		}
-		add(rest)
-	}
-	if len(devices) > 0 {
-		add(nil)
 	}
 	return gap
 }
