@@ -66,6 +66,9 @@ func control(t *testing.T) *plane {
 	return shared
 }
 
+// gangs is the gate of PodGroups, which is off by default.
+const gangs = "GenericWorkload=true"
+
 // tool builds a program of module tools, or finds it built.
 func tool(name string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
@@ -133,7 +136,8 @@ func startPlane() (p *plane, err error) {
 		"--endpoint-reconciler-type", "none", "--secure-port", port, "--cert-dir", p.dir+"/certs", "--token-auth-file", p.dir+"/tokens",
 		"--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.0.0.0/24", "--service-account-issuer", "https://end.to.end",
 		"--service-account-key-file", key, "--service-account-signing-key-file", key,
-		"--disable-admission-plugins", "ServiceAccount,TaintNodesByCondition"); err != nil {
+		"--disable-admission-plugins", "ServiceAccount,TaintNodesByCondition",
+		"--feature-gates", gangs, "--runtime-config", "scheduling.k8s.io/v1beta1=true"); err != nil {
 		return nil, err
 	}
 	p.config = &rest.Config{Host: "https://127.0.0.1:" + port, BearerToken: token, QPS: 5000, Burst: 10000,
@@ -260,7 +264,7 @@ func (p *process) pause(t *testing.T)  { require.NoError(t, p.cmd.Process.Signal
 func (p *process) resume(t *testing.T) { require.NoError(t, p.cmd.Process.Signal(syscall.SIGCONT)) }
 
 // schedule starts a kube-scheduler with an extender's URL; without one, none. It ends with the test.
-func (p *plane) schedule(t *testing.T, url string, change ...func(string) string) *process {
+func (p *plane) schedule(t *testing.T, url string, flags ...string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	config := fmt.Sprintf(`apiVersion: kubescheduler.config.k8s.io/v1
@@ -274,15 +278,12 @@ podMaxBackoffSeconds: 1
 	if url != "" {
 		config += fmt.Sprintf("extenders:\n- {urlPrefix: %q, filterVerb: filter, prioritizeVerb: prioritize, weight: 15, preemptVerb: preempt, bindVerb: bind, nodeCacheCapable: true, httpTimeout: 5s}\n", url)
 	}
-	for _, f := range change {
-		config = f(config)
-	}
 	kubeconfig := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
 clusters: [{name: c, cluster: {server: %q, certificate-authority: %q}}], users: [{name: u, user: {token: %s}}]}`,
 		p.config.Host, p.config.TLSClientConfig.CAFile, p.config.BearerToken)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "kubeconfig"), []byte(kubeconfig), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600))
-	s, err := start("kube-scheduler", p.scheduler, "--config", filepath.Join(dir, "config"), "--secure-port=0")
+	s, err := start("kube-scheduler", p.scheduler, append([]string{"--config", filepath.Join(dir, "config"), "--secure-port=0"}, flags...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		s.stop()

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/berth-sched/berth/kubernetes/cache"
 	"github.com/berth-sched/berth/kubernetes/extender"
@@ -204,15 +205,15 @@ type ours struct {
 }
 
 // berth starts one, and ends it with the test. Its policies are in the text of extender.File.
-func (p *plane) berth(t *testing.T, policies string) *ours {
+func (p *plane) berth(t *testing.T, policies string, change ...func(*rest.Config)) *ours {
 	t.Helper()
-	b, err := p.startBerth(policies)
+	b, err := p.startBerth(policies, change...)
 	require.NoError(t, err)
 	t.Cleanup(b.stop)
 	return b
 }
 
-func (p *plane) startBerth(policies string) (*ours, error) {
+func (p *plane) startBerth(policies string, change ...func(*rest.Config)) (*ours, error) {
 	config, read, err := extender.ReadFile([]byte(policies))
 	if err != nil {
 		return nil, err
@@ -221,7 +222,11 @@ func (p *plane) startBerth(policies string) (*ours, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := kubernetes.NewForConfig(p.config)
+	reach := rest.CopyConfig(p.config)
+	for _, f := range change {
+		f(reach)
+	}
+	client, err := kubernetes.NewForConfig(reach)
 	if err != nil {
 		return nil, err
 	}
