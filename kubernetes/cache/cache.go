@@ -99,6 +99,9 @@ func New(config Config) (*Cache, error) {
 // [Cache.Hold], or the cache knows nothing of it.
 func (c *Cache) State() *scheduler.State { return c.state }
 
+// Devices returns the kinds of devices that objects are read with. They are not to be changed.
+func (c *Cache) Devices() []adapter.Devices { return c.config.Adapter.Devices }
+
 // Now returns the time by the cache's clock.
 func (c *Cache) Now() time.Time { return c.config.Clock() }
 

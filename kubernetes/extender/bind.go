@@ -221,6 +221,7 @@ func (e *Extender) Tidy(ctx context.Context) {
 	}
 	e.tellUnknown()
 	e.forgetCome()
+	e.forgetRetries()
 	if e.config.Client == nil {
 		return
 	}

@@ -84,6 +84,12 @@ type Config struct {
 	// MostSilence is how long the API server may be silent before the cache counts as stale, and every verb answers with an error. The
 	// default is a minute.
 	MostSilence time.Duration
+	// RetryFor is how long a pod is to be tried again soon that berth finds no room for, though kube-scheduler does: on a node that it asks
+	// about, which its own plugins let the pod on, nothing is lacking but amounts that they count as well, or berth has not heard of it. So the
+	// cache has not been told yet what kube-scheduler knows, or room is held for a pod that is on its way. Filter then answers with
+	// an error, after which kube-scheduler tries again within seconds: a pod that was refused it would only try when it is
+	// told something new, or after minutes. The default is 30 seconds from the first such answer about the pod; then, and always if it is negative, it is refused.
+	RetryFor time.Duration
 	// Ready is asked as well whether verbs are to be answered, such as whether this process is the leader of several. The default is nil:
 	// nothing else is asked.
 	Ready func() error
@@ -166,7 +172,8 @@ type Extender struct {
 		pod *v1.Pod
 	}
 
-	warned warned
+	warned  warned
+	retries retries
 
 	telling sync.Mutex
 	told    map[types.UID]string
@@ -190,6 +197,7 @@ func New(config Config) (*Extender, error) {
 	preset(&config.DoubtFor, 90*time.Second)
 	preset(&config.MostSilence, time.Minute)
 	preset(&config.MostTime, 10*time.Second)
+	preset(&config.RetryFor, 30*time.Second)
 	if config.Clock == nil {
 		config.Clock = time.Now
 	}

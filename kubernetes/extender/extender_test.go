@@ -132,6 +132,9 @@ func newWorld(t *testing.T, config extender.Config, read cache.Config, nodes ...
 	c.MarkSynced()
 	s := &server{cache: c, pods: map[string]*v1.Pod{}}
 	config.Cache, config.Client = c, s
+	if config.RetryFor == 0 {
+		config.RetryFor = -1 // tests ask about nodes that kube-scheduler would not have asked about
+	}
 	e, err := extender.New(config)
 	require.NoError(t, err)
 	return &world{t, at, c, s, e}

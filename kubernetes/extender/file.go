@@ -33,6 +33,7 @@ import (
 //	bindFor: 10s
 //	doubtFor: 90s
 //	mostSilence: 1m
+//	retryFor: 30s
 //	devices:                         # resources that are devices, and not numbers
 //	- class: gpu
 //	  whole: nvidia.com/gpu
@@ -63,6 +64,7 @@ type File struct {
 	BindFor         metav1.Duration `json:"bindFor"`
 	DoubtFor        metav1.Duration `json:"doubtFor"`
 	MostSilence     metav1.Duration `json:"mostSilence"`
+	RetryFor        metav1.Duration `json:"retryFor"`
 	Devices         []FileDevices   `json:"devices"`
 	MoreVictims     bool            `json:"moreVictims"`
 	RulesAnnotation bool            `json:"rulesAnnotation"`
@@ -175,7 +177,7 @@ func (f File) Configs() (Config, cache.Config, error) {
 		errs = append(errs, fmt.Errorf("extender: file: %s: "+format, append([]any{field}, args...)...))
 	}
 	config := Config{
-		Mode: f.Mode, MoreVictims: f.MoreVictims, HoldFor: f.HoldFor.Duration, BindFor: f.BindFor.Duration, DoubtFor: f.DoubtFor.Duration, MostSilence: f.MostSilence.Duration,
+		Mode: f.Mode, MoreVictims: f.MoreVictims, HoldFor: f.HoldFor.Duration, BindFor: f.BindFor.Duration, DoubtFor: f.DoubtFor.Duration, MostSilence: f.MostSilence.Duration, RetryFor: f.RetryFor.Duration,
 	}
 	for _, d := range []struct {
 		field string

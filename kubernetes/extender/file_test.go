@@ -31,7 +31,7 @@ func TestReadFile(t *testing.T) {
 	require.NoError(t, err, text.String())
 	assert.Equal(t, extender.Decide, config.Mode)
 	assert.Equal(t, placement.BinPack("cpu", "gpu").Seed(7).String(), config.Strategy.String())
-	assert.Equal(t, []time.Duration{30 * time.Second, 10 * time.Second, 90 * time.Second, time.Minute}, []time.Duration{config.HoldFor, config.BindFor, config.DoubtFor, config.MostSilence})
+	assert.Equal(t, []time.Duration{30 * time.Second, 10 * time.Second, 90 * time.Second, time.Minute, 30 * time.Second}, []time.Duration{config.HoldFor, config.BindFor, config.DoubtFor, config.MostSilence, config.RetryFor})
 	tree := config.Tenants.Order.(allocator.Tree)
 	assert.NotNil(t, tree.Policy)
 	tree.Policy = nil

@@ -45,28 +45,35 @@ func (e *Extender) filter(_ *http.Request, args *extenderv1.ExtenderArgs) (*verd
 	if pod.Phase != cache.Pending && pod.Phase != cache.Held {
 		return e.settled(pod, among), nil
 	}
-	return e.verdicts(pod, among), nil
+	return e.verdicts(pod, among)
 }
 
 // verdicts returns which of the nodes can take a pod, best first, and why the others cannot.
-func (e *Extender) verdicts(pod cache.Pod, among []string) *verdicts {
+func (e *Extender) verdicts(pod cache.Pod, among []string) (*verdicts, error) {
 	if err := pod.Task.Err(); err != nil {
-		return nowhere(among, "berth: "+err.Error())
+		return nowhere(among, "berth: "+err.Error()), nil
 	}
 	set, snapshot := e.cache.NodeSet(), e.view(pod)
 	e.arrived(snapshot, pod.Task)
 	if why := e.turn(pod.Task.Group); why.Code != berth.None {
 		e.tell(pod.Object, why.String())
-		return nowhere(among, why.String())
+		return nowhere(among, why.String()), nil
 	}
 	r := e.rank(set, snapshot, pod.Task, among, pod.Object.Status.NominatedNodeName)
 	if r.reason.Code != berth.None {
-		return nowhere(among, r.reason.String())
+		return nowhere(among, r.reason.String()), nil
 	}
-	if len(r.fit) == 0 {
-		e.unplaced(snapshot, pod)
+	if len(r.fit) > 0 {
+		e.placed(pod.Object.UID)
+		return r.verdicts(), nil
 	}
-	return r.verdicts()
+	e.unplaced(snapshot, pod)
+	if r.behind {
+		if err := e.later(pod); err != nil {
+			return nil, err
+		}
+	}
+	return r.verdicts(), nil
 }
 
 // unplaced notes that a pod has found no room, and tells its users why, over all nodes.
@@ -155,12 +162,18 @@ func (e *Extender) decide(p *v1.Pod, among []string) (*verdicts, error) {
 	e.gangs.answered(p, err == nil)
 	switch {
 	case err == nil:
+		e.placed(p.UID)
 		return &verdicts{fit: []string{pod.Node}}, nil
 	case errors.Is(err, errNowhere) && r.reason.Code != berth.None:
 		return nowhere(among, r.reason.String()), nil
 	case errors.Is(err, errNowhere):
 		e.unplaced(e.snapshot(), pod)
 		r.fit = nil
+		if r.behind {
+			if err := e.later(pod); err != nil {
+				return nil, err
+			}
+		}
 		return r.verdicts(), nil
 	case errors.Is(err, cache.ErrPlaced):
 		return e.settled(pod, among), nil

@@ -140,6 +140,7 @@ func TestScore(t *testing.T) {
 // and go and pods are bound.
 func TestKeptAnswers(t *testing.T) {
 	e, names := benchCluster(t, Advise, 60)
+	e.config.RetryFor = -1
 	rng := rand.New(rand.NewPCG(5, 6))
 	wire := func(a appender) string { return string(a.appendJSON(nil)) }
 	for i := range 200 {
@@ -161,7 +162,7 @@ func TestKeptAnswers(t *testing.T) {
 		args := &extenderv1.ExtenderArgs{Pod: p, NodeNames: &among}
 		got, err := e.filter(nil, args)
 		require.NoError(t, err)
-		fresh, err := New(Config{Cache: e.cache, Client: accepts{}})
+		fresh, err := New(Config{Cache: e.cache, Client: accepts{}, RetryFor: -1})
 		require.NoError(t, err)
 		want, err := fresh.filter(nil, args)
 		require.NoError(t, err)

@@ -33,6 +33,7 @@ type ranking struct {
 	runs    []run        // their scores
 	misfits []nodeText   // why others cannot take the pod, in the order of their names
 	soft    int          // the one of these that is resolvable; -1 without one
+	behind  bool         // one of these kube-scheduler would not ask about if it knew no more
 }
 
 // ranked is the last ranking. As long as neither the cluster nor the pod has changed, asking again would give the same.
@@ -148,12 +149,14 @@ func (e *Extender) tellMisfits(out *ranking, choices *placement.Choices, some bo
 				continue
 			}
 		}
+		out.behind = out.behind || len(out.fit) == 0 && e.counted(m.Lacks)
 		if m.Node == nominated && resolvable(m.Lacks) {
 			out.soft = len(out.misfits)
 		}
 		out.misfits = append(out.misfits, nodeText{m.Node, t.of(m.Lacks)})
 	}
 	if len(unknown) > 0 {
+		out.behind = true
 		soft := ""
 		if out.soft >= 0 {
 			soft = nominated

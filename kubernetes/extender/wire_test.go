@@ -89,7 +89,7 @@ func TestNotReady(t *testing.T) {
 	c, err := cache.New(cache.Config{Clock: at.Now})
 	require.NoError(t, err)
 	follows := fmt.Errorf("another process is the leader")
-	e, err := extender.New(extender.Config{Cache: c, Ready: func() error { return follows }})
+	e, err := extender.New(extender.Config{Cache: c, RetryFor: -1, Ready: func() error { return follows }})
 	require.NoError(t, err)
 	w := &world{t: t, clock: at, cache: c, Extender: e}
 	assert.Contains(t, w.filter(pod("a", "1"), "n1").Error, "not been told yet")

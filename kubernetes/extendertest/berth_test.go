@@ -40,7 +40,8 @@ func berths(mode extender.Mode) func(*extendertest.API) (extendertest.Extender, 
 		if err != nil {
 			return extendertest.Extender{}, err
 		}
-		e, err := extender.New(extender.Config{Cache: c, Client: api, Mode: mode})
+		// What is played here asks about full nodes too, where kube-scheduler would not, and is to be told that they are.
+		e, err := extender.New(extender.Config{Cache: c, Client: api, Mode: mode, RetryFor: -1})
 		return extendertest.Extender{
 			Handler: e, Synced: c.MarkSynced, Tell: feed(c),
 			Pass: func(d time.Duration) {
