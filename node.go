@@ -35,6 +35,9 @@ type Node struct {
 	Ports []PortRange
 	// Unschedulable nodes take no new task; those they have stay.
 	Unschedulable bool
+	// Reserved is what of the node's Capacity is reserved for roles, as long as it is described so: a reservation that no operation ends. See
+	// [Hold] for what that means. All of it together is no more than the capacity, and none is of devices.
+	Reserved map[Role]Resources
 }
 
 // Attributes are a node's properties by name. A value is text (any string) or a number (any of Go's
@@ -232,7 +235,33 @@ func (n *Node) Err() error {
 		add(err)
 	}
 	add(checkPorts(n.Ports))
+	if len(n.Reserved) > 0 {
+		for _, err := range n.reservedFaults() {
+			add(err)
+		}
+	}
 	return errors.Join(errs...)
+}
+
+func (n *Node) reservedFaults() (errs []error) {
+	sums := Resources{}
+	for _, role := range slices.Sorted(maps.Keys(n.Reserved)) {
+		errs = appendFaults(errs, "reserved", role.Err())
+		if role == "" {
+			errs = append(errs, errors.New("reserved: nothing can be reserved for the root role"))
+		}
+		of := n.Reserved[role]
+		errs = appendFaults(errs, fmt.Sprintf("reserved for %s", role.orRoot()), of.Err())
+		for name, q := range of.All() {
+			sums[name] = min(sums[name], math.MaxInt64-max(q, 0)) + max(q, 0)
+		}
+	}
+	for name, q := range sums.All() {
+		if q > n.Capacity[name] {
+			errs = append(errs, fmt.Errorf("resource %q: %d reserved of %d", name, q, n.Capacity[name]))
+		}
+	}
+	return errs
 }
 
 func (n *Node) deviceFaults() []error {
@@ -303,6 +332,12 @@ func (n *Node) Clone() *Node {
 		}
 	}
 	c.Ports = slices.Clone(n.Ports)
+	if n.Reserved != nil {
+		c.Reserved = make(map[Role]Resources, len(n.Reserved))
+		for role, of := range n.Reserved {
+			c.Reserved[role] = of.Clone()
+		}
+	}
 	return &c
 }
 
@@ -318,5 +353,6 @@ func (n *Node) Equal(o *Node) bool {
 			y, other := ValueOf(b)
 			return err == nil && other == nil && x == y
 		}) &&
-		slices.Equal(n.Taints, o.Taints) && slices.EqualFunc(n.Devices, o.Devices, Device.equal) && slices.Equal(n.Ports, o.Ports)
+		slices.Equal(n.Taints, o.Taints) && slices.EqualFunc(n.Devices, o.Devices, Device.equal) && slices.Equal(n.Ports, o.Ports) &&
+		maps.EqualFunc(n.Reserved, o.Reserved, func(a, b Resources) bool { return maps.Equal(a, b) })
 }

@@ -84,20 +84,34 @@ const (
 	Exclusive Lease = iota
 	// Optimistic holds take nothing: whoever commits first has the room.
 	Optimistic
+	// Reserved holds are reservations, which see at [Hold].
+	Reserved
 )
 
 // Hold is room on a node set aside for an owner until a deadline. An offer is a hold made for a framework.
+//
+// A hold with a lease of [Reserved] is a reservation: so much of the node is for tasks and holds of its role and of the roles below it, until
+// the reservation is dropped. It is of resources only, names a role, and has no deadline. With an owner it is for what is of exactly its role
+// and placed in that owner's name; without one it is for all of the role.
+//
+// A reservation is a floor: what those whom it is for have on the node counts towards it, whether they came before it or after, and
+// only what they leave of it is kept from others. So it follows neither which task has reserved room and which has not, nor must a task
+// say so: what one of them gives back is reserved again, and dropping a reservation ends no task. (An open Capacity Reservation of EC2
+// works so.) Several for one role on a node add up, and so does [Node].Reserved. One for a role below is apart from one for the role: what is used of the inner one is not
+// used of the outer. What is kept from others counts as what the role has, in shares and limits, so that a task that uses it adds
+// nothing to what the role had.
 type Hold struct {
 	ID    string
 	Owner string
-	// Role is the tenant that the hold is made for: admission is asked about it. The default is the root role.
+	// Role is the tenant that the hold is made for: admission is asked about it. The default is the root role, for which nothing can be
+	// reserved.
 	Role      Role
 	Node      string
 	Resources Resources
 	Devices   []DeviceShare
 	Ports     []Port
 	Lease     Lease
-	// Deadline is when the hold ends by itself; every hold has one. It is kept to the microsecond, rounded up.
+	// Deadline is when the hold ends by itself; every hold but a reservation has one. It is kept to the microsecond, rounded up.
 	Deadline time.Time
 }
 
@@ -111,7 +125,9 @@ func (h *Hold) Err() error {
 	if err := checkName("hold", h.ID); err != nil {
 		errs = append(errs, err)
 	}
-	add(checkName("owner", h.Owner))
+	if h.Owner != "" || h.Lease != Reserved {
+		add(checkName("owner", h.Owner))
+	}
 	add(h.Role.Err())
 	add(checkName("node", h.Node))
 	add(h.Resources.Err())
@@ -121,13 +137,31 @@ func (h *Hold) Err() error {
 	for err := range faultyPorts(h.Ports) {
 		add(err)
 	}
-	if h.Lease > Optimistic {
+	switch {
+	case h.Lease > Reserved:
 		add(fmt.Errorf("unknown lease %d", h.Lease))
-	}
-	if h.Deadline.IsZero() {
+	case h.Lease == Reserved:
+		for _, err := range h.reservationFaults() {
+			add(err)
+		}
+	case h.Deadline.IsZero():
 		add(errors.New("no deadline"))
 	}
 	return errors.Join(errs...)
+}
+
+// reservationFaults returns what a reservation has that none can have, or lacks.
+func (h *Hold) reservationFaults() (errs []error) {
+	if h.Role == "" {
+		errs = append(errs, errors.New("a reservation names a role"))
+	}
+	if !h.Deadline.IsZero() {
+		errs = append(errs, errors.New("a reservation has no deadline"))
+	}
+	if len(h.Devices)+len(h.Ports) > 0 {
+		errs = append(errs, errors.New("neither devices nor ports can be reserved"))
+	}
+	return errs
 }
 
 // Cost returns what the hold is of every resource, its devices by their class and their amounts as [DeviceResource] names

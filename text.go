@@ -17,7 +17,7 @@ var (
 	opWords         = opText[:]
 	effectWords     = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule", NoExecute: "no-execute"}
 	protocolWords   = []string{AllProtocols: "all", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
-	leaseWords      = []string{Exclusive: "exclusive", Optimistic: "optimistic"}
+	leaseWords      = []string{Exclusive: "exclusive", Optimistic: "optimistic", Reserved: "reserved"}
 	relationWords   = []string{AtMost: "at-most", Apart: "apart", Near: "near", Avoid: "avoid", Colocate: "colocate"}
 	populationWords = []string{"eligible", CordonedToo: "cordoned-too", ExcludedToo: "excluded-too", CordonedToo | ExcludedToo: "all-nodes"}
 	codeWords       = []string{
@@ -98,7 +98,7 @@ func (p *Protocol) UnmarshalText(text []byte) error {
 	return readWord("protocol", protocolWords, text, p)
 }
 
-// String returns "exclusive" or "optimistic".
+// String returns "exclusive", "optimistic" or "reserved".
 func (l Lease) String() string {
 	if int(l) < len(leaseWords) {
 		return leaseWords[l]
@@ -106,7 +106,7 @@ func (l Lease) String() string {
 	return fmt.Sprintf("lease %d", uint8(l))
 }
 
-// MarshalText returns "exclusive" or "optimistic".
+// MarshalText returns what String prints.
 func (l Lease) MarshalText() ([]byte, error) { return wordOf("lease", leaseWords, l) }
 
 // UnmarshalText reads what MarshalText returns.

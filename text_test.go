@@ -47,7 +47,7 @@ func TestWords(t *testing.T) {
 	words(t, berth.Orphan)
 	words(t, berth.Evict)
 	words(t, berth.NoExecute)
-	words(t, berth.Optimistic)
+	words(t, berth.Reserved)
 	words(t, berth.Invalid)
 	words(t, berth.Colocate)
 	words(t, berth.CordonedToo|berth.ExcludedToo)

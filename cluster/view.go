@@ -71,9 +71,36 @@ func (n NodeView) Capacity() berth.Resources {
 	return resourcesOf(n.names(), n.state().Node.Capacity())
 }
 
-// Free returns what is neither taken nor exclusively held, each class of devices included. A quantity
-// is negative where the node is overcommitted.
+// Free returns what is neither taken nor exclusively held nor reserved, each class of devices included: what everybody may have. A quantity
+// is negative where the node is overcommitted, or has less than it is to have reserved.
 func (n NodeView) Free() berth.Resources { return resourcesOf(n.names(), n.free()) }
+
+// FreeFor returns what tasks of a role, placed in nobody's name, may have: what is free, and what is idle of what is reserved for the role
+// and those above it.
+func (n NodeView) FreeFor(role berth.Role) berth.Resources {
+	if !n.exists() {
+		return berth.Resources{}
+	}
+	v, row := n.at()
+	return resourcesOf(v.Dims(), v.Room(row, role))
+}
+
+// Idle returns what is reserved of the node and not in use, by the roles that it is reserved for: what is kept from all others. Roles of
+// which nothing is idle are left out.
+func (n NodeView) Idle() map[berth.Role]berth.Resources {
+	idle := map[berth.Role]berth.Resources{}
+	if !n.exists() {
+		return idle
+	}
+	v, row := n.at()
+	for role, need := range v.ReservesOn(row).Changes(nil) {
+		if idle[role] == nil {
+			idle[role] = berth.Resources{}
+		}
+		idle[role][v.Dims()[need.Dim]] += need.Amount
+	}
+	return idle
+}
 
 // FreeDevices returns what is free of the node's devices: the units of each, in the order of [berth.Node].Devices, and behind
 // them, of those that have a capacity of their own, its amounts, device by device, those of one device in the order of their names.
@@ -84,7 +111,22 @@ func (n NodeView) FreeDevices() []int64 { return slices.Clone(n.state().Devices)
 // included. Commits never make it so; a node that shrank, a device that broke or a task adopted as it ran may.
 func (n NodeView) Overcommitted() bool {
 	negative := func(q int64) bool { return q < 0 }
-	return slices.ContainsFunc(n.free(), negative) || slices.ContainsFunc(n.state().Devices, negative) || n.state().Stray > 0
+	return n.takesTooMuch() || slices.ContainsFunc(n.state().Devices, negative) || n.state().Stray > 0
+}
+
+// takesTooMuch reports whether more of a resource is taken than there is: what is only reserved is not.
+func (n NodeView) takesTooMuch() bool {
+	if !n.exists() {
+		return false
+	}
+	v, row := n.at()
+	r := v.ReservesOn(row)
+	for d, q := range v.Free(row) {
+		if q < 0 && q+r.Total(int32(d)) < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Tasks yields the node's tasks, in order of their IDs, as they were when the walk began.

@@ -63,15 +63,16 @@ func (e *Engine) again(t berth.Task, ask Ask) *Choices {
 	if k.by != e.survey || k.group != t.Group || k.misfits != ask.Misfits || k.described != m.described || k.seen < log.from {
 		return nil
 	}
+	e.see(t.Group)
 	changed := log.rows[k.seen-log.from:]
 	if len(changed)+len(m.touched) > 16+len(m.order)/32 || len(out.lacks) > 64+4*len(out.Misfits) {
 		return nil
 	}
 	q := asking{e: e, task: t, ask: ask, out: out, survey: e.survey}
-	if q.keepsOff().Code != berth.None {
+	if q.keepsOff().Code != berth.None || e.limits.reservesLimits() {
 		return nil
 	}
-	e.search.begin(t.Group)
+	e.begin(t.Group)
 	q.indexed = true
 	q.prepare()
 	if ok := k.holds(&q); !ok {

@@ -106,7 +106,7 @@ func (c *covering) lookUp(tasks []berth.Task) (slots [store.Ahead]uint32) {
 // begin makes the engine's search that of the group.
 func (c *covering) begin() {
 	s := c.engine.search
-	s.begin(c.group)
+	c.engine.begin(c.group)
 	c.usable = make([]bool, len(c.engine.classes.all))
 	for i := range s.contenders {
 		c.usable[s.contenders[i].class] = true
@@ -139,14 +139,14 @@ func (c *covering) cover(row uint32, t berth.Task, slot uint32) {
 		lacks = append(lacks, existing(e.mirror.view, slot))
 	case picked:
 		lacks = append(lacks, existingOn(e.mirror.rows[at].id))
-	case room && s.left > 0:
+	case room && e.allowed(row):
 		op := e.op(e.occupy(row, t))
 		e.leave()
 		c.placed(op)
 		e.enter()
 		return
 	}
-	if byReference := !room && (s.ports || e.mirror.strays(row)); byReference { // which knows who is in the way
+	if byReference := !room && (s.ports || e.mirror.strays(row) || e.mirror.view.ReservesOn(row) != nil) || s.left <= 0 && e.isSighted(); byReference { // which knows who is in the way
 		lacks = append(lacks, e.caughtUp().lacks(c.group, node)...)
 	} else {
 		if s.left <= 0 {
@@ -187,7 +187,7 @@ func (m *instances) on(node string) berth.Task {
 
 // coverByReference lets the reference picker cover, and does what it picked before the caller is told.
 func (e *Engine) coverByReference(g *berth.Group, placed func(berth.Op), missed func(string, []berth.Lack)) {
-	e.search.begin(g) // so that the group's tasks are counted, and rows have classes
+	e.begin(g) // so that the group's tasks are counted, and rows have classes
 	from := e.steps.size
 	r := e.caughtUp()
 	r.picker.Cover(g, func(op berth.Op) {

@@ -67,6 +67,9 @@ type asking struct {
 func (q *asking) run() {
 	e, g := q.e, q.task.Group
 	q.gone = e.absenceOf(q.ask)
+	if q.exactly() {
+		return
+	}
 	if q.out.Reason = q.keepsOff(); q.out.Reason.Code != berth.None {
 		return
 	}
@@ -75,7 +78,7 @@ func (q *asking) run() {
 		return
 	}
 	s := e.search
-	s.begin(g)
+	e.begin(g)
 	if q.indexed = e.policy.plain && !s.every && !s.split.on; q.indexed {
 		s.classes.moveMisplaced() // the keys of rows are half of what there is to rate
 		s.classes.build()
@@ -99,8 +102,12 @@ func (q *asking) run() {
 
 // byReference lets the reference picker look at every node, and orders what it finds.
 func (q *asking) byReference() {
+	q.lookBy(q.e.caughtUp().picker.without(q.ask))
+}
+
+func (q *asking) lookBy(picker *Exhaustive) {
 	e := q.e
-	e.caughtUp().picker.without(q.ask).look(q.task, q.ask, q.out, func(node string) uint32 {
+	picker.look(q.task, q.ask, q.out, func(node string) uint32 {
 		row, _ := e.mirror.view.FindNode(node)
 		return e.mirror.rows[row].rank
 	})

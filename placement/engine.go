@@ -115,6 +115,7 @@ func (e *Engine) restore() {
 			sign = -1
 		}
 		e.move(st, sign) // what is counted is counted when it is asked for
+		e.skew(st.row)
 	}
 	for i := range e.steps.size {
 		e.tasks.refuse(e.steps.at(i).task.Group)
@@ -130,7 +131,11 @@ func (e *Engine) start() {
 	e.tasks.start()
 	e.counts.start(view)
 	e.limits.start(view)
+	if e.limits.exact == nil {
+		e.limits.exact = e.idleLimits
+	}
 	e.mirror.open(view)
+	e.mirror.skewed = false
 	e.catchUp()
 	e.clusters.start()
 	e.mirror.opened()
@@ -272,12 +277,19 @@ func (e *Engine) find(t berth.Task, in *domain) (row uint32, from *contender, ok
 		if t.Group.Err() != nil {
 			return 0, nil, false
 		}
-		s.beginWithin(t.Group, in)
+		e.beginWithin(t.Group, in)
 	}
 	if s.left <= 0 {
-		return 0, nil, false
+		if !e.isSighted() {
+			return 0, nil, false
+		}
+		s.left = e.limits.allowance(t.Group) // what is reserved may have taken some of the tasks
 	}
-	row, from, ok = s.best(t)
+	if s.left > 0 {
+		row, from, ok = s.best(t)
+	} else {
+		row, ok = e.findReserved(t, in)
+	}
 	if ok && t.Group.Mode() == berth.Daemon && strings.Contains(t.ID, "@") && t.ID != t.Group.On(e.mirror.rows[row].id).ID {
 		s.wayKnown = false
 		return 0, nil, false // of another node
@@ -355,6 +367,7 @@ func (e *Engine) Undo(op berth.Op) {
 
 // invert adds the step that takes a step back: the undoing of a pick, or the pick of what was undone.
 func (e *Engine) invert(st step) {
+	e.skew(st.row)
 	if st.undone, st.again = !st.undone, st.undone; st.undone {
 		e.move(&st, -1)
 		e.classes.move(st.row) // at once: it has more room than its tree says
@@ -380,10 +393,10 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 	s := e.search
 	if g.Err() == nil {
-		s.begin(g)
+		e.begin(g)
 		defer s.end()
 		over := e.limits.over(g)
-		if !s.byRow && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
+		if !(len(over) > 0 && e.isSighted()) && !s.byRow && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
 			if len(over) > 0 {
 				if _, _, ok := s.best(g.Task(g.Name())); ok { // there is room, and it would be placed
 					return &berth.Explanation{Nodes: e.mirror.view.Nodes(), Over: over, Mode: g.Mode(), Missing: e.missing(g)}

@@ -33,6 +33,7 @@ type history struct {
 	groups []*berth.Group
 	racks  int // how many there may be; of some clusters few, of some as many as nodes
 	meet   int // one group in so many has labels or rules about the tasks of others, if not 0
+	rooms  int // one node in so many has something reserved, if not 0
 	nextN  int
 	nextT  int
 	nextG  int
@@ -42,6 +43,7 @@ func newHistory(seed uint64) *history {
 	h := &history{rng: rand.New(rand.NewPCG(seed, 1)), fork: cluster.NewFork()}
 	h.racks = []int{4, 50, 50, 1000}[h.rng.IntN(4)]
 	h.meet = []int{0, 1, 1, 4}[h.rng.IntN(4)]
+	h.rooms = []int{10, 0, 2, 0}[seed%4]
 	for range 3 + h.rng.IntN(60) {
 		h.addNode()
 	}
@@ -87,7 +89,28 @@ func (h *history) node(id string) berth.Node {
 	if r.IntN(20) == 0 {
 		n.Capacity["disk"] = 10
 	}
+	if h.rooms > 0 && r.IntN(h.rooms) == 0 {
+		n.Reserved = map[berth.Role]berth.Resources{}
+		for range 1 + r.IntN(2) {
+			if role := h.role(); role != "" {
+				n.Reserved[role] = berth.Resources{"cpu": int64(r.IntN(4)) * 500, "memory": int64(r.IntN(3)) << 30}
+			}
+		}
+	}
 	return n
+}
+
+// reservation is of room on a node for a role, and now and then for one owner.
+func (h *history) reservation(id, node string) *berth.Hold {
+	r := h.rng
+	hold := &berth.Hold{ID: id, Node: node, Role: h.role(), Lease: berth.Reserved, Resources: berth.Resources{"cpu": int64(r.IntN(8)) * 500}}
+	if r.IntN(2) == 0 {
+		hold.Resources["memory"] = int64(r.IntN(8)) << 30
+	}
+	if r.IntN(8) == 0 {
+		hold.Owner = "other"
+	}
+	return hold
 }
 
 func (h *history) addNode() {
@@ -388,6 +411,9 @@ func (h *history) change() {
 		hold := &berth.Hold{
 			ID: fmt.Sprintf("h%d", h.nextT), Owner: "other", Node: some(), Deadline: distant, Role: h.role(),
 			Resources: berth.Resources{"cpu": int64(1+r.IntN(8)) * 500}, Lease: berth.Lease(r.IntN(2)),
+		}
+		if h.rooms > 0 && r.IntN(3) > 0 {
+			hold = h.reservation(hold.ID, hold.Node)
 		}
 		if _, why := h.fork.Apply(berth.Op{Kind: berth.Take, Hold: hold}); why.Code == berth.None {
 			h.holds = append(h.holds, hold.ID)

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"iter"
 	"math"
 	"slices"
 
@@ -75,9 +76,19 @@ func (e *Exhaustive) place(t berth.Task, in domain) (berth.Op, bool) {
 	if e.ready(); e.inCover || t.Group.Err() != nil {
 		return berth.Op{}, false
 	}
-	all := e.candidates(t, in)
-	if len(all) == 0 {
+	node, ok := e.bestOf(t, in, false)
+	if !ok {
 		return berth.Op{}, false
+	}
+	n, _ := e.fork.Node(node)
+	return e.take(t, n)
+}
+
+// bestOf returns the best node for a task; if it is told so, among those alone of which something is reserved.
+func (e *Exhaustive) bestOf(t berth.Task, in domain, reserved bool) (node string, ok bool) {
+	all := e.candidates(t, in, reserved)
+	if len(all) == 0 {
+		return "", false
 	}
 	if e.policy.strategy.sample > 0 {
 		var nodes []string
@@ -86,8 +97,7 @@ func (e *Exhaustive) place(t berth.Task, in domain) (berth.Op, bool) {
 		}
 		all = e.policy.sampled(t, all, nodes)
 	}
-	n, _ := e.fork.Node(e.policy.first(all).id)
-	return e.take(t, n)
+	return e.policy.first(all).id, true
 }
 
 // rated is a node that can take a task, and the sum of each tier.
@@ -97,10 +107,25 @@ type rated struct {
 	place uint32
 }
 
+// reserved yields the nodes of which something is reserved.
+func (e *Exhaustive) reserved() iter.Seq[cluster.NodeView] {
+	return func(yield func(cluster.NodeView) bool) {
+		for row := range e.store.ReservedRows() {
+			if !yield(cluster.NodeView(store.RefTo(&e.store.View, row))) {
+				return
+			}
+		}
+	}
+}
+
 // candidates rates every node of a domain that can take a task.
-func (e *Exhaustive) candidates(t berth.Task, in domain) (all []rated) {
+func (e *Exhaustive) candidates(t berth.Task, in domain, reserved bool) (all []rated) {
 	e.begin(t)
-	for n := range e.fork.Nodes() {
+	nodes := e.fork.Nodes()
+	if reserved {
+		nodes = e.reserved()
+	}
+	for n := range nodes {
 		if in.has(n) && e.fork.Fits(t.Group, n) {
 			sums := make([]int64, len(e.policy.tiers))
 			e.stand(n)
@@ -171,7 +196,7 @@ func (e *Exhaustive) stand(n cluster.NodeView) {
 	dims := len(c.names)
 	e.here, c.id, c.node = n, n.ID(), node
 	e.rater.stand(node, nil, e.store.Node(row).Devices)
-	c.Free = e.store.Free(row)[:dims]
+	c.Free = e.store.Room(row, e.group.Role())[:dims]
 	c.Capacity = append(c.Capacity[:0], node.Capacity()...)
 	for len(c.Capacity) < dims {
 		c.Capacity = append(c.Capacity, 0)

@@ -70,6 +70,9 @@ func (e *Exhaustive) keepsOff(t berth.Task, out *Choices) berth.Reason {
 	if slot, ok := e.store.FindTask(t.ID); ok && !t.IsDemand() {
 		return existing(&e.store.View, slot).Reason
 	}
+	if e.store.Sight(t.Group.Role()) != "" {
+		return berth.Reason{} // what is reserved for it may be enough
+	}
 	return out.exceeds(fit.Excesses(&e.store.View, t.Group, nil))
 }
 

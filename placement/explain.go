@@ -118,7 +118,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	explain.Sort(a.Counts)
 	if x.found {
 		a.nearest.Node = x.mirror.rows[x.nearest].id
-		if partly = x.near.Rules > 0 || x.mirror.strays(x.nearest); !partly {
+		if partly = x.near.Rules > 0 || x.mirror.strays(x.nearest) || x.mirror.view.ReservesOn(x.nearest) != nil; !partly {
 			a.nearest.Lacks = x.classes.shortfalls(a.lacks[:0], s.group, x.nearest)
 		}
 		a.Nearest = &a.nearest

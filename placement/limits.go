@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
@@ -15,6 +16,8 @@ type limits struct {
 	view    *store.View
 	planned store.Planned
 	told    int // steps that are in planned
+
+	exact func() *checked.Fork // where the plan is; to be asked where something is reserved, so that what a task adds follows from its node
 }
 
 // start begins a plan.
@@ -51,6 +54,10 @@ func (l *limits) allowance(g *berth.Group) int64 {
 	if l.none() {
 		return noLimit
 	}
+	if l.reservesLimits() {
+		v := &l.exact().Store().View
+		return v.Allowance(g.Role(), v.NeedsOf(g), nil)
+	}
 	l.follow()
 	return l.planned.Allowance(g)
 }
@@ -59,6 +66,9 @@ func (l *limits) allowance(g *berth.Group) int64 {
 func (l *limits) over(g *berth.Group) []berth.Excess {
 	if l.none() || l.view.Nodes() == 0 {
 		return nil
+	}
+	if l.reservesLimits() {
+		return fit.Excesses(&l.exact().Store().View, g, nil)
 	}
 	l.follow()
 	return fit.Excesses(l.view, g, l.planned.Trial)
@@ -70,8 +80,7 @@ func (l *limits) overWithout(gone *absence, g *berth.Group) []berth.Excess {
 	case l.none():
 		return nil
 	case gone == nil:
-		l.follow()
-		return fit.Excesses(l.view, g, l.planned.Trial)
+		return l.over(g)
 	}
 	l.follow()
 	picks := store.Planned{}

@@ -38,6 +38,8 @@ type mirror struct {
 	touched   []uint32       // rows that the plan has changed, each once
 	differing []uint32       // what stale returned; kept for its room
 	details   *fit.Details
+	sight     berth.Role // whose room the rows show, where something is reserved
+	skewed    bool       // whether a reserved row was changed by a role of another sight
 }
 
 // rowState is what is known of a row besides its amounts, side by side, since a pick reads most of it. The mirror
@@ -265,6 +267,9 @@ func (m *mirror) hasParts(row uint32, ns *store.NodeState) bool {
 
 // viewed returns the free amounts of a row's resources in the view. Nearly always they are columns, which cost no call.
 func (m *mirror) viewed(row uint32) []int64 {
+	if m.sight != "" {
+		return m.view.Room(row, m.sight)[:m.dims]
+	}
 	if free := m.view.Columns(row); len(free) >= m.dims {
 		return free[:m.dims]
 	}
@@ -280,7 +285,7 @@ func (m *mirror) describe(row uint32, ns *store.NodeState) {
 
 // load reads what is free in a row.
 func (m *mirror) load(row uint32, ns *store.NodeState) {
-	copy(m.resourcesOf(row), m.view.Free(row))
+	copy(m.resourcesOf(row), m.viewed(row))
 	m.setDevices(row, ns.Devices)
 	m.setPorts(row, ns.Ports)
 }

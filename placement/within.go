@@ -63,10 +63,10 @@ func (e *Engine) placeOn(t berth.Task, node string) *step {
 	e.enter()
 	s := e.search
 	if s.group != t.Group || !s.isWithin(nil) {
-		s.begin(t.Group)
+		e.begin(t.Group)
 	}
 	row, ok := e.mirror.view.FindNode(node)
-	if ok && s.possible && s.left > 0 {
+	if ok && s.possible && e.allowed(row) {
 		_, ok = s.contenderOf(e.mirror.rows[row].class)
 		ok = ok && s.fits(row) && (!s.picky || s.usable(row))
 	} else {

@@ -43,6 +43,9 @@ func (d *deadlines) add(at time.Time, id string) { d.set(store.DeadlineOf(at), i
 func (d *deadlines) remove(at time.Time, id string) { d.set(store.DeadlineOf(at), id, false) }
 
 func (d *deadlines) set(at int64, id string, in bool) {
+	if at == 0 { // never, as of what is reserved
+		return
+	}
 	x := d.by[at]
 	if in {
 		if x == nil {

@@ -14,6 +14,7 @@ func BenchmarkGrowth(b *testing.B) {
 		run  func(b *testing.B, n int)
 	}{
 		{"gangs-admission", 2_000, growGangs},
+		{"reserved-nodes", 1_000, growReserved},
 		{"gangs-commit", 2_000, growGangsCommitted},
 		{"gangs-refused", 2_000, growGangsRefused},
 		{"gang-undo", 10_000, growGangUndo},

@@ -194,7 +194,7 @@ again:
 		}
 		granted, why := op, berth.Reason{}
 		_, known := f.Task(op.ID)
-		if (op.Kind == berth.Take || op.Kind == berth.Evict && known) && op.Hold.Err() == nil && !op.Hold.Deadline.After(h.now) {
+		if (op.Kind == berth.Take || op.Kind == berth.Evict && known) && op.Hold.Err() == nil && op.Hold.Lease != berth.Reserved && !op.Hold.Deadline.After(h.now) {
 			why = berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: its deadline has passed", op.Hold.ID)}
 		} else if op.Kind == berth.Place && !p.Deadline.IsZero() && !p.Deadline.After(h.now) {
 			why = berth.Reason{Code: berth.Invalid, Subject: "plan: its deadline has passed"}
@@ -242,7 +242,7 @@ func (h *history) asks(op berth.Op) bool {
 	if op.Kind == berth.Place {
 		return op.Task.Err() == nil
 	}
-	return (op.Kind == berth.Take || op.Kind == berth.Evict) && op.Hold != nil && op.Hold.Err() == nil && op.Hold.Deadline.After(h.now)
+	return (op.Kind == berth.Take || op.Kind == berth.Evict) && op.Hold != nil && op.Hold.Err() == nil && (op.Hold.Lease == berth.Reserved || op.Hold.Deadline.After(h.now))
 }
 
 // engUses adds up what the role eng and those below it have, the slow way.
@@ -254,9 +254,14 @@ func (h *history) engUses(f *cluster.Fork) int64 {
 				sum += t.Group.Cost()["cpu"]
 			}
 		}
+		for role, idle := range n.Idle() {
+			if strings.HasPrefix(string(role), "eng") {
+				sum += idle["cpu"]
+			}
+		}
 	}
 	for hold := range f.Holds() {
-		if strings.HasPrefix(string(hold.Role), "eng") {
+		if strings.HasPrefix(string(hold.Role), "eng") && hold.Lease != berth.Reserved {
 			sum += hold.Cost()["cpu"]
 		}
 	}

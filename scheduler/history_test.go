@@ -95,6 +95,9 @@ func (h *history) node(i, cores int) berth.Node {
 		Attributes: berth.Attributes{"zone": string(rune('a' + i%3))},
 		Ports:      []berth.PortRange{{First: 80, Last: 82}},
 	}
+	if i == 4 {
+		n.Reserved = map[berth.Role]berth.Resources{"eng": {"cpu": int64(cores) * 300, "memory": 3}, "eng/web": {"cpu": int64(cores) * 200}}
+	}
 	for range i % 3 {
 		n.Devices = append(n.Devices, berth.Device{Class: "gpu"})
 	}
@@ -151,6 +154,12 @@ func (h *history) hold() *berth.Hold {
 	if b%4 == 0 {
 		hold.Devices = []berth.DeviceShare{{Class: "gpu", ID: "0", Units: int64(h.byte(5)) * 250}}
 		hold.Ports = []berth.Port{{Number: uint16(80 + h.byte(4))}}
+	}
+	if b%4 == 3 && hold.Role != "" {
+		hold.Lease, hold.Deadline = berth.Reserved, time.Time{}
+		if b > 4 {
+			hold.Owner = ""
+		}
 	}
 	return hold
 }

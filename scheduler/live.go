@@ -52,7 +52,7 @@ func (l *live) count(r *store.Record, add bool) {
 	case r.ID == "":
 	case r.Group == store.Holds:
 		l.holds.set(r.Deadline, r.ID, add)
-	case r.Deadline != 0:
+	default:
 		l.tasks.set(r.Deadline, r.ID, add)
 	}
 }

@@ -43,7 +43,7 @@ func written(t testing.TB) (*State, *memFile) {
 			Devices: []berth.Device{{Class: "gpu", Model: "T4", ID: "a"}, {Class: "gpu", Model: "T4", ID: "b"}},
 		},
 		berth.Node{ID: "n2", Capacity: berth.Resources{"cpu": 4000}, Unschedulable: true},
-		berth.Node{ID: "n3", Capacity: berth.Resources{"cpu": 4000}, Attributes: berth.Attributes{"zone": "b"}},
+		berth.Node{ID: "n3", Capacity: berth.Resources{"cpu": 4000}, Attributes: berth.Attributes{"zone": "b"}, Reserved: map[berth.Role]berth.Resources{"shop": {"cpu": 300}, "eng": {"cpu": 200}}},
 	))
 	web := berth.NewGroup("web", berth.GroupSpec{
 		Role: "shop", Priority: 3, Request: berth.Resources{"cpu": 500}, DynamicPorts: 1,
@@ -57,6 +57,7 @@ func written(t testing.TB) (*State, *memFile) {
 	p.Ops[1].Owner = "spark"
 	p.Take(berth.Hold{ID: "h2", Owner: "o", Role: "shop", Node: "n1", Resources: berth.Resources{"cpu": 100}, Devices: []berth.DeviceShare{{Class: "gpu", ID: "b", Units: 500}}, Deadline: now.Add(time.Hour)})
 	p.Take(berth.Hold{ID: "h1", Owner: "o", Node: "n3", Resources: berth.Resources{"cpu": 100}, Lease: berth.Optimistic, Deadline: now.Add(time.Hour + 1)})
+	p.Take(berth.Hold{ID: "h0", Role: "eng/web", Node: "n3", Resources: berth.Resources{"cpu": 100}, Lease: berth.Reserved})
 	out, err := s.Commit(context.Background(), p)
 	require.NoError(t, err)
 	require.Empty(t, out.Refused)

@@ -26,10 +26,11 @@ func (d *drawn) left() *berth.Hold {
 
 // draw finds what a task takes from the owner's holds on a node, in the order of their IDs, and which
 // devices and ports it gets. It changes nothing.
-func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]drawn, *berth.Grant, berth.Reason) {
+func (f *Fork) draw(sh *shape, row uint32, op *berth.Op) ([]drawn, *berth.Grant, berth.Reason) {
+	owner, want := op.From, op.Grant
 	var slots []uint32
 	for slot, r := range f.s.HoldsOn(row) {
-		if r.Extra.Hold.Owner == owner {
+		if h := r.Extra.Hold; h.Owner == owner && h.Lease != berth.Reserved {
 			slots = append(slots, slot)
 		}
 	}
@@ -63,7 +64,7 @@ func (f *Fork) draw(sh *shape, row uint32, owner string, want *berth.Grant) ([]d
 		}
 	}
 	holds = slices.DeleteFunc(holds, func(d drawn) bool { return d.rest == nil && !nothingIn(d.hold) })
-	if !f.roomAfter(sh, row, holds, grant) {
+	if !f.roomAfter(sh, row, op.Owner, holds, grant) {
 		return nil, nil, berth.Reason{Code: berth.NotHeld, Subject: "taken by another"}
 	}
 	return holds, grant, berth.Reason{}
@@ -143,16 +144,25 @@ func withoutEmpty(shares []berth.DeviceShare) []berth.DeviceShare {
 }
 
 // overDrawn returns the first limit that a task would exceed that draws on holds, which are charged that much less.
-func (f *Fork) overDrawn(sh *shape, draw []drawn) berth.Reason {
+func (f *Fork) overDrawn(sh *shape, row uint32, owner string, draw []drawn) berth.Reason {
 	if f.s.Limited() == 0 {
 		return berth.Reason{}
 	}
 	var back exchange
+	to := f.s.ReservesOn(row)
 	for _, d := range draw {
+		if to != nil && d.rest != nil {
+			before := f.s.Record(d.slot).Extra
+			after := f.holdExtra(d.rest, f.s.Node(row).Node, fit.Finder(f.s.Node(row).Node.Spec, len(d.rest.Devices)))
+			to = to.After(d.hold.Role, d.hold.Owner, before.Needs, -1).After(d.hold.Role, d.hold.Owner, after.Needs, 1)
+		}
 		if cost := f.s.Record(d.slot).Extra.Cost; d.rest != nil && cost != nil {
 			back.give(d.hold.Role, cost)
 			back.keep(d.hold.Role, f.costOf(d.rest))
 		}
+	}
+	if to = to.After(sh.group.Role(), owner, sh.needs, 1); to != f.s.ReservesOn(row) {
+		back = append(back, f.instead(row, to)...)
 	}
 	return f.over(sh.group.Role(), sh.needs, back.trial)
 }
@@ -169,9 +179,9 @@ func nothingIn(h *berth.Hold) bool {
 // roomAfter reports whether a task fits once what it draws of exclusive holds is given back, so that it
 // creates and worsens no overcommitment. Optimistic holds set nothing aside, so another may have come
 // first; and a node that changed under an exclusive hold can have less than the hold says.
-func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Grant) bool {
+func (f *Fork) roomAfter(sh *shape, row uint32, owner string, holds []drawn, grant *berth.Grant) bool {
 	n := f.s.Node(row)
-	free, devices := slices.Clone(f.s.Free(row)), slices.Clone(n.Devices)
+	devices, is, u := slices.Clone(n.Devices), f.roomOn(row), user{sh.group.Role(), owner}
 	var back []berth.Port
 	find := fit.Finder(n.Node.Spec, len(holds))
 	for _, d := range holds {
@@ -179,8 +189,10 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 			continue
 		}
 		before, after := f.s.Record(d.slot).Extra, f.holdExtra(d.rest, n.Node, find)
-		move(free, devices, before, 1)
-		move(free, devices, after, -1)
+		is.give(userOf(d.hold), before.Needs, 1)
+		is.give(userOf(d.hold), after.Needs, -1)
+		moveDevices(devices, before, 1)
+		moveDevices(devices, after, -1)
 		for _, p := range before.Ports {
 			if !store.HasPort(after.Ports, p) {
 				back = append(back, p)
@@ -189,7 +201,7 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 	}
 	slices.SortFunc(back, berth.Port.Compare)
 	for _, need := range sh.needs {
-		if left := free[need.Dim]; left < need.Amount && left-f.s.FreeOf(row, need.Dim) < need.Amount {
+		if left := is.of(u, need.Dim); left < need.Amount && left-f.s.RoomOf(row, need.Dim, u.role, owner) < need.Amount {
 			return false
 		}
 	}
@@ -211,11 +223,8 @@ func (f *Fork) roomAfter(sh *shape, row uint32, holds []drawn, grant *berth.Gran
 	return true
 }
 
-// move adds what an extra takes of a node to its free amounts, or, with sign -1, subtracts it.
-func move(free, devices []int64, x *store.Extra, sign int64) {
-	for _, n := range x.Needs {
-		free[n.Dim] += sign * n.Amount
-	}
+// moveDevices adds what an extra takes of a node's devices to what is free of them, or, with sign -1, subtracts it.
+func moveDevices(devices []int64, x *store.Extra, sign int64) {
 	for _, d := range x.Devices {
 		devices[d.Index] += sign * d.Units
 	}

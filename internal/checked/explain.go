@@ -18,7 +18,7 @@ func (f *Fork) Fits(g *berth.Group, row uint32) bool {
 		return false
 	}
 	sh := f.shape(g)
-	if !f.enough(sh, row) || f.refusal(sh, row).Code != berth.None || !f.allows(sh) {
+	if !f.enoughFor(sh, row, "") || f.refusal(sh, row).Code != berth.None || len(f.overOn(sh, row, "")) > 0 {
 		return false
 	}
 	_, why := f.granted(sh, row, nil)
@@ -30,7 +30,7 @@ func (f *Fork) Lacks(g *berth.Group, row uint32) []berth.Lack {
 	f = f.Ready()
 	sh := f.shape(g)
 	var lacks []berth.Lack
-	for _, x := range f.excesses(sh) {
+	for _, x := range f.excessesOn(sh, row, "") {
 		lacks = append(lacks, x.Lack())
 	}
 	return append(lacks, f.offered(f.lacks(nil, sh, row, true), row)...)
@@ -94,11 +94,11 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []ber
 		tell = fit.DetailsOf(&f.s.View, row)
 	}
 	n := f.s.Node(row)
-	node := n.Node.Spec
+	node, role := n.Node.Spec, sh.group.Role()
 	room := fit.Room{
 		Amount: func(name string) int64 {
 			if d, ok := f.s.DimOf(name); ok {
-				return f.s.FreeOf(row, d)
+				return f.s.RoomOf(row, d, role, "")
 			}
 			return 0
 		},

@@ -54,9 +54,12 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 		return why
 	}
 	row, _ := f.s.FindNode(h.Node)
+	if h.Lease == berth.Reserved {
+		return f.reserve(h, row)
+	}
 	extra, why := f.room(h, row, nil)
 	if why.Code == berth.None {
-		why = f.over(h.Role, extra.Cost, nil)
+		why = f.over(h.Role, extra.Cost, f.insteadOf(row, f.s.ReservesOn(row).After(h.Role, h.Owner, extra.Needs, 1)))
 	}
 	if why.Code == berth.None {
 		f.hold(extra, row)
@@ -69,7 +72,7 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 // takeLike returns what a hold takes, and its row, if that is soon told because it is of as much as the hold that was made
 // last. Holds that are made by the thousand mostly are. Where anything could be wrong with the hold it returns nothing.
 func (f *Fork) takeLike(h *berth.Hold) (*store.Extra, uint32) {
-	if f.template == nil || f.templateNaming != f.s.Naming() || h == nil || f.s.Limited() > 0 {
+	if f.template == nil || f.templateNaming != f.s.Naming() || h == nil || f.s.Limited() > 0 || h.Lease == berth.Reserved {
 		return nil, 0
 	}
 	last := f.template.Hold
@@ -91,7 +94,7 @@ func (f *Fork) takeLike(h *berth.Hold) (*store.Extra, uint32) {
 		}
 	}
 	row, ok := f.s.FindNode(h.Node)
-	if !ok || len(f.s.Node(row).Node.Devices) > 0 {
+	if !ok || len(f.s.Node(row).Node.Devices) > 0 || f.s.ReservesOn(row) != nil {
 		return nil, 0
 	}
 	if _, ok := f.s.FindHold(h.ID); ok {
@@ -205,16 +208,14 @@ func kept(h *berth.Hold) *berth.Hold {
 // changes nothing.
 func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra, berth.Reason) {
 	n := f.s.Node(row)
-	var back map[int32]int64 // by dimension
+	is, u := f.roomOn(row), userOf(h)
 	free, devices := f.unusedOn(row), n.Devices
 	if gone != nil {
-		back = map[int32]int64{}
-		for _, need := range f.s.Group(gone.Group).Request {
-			back[need.Dim] = need.Amount
-		}
+		g := f.s.Group(gone.Group)
+		is.give(user{g.Spec.Role(), f.s.OwnerName(gone.Owner)}, g.Request, 1)
 		if x := gone.Extra; x != nil {
 			for _, spare := range x.Spare {
-				back[spare.Dim] -= spare.Amount
+				is.back[spare.Dim] -= spare.Amount
 			}
 			devices, free.Back = slices.Clone(devices), x.Ports
 			for _, d := range x.Devices {
@@ -224,7 +225,7 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 	}
 	c := kept(h)
 	for name, q := range c.Resources.All() {
-		if why := f.shortOf(row, name, q, back); why.Code != berth.None {
+		if why := f.shortOf(row, name, q, is.named(u, name)); why.Code != berth.None {
 			return nil, why
 		}
 	}
@@ -249,7 +250,7 @@ func (f *Fork) room(h *berth.Hold, row uint32, gone *store.Record) (*store.Extra
 	}
 	extra := f.holdExtra(c, n.Node, fit.Finder(n.Node.Spec, len(c.Devices)))
 	for _, need := range extra.Needs { // of classes of devices too: an adopted task may have units of no device in particular
-		if f.s.FreeOf(row, need.Dim)+back[need.Dim] < need.Amount {
+		if is.of(u, need.Dim) < need.Amount {
 			name := f.s.Dims()[need.Dim]
 			return nil, fit.UnitsLack(name, classOf(name, c.Devices), 0).Reason
 		}
@@ -275,11 +276,10 @@ func hasAmounts(dev *berth.Device, s *berth.DeviceShare) bool {
 	return true
 }
 
-// shortOf says why a node cannot give so much of a resource, once what comes back of it is free too.
-func (f *Fork) shortOf(row uint32, name string, q int64, back map[int32]int64) berth.Reason {
-	d, ok := f.s.DimOf(name)
+// shortOf says why a node cannot give so much of a resource, given what there is of it.
+func (f *Fork) shortOf(row uint32, name string, q, room int64) berth.Reason {
 	switch {
-	case q <= 0 || ok && f.s.FreeOf(row, d)+back[d] >= q:
+	case q <= 0 || room >= q:
 		return berth.Reason{}
 	case f.s.Node(row).Node.Spec.Capacity[name] < q:
 		return berth.Reason{Code: berth.TooSmall, Subject: name}
@@ -290,6 +290,9 @@ func (f *Fork) shortOf(row uint32, name string, q int64, back map[int32]int64) b
 // holdExtra returns what a hold takes on its node: nothing if it is optimistic, and nothing of devices that the node does
 // not have or that are unhealthy, which nobody else can have either.
 func (f *Fork) holdExtra(h *berth.Hold, n *store.Node, find fit.FindDevice) *store.Extra {
+	if h.Lease == berth.Reserved {
+		return &store.Extra{Hold: h} // what it takes, the store works out
+	}
 	x := &store.Extra{Hold: h, Cost: f.costOf(h)}
 	if h.Lease == berth.Optimistic {
 		return x
@@ -339,6 +342,9 @@ func (f *Fork) evict(op berth.Op) berth.Reason {
 		f.s.Remove(slot)
 		return berth.Reason{}
 	}
+	if op.Hold.Lease == berth.Reserved {
+		return berth.Reason{Code: berth.Invalid, Subject: fmt.Sprintf("hold %q: the room of a task that is evicted is not reserved", op.Hold.ID)}
+	}
 	if why := f.holdable(op.Hold); why.Code != berth.None {
 		return why
 	}
@@ -357,6 +363,7 @@ func (f *Fork) evict(op berth.Op) berth.Reason {
 		g := f.s.Group(r.Group)
 		back.give(g.Spec.Role(), g.Request)
 	}
+	back = append(back, f.insteadOfEvicted(row, gone, op.Hold, extra)...)
 	if why := f.over(op.Hold.Role, extra.Cost, back.trial); why.Code != berth.None {
 		return why
 	}

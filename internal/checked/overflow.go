@@ -16,7 +16,7 @@ func (f *Fork) taken(row uint32, name string, more int64) int64 {
 		return 0
 	}
 	n := f.s.Node(row).Node
-	taken := n.CapacityOf(d) - f.s.FreeOf(row, d)
+	taken := n.CapacityOf(d) - f.s.FreeOf(row, d) - f.s.ReservesOn(row).Total(d)
 	if more < farBelow && taken < farBelow-more {
 		return taken
 	}
@@ -48,7 +48,7 @@ func (f *Fork) away(row uint32, n *berth.Node, class string) int64 {
 	for _, r := range f.s.On(row) {
 		switch x := r.Extra; {
 		case x == nil:
-		case x.Hold != nil && x.Hold.Lease != berth.Optimistic:
+		case x.Hold != nil && x.Hold.Lease == berth.Exclusive:
 			away += units(x.Hold.Devices)
 		case x.Grant != nil:
 			away += min(units(x.Grant.Devices), fit.OfDevices(f.s.Group(r.Group).Spec, class))
@@ -65,7 +65,7 @@ func (f *Fork) mostTaken(row uint32, resource string) int64 {
 		switch x := r.Extra; {
 		case x == nil || x.Grant == nil && x.Hold == nil:
 			sum = plus(sum, resource, amount(f.s.Group(r.Group).Spec, resource))
-		case x.Hold != nil && x.Hold.Lease != berth.Optimistic:
+		case x.Hold != nil && x.Hold.Lease == berth.Exclusive:
 			sum = plus(sum, resource, x.Hold.Cost()[resource])
 		case x.Grant != nil:
 			sum = plus(sum, resource, max(grantedOf(x.Grant)[resource], amount(f.s.Group(r.Group).Spec, resource)))
@@ -113,7 +113,7 @@ func (f *Fork) wraps(row uint32, n *berth.Node) (string, bool) {
 		if !ok {
 			continue
 		}
-		taken := was.CapacityOf(d) - f.s.FreeOf(row, d)
+		taken := was.CapacityOf(d) - f.s.FreeOf(row, d) - f.s.ReservesOn(row).Total(d)
 		if taken >= farBelow && f.away(row, was.Spec, class)-f.away(row, n, class) > math.MaxInt64-taken {
 			return class, true
 		}

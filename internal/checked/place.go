@@ -48,15 +48,15 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 	}
 	if op.From != "" {
 		f.usedUp = f.usedUp[:0]
-		if f.drawPlain(sh, row, op.From) {
+		if f.s.ReservesOn(row) == nil && f.drawPlain(sh, row, op.From) {
 			f.add(sh, row, op, pick, nil)
 			return nil, berth.Reason{}
 		}
-		draw, grant, why := f.draw(sh, row, op.From, op.Grant)
+		draw, grant, why := f.draw(sh, row, op)
 		if why.Code != berth.None {
 			return nil, why
 		}
-		if why := f.overDrawn(sh, draw); why.Code != berth.None {
+		if why := f.overDrawn(sh, row, op.Owner, draw); why.Code != berth.None {
 			return nil, why
 		}
 		f.shrink(draw, row)
@@ -64,12 +64,12 @@ func (f *Fork) place(op *berth.Op, pick store.Pick) (*berth.Grant, berth.Reason)
 		return grant, berth.Reason{}
 	}
 	if !f.allows(sh) {
-		if why := f.exceeds(sh, op.Task.ID); why.Code != berth.None {
+		if why := f.exceeds(sh, row, op); why.Code != berth.None {
 			return nil, why
 		}
 	}
-	if !f.enough(sh, row) {
-		if why := f.short(sh, row); why.Code != berth.None {
+	if !f.enoughFor(sh, row, op.Owner) {
+		if why := f.short(sh, row, op.Owner); why.Code != berth.None {
 			return nil, why
 		}
 	}
@@ -154,18 +154,19 @@ func (f *Fork) enough(sh *shape, row uint32) bool {
 
 // short returns the first resource of which too little is free. Devices speak for the amount of their class,
 // unless they have room and the amount has not: adopted tasks can take it of no device in particular.
-func (f *Fork) short(sh *shape, row uint32) berth.Reason {
+func (f *Fork) short(sh *shape, row uint32, owner string) berth.Reason {
 	n := f.s.Node(row)
 	r := sh.group.Requirements()
 	var has fit.Stocks
 	for _, need := range sh.needs {
-		if f.s.FreeOf(row, need.Dim) >= need.Amount {
+		room := f.s.RoomOf(row, need.Dim, sh.group.Role(), owner)
+		if room >= need.Amount {
 			continue
 		}
 		name := f.s.Dims()[need.Dim]
 		switch class, ok := r.ClassOf(name); {
 		case !ok:
-			return f.shortOf(row, name, need.Amount, nil)
+			return f.shortOf(row, name, need.Amount, room)
 		case has == nil:
 			has = fit.StocksOf(r, n.Node.Spec, n.Devices, false)
 			fallthrough

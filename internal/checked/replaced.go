@@ -32,10 +32,10 @@ func (f *Fork) release(slot uint32) {
 	f.replaced.seq, f.replaced.undone = f.s.Version().Seq, f.s.Undone()
 }
 
-// exceeds returns the first limit that keeps a task of a group off every node.
-func (f *Fork) exceeds(sh *shape, id string) berth.Reason {
-	over := f.excesses(sh)
-	if r := &f.replaced; r.id == id && r.seq == f.s.Version().Seq && r.undone == f.s.Undone() && f.s.Open() {
+// exceeds returns the first limit that keeps a task of a group off a node.
+func (f *Fork) exceeds(sh *shape, row uint32, op *berth.Op) berth.Reason {
+	over := f.excessesOn(sh, row, op.Owner)
+	if r := &f.replaced; r.id == op.Task.ID && r.seq == f.s.Version().Seq && r.undone == f.s.Undone() && f.s.Open() {
 		over = slices.DeleteFunc(over, func(x berth.Excess) bool {
 			d, known := f.s.DimOf(x.Resource)
 			return known && r.role.Within(x.Role) && amountOf(sh.needs, d) <= amountOf(r.needs, d)

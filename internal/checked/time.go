@@ -8,5 +8,5 @@ import (
 // lapsed reports whether a hold would be over before it began, as far as the time is known.
 func (f *Fork) lapsed(h *berth.Hold) bool {
 	now := f.s.Time()
-	return !now.IsZero() && store.DeadlineOf(h.Deadline) <= store.Reached(now)
+	return !now.IsZero() && h.Lease != berth.Reserved && store.DeadlineOf(h.Deadline) <= store.Reached(now)
 }

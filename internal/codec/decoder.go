@@ -221,7 +221,21 @@ func (d *Decoder) Node() berth.Node {
 		}),
 		Ports:         d.ranges(),
 		Unschedulable: d.Bool(),
+		Reserved:      d.reserved(),
 	}
+}
+
+// reserved reads what is reserved of a node.
+func (d *Decoder) reserved() map[berth.Role]berth.Resources {
+	read := sorted(d, 2, (*Decoder).Resources)
+	if read == nil {
+		return nil
+	}
+	out := make(map[berth.Role]berth.Resources, len(read))
+	for role, of := range read {
+		out[berth.Role(role)] = of
+	}
+	return out
 }
 
 func (d *Decoder) value() any {

@@ -123,6 +123,11 @@ func (e *Encoder) Node(n *berth.Node) {
 	}
 	e.ranges(n.Ports)
 	e.Bool(n.Unschedulable)
+	e.Len(len(n.Reserved))
+	for _, role := range slices.Sorted(maps.Keys(n.Reserved)) {
+		e.String(string(role))
+		e.Resources(n.Reserved[role])
+	}
 }
 
 // The kinds of values: an attribute is read back in the type that its host gave it, for hosts look at what they handed in.

@@ -38,7 +38,11 @@ func AppendLacks(out []berth.Lack, g *berth.Group, n *berth.Node, room Room, tel
 		}
 		if need.Class == "" {
 			if _, ok := slices.BinarySearch(asDevices, need.Name); !ok {
-				out = append(out, amountLack(need.Name, need.Amount, have, room.InAll(need.Name), tell))
+				l := amountLack(need.Name, need.Amount, have, room.InAll(need.Name), tell)
+				if tell != nil && l.Reason.Code == berth.Insufficient {
+					l.Detail = tell.reserved(need.Name, g.Role())
+				}
+				out = append(out, l)
 			}
 		} else if from, to := r.RequestsOf(need.Class); has.Serve(r, from, to, n, room.Devices) { // else it is said of the devices below
 			out = append(out, UnitsLack(need.Name, need.Class, explain.Shortfall(need.Amount, have)))
@@ -152,6 +156,26 @@ func (d *Details) strays(n *berth.Node, class string) string {
 	}
 	slices.Sort(gone)
 	return "; " + Few(gone)
+}
+
+// reserved says for whom others than a role what of a resource is idle is reserved: "2 reserved for eng, 1 for ops".
+func (d *Details) reserved(resource string, role berth.Role) string {
+	if d.view == nil {
+		return ""
+	}
+	dim, ok := d.view.DimOf(resource)
+	if !ok {
+		return ""
+	}
+	var b strings.Builder
+	for of, q := range d.view.ReservesOn(d.row).For(dim, role, "") {
+		if b.Len() == 0 {
+			fmt.Fprintf(&b, "%s reserved for %s", berth.FormatQuantity(resource, q), of)
+		} else {
+			fmt.Fprintf(&b, ", %s for %s", berth.FormatQuantity(resource, q), of)
+		}
+	}
+	return b.String()
 }
 
 // inTheWay says what stands in the way of a request for ports: "8080/tcp has web-1".

@@ -91,6 +91,11 @@ func (s *Store) forgetDims() {
 			note(ns.rare)
 		}
 	}
+	for row := range s.ReservedRows() {
+		for _, d := range s.Node(row).reserves.dims {
+			used[d] = true
+		}
+	}
 	for id := range s.groups.Len() {
 		note(s.Group(uint32(id)).Request)
 	}

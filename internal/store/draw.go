@@ -53,6 +53,9 @@ func (s *Store) draw(slot uint32, part []Need, sign int64) {
 			x.Needs = slices.Delete(x.Needs, i, i+1)
 		}
 	}
+	if ns.reserves != nil {
+		s.reserve(r.Row, ns, ns.reserves.After(x.Hold.Role, x.Hold.Owner, part, -sign))
+	}
 	if x.Cost != nil { // a hold of no devices takes what it is of
 		x.Cost = x.Needs
 		role, owner := s.parties(x.Hold)

@@ -12,7 +12,8 @@ import (
 
 // The ledger is what each role and each owner has of every resource, tasks and holds alike. It is an account for each role that
 // has something, has a quota or is above one that does, and one for each owner. A task has what its group requests while it is on
-// a node, whatever has become of the devices that it was granted; a hold has what it names, of whichever lease it is.
+// a node, whatever has become of the devices that it was granted; a hold has what it names, of whichever lease it is, but for a
+// reservation: of that, what is idle is the role's.
 //
 // What the tasks of a group that come or go one after another take is entered at once, when another group's turn comes or
 // somebody looks: a placement costs a counter. The accounts follow from the records alone, so undoing those undoes them.
@@ -109,9 +110,11 @@ type Account struct {
 	Used   Sums   // by a role and those below it, or by an owner
 	Own    Sums   // by a role alone
 	Unseen Sums   // of it, what there is no record of
-	refs   int    // groups, holds, tasks that name the owner, roles below that have any, one for a quota and one for what is unseen
+	refs   int    // groups, nodes that have something reserved for the role, holds, tasks that name the owner, roles below that have any, one for a quota and one for what is unseen
 	owner  bool   // it is an owner's
 	by     token  // who may write the sums in place
+
+	reserves int // nodes that have something reserved for the role itself
 }
 
 // AccountsMade returns how many accounts were made so far. As long as it stays, the accounts of a branch of views are those that there
@@ -129,6 +132,9 @@ type ledger struct {
 	made            uint64 // accounts that were made so far
 	capacity        Sums   // of all nodes
 	capacityBy      token
+
+	reserved  int           // nodes of which something is reserved
+	reserving Array[uint64] // of each 64 rows, a bit for each of those
 }
 
 // charge is what is yet to be entered: so many tasks of one group more, or fewer.

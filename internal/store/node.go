@@ -51,6 +51,7 @@ type NodeState struct {
 	members  []member // tasks and holds here
 	*Parts            // nil where the row is free
 	live     uint32   // members that are there
+	reserves *Reserves
 	Cordoned bool
 	// Withheld says that what is free of the node is not the reader's to see: all of it is held by others, and an
 	// explanation says so instead of naming what is short.
@@ -107,6 +108,9 @@ func (s *Store) AddNode(n *Node) uint32 {
 	s.note(nodeAdded, row)
 	s.resize(n, 1)
 	s.indexNode(row)
+	if n.Spec != nil && len(n.Spec.Reserved) > 0 {
+		s.reserve(row, s.node(row), s.reservesOf(row, n, "", nil))
+	}
 	s.changed(row, NoGroup)
 	s.forgetValues()
 	return row
@@ -156,6 +160,9 @@ func (s *Store) SetNode(row uint32, n *Node, anew func(*Record) *Extra) {
 		s.changed(row, r.Group)
 	}
 	ns.Node, ns.Parts = n, partsOf(devices, ns.Ports, stray, rare)
+	if ns.reserves != nil || n.Spec != nil && len(n.Spec.Reserved) > 0 {
+		s.reserve(row, ns, s.reservesOf(row, n, "", nil))
+	}
 	s.forgetValues()
 }
 
@@ -191,6 +198,7 @@ func (v *View) Withheld() int { return v.hidden }
 func (s *Store) RemoveNode(row uint32) {
 	s.Withhold(row, false)
 	s.noteRow(nodeRemoved, row)
+	s.setReserves(row, s.node(row), nil)
 	s.resize(s.Node(row).Node, -1)
 	s.byNode.remove(row, Hash(s.Node(row).Node.ID))
 	s.nodeN--

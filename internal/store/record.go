@@ -283,9 +283,11 @@ func (s *Store) Resize(slots []uint32, extras []*Extra) {
 	s.noteResize(slots, row, ns)
 	devices, rare := slices.Clone(ns.Devices), ns.rare
 	var before, after []berth.Port
+	reserves := ns.reserves
 	for i, slot := range slots {
 		r := s.recs.mutAt(s.token, int(slot))
 		rare = r.Extra.take(free, rare, -1)
+		reserves = reserves.resized(r.Extra, extras[i])
 		takeDevices(devices, r.Extra.Devices, -1)
 		before = append(before, r.Extra.Ports...)
 		s.moveHold(r.Extra, -1)
@@ -302,6 +304,7 @@ func (s *Store) Resize(slots []uint32, extras []*Extra) {
 		ports = MergePorts(WithoutPorts(ports, before), after)
 	}
 	ns.Parts = partsOf(devices, ports, ns.Stray, rare)
+	s.reserve(row, ns, reserves)
 	s.changed(row, Holds)
 }
 
@@ -368,6 +371,9 @@ func (s *Store) move(r *Record, g *Group, ns *NodeState, sign int64) {
 		}
 	} else {
 		s.enterTask(r, g, sign)
+	}
+	if ns.reserves != nil || isReservation(r) {
+		s.occupy(r, ns, sign)
 	}
 	g.Count += int(sign)
 	s.count(g, ns.Node, int32(sign))

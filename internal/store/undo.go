@@ -294,10 +294,11 @@ func (s *Store) undoRecord(e entry, viewed bool) {
 func (s *Store) undoResize(e entry, tell func(from, to Record)) {
 	j := &s.journal
 	ns, free := s.node(e.at), s.free.mutRow(s.token, int(e.at))
-	rare := ns.rare
+	rare, reserves := ns.rare, ns.reserves
 	for range pull(&j.values) {
 		was := pull(&j.extras)
 		r := s.recs.mutAt(s.token, int(was.slot))
+		reserves = reserves.resized(r.Extra, was.extra)
 		rare = r.Extra.take(free, rare, -1)
 		rare = was.extra.take(free, rare, 1)
 		s.moveHold(r.Extra, -1)
@@ -306,6 +307,7 @@ func (s *Store) undoResize(e entry, tell func(from, to Record)) {
 		r.Extra = was.extra
 		tell(before, *r)
 	}
+	s.reserve(e.at, ns, reserves)
 	ns.Parts = pull(&j.parts)
 }
 
@@ -317,7 +319,10 @@ func (s *Store) undoNode(e entry, viewed bool, tell func(from, to Record)) {
 	case nodeRemoved:
 		was := pull(&j.rows)
 		was.node.members = shortened(was.node.members, len(was.node.members), viewed)
+		reserves := was.node.reserves
+		was.node.reserves = nil
 		s.retakeRow(e.at, was.node)
+		s.setReserves(e.at, s.node(e.at), reserves)
 		copy(s.free.mutRow(s.token, int(e.at)), was.free)
 		s.indexNode(e.at)
 		s.resize(was.node.Node, 1)
@@ -335,6 +340,7 @@ func (s *Store) undoNode(e entry, viewed bool, tell func(from, to Record)) {
 			s.countMoves(g, e.at, was.node.Node, r.State, +1)
 		}
 		ns.Node, ns.Parts = was.node.Node, was.node.Parts
+		s.setReserves(e.at, ns, was.node.reserves)
 		copy(s.free.mutRow(s.token, int(e.at)), was.free)
 		for range pull(&j.values) {
 			was := pull(&j.extras)

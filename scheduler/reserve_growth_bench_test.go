@@ -1,0 +1,34 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/scheduler"
+)
+
+// growReserved makes the nodes many of which something is reserved: a call for a role that has that and one for a role that has not turn the
+// engine's rows of those nodes each time.
+func growReserved(b *testing.B, n int) {
+	nodes := make([]berth.Node, n)
+	for i := range nodes {
+		nodes[i] = node(fmt.Sprintf("n%05d", i), 8000)
+		nodes[i].Reserved = map[berth.Role]berth.Resources{"eng": {"cpu": 2000}}
+	}
+	state := newState(b, scheduler.StateConfig{}, nodes...)
+	s, err := scheduler.New(state, scheduler.Config{})
+	require.NoError(b, err)
+	eng := berth.NewGroup("web", berth.GroupSpec{Role: "eng", Request: berth.Resources{"cpu": 500}})
+	lab := berth.NewGroup("batch", berth.GroupSpec{Role: "lab", Request: berth.Resources{"cpu": 500}})
+	for b.Loop() {
+		for _, g := range []*berth.Group{eng, lab} {
+			out, err := s.Schedule(b.Context(), g.Task(g.Name()+"-1"))
+			require.NoError(b, err)
+			require.Len(b, out.Placed, 1)
+			require.NoError(b, state.Release(g.Name()+"-1"))
+		}
+	}
+}
