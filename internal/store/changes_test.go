@@ -46,7 +46,10 @@ func dump(v *View) string {
 		for slot, r := range v.On(row) {
 			fmt.Fprint(&b, " ", v.ID(slot), " ", r.Row == row)
 		}
-		fmt.Fprintln(&b, len(n.members))
+		fmt.Fprintln(&b, len(n.members), slices.Contains(slices.Collect(v.ReservedRows()), row))
+		for role, need := range n.reserves.Changes(nil) {
+			fmt.Fprintln(&b, role, v.Dims()[need.Dim], need.Amount, v.RoomOf(row, need.Dim, role, "f1"))
+		}
 	}
 	for id := range uint32(v.groups.Len()) {
 		g := v.Group(id)
@@ -112,6 +115,13 @@ func dump(v *View) string {
 
 // resum checks the ledger of a view against its records, added up one by one.
 func resum(v *View) error {
+	for row := range v.ReservedRows() {
+		s := v.Fork()
+		if is, want := v.Node(row).reserves, s.reservesOf(row, v.Node(row).Node, "", nil); !slices.Equal(is.used, want.used) || !slices.Equal(is.amounts, want.amounts) || !slices.Equal(is.idle, want.idle) {
+			return fmt.Errorf("row %d: reserved %v, used %v, idle %v, not %v, %v, %v", row, is.amounts, is.used, is.idle, want.amounts, want.used, want.idle)
+		}
+	}
+
 	type account struct{ used, own map[int32]int64 }
 	want := map[string]account{}
 	entry := func(name string) account {
@@ -152,6 +162,9 @@ func resum(v *View) error {
 	for _, row := range v.Order() {
 		for d, q := range v.Node(row).Node.Capacity() {
 			capacity[int32(d)] += q
+		}
+		for role, need := range v.Node(row).reserves.Changes(nil) {
+			enter(role, 0, []Need{need})
 		}
 	}
 	same := func(what string, got Sums, want map[int32]int64) error {
@@ -204,8 +217,12 @@ func nodeOf(r *rand.Rand, id string, next int) func(*Store) *Node {
 		capacity[fmt.Sprint("licence ", next)] = 1 + r.Int64N(5)
 	}
 	devices, zone := r.IntN(3), fmt.Sprint(r.IntN(4))
+	var reserved map[berth.Role]berth.Resources
+	if r.IntN(3) == 0 {
+		reserved = map[berth.Role]berth.Resources{"eng": {"cpu": r.Int64N(4), "d7": 2}, "eng/web": {"cpu": r.Int64N(3)}}
+	}
 	return func(s *Store) *Node {
-		n := &Node{ID: id, Spec: &berth.Node{}, Attrs: []Attr{{s.Attrs().ID("zone"), s.Value(text(zone))}}}
+		n := &Node{ID: id, Spec: &berth.Node{Reserved: reserved}, Attrs: []Attr{{s.Attrs().ID("zone"), s.Value(text(zone))}}}
 		for _, name := range slices.Sorted(maps.Keys(capacity)) {
 			n.SetCapacity(s.Dim(name), capacity[name])
 		}
@@ -320,7 +337,7 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 			var holds []uint32
 			var extras []*Extra
 			for slot, rec := range s.On(row) {
-				if rec.Group == Holds {
+				if rec.Group == Holds && !isReservation(rec) {
 					holds = append(holds, slot)
 					extras = append(extras, &Extra{Hold: rec.Extra.Hold, Needs: need(s), Cost: need(s), Ports: []berth.Port{{Number: uint16(next)}, {Number: uint16(next + 1)}}})
 				}
@@ -335,6 +352,11 @@ func randomChange(r *rand.Rand, s *Store, next int) change {
 			hold.Resources = berth.Resources{}
 			for _, has := range needs {
 				hold.Resources[s.Dims()[has.Dim]] = has.Amount
+			}
+			if yes && hold.Role != "" {
+				hold.Lease, hold.Owner = berth.Reserved, []string{"", hold.Owner}[n%2]
+				s.Add(fmt.Sprint("h", next), Record{Row: row, Extra: &Extra{Hold: &hold}})
+				return
 			}
 			s.Add(fmt.Sprint("h", next), Record{Row: row, Deadline: 1 + n, Extra: &Extra{Hold: &hold, Needs: needs, Cost: slices.Clone(needs), Ports: []berth.Port{{Number: uint16(next)}}}})
 		}
