@@ -238,6 +238,9 @@ func BenchmarkGrowth(b *testing.B) {
 			snapshotOf(w.t, f.Book())
 			declineAll(w.t, f, offers.Filter{})
 		})},
+		{"book-frameworks", 250, func(b *testing.B, n int) { readBooks(b, n, 2, n) }},
+		{"book-tasks", 2000, func(b *testing.B, n int) { readBooks(b, 1, n, n) }},
+		{"book-nodes", 4000, func(b *testing.B, n int) { readBooks(b, 1, 200, n) }},
 	} {
 		for _, n := range []int{row.n, 2 * row.n} {
 			b.Run(fmt.Sprintf("what=%s/n=%d", row.what, n), func(b *testing.B) { row.do(b, n) })
@@ -313,4 +316,31 @@ func (w *world) again() *world {
 		delete(w.subs, name)
 	}
 	return w
+}
+
+// readBooks measures what it takes that frameworks in roles of their own, each with a Book that nobody has read, place so many tasks each on what they were
+// offered, one for each node, and read their Books again.
+func readBooks(b *testing.B, frameworks, tasks, nodes int) {
+	for b.Loop() {
+		b.StopTimer()
+		w := growing(b, nodes)
+		groups, subs := make([]*berth.Group, frameworks), make([]*offers.Subscription, frameworks)
+		for i := range frameworks {
+			name := fmt.Sprintf("f%04d", i)
+			groups[i] = cpus(name, berth.Role(name), 2)
+			subs[i] = w.subscribe(wants(name, offers.Demand{Group: groups[i], Count: tasks}))
+		}
+		w.offer()
+		b.StartTimer()
+		for i, s := range subs {
+			if out := schedule(b, s.Book(), groups[i].Tasks(tasks)...); len(out.Placed) != tasks {
+				b.Fatalf("%d placed", len(out.Placed))
+			}
+		}
+		for i, s := range subs {
+			if _, known := snapshotOf(b, s.Book()).Task(groups[i].Name() + "-1"); !known {
+				b.Fatal("a Book does not show its task")
+			}
+		}
+	}
 }
