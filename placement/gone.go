@@ -85,7 +85,7 @@ func (a *absence) begin(s *search) {
 	}
 	for i := range a.rows {
 		was := &a.rows[i]
-		was.amounts, was.devices, was.ports = slices.Clone(a.m.amountsOf(was.row)), a.m.devicesOf(was.row), a.m.portsOf(was.row)
+		was.amounts, was.devices, was.ports = slices.Clone(a.m.amountsOf(was.row)), a.m.devicesOf(was.row), slices.Clone(a.m.portsOf(was.row))
 		st := &a.m.rows[was.row]
 		was.misplaced, st.misplaced = st.misplaced, true // so that nobody takes its key for that of what is free
 		a.give(was.row)

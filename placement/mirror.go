@@ -33,6 +33,7 @@ type mirror struct {
 	ties      []uint32       // by row: its index in tied, which rows have copies of; the view's own
 	devices   [][]int64      // by row: what is free of its devices; nil if no node has any
 	ports     [][]berth.Port // by row: the ports in use, ascending; nil if no node has any
+	ownPorts  []bool         // by row, where there are ports: whether the list is written in place, and not the view's
 	described uint64         // how often a node came, went or was described anew
 	visit     uint32         // the number of the present pass over rows, see firstVisit
 	touched   []uint32       // rows that the plan has changed, each once
@@ -142,6 +143,7 @@ func (m *mirror) grow(rows int) {
 	}
 	if m.ports != nil {
 		m.ports = append(m.ports, make([][]berth.Port, n)...)
+		m.ownPorts = append(m.ownPorts, make([]bool, n)...)
 	}
 }
 
@@ -171,7 +173,7 @@ func (m *mirror) rebuild() {
 	for i, c := range m.deviceClasses {
 		m.deviceAt[c] = i
 	}
-	m.free, m.rows, m.ranks, m.devices, m.ports = nil, nil, nil, nil, nil
+	m.free, m.rows, m.ranks, m.devices, m.ports, m.ownPorts = nil, nil, nil, nil, nil, nil
 	m.visit = 0
 	m.described++
 	m.width = m.dims + 1 + 2*len(m.deviceClasses)
@@ -235,11 +237,36 @@ func (m *mirror) portsOf(row uint32) []berth.Port {
 }
 
 func (m *mirror) setPorts(row uint32, used []berth.Port) {
+	if m.ports == nil && len(used) == 0 {
+		return
+	}
+	m.makePorts()
+	m.ports[row], m.ownPorts[row] = used, false
+}
+
+// makePorts makes the lists of ports, if there are none.
+func (m *mirror) makePorts() {
 	if m.ports == nil {
-		if len(used) == 0 {
-			return
+		m.ports, m.ownPorts = make([][]berth.Port, len(m.rows)), make([]bool, len(m.rows))
+	}
+}
+
+// takePorts takes ports on a row, or gives them back if the sign is -1. A list that is the view's is copied first, once, for a node can have thousands.
+func (m *mirror) takePorts(row uint32, ports []berth.Port, sign int64) {
+	used := m.portsOf(row)
+	if m.ports == nil || !m.ownPorts[row] {
+		used = append(make([]berth.Port, 0, 2*len(used)+len(ports)), used...)
+		m.makePorts()
+		m.ownPorts[row] = true
+	}
+	for _, p := range ports {
+		i, found := slices.BinarySearchFunc(used, p, berth.Port.Compare)
+		switch {
+		case sign > 0:
+			used = slices.Insert(used, i, p)
+		case found:
+			used = slices.Delete(used, i, i+1)
 		}
-		m.ports = make([][]berth.Port, len(m.rows))
 	}
 	m.ports[row] = used
 }
@@ -346,7 +373,7 @@ func (m *mirror) take(row uint32, request []int64, g *berth.Grant, sign int64) {
 	if g == nil {
 		return
 	}
-	if len(g.Devices) > 0 { // lists are replaced and not written, for they may be those of the view
+	if len(g.Devices) > 0 { // the list is replaced and not written, for it may be that of the view
 		units := slices.Clone(m.devicesOf(row))
 		node := m.rows[row].node.Spec
 		for i, share := range fit.DevicesOf(node, g.Devices) {
@@ -356,13 +383,7 @@ func (m *mirror) take(row uint32, request []int64, g *berth.Grant, sign int64) {
 		}
 		m.setDevices(row, units)
 	}
-	if len(g.Ports) == 0 {
-		return
-	}
-	ports := store.SortedPorts(g.Ports)
-	if used := m.portsOf(row); sign > 0 {
-		m.setPorts(row, store.MergePorts(used, ports))
-	} else {
-		m.setPorts(row, store.WithoutPorts(used, ports))
+	if len(g.Ports) > 0 {
+		m.takePorts(row, g.Ports, sign)
 	}
 }
