@@ -23,6 +23,10 @@ func (s *Subscription) Disconnect(ctx context.Context) error {
 			return err
 		}
 		for _, p := range parts {
+			p.away = true // all of them, before the order may panic: it is told again what is noted
+			s.x.forgetFiltersOf(p)
+		}
+		for _, p := range parts {
 			p.leave()
 		}
 		return nil
@@ -32,7 +36,6 @@ func (s *Subscription) Disconnect(ctx context.Context) error {
 // leave has a part take no turns while its framework is away.
 func (s *Subscription) leave() {
 	s.away = true
-	s.x.forgetFiltersOf(s)
 	if err := s.x.account.activate(s.client, false); err != nil {
 		s.x.account.fault(err) // and the pass does not ask it either
 	}
@@ -46,16 +49,21 @@ func (s *Subscription) Reconnect() error {
 		if !s.away {
 			return nil
 		}
-		for _, p := range s.x.parts[s.client.name] {
-			if p.away = false; !p.suppressed {
-				if err := s.x.account.activate(p.client, true); err != nil {
-					s.x.account.fault(err)
-				}
-			}
+		parts := s.x.parts[s.client.name]
+		for _, p := range parts {
+			p.away = false // all of them, before the order may panic: it is told again what is noted
 			s.x.resume(p)
 			s.x.recount(p)
 			s.x.hurry(p)
 			p.book.wake()
+		}
+		for _, p := range parts {
+			if p.suppressed {
+				continue
+			}
+			if err := s.x.account.activate(p.client, true); err != nil {
+				s.x.account.fault(err)
+			}
 		}
 		return nil
 	})

@@ -287,3 +287,52 @@ func TestDisconnect(t *testing.T) {
 	w.offer()
 	assert.NotEmpty(t, withRoles(t, eng), "and its filters are forgotten")
 }
+
+// moody is an order that panics when somebody is to have turns, or none any more, as long as it is told to.
+type moody struct {
+	*allocator.Turns
+	bad bool
+}
+
+func (m *moody) strike() {
+	if m.bad {
+		panic("boom")
+	}
+}
+
+func (m *moody) Activate(role berth.Role, name string) error {
+	m.strike()
+	return m.Turns.Activate(role, name)
+}
+
+func (m *moody) Deactivate(role berth.Role, name string) error {
+	m.strike()
+	return m.Turns.Deactivate(role, name)
+}
+
+// A framework goes, and comes, in all of its roles, though the order panics at the first.
+func TestDisconnectWhileTheOrderPanics(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	order := &moody{Turns: w.drf.Turns()}
+	var err error
+	w.x, err = offers.NewExchange(w.state, offers.Config{Order: order})
+	require.NoError(t, err)
+	demand := func(role berth.Role) []offers.Demand {
+		return []offers.Demand{{Group: cpus("of-"+string(role), role, 1), Count: 1}}
+	}
+	a := w.subscribe(offers.Framework{Name: "f", Role: "a", Demand: demand("a")})
+	b := join(t, a, offers.Framework{Role: "b", Demand: demand("b")})
+	during := func(f func()) {
+		order.bad = true
+		require.PanicsWithValue(t, "boom", f)
+		order.bad = false
+	}
+	during(func() { _ = a.Disconnect(ctx) })
+	w.offer()
+	assert.Empty(t, list(t, a))
+	assert.Empty(t, list(t, b), "in the other role as well")
+	during(func() { _ = a.Reconnect() })
+	w.offer()
+	assert.Equal(t, []string{"n1: cpu 0.001"}, list(t, a))
+	assert.Equal(t, []string{"n1: cpu 0.001"}, list(t, b))
+}
