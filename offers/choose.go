@@ -244,15 +244,21 @@ func (p *pass) out(s *Subscription, at *site) draftOf {
 
 // chosen notes that a piece of a node was given out of a queue.
 func (p *pass) chosen(q *queue, s *Subscription, o option) {
-	p.changes[p.out(s, o.at)]++
+	p.drawnFrom(q, s, o.at)
 	if q.of.order != Fullest {
 		heap.Push(q, o)
 	}
+}
+
+// drawnFrom notes that a framework was given something of a node, out of a queue or, where there is none, for a gang. Where the fullest is first it
+// comes forward.
+func (p *pass) drawnFrom(q *queue, s *Subscription, at *site) {
+	p.changes[p.out(s, at)]++
 	for _, f := range p.fullest {
-		if f != q && (p.x.cfg.Lease != berth.Exclusive || !f.of.all && !p.fresh.has(o.at.row) || p.x.isForOthers(o.at, f.of.asked)) {
+		if f != q && (p.x.cfg.Lease != berth.Exclusive || !f.of.all && !p.fresh.has(at.row) || p.x.isForOthers(at, f.of.asked)) {
 			continue
 		}
-		heap.Push(f, p.optionOf(s, f.want, o.at))
+		heap.Push(f, p.optionOf(s, f.want, at))
 	}
 }
 

@@ -153,3 +153,24 @@ func first(t *testing.T, w *world, f offers.Framework) string {
 	require.NotEmpty(t, all)
 	return all[0].Node
 }
+
+// A gang that is given room makes nodes fuller as well. n1 and n2 have 8 cores each: after the first task, on n1, the gang takes 6 of n2, of which 2 of 8
+// are free then, and of n1 7 of 8.
+func TestNodesInOrderBesideGangs(t *testing.T) {
+	for order, want := range map[offers.NodeOrder][]string{
+		offers.Fullest:  {"n1: cpu 0.001", "n2: cpu 0.001"},
+		offers.Emptiest: {"n1: cpu 0.002"},
+	} {
+		there := func(id, zone string) berth.Node {
+			n := node(id, 8, 0)
+			n.Attributes = berth.Attributes{"zone": zone}
+			return n
+		}
+		w := newWorld(t, offers.Config{}, there("n1", "x"), there("n2", "y"))
+		one := w.subscribe(wants("a", offers.Demand{Group: cpus("one", "a", 1), Count: 2, Nodes: order}))
+		gang := w.subscribe(wants("b", offers.Demand{Group: gangOf("gang", "b", 2, 3, constraints.In("zone", "y")), Count: 2}))
+		w.offer()
+		assert.Equal(t, []string{"n2: cpu 0.006"}, list(t, gang))
+		assert.Equal(t, want, list(t, one), order)
+	}
+}
