@@ -48,7 +48,7 @@ func (p *pass) add(s *Subscription, at *site, g *berth.Group) *draft {
 	*o = offer{sub: s, site: at, group: g, owner: p.x.own(s), deadline: p.x.now.Add(s.leaseFor), stage: drafted}
 	d.offer = o
 	p.drafts = append(p.drafts, d)
-	if at.kept != nil && at.kept.group == g {
+	if at.kept != nil && at.kept.sub == s && at.kept.group == g {
 		at.kept.served = true
 	}
 	s.planned++

@@ -79,7 +79,7 @@ func (p *pass) gang(s *Subscription, w *want) bool {
 	s.gangs--
 	p.gangs--
 	c := w.class
-	alike := c.key != "" && p.x.cfg.Lease == berth.Exclusive && !p.x.isFar(w) && len(s.refusals) == 0 && s.most == 0 && s.nodes == nil
+	alike := c.key != "" && p.x.cfg.Lease == berth.Exclusive && !p.x.isFar(w) && len(s.refusals) == 0 && s.most == 0 && s.nodes == nil && len(p.x.kept) == 0
 	if alike && c.scarce == p.number && c.places < w.need {
 		return false
 	}
@@ -110,6 +110,9 @@ func (p *pass) gang(s *Subscription, w *want) bool {
 			d = p.add(s, spot.at, w.group)
 			d.hold = berth.Hold{Resources: berth.Resources{}}
 			d.gang = p.wholes
+			if p.chooses {
+				p.drawnFrom(nil, s, spot.at)
+			}
 		}
 		d.grow(w, spot.op.Grant)
 		p.note(s, w.group.Role(), w.cost)
@@ -137,7 +140,7 @@ func (p *pass) spots(fork *cluster.Fork, s *Subscription, w *want) (spots []spot
 		}
 		at := x.rows[row]
 		node, _ := fork.Node(at.id)
-		if at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) || x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
+		if at.isKeptFrom(s) || at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) || x.hasFilters(s, row) && x.refuses(s, at, false, most(w, node)) {
 			continue
 		}
 		if nodes++; s.most > 0 && len(s.offers)+s.planned+nodes > s.most {

@@ -51,13 +51,30 @@ func (at *site) isKeptFrom(s *Subscription) bool { return at.kept != nil && at.k
 // endGathering lets the nodes go that are not to be kept any more: all are asked about them again.
 func (x *Exchange) endGathering() {
 	x.kept = slices.DeleteFunc(x.kept, func(at *site) bool {
-		if at.node != nil && !at.kept.served && !x.view.Node(at.row).Cordoned && at.kept.open() != nil {
-			return false
+		if at.node != nil && !at.kept.served {
+			if w := at.kept.open(); w != nil && x.mayGather(at.kept.sub, w, at) {
+				return false
+			}
 		}
 		at.kept = nil
 		x.freshen(at)
 		return true
 	})
+}
+
+// mayGather reports whether nothing keeps a node from being offered to a framework for a want, once enough of it is free: a node that its terms
+// exclude, or that it has declined, would be kept for nobody.
+func (x *Exchange) mayGather(s *Subscription, w *want, at *site) bool {
+	if x.view.Node(at.row).Cordoned || at.node.Spec.Unschedulable || x.isForOthers(at, w.uses) || !x.suits(s, at) {
+		return false
+	}
+	n := at.placesFor(w, s)
+	return n > 0 && !x.isNeverOffered(s, w) && !(x.hasFilters(s, at.row) && x.refuses(s, at, false, w.each.times(int64(min(n, w.left))).all))
+}
+
+// isNeverOffered reports whether a want takes more at a time than the terms of its framework let it have of all there is.
+func (x *Exchange) isNeverOffered(s *Subscription, w *want) bool {
+	return s.percent > 0 && s.isTooMuch(nil, w.each.times(int64(max(w.need, 1))).all, x.snapshot.Total())
 }
 
 // gatherMore keeps nodes, in the order of turns, for demand that fits on none as the source is now. Nothing is done where nothing has
@@ -78,7 +95,7 @@ func (x *Exchange) gatherMore(p *pass) {
 		}
 		for i := range s.wants {
 			w := &s.wants[i]
-			if w.left == 0 || w.group.Mode() == berth.Daemon {
+			if w.left == 0 || w.group.Mode() == berth.Daemon || x.isNeverOffered(s, w) {
 				continue
 			}
 			if w.need > 0 {
@@ -100,7 +117,7 @@ func (p *pass) fitsAnywhere(s *Subscription, w *want) bool {
 	for i, rows := range x.room {
 		for ; rows != 0; rows &= rows - 1 {
 			row := uint32(i*64 + bits.TrailingZeros64(rows))
-			if at := x.rows[row]; at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) {
+			if at := x.rows[row]; at.isKeptFrom(s) || at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) {
 				continue
 			}
 			if near && p.may(w.class, row) || !near && fits(p.probing(), w.group, x.rows[row]) {
@@ -116,7 +133,7 @@ func (p *pass) gatherFor(s *Subscription, w *want, tasks int) {
 	x := p.x
 	for _, at := range x.kept {
 		if at.kept.sub == s && at.kept.group == w.group {
-			tasks -= at.placesFor(w, s)
+			tasks = max(tasks-at.placesFor(w, s), 0)
 		}
 	}
 	if tasks <= 0 || len(x.kept) >= x.cfg.Gather {
@@ -129,7 +146,7 @@ func (p *pass) gatherFor(s *Subscription, w *want, tasks int) {
 	var all []candidate
 	for _, row := range x.view.Order() {
 		at := x.rows[row]
-		if at.kept != nil || x.view.Node(row).Cordoned || at.placesFor(w, s) == 0 || x.isForOthers(at, w.uses) || !x.suits(s, at) {
+		if at.kept != nil || !x.mayGather(s, w, at) {
 			continue
 		}
 		c := candidate{at: at}
@@ -150,14 +167,14 @@ func (p *pass) gatherFor(s *Subscription, w *want, tasks int) {
 		}
 		c.at.kept = &keeping{sub: s, group: w.group}
 		x.kept = append(x.kept, c.at)
-		tasks -= c.at.placesFor(w, s)
+		tasks = max(tasks-c.at.placesFor(w, s), 0)
 	}
 }
 
 // placesFor returns how many tasks of a want a node would have places for, as far as amounts go, if only what its framework has there stayed.
 func (at *site) placesFor(w *want, s *Subscription) int {
 	i, has := slices.BinarySearchFunc(at.balances, s.client, func(b balance, who client) int { return compareClients(b.who, who) })
-	n := math.MaxInt
+	n, counted := math.MaxInt, false
 	for name, q := range w.request {
 		if q <= 0 {
 			continue
@@ -166,9 +183,9 @@ func (at *site) placesFor(w *want, s *Subscription) int {
 		if has && at.balances[i].owed != nil {
 			left -= at.balances[i].owed.all[name]
 		}
-		n = min(n, int(left/q))
+		n, counted = min(n, int(left/q)), true
 	}
-	if n == math.MaxInt {
+	if !counted {
 		return 1 // it is of devices or ports alone
 	}
 	return max(n, 0)

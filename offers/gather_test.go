@@ -2,6 +2,8 @@ package offers_test
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -143,4 +146,85 @@ func TestGatheredNodes(t *testing.T) {
 			require.Zero(t, freeOn(t, w.state, kept)["cpu"], "it is offered to others")
 		})
 	}
+}
+
+// gathered returns the nodes that are kept from a framework.
+func gathered(t *testing.T, w *world, from *offers.Subscription) (out []string) {
+	t.Helper()
+	for n := range snapshotOf(t, w.state).Nodes() {
+		why, err := from.WhyNode(ctx, n.ID())
+		require.NoError(t, err)
+		if why.Cause == offers.Gathered {
+			out = append(out, n.ID())
+		}
+	}
+	return out
+}
+
+// No node is kept for a framework to which it would not be offered: what is free there would be idle, and nobody's.
+func TestNothingIsGatheredInVain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		terms offers.Terms
+		later *offers.Terms // that it has once a node is kept
+		spare bool          // it has declined n1
+		kept  []string
+	}{
+		"n1 lacks least":                   {kept: []string{"n1"}},
+		"n1 was declined":                  {spare: true, kept: []string{"n2"}},
+		"more than its terms allow":        {terms: offers.Terms{MaxPercent: 49}},                                         // of 8 cores
+		"as much as its terms allow":       {terms: offers.Terms{MaxPercent: 50}, kept: []string{"n1"}},                   // 4 of 8
+		"more than its terms allow later":  {later: &offers.Terms{MaxPercent: 49}},                                        // and n1 is let go
+		"its terms exclude the node later": {later: &offers.Terms{Nodes: []berth.Constraint{constraints.Exists("disk")}}}, // which no node has
+		"all excluded from the beginning":  {terms: offers.Terms{Nodes: []berth.Constraint{constraints.Exists("disk")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, offers.Config{Gather: 1, LeaseFor: time.Hour}, node("n1", 4, 4), node("n2", 4, 4))
+			onN2 := placeOn(cpus("full", "old", 4).Task("full"), "n2")
+			onN2.Version = snapshotOf(t, w.state).Version()
+			_, err := w.state.Commit(ctx, onN2)
+			require.NoError(t, err)
+			large := w.subscribe(offers.Framework{Name: "large", Role: "large", Demand: []offers.Demand{{Group: cpus("large", "large", 4), Count: 1}}, Terms: tc.terms})
+			if tc.spare {
+				w.offer()
+				require.Equal(t, "n1", nodesOf(t, large))
+				declineAll(t, large, offers.Filter{For: 24 * time.Hour})
+			}
+			schedule(t, w.state, cpus("old", "old", 2).Task("old"))
+			w.offer()
+			small := w.subscribe(wants("small", offers.Demand{Group: cpus("small", "small", 1)}))
+			if tc.later != nil {
+				require.Equal(t, []string{"n1"}, gathered(t, w, small))
+				require.NoError(t, large.SetTerms(*tc.later))
+			}
+			w.offer()
+			w.offer()
+			if slices.Contains(tc.kept, "n1") {
+				assert.Empty(t, list(t, small))
+			} else {
+				assert.Equal(t, []string{"n1: cpu 0.002"}, list(t, small))
+			}
+			assert.Equal(t, tc.kept, gathered(t, w, small))
+		})
+	}
+}
+
+// What is kept for one framework is not another's that wants the same group, gangs too, and a node of as good as no end has room for all.
+func TestWhoseIsGathered(t *testing.T) {
+	w := newWorld(t, offers.Config{Gather: 1, LeaseFor: time.Hour}, node("n1", 4, 4))
+	schedule(t, w.state, cpus("old", "old", 4).Task("old"))
+	g := gangOf("gang", "r", 1, 4)
+	b := w.subscribe(offers.Framework{Name: "b", Role: "r", Demand: []offers.Demand{{Group: g, Count: 1}}})
+	w.offer()
+	a := w.subscribe(offers.Framework{Name: "a", Role: "r", Demand: []offers.Demand{{Group: g, Count: 1}}})
+	require.NoError(t, w.state.Release("old"))
+	w.offer()
+	assert.Empty(t, list(t, a), "though its turn is first")
+	assert.Equal(t, "n1", nodesOf(t, b))
+
+	w = newWorld(t, offers.Config{Gather: 3}, node("n1", math.MaxInt64, 0), node("n2", math.MaxInt64, 0))
+	schedule(t, w.state, cpus("old", "old", math.MaxInt64).Tasks(2)...)
+	w.subscribe(wants("large", offers.Demand{Group: cpus("large", "large", 1), Count: 2}))
+	small := w.subscribe(wants("small", offers.Demand{Group: cpus("small", "small", 1), Count: 1}))
+	w.offer()
+	assert.Equal(t, []string{"n1"}, gathered(t, w, small))
 }
