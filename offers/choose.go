@@ -13,7 +13,8 @@ import (
 	"github.com/berth-sched/berth/internal/enum"
 )
 
-// NodeOrder is which of the nodes that have room for a task of a demand is offered first.
+// NodeOrder is which of the nodes that have room for a task of a demand is offered first. While any demand that is open has another than ByID,
+// a piece takes a pass O(log nodes), and each kind of demand O(nodes) once.
 type NodeOrder uint8
 
 // The orders. Of nodes that are alike by one the first by ID is first. Full and empty are by the mean part that is free of what the node has of
@@ -67,7 +68,8 @@ type draftOf struct {
 }
 
 // queueOf says which nodes a queue is of: those that may be chosen for a class, in an order, by who asks for some scarce resources and is asked
-// about all nodes or about those that have changed. Where others are not alike, it is of one want or one framework only.
+// about all nodes or about those that have changed. Where others are not alike, it is of one want or one framework only, and has nothing
+// in it that they have been refused: within a pass they would be refused it again.
 type queueOf struct {
 	class *class
 	order NodeOrder
@@ -213,7 +215,9 @@ func (p *pass) chooseFor(s *Subscription, w *want) bool {
 			continue
 		}
 		if o.at.isKeptFrom(s) || o.at.isKept(w) || !p.x.suits(s, o.at) {
-			aside = append(aside, o)
+			if !q.isOwn() {
+				aside = append(aside, o)
+			}
 			continue
 		}
 		p.visit(o.at)
@@ -223,8 +227,7 @@ func (p *pass) chooseFor(s *Subscription, w *want) bool {
 			return true
 		case w != nil && w.left == 0:
 			return false // a rule panicked
-		case w != nil && (w.class.barred == p.x.putting || q.of.want != nil), w == nil && p.isSpent(o.at):
-		default:
+		case !q.isOwn() && w.class.barred != p.x.putting:
 			aside = append(aside, o)
 		}
 	}
@@ -283,7 +286,7 @@ func (p *pass) queueFor(s *Subscription, w *want) *queue {
 	} else {
 		of.order, of.asked = w.order, w.uses
 		far = far || w.far
-		if of.class = w.class; far || w.class.key == "" || x.cfg.Lease != berth.Exclusive {
+		if of.class = w.class; far || w.class.key == "" || x.cfg.Lease != berth.Exclusive || s.isChoosy() {
 			of.want = w
 		}
 	}
@@ -310,6 +313,25 @@ func (p *pass) queueFor(s *Subscription, w *want) *queue {
 		p.fullest = append(p.fullest, q)
 	}
 	return q
+}
+
+// isOwn reports whether the queue is of one want or one framework only.
+func (q *queue) isOwn() bool { return q.of.want != nil || q.of.sub != nil }
+
+// isChoosy reports whether there may be many nodes that a framework is not offered though others of its class are. In a queue that it shared
+// with them it would come across all of these for each piece.
+func (s *Subscription) isChoosy() bool {
+	if s.nodes != nil {
+		return true
+	}
+	const many = 256
+	refused := 0
+	for r := range s.refusals {
+		if refused += r.left; refused > many {
+			return true
+		}
+	}
+	return false
 }
 
 // optionOf returns a node as it is now.

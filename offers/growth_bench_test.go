@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -62,6 +63,42 @@ func BenchmarkGrowth(b *testing.B) {
 			f := w.subscribe(wants("f", offers.Demand{Group: cpus("web", "f", 1)}))
 			for b.Loop() {
 				require.Equal(b, 1, w.offer())
+				b.StopTimer()
+				declineAll(b, f, offers.Filter{})
+				b.StartTimer()
+			}
+		}},
+		{"chosen-beside-unsuited", 500, func(b *testing.B, n int) { // half of the nodes are not for the framework
+			nodes := make([]berth.Node, 2*n)
+			for i := range nodes {
+				nodes[i] = node(fmt.Sprintf("n%06d", i), 4, 4)
+				nodes[i].Attributes = berth.Attributes{"for": fmt.Sprint(i < n)}
+			}
+			w := newWorld(b, offers.Config{LeaseFor: 24 * time.Hour}, nodes...)
+			f := w.subscribe(offers.Framework{
+				Name: "f", Terms: offers.Terms{Nodes: []berth.Constraint{constraints.NotIn("for", "true")}},
+				Demand: []offers.Demand{{Group: cpus("web", "f", 4), Nodes: offers.Fullest}},
+			})
+			for b.Loop() {
+				require.Equal(b, n, w.offer())
+				b.StopTimer()
+				declineAll(b, f, offers.Filter{})
+				b.StartTimer()
+			}
+		}},
+		{"chosen-beside-refused", 500, func(b *testing.B, n int) { // and here it has declined half of them for long
+			nodes := make([]berth.Node, 2*n)
+			for i := range nodes {
+				nodes[i] = node(fmt.Sprintf("n%06d", i), 4, 4)
+			}
+			w := newWorld(b, offers.Config{LeaseFor: 24 * time.Hour, Scarce: []offers.Scarce{{Resource: "gpu"}}}, nodes...)
+			f := w.subscribe(offers.Framework{Name: "f"})
+			require.Equal(b, 2*n, w.offer())
+			all := ids(b, f)
+			require.NoError(b, f.Decline(ctx, all[:n], offers.Filter{For: 24 * time.Hour}))
+			declineAll(b, f, offers.Filter{})
+			for b.Loop() {
+				require.Equal(b, n, w.offer())
 				b.StopTimer()
 				declineAll(b, f, offers.Filter{})
 				b.StartTimer()
