@@ -24,7 +24,7 @@ type waiter struct {
 // waiters returns who wants daemons now.
 func (x *Exchange) waiters() (all []waiter) {
 	for _, s := range x.slots {
-		if s == nil || s.suppressed || s.away || s.paused || !s.declared || !s.open || s.most > 0 && len(s.offers) >= s.most {
+		if s == nil || !s.takesPart() || s.most > 0 && len(s.offers) >= s.most {
 			continue
 		}
 		for i := range s.wants {

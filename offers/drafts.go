@@ -1,6 +1,7 @@
 package offers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,11 +111,12 @@ func (p *pass) commit() (int, error) {
 	}
 	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
 	gang := 0 // of the draft before
+	word := cmp.Or(x.cfg.Prefix, defaultPrefix)
 	for _, d := range p.drafts {
 		d.addUp(x)
 		d.alarm = p.alarm(d.sub.leaseFor)
 		d.alarm.left++
-		d.id, d.number = x.nextID()
+		d.id, d.number = x.numbered(word)
 		d.hold.ID, d.hold.Owner, d.hold.Role, d.hold.Node = d.id, d.owner, d.sub.client.role, d.site.id
 		d.hold.Lease, d.hold.Deadline = x.cfg.Lease, d.deadline
 		slices.SortFunc(d.hold.Ports, berth.Port.Compare)

@@ -101,15 +101,16 @@ type Config struct {
 	// 64 times as long. Any answer ends it, and so does [Subscription.Revive]. The default, 0, is no time at all. It is for frameworks that
 	// have died or are stuck, whose offers would keep room idle again and again.
 	Backoff time.Duration
-	// Scarce are resources that few nodes have, such as GPUs: what is free on those nodes goes to who asks for them, if only he is left or
-	// first of all, as each says. Where one is a preference, a pass takes turns over all nodes and not node by node. Daemons are offered
-	// their nodes as if nothing were scarce but by rule. The default is none. What a rule keeps is idle while nobody asks for it.
+	// Scarce are resources that few nodes have, such as GPUs. By preference or by rule, as each says, who does not ask for one is offered
+	// the nodes that have it last, or never. What a rule keeps is idle while nobody asks for it. A rule binds daemons as well, a preference
+	// does not. Where there is a preference, a pass takes turns over all nodes and not node by node: see [NodeOrder]. The default is none, and
+	// there can be 64.
 	Scarce []Scarce
 	// Gather is how many nodes may be kept at a time for declared demand that fits on none as they are, though it would if tasks ended: what
 	// becomes free there is offered to nobody else, but for daemons, until it fits. Those come first whose turn it is first, and of a demand
 	// those nodes on which the least is to be waited for. A node is kept until the demand has had a piece of it, is no longer open, or the
 	// node is cordoned. So a framework that has little gets its large tasks once as many small ones have ended as are on the nodes, however
-	// many more come; the price is what stands idle meanwhile. What others place by another door is not held back. It costs a look
+	// many more come; the price is what stands idle meanwhile. What is placed on the source otherwise is not held back. It costs a look
 	// at all nodes, some microseconds for each where a demand has rules about what is elsewhere or limits are set, whenever something
 	// has changed while fewer are kept. Where offers are optimistic, none is. The default, 0, is none.
 	Gather int
@@ -203,7 +204,7 @@ type Exchange struct {
 	ended    memory // offers that ended unanswered
 	alarms   alarms
 	recalls  recalls
-	made     uint64          // numbers offers
+	made     uint64          // numbers offers, recalls and inverse offers
 	lapsed   int             // leases that have run out so far
 	heard    []Answers       // of the present call, for the Observer
 	pausing  []*Subscription // who is offered nothing for a while: see Config.Backoff

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // A task that is large never has its turn where small ones come and go: what one of them gives back the next one takes, and no node is ever
@@ -24,7 +25,7 @@ type keeping struct {
 
 // open returns the want that a node is kept for, if it is one that is still open.
 func (k *keeping) open() *want {
-	if !k.sub.gathers() {
+	if !k.sub.takesPart() {
 		return nil
 	}
 	for i := range k.sub.wants {
@@ -35,8 +36,8 @@ func (k *keeping) open() *want {
 	return nil
 }
 
-// gathers reports whether a framework takes part and has declared what it wants.
-func (s *Subscription) gathers() bool {
+// takesPart reports whether a framework takes part, has declared what it wants, and still wants some of it.
+func (s *Subscription) takesPart() bool {
 	return s.declared && s.open && !s.gone && !s.suppressed && !s.away && !s.paused
 }
 
@@ -90,7 +91,7 @@ func (x *Exchange) gatherMore(p *pass) {
 		if len(x.kept) >= x.cfg.Gather {
 			return
 		}
-		if s == nil || !s.gathers() || s.most > 0 && len(s.offers) >= s.most {
+		if s == nil || !s.takesPart() || s.most > 0 && len(s.offers) >= s.most {
 			continue
 		}
 		for i := range s.wants {
@@ -117,10 +118,11 @@ func (p *pass) fitsAnywhere(s *Subscription, w *want) bool {
 	for i, rows := range x.room {
 		for ; rows != 0; rows &= rows - 1 {
 			row := uint32(i*64 + bits.TrailingZeros64(rows))
-			if at := x.rows[row]; at.isKeptFrom(s) || at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) {
+			at := x.rows[row]
+			if at.isKeptFrom(s) || at.isKept(w) || x.isForOthers(at, w.uses) || !x.suits(s, at) {
 				continue
 			}
-			if near && p.may(w.class, row) || !near && fits(p.probing(), w.group, x.rows[row]) {
+			if near && p.may(w.class, row) || !near && fits(p.probing(), w.group, at) {
 				return true
 			}
 		}
@@ -213,11 +215,9 @@ func (p *pass) wouldFit(w *want, at *site) (ok bool) {
 	}()
 	probe := p.probing()
 	node, ok := probe.Node(at.id)
-	return ok && !slices.ContainsFunc(probe.Lacks(w.group, node), func(l berth.Lack) bool {
-		switch l.Reason.Code {
-		case berth.Insufficient, berth.DeviceTaken, berth.UnitsTaken, berth.PortTaken:
-			return false
-		}
-		return true
-	})
+	if !ok {
+		return false
+	}
+	lacks := probe.Lacks(w.group, node)
+	return len(lacks) == 0 || fit.WaitsForRoom(lacks)
 }

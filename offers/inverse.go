@@ -160,7 +160,7 @@ func (s *Subscription) inverseInOrder() []*inverse {
 // ask makes an inverse offer.
 func (x *Exchange) ask(r *recall, s *Subscription) *inverse {
 	o := &inverse{sub: s, recall: r, stage: open}
-	o.id, o.number = x.numbered("inverse-")
+	o.id, o.number = x.numbered(x.cfg.Prefix + "inverse-")
 	r.asked[s] = o
 	x.recalls.open[o.id] = o
 	if s.inverse == nil {

@@ -189,13 +189,13 @@ func (x *Exchange) offerOf(h *berth.Hold) (*offer, bool) {
 	return o, true
 }
 
-// nextID numbers an offer, passing over IDs that the source or another offer has.
-func (x *Exchange) nextID() (string, uint64) {
+// numbered returns an ID that begins with a word, which nothing else that the Exchange has made has, nor a hold of the source, and its number.
+func (x *Exchange) numbered(word string) (string, uint64) {
 	for {
 		x.made++
 		const longest = 40 // as a rule
 		var room [longest]byte
-		id := string(strconv.AppendUint(append(room[:0], cmp.Or(x.cfg.Prefix, defaultPrefix)...), x.made, 10))
+		id := string(strconv.AppendUint(append(room[:0], word...), x.made, 10))
 		if len(x.others) == 0 {
 			return id, x.made // all holds are offers of this Exchange, of which none had the number
 		}

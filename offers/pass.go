@@ -55,7 +55,8 @@ type pass struct {
 }
 
 // Offer makes one pass: it offers what is free to whoever wants it, node by node in the order of IDs. On
-// each node it is asked whose turn it is, again after each hand-out, until nobody wants what is left. It
+// each node it is asked whose turn it is, again after each hand-out, until nobody wants what is left. Where a demand has another
+// [NodeOrder], or a resource of Config.Scarce is a preference, whose turn it is chooses among all nodes instead. It
 // returns how many offers there are now that were not before. Offers are final when the source has
 // committed them; what others took meanwhile is not offered.
 //

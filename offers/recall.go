@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -87,7 +86,7 @@ func (x *Exchange) Recall(ctx context.Context, r Recall) (id string, err error) 
 		if err := x.checkRecall(made); err != nil {
 			return err
 		}
-		made.id, made.number = x.numbered("recall-")
+		made.id, made.number = x.numbered(x.cfg.Prefix + "recall-")
 		id = made.id
 		x.recalls.add(made)
 		made.alarm = x.alarms.set(alarm{at: r.Deadline, recall: made})
@@ -206,10 +205,6 @@ func (x *Exchange) Overdue(ctx context.Context) (*berth.Plan, error) {
 		return nil
 	})
 	return plan, err
-}
-
-func byName(a, b *Subscription) int {
-	return cmp.Or(strings.Compare(a.client.name, b.client.name), cmp.Compare(a.client.role, b.client.role))
 }
 
 // recall is a recall that is not over.
@@ -415,17 +410,5 @@ func (x *Exchange) endRecall(r *recall, how Ended) {
 func (x *Exchange) unask(s *Subscription) {
 	for _, o := range s.inverseInOrder() {
 		x.endInverse(o, Ended{End: Dropped})
-	}
-}
-
-// numbered returns an ID that nothing else that the Exchange has made has, nor a hold of the source, and its number.
-func (x *Exchange) numbered(what string) (string, uint64) {
-	for {
-		x.made++
-		id := x.cfg.Prefix + what + strconv.FormatUint(x.made, 10)
-		_, held := x.view.FindHold(id)
-		if _, known := x.offers.get(id); !held && !known {
-			return id, x.made
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package offers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -268,6 +269,10 @@ func (s *Subscription) inOrder() []*offer {
 // inOrder returns the frameworks by name and role, where all of them are meant and no turn is.
 func (x *Exchange) inOrder() []*Subscription {
 	return slices.SortedFunc(maps.Values(x.subs), byName)
+}
+
+func byName(a, b *Subscription) int {
+	return cmp.Or(strings.Compare(a.client.name, b.client.name), cmp.Compare(a.client.role, b.client.role))
 }
 
 // Suppress keeps new offers in the role away until Revive. Offers already made stay. It does nothing if it is so already.
