@@ -40,7 +40,7 @@ func (r Recall) Err() error {
 		errs = append(errs, errors.New("no deadline"))
 	}
 	if !r.Until.IsZero() && !r.Until.After(r.Deadline) {
-		errs = append(errs, errors.New("Until is not after the deadline"))
+		errs = append(errs, errors.New("its end, Until, is not after the deadline"))
 	}
 	return errors.Join(errs...)
 }

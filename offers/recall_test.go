@@ -217,7 +217,7 @@ func TestRecallFaults(t *testing.T) {
 		want []string
 	}{
 		{offers.Recall{}, []string{"one of Node and Tasks", "no reason", "no deadline"}},
-		{offers.Recall{Node: "n1", Tasks: []string{"f-1"}, Reason: " ", Deadline: later, Until: later}, []string{"one of Node and Tasks", "no reason", "Until is not after the deadline"}},
+		{offers.Recall{Node: "n1", Tasks: []string{"f-1"}, Reason: " ", Deadline: later, Until: later}, []string{"one of Node and Tasks", "no reason", "its end, Until, is not after the deadline"}},
 		{offers.Recall{Node: "n1", Reason: "x", Deadline: w.now}, []string{"has passed", `node "n1": it is recalled already: recall-`}},
 		{offers.Recall{Node: "n7", Reason: "x", Deadline: later}, []string{`node "n7": unknown node`}},
 		{offers.Recall{Tasks: []string{"f-2", "f-2", "f-9", "f-1"}, Reason: "x", Deadline: later}, []string{`task "f-2": named twice`, `task "f-9": unknown task`, `task "f-1": it is recalled already`}},
