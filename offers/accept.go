@@ -229,7 +229,7 @@ func (s *Subscription) holdsOn(node string) []string {
 	}
 	var ids []string
 	for _, r := range s.x.view.HoldsOn(at.row) {
-		if r.Extra.Hold.Owner == s.owner {
+		if h := r.Extra.Hold; h.Owner == s.owner && h.Lease != berth.Reserved {
 			ids = append(ids, r.ID)
 		}
 	}

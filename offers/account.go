@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 
@@ -339,6 +340,9 @@ func (x *Exchange) tally(s *site) (balances []balance) {
 	clear(x.countAt)
 	for slot, r := range x.view.On(s.row) {
 		if r.Group == store.Holds {
+			if r.Extra.Hold.Lease == berth.Reserved {
+				continue // what is idle of it is counted below
+			}
 			o, ok := x.offerOf(r.Extra.Hold)
 			if !ok {
 				s.others = append(s.others, r.Extra.Hold.Owner)
@@ -388,6 +392,14 @@ func (x *Exchange) tally(s *site) (balances []balance) {
 	}
 	clear(counts)
 	x.counts = counts
+	if x.view.Reserved() > 0 {
+		idle := x.idleOn(s.row)
+		for _, role := range slices.Sorted(maps.Keys(idle)) {
+			if who, ok := x.account.payer(role); ok {
+				owe(who, x.stocks.of(idle[role]))
+			}
+		}
+	}
 	return balances
 }
 

@@ -150,7 +150,7 @@ func (w *want) entwined() bool { return len(w.group.Requirements().TaskRules) > 
 
 // isFar reports whether the answer for a node can change with what happens on others.
 func (x *Exchange) isFar(w *want) bool {
-	if x.entwined > 0 || len(w.group.Requirements().DomainRules) > 0 || x.view.Limited() > 0 {
+	if x.entwined > 0 || len(w.group.Requirements().DomainRules) > 0 || x.view.Limited() > 0 || x.view.Reserved() > 0 {
 		return true
 	}
 	if epoch := x.view.CounterEpoch(); w.epoch != epoch+1 {

@@ -206,6 +206,7 @@ func (x *Exchange) syncOwn(ctx context.Context, drafts []*draft) bool {
 	}
 	x.proposed = nil
 	x.tellBooks(sites, changes, true)
+	x.recharge(sites)
 	x.payDebts()
 	x.seen = cursor{view.Position()}
 	return true

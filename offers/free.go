@@ -6,7 +6,7 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// hasRoom reports whether anything is free on a node that anybody could be offered.
+// hasRoom reports whether anything is free on a node that anybody could be offered, if only those for whom it is reserved.
 func hasRoom(v *store.View, row uint32) bool {
 	n := v.Node(row)
 	switch {
@@ -15,8 +15,9 @@ func hasRoom(v *store.View, row uint32) bool {
 	case len(n.Node.Devices) > 0 || len(n.Node.Spec.Ports) > 0:
 		return true // it would take a closer look
 	}
-	for _, q := range v.Free(row) {
-		if q > 0 {
+	idle := v.ReservesOn(row)
+	for d, q := range v.Free(row) {
+		if q > 0 || idle.Total(int32(d)) > 0 {
 			return true
 		}
 	}

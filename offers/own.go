@@ -111,6 +111,7 @@ func (x *Exchange) settleOwn(ctx context.Context, c *own) bool {
 	for _, b := range c.back {
 		x.account.giveBack(b.at, c.sub.client, b.what)
 	}
+	x.recharge(sites)
 	x.payDebts()
 	x.seen = end
 	if tasks {
