@@ -83,6 +83,25 @@ func TestHoldKeepsRoom(t *testing.T) {
 	}
 }
 
+// Groups of one name may be of different sizes and roles. Each lacks two cores, the one of four on n1, where 2 are free, and the one of six on n2, where
+// 4 are: all that is free is kept.
+func TestHoldForGroupsOfOneName(t *testing.T) {
+	onlyOn1 := []berth.Constraint{constraints.In(berth.NodeID, "n1")}
+	four := berth.NewGroup("web", berth.GroupSpec{Role: "a", Request: berth.Resources{"cpu": 4000}, Rules: onlyOn1}).Task("four")
+	six := berth.NewGroup("web", berth.GroupSpec{Role: "b", Request: berth.Resources{"cpu": 6000}}).Task("six")
+	s := newState(t, scheduler.StateConfig{}, node("n1", 4000), node("n2", 8000))
+	require.NoError(t, s.Adopt(scheduler.Running{Task: ofCores("old", "x", 2), Node: "n1", State: berth.Running}))
+	require.NoError(t, s.Adopt(scheduler.Running{Task: ofCores("old", "y", 4), Node: "n2", State: berth.Running}))
+	for _, exhaustive := range []bool{false, true} {
+		sched, err := scheduler.New(s, scheduler.Config{Order: allocator.Fair{}, Hold: true, Exhaustive: exhaustive})
+		require.NoError(t, err)
+		plan, err := sched.Plan(t.Context(), snapshotOf(t, s), four, six, ofCores("c", "small", 1))
+		require.NoError(t, err)
+		assert.Empty(t, plan.Ops)
+		assert.Len(t, plan.Unplaced, 3)
+	}
+}
+
 // Small tasks of another role come and go on a node of 4 cores, one each step, each for three steps. The large task, which takes all, would wait for ever; with
 // Hold it runs as soon as the three that run when it comes have ended, though the others' tasks come all the time. Its role has nothing, so it has the first turn.
 func TestHoldLetsTheLargeOneThrough(t *testing.T) {

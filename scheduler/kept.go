@@ -16,7 +16,7 @@ import (
 type keptRoom struct {
 	tasks  []berth.Task                         // of the plan
 	silent map[string]bool                      // the daemons, by name, whose room is kept and that are not planned
-	groups map[string]map[string][]*berth.Group // what keeps room, by daemon and what is lacking
+	groups map[string]map[string][]*berth.Group // what keeps room, by the fingerprint of for what and what is lacking
 	ops    map[string][]berth.Op                // by daemon
 	first  string                               // what the first room of the plan is kept for: "daemon agent", "task web-1"
 	ids    map[string]bool                      // of tasks that keep room for heads
@@ -150,7 +150,7 @@ func (p *planner) keepAs(id string, g *berth.Group, node string, lacks []berth.L
 	if _, is := p.view.FindTask(id); is {
 		return berth.Op{}, false
 	}
-	for _, keeper := range p.kept.gapOf(g, lacks) {
+	for _, keeper := range p.kept.keepersOf(g, lacks) {
 		if op, ok := p.picker.PlaceWithin(keeper.Task(id), berth.NodeID, node); ok {
 			return op, true
 		}
@@ -158,24 +158,24 @@ func (p *planner) keepAs(id string, g *berth.Group, node string, lacks []berth.L
 	return berth.Op{}, false
 }
 
-// gapOf returns the groups of the tasks that may keep the room of a daemon where something is lacking, the one that keeps the most first.
-func (k *keptRoom) gapOf(g *berth.Group, lacks []berth.Lack) []*berth.Group {
+// keepersOf returns the groups of the tasks that may keep the room of one of a group where something is lacking, the one that keeps the most first.
+func (k *keptRoom) keepersOf(g *berth.Group, lacks []berth.Lack) []*berth.Group {
 	var key []byte
 	for _, l := range lacks {
 		key = fmt.Appendf(key, "%d %q %d ", l.Reason.Code, l.Reason.Subject, l.Short)
 	}
-	of := k.groups[g.Name()]
+	of := k.groups[g.Fingerprint()] // there may be several groups of one name
 	if of == nil {
 		if k.groups == nil {
 			k.groups = map[string]map[string][]*berth.Group{}
 		}
 		of = map[string][]*berth.Group{}
-		k.groups[g.Name()] = of
+		k.groups[g.Fingerprint()] = of
 	}
-	gap, known := of[string(key)]
+	keepers, known := of[string(key)]
 	if !known {
-		gap = fit.Keepers(keeps+g.Name(), g, lacks)
-		of[string(key)] = gap
+		keepers = fit.Keepers(keeps+g.Name(), g, lacks)
+		of[string(key)] = keepers
 	}
-	return gap
+	return keepers
 }
