@@ -27,7 +27,8 @@ const (
 	Suppressed Cause = iota
 	// Away: it has disconnected, and has not reconnected.
 	Away
-	// Content: the framework wants nothing, or all that it wants runs, or is offered to it already.
+	// Content: the framework wants nothing, or all that it wants runs, or is offered to it already. Of a node: the instances of the daemons that
+	// are all it wants have come there.
 	Content
 	// Full: it has as many offers as it may have: see Terms.MaxOutstanding. Of a node: with what could be offered there it would have more of
 	// all there is than it may: see Terms.MaxPercent.
@@ -371,11 +372,19 @@ func (a *asker) of(at *site) Why {
 		return why
 	}
 	why.Cause, why.Until = Unfit, time.Time{}
-	for i, w := range a.wants {
+	covered := true
+	for _, w := range a.wants {
 		lacks := a.lacks(w, at)
-		if i == 0 || len(lacks) < len(why.Lacks) {
+		if slices.ContainsFunc(lacks, func(l berth.Lack) bool { return l.Reason.Code == berth.Covered }) {
+			continue
+		}
+		if covered || len(lacks) < len(why.Lacks) {
 			why.Lacks = lacks
 		}
+		covered = false
+	}
+	if covered {
+		why.Cause = Content
 	}
 	return why
 }

@@ -147,3 +147,16 @@ func TestCauseWords(t *testing.T) {
 	assert.ErrorIs(t, err, offers.ErrNotMade)
 	assert.Equal(t, "no framework", (*offers.NoOffer)(nil).String())
 }
+
+// A node that has the instance of a daemon is not told as one that is unfit.
+func TestWhyOfADaemonThatIsOnSomeNodes(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4000, 0), node("n2", 1000, 0))
+	agent := berth.NewGroup("agent", berth.GroupSpec{Role: "ops", Mode: berth.Daemon, Request: res{"cpu": 2000}})
+	f := w.subscribe(offers.Framework{Name: "f", Role: "ops", Demand: []offers.Demand{{Group: agent}}})
+	require.Equal(t, 1, w.offer())
+	require.Len(t, schedule(t, f.Book(), agent.Everywhere()).Placed, 1)
+	assert.Equal(t, "n1: content", whyNode(t, f, "n1"))
+	assert.Equal(t, `framework "f" of role "ops": 0 offers; 0 frameworks ahead; 2 nodes: 1 content, 1 unfit (n2: lacks 1 cpu (it has 1 in all))`, why(t, f))
+	require.NoError(t, f.Want(offers.Demand{Group: agent}, offers.Demand{Group: cpus("large", "ops", 3000)}))
+	assert.Equal(t, "n1: unfit: lacks 1 cpu", whyNode(t, f, "n1"))
+}
