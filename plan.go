@@ -198,6 +198,8 @@ func (h *Hold) Clone() *Hold {
 // Plan is what a scheduler decided on one snapshot: operations in order, and the tasks that could not
 // be placed. Committing it to the source the snapshot came from carries it out.
 type Plan struct {
+	// Version is that of the snapshot that the plan was made on. A plan of the host's own takes it from a snapshot of the source
+	// that it is committed to: without one it is of no source, and refused as that of another ([ErrLineage]).
 	Version  Version
 	Ops      []Op
 	Unplaced []Unplaced

@@ -9,6 +9,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
+	"github.com/berth-sched/berth/internal/whole"
 )
 
 // Book is what one framework was offered, as a source of capacity: package scheduler's Source. It may be
@@ -155,8 +156,8 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 		if err := p.Err(); err != nil {
 			return err
 		}
-		if !p.Version.SameLineage(b.version()) {
-			return berth.ErrLineage
+		if p.Version.Lineage == 0 || !p.Version.SameLineage(b.version()) { // a Book that nobody has read has no lineage either
+			return whole.OtherSource(p.Version)
 		}
 		x := b.sub.x
 		t := b.translate(p)

@@ -67,6 +67,9 @@ func TestBadInput(t *testing.T) {
 	assert.ErrorContains(t, err, "no plan")
 	_, err = f.Book().Commit(ctx, &berth.Plan{Version: w.state.Version()})
 	assert.ErrorIs(t, err, berth.ErrLineage)
+	_, err = f.Book().Commit(ctx, &berth.Plan{})
+	assert.ErrorIs(t, err, berth.ErrLineage)
+	assert.ErrorContains(t, err, "it has no Version")
 	assert.Equal(t, version, w.state.Version())
 	assert.Equal(t, []string{id}, ids(t, f))
 }

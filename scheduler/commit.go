@@ -44,7 +44,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 	s.lock()
 	defer s.unlock()
 	if !p.Version.SameLineage(s.live.fork.Version()) {
-		return nil, fmt.Errorf("scheduler: commit: %w", berth.ErrLineage)
+		return nil, fmt.Errorf("scheduler: commit: %w", whole.OtherSource(p.Version))
 	}
 	if err := s.lapse(); err != nil {
 		return nil, err

@@ -127,7 +127,7 @@ func TestBadInput(t *testing.T) {
 			_, err := s.Commit(context.Background(), p)
 			return err
 		}, berth.ErrLineage, nil},
-		{"plan without a version", func(s S) error { _, err := s.Commit(context.Background(), &berth.Plan{}); return err }, berth.ErrLineage, nil},
+		{"plan without a version", func(s S) error { _, err := s.Commit(context.Background(), &berth.Plan{}); return err }, berth.ErrLineage, []string{"it has no Version"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

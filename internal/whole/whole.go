@@ -1,5 +1,5 @@
 // Package whole says which operations of a plan stand or fall together: those of a part, and the placements of a group that goes
-// together. What has an operation in common is one unit.
+// together. What has an operation in common is one unit. It also has the error for a plan that is none of the source's.
 package whole
 
 import (
@@ -9,6 +9,14 @@ import (
 
 	"github.com/berth-sched/berth"
 )
+
+// OtherSource is the error for a plan of a version that is of another source than it is committed to.
+func OtherSource(v berth.Version) error {
+	if v.Lineage == 0 {
+		return fmt.Errorf("%w: it has no Version, which is that of a snapshot of the source", berth.ErrLineage)
+	}
+	return berth.ErrLineage
+}
 
 // Unit is operations of a plan of which all are done or none.
 type Unit struct {
