@@ -17,6 +17,8 @@ import (
 //	state, err := scheduler.NewState(scheduler.StateConfig{Record: log.Record})
 //	...
 //	err = log.Open(file, state) // the State is as it was, and goes on
+//	...
+//	err = state.UpsertNodes(nodes...) // not by NewState: what would change the State before Open fails, and stops it
 //
 // A command has been handed to the file's Write, in one call, when the State shows what it did. Whether it is then safe from a crash of the
 // machine is the file's to say: one that is opened with [os.O_SYNC] has it on disk. A crash in the middle of a Write loses
@@ -112,7 +114,7 @@ func (l *Log) Record(c Command) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file == nil {
-		return errors.New("scheduler: log: not open")
+		return errors.New("scheduler: log: not open: Log.Open comes before the first change of the State")
 	}
 	if l.dirty {
 		if err := l.clean(); err != nil {

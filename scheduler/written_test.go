@@ -186,7 +186,7 @@ func TestLogFaults(t *testing.T) {
 	assert.EqualError(t, log.Open(&memFile{}, nil), "scheduler: no state")
 	assert.EqualError(t, (*Log)(nil).Open(&memFile{}, fresh()), "scheduler: log: none given")
 	assert.EqualError(t, (*Log)(nil).Record(Command{}), "scheduler: log: none given")
-	assert.EqualError(t, log.Record(Command{}), "scheduler: log: not open")
+	assert.EqualError(t, log.Record(Command{}), "scheduler: log: not open: Log.Open comes before the first change of the State")
 
 	rotten := slices.Clone(file.data)
 	rotten[len(rotten)/2] ^= 1
@@ -194,7 +194,7 @@ func TestLogFaults(t *testing.T) {
 	require.ErrorAs(t, log.Open(&memFile{data: rotten}, fresh()), &fault)
 	assert.ErrorContains(t, fault, "checksum")
 	assert.ErrorContains(t, log.Open(&memFile{data: checkpointOf(t, fresh())}, fresh()), "scheduler: log: byte 5: a stream of the kind 'C', not 'L'")
-	assert.EqualError(t, log.Record(Command{}), "scheduler: log: not open")
+	assert.EqualError(t, log.Record(Command{}), "scheduler: log: not open: Log.Open comes before the first change of the State")
 
 	// Commands that do not fit the State.
 	s := fresh()
