@@ -117,7 +117,7 @@ func checkClaims(snapshot *cluster.Snapshot, tasks []berth.Task) error {
 		switch {
 		case err != nil:
 		case t.Group.Mode() == berth.Daemon:
-			err = fmt.Errorf("task %q: of a daemon", t.ID)
+			err = fmt.Errorf("task %q: of a daemon, for which nothing is reclaimed", t.String())
 		case seen[t.ID]:
 			err = fmt.Errorf("task %q: given twice", t.ID)
 		}
