@@ -52,7 +52,12 @@ func ExampleExchange_Recall() {
 			}
 		}
 	}
-	must(state.Release("batch-1")) // as its framework has said
+	book, err := batch.Book().Snapshot(ctx) // batch does as it has said
+	must(err)
+	end := &berth.Plan{Version: book.Version()}
+	end.Release("batch-1")
+	_, err = batch.Book().Commit(ctx, end)
+	must(err)
 
 	recalls, err := exchange.Recalls(ctx)
 	must(err)
