@@ -174,3 +174,19 @@ func TestOffersKeepRoomInRandomHistories(t *testing.T) {
 	}
 	assert.Greater(t, kept, 50)
 }
+
+// A node that leaves is kept no longer: where nodes come and go, no more are remembered than there are.
+func TestNodesThatLeaveAreNotAwaited(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n0", 4, 0))
+	agent := berth.NewGroup("agent", berth.GroupSpec{Role: "agent", Mode: berth.Daemon, Request: res{"cpu": 3}})
+	w.subscribe(wants("agent", offers.Demand{Group: agent}))
+	w.subscribe(wants("small", offers.Demand{Group: cpus("small", "small", 1)})) // else nobody need be kept from it
+	for i := range 5 {
+		old := fmt.Sprintf("old%d", i)
+		schedule(t, w.state, cpus(old, "old", 2).Task(old)) // half of the node: the daemon waits for the other
+		w.offer()
+		require.Equal(t, 1, w.x.Awaited(), "%d nodes have been there", i+1)
+		require.NoError(t, w.state.RemoveNodes(fmt.Sprintf("n%d", i)))
+		require.NoError(t, w.state.AddNodes(node(fmt.Sprintf("n%d", i+1), 4, 0)))
+	}
+}

@@ -187,6 +187,7 @@ func (x *Exchange) follow(rows []uint32) (sites []*site, resized bool) {
 		x.forgetFilters(s)
 		s.node, resized = nil, true
 		x.sites.delete(s.id)
+		delete(x.awaited.sites, s)
 		if len(x.recalls.all) > 0 {
 			x.recalls.left = append(x.recalls.left, s.id)
 		}
