@@ -84,7 +84,7 @@ const (
 	Exclusive Lease = iota
 	// Optimistic holds take nothing: whoever commits first has the room.
 	Optimistic
-	// Reserved holds are reservations, which see at [Hold].
+	// Reserved holds are reservations: see [Hold].
 	Reserved
 )
 
@@ -95,11 +95,11 @@ const (
 // and placed in that owner's name; without one it is for all of the role.
 //
 // A reservation is a floor: what those whom it is for have on the node counts towards it, whether they came before it or after, and
-// only what they leave of it is kept from others. So it follows neither which task has reserved room and which has not, nor must a task
-// say so: what one of them gives back is reserved again, and dropping a reservation ends no task. (An open Capacity Reservation of EC2
-// works so.) Several for one role on a node add up, and so does [Node].Reserved. One for a role below is apart from one for the role: what is used of the inner one is not
-// used of the outer. What is kept from others counts as what the role has, in shares and limits, so that a task that uses it adds
-// nothing to what the role had.
+// only what they leave of it is kept from others. So no task names a reservation or belongs to one: what one of them gives back is reserved
+// again, and dropping a reservation ends no task. (An open Capacity Reservation of EC2 works so.) Several for one role on a node add up,
+// and so does [Node].Reserved. One for a role below is apart from one for the role: what is used of the inner one is not used of the
+// outer. What is kept from others counts as what the role has, in shares and limits, so that a task that uses it adds nothing to what the
+// role had.
 type Hold struct {
 	ID    string
 	Owner string

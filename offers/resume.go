@@ -20,7 +20,7 @@ func (s *Subscription) Resume(ctx context.Context) (int, error) {
 	n := 0
 	err := s.do(ctx, "resume", func() error {
 		x := s.x
-		// Owners are known by number, of which it may have none, one or two: the other names are in case it came to its roles in another order.
+		// What an earlier framework joined as another role may be its first one now, and the other way round, so both names are looked up.
 		owner, ok := x.view.FindOwner(x.cfg.Prefix + s.client.name)
 		part, joined := x.view.FindOwner(x.cfg.Prefix + s.inRole())
 		if !ok && !joined {

@@ -29,7 +29,7 @@ type search struct {
 
 	soft     []softRule  // about domains
 	split    splitting   // by those of them that are asked row by row
-	atOnce   int         // of the square root of all rows: how many of a split class are listed before any search
+	atOnce   int         // rows of a split class are listed before any search if they are no more than so many times the square root of all
 	compared []tierNow   // the tiers in which contenders may differ
 	keyed    int         // of these, the one with the additive terms
 	notes    bool        // whether contenders' sums in the first of them are kept

@@ -30,7 +30,7 @@ type splitting struct {
 	heaps map[int64]int // by class and verdicts: the contender that has a heap
 
 	passed int          // rows that searches have passed by for their verdicts,
-	most   int          // and how many may be before rows are listed that could be; 0 if none could
+	most   int          // and after how many the search begins anew with a list; 0 if it never does
 	listed *berth.Group // whose rows are to be listed because of it
 }
 

@@ -106,7 +106,7 @@ func (x *due) len() int {
 	return len(x.many)
 }
 
-// ids returns what it is, in order.
+// ids returns the IDs of what ends, in order.
 func (x *due) ids() []string {
 	if x.one != "" {
 		return []string{x.one}

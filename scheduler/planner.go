@@ -55,7 +55,8 @@ type groupPlan struct {
 	spent bool   // or whether there is no more such room
 }
 
-// run makes a plan, in which room is kept for the daemons whose demands are silent, and tells what the gate refused. It fails only when the context has ended, or an order of the host's fails.
+// run makes a plan, and tells what the gate refused. Silent demands are those of daemons that are not planned, for which room is kept. It fails
+// only when the context has ended, or an order of the host's fails.
 func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks, silent []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
 	p.ctx, p.gate, tasks = ctx, gate, p.kept.begin(tasks, silent)
 	p.snapshot, p.view = snapshot, (*store.View)(snapshot).Shown()

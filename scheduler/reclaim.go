@@ -59,16 +59,16 @@ func (c Claim) String() string {
 // something is guaranteed. A task that finds room without anybody's end is placed on it. For others the node is taken on which
 // the fewest tasks need to end, of equals where the oldest of these is the youngest, then by ID; on a node those go that make most of the
 // room which is lacking, youngest first, and of these none that is not needed in the end. That is the fewest where one resource is
-// short; where several are, there may be a smaller set that this does not find. Nobody loses what is guaranteed to him: neither the role of a task that ends nor those above it,
-// up to the one that it has in common with the claim, get below. Since a claim ends at the guarantee, and nobody is brought below
-// his, whoever lost a task has no claim to it: nothing is taken back and forth. Where a limit keeps the task out, tasks
-// under that limit end.
+// short; where several are, there may be a smaller set that this does not find. Nobody loses what is guaranteed to him: neither the role of
+// a task that ends nor those above it, up to the one that it has in common with the claim, come to have less. Since a claim ends at the
+// guarantee, and nobody is brought below his, whoever lost a task has no claim to it: nothing is taken back and forth. Where a limit keeps
+// the task out, tasks under that limit end.
 //
 // Tasks are given in the order in which they are to be served, and each at most once. Those of a gang are served together, when the first of them is
 // due, and get room for all that the gang lacks to be whole, in one part of the plan, or for none: what is guaranteed must be enough for
-// those that need somebody's end. Those of daemons are an error. Reclaim
-// fails as [Scheduler.Plan] does. Each task that finds no room takes time for each group, and for each node with tasks that may end and the tasks there; one
-// of a gang for each node.
+// those that need somebody's end. Those of daemons are an error. Reclaim fails as [Scheduler.Plan] does.
+//
+// A task that finds no room takes O(groups and tasks that may end), and tries only nodes that may be best; one of a gang takes O(nodes) besides.
 func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim, tasks ...berth.Task) (*Reclaimed, error) {
 	out := &Reclaimed{Plan: &berth.Plan{}}
 	if err := s.usable(ctx); err != nil {
@@ -169,42 +169,6 @@ type victim struct {
 func younger(a, b victim) int { return a.age().compare(b.age()) }
 
 func (v victim) age() age { return age{v.since, v.ID} }
-
-// age is by what tasks are told that are younger than others.
-type age struct {
-	since time.Time
-	id    string
-}
-
-// compare orders ages, the youngest first.
-func (a age) compare(b age) int { return cmp.Or(b.since.Compare(a.since), compareIDs(b.id, a.id)) }
-
-// compareIDs orders IDs by their parts, numbers as numbers.
-func compareIDs(a, b string) int {
-	digit := func(s string, i int) bool { return i < len(s) && s[i] >= '0' && s[i] <= '9' }
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		if digit(a, i) && digit(b, j) {
-			x, y := i, j
-			for digit(a, x) {
-				x++
-			}
-			for digit(b, y) {
-				y++
-			}
-			m, n := strings.TrimLeft(a[i:x], "0"), strings.TrimLeft(b[j:y], "0")
-			if c := cmp.Or(cmp.Compare(len(m), len(n)), cmp.Compare(m, n)); c != 0 {
-				return c
-			}
-			i, j = x, y
-			continue
-		}
-		if a[i] != b[j] {
-			return cmp.Compare(a[i], b[j])
-		}
-		i, j = i+1, j+1
-	}
-	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-}
 
 // reclaimSite is a node on which the task would fit if some tasks ended; or, without these, what is known of a node before it is looked at: how many
 // have to end there at least, and who the oldest of so many is at best.

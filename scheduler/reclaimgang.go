@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -67,7 +68,7 @@ func (s *Scheduler) reclaimGang(ctx context.Context, how Reclaim, fork *cluster.
 			continue
 		}
 		if err := ended(ctx); err != nil {
-			return err
+			return fmt.Errorf("scheduler: reclaim: %w", err)
 		}
 		if op, ok := freePlace(fork, t); ok {
 			proposed.Plan.Ops = append(proposed.Plan.Ops, op)

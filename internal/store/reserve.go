@@ -254,7 +254,7 @@ func (v *View) ReservedRows() iter.Seq[uint32] {
 	}
 }
 
-// isReservation reports whether a record is a hold that reserves room rather than to take it.
+// isReservation reports whether a record is a hold that reserves room and takes none.
 func isReservation(r *Record) bool {
 	return r.Group == Holds && r.Extra != nil && r.Extra.Hold != nil && r.Extra.Hold.Lease == berth.Reserved
 }
