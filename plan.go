@@ -1,6 +1,7 @@
 package berth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -324,7 +325,7 @@ func (op Op) String() string {
 		}
 	case Take:
 		if op.Hold != nil {
-			fmt.Fprintf(&b, " %s for %s on %s: %v", op.Hold.ID, op.Hold.Owner, op.Hold.Node, op.Hold.Resources)
+			fmt.Fprintf(&b, " %s for %s on %s: %v", op.Hold.ID, cmp.Or(op.Hold.Owner, "role "+string(op.Hold.Role)), op.Hold.Node, op.Hold.Resources)
 		}
 	default:
 		b.WriteString(" " + op.ID)

@@ -72,6 +72,8 @@ hold
 operation 99 x
 web-9: denied quota
 `, p.String())
+	reserve := berth.Op{Kind: berth.Take, Hold: &berth.Hold{ID: "b", Role: "eng", Node: "n1", Resources: berth.Resources{"cpu": 1000}, Lease: berth.Reserved}}
+	assert.Equal(t, "hold b for role eng on n1: cpu 1", reserve.String())
 	assert.Equal(t, "drop h1: unknown hold h1", berth.Refusal{Op: p.Ops[3], Reason: berth.Reason{Code: berth.UnknownHold, Subject: "h1"}}.String())
 }
 
