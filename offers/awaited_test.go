@@ -185,7 +185,7 @@ func TestNodesThatLeaveAreNotAwaited(t *testing.T) {
 		old := fmt.Sprintf("old%d", i)
 		schedule(t, w.state, cpus(old, "old", 2).Task(old)) // half of the node: the daemon waits for the other
 		w.offer()
-		require.Equal(t, 1, w.x.Awaited(), "%d nodes have been there", i+1)
+		require.Equal(t, 1, offers.Awaited(w.x), "%d nodes have been there", i+1)
 		require.NoError(t, w.state.RemoveNodes(fmt.Sprintf("n%d", i)))
 		require.NoError(t, w.state.AddNodes(node(fmt.Sprintf("n%d", i+1), 4, 0)))
 	}

@@ -16,4 +16,4 @@ func (x *Exchange) AskAnew() {
 }
 
 // Awaited returns on how many nodes room is kept for the instance of a daemon.
-func (x *Exchange) Awaited() int { return len(x.awaited.sites) }
+func Awaited(x *Exchange) int { return len(x.awaited.sites) }

@@ -90,6 +90,10 @@ func TestScaleDoesNotMatter(t *testing.T) {
 					big := slices.Clone(nodes)
 					for i := range big {
 						big[i].Capacity = scaled(nodes[i].Capacity, k)
+						big[i].Reserved = map[berth.Role]berth.Resources{}
+						for role, r := range nodes[i].Reserved {
+							big[i].Reserved[role] = scaled(r, k)
+						}
 					}
 					groups := map[*berth.Group]*berth.Group{}
 					p := placement.NewEngine(s)
