@@ -167,7 +167,7 @@ func (p *play) enter(waiting []cache.Demand) []berth.Role {
 	return roles
 }
 
-// can reports whether a role has something waiting for which there is room. What there is none for now there will be none for later.
+// can reports whether a role has something waiting for which there is room. Of what has no room at present nothing gets any later.
 func (p *play) can(role berth.Role) bool {
 	if role == p.mine {
 		return true
