@@ -64,7 +64,8 @@ func (c Claim) String() string {
 // guarantee, and nobody is brought below his, whoever lost a task has no claim to it: nothing is taken back and forth. Where a limit keeps
 // the task out, tasks under that limit end.
 //
-// Tasks are given in the order in which they are to be served, and each at most once. Those of a gang are served together, when the first of them is
+// Tasks are given in the order in which they are to be served, and each at most once. One that found room which a later one claims gives way: it is placed last, where there
+// still is room, and is never both placed and ended. Those of a gang are served together, when the first of them is
 // due, and get room for all that the gang lacks to be whole, in one part of the plan, or for none: what is guaranteed must be enough for
 // those that need somebody's end. Those of daemons are an error. Reclaim fails as [Scheduler.Plan] does.
 //
@@ -99,6 +100,17 @@ func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how
 		if err != nil {
 			return &Reclaimed{Plan: &berth.Plan{}}, err
 		}
+	}
+	for _, t := range out.withdraw() {
+		planned, err := s.Plan(ctx, fork.Snapshot(), t)
+		if err != nil {
+			return &Reclaimed{Plan: &berth.Plan{}}, err
+		}
+		for _, op := range planned.Ops {
+			fork.Apply(op)
+		}
+		out.Plan.Ops = append(out.Plan.Ops, planned.Ops...)
+		out.Plan.Unplaced = append(out.Plan.Unplaced, planned.Unplaced...)
 	}
 	if err := ended(ctx); err != nil {
 		return &Reclaimed{Plan: &berth.Plan{}}, fmt.Errorf("scheduler: reclaim: %w", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -285,4 +286,55 @@ func ExampleScheduler_Reclaim() {
 	// Output:
 	// query on n1 for search: ends batch-2
 	// 0 refused
+}
+
+// A task that was placed on free room which a later one claims is not ended but gives way: it goes where there is still room, or is told to wait.
+func TestReclaimDoesNotEndWhatItPlaces(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		nodes []berth.Node
+		want  []string // operations, what waits, claims
+	}{
+		{"no room is left", []berth.Node{plainNode("n1", 4)}, []string{"place b1 on n1", "waits c1"}},
+		// c1 is on n1 first; b1 fits nowhere else.
+		{"room is left elsewhere", []berth.Node{plainNode("n1", 4), plainNode("n2", 3)}, []string{"place b1 on n1", "place c1 on n2"}},
+		{"others end as well", []berth.Node{plainNode("n1", 6)}, []string{"evict a1", "place b1 on n1", "waits c1", "b1 on n1 for b: ends a1"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			state, err := scheduler.NewState(scheduler.StateConfig{}, tc.nodes...)
+			require.NoError(t, err)
+			require.NoError(t, state.SetQuotas(berth.Quota{Role: "b", Guarantees: berth.Resources{"cpu": 4}}))
+			group := func(name string, role berth.Role, cpu int64) *berth.Group {
+				return berth.NewGroup(name, berth.GroupSpec{Role: role, Request: berth.Resources{"cpu": cpu}})
+			}
+			s, err := scheduler.New(state, scheduler.Config{Strategy: placement.FirstFit()})
+			require.NoError(t, err)
+			if tc.name == "others end as well" {
+				_, err := s.Schedule(t.Context(), group("a", "a", 3).Task("a1"))
+				require.NoError(t, err)
+			}
+			snapshot, err := state.Snapshot(t.Context())
+			require.NoError(t, err)
+			out, err := s.Reclaim(t.Context(), snapshot, scheduler.Reclaim{}, group("c", "c", 3).Task("c1"), group("b", "b", 4).Task("b1"))
+			require.NoError(t, err)
+			var got []string
+			for _, op := range out.Plan.Ops {
+				got = append(got, op.String())
+			}
+			for _, u := range out.Plan.Unplaced {
+				got = append(got, "waits "+u.Task.ID)
+			}
+			for _, c := range out.Claims {
+				got = append(got, c.String())
+			}
+			assert.Equal(t, tc.want, got)
+			done, err := state.Commit(t.Context(), out.Plan)
+			require.NoError(t, err)
+			assert.Empty(t, done.Refused)
+		})
+	}
+}
+
+func plainNode(id string, cpu int64) berth.Node {
+	return berth.Node{ID: id, Capacity: berth.Resources{"cpu": cpu}}
 }

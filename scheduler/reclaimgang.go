@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -36,6 +37,46 @@ func (r *Reclaimed) claim(c Claim, op berth.Op) {
 		r.Plan.Evict(end.ID, nil)
 	}
 	r.Plan.Ops = append(r.Plan.Ops, op)
+}
+
+// withdraw takes out of what is proposed the placements of tasks that were ended again for the claims of later ones, and their ends: a host that starts what is placed
+// would start them for nothing. It returns these tasks.
+func (r *Reclaimed) withdraw() (tasks []berth.Task) {
+	ops := r.Plan.Ops
+	placed, gone, drop := map[string]int{}, map[string]bool{}, make([]bool, len(ops))
+	for i, op := range ops {
+		switch op.Kind {
+		case berth.Place:
+			placed[op.Task.ID] = i
+		case berth.Evict:
+			if at, ok := placed[op.ID]; ok {
+				drop[at], drop[i], gone[op.ID] = true, true, true
+				tasks = append(tasks, ops[at].Task)
+			}
+		}
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	now := make([]int, len(ops)+1) // where operations begin that were at an index
+	r.Plan.Ops = nil
+	for i, op := range ops {
+		now[i] = len(r.Plan.Ops)
+		if !drop[i] {
+			r.Plan.Ops = append(r.Plan.Ops, op)
+		}
+	}
+	now[len(ops)] = len(r.Plan.Ops)
+	for i := range r.Plan.Parts {
+		p := &r.Plan.Parts[i]
+		p.First, p.End = now[p.First], now[p.End]
+	}
+	for i := range r.Claims {
+		c := &r.Claims[i]
+		c.Ends = slices.DeleteFunc(c.Ends, func(t cluster.TaskView) bool { return gone[t.ID] })
+	}
+	r.Claims = slices.DeleteFunc(r.Claims, func(c Claim) bool { return len(c.Ends) == 0 })
+	return tasks
 }
 
 // reclaimGang finds room for the tasks of a gang that were handed in: for as many as the gang lacks to be whole, or for none.
