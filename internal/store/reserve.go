@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -291,8 +292,8 @@ func (s *Store) reservesOf(row uint32, node *Node, without string, with *berth.H
 		}
 	}
 	if node.Spec != nil {
-		for role, of := range node.Spec.Reserved {
-			add(key{role: role}, of)
+		for _, role := range slices.Sorted(maps.Keys(node.Spec.Reserved)) { // in an order, for resources are numbered as they are met
+			add(key{role: role}, node.Spec.Reserved[role])
 		}
 	}
 	for _, r := range s.HoldsOn(row) {
