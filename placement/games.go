@@ -81,6 +81,15 @@ func (s *search) better(i, j int32) bool {
 	a, b := &s.contenders[i], &s.contenders[j]
 	s.know(a)
 	s.know(b)
+	if s.brief && !a.occupied && !b.occupied { // as compare has it, but in line: most games are so
+		if a.firstSum != b.firstSum {
+			return a.firstSum > b.firstSum
+		}
+		if x, y := a.key+a.keyed, b.key+b.keyed; x != y {
+			return x > y
+		}
+		return s.rankOf(a) <= s.rankOf(b)
+	}
 	return s.compare(a, b) >= 0
 }
 
@@ -138,6 +147,10 @@ func (s *search) winner() *contender {
 			}
 			if c.found && c.row == row {
 				return c
+			}
+		} else if stands := (position{c.key, c.from.rank}); s.findNext(c) {
+			if s.classes.positionOf(c.row) == stands {
+				return c // with which it has won already
 			}
 		} else {
 			var second *contender

@@ -44,6 +44,8 @@ func (s *search) beginPlain(g *berth.Group, r *berth.Requirements) {
 	if level := s.enterPlain(); !level || !s.onlyKeyed {
 		s.setTiers()
 		s.onlyKeyed = level
+	} else {
+		s.setKeyed() // the tiers are as they were, and keys alone decide
 	}
 }
 

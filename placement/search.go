@@ -33,6 +33,7 @@ type search struct {
 	compared []tierNow   // the tiers in which contenders may differ
 	keyed    int         // of these, the one with the additive terms
 	notes    bool        // whether contenders' sums in the first of them are kept
+	brief    bool        // whether nothing after the keys tells contenders apart, and before them only the first sum: see better
 	level    bool        // whether those between the first and that of the keys tell contenders apart only if one is occupied
 	asked    []resources // the additive terms,
 	named    []string    // for these dimensions
@@ -138,7 +139,7 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 	s.ofClass, s.ofRow = s.ofClass[:0], s.ofRow[:0]
 	s.split.forget()
 	s.contenders, s.slots, s.fixed = s.contenders[:0], s.slots[:0], s.fixed[:0]
-	s.games.on, s.notes, s.keyed, s.overLimit = false, false, 0, false
+	s.games.on, s.notes, s.brief, s.keyed, s.overLimit = false, false, false, 0, false
 	s.byRow = r.ReadsAll
 	for _, name := range r.Reads {
 		s.byRow = s.byRow || name == berth.NodeID || !s.classes.isLow(name)

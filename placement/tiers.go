@@ -125,7 +125,21 @@ func (s *search) setTiers() {
 		}
 	}
 	s.level = s.level && !s.split.on
+	if s.brief = s.level && s.keyed == len(s.compared)-1 && s.compared[s.keyed].fixed; s.brief {
+		s.setKeyed()
+	}
 	s.notes = s.keyed > 0 && len(s.soft) == 0
+}
+
+// setKeyed notes what contenders have beside their keys, where games are to be brief.
+func (s *search) setKeyed() {
+	if len(s.contenders) < manyContenders {
+		return // there are no games
+	}
+	for i := range s.contenders {
+		c := &s.contenders[i]
+		c.keyed = s.fixed[int(c.sums)+s.policy.keyed]
+	}
 }
 
 // isAlike reports whether all contenders have the same fixed sum in a tier.

@@ -138,6 +138,28 @@ func (t *tree) seek(p position) (ci, b, i int) {
 	return ci, b, c.entryAt(b, p)
 }
 
+// at returns the first entry that does not stand before p, if there is one.
+func (t *tree) at(p position) (entry, bool) {
+	if len(t.chunks) == 0 {
+		return entry{}, false
+	}
+	ci, b, i := 0, 0, 0
+	if p != treeStart {
+		ci, b, i = t.seek(p)
+	}
+	c := t.chunks[ci]
+	if i == int(c.count[b]) { // the end of a block
+		b, i = b+1, 0
+		if b == c.filled {
+			if ci++; ci == len(t.chunks) {
+				return entry{}, false
+			}
+			c, b = t.chunks[ci], 0
+		}
+	}
+	return c.entries[b][i], true
+}
+
 // countBefore returns how many entries stand before p. It costs as much as there are chunks behind the first that has
 // changed since it was last asked.
 func (t *tree) countBefore(p position) int {
