@@ -2,7 +2,7 @@
 // wants to run, and carries out the decisions. This package holds the words; the packages beside it each
 // answer one question:
 //
-//	cluster      what is where  snapshots of a cluster and what-ifs, what fits where and why not
+//	cluster      what is where  snapshots of a cluster, what-ifs and plans, what fits where and why not
 //	constraints  where not     rules about attributes, taints and domains
 //	placement    where best    strategies, and the engine that finds the best node
 //	allocator    whose turn    weighted dominant resource fairness over a tree of roles
@@ -14,9 +14,9 @@
 // A [Node] is a machine with a capacity of [Resources], [Attributes], taints, devices and ports. A [Group]
 // is what wants to run: tasks of one kind, their request, rules and preferences, charged to a [Role]. A
 // [Task] is an ID and its group. A cluster.Snapshot is a cluster at one moment; a cluster.Fork of it is a what-if.
-// A [Plan] is what a scheduler decided on a snapshot, a list of operations; committing it yields an [Outcome],
+// A cluster.Plan is what a scheduler decided on a snapshot, a list of operations; committing it yields a cluster.Outcome,
 // which says of each whether it was done or why not. A [Hold] is room set aside for an owner until a
-// deadline; an offer, of package offers, is a hold made for a framework. An [Explanation] says why a task fits nowhere.
+// deadline; an offer, of package offers, is a hold made for a framework. A cluster.Explanation says why a task fits nowhere.
 //
 // What others call them:
 //
@@ -42,7 +42,7 @@
 // # What the host owes
 //
 //  1. It tells the source of every node that joins, changes or leaves, and of every task that ends.
-//  2. It launches what an [Outcome] says was placed, and nothing else; what was refused or unplaced does
+//  2. It launches what a cluster.Outcome says was placed, and nothing else; what was refused or unplaced does
 //     not run.
 //  3. It confirms each task that runs and releases each that does not. Silence means what the source says
 //     it means: a State keeps an assumed task for ever unless told how long, a Book for its lease.
@@ -70,7 +70,7 @@
 // of groups of two names. Of the revisions of a gang in one plan the greatest size counts.
 //
 //	what happens                      what the host does
-//	a new version, one by one         [Plan.Replace] or scheduler.Scheduler.Replace, a task at a time, under its ID: the old one goes if the
+//	a new version, one by one         cluster.Plan.Replace or scheduler.Scheduler.Replace, a task at a time, under its ID: the old one goes if the
 //	                                  new one has a place
 //	a new version, new ones first     schedules tasks of other IDs, and releases the old ones as those run
 //	a task resized where it runs      Plan.Replace on its node, if there is to be room for it; scheduler.State.Readopt, if it is done already

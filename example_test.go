@@ -131,50 +131,6 @@ func ExampleHold() {
 	// cpu 0.5
 }
 
-func ExamplePlan() {
-	web := berth.NewGroup("web", berth.GroupSpec{})
-	var p berth.Plan
-	p.Place(web.Task("web-1"), "n1")
-	p.Release("old-1")
-	p.Evict("batch-7", nil)
-	fmt.Print(&p)
-	// Output:
-	// place web-1 on n1
-	// release old-1
-	// evict batch-7
-}
-
-func ExampleUnplaced() {
-	f := cluster.NewFork()
-	_ = f.AddNodes(
-		berth.Node{ID: "n1", Capacity: berth.Resources{"memory": 2 << 30}},
-		berth.Node{ID: "n2", Capacity: berth.Resources{"memory": 1 << 30}},
-	)
-	task := berth.NewTask("db", berth.GroupSpec{Request: berth.Resources{"memory": 3 << 30}})
-	why := f.Explain(task.Group)
-	fmt.Println(berth.Unplaced{Task: task, Reason: why.Counts[0].Reason, Why: why})
-	// Output: 0/2 nodes for db: 2 too little memory in all; nearest n1: lacks 1 GiB memory (it has 2 GiB in all); 1 GiB more memory on n1 would do
-}
-
-// A plan of the host's own: web-1 is replaced on n1 by its larger version, and a hold gives way to another. Of each either all is done
-// or nothing.
-func ExamplePlan_Replace() {
-	larger := berth.NewTask("web-1", berth.GroupSpec{Request: berth.Resources{"cpu": 2000}})
-	plan := &berth.Plan{}
-	plan.Replace(larger, "n1")
-	plan.Exchange("a", berth.Hold{ID: "b", Owner: "host", Node: "n2", Resources: berth.Resources{"cpu": 1000}, Deadline: time.Unix(60, 0)})
-	for _, op := range plan.Ops {
-		fmt.Println(op)
-	}
-	fmt.Println(len(plan.Parts), "parts", plan.Err())
-	// Output:
-	// release web-1
-	// place web-1 on n1
-	// drop a
-	// hold b for host on n2: cpu 1
-	// 2 parts <nil>
-}
-
 // What a role may have at most, it and all below it.
 func ExampleQuota() {
 	quota := berth.Quota{Role: "eng", Limits: berth.Resources{"cpu": 2000}}

@@ -10,12 +10,6 @@ import (
 // What is read from JSON is one's own or refused: else any object would be read as an empty value. What cannot be read back whole, since it has
 // groups whose rules only their packages know, is not read at all.
 
-// UnmarshalJSON reads what was written of an explanation. It fails, and leaves e as it is, for anything else.
-func (e *Explanation) UnmarshalJSON(data []byte) error {
-	type fields Explanation // without this method
-	return readFields("explanation", data, (*fields)(e), "nodes", "mode")
-}
-
 // UnmarshalJSON reads what was written of a node. It fails, and leaves n as it is, for what has no ID or has fields besides.
 func (n *Node) UnmarshalJSON(data []byte) error {
 	type fields Node
@@ -33,12 +27,6 @@ func (h *Hold) UnmarshalJSON(data []byte) error {
 func (q *Quota) UnmarshalJSON(data []byte) error {
 	type fields Quota
 	return readFields("quota", data, (*fields)(q), "Role")
-}
-
-// UnmarshalJSON reads what was written of a version. It fails, and leaves v as it is, for anything else.
-func (v *Version) UnmarshalJSON(data []byte) error {
-	type fields Version
-	return readFields("version", data, (*fields)(v), "Lineage", "Branch", "Seq")
 }
 
 // readFields reads an object into a struct if it has the fields that must be there, and none that the struct does not have. As
@@ -85,27 +73,3 @@ func (t *Task) UnmarshalJSON([]byte) error { return notRead("task") }
 
 // UnmarshalJSON fails: see [Group.MarshalJSON].
 func (op *Op) UnmarshalJSON([]byte) error { return notRead("operation") }
-
-// UnmarshalJSON fails: see [Group.MarshalJSON].
-func (r *Refusal) UnmarshalJSON([]byte) error { return notRead("refusal") }
-
-// UnmarshalJSON fails: see MarshalJSON. What is in Why is read as an [Explanation].
-func (u *Unplaced) UnmarshalJSON([]byte) error { return notRead("unplaced task") }
-
-// UnmarshalJSON fails: see [Group.MarshalJSON].
-func (o *Outcome) UnmarshalJSON([]byte) error { return notRead("outcome") }
-
-// UnmarshalJSON fails: a plan is of a version of one source, and is made on it.
-func (p *Plan) UnmarshalJSON([]byte) error {
-	return errors.New("plan: not read from JSON; it is of a version of one source, and is made on that")
-}
-
-// MarshalJSON returns the IDs of the task and of its group, the reason and the explanation, for people and programs that look at it.
-func (u Unplaced) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Task   string       `json:"task"`
-		Group  string       `json:"group"`
-		Reason Reason       `json:"reason"`
-		Why    *Explanation `json:"why,omitempty"`
-	}{u.Task.ID, u.Task.Group.Name(), u.Reason, u.Why})
-}

@@ -98,8 +98,3 @@ func (x Excess) used() string { return FormatQuantity(x.Resource, x.Used) + " us
 
 // String prints "over limit eng: cpu 10 (9.5 used)".
 func (x Excess) String() string { return fmt.Sprintf("%v (%s)", x.Reason(), x.used()) }
-
-// raise says what would help.
-func (x Excess) raise() string {
-	return "raising the limit " + x.Reason().Subject + " by " + formatShortfall(x.Resource, x.Short)
-}

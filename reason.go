@@ -2,13 +2,12 @@ package berth
 
 import (
 	"fmt"
-	"strings"
 )
 
 // Code is the kind of a [Reason].
 type Code uint8
 
-// Reasons a node cannot take a task. [Explanation] counts them.
+// Reasons a node cannot take a task. cluster.Explanation counts them.
 const (
 	// None is the zero Code: no reason.
 	None Code = iota
@@ -66,7 +65,7 @@ const (
 	// OverLimit: the role, or one above it, would have more of a resource than its limit; the subject names the role, the
 	// resource and the limit. See [Excess].
 	OverLimit
-	// HeldBack: the order of roles gave the task's role no further turn; or, in an [Explanation], it let another role go
+	// HeldBack: the order of roles gave the task's role no further turn; or, in a cluster.Explanation, it let another role go
 	// first, which the subject names, "/" for the root, or a daemon or a task for which room is kept.
 	HeldBack
 
@@ -144,111 +143,6 @@ func Behind(r Role) Reason { return Reason{Code: HeldBack, Subject: r.orRoot()} 
 // Error makes a Reason usable as an error.
 func (r Reason) Error() string { return r.String() }
 
-// ReasonCount is how many nodes a reason holds for.
-type ReasonCount struct {
-	Reason Reason `json:"reason"`
-	Nodes  int    `json:"nodes"`
-}
-
-// Explanation says why no node could take a task, at the moment it was tried: after the placements
-// made before it in the same plan. A node is counted under each reason it fails by, so the counts can
-// add up to more than the number of nodes.
-//
-// It and what it is made of are written to JSON with the names that stand beside the fields and with words for codes, which stay from release to
-// release, and an explanation is read back as it was. What has no number of nodes, or a field besides, is not one.
-type Explanation struct {
-	// Nodes is how many nodes there are.
-	Nodes int `json:"nodes"`
-	// Over are the limits that the task would exceed wherever it went, its own role's before those of the roles above, of one role
-	// in the order of resources. Where they are all that kept it from a node there are neither counts nor a nearest one.
-	Over []Excess `json:"over,omitempty"`
-	// Counts are the reasons, the most frequent first.
-	Counts []ReasonCount `json:"counts,omitempty"`
-	// Nearest is the node that came closest, nil if there is no node.
-	Nearest *NearMiss `json:"nearest,omitempty"`
-	// Order is [HeldBack] where an order of roles may be why there was no room: a task of the role that it names, handed in later,
-	// was placed first; or where room is kept for the daemon that it names ("daemon agent"), instances of which wait for more on their nodes, or for the
-	// task ("task web-1") that is the first of its role. Else it is the zero Reason.
-	Order Reason `json:"order,omitzero"`
-	// Mode is that of the task's group.
-	Mode Mode `json:"mode"`
-	// Missing is, of a gang, how many of its tasks have no place yet, up to its size: a place for one helps only
-	// where it is the last. It is 0 for other groups and for a gang that is complete.
-	Missing int `json:"missing,omitempty"`
-}
-
-// Helps says what would have let the task be placed, where a change on the nearest node would: all that the node
-// lacks, as far as it can be had there. It is empty where that would not be enough, as for a gang of which more than one
-// task has no place.
-func (e *Explanation) Helps() string {
-	if e == nil || e.Missing > 1 {
-		return ""
-	}
-	var changes, room []string
-	for _, x := range e.Over {
-		changes = append(changes, x.raise())
-	}
-	var node string
-	var lacks []Lack
-	if e.Nearest != nil {
-		node, lacks = e.Nearest.Node, e.Nearest.Lacks
-	}
-	if len(changes)+len(lacks) == 0 {
-		return ""
-	}
-	if len(lacks) == 1 && (lacks[0].Reason.Code == DomainFull || lacks[0].Reason.Code == KeptApart) && e.Mode != Daemon { // a daemon's instance is of its node
-		return list(append(changes, "a node in another domain of "+lacks[0].Reason.Subject)) + " would do"
-	}
-	for _, l := range lacks {
-		subject := l.Reason.Subject
-		switch l.Reason.Code {
-		case Insufficient, TooSmall, UnitsTaken:
-			room = append(room, l.amount()+" more "+subject)
-		case DeviceTaken:
-			room = append(room, "room for "+subject)
-		case NoDevice:
-			if l.Short > 0 { // the node has some, so another number of them would do than is asked for
-				_, what, _ := strings.Cut(subject, " ")
-				subject = formatUnits(l.Short) + " more " + what
-			}
-			room = append(room, subject)
-		case Tainted:
-			changes = append(changes, "tolerating "+subject)
-		case OverLimit:
-			if l.Over == nil {
-				return ""
-			}
-			changes = append(changes, l.Over.raise())
-		case Unschedulable:
-			changes = append(changes, "making "+node+" schedulable")
-		case Cordoned:
-			changes = append(changes, "uncordoning "+node)
-		default:
-			return ""
-		}
-	}
-	if len(room) > 0 {
-		changes = append(changes, list(room)+" on "+node)
-	}
-	return list(changes) + " would do"
-}
-
-// list joins words as people do: "a", "a and b", "a, b and c".
-func list(words []string) string {
-	last := len(words) - 1
-	if last == 0 {
-		return words[0]
-	}
-	return strings.Join(words[:last], ", ") + " and " + words[last]
-}
-
-// NearMiss is the node that came closest to taking a task: the one with the fewest reasons that more
-// room would not cure, then the least shortfall relative to the request, then the lowest ID.
-type NearMiss struct {
-	Node  string `json:"node"`
-	Lacks []Lack `json:"lacks,omitempty"`
-}
-
 // Lack is one thing a node lacked.
 type Lack struct {
 	Reason Reason `json:"reason"`
@@ -267,7 +161,7 @@ func (l Lack) String() string {
 	s := l.Reason.String()
 	switch l.Reason.Code {
 	case Insufficient, TooSmall, UnitsTaken:
-		s = "lacks " + l.amount() + " " + l.Reason.Subject
+		s = "lacks " + l.Amount() + " " + l.Reason.Subject
 	}
 	if l.Detail != "" {
 		s += " (" + l.Detail + ")"
@@ -275,69 +169,13 @@ func (l Lack) String() string {
 	return s
 }
 
-// amount prints what is short.
-func (l Lack) amount() string {
-	if l.Reason.Code == UnitsTaken {
+// Amount prints Short rounded up, so that as much as it says is enough: "1.2 GiB", and devices by their number.
+func (l Lack) Amount() string {
+	switch {
+	case l.Reason.Code == UnitsTaken || l.Reason.Code == NoDevice:
 		return formatUnits(l.Short)
+	case l.Over != nil:
+		return formatShortfall(l.Over.Resource, l.Short)
 	}
 	return formatShortfall(l.Reason.Subject, l.Short)
-}
-
-// String prints "3 insufficient cpu, 2 unique(zone); nearest n4: lacks 0.5 cpu".
-func (e *Explanation) String() string {
-	if e == nil {
-		return "no explanation"
-	}
-	if e.Nodes == 0 {
-		return "there are no nodes"
-	}
-	var b strings.Builder
-	for i, x := range e.Over {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(x.String())
-	}
-	for i, c := range e.Counts {
-		if i+len(e.Over) > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%d %v", c.Nodes, c.Reason)
-	}
-	if e.Nearest != nil {
-		fmt.Fprintf(&b, "; nearest %s: ", e.Nearest.Node)
-		for i, l := range e.Nearest.Lacks {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(l.String())
-		}
-	}
-	if e.Order.Code != None {
-		b.WriteString("; " + e.Order.String())
-	}
-	if helps := e.Helps(); helps != "" {
-		b.WriteString("; " + helps)
-	}
-	return b.String()
-}
-
-// Unplaced is a task that could not be placed, and why. Tasks of one group that failed alike share
-// their explanation.
-type Unplaced struct {
-	Task   Task
-	Reason Reason       // the first reason of the explanation, or why the task was not tried
-	Why    *Explanation // nil where it was not for want of a node
-}
-
-// String prints "0/5 nodes for web-3: " and the explanation.
-func (u Unplaced) String() string {
-	if u.Why == nil {
-		return fmt.Sprintf("%v: %v", u.Task, u.Reason)
-	}
-	s := fmt.Sprintf("0/%d nodes for %v: %v", u.Why.Nodes, u.Task, u.Why)
-	if u.Reason.Code == GangIncomplete {
-		s = fmt.Sprintf("%v; %v", s, u.Reason)
-	}
-	return s
 }

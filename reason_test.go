@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/berth-sched/berth"
-	"github.com/berth-sched/berth/internal/explain"
 )
 
 func TestReasonString(t *testing.T) {
@@ -36,72 +35,4 @@ func TestReasonString(t *testing.T) {
 	assert.Equal(t, "reason 255", berth.Code(255).String())
 	lack := berth.Lack{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1<<30 + 1}
 	assert.Equal(t, "lacks 1.1 GiB memory", lack.String(), "1 GiB would not do")
-}
-
-func TestExplanationString(t *testing.T) {
-	counts := []berth.ReasonCount{
-		{Reason: berth.Reason{Code: berth.Tainted, Subject: "b"}, Nodes: 1},
-		{Reason: berth.Reason{Code: berth.Tainted, Subject: "a"}, Nodes: 1},
-		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Nodes: 1},
-		{Reason: berth.Reason{Code: berth.Cordoned}, Nodes: 3},
-	}
-	explain.Sort(counts)
-	full := &berth.Explanation{Nodes: 5, Counts: counts, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{
-		{Reason: berth.Reason{Code: berth.Insufficient, Subject: "memory"}, Short: 1288490188},
-		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Detail: "zone=a has web-1"},
-		{Reason: berth.Reason{Code: berth.NoPort, Subject: "80"}},
-	}}}
-	const text = "3 cordoned, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
-		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80"
-	task := berth.NewTask("web-3", berth.GroupSpec{})
-	over := []berth.Excess{
-		{Role: "eng/web", Resource: "cpu", Limit: 10_000, Used: 9_500, Short: 500},
-		{Resource: "gpu", Limit: 2000, Used: 2000, Short: 1000},
-	}
-	for want, s := range map[string]interface{ String() string }{
-		text:                           full,
-		"no explanation":               (*berth.Explanation)(nil),
-		"there are no nodes":           &berth.Explanation{},
-		"0/5 nodes for web-3: " + text: berth.Unplaced{Task: task, Reason: counts[0].Reason, Why: full},
-		"0/5 nodes for web-3: " + text + "; gang incomplete 2 of 3": berth.Unplaced{Task: task, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "2 of 3"}, Why: full},
-		"web-3: gang incomplete 2 of 3":                             berth.Unplaced{Task: task, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "2 of 3"}},
-		"0/0 nodes for web-3: there are no nodes":                   berth.Unplaced{Task: task, Why: &berth.Explanation{}},
-		": no reason": berth.Unplaced{},
-		"over limit eng/web: cpu 10 (9.5 used), over limit /: gpu 2000 (2000 used); raising the limit eng/web: cpu 10 by 0.5 and raising the limit /: gpu 2000 by 1000 would do": &berth.Explanation{Nodes: 5, Over: over},
-		"over limit eng/web: cpu 10 (9.5 used), " + text: &berth.Explanation{Nodes: 5, Over: over[:1], Counts: full.Counts, Nearest: full.Nearest},
-		"over limit eng/web: cpu 10 (9.5 used)":          over[0].Lack(),
-	} {
-		assert.Equal(t, want, s.String())
-	}
-}
-
-func TestHelps(t *testing.T) {
-	for want, why := range map[string]berth.Reason{
-		"2 more gpu on n1 would do":                   {Code: berth.NoDevice, Subject: "2 gpu"},
-		"2 more cpu on n1 would do":                   {Code: berth.Insufficient, Subject: "cpu"},
-		"a node in another domain of unique would do": {Code: berth.DomainFull, Subject: "unique"},
-		"tolerating k=v would do":                     {Code: berth.Tainted, Subject: "k=v"},
-		"making n1 schedulable would do":              {Code: berth.Unschedulable},
-		"uncordoning n1 would do":                     {Code: berth.Cordoned},
-		"room for 1 gpu on n1 would do":               {Code: berth.DeviceTaken, Subject: "1 gpu"},
-		"":                                            {Code: berth.RuleBroken, Subject: "zone"},
-	} {
-		e := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: why, Short: 2000}}}}
-		assert.Equal(t, want, e.Helps())
-		e.Nearest.Lacks = append(e.Nearest.Lacks, berth.Lack{Reason: berth.Reason{Code: berth.PortTaken, Subject: "80"}})
-		assert.Empty(t, e.Helps(), "one change is not enough")
-	}
-	none := &berth.Explanation{Nodes: 1, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: berth.Reason{Code: berth.NoDevice, Subject: "2 gpu"}}}}}
-	assert.Equal(t, "2 gpu on n1 would do", none.Helps(), "of devices of which the node has none")
-	over := berth.Excess{Role: "eng", Resource: "memory", Limit: 8 << 30, Used: 8 << 30, Short: 1 << 30}
-	none.Over = []berth.Excess{over}
-	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB and 2 gpu on n1 would do", none.Helps())
-	none.Nearest.Lacks[0].Reason = berth.Reason{Code: berth.DomainFull, Subject: "unique"}
-	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB and a node in another domain of unique would do", none.Helps())
-	none.Over, none.Nearest.Lacks = nil, []berth.Lack{over.Lack()}
-	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB would do", none.Helps(), "of an instance of a daemon")
-	none.Over, none.Missing = []berth.Excess{over}, 2
-	assert.Empty(t, none.Helps(), "of a gang of which two tasks have no place")
-	assert.Empty(t, (*berth.Explanation)(nil).Helps())
-	assert.Empty(t, new(berth.Explanation).Helps())
 }

@@ -121,7 +121,7 @@ func TestJSON(t *testing.T) {
 		`constraint unique(""): empty attribute name`:           berth.GroupSpec{Rules: []berth.Constraint{constraints.Unique("")}},
 		`constraint exists(""): empty attribute name`:           berth.GroupSpec{Prefer: []berth.Preference{{Weight: 1, Rule: constraints.Exists("")}}},
 		"mode: no word for 7":                                   berth.GroupSpec{Mode: 7},
-		"code: no word for 99":                                  berth.Unplaced{Reason: berth.Reason{Code: 99}},
+		"code: no word for 99":                                  berth.Lack{Reason: berth.Reason{Code: 99}},
 		"task state: no word for 9":                             berth.TaskState(9),
 		`group "web": resource "cpu": quantity is negative: -1`: berth.NewGroup("web", berth.GroupSpec{Request: berth.Resources{"cpu": -1}}).Tasks(1),
 	} {

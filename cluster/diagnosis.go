@@ -1,10 +1,7 @@
 package cluster
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,11 +9,12 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/fields"
 )
 
-// Diagnosis is what keeps a task off each node of a cluster. Where an [berth.Explanation] counts a node under each reason it fails
+// Diagnosis is what keeps a task off each node of a cluster. Where an [Explanation] counts a node under each reason it fails
 // by, here it is counted once, with those that fail by the same reasons: so one reads how many lack cpu alone, and how
-// many have room and are refused by a rule. In JSON it has names and words as a [berth.Explanation] does, and is read back as it was.
+// many have room and are refused by a rule. In JSON it has names and words as an [Explanation] does, and is read back as it was.
 type Diagnosis struct {
 	Group string `json:"group"`
 	// Nodes is how many nodes there are, and Fit how many of them can take a task as far as they go. With those of Failing they add up.
@@ -36,7 +34,7 @@ type Failing struct {
 	Reasons []berth.Reason `json:"reasons"`
 	Nodes   int            `json:"nodes"`
 	// Nearest is the one of the nodes that came closest, with details.
-	Nearest berth.NearMiss `json:"nearest"`
+	Nearest NearMiss `json:"nearest"`
 	// Helps says what would let the task be placed there, all of it together; it is empty where that is not known, or not enough.
 	Helps string `json:"helps,omitempty"`
 }
@@ -82,8 +80,8 @@ func (f *Fork) Diagnose(g *berth.Group) *Diagnosis {
 		of.Nodes++
 	}
 	for _, of := range all { // whose order does not matter, for they are sorted
-		of.Nearest = *on.NearMiss(g, of.row)
-		of.Helps = (&berth.Explanation{Nodes: d.Nodes, Over: d.Over, Nearest: &of.Nearest, Mode: g.Mode(), Missing: d.Missing}).Helps()
+		of.Nearest = NearMiss{Node: on.Store().Node(of.row).Node.ID, Lacks: on.Told(g, of.row)}
+		of.Helps = (&Explanation{Nodes: d.Nodes, Over: d.Over, Nearest: &of.Nearest, Mode: g.Mode(), Missing: d.Missing}).Helps()
 		d.Failing = append(d.Failing, of.Failing)
 	}
 	slices.SortFunc(d.Failing, func(a, b Failing) int {
@@ -160,22 +158,6 @@ func (d *Diagnosis) String() string {
 
 // UnmarshalJSON reads what was written of a diagnosis. It fails, and leaves d as it is, for anything else.
 func (d *Diagnosis) UnmarshalJSON(data []byte) error {
-	type fields Diagnosis // without this method
-	var read struct {
-		Nodes *int `json:"nodes"` // whether it is there
-		fields
-	}
-	in := json.NewDecoder(bytes.NewReader(data))
-	in.DisallowUnknownFields()
-	switch err := in.Decode(&read); {
-	case err != nil:
-		return fmt.Errorf("diagnosis: %w", err)
-	case bytes.Equal(data, []byte("null")):
-		return nil // as encoding/json has it
-	case read.Nodes == nil:
-		return errors.New(`diagnosis: no field "nodes"`)
-	}
-	*d = Diagnosis(read.fields)
-	d.Nodes = *read.Nodes
-	return nil
+	type plain Diagnosis // without this method
+	return fields.Read("diagnosis", data, (*plain)(d), "nodes")
 }

@@ -147,11 +147,11 @@ func TestDiagnosisAddsUpAndHelps(t *testing.T) {
 			}
 		}
 		require.Equal(t, f.Len(), sum, "seed %d", seed)
-		var all []berth.ReasonCount
+		var all []cluster.ReasonCount
 		for why, n := range counts {
-			all = append(all, berth.ReasonCount{Reason: why, Nodes: n})
+			all = append(all, cluster.ReasonCount{Reason: why, Nodes: n})
 		}
-		slices.SortFunc(all, func(a, b berth.ReasonCount) int {
+		slices.SortFunc(all, func(a, b cluster.ReasonCount) int {
 			return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
 		})
 		require.Equal(t, e.Counts, all, "seed %d", seed)

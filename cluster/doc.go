@@ -21,6 +21,11 @@
 // [Fork.Fits] is what [Fork.Apply] checks: a placement that fits is done. These look at one node at a time and take no
 // shortcut; the nodes that they are asked about are this fork's own. Package placement finds the best node among many without asking all of them.
 //
+// # What is to be done, and what became of it
+//
+// A [Plan] is a list of operations decided on a snapshot of a source, some of which stand or fall together, and the tasks that found no
+// node, each with why ([Unplaced]). The source that carries it out returns an [Outcome]: what was done, and each [Refusal].
+//
 // # Costs
 //
 // Taking a snapshot and forking it: about a microsecond at 100,000 nodes. The first change of a page after a snapshot copies the

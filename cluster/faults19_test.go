@@ -16,7 +16,7 @@ import (
 )
 
 // explained returns the explanation of why a group fits nowhere on nodes with what runs on them.
-func explained(t *testing.T, spec berth.GroupSpec, nodes []berth.Node, running ...adopted) *berth.Explanation {
+func explained(t *testing.T, spec berth.GroupSpec, nodes []berth.Node, running ...adopted) *cluster.Explanation {
 	t.Helper()
 	f := cluster.NewFork()
 	require.NoError(t, f.AddNodes(nodes...))
@@ -137,7 +137,7 @@ func TestFault19MissingAttributeIsNoFullDomain(t *testing.T) {
 	g := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{constraints.Unique("zone")}})
 	require.NoError(t, f.Adopt(g.Task("web-1"), "n1", nil, berth.Running))
 	e := f.Explain(g)
-	assert.Equal(t, []berth.ReasonCount{
+	assert.Equal(t, []cluster.ReasonCount{
 		{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}, Nodes: 2},
 		{Reason: berth.Reason{Code: berth.NoDomain, Subject: "unique(zone)"}, Nodes: 1},
 	}, e.Counts)
@@ -210,10 +210,10 @@ func TestFault19Gangs(t *testing.T) {
 
 func TestFault19DaemonsDemandHasAName(t *testing.T) {
 	g := berth.NewGroup("agent", berth.GroupSpec{Mode: berth.Daemon})
-	u := berth.Unplaced{Task: g.Everywhere(), Reason: berth.Reason{Code: berth.Denied, Subject: "by the host"}}
+	u := cluster.Unplaced{Task: g.Everywhere(), Reason: berth.Reason{Code: berth.Denied, Subject: "by the host"}}
 	assert.Equal(t, "agent on every node: denied by the host", u.String())
 	// What is wrong at one node is not cured by another domain.
-	e := &berth.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &berth.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}}}}}
+	e := &cluster.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &cluster.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: berth.Reason{Code: berth.DomainFull, Subject: "unique(zone)"}}}}}
 	assert.Empty(t, e.Helps())
 }
 

@@ -27,11 +27,14 @@ func (f *Fork) view() *store.View { return &f.checked().Store().View }
 func (f *Fork) Snapshot() *Snapshot { return (*Snapshot)(f.checked().Store().Snapshot()) }
 
 // Version says which state the fork is in.
-func (f *Fork) Version() berth.Version { return f.view().Version() }
+func (f *Fork) Version() Version { return Version(f.view().Version()) }
 
 // Plan returns what was applied since the fork was made of a snapshot, as a plan for the source the
 // snapshot came from. Operations on nodes that only the fork has will be refused there.
-func (f *Fork) Plan() *berth.Plan { return f.checked().Plan() }
+func (f *Fork) Plan() *Plan {
+	base, ops := f.checked().Applied()
+	return &Plan{Version: Version(base), Ops: ops}
+}
 
 // Len returns the number of nodes.
 func (f *Fork) Len() int { return f.view().Nodes() }
@@ -139,10 +142,6 @@ func (f *Fork) row(n NodeView) (uint32, bool) {
 	v, row := n.at()
 	return row, v == f.view() && n.exists()
 }
-
-// Explain says why no node can take a task of the group now; for a group that some node can take it
-// tells the same of the other nodes. It looks at every node.
-func (f *Fork) Explain(g *berth.Group) *berth.Explanation { return f.checked().Explain(g) }
 
 // Domains sums up the group's domains under an attribute: those of the nodes that are eligible for it
 // and not cordoned.

@@ -59,7 +59,7 @@ func TestZeroValuesAreEmpty(t *testing.T) {
 	assert.Equal(t, berth.Invalid, why.Code)
 	_, ok := new(cluster.Fork).Hold("h")
 	assert.False(t, ok)
-	assert.Equal(t, "", new(berth.Plan).String())
+	assert.Equal(t, "", new(cluster.Plan).String())
 }
 
 // Forks can be changed while they are walked: here each step of a walk ends another of its steps.

@@ -135,7 +135,7 @@ func growTasksAtOnce(b *testing.B, n int) {
 		for range 2 {
 			snapshot, err := s.Snapshot(context.Background())
 			require.NoError(b, err)
-			plan := &berth.Plan{Version: snapshot.Version()}
+			plan := &cluster.Plan{Version: snapshot.Version()}
 			ids := make([]string, n)
 			for i := range ids {
 				ids[i] = fmt.Sprint("task-", i)

@@ -349,7 +349,7 @@ func (h *history) explain(l *line) {
 		got[c.Reason] = c.Nodes
 	}
 	require.Equal(h.t, counts, got)
-	require.True(h.t, slices.IsSortedFunc(e.Counts, func(a, b berth.ReasonCount) int { return b.Nodes - a.Nodes }))
+	require.True(h.t, slices.IsSortedFunc(e.Counts, func(a, b cluster.ReasonCount) int { return b.Nodes - a.Nodes }))
 	require.Equal(h.t, len(counts) > 0, e.Nearest != nil)
 
 	zones := map[string]int{}

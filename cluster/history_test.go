@@ -338,7 +338,7 @@ func (h *history) rollback(l *line) {
 
 // versionsTell checks that two snapshots of one version have the same tasks on the same nodes, with the same free.
 func (h *history) versionsTell() {
-	texts := map[berth.Version]string{}
+	texts := map[cluster.Version]string{}
 	for _, m := range h.past {
 		text := ""
 		for n := range m.snapshot.Nodes() {

@@ -28,16 +28,16 @@ func NewSnapshot(nodes ...berth.Node) (*Snapshot, error) {
 func (s *Snapshot) view() *store.View { return (*store.View)(s).Shown() }
 
 // Version says which state of which source the snapshot shows.
-func (s *Snapshot) Version() berth.Version {
+func (s *Snapshot) Version() Version {
 	if s == nil {
-		return berth.Version{}
+		return Version{}
 	}
-	return (*store.View)(s).Version()
+	return Version((*store.View)(s).Version())
 }
 
 // Fork returns a cluster that begins as s and can be changed. It costs the same whatever the size of
 // the cluster, and what is done to it is never seen in s or in another fork.
-func (s *Snapshot) Fork() *Fork { return (*Fork)(checked.Of(s.view(), s.Version())) }
+func (s *Snapshot) Fork() *Fork { return (*Fork)(checked.Of(s.view(), store.Version(s.Version()))) }
 
 // Len returns the number of nodes.
 func (s *Snapshot) Len() int { return s.view().Nodes() }

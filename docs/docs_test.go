@@ -16,6 +16,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/placement"
@@ -334,7 +335,7 @@ func Example_revisions() {
 	}
 
 	larger := web(4000, 0)
-	plan := &berth.Plan{Version: state.Version()}
+	plan := &cluster.Plan{Version: state.Version()}
 	plan.Replace(larger.Task("web-1"), "n1")
 	outcome, err := state.Commit(ctx, plan)
 	if err != nil {

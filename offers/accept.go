@@ -43,7 +43,7 @@ func (s *Subscription) Decline(ctx context.Context, ids []string, f Filter) erro
 		if err := errors.Join(err, f.Err()); err != nil {
 			return err
 		}
-		plan := &berth.Plan{Version: s.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(offers))}
+		plan := &cluster.Plan{Version: s.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(offers))}
 		rests := make([]*stock, len(offers))
 		c := &own{sub: s}
 		for i, o := range offers {
@@ -80,13 +80,13 @@ func (s *Subscription) answered(offers []*offer, rests []*stock, f Filter) {
 // Accept answers offers with the Place operations of a plan, which draw on these offers and nothing else:
 // any number of offers, on any nodes. What the tasks do not use is given back, with a filter. The offers are
 // answered whatever becomes of the tasks; a task for which they have no room, or that breaks a rule, is among
-// the refused. The groups of [berth.Plan.Together] are placed whole or not at all. The plan's version does not
+// the refused. The groups of [cluster.Plan.Together] are placed whole or not at all. The plan's version does not
 // matter.
 //
 // It fails, having done nothing, with every fault of the offers, the filter and the plan: an offer that
 // cannot be answered, an operation that is not Place, a task at fault or of a role that is not the framework's.
-func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, f Filter) (*berth.Outcome, error) {
-	var out *berth.Outcome
+func (s *Subscription) Accept(ctx context.Context, ids []string, p *cluster.Plan, f Filter) (*cluster.Outcome, error) {
+	var out *cluster.Outcome
 	err := s.do(ctx, "accept", func() error {
 		offers, err := s.find(ids)
 		if err := errors.Join(err, f.Err(), s.checkPlaces(p)); err != nil {
@@ -99,7 +99,7 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 			return err
 		}
 		s.x.confirm(s, done)
-		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: append(refused, places(done.Refused)...), Unplaced: done.Unplaced}
+		out = &cluster.Outcome{Placed: slices.Clone(done.Placed), Refused: append(refused, places(done.Refused)...), Unplaced: done.Unplaced}
 		for i := range out.Placed {
 			out.Placed[i].From = ""
 		}
@@ -119,7 +119,7 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *berth.Plan, 
 	return out, err
 }
 
-func (s *Subscription) checkPlaces(p *berth.Plan) error {
+func (s *Subscription) checkPlaces(p *cluster.Plan) error {
 	if p == nil {
 		return errors.New("no plan")
 	}
@@ -145,10 +145,10 @@ func (s *Subscription) checkPlaces(p *berth.Plan) error {
 // try finds out which places the offers have room for. The plan it returns draws those on the offers, with the devices
 // and ports they were found to get, and drops what is left of the offers. Where the framework has other offers of a
 // node, which it could draw on as well, the plan drops the named ones first and places on the room that is free then.
-func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, rests []*stock, refused []berth.Refusal) {
+func (s *Subscription) try(offers []*offer, p *cluster.Plan) (plan *cluster.Plan, rests []*stock, refused []cluster.Refusal) {
 	trial := s.x.snapshot.Fork()
 	named := map[string]bool{}
-	plan = &berth.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together, Deadline: p.Deadline}
+	plan = &cluster.Plan{Version: s.x.snapshot.Version(), Unplaced: p.Unplaced, Together: p.Together, Deadline: p.Deadline}
 	for _, o := range offers {
 		named[o.id] = true
 	}
@@ -181,7 +181,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 		got, why := apply(trial, op)
 		got.From, op.From = "", ""
 		if why.Code != berth.None {
-			refused = append(refused, berth.Refusal{Op: op, Reason: why})
+			refused = append(refused, cluster.Refusal{Op: op, Reason: why})
 			broken[op.Task.Group.Name()] = true
 			continue
 		}
@@ -190,7 +190,7 @@ func (s *Subscription) try(offers []*offer, p *berth.Plan) (plan *berth.Plan, re
 	for _, op := range done {
 		if g := op.Task.Group; broken[g.Name()] && together[g.Name()] {
 			trial.Apply(berth.Op{Kind: berth.Release, ID: op.Task.ID})
-			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "not all of " + g.Name()}})
+			refused = append(refused, cluster.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: "not all of " + g.Name()}})
 			continue
 		}
 		if !shared[op.Node] {
@@ -237,8 +237,8 @@ func (s *Subscription) holdsOn(node string) []string {
 }
 
 // places leaves out refusals of other operations: an offer that went away by itself needs no drop.
-func places(refused []berth.Refusal) []berth.Refusal {
-	var out []berth.Refusal
+func places(refused []cluster.Refusal) []cluster.Refusal {
+	var out []cluster.Refusal
 	for _, r := range refused {
 		if r.Op.Kind == berth.Place {
 			r.Op.From = ""

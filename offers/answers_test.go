@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -56,31 +57,31 @@ func TestObserverOfAnswers(t *testing.T) {
 	}
 	g := berth.NewGroup("web", berth.GroupSpec{Role: "shop", Request: nodes[0].Capacity})
 
-	plan := &berth.Plan{}
+	plan := &cluster.Plan{}
 	plan.Place(g.Task("web-1"), "n1")
 	plan.Place(g.Task("web-2"), "n1")
 	_, err = s.Accept(ctx, []string{on["n1"]}, plan, offers.Filter{})
 	require.NoError(t, err)
 	heard(offers.Answers{Accepted: 1, Placed: 1, Refused: 1})
 
-	commit := func(do func(p *berth.Plan)) {
+	commit := func(do func(p *cluster.Plan)) {
 		seen, err := s.Book().Snapshot(ctx)
 		require.NoError(t, err)
-		p := &berth.Plan{Version: seen.Version()}
+		p := &cluster.Plan{Version: seen.Version()}
 		do(p)
 		_, err = s.Book().Commit(ctx, p)
 		require.NoError(t, err)
 	}
-	commit(func(p *berth.Plan) { p.Place(g.Task("web-2"), "n2") })
+	commit(func(p *cluster.Plan) { p.Place(g.Task("web-2"), "n2") })
 	heard(offers.Answers{Accepted: 1, Placed: 1})
 
 	require.NoError(t, s.Decline(ctx, []string{on["n3"]}, offers.Filter{For: time.Hour}))
 	heard(offers.Answers{Declined: 1})
 
-	commit(func(p *berth.Plan) { p.Drop(on["n4"]) })
+	commit(func(p *cluster.Plan) { p.Drop(on["n4"]) })
 	heard(offers.Answers{Declined: 1})
 
-	commit(func(p *berth.Plan) {})
+	commit(func(p *cluster.Plan) {})
 	require.Empty(t, told)
 
 	require.NoError(t, state.RemoveNodes("n5"))

@@ -27,9 +27,9 @@ type asking struct {
 	entwined int           // wants with rules about tasks of other groups
 	rounds   uint64        // passes, failed ones included
 	cutters  int           // frameworks from which limits kept something
-	asked    berth.Version // of the source, when the last pass ended
+	asked    store.Version // of the source, when the last pass ended
 	kept     []*site       // nodes that are kept, as they came to be,
-	gathered berth.Version // and the source when they were looked for last
+	gathered store.Version // and the source when they were looked for last
 }
 
 // touched are the rows that changed, as they did.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 )
@@ -161,7 +162,7 @@ func ruledGroup(rng *rand.Rand, name string, role berth.Role) *berth.Group {
 
 // placeSome places some tasks by another door.
 func placeSome(w *world, rng *rand.Rand, id string) {
-	p := &berth.Plan{Version: snapshotOf(w.t, w.state).Version()}
+	p := &cluster.Plan{Version: snapshotOf(w.t, w.state).Version()}
 	g := randomGroup(rng, id, "r2")
 	if rng.IntN(3) == 0 {
 		g = berth.NewGroup(id, berth.GroupSpec{Role: "r2", Request: res{"cpu": 1}, Rules: []berth.Constraint{constraints.Apart("zone", berth.InRole("r1"))}})

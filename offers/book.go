@@ -55,17 +55,17 @@ func (b *Book) forget() {
 }
 
 // version says which state the Book's last snapshot could show; nothing of a Book that nobody has read.
-func (b *Book) version() berth.Version {
+func (b *Book) version() cluster.Version {
 	if b.store == nil {
-		return berth.Version{}
+		return cluster.Version{}
 	}
-	return b.store.Version()
+	return cluster.Version(b.store.Version())
 }
 
 // moved is version after a commit of which the source has told what was done. The Book is not brought up to date until it is read: it says that
 // something has changed, so that the version is one that comes after all that was shown and before all that will be.
-func (b *Book) moved(done *berth.Outcome) berth.Version {
-	if b.store != nil && (done.Before != done.Version || done.Before == berth.Version{}) {
+func (b *Book) moved(done *cluster.Outcome) cluster.Version {
+	if b.store != nil && (done.Before != done.Version || done.Before == cluster.Version{}) {
 		b.store.Advance()
 	}
 	return b.version()
@@ -144,11 +144,11 @@ func (b *Book) wake() {
 
 // Commit does what still can be done of a plan made on the Book's snapshots. Tasks of the framework's role
 // are placed on the room it was offered, whose offers must still last. Tasks that the framework placed can be released
-// and evicted; their room goes to whoever is offered it next, so that a [berth.Plan.Replace] needs an offer of room for the new
+// and evicted; their room goes to whoever is offered it next, so that a [cluster.Plan.Replace] needs an offer of room for the new
 // task: without one all of the part is refused. The framework's offers can be dropped. The rest is
 // refused. It fails, having done nothing, if the plan is of another lineage ([berth.ErrLineage]) or the context has ended.
-func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
-	var out *berth.Outcome
+func (b *Book) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
+	var out *cluster.Outcome
 	err := b.do(ctx, "commit", func() error {
 		if p == nil {
 			return errors.New("no plan")
@@ -170,7 +170,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 		x.confirm(b.sub, done)
 		b.draw(plan, done)
 		x.resume(b.sub)
-		out = &berth.Outcome{Placed: slices.Clone(done.Placed), Refused: t.refusals(done.Refused), Unplaced: p.Unplaced}
+		out = &cluster.Outcome{Placed: slices.Clone(done.Placed), Refused: t.refusals(done.Refused), Unplaced: p.Unplaced}
 		for i := range out.Placed {
 			out.Placed[i].From = ""
 		}
@@ -187,7 +187,7 @@ func (b *Book) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error
 }
 
 // draw notes which offers a plan has used: those that are gone the next time were answered, and did not end.
-func (b *Book) draw(plan *berth.Plan, done *berth.Outcome) {
+func (b *Book) draw(plan *cluster.Plan, done *cluster.Outcome) {
 	x := b.sub.x
 	x.visits++
 	node := ""

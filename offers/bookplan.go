@@ -6,14 +6,15 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/whole"
 )
 
 // translation is a plan for a Book on its way to becoming one for the source, less what a framework may not do.
 type translation struct {
 	book    *Book
-	given   *berth.Plan
-	plan    *berth.Plan
+	given   *cluster.Plan
+	plan    *cluster.Plan
 	refused map[int]berth.Reason // by place in the plan that was given
 
 	placed map[string]bool // the tasks that operations place,
@@ -24,8 +25,8 @@ type translation struct {
 }
 
 // translate turns a plan for the Book into one for the source.
-func (b *Book) translate(p *berth.Plan) *translation {
-	t := &translation{book: b, given: p, plan: &berth.Plan{
+func (b *Book) translate(p *cluster.Plan) *translation {
+	t := &translation{book: b, given: p, plan: &cluster.Plan{
 		Version: b.sub.x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.Ops)),
 		Together: p.Together, Whole: p.Whole, Deadline: p.Deadline,
 	}}
@@ -61,7 +62,7 @@ func (b *Book) translate(p *berth.Plan) *translation {
 	}
 	for _, part := range p.Parts { // of each all is handed on, or nothing
 		if part.First < part.End && !t.isRefused(part.First) {
-			t.plan.Parts = append(t.plan.Parts, berth.Part{Name: part.Name, First: at[part.First], End: at[part.First] + part.End - part.First})
+			t.plan.Parts = append(t.plan.Parts, cluster.Part{Name: part.Name, First: at[part.First], End: at[part.First] + part.End - part.First})
 		}
 	}
 	return t
@@ -106,7 +107,7 @@ func keyOf(op *berth.Op) opKey { return opKey{op.Kind, op.Task.ID, op.Node, op.I
 
 // refusals returns what the framework may not do and what the source has refused, in the order of the plan that was given. Of operations
 // given twice, it is the later that was refused: the first was done, or both were not.
-func (t *translation) refusals(more []berth.Refusal) []berth.Refusal {
+func (t *translation) refusals(more []cluster.Refusal) []cluster.Refusal {
 	if len(more) > 0 {
 		at := map[opKey][]int{} // where operations that were handed on stand
 		for i := range t.given.Ops {
@@ -123,9 +124,9 @@ func (t *translation) refusals(more []berth.Refusal) []berth.Refusal {
 			}
 		}
 	}
-	var out []berth.Refusal
+	var out []cluster.Refusal
 	for _, i := range slices.Sorted(maps.Keys(t.refused)) {
-		out = append(out, berth.Refusal{Op: t.given.Ops[i], Reason: t.refused[i]})
+		out = append(out, cluster.Refusal{Op: t.given.Ops[i], Reason: t.refused[i]})
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -129,7 +130,7 @@ func (c *crowd) run(b *testing.B, most func(framework int) int) int {
 }
 
 // unplaced returns the tasks that were not placed, as they stood.
-func unplaced(out *berth.Outcome, all []berth.Task) []berth.Task {
+func unplaced(out *cluster.Outcome, all []berth.Task) []berth.Task {
 	placed := make(map[string]bool, len(out.Placed))
 	for i := range out.Placed {
 		placed[out.Placed[i].Task.ID] = true

@@ -126,7 +126,7 @@ func TestBookRefusesWhatIsNotTheFrameworks(t *testing.T) {
 	schedule(t, w.state, cpus("job", "else", 1).Tasks(1)...)
 	w.offer()
 	hold := berth.Hold{ID: "h", Owner: "f", Node: "n1", Resources: res{"cpu": 1}, Deadline: w.now.Add(time.Hour)}
-	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version(), Together: []string{"gang"}}
+	p := &cluster.Plan{Version: snapshotOf(t, f.Book()).Version(), Together: []string{"gang"}}
 	p.Place(cpus("web", "else", 1).Task("web-1"), "n1")
 	p.Place(cpus("gang", "shop", 1).Task("gang-1"), "n1")
 	p.Ops = append(p.Ops, berth.Op{Kind: berth.Place, Task: cpus("gang", "shop", 1).Task("gang-2"), Node: "n1", From: "somebody"})
@@ -146,7 +146,7 @@ func TestBookRefusesWhatIsNotTheFrameworks(t *testing.T) {
 		"release job-1: unknown task job-1",
 		"evict job-1: unknown task job-1",
 	}, "; "), refusals(out))
-	p = &berth.Plan{Version: out.Version}
+	p = &cluster.Plan{Version: out.Version}
 	p.Place(cpus("web", "shop/x", 1).Task("web-1"), "n1")
 	p.Evict("web-1", &hold)
 	p.Evict("web-1", nil)
@@ -162,7 +162,7 @@ func TestCommitAfterTheLease(t *testing.T) {
 	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
 	f := w.subscribe(offers.Framework{Name: "f"})
 	w.offer()
-	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, f.Book()).Version()}
 	p.Place(cpus("web", "", 1).Task("web-1"), "n1")
 	w.now = w.now.Add(time.Hour)
 	out, err := f.Book().Commit(ctx, p)
@@ -201,7 +201,7 @@ func TestVersionsOfABook(t *testing.T) {
 	f := w.subscribe(offers.Framework{Name: "f"})
 	w.offer()
 	before := snapshotOf(t, f.Book()).Version()
-	p := &berth.Plan{Version: before}
+	p := &cluster.Plan{Version: before}
 	p.Place(cpus("web", "", 1).Task("web-1"), "n1")
 	out, err := f.Book().Commit(ctx, p)
 	require.NoError(t, err)
@@ -213,7 +213,7 @@ func TestVersionsOfABook(t *testing.T) {
 	_, known := after.Task("web-1")
 	assert.True(t, known)
 
-	p = &berth.Plan{Version: out.Version}
+	p = &cluster.Plan{Version: out.Version}
 	p.Place(cpus("web", "", 4).Task("web-2"), "n1")
 	out, err = f.Book().Commit(ctx, p)
 	require.NoError(t, err)

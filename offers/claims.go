@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -23,15 +24,15 @@ type claim struct {
 // the framework's all the same.
 type promised struct {
 	sub  *Subscription
-	plan *berth.Plan
+	plan *cluster.Plan
 	view *store.View // what the source had before
 }
 
 // claim notes that a framework is about to have a plan carried out.
-func (x *Exchange) claim(s *Subscription, p *berth.Plan) { x.promised = promised{s, p, x.view} }
+func (x *Exchange) claim(s *Subscription, p *cluster.Plan) { x.promised = promised{s, p, x.view} }
 
 // confirm claims the tasks that the source says it has placed.
-func (x *Exchange) confirm(s *Subscription, out *berth.Outcome) {
+func (x *Exchange) confirm(s *Subscription, out *cluster.Outcome) {
 	x.promised = promised{}
 	x.claimAll(s, out.Placed, nil)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -109,7 +110,7 @@ func (p *pass) commit() (int, error) {
 		x.passes++
 		return 0, nil
 	}
-	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
+	plan := &cluster.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
 	gang := 0 // of the draft before
 	word := cmp.Or(x.cfg.Prefix, defaultPrefix)
 	for _, d := range p.drafts {
@@ -123,7 +124,7 @@ func (p *pass) commit() (int, error) {
 		if n := len(plan.Parts); d.gang > 0 && n > 0 && plan.Parts[n-1].End == len(plan.Ops) && d.gang == gang {
 			plan.Parts[n-1].End++
 		} else if gang = d.gang; gang > 0 {
-			plan.Parts = append(plan.Parts, berth.Part{Name: "gang " + d.group.Name(), First: len(plan.Ops), End: len(plan.Ops) + 1})
+			plan.Parts = append(plan.Parts, cluster.Part{Name: "gang " + d.group.Name(), First: len(plan.Ops), End: len(plan.Ops) + 1})
 		}
 		plan.Ops = append(plan.Ops, berth.Op{Kind: berth.Take, Hold: &d.hold})
 		x.propose(d.offer)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/enum"
 )
 
@@ -113,7 +114,7 @@ func (x *Exchange) takeAway(ctx context.Context, offers []*offer, how *Ended) er
 	if len(offers) == 0 {
 		return nil
 	}
-	plan := &berth.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(offers))}
+	plan := &cluster.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(offers))}
 	for _, o := range offers {
 		plan.Drop(o.id)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -54,7 +55,7 @@ func ExampleExchange_Recall() {
 	}
 	book, err := batch.Book().Snapshot(ctx) // batch does as it has said
 	must(err)
-	end := &berth.Plan{Version: book.Version()}
+	end := &cluster.Plan{Version: book.Version()}
 	end.Release("batch-1")
 	_, err = batch.Book().Commit(ctx, end)
 	must(err)

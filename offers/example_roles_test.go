@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -26,7 +27,7 @@ func ExampleSubscription_Join() {
 	show("for research", research)
 
 	clicks := berth.NewTask("clicks", berth.GroupSpec{Role: "ads", Request: berth.Resources{"cpu": 1000}})
-	var plan berth.Plan
+	var plan cluster.Plan
 	plan.Place(clicks, "n1")
 	if _, err := ads.Accept(ctx, []string{"offer-1"}, &plan, offers.Filter{For: offers.DefaultFilter}); err != nil {
 		log.Fatal(err)

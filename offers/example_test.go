@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -128,7 +129,7 @@ func ExampleSubscription_Accept() {
 	}
 	pass(exchange)
 
-	plan := new(berth.Plan)
+	plan := new(cluster.Plan)
 	plan.Place(berth.NewTask("web", berth.GroupSpec{Request: berth.Resources{"cpu": 1000}}), "n1")
 	plan.Place(berth.NewTask("huge", berth.GroupSpec{Request: berth.Resources{"cpu": 9000}}), "n1")
 	out, err := f.Accept(ctx, []string{"offer-1"}, plan, offers.Filter{})

@@ -22,7 +22,7 @@ import (
 // was offered is for its own tasks.
 type Source interface {
 	Snapshot(ctx context.Context) (*cluster.Snapshot, error)
-	Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error)
+	Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error)
 }
 
 // Order says whose turn it is, by what everybody was charged. The Turns of an allocator.DRF are one. An
@@ -352,7 +352,7 @@ func (x *Exchange) expire(ctx context.Context) (int, error) {
 		return x.lapsed - before, nil
 	}
 	slices.SortFunc(due, byNumber)
-	plan := &berth.Plan{Version: x.snapshot.Version()}
+	plan := &cluster.Plan{Version: x.snapshot.Version()}
 	for _, o := range due {
 		plan.Drop(o.id)
 	}
@@ -364,7 +364,7 @@ func (x *Exchange) expire(ctx context.Context) (int, error) {
 }
 
 // commit commits a plan to the source.
-func (x *Exchange) commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (x *Exchange) commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	out, err := x.source.Commit(ctx, p)
 	if err == nil && out == nil {
 		err = errors.New("the source has no word of what became of the plan")

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -310,7 +311,7 @@ func BenchmarkFramework(b *testing.B) {
 		x := newExchange(b, agents, frameworks, offers.Config{}, nil)
 		x.pass(agents)
 		for i, f := range x.fs {
-			plan := &berth.Plan{}
+			plan := &cluster.Plan{}
 			all, err := f.Offers(ctx)
 			require.NoError(b, err)
 			named := make([]string, len(all))
@@ -352,7 +353,7 @@ func BenchmarkFramework(b *testing.B) {
 				}
 				all, err := f.Offers(ctx)
 				require.NoError(b, err)
-				plan := &berth.Plan{}
+				plan := &cluster.Plan{}
 				plan.Place(cpus("g-"+string(role), role, 1000).Task(fmt.Sprintf("t%d", n)), all[0].Node)
 				n++
 				b.StartTimer()

@@ -37,7 +37,7 @@ func (b *between) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	return s, err
 }
 
-func (b *between) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (b *between) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	if f := b.f; f != nil {
 		b.f = nil
 		f()
@@ -207,7 +207,7 @@ func TestFault06ExchangesOfOneState(t *testing.T) {
 				require.NoError(t, err)
 				one, two := join(w.x, "one"), join(other, "two")
 				require.Equal(t, 1, w.offer())
-				p := &berth.Plan{Version: snapshotOf(t, two.Book()).Version()}
+				p := &cluster.Plan{Version: snapshotOf(t, two.Book()).Version()}
 				p.Place(g("two").Task("two-1"), "n1")
 				early, err := two.Book().Commit(ctx, p)
 				require.NoError(t, err)
@@ -226,7 +226,7 @@ func TestFault06ExchangesOfOneState(t *testing.T) {
 				assert.Equal(t, res{"cpu": 500}, freeOn(t, two.Book(), "n1"))
 
 				// What is planned beyond what the Book shows is refused.
-				p = &berth.Plan{Version: snapshotOf(t, one.Book()).Version()}
+				p = &cluster.Plan{Version: snapshotOf(t, one.Book()).Version()}
 				for _, task := range g("one").Tasks(6) {
 					p.Place(task, "n1")
 				}
@@ -260,7 +260,7 @@ func TestFault06ExchangeStartedAnew(t *testing.T) {
 	assert.Empty(t, freeOn(t, f.Book(), "n1"), "what was offered to the one before is not its own")
 	held, _ := drf.Charged(allocator.Client{Name: "f"})
 	assert.Equal(t, res{"cpu": 4}, held)
-	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, f.Book()).Version()}
 	p.Place(cpus("web", "", 1).Task("web-1"), "n1")
 	out, err := f.Book().Commit(ctx, p)
 	require.NoError(t, err)
@@ -279,7 +279,7 @@ func TestFault06AHoldOfTheSameOwner(t *testing.T) {
 	require.Equal(t, []string{"n1: cpu 0.004", "n2: cpu 0.002"}, list(t, f))
 	require.NoError(t, w.state.Hold(berth.Hold{ID: "mine", Owner: "f", Node: "n2", Resources: res{"cpu": 2}, Deadline: w.now.Add(time.Hour)}))
 	assert.Equal(t, res{"cpu": 2}, freeOn(t, f.Book(), "n2"))
-	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, f.Book()).Version()}
 	p.Place(cpus("big", "", 3).Task("big-1"), "n2")
 	p.Place(cpus("web", "", 1).Task("web-1"), "n1")
 	out, err := f.Book().Commit(ctx, p)
@@ -332,7 +332,7 @@ func TestFault07LostTaskComesAgain(t *testing.T) {
 			require.Len(t, schedule(t, w.state, g.Task("web-1")).Placed, 1)
 			w.offer()
 			w.check(roles, nil)
-			p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+			p := &cluster.Plan{Version: snapshotOf(t, f.Book()).Version()}
 			p.Release("web-1")
 			out, err := f.Book().Commit(ctx, p)
 			require.NoError(t, err)
@@ -354,7 +354,7 @@ func TestFault07ReplacedInOnePlan(t *testing.T) {
 	f := w.subscribe(offers.Framework{Name: "f", Role: "shop"})
 	w.offer()
 	schedule(t, f.Book(), cpus("web", "shop", 1).Task("web-1"))
-	p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, f.Book()).Version()}
 	p.Release("web-1")
 	p.Place(cpus("web2", "shop", 2).Task("web-1"), "n1")
 	out, err := f.Book().Commit(ctx, p)
@@ -376,7 +376,7 @@ func TestFault08BookEndsItsOwnTasksOnly(t *testing.T) {
 	require.Len(t, schedule(t, b.Book(), cpus("b", "shop", 1).Tasks(1)...).Placed, 1)
 	require.Len(t, schedule(t, w.state, cpus("host", "shop", 1).Tasks(1)...).Placed, 1)
 	end := func(s *offers.Subscription, ids ...string) string {
-		p := &berth.Plan{Version: snapshotOf(t, s.Book()).Version()}
+		p := &cluster.Plan{Version: snapshotOf(t, s.Book()).Version()}
 		for _, id := range ids {
 			p.Release(id)
 			p.Evict(id, nil)
@@ -401,7 +401,7 @@ func TestFault08BookEndsItsOwnTasksOnly(t *testing.T) {
 	assert.Equal(t, 3, snapshotOf(t, w.state).Tasks())
 
 	// Nor by a plan that places a task of that ID, in vain.
-	p := &berth.Plan{Version: snapshotOf(t, a.Book()).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, a.Book()).Version()}
 	p.Place(cpus("none", "shop", 0).Task("b-1"), "n1")
 	p.Evict("b-1", nil)
 	out, err := a.Book().Commit(ctx, p)
@@ -587,14 +587,14 @@ func TestFault13ExchangeOverABook(t *testing.T) {
 
 // An explanation tells a node that is not offered from one that is full, or too small.
 func TestFault19NotOffered(t *testing.T) {
-	reasons := func(out *berth.Outcome) string {
+	reasons := func(out *cluster.Outcome) string {
 		require.Len(t, out.Unplaced, 1)
 		return out.Unplaced[0].String()
 	}
 	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
 		w := newWorld(t, offers.Config{Lease: lease}, node("n1", 2000, 0), node("n2", 2000, 0))
 		f := w.subscribe(offers.Framework{Name: "f"})
-		try := func(cpu int64) *berth.Outcome { return schedule(t, f.Book(), cpus("t", "", cpu).Task("t")) }
+		try := func(cpu int64) *cluster.Outcome { return schedule(t, f.Book(), cpus("t", "", cpu).Task("t")) }
 		assert.Equal(t, "0/2 nodes for t: 2 not offered; nearest n1: not offered", reasons(try(1000)), "before the first pass")
 		w.offer()
 		assert.Equal(t, "0/2 nodes for t: 2 too little cpu in all; nearest n1: lacks 1 cpu (it has 2 in all); 1 more cpu on n1 would do", reasons(try(3000)))
@@ -602,11 +602,11 @@ func TestFault19NotOffered(t *testing.T) {
 		assert.Equal(t, "0/2 nodes for t: 2 too little cpu in all; nearest n2: lacks 1 cpu (it has 2 in all); 1 more cpu on n2 would do", reasons(try(3000)))
 		declineAll(t, f, offers.Filter{For: time.Hour})
 		out := try(3000)
-		assert.Equal(t, []berth.ReasonCount{
+		assert.Equal(t, []cluster.ReasonCount{
 			{Reason: berth.Reason{Code: berth.TooSmall, Subject: "cpu"}, Nodes: 2}, // whether offered or not
 			{Reason: berth.Reason{Code: berth.NotOffered}, Nodes: 1},
 		}, out.Unplaced[0].Why.Counts, out.Unplaced[0])
-		assert.Equal(t, []berth.ReasonCount{
+		assert.Equal(t, []cluster.ReasonCount{
 			{Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}, Nodes: 1}, // n1 is full
 			{Reason: berth.Reason{Code: berth.NotOffered}, Nodes: 1},
 		}, try(2000).Unplaced[0].Why.Counts)

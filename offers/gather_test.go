@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 )
@@ -32,7 +33,7 @@ func comeAndGo(t *testing.T, cfg offers.Config) (w *world, second func(more ...*
 		all, err := small.Offers(ctx)
 		require.NoError(t, err)
 		for _, o := range all {
-			plan := &berth.Plan{}
+			plan := &cluster.Plan{}
 			for range o.Resources["cpu"] {
 				started++
 				id := fmt.Sprintf("small-%d", started)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
@@ -261,7 +262,7 @@ func BenchmarkGrowth(b *testing.B) {
 			for range n {
 				require.NoError(w.t, w.state.AddNodes(node("lost", 1, 1)))
 				w.offer()
-				p := &berth.Plan{Version: snapshotOf(w.t, f.Book()).Version()}
+				p := &cluster.Plan{Version: snapshotOf(w.t, f.Book()).Version()}
 				id := name()
 				p.Place(cpus("web", "", 1).Task(id), "lost")
 				out, err := f.Book().Commit(ctx, p)

@@ -107,7 +107,7 @@ func declineAll(t testing.TB, s *offers.Subscription, f offers.Filter) {
 }
 
 // take places tasks of one group on a framework's Book, all of which must find room.
-func schedule(t testing.TB, source scheduler.Source, tasks ...berth.Task) *berth.Outcome {
+func schedule(t testing.TB, source scheduler.Source, tasks ...berth.Task) *cluster.Outcome {
 	t.Helper()
 	s, err := scheduler.New(source, scheduler.Config{})
 	require.NoError(t, err)

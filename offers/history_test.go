@@ -77,7 +77,7 @@ func (h *history) join(name string) {
 // framework lets one of them do something.
 func (h *history) framework(name, task string) {
 	s, filter := h.subs[name], offers.Filter{For: time.Duration(h.rng.IntN(3)) * time.Second}
-	placed := func(out *berth.Outcome) {
+	placed := func(out *cluster.Outcome) {
 		for _, op := range out.Placed {
 			h.placedBy[op.Task.ID] = name
 		}

@@ -41,9 +41,9 @@ func TestZeroAndNil(t *testing.T) {
 		t.Helper()
 		_, err1 := s.Offers(ctx)
 		_, err2 := s.Snapshot(ctx)
-		_, err3 := s.Accept(ctx, nil, &berth.Plan{}, offers.Filter{})
+		_, err3 := s.Accept(ctx, nil, &cluster.Plan{}, offers.Filter{})
 		_, err4 := b.Snapshot(ctx)
-		_, err5 := b.Commit(ctx, &berth.Plan{})
+		_, err5 := b.Commit(ctx, &cluster.Plan{})
 		for _, err := range []error{err1, err2, err3, err4, err5, s.Decline(ctx, nil, offers.Filter{}), s.Unsubscribe(ctx)} {
 			assert.ErrorContains(t, err, want)
 		}
@@ -91,7 +91,7 @@ func (f *fragile) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 }
 
 // Commit panics before or after the State has committed.
-func (f *fragile) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (f *fragile) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	f.strike()
 	out, err := f.State.Commit(ctx, p)
 	f.strike()
@@ -187,7 +187,7 @@ func TestHostCodePanics(t *testing.T) {
 			s := w.subs[name]
 			g := cpus(name, roles[name], 1)
 			try(func() {
-				p := &berth.Plan{Version: snapshotOf(t, s.Book()).Version()}
+				p := &cluster.Plan{Version: snapshotOf(t, s.Book()).Version()}
 				p.Place(g.Task(name+"-1"), "n1")
 				p.Place(g.Task(name+"-2"), "n2")
 				_, err := s.Book().Commit(ctx, p)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -65,9 +66,9 @@ func TestBadInput(t *testing.T) {
 	assert.ErrorContains(t, err, "no plan")
 	_, err = f.Book().Commit(ctx, nil)
 	assert.ErrorContains(t, err, "no plan")
-	_, err = f.Book().Commit(ctx, &berth.Plan{Version: w.state.Version()})
+	_, err = f.Book().Commit(ctx, &cluster.Plan{Version: w.state.Version()})
 	assert.ErrorIs(t, err, berth.ErrLineage)
-	_, err = f.Book().Commit(ctx, &berth.Plan{})
+	_, err = f.Book().Commit(ctx, &cluster.Plan{})
 	assert.ErrorIs(t, err, berth.ErrLineage)
 	assert.ErrorContains(t, err, "it has no Version")
 	assert.Equal(t, version, w.state.Version())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -71,7 +72,7 @@ func (l *limited) quota(rng *rand.Rand) berth.Quota {
 }
 
 // do does one thing, the last of which sets limits. It returns what a Book's own plan had refused.
-func (l *limited) do(rng *rand.Rand, what int, task string) (refused []berth.Refusal, err error) {
+func (l *limited) do(rng *rand.Rand, what int, task string) (refused []cluster.Refusal, err error) {
 	w := l.worlds[rng.IntN(2)]
 	name := []string{"a", "b", "c"}[rng.IntN(3)]
 	s := w.subs[name]
@@ -113,7 +114,7 @@ func (l *limited) do(rng *rand.Rand, what int, task string) (refused []berth.Ref
 		if err != nil {
 			return nil, err
 		}
-		p := &berth.Plan{Version: snapshot.Version()}
+		p := &cluster.Plan{Version: snapshot.Version()}
 		for n := range snapshot.Nodes() {
 			for t := range n.Tasks() {
 				if rng.IntN(3) == 0 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -153,7 +154,7 @@ func (m *mixed) part(step int) {
 	}
 }
 
-func (m *mixed) placed(who allocator.Client, out *berth.Outcome) {
+func (m *mixed) placed(who allocator.Client, out *cluster.Outcome) {
 	for _, op := range out.Placed {
 		m.placedBy[op.Task.ID] = who
 	}

@@ -12,21 +12,22 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
 
 var ctx = context.Background()
 
-func placeOn(pairs ...any) *berth.Plan {
-	p := &berth.Plan{}
+func placeOn(pairs ...any) *cluster.Plan {
+	p := &cluster.Plan{}
 	for i := 0; i < len(pairs); i += 2 {
 		p.Place(pairs[i].(berth.Task), pairs[i+1].(string))
 	}
 	return p
 }
 
-func refusals(out *berth.Outcome) string {
+func refusals(out *cluster.Outcome) string {
 	var s []string
 	for _, r := range out.Refused {
 		s = append(s, r.String())
@@ -51,7 +52,7 @@ func TestOfferAnsweredOnce(t *testing.T) {
 			require.NoError(t, f.Decline(ctx, []string{id}, offers.Filter{}))
 		}, "", offers.ErrUnknownOffer},
 		{"used up through the Book", func(t *testing.T, w *world, f *offers.Subscription, id string) {
-			p := &berth.Plan{Version: snapshotOf(t, f.Book()).Version()}
+			p := &cluster.Plan{Version: snapshotOf(t, f.Book()).Version()}
 			p.Place(cpus("big", "", 4).Task("big-1"), "n1")
 			out, err := f.Book().Commit(ctx, p)
 			require.NoError(t, err)
@@ -189,7 +190,7 @@ func TestExpireDropsHolds(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)
 	assert.Equal(t, res{"cpu": 4}, freeOn(t, w.state, "n1"))
-	_, err = f.Accept(ctx, []string{"offer-1"}, &berth.Plan{}, offers.Filter{})
+	_, err = f.Accept(ctx, []string{"offer-1"}, &cluster.Plan{}, offers.Filter{})
 	assert.ErrorIs(t, err, offers.ErrExpired)
 }
 
@@ -201,7 +202,7 @@ func TestReleasedRoomIsOfferedAgain(t *testing.T) {
 	require.Len(t, schedule(t, a.Book(), cpus("web", "", 4).Tasks(1)...).Placed, 1)
 	b := w.subscribe(offers.Framework{Name: "b"})
 	assert.Zero(t, w.offer())
-	p := &berth.Plan{Version: snapshotOf(t, a.Book()).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, a.Book()).Version()}
 	p.Release("web-1")
 	out, err := a.Book().Commit(ctx, p)
 	require.NoError(t, err)
@@ -249,8 +250,8 @@ func TestOptimisticOffers(t *testing.T) {
 	assert.Equal(t, 2, w.offer())
 	assert.Zero(t, w.offer(), "nobody is offered the same room twice")
 	assert.Equal(t, res{"cpu": 4}, freeOn(t, w.state, "n1"))
-	plan := func(s *offers.Subscription, role berth.Role) *berth.Plan {
-		p := &berth.Plan{Version: snapshotOf(t, s.Book()).Version()}
+	plan := func(s *offers.Subscription, role berth.Role) *cluster.Plan {
+		p := &cluster.Plan{Version: snapshotOf(t, s.Book()).Version()}
 		p.Place(cpus("web-"+string(role), role, 3).Task("web-"+string(role)), "n1")
 		return p
 	}
@@ -284,9 +285,9 @@ func TestUnsubscribe(t *testing.T) {
 	_, err := f.Offers(ctx)
 	for _, err := range []error{
 		err, f.Want(), f.Suppress(), f.Revive(), f.Unsubscribe(ctx), f.Decline(ctx, nil, offers.Filter{}),
-		func() error { _, err := f.Accept(ctx, nil, &berth.Plan{}, offers.Filter{}); return err }(),
+		func() error { _, err := f.Accept(ctx, nil, &cluster.Plan{}, offers.Filter{}); return err }(),
 		func() error { _, err := f.Book().Snapshot(ctx); return err }(),
-		func() error { _, err := f.Book().Commit(ctx, &berth.Plan{}); return err }(),
+		func() error { _, err := f.Book().Commit(ctx, &cluster.Plan{}); return err }(),
 	} {
 		assert.ErrorIs(t, err, offers.ErrUnsubscribed)
 		assert.ErrorContains(t, err, `"f"`)

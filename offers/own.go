@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
@@ -14,7 +15,7 @@ import (
 type own struct {
 	sub  *Subscription
 	back []giveBack
-	done *berth.Outcome
+	done *cluster.Outcome
 }
 
 // giveBack is what of an offer goes back.
@@ -48,7 +49,7 @@ func (x *Exchange) drawsOnly(ops []berth.Op) bool {
 // settleOwn is sync after a commit of a framework's own, if nothing else has happened: it looks at what the commit has done, and at no more of
 // the nodes than that. It returns false, and has done nothing, where more may have happened.
 func (x *Exchange) settleOwn(ctx context.Context, c *own) bool {
-	if c.done.Before != x.view.Version() || len(x.proposed) > 0 || !x.account.sized || x.branch != c.done.Version.Branch {
+	if c.done.Before != cluster.Version(x.view.Version()) || len(x.proposed) > 0 || !x.account.sized || x.branch != c.done.Version.Branch {
 		return false
 	}
 	snapshot, err := x.source.Snapshot(context.WithoutCancel(ctx))
@@ -56,7 +57,7 @@ func (x *Exchange) settleOwn(ctx context.Context, c *own) bool {
 		return false
 	}
 	view := (*store.View)(snapshot).Shown()
-	if view.Version() != c.done.Version {
+	if cluster.Version(view.Version()) != c.done.Version {
 		return false
 	}
 	rows, changes, known, end := x.seen.since(view, len(x.rows))

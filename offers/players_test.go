@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/mesos"
 	"github.com/berth-sched/berth/internal/script"
 	"github.com/berth-sched/berth/offers"
@@ -244,7 +245,7 @@ func (b *berthPlayer) decline(f, node string, d time.Duration) {
 
 func (b *berthPlayer) launch(f, node string, tasks []string, r res, d time.Duration) {
 	if ids := b.idsOn(f, node); len(ids) > 0 {
-		g, plan := b.group(f, r), &berth.Plan{}
+		g, plan := b.group(f, r), &cluster.Plan{}
 		for _, task := range tasks {
 			plan.Place(g.Task(task), node)
 		}

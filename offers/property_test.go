@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -226,7 +227,7 @@ func TestBothModesAtTheSameTime(t *testing.T) {
 							break
 						}
 					}
-					var out *berth.Outcome
+					var out *cluster.Outcome
 					out, err = s.Schedule(ctx, randomGroup(rng, fmt.Sprintf("%s-%d", name, i), role).Tasks(2)...)
 					if err != nil {
 						break

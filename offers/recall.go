@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -177,8 +178,8 @@ func (x *Exchange) Withdraw(ctx context.Context, id, reason string) error {
 
 // Overdue returns a plan that ends what is left of the recalls whose deadline has passed: it evicts their tasks, but for those that are stopping
 // already, and drops what is offered of their nodes. The plan is the host's to commit to the source, to change or to throw away.
-func (x *Exchange) Overdue(ctx context.Context) (*berth.Plan, error) {
-	plan := &berth.Plan{}
+func (x *Exchange) Overdue(ctx context.Context) (*cluster.Plan, error) {
+	plan := &cluster.Plan{}
 	err := x.call("overdue", func() error {
 		if _, err := x.expire(ctx); err != nil {
 			return err

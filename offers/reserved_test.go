@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 )
 
@@ -48,13 +49,13 @@ func TestReservedRoomIsChargedToItsRole(t *testing.T) {
 			case 4:
 				declineAll(t, s, offers.Filter{For: time.Duration(rng.IntN(2)) * time.Second})
 			case 5:
-				p := &berth.Plan{Version: snapshotOf(t, w.state).Version()}
+				p := &cluster.Plan{Version: snapshotOf(t, w.state).Version()}
 				p.Take(berth.Hold{ID: "keep-" + id, Role: roles[name], Owner: []string{"", name}[rng.IntN(2)], Node: fmt.Sprint("n", rng.IntN(3)),
 					Resources: res{"cpu": 1 + rng.Int64N(3)}, Lease: berth.Reserved})
 				_, err := w.state.Commit(ctx, p)
 				require.NoError(t, err)
 			case 6:
-				p := &berth.Plan{Version: snapshotOf(t, w.state).Version()}
+				p := &cluster.Plan{Version: snapshotOf(t, w.state).Version()}
 				for h := range snapshotOf(t, w.state).Holds() {
 					if h.Lease == berth.Reserved && rng.IntN(3) == 0 {
 						p.Drop(h.ID)

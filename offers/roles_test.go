@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 )
@@ -70,7 +71,7 @@ func TestOfferIsOfOneRole(t *testing.T) {
 	}
 	assert.Equal(t, res{"cpu": 4}, snapshotOf(t, w.state).UsedBy("spark"))
 	assert.Equal(t, res{"cpu": 1}, snapshotOf(t, w.state).UsedBy("spark@eng"))
-	refused, err := ads.Book().Commit(ctx, &berth.Plan{Version: snapshotOf(t, ads.Book()).Version(), Ops: []berth.Op{{Kind: berth.Release, ID: "e-1"}}})
+	refused, err := ads.Book().Commit(ctx, &cluster.Plan{Version: snapshotOf(t, ads.Book()).Version(), Ops: []berth.Op{{Kind: berth.Release, ID: "e-1"}}})
 	require.NoError(t, err)
 	require.Len(t, refused.Refused, 1, "a part ends its own tasks")
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/internal/script"
 	"github.com/berth-sched/berth/offers"
@@ -221,7 +222,7 @@ func (s *story) offers() string {
 	return b.String()
 }
 
-func outcome(out *berth.Outcome) string {
+func outcome(out *cluster.Outcome) string {
 	var b strings.Builder
 	for _, op := range out.Placed {
 		fmt.Fprintf(&b, "%v on %s\n", op.Task, op.Node)

@@ -36,7 +36,7 @@ func TestFailingSource(t *testing.T) {
 	assert.Equal(t, 1, n)
 	src.err = fmt.Errorf("no connection")
 	assert.ErrorIs(t, f.Decline(ctx, []string{"offer-2"}, offers.Filter{For: time.Hour}), src.err)
-	_, err = f.Accept(ctx, []string{"offer-2"}, &berth.Plan{}, offers.Filter{})
+	_, err = f.Accept(ctx, []string{"offer-2"}, &cluster.Plan{}, offers.Filter{})
 	assert.ErrorIs(t, err, src.err)
 	assert.ErrorIs(t, f.Unsubscribe(ctx), src.err)
 	w.now = w.now.Add(time.Second)
@@ -53,14 +53,14 @@ func TestFailingSource(t *testing.T) {
 func TestSourceFailsAfterCommit(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		place func(*offers.Subscription, *cluster.Snapshot, string) (*berth.Outcome, error)
+		place func(*offers.Subscription, *cluster.Snapshot, string) (*cluster.Outcome, error)
 	}{
-		{"book", func(f *offers.Subscription, s *cluster.Snapshot, _ string) (*berth.Outcome, error) {
+		{"book", func(f *offers.Subscription, s *cluster.Snapshot, _ string) (*cluster.Outcome, error) {
 			p := placeOn(cpus("web", "shop", 1).Task("web-1"), "n1")
 			p.Version = s.Version()
 			return f.Book().Commit(ctx, p)
 		}},
-		{"accept", func(f *offers.Subscription, _ *cluster.Snapshot, id string) (*berth.Outcome, error) {
+		{"accept", func(f *offers.Subscription, _ *cluster.Snapshot, id string) (*cluster.Outcome, error) {
 			return f.Accept(ctx, []string{id}, placeOn(cpus("web", "shop", 1).Task("web-1"), "n1"), offers.Filter{})
 		}},
 	} {
@@ -111,7 +111,7 @@ type failing struct {
 	committed  bool
 }
 
-func (f *failing) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (f *failing) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	if f.err != nil {
 		return nil, f.err
 	}

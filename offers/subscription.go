@@ -307,7 +307,7 @@ func (s *Subscription) Revive() error {
 func (s *Subscription) Unsubscribe(ctx context.Context) error {
 	return s.do(ctx, "unsubscribe", func() error {
 		x := s.x
-		plan := &berth.Plan{Version: x.snapshot.Version()}
+		plan := &cluster.Plan{Version: x.snapshot.Version()}
 		offers := s.inOrder()
 		for _, o := range offers {
 			plan.Drop(o.id)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/offers"
 )
@@ -63,7 +64,7 @@ func TestRefusingTaskThatEndsWakes(t *testing.T) {
 	}
 	w := newWorld(t, offers.Config{}, nodes...)
 	guard := cpus("guard", "s", 1, constraints.Apart("zone", berth.InGroup("g")))
-	p := &berth.Plan{Version: snapshotOf(t, w.state).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, w.state).Version()}
 	p.Place(guard.Task("guard-1"), "n1")
 	_, err := w.state.Commit(ctx, p)
 	require.NoError(t, err)
@@ -82,7 +83,7 @@ func TestAlikeButForADomainRule(t *testing.T) {
 	}
 	w := newWorld(t, offers.Config{}, nodes...)
 	ruled := cpus("ruled", "r", 2, constraints.Unique("zone"))
-	p := &berth.Plan{Version: snapshotOf(t, w.state).Version()}
+	p := &cluster.Plan{Version: snapshotOf(t, w.state).Version()}
 	p.Place(ruled.Task("ruled-1"), "n1")
 	_, err := w.state.Commit(ctx, p)
 	require.NoError(t, err)

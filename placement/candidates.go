@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // Ask says which nodes [Picker.Candidates] is asked about, and how much it is to tell. The zero value asks for all nodes
@@ -45,7 +46,7 @@ func (a Ask) Err() error {
 // receiver's, and change no more unless given in [Ask.Into]. They may be read by any number of goroutines.
 type Choices struct {
 	// Version says which state they are of: for a plan that places on one of them.
-	Version berth.Version
+	Version cluster.Version
 	// Asked is the number of nodes that were asked about, those that were named and do not exist included.
 	Asked int
 	// Fit is the number of nodes that can take the task. [Ask.Top] may let fewer be told.
@@ -163,7 +164,7 @@ func (m Misfit) String() string {
 }
 
 // begin returns the answer to be filled in, in the room that the question offers.
-func (a Ask) begin(of berth.Version, p *policy) *Choices {
+func (a Ask) begin(of cluster.Version, p *policy) *Choices {
 	out := a.Into
 	if out == nil {
 		out = new(Choices)

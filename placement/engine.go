@@ -380,7 +380,7 @@ func (e *Engine) invert(st step) {
 // Explain says why no node can take a task of the group now. Asked again before much has changed it costs
 // a few searches in sorted columns; else a few nanoseconds a node, or, for a group with ports or with
 // rules about attributes of many values, as much as [Exhaustive.Explain].
-func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
+func (e *Engine) Explain(g *berth.Group) *cluster.Explanation {
 	if e.inCover {
 		return nil
 	}
@@ -390,7 +390,7 @@ func (e *Engine) Explain(g *berth.Group) *berth.Explanation {
 	return why
 }
 
-func (e *Engine) explain(g *berth.Group) *berth.Explanation {
+func (e *Engine) explain(g *berth.Group) *cluster.Explanation {
 	s := e.search
 	if g.Err() == nil {
 		e.begin(g)
@@ -399,7 +399,7 @@ func (e *Engine) explain(g *berth.Group) *berth.Explanation {
 		if !(len(over) > 0 && e.isSighted()) && !s.byRow && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
 			if len(over) > 0 {
 				if _, _, ok := s.best(g.Task(g.Name())); ok { // there is room, and it would be placed
-					return &berth.Explanation{Nodes: e.mirror.view.Nodes(), Over: over, Mode: g.Mode(), Missing: e.missing(g)}
+					return &cluster.Explanation{Nodes: e.mirror.view.Nodes(), Over: over, Mode: g.Mode(), Missing: e.missing(g)}
 				}
 				s.begin(g)
 			}

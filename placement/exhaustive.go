@@ -18,7 +18,7 @@ import (
 type Exhaustive struct {
 	policy  *policy // nil in the zero value
 	fork    *cluster.Fork
-	version berth.Version // of the snapshot
+	version cluster.Version // of the snapshot
 	store   *store.Store
 	rater   rater
 	group   *berth.Group            // of the task that is placed, and
@@ -384,7 +384,7 @@ func (e *Exhaustive) Undo(op berth.Op) {
 }
 
 // Explain says why no node can take a task of the group now: O(nodes).
-func (e *Exhaustive) Explain(g *berth.Group) *berth.Explanation {
+func (e *Exhaustive) Explain(g *berth.Group) *cluster.Explanation {
 	if e.ready(); e.inCover {
 		return nil
 	}

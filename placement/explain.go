@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/fit"
 )
@@ -40,9 +41,9 @@ type brokenRows struct{ missing, full int }
 
 // answer is an explanation in one piece of memory, as far as it is of common size.
 type answer struct {
-	berth.Explanation
-	nearest berth.NearMiss
-	counts  [2]berth.ReasonCount
+	cluster.Explanation
+	nearest cluster.NearMiss
+	counts  [2]cluster.ReasonCount
 	lacks   [2]berth.Lack
 }
 
@@ -56,7 +57,7 @@ func zeros[T any](s []T, n int) []T {
 // explain explains for a search whose group is kept off no rows by their attributes alone and wants what nodes have, though not ports.
 // If rules keep the group off the nearest node, or tasks there have devices that are gone, what that node lacks is left to
 // the caller.
-func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
+func (x *explainer) explain(s *search) (why *cluster.Explanation, partly bool) {
 	x.classes.build()
 	a := new(answer)
 	a.Nodes, a.Mode = len(x.mirror.order), s.group.Mode()
@@ -115,7 +116,7 @@ func (x *explainer) explain(s *search) (why *berth.Explanation, partly bool) {
 	if len(a.Counts) == 0 {
 		a.Counts = nil
 	}
-	explain.Sort(a.Counts)
+	slices.SortFunc(a.Counts, func(a, b cluster.ReasonCount) int { return explain.Compare(a.Nodes, a.Reason, b.Nodes, b.Reason) })
 	if x.found {
 		a.nearest.Node = x.mirror.rows[x.nearest].id
 		if partly = x.near.Rules > 0 || x.mirror.strays(x.nearest) || x.mirror.view.ReservesOn(x.nearest) != nil; !partly {
@@ -230,7 +231,7 @@ func (x *explainer) count(why berth.Reason, nodes int) {
 			}
 		}
 	}
-	counts = append(counts, berth.ReasonCount{Reason: why, Nodes: nodes})
+	counts = append(counts, cluster.ReasonCount{Reason: why, Nodes: nodes})
 	x.out.Counts = counts
 	if x.at == nil && len(counts) > many {
 		x.at = make(map[berth.Reason]int, 2*many)

@@ -21,7 +21,7 @@ type explained struct {
 	sorted int
 }
 
-func (x *explained) explain(t *testing.T, g *berth.Group) *berth.Explanation {
+func (x *explained) explain(t *testing.T, g *berth.Group) *cluster.Explanation {
 	t.Helper()
 	if x.engine.(*placement.Engine).Sorted() {
 		x.sorted++

@@ -39,7 +39,7 @@ type Picker interface {
 	Savepoint() Savepoint
 	Rollback(to Savepoint) error
 	// Explain says why no node can take a task of the group now.
-	Explain(g *berth.Group) *berth.Explanation
+	Explain(g *berth.Group) *cluster.Explanation
 }
 
 // What follows is common to both pickers.

@@ -225,7 +225,7 @@ func TestNomadPlacement(t *testing.T) {
 			want[fmt.Sprintf("n%d", i)] = 1
 		}
 		assert.Equal(t, want, counts(s, berth.NodeID, got))
-		assert.Equal(t, []berth.ReasonCount{
+		assert.Equal(t, []cluster.ReasonCount{
 			{Reason: berth.Reason{Code: berth.DomainFull, Subject: constraints.UniqueNode().String()}, Nodes: 10},
 		}, p.Explain(request("hosts", 500, 256, constraints.UniqueNode())).Counts)
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
 )
 
@@ -93,12 +94,12 @@ func (c *Choices) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(struct {
-		Version berth.Version  `json:"version"`
-		Asked   int            `json:"asked"`
-		Fit     int            `json:"fit"`
-		Reason  berth.Reason   `json:"reason"`
-		Over    []berth.Excess `json:"over,omitempty"`
-		Choices []Choice       `json:"choices"`
-		Misfits []Misfit       `json:"misfits,omitempty"`
+		Version cluster.Version `json:"version"`
+		Asked   int             `json:"asked"`
+		Fit     int             `json:"fit"`
+		Reason  berth.Reason    `json:"reason"`
+		Over    []berth.Excess  `json:"over,omitempty"`
+		Choices []Choice        `json:"choices"`
+		Misfits []Misfit        `json:"misfits,omitempty"`
 	}{c.Version, c.Asked, c.Fit, c.Reason, c.Over, slices.Collect(c.All()), c.Misfits})
 }

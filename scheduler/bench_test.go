@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -246,8 +247,8 @@ type benchRun struct {
 	benchCase
 	on       *filledCluster
 	sched    *scheduler.Scheduler
-	outcomes []*berth.Outcome // of the calls of this run
-	took     []time.Duration  // by the calls of all runs
+	outcomes []*cluster.Outcome // of the calls of this run
+	took     []time.Duration    // by the calls of all runs
 }
 
 // run makes the calls.

@@ -70,7 +70,7 @@ func TestCandidatesOfModes(t *testing.T) {
 	web, other := berth.NewGroup("web", spec), berth.NewGroup("web", berth.GroupSpec{})
 	_, err = first.Schedule(t.Context(), db.Task("db-1"), web.Task("web-1")) // both on n1, which is then full
 	require.NoError(t, err)
-	plan := &berth.Plan{Version: state.Version()}
+	plan := &cluster.Plan{Version: state.Version()}
 	plan.Place(agent.On("n3"), "n3")
 	_, err = state.Commit(t.Context(), plan)
 	require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestCandidatesWithoutWhatIsGone(t *testing.T) {
 	c := newCluster(t, w, 80)
 	tasks := w.fill(t, c.state, 80)
 	hold := &berth.Hold{ID: "h", Owner: "o", Node: "node-000001", Deadline: c.state.Now().Add(1 << 40), Resources: berth.Resources{"cpu": 1}}
-	_, err := c.state.Commit(t.Context(), &berth.Plan{Version: c.state.Version(), Ops: []berth.Op{{Kind: berth.Take, Hold: hold}}})
+	_, err := c.state.Commit(t.Context(), &cluster.Plan{Version: c.state.Version(), Ops: []berth.Op{{Kind: berth.Take, Hold: hold}}})
 	require.NoError(t, err)
 	now, err := c.state.Snapshot(t.Context())
 	require.NoError(t, err)

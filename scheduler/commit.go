@@ -15,20 +15,20 @@ import (
 )
 
 // Commit does what still can be done of a plan, operation by operation in its order, and tells what
-// became of each. Of each of its [berth.Plan.Parts] all is done or nothing: the operation that cannot be done is refused with
+// became of each. Of each of its [cluster.Plan.Parts] all is done or nothing: the operation that cannot be done is refused with
 // its reason, and the part's others with [berth.NotWhole], which names both. The rest of the plan is done as if the part were
-// not in it. If a placement of a group in [berth.Plan.Together] cannot be done, it is refused with
+// not in it. If a placement of a group in [cluster.Plan.Together] cannot be done, it is refused with
 // its reason, the group's other placements with [berth.GangIncomplete] and the group's name, and the rest
 // is done as if they were not in the plan. So is a gang that would then have fewer tasks on nodes than its size, counting
 // those that were there before but not those that are stopping: it may have shrunk since the plan was made. Where the
 // placements of two such groups alternate, the second one may be refused for want of room that the first one then gives back.
 //
-// Placements of a plan whose [berth.Plan.Deadline] has passed are refused.
+// Placements of a plan whose [cluster.Plan.Deadline] has passed are refused.
 //
 // It fails, having done nothing, if there is no plan or its parts are at fault, if the plan is of another source
 // ([berth.ErrLineage]), if the context has ended, or if the State is stopped or Record stops it. If a function of the host panics
-// meanwhile, nothing of the plan is done. The plan is not written to; where every operation was a placement and done as it stands, [berth.Outcome].Placed is the plan's own slice.
-func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+// meanwhile, nothing of the plan is done. The plan is not written to; where every operation was a placement and done as it stands, [cluster.Outcome].Placed is the plan's own slice.
+func (s *State) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	switch {
 	case s == nil:
 		return nil, errNoState
@@ -56,7 +56,7 @@ func (s *State) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, erro
 // decide has a plan made on the present state and commits it, with nothing in between. The snapshot is good
 // during the call of plan only, in which the gate is asked about every placement that is picked. What it refuses is among the
 // refused.
-func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) (*berth.Plan, []berth.Refusal, error), picks func() []store.Pick) (*berth.Outcome, error) {
+func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) (*cluster.Plan, []cluster.Refusal, error), picks func() []store.Pick) (*cluster.Outcome, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *State) decide(ctx context.Context, plan func(*cluster.Snapshot, *gate) 
 
 // commit carries out a commit under the lock. Of a plan that was picked on the present state it is not asked again what
 // the picker asked.
-func (s *State) commit(c *commit) (*berth.Outcome, error) {
+func (s *State) commit(c *commit) (*cluster.Outcome, error) {
 	if !c.plan.Deadline.IsZero() {
 		c.expires = c.plan.Deadline.Round(0).UTC()
 		c.late = store.DeadlineOf(c.expires) <= store.Reached(c.now)
@@ -98,7 +98,7 @@ func (s *State) commit(c *commit) (*berth.Outcome, error) {
 			return nil, err
 		}
 	}
-	return &berth.Outcome{
+	return &cluster.Outcome{
 		Version:  s.live.fork.Version(),
 		Before:   before,
 		Placed:   c.placed(),
@@ -109,7 +109,7 @@ func (s *State) commit(c *commit) (*berth.Outcome, error) {
 
 // commit is a plan on its way into a live cluster.
 type commit struct {
-	plan    *berth.Plan
+	plan    *cluster.Plan
 	picks   []store.Pick // of the operations, if they were picked on the live cluster as it is now, and admitted
 	gate    *gate
 	now     time.Time
@@ -120,7 +120,7 @@ type commit struct {
 	// copies nothing.
 	whole    int
 	accepted []berth.Op
-	refused  []berth.Refusal
+	refused  []cluster.Refusal
 }
 
 // run does the operations.
@@ -176,7 +176,7 @@ func (c *commit) part() {
 
 func (c *commit) refuse(i int, why berth.Reason) {
 	c.part()
-	c.refused = append(c.refused, berth.Refusal{Op: c.plan.Ops[i], Reason: why})
+	c.refused = append(c.refused, cluster.Refusal{Op: c.plan.Ops[i], Reason: why})
 }
 
 // done returns the operations that were done.

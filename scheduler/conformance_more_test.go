@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 )
@@ -177,7 +178,7 @@ func TestConformanceOfHosts(t *testing.T) {
 			w := newScenario(t, placement.BinPack(), nodesOf("n1", "n2")...)
 			snapshot, err := w.state.Snapshot(context.Background())
 			require.NoError(t, err)
-			plan := &berth.Plan{Version: snapshot.Version(), Whole: whole}
+			plan := &cluster.Plan{Version: snapshot.Version(), Whole: whole}
 			plan.Place(berth.NewTask("fits", berth.GroupSpec{Request: berth.Resources{"cpu": 8000}}), "n1")
 			plan.Place(berth.NewTask("too-much", berth.GroupSpec{Request: berth.Resources{"cpu": 8001}}), "n2")
 			out, err := w.state.Commit(context.Background(), plan)

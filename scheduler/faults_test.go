@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -25,7 +26,7 @@ func texts[T fmt.Stringer](list []T) []string {
 }
 
 // whys prints of each unplaced task its ID and the reason.
-func whys(list []berth.Unplaced) []string {
+func whys(list []cluster.Unplaced) []string {
 	var out []string
 	for _, u := range list {
 		out = append(out, fmt.Sprintf("%v: %v", u.Task, u.Reason))

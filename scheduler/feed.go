@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // feed tells a [Run] what has happened to its State since it last looked: which tasks ended and how, and whether
@@ -106,7 +107,7 @@ type hope struct {
 }
 
 // of adds what may help a task that is unplaced, for a reason and perhaps others. One of its own group may if so told.
-func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *berth.Explanation) {
+func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *cluster.Explanation) {
 	rules := t.Group.Requirements().TaskRules
 	if h.opens == nil && (own || len(rules) > 0) {
 		h.opens, h.awaited = map[string]bool{}, map[berth.Selector]bool{}
@@ -117,7 +118,7 @@ func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *berth.Explan
 	h.stops = h.stops || why.Code == berth.KeptApart
 	h.held = h.held || why.Code == berth.HeldBack
 	if others != nil {
-		h.stops = h.stops || slices.ContainsFunc(others.Counts, func(c berth.ReasonCount) bool { return c.Reason.Code == berth.KeptApart })
+		h.stops = h.stops || slices.ContainsFunc(others.Counts, func(c cluster.ReasonCount) bool { return c.Reason.Code == berth.KeptApart })
 	}
 	for i := range rules {
 		r := &rules[i]
@@ -130,7 +131,7 @@ func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *berth.Explan
 
 // unplaced has the feed tell when there is hope for tasks that are unplaced, besides those named before or, with afresh, instead
 // of them. The State was planned on at a version: what came since is told.
-func (s *State) unplaced(f *feed, more hope, afresh bool, at berth.Version) {
+func (s *State) unplaced(f *feed, more hope, afresh bool, at cluster.Version) {
 	s.lock()
 	defer s.mu.Unlock()
 	if afresh {

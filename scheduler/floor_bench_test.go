@@ -268,7 +268,7 @@ func (f *floor) miss(i int, t floorTask) {
 }
 
 // check holds the choices and counts against those of a plan.
-func (f *floor) check(b *testing.B, plan *berth.Plan) {
+func (f *floor) check(b *testing.B, plan *cluster.Plan) {
 	var got, want []string
 	for _, i := range f.chosen {
 		if i >= 0 {
@@ -281,7 +281,7 @@ func (f *floor) check(b *testing.B, plan *berth.Plan) {
 	require.Equal(b, want, got)
 	require.Len(b, f.chosen, len(plan.Ops)+len(plan.Unplaced))
 	var why reasons
-	var last *berth.Explanation
+	var last *cluster.Explanation
 	for _, u := range plan.Unplaced {
 		if u.Why == last {
 			continue // the tasks of a group share it

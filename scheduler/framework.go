@@ -104,7 +104,7 @@ func (t *tenant) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 }
 
 // Commit also declares what waits then, and gives back what is left if nothing does.
-func (t *tenant) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (t *tenant) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	out, err := t.Book.Commit(ctx, p)
 	if err != nil {
 		return out, err

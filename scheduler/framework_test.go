@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -240,7 +241,7 @@ func TestMischievousFrameworks(t *testing.T) {
 			require.NoError(t, err)
 			go func() {
 				for i := range 200 {
-					p := &berth.Plan{}
+					p := &cluster.Plan{}
 					p.Place(coresOf("bad", 9).Task(fmt.Sprint("huge-", i)), "n1")
 					p.Place(coresOf("web", 1).Task("web-1"), "n1")
 					open, _ := bad.Offers(t.Context())

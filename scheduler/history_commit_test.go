@@ -19,7 +19,7 @@ import (
 func (h *history) commit() {
 	snapshot, err := h.state.Snapshot(context.Background())
 	require.NoError(h.t, err)
-	p := &berth.Plan{Version: snapshot.Version()}
+	p := &cluster.Plan{Version: snapshot.Version()}
 	plain := true
 	ops := 1 + h.byte(5)
 	if h.byte(2) == 0 {
@@ -34,7 +34,7 @@ func (h *history) commit() {
 	}
 	for range h.byte(3) { // parts that may overlap
 		first := h.byte(len(p.Ops))
-		p.Parts = append(p.Parts, berth.Part{Name: fmt.Sprint("part-", len(p.Parts)), First: first, End: first + h.byte(len(p.Ops)-first+1)})
+		p.Parts = append(p.Parts, cluster.Part{Name: fmt.Sprint("part-", len(p.Parts)), First: first, End: first + h.byte(len(p.Ops)-first+1)})
 	}
 	p.Whole = h.byte(12) == 0
 	if h.byte(3) == 0 {
@@ -43,7 +43,7 @@ func (h *history) commit() {
 	h.likely = nil
 	written := slices.Clone(p.Ops)
 	before := h.picture()
-	var out *berth.Outcome
+	var out *cluster.Outcome
 	if h.host(func() { out, err = h.state.Commit(context.Background(), p) }) {
 		return
 	}
@@ -98,7 +98,7 @@ func (h *history) commit() {
 
 // unitsOf says which operations stand or fall together, by a number for each, or -1, the slow and obvious way; and the name of the
 // part that each is, or "".
-func unitsOf(p *berth.Plan) (of []int, parts map[int]string) {
+func unitsOf(p *cluster.Plan) (of []int, parts map[int]string) {
 	of = make([]int, len(p.Ops))
 	var sets [][]int
 	for _, name := range p.Together {
@@ -112,7 +112,7 @@ func unitsOf(p *berth.Plan) (of []int, parts map[int]string) {
 	}
 	all := slices.Clone(p.Parts)
 	if p.Whole {
-		all = append(all, berth.Part{Name: "the plan", End: len(p.Ops)})
+		all = append(all, cluster.Part{Name: "the plan", End: len(p.Ops)})
 	}
 	for _, part := range all {
 		var set []int
@@ -145,7 +145,7 @@ func unitsOf(p *berth.Plan) (of []int, parts map[int]string) {
 		}
 	}
 	parts = map[int]string{}
-	slices.SortStableFunc(all, func(a, b berth.Part) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(b.End, a.End)) })
+	slices.SortStableFunc(all, func(a, b cluster.Part) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(b.End, a.End)) })
 	for _, part := range all {
 		if part.First < part.End {
 			if u := of[part.First]; parts[u] == "" {
@@ -158,7 +158,7 @@ func unitsOf(p *berth.Plan) (of []int, parts map[int]string) {
 
 // reference says what must become of a plan, the slow and obvious way: it tries all operations in order and,
 // whenever one of those that stand or fall together fails, begins again without them.
-func (h *history) reference(snapshot *cluster.Snapshot, p *berth.Plan) (done []berth.Op, refused []berth.Refusal) {
+func (h *history) reference(snapshot *cluster.Snapshot, p *cluster.Plan) (done []berth.Op, refused []cluster.Refusal) {
 	type failure struct {
 		at  int
 		why berth.Reason
@@ -182,14 +182,14 @@ again:
 		switch {
 		case unit < 0 || !left:
 		case b.at == i:
-			refused = append(refused, berth.Refusal{Op: op, Reason: b.why})
+			refused = append(refused, cluster.Refusal{Op: op, Reason: b.why})
 			continue
 		case parts[unit] != "":
 			why := berth.Reason{Code: berth.NotWhole, Subject: fmt.Sprintf("%s: %v: %v", parts[unit], p.Ops[b.at], b.why)}
-			refused = append(refused, berth.Refusal{Op: op, Reason: why})
+			refused = append(refused, cluster.Refusal{Op: op, Reason: why})
 			continue
 		default:
-			refused = append(refused, berth.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: op.Task.Group.Name()}})
+			refused = append(refused, cluster.Refusal{Op: op, Reason: berth.Reason{Code: berth.GangIncomplete, Subject: op.Task.Group.Name()}})
 			continue
 		}
 		granted, why := op, berth.Reason{}
@@ -231,7 +231,7 @@ again:
 			broken[unit] = failure{at, why}
 			goto again
 		default:
-			refused = append(refused, berth.Refusal{Op: op, Reason: why})
+			refused = append(refused, cluster.Refusal{Op: op, Reason: why})
 		}
 	}
 	return done, refused

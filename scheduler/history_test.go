@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 )
 
@@ -349,7 +350,7 @@ func (h *history) step() {
 }
 
 // lapse ends the holds that are over, for they would end at the next call and disturb a comparison.
-func (h *history) lapse(picture *string, version *berth.Version) {
+func (h *history) lapse(picture *string, version *cluster.Version) {
 	if _, err := h.state.Snapshot(context.Background()); err != nil {
 		h.fail("%v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/enum"
 )
 
@@ -192,9 +193,9 @@ type TaskEvent struct {
 type Event struct {
 	Kind EventKind
 	Placement
-	Reason   berth.Reason    // Unplaced: why
-	Unplaced *berth.Unplaced // Unplaced: the explanation, if the plan had one
-	Err      error           // Failed, Uncertain, Unknown, Withheld: what was wrong
+	Reason   berth.Reason      // Unplaced: why
+	Unplaced *cluster.Unplaced // Unplaced: the explanation, if the plan had one
+	Err      error             // Failed, Uncertain, Unknown, Withheld: what was wrong
 }
 
 // EventKind is the kind of an [Event].

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/fit"
 )
 
@@ -43,17 +44,17 @@ func (k *keptRoom) begin(tasks, silent []berth.Task) []berth.Task {
 }
 
 // blame says that room which is kept may be why there was none.
-func (k *keptRoom) blame(why *berth.Explanation) {
+func (k *keptRoom) blame(why *cluster.Explanation) {
 	if k.first == "" || why == nil || why.Order.Code != berth.None {
 		return
 	}
-	if slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return fit.WaitsForRoom([]berth.Lack{{Reason: c.Reason}}) }) {
+	if slices.ContainsFunc(why.Counts, func(c cluster.ReasonCount) bool { return fit.WaitsForRoom([]berth.Lack{{Reason: c.Reason}}) }) {
 		why.Order = berth.Reason{Code: berth.HeldBack, Subject: k.first}
 	}
 }
 
 // instanceWaits reports whether a task that is unplaced is the instance of a daemon that waits for room alone.
-func instanceWaits(u *berth.Unplaced) bool {
+func instanceWaits(u *cluster.Unplaced) bool {
 	return u.Why != nil && u.Why.Mode == berth.Daemon && u.Why.Nearest != nil && u.Task.ID != "" && fit.WaitsForRoom(u.Why.Nearest.Lacks)
 }
 
@@ -81,7 +82,7 @@ func (p *planner) keepSilently(g *berth.Group) {
 }
 
 // keepAll keeps room for the instances that are unplaced.
-func (p *planner) keepAll(unplaced []berth.Unplaced) {
+func (p *planner) keepAll(unplaced []cluster.Unplaced) {
 	for i := range unplaced {
 		if u := &unplaced[i]; instanceWaits(u) {
 			p.keep(u.Task.Group, u.Why.Nearest.Node, u.Why.Nearest.Lacks)
@@ -113,7 +114,7 @@ func (p *planner) keep(g *berth.Group, node string, lacks []berth.Lack) {
 
 // keepHead keeps room for a task of which it is known why it found none: what is free of all that it takes on the node that came nearest, if room
 // is all that is lacking there. It reports whether it did.
-func (p *planner) keepHead(u *berth.Unplaced) bool {
+func (p *planner) keepHead(u *cluster.Unplaced) bool {
 	near := u.Why.Nearest
 	if near == nil || u.Task.Group.Mode() != berth.Count || !fit.WaitsForRoom(near.Lacks) {
 		return false

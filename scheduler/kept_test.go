@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -154,10 +155,10 @@ func TestNothingIsKeptInVain(t *testing.T) {
 // busy is a source in which somebody else is faster once, on n3.
 type busy struct {
 	*scheduler.State
-	others *berth.Plan
+	others *cluster.Plan
 }
 
-func (b *busy) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (b *busy) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	if others := b.others; others != nil {
 		b.others = nil
 		now, err := b.State.Snapshot(ctx)
@@ -178,7 +179,7 @@ func TestRoomIsKeptWhenPlannedAgain(t *testing.T) {
 		d := newWaitingDaemon(t, cfg)
 		require.NoError(t, d.state.AddNodes(node("n3", 1000)))
 		require.NoError(t, d.state.Release("old-n2-1"))
-		source := &busy{State: d.state, others: &berth.Plan{}}
+		source := &busy{State: d.state, others: &cluster.Plan{}}
 		source.others.Place(d.web.Task("other"), "n3")
 		s, err := scheduler.New(source, cfg)
 		require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -130,7 +131,7 @@ func growLimitsSet(b *testing.B, n int) {
 func growOwners(b *testing.B, n int) {
 	s := newState(b, scheduler.StateConfig{}, roomFor(n)...)
 	g := cores("g", "", 1)
-	p := &berth.Plan{Version: s.Version()}
+	p := &cluster.Plan{Version: s.Version()}
 	for i, t := range g.Tasks(n) {
 		p.Ops = append(p.Ops, berth.Op{Kind: berth.Place, Task: t, Node: fmt.Sprint("n", i/100), Owner: fmt.Sprintf("owner-%d", i)})
 	}

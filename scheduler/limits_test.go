@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -38,9 +39,9 @@ func ExampleState_SetQuotas() {
 }
 
 // Both ways to plan, and each with both pickers.
-func planners(t *testing.T, run func(t *testing.T, schedule func(*scheduler.State, ...berth.Task) *berth.Outcome)) {
-	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
-		run(t, func(s *scheduler.State, tasks ...berth.Task) *berth.Outcome { return schedule(s, nil, tasks...) })
+func planners(t *testing.T, run func(t *testing.T, schedule func(*scheduler.State, ...berth.Task) *cluster.Outcome)) {
+	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *cluster.Outcome) {
+		run(t, func(s *scheduler.State, tasks ...berth.Task) *cluster.Outcome { return schedule(s, nil, tasks...) })
 	})
 }
 
@@ -48,7 +49,7 @@ func cores(name string, role berth.Role, n int64) *berth.Group {
 	return berth.NewGroup(name, berth.GroupSpec{Role: role, Request: berth.Resources{"cpu": n * 1000}})
 }
 
-func unplaced(out *berth.Outcome) (texts []string) {
+func unplaced(out *cluster.Outcome) (texts []string) {
 	for _, u := range out.Unplaced {
 		texts = append(texts, u.String())
 	}
@@ -56,7 +57,7 @@ func unplaced(out *berth.Outcome) (texts []string) {
 }
 
 func TestALimitKeepsNobodyElseFromRoom(t *testing.T) {
-	planners(t, func(t *testing.T, schedule func(*scheduler.State, ...berth.Task) *berth.Outcome) {
+	planners(t, func(t *testing.T, schedule func(*scheduler.State, ...berth.Task) *cluster.Outcome) {
 		s := newState(t, scheduler.StateConfig{}, node("n1", 4000))
 		require.NoError(t, s.SetQuotas(berth.Quota{Role: "eng", Limits: berth.Resources{"cpu": 1000}}))
 		eng, web := cores("eng", "eng", 1), cores("web", "eng/web", 2)
@@ -77,7 +78,7 @@ func TestALimitKeepsNobodyElseFromRoom(t *testing.T) {
 }
 
 func TestLimitsOfGangsAndDaemons(t *testing.T) {
-	planners(t, func(t *testing.T, schedule func(*scheduler.State, ...berth.Task) *berth.Outcome) {
+	planners(t, func(t *testing.T, schedule func(*scheduler.State, ...berth.Task) *cluster.Outcome) {
 		s := newState(t, scheduler.StateConfig{}, node("n1", 4000), node("n2", 4000), node("n3", 0))
 		require.NoError(t, s.SetQuotas(berth.Quota{Role: "eng", Limits: berth.Resources{"cpu": 2000}}))
 		gang := berth.NewGroup("gang", berth.GroupSpec{Role: "eng", Request: berth.Resources{"cpu": 1000}, Mode: berth.Gang, GangSize: 3})
@@ -118,7 +119,7 @@ func TestALimitIsKeptAtEveryDoor(t *testing.T) {
 	hold.Resources["cpu"] = 1500
 	require.NoError(t, s.Hold(hold))
 
-	p := &berth.Plan{Version: s.Version()}
+	p := &cluster.Plan{Version: s.Version()}
 	p.Place(cores("web", "eng/web", 1).Task("w1"), "n1")
 	take := hold
 	take.ID, take.Lease = "h2", berth.Optimistic
@@ -152,35 +153,35 @@ func TestAnExchangeThatAddsNothingExceedsNoLimit(t *testing.T) {
 	now := time.Unix(0, 0).UTC()
 	for _, c := range []struct {
 		name    string
-		plan    func(p *berth.Plan, hold func(role berth.Role, cpu int64) berth.Hold)
+		plan    func(p *cluster.Plan, hold func(role berth.Role, cpu int64) berth.Hold)
 		refused string // the reason of the last operation
 	}{
-		{"a task draws on a hold", func(p *berth.Plan, _ func(berth.Role, int64) berth.Hold) {
+		{"a task draws on a hold", func(p *cluster.Plan, _ func(berth.Role, int64) berth.Hold) {
 			p.Ops = append(p.Ops, berth.Op{Kind: berth.Place, Task: cores("web", "eng/web", 2).Task("w1"), Node: "n1", From: "o"})
 		}, ""},
-		{"a task of a role with a limit of its own", func(p *berth.Plan, _ func(berth.Role, int64) berth.Hold) {
+		{"a task of a role with a limit of its own", func(p *cluster.Plan, _ func(berth.Role, int64) berth.Hold) {
 			p.Ops = append(p.Ops, berth.Op{Kind: berth.Place, Task: cores("db", "eng/db", 2).Task("d1"), Node: "n1", From: "o"})
 		}, "over limit eng/db: cpu 1"},
-		{"a task draws on nothing", func(p *berth.Plan, _ func(berth.Role, int64) berth.Hold) {
+		{"a task draws on nothing", func(p *cluster.Plan, _ func(berth.Role, int64) berth.Hold) {
 			p.Place(cores("web", "eng/web", 1).Task("w1"), "n1")
 		}, "over limit eng: cpu 1"},
-		{"a hold for an evicted task", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+		{"a hold for an evicted task", func(p *cluster.Plan, hold func(berth.Role, int64) berth.Hold) {
 			h := hold("eng/web", 3)
 			p.Evict("old", &h)
 		}, ""},
-		{"a greater one", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+		{"a greater one", func(p *cluster.Plan, hold func(berth.Role, int64) berth.Hold) {
 			h := hold("eng/web", 4)
 			p.Evict("old", &h)
 		}, "over limit eng: cpu 1"},
-		{"for a role that had nothing", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+		{"for a role that had nothing", func(p *cluster.Plan, hold func(berth.Role, int64) berth.Hold) {
 			h := hold("eng/db", 3)
 			p.Evict("old", &h)
 		}, "over limit eng/db: cpu 1"},
-		{"of another role, within its limit", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+		{"of another role, within its limit", func(p *cluster.Plan, hold func(berth.Role, int64) berth.Hold) {
 			h := hold("ops", 3)
 			p.Evict("old", &h)
 		}, ""},
-		{"a hold for a dropped one", func(p *berth.Plan, hold func(berth.Role, int64) berth.Hold) {
+		{"a hold for a dropped one", func(p *cluster.Plan, hold func(berth.Role, int64) berth.Hold) {
 			p.Exchange("h", hold("eng/web", 2))
 		}, "over limit eng: cpu 1"},
 	} {
@@ -196,7 +197,7 @@ func TestAnExchangeThatAddsNothingExceedsNoLimit(t *testing.T) {
 			require.NoError(t, s.SetQuotas(
 				berth.Quota{Role: "eng", Limits: berth.Resources{"cpu": 1000}}, berth.Quota{Role: "eng/db", Limits: berth.Resources{"cpu": 1000}},
 				berth.Quota{Role: "ops", Limits: berth.Resources{"cpu": 3000}}))
-			p := &berth.Plan{Version: s.Version()}
+			p := &cluster.Plan{Version: s.Version()}
 			c.plan(p, hold)
 			why := ""
 			if out := commit(t, s, p); len(out.Refused) > 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
 )
 
@@ -29,19 +30,19 @@ type Observer struct {
 
 // Planned is what became of a plan.
 type Planned struct {
-	Version  berth.Version // of the snapshot
-	Took     time.Duration // without the wait for other plans; 0 where the clock went back
-	Tasks    int           // that it was made for; the demand of a daemon is one
-	Placed   int           // placements in the plan
+	Version  cluster.Version // of the snapshot
+	Took     time.Duration   // without the wait for other plans; 0 where the clock went back
+	Tasks    int             // that it was made for; the demand of a daemon is one
+	Placed   int             // placements in the plan
 	Unplaced int
 	Err      error // why there is no plan
 }
 
 // Committed is what became of a plan that was handed to the source.
 type Committed struct {
-	Version  berth.Version // of the source afterwards
-	Took     time.Duration // 0 where the clock went back
-	Attempt  int           // of the call, from 1; more are made when others commit at the same time
+	Version  cluster.Version // of the source afterwards
+	Took     time.Duration   // 0 where the clock went back
+	Attempt  int             // of the call, from 1; more are made when others commit at the same time
 	Placed   int
 	Refused  int
 	Unplaced int   // by the plan
@@ -73,7 +74,7 @@ func (w *watch) start() {
 func (w *watch) took() time.Duration { return max(w.Now().Sub(w.since), 0) }
 
 // planned notes a plan.
-func (w *watch) planned(of berth.Version, tasks int, p *berth.Plan, err error) {
+func (w *watch) planned(of cluster.Version, tasks int, p *cluster.Plan, err error) {
 	if w == nil || w.Planned == nil {
 		return
 	}
@@ -90,7 +91,7 @@ func (w *watch) planned(of berth.Version, tasks int, p *berth.Plan, err error) {
 }
 
 // committed notes a commit.
-func (w *watch) committed(attempt int, out *berth.Outcome, err error) {
+func (w *watch) committed(attempt int, out *cluster.Outcome, err error) {
 	if w == nil || w.Committed == nil {
 		return
 	}
@@ -111,7 +112,7 @@ func (w *watch) tell() {
 }
 
 // commitTo hands a plan to the source.
-func (s *Scheduler) commitTo(ctx context.Context, p *berth.Plan, attempt int) (*berth.Outcome, error) {
+func (s *Scheduler) commitTo(ctx context.Context, p *cluster.Plan, attempt int) (*cluster.Outcome, error) {
 	w := s.watch()
 	defer w.tell()
 	w.start()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -128,7 +129,7 @@ func TestOneStepEqualsThree(t *testing.T) {
 					return s.SetQuotas(berth.Quota{Role: "a", Limits: berth.Resources{"cpu": most}}, berth.Quota{Role: "b/z", Limits: berth.Resources{"memory": 4 << 30}})
 				})
 			}
-			var outcomes [3]*berth.Outcome
+			var outcomes [3]*cluster.Outcome
 			given := slices.DeleteFunc(slices.Clone(tasks), barred)
 			for i, s := range schedulers {
 				var err error
@@ -150,7 +151,7 @@ func TestOneStepEqualsThree(t *testing.T) {
 				refused++
 			}
 			outcomes[0].Refused = nil
-			outcomes[0].Unplaced = slices.DeleteFunc(outcomes[0].Unplaced, func(u berth.Unplaced) bool { return barred(u.Task) })
+			outcomes[0].Unplaced = slices.DeleteFunc(outcomes[0].Unplaced, func(u cluster.Unplaced) bool { return barred(u.Task) })
 			for i := 1; i < 3; i++ {
 				require.Equal(t, outcomeText(outcomes[0]), outcomeText(outcomes[i]), "seed %d, round %d, way %d", seed, round, i)
 			}
@@ -184,7 +185,7 @@ func TestOneStepEqualsThree(t *testing.T) {
 // barred reports whether the test's admission refuses a task.
 func barred(t berth.Task) bool { return strings.HasSuffix(t.ID, "-5") }
 
-func outcomeText(o *berth.Outcome) string {
+func outcomeText(o *cluster.Outcome) string {
 	var b strings.Builder
 	for _, op := range o.Placed {
 		fmt.Fprintln(&b, op)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
 )
 
@@ -31,7 +32,7 @@ func (r *runner) schedule(ctx context.Context) error {
 		r.adoptWithheld(seen.waits)
 	}
 	if all {
-		r.State.unplaced(r.feed, hope{}, true, berth.Version{}) // what is unplaced again is named below
+		r.State.unplaced(r.feed, hope{}, true, cluster.Version{}) // what is unplaced again is named below
 	}
 	round := make(map[string]*waiting, len(seen.waits))
 	tasks := make([]berth.Task, 0, len(seen.waits))
@@ -190,7 +191,7 @@ func (r *runner) placeInTurns(ctx context.Context, tasks []berth.Task, round map
 			}
 			continue
 		}
-		out, err := source.Commit(ctx, &berth.Plan{Version: plan.Version, Ops: part, Together: plan.Together})
+		out, err := source.Commit(ctx, &cluster.Plan{Version: plan.Version, Ops: part, Together: plan.Together})
 		if err != nil {
 			return nil, faults.Of("scheduler: commit", err)
 		}
@@ -258,7 +259,7 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 }
 
 // placed takes in what became of the tasks that were planned.
-func (r *runner) placed(out *berth.Outcome, planned []berth.Task, round map[string]*waiting) {
+func (r *runner) placed(out *cluster.Outcome, planned []berth.Task, round map[string]*waiting) {
 	at := r.State.Now()
 	for i := range out.Placed {
 		op := &out.Placed[i]
@@ -292,7 +293,7 @@ func demandOf(t berth.Task) string {
 }
 
 // unplaced tells of what was not placed, unless it was told before.
-func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[string]*waiting) {
+func (r *runner) unplaced(out *cluster.Outcome, planned []berth.Task, round map[string]*waiting) {
 	before := map[*waiting]map[string]berth.Reason{}
 	for _, t := range planned {
 		if t.ID == "" { // reasons of instances that are no longer unplaced go
@@ -303,10 +304,10 @@ func (r *runner) unplaced(out *berth.Outcome, planned []berth.Task, round map[st
 	}
 	var hopes hope
 	var last *berth.Group
-	note := func(t berth.Task, why berth.Reason, u *berth.Unplaced) {
+	note := func(t berth.Task, why berth.Reason, u *cluster.Unplaced) {
 		w := round[demandOf(t)]
 		if t.Group != last {
-			var others *berth.Explanation
+			var others *cluster.Explanation
 			if u != nil {
 				others = u.Why
 			}

@@ -23,12 +23,12 @@ func partNodes() int {
 }
 
 // plannerOf returns a call that plans tasks on the same snapshot each time, and has done so before.
-func plannerOf(b testing.TB, on *filledCluster, c benchCase, tasks []berth.Task) (plan func() *berth.Plan) {
+func plannerOf(b testing.TB, on *filledCluster, c benchCase, tasks []berth.Task) (plan func() *cluster.Plan) {
 	s, err := scheduler.New(on.state, scheduler.Config{Strategy: c.strategy})
 	require.NoError(b, err)
 	snapshot, err := on.state.Snapshot(b.Context())
 	require.NoError(b, err)
-	plan = func() *berth.Plan {
+	plan = func() *cluster.Plan {
 		p, err := s.Plan(b.Context(), snapshot, tasks...)
 		require.NoError(b, err)
 		return p
@@ -76,7 +76,7 @@ func BenchmarkCommit(b *testing.B) {
 				require.NoError(b, err)
 				return snapshot, c.tasks(on.workload, runTasks)
 			}
-			release := func(out *berth.Outcome) {
+			release := func(out *cluster.Outcome) {
 				require.Empty(b, out.Refused)
 				require.NoError(b, on.state.Release(idsOf(out)...))
 			}

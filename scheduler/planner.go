@@ -26,10 +26,10 @@ type planner struct {
 	ctx      context.Context
 	patience int // tasks to plan before the context is looked at again
 	gate     *gate
-	denied   []berth.Refusal
+	denied   []cluster.Refusal
 	snapshot *cluster.Snapshot
 	view     *store.View
-	plan     *berth.Plan
+	plan     *cluster.Plan
 	picks    []store.Pick            // of the plan's operations, if they were made by an engine
 	hashes   []uint32                // of the tasks' IDs
 	one      bool                    // there is but one task or demand, so no ID can come twice
@@ -46,7 +46,7 @@ type planner struct {
 // groupPlan is what a plan knows of a group.
 type groupPlan struct {
 	group  *berth.Group
-	failed *berth.Explanation // why the last of its tasks found no node; those that follow fail alike
+	failed *cluster.Explanation // why the last of its tasks found no node; those that follow fail alike
 
 	covered bool // its demand has been planned
 
@@ -57,10 +57,10 @@ type groupPlan struct {
 
 // run makes a plan, and tells what the gate refused. Silent demands are those of daemons that are not planned, for which room is kept. It fails
 // only when the context has ended, or an order of the host's fails.
-func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks, silent []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+func (p *planner) run(ctx context.Context, snapshot *cluster.Snapshot, tasks, silent []berth.Task, gate *gate) (*cluster.Plan, []cluster.Refusal, error) {
 	p.ctx, p.gate, tasks = ctx, gate, p.kept.begin(tasks, silent)
 	p.snapshot, p.view = snapshot, (*store.View)(snapshot).Shown()
-	p.plan = &berth.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
+	p.plan = &cluster.Plan{Version: snapshot.Version(), Ops: make([]berth.Op, 0, len(tasks))}
 	p.picks = slices.Grow(p.picks[:0], len(tasks))
 	if p.one = len(tasks) == 1; !p.one {
 		p.seen.Grow(len(tasks))
@@ -189,7 +189,7 @@ func (p *planner) plans(at int) *groupPlan {
 // place picks a node for a task and adds the placement to the plan, or notes why there is none.
 func (p *planner) place(t *berth.Task, hash uint32) {
 	if where, known := p.known(t, hash); known {
-		p.leave(berth.Unplaced{Task: *t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
+		p.leave(cluster.Unplaced{Task: *t, Reason: berth.Reason{Code: berth.TaskExists, Subject: where}})
 		return
 	}
 	why := p.plans(p.group).failed
@@ -224,7 +224,7 @@ func (p *planner) place(t *berth.Task, hash uint32) {
 		p.kept.blame(why)
 		p.plans(p.group).failed = why
 	}
-	p.leave(berth.Unplaced{Task: *t, Reason: firstReason(why), Why: why})
+	p.leave(cluster.Unplaced{Task: *t, Reason: firstReason(why), Why: why})
 }
 
 // placeMeant picks a node for a task on which there is room that is meant for its group, as an offer is that was cut for it: the first by
@@ -278,7 +278,7 @@ func (p *planner) admit(op *berth.Op) bool {
 	}
 	if why := p.gate.ask(op); why.Code != berth.None {
 		p.picker.Undo(*op)
-		p.denied = append(p.denied, berth.Refusal{Op: *op, Reason: why})
+		p.denied = append(p.denied, cluster.Refusal{Op: *op, Reason: why})
 		return false
 	}
 	p.gate.pick(op, true)
@@ -293,18 +293,18 @@ func (p *planner) undo(op berth.Op) {
 
 // leave adds to what is unplaced. Where nothing fits that is every task, so the list grows by doubling, up to as many as there
 // are tasks: the runtime's own growth would copy a long list of these large elements several times as often.
-func (p *planner) leave(u berth.Unplaced) {
+func (p *planner) leave(u cluster.Unplaced) {
 	if n := len(p.plan.Unplaced); n == cap(p.plan.Unplaced) {
 		more := n + 8
 		if tasks := cap(p.plan.Ops); n < tasks {
 			more = min(more, tasks-n)
 		}
-		p.plan.Unplaced = append(make([]berth.Unplaced, 0, n+more), p.plan.Unplaced...)
+		p.plan.Unplaced = append(make([]cluster.Unplaced, 0, n+more), p.plan.Unplaced...)
 	}
 	p.plan.Unplaced = append(p.plan.Unplaced, u)
 }
 
-func firstReason(e *berth.Explanation) berth.Reason {
+func firstReason(e *cluster.Explanation) berth.Reason {
 	switch {
 	case e != nil && e.Nodes == 0:
 		return berth.Reason{Code: berth.NoNodes}
@@ -377,7 +377,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 		return
 	}
 	incomplete := berth.Reason{Code: berth.GangIncomplete, Subject: fmt.Sprintf("%d of %d", running+len(placed), size)}
-	var why *berth.Explanation // none if every task given has room, but too few were given
+	var why *cluster.Explanation // none if every task given has room, but too few were given
 	for i := range p.plan.Unplaced[unplaced:] {
 		if u := &p.plan.Unplaced[unplaced+i]; u.Why != nil {
 			u.Reason, why = incomplete, u.Why
@@ -389,7 +389,7 @@ func (p *planner) gang(g *berth.Group, rest []berth.Task) {
 	for _, op := range placed {
 		p.undo(op)
 		p.charge(op.Task.Group, -1)
-		p.leave(berth.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
+		p.leave(cluster.Unplaced{Task: op.Task, Reason: incomplete, Why: why})
 	}
 	p.cut(ops)
 	for _, plans := range [][]groupPlan{p.groups, p.others} {
@@ -447,10 +447,10 @@ func (p *planner) cover(g *berth.Group) {
 	p.charge(g, len(p.plan.Ops)-from)
 	switch lacking := p.plan.Unplaced[missed:]; {
 	case len(lacking) > 0:
-		slices.SortFunc(lacking, func(a, b berth.Unplaced) int { return strings.Compare(a.Task.ID, b.Task.ID) }) // as nodes are ordered
+		slices.SortFunc(lacking, func(a, b cluster.Unplaced) int { return strings.Compare(a.Task.ID, b.Task.ID) }) // as nodes are ordered
 	case len(instances) == 0 && !p.placed(g) && !p.plans(p.group).covered:
 		why := p.picker.Explain(g)
-		p.leave(berth.Unplaced{Task: g.Everywhere(), Reason: firstReason(why), Why: why})
+		p.leave(cluster.Unplaced{Task: g.Everywhere(), Reason: firstReason(why), Why: why})
 	}
 	p.keepAll(p.plan.Unplaced[missed:])
 	p.plans(p.group).covered = true
@@ -479,14 +479,14 @@ func (p *planner) placed(g *berth.Group) bool {
 func (p *planner) miss(t berth.Task, node string, lacks []berth.Lack) {
 	why := whyMissed(node, lacks)
 	p.turns.blame(why)
-	p.leave(berth.Unplaced{Task: t, Reason: firstReason(why), Why: why})
+	p.leave(cluster.Unplaced{Task: t, Reason: firstReason(why), Why: why})
 }
 
 // whyMissed explains that a node cannot have an instance of a daemon group.
-func whyMissed(node string, lacks []berth.Lack) *berth.Explanation {
-	why := &berth.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &berth.NearMiss{Node: node, Lacks: lacks}}
+func whyMissed(node string, lacks []berth.Lack) *cluster.Explanation {
+	why := &cluster.Explanation{Nodes: 1, Mode: berth.Daemon, Nearest: &cluster.NearMiss{Node: node, Lacks: lacks}}
 	for _, l := range lacks {
-		why.Counts = append(why.Counts, berth.ReasonCount{Reason: l.Reason, Nodes: 1})
+		why.Counts = append(why.Counts, cluster.ReasonCount{Reason: l.Reason, Nodes: 1})
 	}
 	return why
 }

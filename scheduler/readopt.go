@@ -13,7 +13,7 @@ import (
 // Readopt records what became of tasks by other doings than the State's: one that runs on another node, with other resources or
 // another grant, with another revision of its group, or that was lost and is back, is from now on what is said of it, and one that the State
 // does not know is adopted. It is one step: no task is gone meanwhile, and none is if one is at fault. As for [State.Adopt], room and
-// rules are not asked: it is a fact. Where there is to be room first, commit a [berth.Plan.Replace].
+// rules are not asked: it is a fact. Where there is to be room first, commit a [cluster.Plan.Replace].
 func (s *State) Readopt(running ...Running) error {
 	running = slices.Clone(running)
 	for i := range running {

@@ -31,7 +31,7 @@ type Reclaim struct {
 type Reclaimed struct {
 	// Plan ends tasks and places others on their room, in a part for each claim or gang, and places what needs no room to be made. Its Unplaced are
 	// the tasks for which nothing can be reclaimed. It may be committed as it is, or be looked at and thrown away.
-	Plan   *berth.Plan
+	Plan   *cluster.Plan
 	Claims []Claim
 }
 
@@ -71,7 +71,7 @@ func (c Claim) String() string {
 //
 // A task that finds no room takes O(groups and tasks that may end), and tries only nodes that may be best; one of a gang takes O(nodes) besides.
 func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim, tasks ...berth.Task) (*Reclaimed, error) {
-	out := &Reclaimed{Plan: &berth.Plan{}}
+	out := &Reclaimed{Plan: &cluster.Plan{}}
 	if err := s.usable(ctx); err != nil {
 		return out, err
 	}
@@ -98,13 +98,13 @@ func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how
 			err = s.reclaimOne(ctx, how, fork, t, out)
 		}
 		if err != nil {
-			return &Reclaimed{Plan: &berth.Plan{}}, err
+			return &Reclaimed{Plan: &cluster.Plan{}}, err
 		}
 	}
 	for _, t := range out.withdraw() {
 		planned, err := s.Plan(ctx, fork.Snapshot(), t)
 		if err != nil {
-			return &Reclaimed{Plan: &berth.Plan{}}, err
+			return &Reclaimed{Plan: &cluster.Plan{}}, err
 		}
 		for _, op := range planned.Ops {
 			fork.Apply(op)
@@ -113,7 +113,7 @@ func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how
 		out.Plan.Unplaced = append(out.Plan.Unplaced, planned.Unplaced...)
 	}
 	if err := ended(ctx); err != nil {
-		return &Reclaimed{Plan: &berth.Plan{}}, fmt.Errorf("scheduler: reclaim: %w", err)
+		return &Reclaimed{Plan: &cluster.Plan{}}, fmt.Errorf("scheduler: reclaim: %w", err)
 	}
 	return out, nil
 }

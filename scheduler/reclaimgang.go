@@ -86,7 +86,7 @@ func (s *Scheduler) reclaimGang(ctx context.Context, how Reclaim, fork *cluster.
 	if err != nil {
 		return err
 	}
-	why := map[string]berth.Unplaced{}
+	why := map[string]cluster.Unplaced{}
 	for _, u := range planned.Unplaced {
 		why[u.Task.ID] = u
 	}
@@ -96,13 +96,13 @@ func (s *Scheduler) reclaimGang(ctx context.Context, how Reclaim, fork *cluster.
 			lacks--
 		}
 	}
-	before, proposed := fork.Savepoint(), &Reclaimed{Plan: &berth.Plan{}}
+	before, proposed := fork.Savepoint(), &Reclaimed{Plan: &cluster.Plan{}}
 	for _, op := range planned.Ops {
 		fork.Apply(op)
 		proposed.Plan.Ops = append(proposed.Plan.Ops, op)
 	}
 	placed := len(planned.Ops)
-	var left []berth.Unplaced
+	var left []cluster.Unplaced
 	for _, t := range tasks {
 		u, unplaced := why[t.ID]
 		if !unplaced {

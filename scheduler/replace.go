@@ -20,15 +20,15 @@ import (
 // Tasks are replaced in the order given, each on what those before it left. One that the source does not have is unplaced, with
 // [berth.UnknownTask]. What others came first to is planned again, [Config].Attempts times in all; those that wait for that when Replace fails are among the refused.
 // Replace fails as [Scheduler.Schedule] does; each task costs a fork, and a plan on it.
-func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
-	total := &berth.Outcome{}
+func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*cluster.Outcome, error) {
+	total := &cluster.Outcome{}
 	if err := s.usable(ctx); err != nil {
 		return total, err
 	}
 	if err := checkReplacements(tasks); err != nil {
 		return total, err
 	}
-	var waiting []berth.Refusal // of tasks, to be planned again
+	var waiting []cluster.Refusal // of tasks, to be planned again
 	for attempt := 1; ; attempt++ {
 		out, err := s.replaceOnce(ctx, tasks, attempt)
 		if err != nil {
@@ -61,7 +61,7 @@ func (s *Scheduler) Replace(ctx context.Context, tasks ...berth.Task) (*berth.Ou
 }
 
 // replaceOnce plans the replacement of tasks on the present, and commits the plan.
-func (s *Scheduler) replaceOnce(ctx context.Context, tasks []berth.Task, attempt int) (*berth.Outcome, error) {
+func (s *Scheduler) replaceOnce(ctx context.Context, tasks []berth.Task, attempt int) (*cluster.Outcome, error) {
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {
 		return nil, faults.Of("scheduler: snapshot", err)
@@ -95,19 +95,19 @@ func checkReplacements(tasks []berth.Task) error {
 }
 
 // replacements plans what Replace commits.
-func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task) (*berth.Plan, error) {
-	plan := &berth.Plan{Version: snapshot.Version()}
+func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot, tasks []berth.Task) (*cluster.Plan, error) {
+	plan := &cluster.Plan{Version: snapshot.Version()}
 	fork := snapshot.Fork()
 	for _, t := range tasks {
 		old, known := fork.Task(t.ID)
 		if !known {
-			plan.Unplaced = append(plan.Unplaced, berth.Unplaced{Task: t, Reason: berth.Reason{Code: berth.UnknownTask, Subject: t.ID}})
+			plan.Unplaced = append(plan.Unplaced, cluster.Unplaced{Task: t, Reason: berth.Reason{Code: berth.UnknownTask, Subject: t.ID}})
 			continue
 		}
 		before := fork.Savepoint()
 		fork.Apply(berth.Op{Kind: berth.Release, ID: t.ID})
 		op := berth.Op{Kind: berth.Place, Task: t, Node: old.Node}
-		var why *berth.Unplaced
+		var why *cluster.Unplaced
 		if t.Group.Mode() == berth.Daemon {
 			if _, refused := fork.Apply(op); refused.Code != berth.None {
 				why = missOf(fork, t, op.Node, refused)
@@ -138,7 +138,7 @@ func (s *Scheduler) replacements(ctx context.Context, snapshot *cluster.Snapshot
 
 // replacement plans a task on a fork that has just released the old one, and applies it there. Where limits keep the task from being
 // planned, it is planned without them: the fork, which knows what was released, then says whether the role has no more than before.
-func (s *Scheduler) replacement(ctx context.Context, fork *cluster.Fork, t berth.Task) (berth.Op, *berth.Unplaced, error) {
+func (s *Scheduler) replacement(ctx context.Context, fork *cluster.Fork, t berth.Task) (berth.Op, *cluster.Unplaced, error) {
 	on := fork.Snapshot()
 	planned, err := s.Plan(ctx, on, t)
 	if err != nil {
@@ -173,8 +173,8 @@ func (s *Scheduler) replacement(ctx context.Context, fork *cluster.Fork, t berth
 }
 
 // missOf says why an instance of a daemon cannot be on its node.
-func missOf(fork *cluster.Fork, t berth.Task, node string, why berth.Reason) *berth.Unplaced {
-	u := &berth.Unplaced{Task: t, Reason: why}
+func missOf(fork *cluster.Fork, t berth.Task, node string, why berth.Reason) *cluster.Unplaced {
+	u := &cluster.Unplaced{Task: t, Reason: why}
 	if n, ok := fork.Node(node); ok {
 		u.Why = whyMissed(node, fork.Lacks(t.Group, n))
 	}

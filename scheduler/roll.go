@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/faults"
 )
 
@@ -21,20 +22,20 @@ import (
 //
 // Roll fails if the group is at fault or not a daemon, if missing is less than 1, and as [Scheduler.Replace] does; what was done until
 // then is in the outcome. The bound is for one caller at a time: two that roll the same group at once may each replace as many.
-func (s *Scheduler) Roll(ctx context.Context, g *berth.Group, missing int) (*berth.Outcome, error) {
+func (s *Scheduler) Roll(ctx context.Context, g *berth.Group, missing int) (*cluster.Outcome, error) {
 	if missing < 1 {
-		return &berth.Outcome{}, fmt.Errorf("scheduler: roll: %d missing at most: with fewer than 1 nothing can be replaced", missing)
+		return &cluster.Outcome{}, fmt.Errorf("scheduler: roll: %d missing at most: with fewer than 1 nothing can be replaced", missing)
 	}
 	if err := s.usable(ctx); err != nil {
-		return &berth.Outcome{}, err
+		return &cluster.Outcome{}, err
 	}
 	snapshot, err := s.source.Snapshot(ctx)
 	if err != nil {
-		return &berth.Outcome{}, faults.Of("scheduler: roll", err)
+		return &cluster.Outcome{}, faults.Of("scheduler: roll", err)
 	}
 	c, err := coverageOf("scheduler: roll", snapshot, g)
 	if err != nil {
-		return &berth.Outcome{}, err
+		return &cluster.Outcome{}, err
 	}
 	var idle, running []berth.Task
 	for _, node := range c.Other {
@@ -44,13 +45,13 @@ func (s *Scheduler) Roll(ctx context.Context, g *berth.Group, missing int) (*ber
 			idle = append(idle, g.On(node))
 		}
 	}
-	total := &berth.Outcome{Version: snapshot.Version()}
+	total := &cluster.Outcome{Version: snapshot.Version()}
 	replace := func(tasks []berth.Task) (placed int, err error) {
 		if len(tasks) == 0 {
 			return 0, nil
 		}
 		out, err := s.Replace(ctx, tasks...)
-		if out.Version != (berth.Version{}) { // where Replace fails before it commits, it has none
+		if out.Version != (cluster.Version{}) { // where Replace fails before it commits, it has none
 			total.Version = out.Version
 		}
 		total.Placed = append(total.Placed, out.Placed...)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -156,7 +157,7 @@ func TestRollTellsWhatWasDoneBeforeAFault(t *testing.T) {
 	broken := errors.New("broken")
 	r.races, r.beat = 1, func() {
 		filler := berth.NewTask("filler", berth.GroupSpec{Request: berth.Resources{"cpu": 600}})
-		_, err := state.Commit(ctx, &berth.Plan{Version: state.Version(), Ops: []berth.Op{{Kind: berth.Place, Task: filler, Node: "n1"}}})
+		_, err := state.Commit(ctx, &cluster.Plan{Version: state.Version(), Ops: []berth.Op{{Kind: berth.Place, Task: filler, Node: "n1"}}})
 		require.NoError(t, err)
 	}
 	r.after = func() { r.fails = broken }
@@ -165,5 +166,5 @@ func TestRollTellsWhatWasDoneBeforeAFault(t *testing.T) {
 	require.Len(t, out.Placed, 1)
 	assert.Equal(t, "n2", out.Placed[0].Node)
 	assert.Equal(t, state.Version(), out.Version)
-	assert.True(t, slices.ContainsFunc(out.Refused, func(r berth.Refusal) bool { return r.Op.Task.ID == "agent@n1" }), "%v", out.Refused)
+	assert.True(t, slices.ContainsFunc(out.Refused, func(r cluster.Refusal) bool { return r.Op.Task.ID == "agent@n1" }), "%v", out.Refused)
 }

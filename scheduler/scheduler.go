@@ -40,12 +40,12 @@ type Config struct {
 	// matter where there is no Order.
 	Window int
 	// Hold is the third thing that an Order can do there, alone or with a Window: room is kept for the first task of a role that finds none. What is
-	// free of all that it takes, on the node that comes nearest to having room ([berth.NearMiss]), is kept in this plan from the tasks whose turn comes
+	// free of all that it takes, on the node that comes nearest to having room ([cluster.NearMiss]), is kept in this plan from the tasks whose turn comes
 	// later, of whatever role: so what tasks give back there adds up from plan to plan, and the task has it once it is enough. No more is kept than what is
 	// free on one node for one task of each role and priority; the rest of the cluster is open to all. It is for tasks of groups that are no gangs;
 	// instances of daemons have their room kept in any case, see [Scheduler.Plan]. Nothing is kept where more than room is lacking, or a
 	// limit does not let the role have it; what is kept counts as the role's in this plan. No commit and no other scheduler knows of it. A task that finds
-	// no room beside it may be told so ([berth.Explanation].Order). The default is false. It does not matter where there is no Order.
+	// no room beside it may be told so ([cluster.Explanation].Order). The default is false. It does not matter where there is no Order.
 	Hold bool
 	// Exhaustive makes the scheduler ask about every node for every task instead of keeping indexes. The
 	// plans are the same; it is there to check that. The default is false.
@@ -194,13 +194,13 @@ func (s *Scheduler) newPlanner() *planner {
 // Where the instance of a daemon lacks nothing but room that others have, what is free there of all that it takes is kept for it from
 // the tasks that come after the daemon: from those of a lower priority, and of the same. So what becomes free little by little adds up, and
 // the instance has it as soon as it is enough. That lasts as long as the demand is handed in with the tasks, as [Run] does while it waits; no
-// commit and no other scheduler knows of it. A task that finds no room beside it may be told so ([berth.Explanation].Order).
-func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks ...berth.Task) (*berth.Plan, error) {
+// commit and no other scheduler knows of it. A task that finds no room beside it may be told so ([cluster.Explanation].Order).
+func (s *Scheduler) Plan(ctx context.Context, snapshot *cluster.Snapshot, tasks ...berth.Task) (*cluster.Plan, error) {
 	return s.planBeside(ctx, snapshot, nil, tasks)
 }
 
 // planBeside is Plan, with room kept for daemons whose demands are not planned.
-func (s *Scheduler) planBeside(ctx context.Context, snapshot *cluster.Snapshot, silent, tasks []berth.Task) (*berth.Plan, error) {
+func (s *Scheduler) planBeside(ctx context.Context, snapshot *cluster.Snapshot, silent, tasks []berth.Task) (*cluster.Plan, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ func (s *Scheduler) planBeside(ctx context.Context, snapshot *cluster.Snapshot, 
 }
 
 // plan is Plan for tasks that are not at fault, under the lock. The gate is asked about what is picked.
-func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks, silent []berth.Task, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+func (s *Scheduler) plan(ctx context.Context, snapshot *cluster.Snapshot, tasks, silent []berth.Task, gate *gate) (*cluster.Plan, []cluster.Refusal, error) {
 	whole := false
 	defer func() {
 		if !whole { // a function of the host panicked, in the middle of the planner's work
@@ -287,7 +287,7 @@ func (s *Scheduler) Arrived(snapshot *cluster.Snapshot, tasks ...berth.Task) {
 }
 
 // round is one attempt of Schedule.
-func (s *Scheduler) round(ctx context.Context, silent, tasks []berth.Task, attempt int) (*berth.Outcome, error) {
+func (s *Scheduler) round(ctx context.Context, silent, tasks []berth.Task, attempt int) (*cluster.Outcome, error) {
 	if s.state != nil {
 		return s.roundOn(ctx, silent, tasks, attempt)
 	}
@@ -319,7 +319,7 @@ func (s *Scheduler) round(ctx context.Context, silent, tasks []berth.Task, attem
 }
 
 // roundOn is round on a State. It returns in few places, so that its defers cost next to nothing.
-func (s *Scheduler) roundOn(ctx context.Context, silent, tasks []berth.Task, attempt int) (out *berth.Outcome, err error) {
+func (s *Scheduler) roundOn(ctx context.Context, silent, tasks []berth.Task, attempt int) (out *cluster.Outcome, err error) {
 	if err = checkTasks(tasks); err != nil {
 		return nil, err
 	}
@@ -328,7 +328,7 @@ func (s *Scheduler) roundOn(ctx context.Context, silent, tasks []berth.Task, att
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	planned := false
-	out, err = s.state.decide(ctx, func(now *cluster.Snapshot, gate *gate) (*berth.Plan, []berth.Refusal, error) {
+	out, err = s.state.decide(ctx, func(now *cluster.Snapshot, gate *gate) (*cluster.Plan, []cluster.Refusal, error) {
 		w.start()
 		plan, denied, err := s.plan(ctx, now, tasks, silent, gate)
 		w.planned(now.Version(), len(tasks), plan, err)
@@ -349,7 +349,7 @@ func (s *Scheduler) roundOn(ctx context.Context, silent, tasks []berth.Task, att
 }
 
 // notDenied returns the tasks without those that the source denies, and those as unplaced.
-func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []berth.Unplaced, err error) {
+func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []cluster.Unplaced, err error) {
 	source, ok := s.source.(denier)
 	if !ok {
 		return tasks, nil, nil
@@ -370,7 +370,7 @@ func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []b
 			if denied == nil {
 				rest = slices.Clone(tasks[:i])
 			}
-			denied = append(denied, berth.Unplaced{Task: t, Reason: why})
+			denied = append(denied, cluster.Unplaced{Task: t, Reason: why})
 		}
 	}
 	if denied == nil {
@@ -391,13 +391,13 @@ func (s *Scheduler) notDenied(tasks []berth.Task) (rest []berth.Task, denied []b
 // one step under the State's lock: nothing comes between, and nothing is copied that a snapshot would have kept. The outcome is that
 // of the three steps, had the tasks that [StateConfig.Admit] refuses not been given. Other callers of the State wait
 // meanwhile, some microseconds for each task; to plan without its lock, call Snapshot, Plan and Commit.
-func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*berth.Outcome, error) {
+func (s *Scheduler) Schedule(ctx context.Context, tasks ...berth.Task) (*cluster.Outcome, error) {
 	return s.schedule(ctx, nil, tasks)
 }
 
 // schedule is Schedule, with room kept for daemons whose demands are not planned.
-func (s *Scheduler) schedule(ctx context.Context, silent, tasks []berth.Task) (*berth.Outcome, error) {
-	total := &berth.Outcome{}
+func (s *Scheduler) schedule(ctx context.Context, silent, tasks []berth.Task) (*cluster.Outcome, error) {
+	total := &cluster.Outcome{}
 	if err := s.usable(ctx); err != nil {
 		return total, err
 	}
@@ -492,7 +492,7 @@ func (r *rest) has(t berth.Task) bool {
 }
 
 // mayPass reports whether a refused operation may be done on a newer snapshot.
-func mayPass(r berth.Refusal) bool {
+func mayPass(r cluster.Refusal) bool {
 	switch r.Reason.Code {
 	case berth.TaskExists, berth.Denied, berth.Invalid:
 		return false

@@ -144,7 +144,7 @@ type rival struct {
 	fails error
 }
 
-func (r *rival) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (r *rival) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	if r.fails != nil {
 		return nil, r.fails
 	}

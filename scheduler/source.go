@@ -19,9 +19,9 @@ type Source interface {
 
 	// Commit does what still can be done of a plan. Operations are checked one by one, in order, against
 	// the present state, whatever the version of the plan; what no longer fits is refused with the reason,
-	// the rest is done. The groups of [berth.Plan.Together] are done whole or not at all. It fails, having
+	// the rest is done. The groups of [cluster.Plan.Together] are done whole or not at all. It fails, having
 	// done nothing, if the plan is of another lineage ([berth.ErrLineage]) or the context has ended.
-	Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error)
+	Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error)
 
 	// Changed returns a channel that is closed when something that a plan could use has changed since
 	// the call. Take it before the snapshot it is to guard.

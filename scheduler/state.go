@@ -183,9 +183,9 @@ func (s *State) Changed() <-chan struct{} {
 }
 
 // Version says which state the cluster is in. It stays the same while tasks are only confirmed or marked.
-func (s *State) Version() berth.Version {
+func (s *State) Version() cluster.Version {
 	if s == nil {
-		return berth.Version{}
+		return cluster.Version{}
 	}
 	s.lock()
 	defer s.unlock()
@@ -477,7 +477,7 @@ func (s *State) applyTelling(c Command, lost []ending) error {
 // keep records a command that has been carried out, and makes it known. Until it was recorded it can be taken back, as
 // it is where Record fails or panics.
 // lost are the tasks that ended otherwise than by being released.
-func (s *State) keep(before berth.Version, c Command, lost []ending) error {
+func (s *State) keep(before cluster.Version, c Command, lost []ending) error {
 	if c.Number = s.number + 1; s.record != nil {
 		switch err := s.record(c.clone()); {
 		case errors.Is(err, ErrUnwritable):
@@ -496,7 +496,7 @@ func (s *State) keep(before berth.Version, c Command, lost []ending) error {
 }
 
 // done says that what was done stays, and tells those who wait that the state is no longer that of before.
-func (s *State) done(before berth.Version) {
+func (s *State) done(before cluster.Version) {
 	s.live.store.Keep()
 	s.snap = nil
 	if s.changed != nil && s.live.fork.Version() != before {

@@ -37,12 +37,12 @@ func snapshotOf(t testing.TB, s *scheduler.State) *cluster.Snapshot {
 	return snap
 }
 
-func newPlan(t testing.TB, s *scheduler.State) *berth.Plan {
+func newPlan(t testing.TB, s *scheduler.State) *cluster.Plan {
 	t.Helper()
-	return &berth.Plan{Version: snapshotOf(t, s).Version()}
+	return &cluster.Plan{Version: snapshotOf(t, s).Version()}
 }
 
-func commit(t testing.TB, s *scheduler.State, p *berth.Plan) *berth.Outcome {
+func commit(t testing.TB, s *scheduler.State, p *cluster.Plan) *cluster.Outcome {
 	t.Helper()
 	out, err := s.Commit(context.Background(), p)
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestBadInput(t *testing.T) {
 			_, err := s.Commit(context.Background(), p)
 			return err
 		}, berth.ErrLineage, nil},
-		{"plan without a version", func(s S) error { _, err := s.Commit(context.Background(), &berth.Plan{}); return err }, berth.ErrLineage, []string{"it has no Version"}},
+		{"plan without a version", func(s S) error { _, err := s.Commit(context.Background(), &cluster.Plan{}); return err }, berth.ErrLineage, []string{"it has no Version"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -341,7 +341,7 @@ func TestConcurrentUse(t *testing.T) {
 				if !assert.NoError(t, err) {
 					return
 				}
-				p := &berth.Plan{Version: snap.Version()}
+				p := &cluster.Plan{Version: snap.Version()}
 				for n := range snap.Nodes() {
 					p.Place(g.Task(fmt.Sprintf("web-%d-%d-%s", w, i, n.ID())), n.ID())
 				}
@@ -389,7 +389,7 @@ func ExampleState() {
 	web := berth.NewGroup("web", berth.GroupSpec{Request: berth.Resources{"cpu": 1500}})
 
 	snapshot, _ := state.Snapshot(ctx)
-	plan := &berth.Plan{Version: snapshot.Version()} // a Scheduler makes better ones
+	plan := &cluster.Plan{Version: snapshot.Version()} // a Scheduler makes better ones
 	plan.Place(web.Task("web-1"), "n1")
 	plan.Place(web.Task("web-2"), "n1")
 	out, _ := state.Commit(ctx, plan)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -48,7 +49,7 @@ func TestRecordFails(t *testing.T) {
 			return err
 		},
 		"commit": func(s *scheduler.State) error {
-			p := &berth.Plan{Version: s.Version()}
+			p := &cluster.Plan{Version: s.Version()}
 			p.Place(web.Task("w3"), "n1")
 			out, err := s.Commit(ctx, p)
 			if err != nil {
@@ -76,13 +77,13 @@ func TestRecordFails(t *testing.T) {
 					return nil
 				},
 			}, node("n1", 4000), node("n2", 4000))
-			p := &berth.Plan{Version: s.Version()}
+			p := &cluster.Plan{Version: s.Version()}
 			p.Place(web.Task("w1"), "n1")
 			_, err := s.Commit(ctx, p)
 			require.NoError(t, err)
 			require.NoError(t, s.Cordon("n2"))
 			require.NoError(t, s.Hold(held("h1")))
-			look := func() (string, *berth.Version) {
+			look := func() (string, *cluster.Version) {
 				snap, err := s.Snapshot(ctx)
 				require.NoError(t, err)
 				v := snap.Version()
@@ -154,11 +155,11 @@ func TestRecordFailsAtALapse(t *testing.T) {
 		assert.Equal(t, 1, holds)
 		assert.ErrorIs(t, s.Err(), errDisk)
 	}
-	_, err := s.Commit(ctx, &berth.Plan{Version: s.Version()})
+	_, err := s.Commit(ctx, &cluster.Plan{Version: s.Version()})
 	assert.ErrorIs(t, err, scheduler.ErrStopped)
 	assert.ErrorIs(t, s.Hold(berth.Hold{ID: "h2", Owner: "o", Node: "n1", Deadline: now.Add(time.Minute)}), scheduler.ErrStopped)
 	s.Resume()
-	_, err = s.Commit(ctx, &berth.Plan{Version: s.Version()})
+	_, err = s.Commit(ctx, &cluster.Plan{Version: s.Version()})
 	assert.ErrorIs(t, err, errDisk, "the end of the hold comes before all else")
 
 	var none *scheduler.State

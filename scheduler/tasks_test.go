@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -41,7 +42,7 @@ func TestTaskRulesAreCheckedAtCommit(t *testing.T) {
 			require.NoError(t, err)
 			snapshot, err := state.Snapshot(ctx)
 			require.NoError(t, err)
-			var plans []*berth.Plan
+			var plans []*cluster.Plan
 			for i, spec := range []berth.GroupSpec{c.first, c.second} {
 				s, err := scheduler.New(state, scheduler.Config{})
 				require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -94,7 +95,7 @@ func TestFault01HostCodeTearsNothing(t *testing.T) {
 			_, _ = sched.Schedule(ctx, gang.Tasks(4)...)
 		}},
 		{"commit", func(s *scheduler.State, sched *scheduler.Scheduler, web, gang *berth.Group) {
-			p := &berth.Plan{Version: s.Version(), Together: []string{"gang"}}
+			p := &cluster.Plan{Version: s.Version(), Together: []string{"gang"}}
 			p.Place(web.Task("web-1"), "n1")
 			p.Release("old-2")
 			p.Take(berth.Hold{ID: "h2", Owner: "o", Node: "n2", Resources: berth.Resources{"cpu": 100}, Deadline: time.Unix(90, 0)})
@@ -299,7 +300,7 @@ func TestFault03RulesThatContradictThemselves(t *testing.T) {
 			for round := range 4 {
 				_, err := sched.Schedule(ctx, append(append(web.Tasks(4+round), logs.Everywhere()), gang.Tasks(3)...)...)
 				require.NoError(t, err)
-				p := &berth.Plan{Version: s.Version(), Together: []string{"gang"}}
+				p := &cluster.Plan{Version: s.Version(), Together: []string{"gang"}}
 				for i := range 3 {
 					p.Place(web.Task(fmt.Sprintf("more-%d-%d", round, i)), fmt.Sprint("n", i))
 					p.Place(gang.Task(fmt.Sprintf("gang-%d-%d", round, i)), fmt.Sprint("n", i+2))
@@ -447,7 +448,7 @@ func TestNothingGiven(t *testing.T) {
 	for _, err := range []error{
 		none.AddNodes(node("n1", 1)), none.UpdateNodes(node("n1", 1)), none.RemoveNodes("n1"), none.Cordon("n1"), none.Uncordon("n1"),
 		none.Adopt(scheduler.Running{}), none.Confirm("t"), none.Stop("t"), none.Release("t"), none.Hold(berth.Hold{}), none.DropHold("h"), none.Replay(),
-		second(none.Snapshot(ctx)), second(none.Commit(ctx, new(berth.Plan))),
+		second(none.Snapshot(ctx)), second(none.Commit(ctx, new(cluster.Plan))),
 	} {
 		assert.EqualError(t, err, "scheduler: no state")
 	}

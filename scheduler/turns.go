@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -141,7 +142,7 @@ func (p *planner) takeTier(tasks []berth.Task, from, to int) error {
 // lacksRoom reports whether there was no room for one of those that are unplaced from a place in the list on. A task that exists already takes
 // none.
 func (p *planner) lacksRoom(from int) bool {
-	return slices.ContainsFunc(p.plan.Unplaced[from:], func(u berth.Unplaced) bool { return u.Reason.Code != berth.TaskExists })
+	return slices.ContainsFunc(p.plan.Unplaced[from:], func(u cluster.Unplaced) bool { return u.Reason.Code != berth.TaskExists })
 }
 
 // holdFor keeps room for the first task of a role that finds none, which is unplaced from a place in the list on.
@@ -286,7 +287,7 @@ func (p *planner) holdBack(tasks []berth.Task) {
 		if where, known := p.known(&tasks[i], p.hashes[i]); known && !tasks[i].IsDemand() {
 			h.why = berth.Reason{Code: berth.TaskExists, Subject: where}
 		}
-		p.leave(berth.Unplaced{Task: tasks[i], Reason: h.why})
+		p.leave(cluster.Unplaced{Task: tasks[i], Reason: h.why})
 	}
 }
 
@@ -304,7 +305,7 @@ func (t *turns) note(l latest) {
 
 // blame adds to why a task found no room whom the order let go first, if that may be why: a task of another role has room that
 // was handed in later. Where limits keep the task out, that role's tasks must count against each of them.
-func (t *turns) blame(why *berth.Explanation) {
+func (t *turns) blame(why *cluster.Explanation) {
 	if t.round == nil || why == nil {
 		return
 	}
@@ -321,7 +322,7 @@ func (t *turns) blame(why *berth.Explanation) {
 			return
 		}
 	}
-	if len(why.Over) > 0 || slices.ContainsFunc(why.Counts, func(c berth.ReasonCount) bool { return takenByOthers(c.Reason.Code) }) {
+	if len(why.Over) > 0 || slices.ContainsFunc(why.Counts, func(c cluster.ReasonCount) bool { return takenByOthers(c.Reason.Code) }) {
 		why.Order = berth.Behind(role)
 	}
 }

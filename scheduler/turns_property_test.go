@@ -65,7 +65,7 @@ func TestEveryTurnIsTheLowest(t *testing.T) {
 }
 
 // lowestFirst says which placement of a plan went to a role that was not the lowest, if there is one.
-func lowestFirst(snapshot *cluster.Snapshot, weights map[berth.Role]allocator.Weight, plan *berth.Plan) error {
+func lowestFirst(snapshot *cluster.Snapshot, weights map[berth.Role]allocator.Weight, plan *cluster.Plan) error {
 	total, used, last := snapshot.Total(), map[berth.Role]berth.Resources{}, map[berth.Role]int{}
 	for r := range weights {
 		used[r], last[r] = snapshot.Used(r), -1

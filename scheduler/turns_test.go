@@ -16,16 +16,17 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/scheduler"
 )
 
 // inTurns runs a test with both pickers, and with a plan made in one step and in three.
-func inTurns(t *testing.T, run func(t *testing.T, schedule func(s *scheduler.State, o allocator.Order, tasks ...berth.Task) *berth.Outcome)) {
+func inTurns(t *testing.T, run func(t *testing.T, schedule func(s *scheduler.State, o allocator.Order, tasks ...berth.Task) *cluster.Outcome)) {
 	for _, exhaustive := range []bool{false, true} {
 		for _, steps := range []string{"one step", "three steps"} {
 			t.Run(fmt.Sprintf("%s, exhaustive %t", steps, exhaustive), func(t *testing.T) {
-				run(t, func(s *scheduler.State, o allocator.Order, tasks ...berth.Task) *berth.Outcome {
+				run(t, func(s *scheduler.State, o allocator.Order, tasks ...berth.Task) *cluster.Outcome {
 					sched, err := scheduler.New(s, scheduler.Config{Exhaustive: exhaustive, Order: o})
 					require.NoError(t, err)
 					if steps == "one step" {
@@ -52,7 +53,7 @@ func groupsIn(n int, cost berth.Resources, roles ...berth.Role) (tasks []berth.T
 }
 
 // rolesOf returns whose the placed tasks are, in order.
-func rolesOf(out *berth.Outcome) string {
+func rolesOf(out *cluster.Outcome) string {
 	var roles []string
 	for _, op := range out.Placed {
 		roles = append(roles, string(op.Task.Group.Role()))
@@ -63,7 +64,7 @@ func rolesOf(out *berth.Outcome) string {
 // The example of NSDI'11, as in the test of allocator.Fair: A takes 2/9 of memory for each task, B 1/3 of cpu. All of A's tasks
 // are handed in first.
 func TestOrderOfThePaper(t *testing.T) {
-	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
+	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *cluster.Outcome) {
 		s := newState(t, scheduler.StateConfig{}, berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": 9, "memory": 18}})
 		tasks := append(groupsIn(9, berth.Resources{"cpu": 1, "memory": 4}, "A"), groupsIn(9, berth.Resources{"cpu": 3, "memory": 1}, "B")...)
 		out := schedule(s, allocator.Fair{}, tasks...)
@@ -71,14 +72,14 @@ func TestOrderOfThePaper(t *testing.T) {
 		require.Len(t, out.Unplaced, 13)
 		// A's fourth task was tried first: the shares were level at 2/3, and A is first by path. Of B two had room that were handed in later.
 		assert.Equal(t, "0/1 nodes for g-A-4: 1 insufficient cpu; nearest n1: lacks 0.001 cpu; held back behind B; 0.001 more cpu on n1 would do", out.Unplaced[0].String())
-		b := out.Unplaced[slices.IndexFunc(out.Unplaced, func(u berth.Unplaced) bool { return u.Task.ID == "g-B-3" })]
+		b := out.Unplaced[slices.IndexFunc(out.Unplaced, func(u cluster.Unplaced) bool { return u.Task.ID == "g-B-3" })]
 		assert.Zero(t, b.Why.Order, "nobody who came later has a place")
 	})
 }
 
 // A task that its own role's limit keeps out is not held back by others; one that a limit over both roles keeps out is.
 func TestLimitsAndWhoWentFirst(t *testing.T) {
-	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
+	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *cluster.Outcome) {
 		for _, c := range []struct {
 			limited berth.Role
 			order   string
@@ -87,7 +88,7 @@ func TestLimitsAndWhoWentFirst(t *testing.T) {
 			require.NoError(t, s.SetQuotas(berth.Quota{Role: c.limited, Limits: berth.Resources{"cpu": 2000}}))
 			require.NoError(t, s.SetQuotas(berth.Quota{Role: "x/b", Limits: berth.Resources{"cpu": 1000}}))
 			out := schedule(s, allocator.Fair{}, groupsIn(3, berth.Resources{"cpu": 1000}, "x/a", "x/b")...)
-			last := out.Unplaced[slices.IndexFunc(out.Unplaced, func(u berth.Unplaced) bool { return u.Task.ID == "g-x-a-3" })]
+			last := out.Unplaced[slices.IndexFunc(out.Unplaced, func(u cluster.Unplaced) bool { return u.Task.ID == "g-x-a-3" })]
 			require.Len(t, last.Why.Over, 1)
 			assert.Equal(t, c.limited, last.Why.Over[0].Role)
 			want := berth.Reason{}
@@ -135,7 +136,7 @@ func TestOrderOfRoles(t *testing.T) {
 			berth.NewGroup("gang", berth.GroupSpec{Role: "a", Mode: berth.Gang, GangSize: 3, Request: one}).Tasks(3), groupsIn(3, one, "a", "b")), "a a a b b b"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
+			inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *cluster.Outcome) {
 				assert.Equal(t, tc.want, rolesOf(schedule(newState(t, scheduler.StateConfig{}, node("n1", tc.cores*1000)), tc.order, tc.tasks...)))
 			})
 		})
@@ -143,7 +144,7 @@ func TestOrderOfRoles(t *testing.T) {
 }
 
 func TestOrderSeesTheLedger(t *testing.T) {
-	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
+	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *cluster.Outcome) {
 		s := newState(t, scheduler.StateConfig{Clock: func() time.Time { return time.Unix(0, 0) }}, node("n1", 10_000))
 		require.NoError(t, s.Adopt(scheduler.Running{Task: cores("old", "a/x", 2).Task("old-1"), Node: "n1"}))
 		require.NoError(t, s.Hold(berth.Hold{ID: "h", Owner: "o", Role: "b", Node: "n1", Resources: berth.Resources{"cpu": 1000}, Deadline: time.Unix(60, 0)}))
@@ -280,7 +281,7 @@ func TestAnOrderMayFail(t *testing.T) {
 
 // An order that names nobody more holds back what waits, with that as the reason, and what exists already is told apart.
 func TestAnOrderMayHoldBack(t *testing.T) {
-	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *berth.Outcome) {
+	inTurns(t, func(t *testing.T, schedule func(*scheduler.State, allocator.Order, ...berth.Task) *cluster.Outcome) {
 		s := newState(t, scheduler.StateConfig{}, node("n1", 9000))
 		tasks := groupsIn(2, berth.Resources{"cpu": 1000}, "a", "b")
 		require.NoError(t, s.Adopt(scheduler.Running{Task: tasks[3], Node: "n1"}))
@@ -316,7 +317,7 @@ func TestAnOrderLeavesNoTrace(t *testing.T) {
 		for round := range 6 {
 			snapshot := snapshotOf(t, s)
 			tasks, others := inRandomRoles(rng, stepTasks(rng, round)), inRandomRoles(rng, stepTasks(rng, 100+round))
-			plan := func(by *scheduler.Scheduler, tasks []berth.Task) *berth.Plan {
+			plan := func(by *scheduler.Scheduler, tasks []berth.Task) *cluster.Plan {
 				p, err := by.Plan(t.Context(), snapshot, tasks...)
 				require.NoError(t, err)
 				return p

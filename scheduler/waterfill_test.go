@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/offers"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -224,7 +225,7 @@ func (c *crowd) byOffers(t *testing.T, state *scheduler.State) func(step int) {
 			all, err := f.Offers(t.Context())
 			require.NoError(t, err)
 			var ids []string
-			plan := &berth.Plan{}
+			plan := &cluster.Plan{}
 			for _, o := range all {
 				ids = append(ids, o.ID)
 				for range o.Resources["cpu"] / c.groups[i].Cost()["cpu"] {

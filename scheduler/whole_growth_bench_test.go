@@ -6,11 +6,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
 // replacing returns a State of n tasks of a core, and a plan of a part for each, which gives it another size.
-func replacing(b *testing.B, n int, cpu int64) (*scheduler.State, *berth.Plan) {
+func replacing(b *testing.B, n int, cpu int64) (*scheduler.State, *cluster.Plan) {
 	s, ids := full(b, scheduler.StateConfig{}, n)
 	g := berth.NewGroup("web", berth.GroupSpec{Role: "eng/web", Request: berth.Resources{"cpu": cpu}})
 	p := newPlan(b, s)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -49,10 +50,10 @@ func TestParts(t *testing.T) {
 	_, ok = s.Task("web-1")
 	assert.True(t, ok)
 
-	for _, part := range []berth.Part{{First: -1}, {First: 1}, {End: 2}} {
+	for _, part := range []cluster.Part{{First: -1}, {First: 1}, {End: 2}} {
 		p = newPlan(t, s)
 		p.Release("web-1")
-		p.Parts = []berth.Part{part, {Name: "good", End: 1}}
+		p.Parts = []cluster.Part{part, {Name: "good", End: 1}}
 		p.Parts[0].Name = "bad"
 		if part.End == 0 && part.First == 1 {
 			p.Parts[0].End = 0

@@ -18,7 +18,7 @@ type RoleWhy struct {
 	Waiting, Placed int
 	// First is the first of them, in the order given, that it gives none, with the reason; nil if there is none. Of a demand it is the first
 	// instance that finds no room.
-	First *berth.Unplaced
+	First *cluster.Unplaced
 	// Standing is where the role stands in the order before the plan; nil where the Scheduler has no order, or one without a
 	// method as [allocator.Tree.Standing] is.
 	Standing *allocator.Standing
@@ -69,7 +69,7 @@ func (s *Scheduler) WhyRole(ctx context.Context, snapshot *cluster.Snapshot, rol
 		}
 	}
 	type key struct{ group, task string } // no task: the demand of a daemon
-	unplaced, demands := map[key]*berth.Unplaced{}, map[string]bool{}
+	unplaced, demands := map[key]*cluster.Unplaced{}, map[string]bool{}
 	for i := range plan.Unplaced {
 		u := &plan.Unplaced[i]
 		g := u.Task.Group

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -220,14 +221,14 @@ func TestEventPrintsItsExplanation(t *testing.T) {
 		Kind:      scheduler.Unplaced,
 		Placement: scheduler.Placement{Task: webGroup(1000).Task("web-1")},
 		Reason:    berth.Reason{Code: berth.GangIncomplete, Subject: "1 of 2"},
-		Unplaced: &berth.Unplaced{Why: &berth.Explanation{
+		Unplaced: &cluster.Unplaced{Why: &cluster.Explanation{
 			Nodes:  2,
-			Counts: []berth.ReasonCount{{Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}, Nodes: 2}},
+			Counts: []cluster.ReasonCount{{Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}, Nodes: 2}},
 		}},
 	}
 	assert.Equal(t, "unplaced web-1: 0/2 nodes: 2 insufficient cpu; gang incomplete 1 of 2", e.String())
 	e.Reason = berth.Reason{Code: berth.NoNodes}
-	e.Unplaced.Why = &berth.Explanation{}
+	e.Unplaced.Why = &cluster.Explanation{}
 	assert.Equal(t, "unplaced web-1: no nodes", e.String())
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/bench/trace"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -210,12 +211,12 @@ func (w *workload) fill(b testing.TB, state *scheduler.State, percent int) (plac
 		return nil
 	}
 	var queue []berth.Task
-	flush := func(plan *berth.Plan) {
+	flush := func(plan *cluster.Plan) {
 		out, err := state.Commit(context.Background(), plan)
 		require.NoError(b, err)
 		placed = append(placed, idsOf(out)...)
 	}
-	plan := &berth.Plan{Version: state.Version()}
+	plan := &cluster.Plan{Version: state.Version()}
 	for _, n := range w.nodes {
 		left := n.Capacity["cpu"] * int64(percent-10+w.rng.IntN(21)) / 100
 		for left > 0 {
@@ -229,7 +230,7 @@ func (w *workload) fill(b testing.TB, state *scheduler.State, percent int) (plac
 		}
 		if len(plan.Ops) > 50_000 {
 			flush(plan)
-			plan = &berth.Plan{Version: state.Version()}
+			plan = &cluster.Plan{Version: state.Version()}
 		}
 	}
 	flush(plan)
@@ -237,7 +238,7 @@ func (w *workload) fill(b testing.TB, state *scheduler.State, percent int) (plac
 	return placed
 }
 
-func idsOf(out *berth.Outcome) []string {
+func idsOf(out *cluster.Outcome) []string {
 	ids := make([]string, len(out.Placed))
 	for i, op := range out.Placed {
 		ids[i] = op.Task.ID

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -30,7 +31,7 @@ func fullCluster(b testing.TB, nodes int, record func(scheduler.Command) error) 
 	require.NoError(b, s.AddNodes(list...))
 	var group *berth.Group
 	for i := 0; i < 10*nodes; {
-		p := &berth.Plan{Version: s.Version()}
+		p := &cluster.Plan{Version: s.Version()}
 		for range min(1000, 10*nodes-i) {
 			if i%100 == 0 {
 				group = berth.NewGroup(fmt.Sprintf("service-%d", i/100), berth.GroupSpec{

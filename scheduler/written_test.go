@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/constraints"
 	"github.com/berth-sched/berth/internal/codec"
 	"github.com/berth-sched/berth/internal/store"
@@ -51,7 +52,7 @@ func written(t testing.TB) (*State, *memFile) {
 		Rules:   []berth.Constraint{constraints.In("zone", "a", "b")},
 		Prefer:  []berth.Preference{{Weight: 5, Rule: constraints.AtLeast("generation", 7)}},
 	})
-	p := &berth.Plan{Version: s.Version()}
+	p := &cluster.Plan{Version: s.Version()}
 	p.Place(web.Task("web-2"), "n1")
 	p.Place(web.Task("web-1"), "n1")
 	p.Ops[1].Owner = "spark"
@@ -230,7 +231,7 @@ func TestUnwritable(t *testing.T) {
 	g := berth.NewGroup("web", berth.GroupSpec{Rules: []berth.Constraint{lonely{constraints.NotExists("x")}}})
 	size := len(file.data)
 	for range 2 {
-		p := &berth.Plan{Version: s.Version()}
+		p := &cluster.Plan{Version: s.Version()}
 		p.Place(g.Task("web-1"), "n1")
 		_, err = s.Commit(context.Background(), p)
 		require.ErrorIs(t, err, ErrUnwritable)

@@ -109,7 +109,7 @@ func (r *Run) scheduleAll(ctx context.Context, s *scheduler.Scheduler) (tasks []
 }
 
 // unplaced returns the IDs of the tasks that found no node.
-func unplaced(out *berth.Outcome) map[string]bool {
+func unplaced(out *cluster.Outcome) map[string]bool {
 	ids := make(map[string]bool, len(out.Unplaced))
 	for _, u := range out.Unplaced {
 		ids[u.Task.ID] = true

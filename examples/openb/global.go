@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/bench/trace"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
 )
@@ -26,7 +27,7 @@ func global(ctx context.Context, c *trace.Cell, by *placement.Strategy) (*result
 		return nil, err
 	}
 	var placed []berth.Op
-	var unplaced []berth.Unplaced
+	var unplaced []cluster.Unplaced
 	for some := range slices.Chunk(tasks, max(at, 1)) {
 		out, err := s.Schedule(ctx, some...)
 		if err != nil {

@@ -143,16 +143,16 @@ func (f *framework) decline(ctx context.Context) error {
 
 // explain tells why tasks are still pending. A framework knows only what it was offered last; the host
 // sees all nodes, on which nothing is held any more.
-func explain(snapshot *cluster.Snapshot, frameworks []*framework) []berth.Unplaced {
+func explain(snapshot *cluster.Snapshot, frameworks []*framework) []cluster.Unplaced {
 	fork := snapshot.Fork()
-	reasons := map[*berth.Group]*berth.Explanation{}
-	var out []berth.Unplaced
+	reasons := map[*berth.Group]*cluster.Explanation{}
+	var out []cluster.Unplaced
 	for _, f := range frameworks {
 		for _, t := range f.pending {
 			if reasons[t.Group] == nil {
 				reasons[t.Group] = fork.Explain(t.Group)
 			}
-			u := berth.Unplaced{Task: t, Why: reasons[t.Group]}
+			u := cluster.Unplaced{Task: t, Why: reasons[t.Group]}
 			if len(u.Why.Counts) > 0 {
 				u.Reason = u.Why.Counts[0].Reason
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/allocator"
 	"github.com/berth-sched/berth/bench/trace"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/examples/openb/internal/check"
 	"github.com/berth-sched/berth/placement"
 	"github.com/berth-sched/berth/scheduler"
@@ -136,14 +137,14 @@ func TestFrameworksShareByDominantShare(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	g := berth.NewGroup("g", berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "gpu", Count: 1}}})
-	why := &berth.Explanation{Nodes: 1, Counts: []berth.ReasonCount{{Reason: berth.Reason{Code: berth.NoDevice, Subject: "1 gpu"}, Nodes: 1}}}
+	why := &cluster.Explanation{Nodes: 1, Counts: []cluster.ReasonCount{{Reason: berth.Reason{Code: berth.NoDevice, Subject: "1 gpu"}, Nodes: 1}}}
 	r := &result{
 		mode:     "offers",
 		took:     2 * time.Second,
 		capacity: berth.Resources{"cpu": 8000, "gpu": 2000, "memory": 4 << 30},
 		free:     berth.Resources{"cpu": 6000, "gpu": 500},
 		placed:   make([]berth.Op, 7),
-		unplaced: []berth.Unplaced{
+		unplaced: []cluster.Unplaced{
 			{Task: g.Task("a"), Reason: why.Counts[0].Reason, Why: why},
 			{Task: g.Task("b"), Reason: berth.Reason{Code: berth.NoDevice, Subject: "0.5 gpu"}, Why: why},
 			{Task: g.Task("c"), Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}},

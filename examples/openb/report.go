@@ -20,11 +20,11 @@ type result struct {
 	took           time.Duration
 	capacity, free berth.Resources
 	placed         []berth.Op
-	unplaced       []berth.Unplaced
+	unplaced       []cluster.Unplaced
 	shares         []standing
 }
 
-func newResult(snapshot *cluster.Snapshot, placed []berth.Op, unplaced []berth.Unplaced) *result {
+func newResult(snapshot *cluster.Snapshot, placed []berth.Op, unplaced []cluster.Unplaced) *result {
 	r := &result{capacity: snapshot.Total(), free: berth.Resources{}, placed: placed, unplaced: unplaced}
 	for n := range snapshot.Nodes() {
 		for name, q := range n.Free() {
@@ -72,11 +72,11 @@ func (r *result) report(w io.Writer) error {
 		reasons[kind(u.Reason)]++
 	}
 	fmt.Fprintf(&text, "  %d unplaced, %d explained\n", len(r.unplaced), explained)
-	var counts []berth.ReasonCount
+	var counts []cluster.ReasonCount
 	for reason, n := range reasons {
-		counts = append(counts, berth.ReasonCount{Reason: reason, Nodes: n})
+		counts = append(counts, cluster.ReasonCount{Reason: reason, Nodes: n})
 	}
-	slices.SortFunc(counts, func(a, b berth.ReasonCount) int {
+	slices.SortFunc(counts, func(a, b cluster.ReasonCount) int {
 		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
 	})
 	for _, c := range counts {

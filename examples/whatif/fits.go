@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/placement"
 )
 
@@ -224,7 +225,7 @@ func tasksOf(g *berth.Group, prefix string, n int) []berth.Task {
 }
 
 // placeAll places tasks on the fork as far as there is room.
-func (w *world) placeAll(ctx context.Context, tasks []berth.Task) (*berth.Plan, error) {
+func (w *world) placeAll(ctx context.Context, tasks []berth.Task) (*cluster.Plan, error) {
 	plan, err := w.scheduler.Plan(ctx, w.fork.Snapshot(), tasks...)
 	if err != nil {
 		return nil, err

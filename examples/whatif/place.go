@@ -245,7 +245,7 @@ func (w *world) missing(ctx context.Context, s *shape, rest []berth.Task, most i
 	out := more{Shape: s.name, Like: s.like, Left: len(rest)}
 	start := w.fork.Savepoint()
 	defer func() { _ = w.fork.Rollback(start) }() // the savepoint is the fork's own, so it cannot fail
-	with := func(n int) ([]berth.Unplaced, error) {
+	with := func(n int) ([]cluster.Unplaced, error) {
 		if err := w.fork.Rollback(start); err != nil {
 			return nil, err
 		}

@@ -108,47 +108,6 @@ func (f *Fork) lacks(out []berth.Lack, sh *shape, row uint32, detail bool) []ber
 	return fit.AppendLacks(out, sh.group, node, room, tell)
 }
 
-// Explain says why no node can take a task of the group now; for a group that some node can take it
-// tells the same of the other nodes. It looks at every node.
-func (f *Fork) Explain(g *berth.Group) *berth.Explanation {
-	f = f.Ready()
-	e := &berth.Explanation{Nodes: f.s.Nodes(), Mode: g.Mode()}
-	if err := g.Err(); err != nil {
-		e.Counts = []berth.ReasonCount{{Reason: berth.Reason{Code: berth.Invalid, Subject: err.Error()}, Nodes: e.Nodes}}
-		return e
-	}
-	e.Missing = Missing(&f.s.View, g, 0)
-	sh := f.shape(g)
-	if e.Nodes > 0 {
-		e.Over = f.excesses(sh)
-	}
-	counts := map[berth.Reason]int{}
-	var nearest explain.Miss
-	at, found := uint32(0), false
-	for c := range f.checks(sh) {
-		for _, l := range c.Lacks {
-			counts[l.Reason]++
-		}
-		if len(c.Lacks) == 0 {
-			if len(e.Over) > 0 { // it would be placed here
-				return &berth.Explanation{Nodes: e.Nodes, Over: e.Over, Mode: e.Mode, Missing: e.Missing}
-			}
-			continue
-		}
-		if !found || c.Miss.Compare(nearest) < 0 {
-			at, nearest, found = c.Row, c.Miss, true
-		}
-	}
-	if found {
-		e.Nearest = f.nearMiss(sh, at)
-	}
-	for r, n := range counts {
-		e.Counts = append(e.Counts, berth.ReasonCount{Reason: r, Nodes: n})
-	}
-	explain.Sort(e.Counts)
-	return e
-}
-
 // Check is what a node lacks for a task, limits of roles and details aside, and how far it is from taking it.
 type Check struct {
 	Row   uint32
@@ -176,14 +135,10 @@ func (f *Fork) checks(sh *shape) iter.Seq[Check] {
 	}
 }
 
-// NearMiss returns what the node in a row lacks, with details.
-func (f *Fork) NearMiss(g *berth.Group, row uint32) *berth.NearMiss {
+// Told returns what the node in a row lacks for a task of a group without faults, limits of roles aside, with details.
+func (f *Fork) Told(g *berth.Group, row uint32) []berth.Lack {
 	f = f.Ready()
-	return f.nearMiss(f.shape(g), row)
-}
-
-func (f *Fork) nearMiss(sh *shape, row uint32) *berth.NearMiss {
-	return &berth.NearMiss{Node: f.s.Node(row).Node.ID, Lacks: f.offered(f.lacks(nil, sh, row, true), row)}
+	return f.offered(f.lacks(nil, f.shape(g), row, true), row)
 }
 
 // Excesses returns the limits that a task of the group would exceed.

@@ -13,7 +13,7 @@ import (
 // Fork is a store, with what is remembered of it from question to question. The zero Fork is an empty cluster.
 type Fork struct {
 	s       *store.Store
-	base    berth.Version
+	base    store.Version
 	journal bool // whether ops records what was applied
 	ops     []berth.Op
 
@@ -39,13 +39,13 @@ type Fork struct {
 	saves Saves[forkSave]
 }
 
-// Over returns a fork that works on a store and takes down nothing for Plan.
+// Over returns a fork that works on a store and takes down nothing for Applied.
 func Over(s *store.Store) *Fork {
 	return &Fork{s: s, base: s.Version()}
 }
 
 // Of returns a fork that begins as a view of that version, and takes down what is applied.
-func Of(v *store.View, base berth.Version) *Fork {
+func Of(v *store.View, base store.Version) *Fork {
 	f := Over(v.Fork())
 	f.base, f.journal = base, true
 	return f
@@ -65,15 +65,14 @@ func (f *Fork) Ready() *Fork {
 // Store returns the store that the fork works on.
 func (f *Fork) Store() *store.Store { return f.Ready().s }
 
-// Plan returns what was applied since the fork was made of a snapshot, as a plan for the source the
-// snapshot came from. Operations on nodes that only the fork has will be refused there.
-func (f *Fork) Plan() *berth.Plan {
+// Applied returns copies of the operations that were applied since the fork was made of a view, and the version of that.
+func (f *Fork) Applied() (store.Version, []berth.Op) {
 	f = f.Ready()
 	ops := slices.Clone(f.ops)
 	for i := range ops {
-		ops[i].Hold, ops[i].Grant = ops[i].Hold.Clone(), ops[i].Grant.Clone() // the plan is its receiver's to change
+		ops[i].Hold, ops[i].Grant = ops[i].Hold.Clone(), ops[i].Grant.Clone()
 	}
-	return &berth.Plan{Version: f.base, Ops: ops}
+	return f.base, ops
 }
 
 // AddNodes adds nodes that were not there. It adds all of them or, with every fault of every one, none.

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/berth-sched/berth"
 )
@@ -20,7 +19,7 @@ func Shortfall(amount, free int64) int64 {
 	return math.MaxInt64
 }
 
-// Miss says how far a node is from taking a task, to be compared as [berth.NearMiss] says.
+// Miss says how far a node is from taking a task, to be compared as [cluster.NearMiss] says.
 type Miss struct {
 	Rules int // reasons that more room would not cure
 	Rooms int // reasons that it would
@@ -65,11 +64,9 @@ func less(a, b, c, d uint64) bool {
 	return h1 < h2 || h1 == h2 && l1 < l2
 }
 
-// Sort puts counts in the order of a [berth.Explanation]: most nodes first, then by code and subject.
-func Sort(counts []berth.ReasonCount) {
-	slices.SortFunc(counts, func(a, b berth.ReasonCount) int {
-		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Reason.Code, b.Reason.Code), cmp.Compare(a.Reason.Subject, b.Reason.Subject))
-	})
+// Compare is negative if a reason that holds for aNodes nodes is told before another one: most nodes first, then by code and subject.
+func Compare(aNodes int, a berth.Reason, bNodes int, b berth.Reason) int {
+	return cmp.Or(cmp.Compare(bNodes, aNodes), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Subject, b.Subject))
 }
 
 // Texts keeps texts that explanations have in common, since nodes come in few sizes and tasks that fail come in many. The zero

@@ -70,9 +70,9 @@ func TestNoTextForm(t *testing.T) {
 // What is written for people to look at, and what has a reader of its own, is not read as an empty one.
 func TestNotReadFromJSON(t *testing.T) {
 	for _, v := range []any{
-		&berth.Plan{}, &berth.Group{}, &scheduler.Command{}, &placement.Choices{}, &placement.Choice{}, &placement.Learned{},
-		&berth.GroupSpec{}, &berth.Outcome{}, &berth.Task{}, &berth.Op{}, &berth.Refusal{}, &berth.Unplaced{}, &berth.Explanation{},
-		&berth.Node{}, &berth.Hold{}, &berth.Quota{}, &berth.Version{}, &cluster.Diagnosis{},
+		&cluster.Plan{}, &berth.Group{}, &scheduler.Command{}, &placement.Choices{}, &placement.Choice{}, &placement.Learned{},
+		&berth.GroupSpec{}, &cluster.Outcome{}, &berth.Task{}, &berth.Op{}, &cluster.Refusal{}, &cluster.Unplaced{}, &cluster.Explanation{},
+		&berth.Node{}, &berth.Hold{}, &berth.Quota{}, &cluster.Version{}, &cluster.Diagnosis{},
 	} {
 		for _, foreign := range []string{"{}", `{"Kind": "Pod"}`, "[]", "1", `"x"`} {
 			assert.Error(t, json.Unmarshal([]byte(foreign), v), "%T: %s", v, foreign)

@@ -44,6 +44,7 @@ const policy = `
 	# How things are kept and checked.
 	std < internal/...;
 	berth < internal/codec, internal/explain, internal/lex, internal/store, internal/fit, internal/checked, internal/whole;
+	cluster < internal/whole;
 	internal/explain, internal/store < internal/fit, internal/checked;
 	internal/fit < internal/checked;
 

@@ -2,8 +2,6 @@ package store
 
 import (
 	"slices"
-
-	"github.com/berth-sched/berth"
 )
 
 // A Change is an entry of the log: a row that changed, and the group whose count changed with it, or
@@ -70,12 +68,15 @@ func (b *branch) forget(branches, changes int) {
 	b.above, b.kept = parent.above+1, parent.kept+n
 }
 
+// Version is what cluster.Version says.
+type Version struct{ Lineage, Branch, Seq uint64 }
+
 // Version says which state the view shows.
-func (v *View) Version() berth.Version {
+func (v *View) Version() Version {
 	if v.branch == nil {
-		return berth.Version{}
+		return Version{}
 	}
-	return berth.Version{Lineage: v.lineage, Branch: v.branch.number, Seq: v.seq}
+	return Version{Lineage: v.lineage, Branch: v.branch.number, Seq: v.seq}
 }
 
 // Position returns what tells later how another view differs from this one.

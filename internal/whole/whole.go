@@ -8,10 +8,11 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // OtherSource is the error for a plan of a version that is of another source than it is committed to.
-func OtherSource(v berth.Version) error {
+func OtherSource(v cluster.Version) error {
 	if v.Lineage == 0 {
 		return fmt.Errorf("%w: it has no Version, which is that of a snapshot of the source", berth.ErrLineage)
 	}
@@ -37,7 +38,7 @@ type Gang struct {
 }
 
 // Units returns the unit of each operation of a plan without faults, nil for those that stand alone; nil if all do.
-func Units(p *berth.Plan) []*Unit {
+func Units(p *cluster.Plan) []*Unit {
 	if len(p.Together) == 0 && len(p.Parts) == 0 && !p.Whole {
 		return nil
 	}
@@ -90,16 +91,16 @@ func Units(p *berth.Plan) []*Unit {
 }
 
 // disjoint returns the parts of a plan with those that overlap as one.
-func disjoint(p *berth.Plan) []berth.Part {
+func disjoint(p *cluster.Plan) []cluster.Part {
 	parts := slices.Clone(p.Parts)
 	if p.Whole {
-		parts = append(parts, berth.Part{Name: "the plan", End: len(p.Ops)})
+		parts = append(parts, cluster.Part{Name: "the plan", End: len(p.Ops)})
 	}
-	parts = slices.DeleteFunc(parts, func(p berth.Part) bool { return p.First == p.End })
-	slices.SortStableFunc(parts, func(a, b berth.Part) int {
+	parts = slices.DeleteFunc(parts, func(p cluster.Part) bool { return p.First == p.End })
+	slices.SortStableFunc(parts, func(a, b cluster.Part) int {
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(b.End, a.End))
 	})
-	var out []berth.Part
+	var out []cluster.Part
 	for _, part := range parts {
 		if n := len(out); n > 0 && part.First < out[n-1].End {
 			out[n-1].End = max(out[n-1].End, part.End)

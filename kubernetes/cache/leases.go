@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 )
 
 // ErrGone is wrapped where a pod is asked about that was deleted, or that is to be.
@@ -76,7 +77,7 @@ func (c *Cache) Hold(p *v1.Pod, deadline time.Time, choose func(Pod) (berth.Op, 
 
 // place makes the State hold the room, by a new placement, a renewed one, or one that is moved.
 func (c *Cache) place(r *record, pod Pod, op berth.Op, deadline time.Time) error {
-	plan := berth.Plan{Version: c.state.Version(), Deadline: deadline}
+	plan := cluster.Plan{Version: c.state.Version(), Deadline: deadline}
 	have, held := c.state.Task(pod.Task.ID)
 	switch {
 	case held && have.Node == op.Node && have.State == berth.Assumed && have.Group.Equal(pod.Task.Group):

@@ -88,7 +88,7 @@ func (e *Extender) unplaced(s *cluster.Snapshot, pod cache.Pod) {
 }
 
 // explain holds the lock no longer than the engine works, also where a rule panics.
-func (e *Extender) explain(s *cluster.Snapshot, g *berth.Group) *berth.Explanation {
+func (e *Extender) explain(s *cluster.Snapshot, g *berth.Group) *cluster.Explanation {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.engine.Start(s)

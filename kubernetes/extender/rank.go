@@ -38,7 +38,7 @@ type ranking struct {
 
 // ranked is the last ranking. As long as neither the cluster nor the pod has changed, asking again would give the same.
 type ranked struct {
-	version berth.Version
+	version cluster.Version
 	group   *berth.Group
 	id      string
 	fit     []string

@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/kubernetes/cache"
 	"github.com/berth-sched/berth/placement"
 )
@@ -90,7 +91,7 @@ func (e *Extender) Explain(namespace, name string) (Why, bool) {
 	return out, true
 }
 
-func misfit(n berth.NearMiss) string {
+func misfit(n cluster.NearMiss) string {
 	parts := make([]string, len(n.Lacks))
 	for i, l := range n.Lacks {
 		parts[i] = l.String()

@@ -47,12 +47,12 @@ func (f Fixture) snapshot(t testing.TB) *cluster.Snapshot {
 	return s
 }
 
-func (f Fixture) plan(t testing.TB) *berth.Plan {
+func (f Fixture) plan(t testing.TB) *cluster.Plan {
 	t.Helper()
-	return &berth.Plan{Version: f.snapshot(t).Version()}
+	return &cluster.Plan{Version: f.snapshot(t).Version()}
 }
 
-func (f Fixture) commit(t testing.TB, p *berth.Plan) *berth.Outcome {
+func (f Fixture) commit(t testing.TB, p *cluster.Plan) *cluster.Outcome {
 	t.Helper()
 	out, err := f.Source.Commit(context.Background(), p)
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func picture(s *cluster.Snapshot) string {
 	return b.String()
 }
 
-func placed(out *berth.Outcome) []string {
+func placed(out *cluster.Outcome) []string {
 	ids := []string{}
 	for _, op := range out.Placed {
 		ids = append(ids, op.Task.ID+" on "+op.Node)
@@ -83,7 +83,7 @@ func placed(out *berth.Outcome) []string {
 	return ids
 }
 
-func refused(out *berth.Outcome) []string {
+func refused(out *cluster.Outcome) []string {
 	ids := []string{}
 	for _, r := range out.Refused {
 		ids = append(ids, r.Op.Task.ID+r.Op.ID)
@@ -104,7 +104,7 @@ func immutable(t testing.TB, newSource maker) {
 	f := newSource(t, threeNodes())
 	s := f.snapshot(t)
 	before := picture(s)
-	p := &berth.Plan{Version: s.Version()}
+	p := &cluster.Plan{Version: s.Version()}
 	p.Place(cores("web", 1).Task("web-1"), "n1")
 	f.commit(t, p)
 	assert.Equal(t, before, picture(s), "a commit changed a snapshot")
@@ -153,7 +153,7 @@ func untouched(t testing.TB, newSource maker) {
 	p.Place(gpu.Task("gpu-1"), "n1")
 	p.Place(cores("huge", 5).Task("huge-1"), "n1")
 	p.Place(cores("web", 1).Task("web-1"), "n2")
-	p.Unplaced = []berth.Unplaced{{Task: cores("none", 1).Task("none-1"), Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}}}
+	p.Unplaced = []cluster.Unplaced{{Task: cores("none", 1).Task("none-1"), Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}}}
 	ops := slices.Clone(p.Ops)
 	out := f.commit(t, p)
 	assert.Equal(t, ops, p.Ops, "the commit wrote to the plan")
@@ -163,8 +163,8 @@ func untouched(t testing.TB, newSource maker) {
 func stale(t testing.TB, newSource maker) {
 	f := newSource(t, threeNodes())
 	first := f.plan(t)
-	second := &berth.Plan{Version: first.Version}
-	third := &berth.Plan{Version: first.Version}
+	second := &cluster.Plan{Version: first.Version}
+	third := &cluster.Plan{Version: first.Version}
 	first.Place(cores("a", 2).Task("a-1"), "n1")
 	second.Place(cores("b", 2).Task("b-1"), "n1")
 	third.Place(cores("c", 2).Task("c-1"), "n1") // 3 * 2 > 4
@@ -176,7 +176,7 @@ func stale(t testing.TB, newSource maker) {
 func lineage(t testing.TB, newSource maker) {
 	f, other := newSource(t, threeNodes()), newSource(t, threeNodes())
 	before := picture(f.snapshot(t))
-	for _, p := range []*berth.Plan{other.plan(t), {}} {
+	for _, p := range []*cluster.Plan{other.plan(t), {}} {
 		p.Place(cores("web", 1).Task("web-1"), "n1")
 		_, err := f.Source.Commit(context.Background(), p)
 		require.ErrorIs(t, err, berth.ErrLineage)
@@ -278,7 +278,7 @@ func rules(t testing.TB, newSource maker) {
 		Rules:   []berth.Constraint{onePerNode{}, inZone("a")},
 	})
 	p := f.plan(t)
-	late := &berth.Plan{Version: p.Version}
+	late := &cluster.Plan{Version: p.Version}
 	p.Place(g.Task("web-1"), "n1")
 	p.Place(g.Task("web-2"), "n1") // the group has a task there from the same plan
 	p.Place(g.Task("web-3"), "n2") // in zone b
@@ -340,14 +340,14 @@ func neverOvercommit(t testing.TB, newSource maker) {
 	f := newSource(t, threeNodes())
 	g := cores("web", 1)
 	version := f.snapshot(t).Version()
-	outcomes := make([]*berth.Outcome, committers*each)
+	outcomes := make([]*cluster.Outcome, committers*each)
 	errs := make([]error, len(outcomes))
 	var wg sync.WaitGroup
 	for c := range committers {
 		wg.Go(func() {
 			for i := range each {
 				k := c*each + i
-				p := &berth.Plan{Version: version}
+				p := &cluster.Plan{Version: version}
 				for _, node := range []string{"n1", "n2"} {
 					p.Place(g.Task(fmt.Sprintf("web-%d-%s", k, node)), node)
 				}
@@ -435,7 +435,7 @@ func whole(t testing.TB, newSource maker) {
 	assert.Equal(t, 2, f.snapshot(t).Tasks())
 
 	p = f.plan(t)
-	p.Parts = []berth.Part{{Name: "beyond", End: 1}}
+	p.Parts = []cluster.Part{{Name: "beyond", End: 1}}
 	_, err := f.Source.Commit(context.Background(), p)
 	assert.ErrorContains(t, err, "beyond", "a part of operations that the plan does not have")
 }
@@ -456,7 +456,7 @@ func changed(t testing.TB, newSource maker) {
 	ch = f.Source.Changed()
 	other := f.Source.Changed()
 	assertOpen(t, ch)
-	p = &berth.Plan{Version: p.Version}
+	p = &cluster.Plan{Version: p.Version}
 	p.Release("web-1")
 	f.commit(t, p)
 	assertClosed(t, ch)

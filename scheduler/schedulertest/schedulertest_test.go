@@ -28,7 +28,7 @@ func TestState(t *testing.T) {
 type faulty struct {
 	*scheduler.State
 	snapshot func(context.Context) (*cluster.Snapshot, error)
-	commit   func(context.Context, *berth.Plan) (*berth.Outcome, error)
+	commit   func(context.Context, *cluster.Plan) (*cluster.Outcome, error)
 	changed  func() <-chan struct{}
 }
 
@@ -39,7 +39,7 @@ func (f faulty) Snapshot(ctx context.Context) (*cluster.Snapshot, error) {
 	return f.State.Snapshot(ctx)
 }
 
-func (f faulty) Commit(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+func (f faulty) Commit(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 	if f.commit != nil {
 		return f.commit(ctx, p)
 	}
@@ -63,14 +63,14 @@ func TestKitFindsFaults(t *testing.T) {
 		found []string
 	}{
 		{"ignores the context", func(f *faulty) {
-			f.commit = func(_ context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(_ context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				return f.State.Commit(context.Background(), p)
 			}
 		}, []string{"an ended context does nothing"}},
 		{"takes plans of anyone", func(f *faulty) {
-			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				if p == nil {
-					return &berth.Outcome{}, nil
+					return &cluster.Outcome{}, nil
 				}
 				q := *p
 				q.Version = f.State.Version()
@@ -78,7 +78,7 @@ func TestKitFindsFaults(t *testing.T) {
 			}
 		}, []string{"another lineage is an error", "no plan is an error"}},
 		{"refuses stale plans", func(f *faulty) {
-			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				if p != nil && p.Version != f.State.Version() {
 					return nil, errors.New("stale")
 				}
@@ -86,7 +86,7 @@ func TestKitFindsFaults(t *testing.T) {
 			}
 		}, []string{"a stale version is no error"}},
 		{"places groups in part", func(f *faulty) {
-			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				if p != nil {
 					q := *p
 					q.Together = nil
@@ -96,7 +96,7 @@ func TestKitFindsFaults(t *testing.T) {
 			}
 		}, []string{"groups go together"}},
 		{"does parts in part", func(f *faulty) {
-			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				if p != nil && p.Err() == nil {
 					q := *p
 					q.Parts, q.Whole = nil, false
@@ -106,7 +106,7 @@ func TestKitFindsFaults(t *testing.T) {
 			}
 		}, []string{"parts are whole"}},
 		{"stops at the first refusal", func(f *faulty) {
-			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				out, err := f.State.Commit(ctx, p)
 				if err == nil && len(out.Refused) > 0 {
 					out.Placed = nil
@@ -115,7 +115,7 @@ func TestKitFindsFaults(t *testing.T) {
 			}
 		}, []string{"a commit does what it can", "rules hold at commit"}},
 		{"writes to the plan", func(f *faulty) {
-			f.commit = func(ctx context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(ctx context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				out, err := f.State.Commit(ctx, p)
 				if err == nil && len(p.Ops) > 0 {
 					p.Ops[0].Grant = new(berth.Grant)
@@ -128,11 +128,11 @@ func TestKitFindsFaults(t *testing.T) {
 			f.snapshot = func(context.Context) (*cluster.Snapshot, error) { return old, nil }
 		}, []string{"what is committed is seen", "never overcommit"}},
 		{"commits nothing", func(f *faulty) {
-			f.commit = func(_ context.Context, p *berth.Plan) (*berth.Outcome, error) {
+			f.commit = func(_ context.Context, p *cluster.Plan) (*cluster.Outcome, error) {
 				if p == nil {
 					return nil, errors.New("no plan")
 				}
-				return &berth.Outcome{Placed: p.Ops, Version: f.State.Version()}, nil
+				return &cluster.Outcome{Placed: p.Ops, Version: f.State.Version()}, nil
 			}
 		}, []string{"never overcommit", "rules hold at commit", "release gives room back", "a task is placed once", "changed is closed by a change"}},
 		{"is always changed", func(f *faulty) {
