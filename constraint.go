@@ -82,8 +82,12 @@ type Counting struct {
 	Of Selector
 	// Relation is what the rule asks of them.
 	Relation Relation
-	// Over is which domains are compared with each other, where they are.
-	Over Population
+	// CordonedToo and ExcludedToo say that, where domains are compared with each other, they are those of other nodes as well than of
+	// those that are eligible for the group and not cordoned: of nodes that are cordoned, unschedulable or have taints that are not
+	// tolerated (nodeTaintsPolicy: Ignore, the default in Kubernetes), and of nodes that the group's rules about nodes keep it off
+	// (nodeAffinityPolicy: Ignore). Where such a node is the only one of a domain, no task can go there, and so the others take no
+	// more than the rule lets them have besides an empty one.
+	CordonedToo, ExcludedToo bool
 	// WithoutStopping says that tasks which are [Stopping] do not count; by default they do until they are gone.
 	WithoutStopping bool
 	// ByValue says that the rule's Limit goes by the Value of the domain, and by nothing else of [Domains]: it is asked once for each.
@@ -132,28 +136,6 @@ func (r Relation) Opens() bool { return r == Near || r == Colocate }
 // Lenient reports whether such rules let in on nodes without the attribute.
 func (r Relation) Lenient() bool { return r == Apart || r == Avoid }
 
-// Population is whose domains a rule compares with each other: those of the nodes that are eligible for the group and not
-// cordoned, and with the flags those of other nodes as well. Where such a node is the only one of a domain, no task can
-// go there, and so the others take no more than the rule lets them have besides an empty one.
-type Population uint8
-
-const (
-	// CordonedToo: nodes that are cordoned, unschedulable or have taints that are not tolerated count as well
-	// (nodeTaintsPolicy: Ignore, the default in Kubernetes).
-	CordonedToo Population = 1 << iota
-	// ExcludedToo: nodes that the group's rules about nodes keep it off count as well (nodeAffinityPolicy: Ignore in
-	// Kubernetes).
-	ExcludedToo
-)
-
-// String returns "eligible", "cordoned-too", "excluded-too" or "all-nodes".
-func (p Population) String() string {
-	if int(p) < len(populationWords) {
-		return populationWords[p]
-	}
-	return fmt.Sprintf("population %d", uint8(p))
-}
-
 // Print prints a rule of that counting which is about whether there are such tasks, as package constraints writes it:
 // apart(zone, app = "db") or near(rack, own, without stopping).
 func (c Counting) Print(attribute string) string {
@@ -182,22 +164,15 @@ func (c Counting) Err() error {
 	if c.ByValue && c.Relation != AtMost {
 		errs = append(errs, fmt.Errorf("%v has no limit that could go by values", c.Relation))
 	}
-	if c.Over > CordonedToo|ExcludedToo {
-		errs = append(errs, fmt.Errorf("unknown %v", c.Over))
-	}
 	return errors.Join(append(errs, c.Of.Err())...)
 }
 
 // Toleration is a Constraint that lets a group's tasks on nodes with certain taints.
 type Toleration interface {
 	Constraint
+	// Tolerates reports whether the group's tasks may go on nodes with the taint.
 	Tolerates(t Taint) bool
-}
-
-// TimedToleration is a Toleration that may tolerate taints of effect [NoExecute] for a time only.
-type TimedToleration interface {
-	Toleration
-	// Stay returns how long after such a taint came tasks may stay, and false if they may for good.
+	// Stay returns how long after a taint of effect [NoExecute] came tasks may stay, and false if they may for good.
 	Stay() (limit time.Duration, limited bool)
 }
 

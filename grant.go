@@ -26,18 +26,12 @@ type DeviceShare struct {
 	Amounts Resources
 }
 
-// DeviceName names a device on its node. Names compare with ==.
-type DeviceName struct{ Class, ID string }
-
-// String prints "gpu/0".
-func (n DeviceName) String() string { return quoted(n.Class, "") + "/" + quoted(n.ID, "/") }
-
-// Device returns the name of the device that the share is of.
-func (d DeviceShare) Device() DeviceName { return DeviceName{d.Class, d.ID} }
+// Device returns the name of the device that the share is of, "gpu/0", which no other device of its node has.
+func (d DeviceShare) Device() string { return quoted(d.Class, "") + "/" + quoted(d.ID, "/") }
 
 // String prints "gpu/0:500" and, with amounts, "gpu/0:500,memory=1024", names in quotes where they would not read back.
 func (d DeviceShare) String() string {
-	s := d.Device().String() + ":" + strconv.FormatInt(d.Units, 10)
+	s := d.Device() + ":" + strconv.FormatInt(d.Units, 10)
 	for amount, q := range d.Amounts.All() {
 		s += "," + quoted(amount, "") + "=" + strconv.FormatInt(q, 10)
 	}
@@ -273,9 +267,10 @@ func parseGrant(text string) (Grant, error) {
 // shareFaults returns what is wrong with shares that one hold or task has on one node.
 func shareFaults(shares []DeviceShare) []error {
 	var errs []error
-	seen := make(map[DeviceName]bool, len(shares))
+	type name struct{ class, id string }
+	seen := make(map[name]bool, len(shares))
 	for _, d := range shares {
-		name := d.Device()
+		name := name{d.Class, d.ID}
 		none := d.Units == 0 && len(d.Amounts) == 0
 		if d.Class == "" || d.ID == "" || none || d.Units < 0 || d.Units > DeviceUnits || seen[name] {
 			errs = append(errs, fmt.Errorf("device %s %q: %d units are not a share of a device named once", d.Class, d.ID, d.Units))

@@ -289,8 +289,8 @@ func (s *GroupSpec) fingerprint() string {
 		for name, q := range d.Amounts.All() {
 			fmt.Fprintf(&b, " of %q:%d", name, q)
 		}
-		for _, p := range d.Prefer {
-			fmt.Fprintf(&b, " rather %d:%q", p.Weight, p.Model)
+		for _, model := range slices.Sorted(maps.Keys(d.Prefer)) {
+			fmt.Fprintf(&b, " rather %d:%q", d.Prefer[model], model)
 		}
 	}
 	fmt.Fprintf(&b, " %v %q", s.Ports, texts(s.Rules))

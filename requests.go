@@ -28,15 +28,9 @@ type DeviceRequest struct {
 	Models []string
 	// Prefer are models that are more welcome than others, or less: of the devices of a node a task gets the most welcome that
 	// leave its other requests enough. Which node it goes to depends on them under a strategy that says so, as
-	// placement.Models does. A strategy that rates devices itself takes the most welcome of those that it rates alike.
-	Prefer []ModelPreference
-}
-
-// ModelPreference makes a model of devices more welcome, or, with a negative weight, less. Models that are not named have the
-// weight 0.
-type ModelPreference struct {
-	Weight int64 // 1 to [MaxWeight] or its negative
-	Model  string
+	// placement.Models does. A strategy that rates devices itself takes the most welcome of those that it rates alike. The weights, by
+	// model, are from 1 to [MaxWeight] or their negatives; models that are not named have the weight 0.
+	Prefer map[string]int64
 }
 
 // Units returns how many units of its class the request takes in all.
@@ -60,12 +54,7 @@ func (d DeviceRequest) Takes(amount string, all int64) int64 {
 
 // WeightOf returns the weight of a model.
 func (d DeviceRequest) WeightOf(model string) int64 {
-	for _, p := range d.Prefer {
-		if p.Model == model {
-			return p.Weight
-		}
-	}
-	return 0
+	return d.Prefer[model]
 }
 
 // DeviceResource returns the name of the resource as which an amount of devices counts: "gpu.memory" for the memory of
@@ -99,7 +88,7 @@ func (d DeviceRequest) clone() DeviceRequest {
 	if d.Amounts != nil {
 		d.Amounts = d.Amounts.Clone()
 	}
-	d.Models, d.Prefer = slices.Clone(d.Models), slices.Clone(d.Prefer)
+	d.Models, d.Prefer = slices.Clone(d.Models), maps.Clone(d.Prefer)
 	return d
 }
 
@@ -124,12 +113,9 @@ func (d DeviceRequest) faults() []error {
 	case d.Count > 1<<16:
 		add(fmt.Errorf("a count of %d is more than any node has", d.Count))
 	}
-	for i, p := range d.Prefer {
-		if p.Weight == 0 || p.Weight > MaxWeight || p.Weight < -MaxWeight {
-			add(fmt.Errorf("preference of model %q: weight %d is not within 1 to %d or -%d to -1", p.Model, p.Weight, MaxWeight, MaxWeight))
-		}
-		if slices.ContainsFunc(d.Prefer[:i], func(o ModelPreference) bool { return o.Model == p.Model }) {
-			add(fmt.Errorf("preference of model %q: given twice", p.Model))
+	for _, model := range slices.Sorted(maps.Keys(d.Prefer)) {
+		if weight := d.Prefer[model]; weight == 0 || weight > MaxWeight || weight < -MaxWeight {
+			add(fmt.Errorf("preference of model %q: weight %d is not within 1 to %d or -%d to -1", model, weight, MaxWeight, MaxWeight))
 		}
 	}
 	return errs

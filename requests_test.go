@@ -39,8 +39,7 @@ func TestDeviceRequestErr(t *testing.T) {
 		"an amount by two doors": {berth.GroupSpec{Request: of("gpu.m", 1), Devices: []berth.DeviceRequest{{Class: "gpu", Amounts: of("m", 1)}}}, []string{`resource "gpu.m" is also an amount of devices`}},
 		"a class by two doors":   {berth.GroupSpec{Request: of("gpu", 1), Devices: []berth.DeviceRequest{{Class: "gpu", Share: 1}, {Class: "gpu", Share: 1}}}, []string{`resource "gpu" is also a device class`}},
 		"a class as an amount":   {berth.GroupSpec{Devices: []berth.DeviceRequest{{Class: "a", Amounts: of("b", 1)}, {Class: "a.b", Share: 1}}}, []string{`device class "a.b" is also an amount of devices`}},
-		"preferences": {gpu(berth.DeviceRequest{Count: 1, Prefer: []berth.ModelPreference{{Weight: 1000, Model: "A"}, {Weight: -1000, Model: "A"}, {Model: ""}, {Weight: 1001, Model: "C"}}}), []string{
-			`devices "gpu": preference of model "A": given twice`,
+		"preferences": {gpu(berth.DeviceRequest{Count: 1, Prefer: map[string]int64{"A": 1000, "B": -1000, "": 0, "C": 1001}}), []string{
 			`devices "gpu": preference of model "": weight 0 is not within 1 to 1000 or -1000 to -1`,
 			`devices "gpu": preference of model "C": weight 1001 is not within 1 to 1000 or -1000 to -1`,
 		}},
@@ -124,7 +123,7 @@ func TestRequirementsOfDevices(t *testing.T) {
 	assert.False(t, g.Equal(berth.NewGroup("g", other)))
 	other.Devices[2].Amounts["memory"] = 5
 	assert.True(t, g.Equal(berth.NewGroup("g", other)), "and the group's own spec was not changed")
-	other.Devices[0].Prefer = []berth.ModelPreference{{Weight: 1, Model: "B"}}
+	other.Devices[0].Prefer = map[string]int64{"B": 1}
 	assert.False(t, g.Equal(berth.NewGroup("g", other)))
 }
 

@@ -2,6 +2,7 @@ package berth
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -202,7 +203,7 @@ func (r *Requirements) requests(s *GroupSpec) {
 			from--
 		}
 		same := slices.IndexFunc(merged[from:], func(o DeviceRequest) bool {
-			return d.Count > 0 && o.Count > 0 && slices.Equal(d.Models, o.Models) && slices.Equal(d.Prefer, o.Prefer)
+			return d.Count > 0 && o.Count > 0 && slices.Equal(d.Models, o.Models) && maps.Equal(d.Prefer, o.Prefer)
 		})
 		if same >= 0 {
 			merged[from+same].Count += d.Count

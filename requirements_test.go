@@ -2,6 +2,7 @@ package berth_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,8 @@ func (saidOfNodes) Why(*berth.Node) string  { return "" }
 
 type saidOfTaints struct{ said }
 
-func (saidOfTaints) Tolerates(berth.Taint) bool { return true }
+func (saidOfTaints) Tolerates(berth.Taint) bool  { return true }
+func (saidOfTaints) Stay() (time.Duration, bool) { return 0, false }
 
 type saidOfDomains struct{ said }
 

@@ -12,15 +12,14 @@ import (
 // error both ways.
 
 var (
-	modeWords       = []string{Count: "count", Gang: "gang", Daemon: "daemon"}
-	taskStateWords  = taskStateText[:]
-	opWords         = opText[:]
-	effectWords     = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule", NoExecute: "no-execute"}
-	protocolWords   = []string{AllProtocols: "all", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
-	leaseWords      = []string{Exclusive: "exclusive", Optimistic: "optimistic", Reserved: "reserved"}
-	relationWords   = []string{AtMost: "at-most", Apart: "apart", Near: "near", Avoid: "avoid", Colocate: "colocate"}
-	populationWords = []string{"eligible", CordonedToo: "cordoned-too", ExcludedToo: "excluded-too", CordonedToo | ExcludedToo: "all-nodes"}
-	codeWords       = []string{
+	modeWords      = []string{Count: "count", Gang: "gang", Daemon: "daemon"}
+	taskStateWords = taskStateText[:]
+	opWords        = opText[:]
+	effectWords    = []string{NoSchedule: "no-schedule", PreferNoSchedule: "prefer-no-schedule", NoExecute: "no-execute"}
+	protocolWords  = []string{AllProtocols: "all", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
+	leaseWords     = []string{Exclusive: "exclusive", Optimistic: "optimistic", Reserved: "reserved"}
+	relationWords  = []string{AtMost: "at-most", Apart: "apart", Near: "near", Avoid: "avoid", Colocate: "colocate"}
+	codeWords      = []string{
 		None: "none", Insufficient: "insufficient", TooSmall: "too-small", ByDevice: "by-device", NoDevice: "no-device",
 		DeviceUnhealthy: "device-unhealthy", DeviceTaken: "device-taken", UnitsTaken: "units-taken", NoPort: "no-port",
 		PortTaken: "port-taken", RuleBroken: "rule-broken", NoDomain: "no-domain", DomainFull: "domain-full", KeptApart: "kept-apart", NoneNear: "none-near", Tainted: "tainted",
@@ -118,14 +117,6 @@ func (r Relation) MarshalText() ([]byte, error) { return wordOf("relation", rela
 // UnmarshalText reads what MarshalText returns.
 func (r *Relation) UnmarshalText(text []byte) error {
 	return readWord("relation", relationWords, text, r)
-}
-
-// MarshalText returns what String prints.
-func (p Population) MarshalText() ([]byte, error) { return wordOf("population", populationWords, p) }
-
-// UnmarshalText reads what MarshalText returns.
-func (p *Population) UnmarshalText(text []byte) error {
-	return readWord("population", populationWords, text, p)
 }
 
 // MarshalText returns the code's name, in small letters and with hyphens: "too-small" for [TooSmall].

@@ -50,7 +50,6 @@ func TestWords(t *testing.T) {
 	words(t, berth.Reserved)
 	words(t, berth.Invalid)
 	words(t, berth.Colocate)
-	words(t, berth.CordonedToo|berth.ExcludedToo)
 	assert.Equal(t, "prefer-no-schedule effect 9", fmt.Sprint(berth.PreferNoSchedule, " ", berth.Effect(9)))
 	assert.Equal(t, "optimistic lease 9", fmt.Sprint(berth.Optimistic, " ", berth.Lease(9)))
 }

@@ -20,7 +20,7 @@ func Ineligible(g *berth.Group, n *berth.Node) []berth.Reason { return fit.Ineli
 func Preferred(g *berth.Group, n *berth.Node) int64 { return fit.Preferred(g, n) }
 
 // Leaves reports whether tasks of a group that run on n are to leave it because of a taint of effect [berth.NoExecute], and how
-// long after the taint came: at once if the group does not tolerate it, and after the time of a [berth.TimedToleration]. Where
+// long after the taint came: at once if the group does not tolerate it, and after the time of [berth.Toleration].Stay. Where
 // several tolerations are of one taint the longest time counts, and of several taints the first to come to its end. Stopping
 // the tasks is the host's: it knows when the taint came, and what may be stopped together.
 func Leaves(g *berth.Group, n *berth.Node) (after time.Duration, leaves bool) {

@@ -146,7 +146,7 @@ func (h *history) request() berth.DeviceRequest {
 		d.Models = [][]string{{"A"}, {"B"}, {"B", "A"}}[h.pick(3)]
 	}
 	if h.one(3) {
-		d.Prefer = []berth.ModelPreference{{Weight: int64(h.pick(2)*4 - 2), Model: "A"}, {Weight: 1, Model: "B"}}
+		d.Prefer = map[string]int64{"A": int64(h.pick(2)*4 - 2), "B": 1}
 	}
 	return d
 }

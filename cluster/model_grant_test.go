@@ -48,14 +48,7 @@ func (d *wish) fits(n *modelNode, device int, free []int64) bool {
 	return true
 }
 
-func (d *wish) weight(dev berth.Device) int64 {
-	for _, p := range d.Prefer {
-		if p.Model == dev.Model {
-			return p.Weight
-		}
-	}
-	return 0
-}
+func (d *wish) weight(dev berth.Device) int64 { return d.Prefer[dev.Model] }
 
 // assign gives each of some wishes a device of its own that is good for it, in order, the best first, by going back where
 // one leaves none for the next; nil if that cannot be.
@@ -104,7 +97,7 @@ func (k *kind) classes() []string {
 func (k *kind) requests(class string) (out []berth.DeviceRequest) {
 	for _, d := range k.spec.Devices {
 		i := slices.IndexFunc(out, func(o berth.DeviceRequest) bool {
-			return o.Count > 0 && d.Count > 0 && slices.Equal(o.Models, d.Models) && slices.Equal(o.Prefer, d.Prefer)
+			return o.Count > 0 && d.Count > 0 && slices.Equal(o.Models, d.Models) && maps.Equal(o.Prefer, d.Prefer)
 		})
 		switch {
 		case d.Class != class:

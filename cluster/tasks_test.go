@@ -146,7 +146,7 @@ func TestTasksOfOthers(t *testing.T) {
 			[]string{"a1 v1"}, map[string]berth.GroupSpec{"v1": app("web"), "new": app("web", constraints.Eq("zone", "a"), constraints.GroupBy("zone").Of(isWeb))}, "a1 a2",
 		},
 		"spread, domains of excluded nodes too: nodeAffinityPolicy Ignore": {
-			[]string{"a1 v1"}, map[string]berth.GroupSpec{"v1": app("web"), "new": app("web", constraints.Eq("zone", "a"), constraints.GroupBy("zone").Of(isWeb).Over(berth.ExcludedToo))}, "",
+			[]string{"a1 v1"}, map[string]berth.GroupSpec{"v1": app("web"), "new": app("web", constraints.Eq("zone", "a"), constraints.GroupBy("zone").Of(isWeb).ExcludedToo())}, "",
 		},
 		"spread with fewer domains than it wants": {
 			[]string{"a1 v1", "b1 v1"}, map[string]berth.GroupSpec{"v1": app("web"), "new": app("web", constraints.GroupBy("zone").Of(isWeb).MinDomains(3))}, "",
@@ -169,8 +169,8 @@ func TestPopulationOfDomains(t *testing.T) {
 		nodes: []string{"a1 a", "b1 b"}, tasks: []string{"a1 v1"},
 		groups: map[string]berth.GroupSpec{
 			"v1": app("web"), "eligible": app("web", constraints.GroupBy("zone").Of(isWeb)),
-			"cordoned": app("web", constraints.GroupBy("zone").Of(isWeb).Over(berth.CordonedToo)),
-			"own":      app("web", constraints.GroupBy("zone").Over(berth.CordonedToo)),
+			"cordoned": app("web", constraints.GroupBy("zone").Of(isWeb).CordonedToo()),
+			"own":      app("web", constraints.GroupBy("zone").CordonedToo()),
 		},
 	}.fork(t)
 	require.NoError(t, f.Cordon("b1"))

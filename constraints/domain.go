@@ -108,14 +108,22 @@ func (c Cap) String() string {
 	return fmt.Sprintf("max-per(%s, %s%s)", lex.PrintName(c.attribute), limit, printCounting(c.counting))
 }
 
+// The words for which domains a rule compares besides those of eligible nodes.
+const cordonedToo, excludedToo, allNodes = "cordoned-too", "excluded-too", "all-nodes"
+
 // printCounting prints what differs from the counting of a rule that says nothing of it.
 func printCounting(c berth.Counting) string {
 	var s string
 	if !c.Of.IsOwn() {
 		s = ", of " + c.Of.String()
 	}
-	if c.Over != 0 {
-		s += ", over " + c.Over.String()
+	switch {
+	case c.CordonedToo && c.ExcludedToo:
+		s += ", over " + allNodes
+	case c.CordonedToo:
+		s += ", over " + cordonedToo
+	case c.ExcludedToo:
+		s += ", over " + excludedToo
 	}
 	if c.WithoutStopping {
 		s += ", without stopping"
@@ -177,9 +185,17 @@ func (s Spread) Of(tasks berth.Selector) Spread {
 	return s
 }
 
-// Over returns the rule with the domains of other nodes compared as well than those that the group may use.
-func (s Spread) Over(nodes berth.Population) Spread {
-	s.counting.Over = nodes
+// CordonedToo returns the rule with the domains of nodes compared as well that are cordoned, unschedulable or have taints that are
+// not tolerated (nodeTaintsPolicy: Ignore, the default in Kubernetes).
+func (s Spread) CordonedToo() Spread {
+	s.counting.CordonedToo = true
+	return s
+}
+
+// ExcludedToo returns the rule with the domains of nodes compared as well that the group's rules about nodes keep it off
+// (nodeAffinityPolicy: Ignore in Kubernetes).
+func (s Spread) ExcludedToo() Spread {
+	s.counting.ExcludedToo = true
 	return s
 }
 

@@ -113,8 +113,15 @@ func (p *parser) counting(c *berth.Counting, compares bool) map[string]func() er
 	if compares {
 		options["over"] = func() error {
 			at := p.Pos
-			if err := c.Over.UnmarshalText([]byte(p.Word())); err != nil {
-				return p.FaultAt(at, "%w", err)
+			switch word := p.Word(); word {
+			case cordonedToo:
+				c.CordonedToo = true
+			case excludedToo:
+				c.ExcludedToo = true
+			case allNodes:
+				c.CordonedToo, c.ExcludedToo = true, true
+			default:
+				return p.FaultAt(at, "want %s, %s or %s", cordonedToo, excludedToo, allNodes)
 			}
 			return nil
 		}

@@ -50,7 +50,14 @@ func anyRule(r *rand.Rand, depth int) berth.Constraint {
 		}
 		return rule
 	case 1:
-		rule := GroupBy(name).Skew(1 + r.IntN(3)).MinDomains(1 + r.IntN(3)).Over(berth.Population(r.IntN(4)))
+		rule := GroupBy(name).Skew(1 + r.IntN(3)).MinDomains(1 + r.IntN(3))
+		over := r.IntN(4)
+		if over&1 != 0 {
+			rule = rule.CordonedToo()
+		}
+		if over&2 != 0 {
+			rule = rule.ExcludedToo()
+		}
 		if r.IntN(2) == 0 {
 			rule = rule.Of(anySelector(r, 3)).WithoutStopping()
 		}
@@ -261,7 +268,7 @@ func TestParseFaults(t *testing.T) {
 		{`unique(zone, of a = 1 b)`, 22, "want the end"},
 		{`unique(zone, without)`, 20, `want "stopping"`},
 		{`unique(zone, without stopping, without stopping)`, 31, "want one of of, without, once"},
-		{`group-by(zone, over all)`, 20, `population "all": unknown word`},
+		{`group-by(zone, over all)`, 20, `want cordoned-too, excluded-too or all-nodes`},
 		{`apart(zone)`, 10, `want ","`},
 		{`apart(zone, )`, 12, "want a part of a selector"},
 		{`near(zone, a in (b)`, 19, `want ")" after what near is about`},

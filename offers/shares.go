@@ -2,14 +2,15 @@ package offers
 
 import (
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // shareIndex is where in a list of shares that of a device is. The zero value is that of an empty list.
-type shareIndex map[berth.DeviceName]int
+type shareIndex map[fit.DeviceName]int
 
 // add returns a list of shares with one more, as part of what the list has of the device.
 func (x *shareIndex) add(shares []berth.DeviceShare, more berth.DeviceShare) []berth.DeviceShare {
-	name := more.Device()
+	name := fit.NameOf(more)
 	i, ok := (*x)[name]
 	if !ok {
 		if *x == nil {

@@ -63,7 +63,7 @@ func TestEachDistinctGrantIsRated(t *testing.T) {
 		return berth.DeviceRequest{Class: "gpu", Count: n, Models: models}
 	}
 	preferring := func(d berth.DeviceRequest, model string) berth.DeviceRequest {
-		d.Prefer = []berth.ModelPreference{{Weight: 3, Model: model}}
+		d.Prefer = map[string]int64{model: 3}
 		return d
 	}
 	ill := cards("n", "A", "A")
@@ -186,14 +186,14 @@ func TestModelsBetweenNodes(t *testing.T) {
 		d    berth.DeviceRequest
 	}{
 		// The weights are 0, 7 and 14.
-		{"two", "n3", berth.DeviceRequest{Count: 2, Prefer: []berth.ModelPreference{{Weight: 7, Model: "A100"}}}},
+		{"two", "n3", berth.DeviceRequest{Count: 2, Prefer: map[string]int64{"A100": 7}}},
 		// They are 0, 7 and 7; by ID the first of those.
-		{"one", "n2", berth.DeviceRequest{Count: 1, Prefer: []berth.ModelPreference{{Weight: 7, Model: "A100"}}}},
+		{"one", "n2", berth.DeviceRequest{Count: 1, Prefer: map[string]int64{"A100": 7}}},
 		// 0, 0 and -7: where there is another model, that is given.
-		{"not", "n1", berth.DeviceRequest{Share: 10, Prefer: []berth.ModelPreference{{Weight: -7, Model: "A100"}}}},
+		{"not", "n1", berth.DeviceRequest{Share: 10, Prefer: map[string]int64{"A100": -7}}},
 		{"any", "n1", berth.DeviceRequest{Count: 2}},
 		// -3 - 3, -3 + 5 and 5 + 5
-		{"both", "n3", berth.DeviceRequest{Count: 2, Prefer: []berth.ModelPreference{{Weight: 5, Model: "A100"}, {Weight: -3, Model: "T4"}}}},
+		{"both", "n3", berth.DeviceRequest{Count: 2, Prefer: map[string]int64{"A100": 5, "T4": -3}}},
 	} {
 		c.d.Class = "gpu"
 		by := placement.Best(placement.Models()).TiesByID()
@@ -268,7 +268,7 @@ func FuzzRangesOfDeviceTerms(f *testing.F) {
 			return
 		}
 		units = 1 + (units%1000+1000)%1000
-		task := gpus(berth.DeviceRequest{Class: "gpu", Share: units, Prefer: []berth.ModelPreference{{Weight: 1000, Model: "B"}}}).Task("t")
+		task := gpus(berth.DeviceRequest{Class: "gpu", Share: units, Prefer: map[string]int64{"B": 1000}}).Task("t")
 		s := snapshotOf(t, cards("n1", "A", "B"), cards("n2", "B", "B"))
 		e, x := placement.NewEngine(by), placement.NewExhaustive(by)
 		e.Start(s)

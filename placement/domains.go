@@ -37,12 +37,12 @@ func (d *eligibleDomains) has(slot int32) bool { return int(slot) < len(d.in) &&
 
 // eligibleDomains returns those of the group that is searched for. The first time since nodes changed it costs
 // O(classes) if classes are told apart by the attribute and by what the group's rules read, and else O(nodes).
-func (s *search) eligibleDomains(name string, over berth.Population) *eligibleDomains {
+func (s *search) eligibleDomains(name string, over fit.Population) *eligibleDomains {
 	c := s.counts
 	rules := s.group.Requirements().Eligibility
 	kept := rules + "\x00" + name
-	if over != 0 {
-		kept += "\x00" + over.String()
+	if over != (fit.Population{}) {
+		kept += "\x00" + over.Key()
 	}
 	if d := c.eligible[kept]; d != nil && d.at == s.mirror.described {
 		return d
@@ -56,11 +56,11 @@ func (s *search) eligibleDomains(name string, over berth.Population) *eligibleDo
 }
 
 // findDomains finds the eligible domains.
-func (s *search) findDomains(name string, over berth.Population) *eligibleDomains {
+func (s *search) findDomains(name string, over fit.Population) *eligibleDomains {
 	c, d := s.counts, &eligibleDomains{at: s.mirror.described}
 	id := s.mirror.attrs.ID(name)
 	values := c.numbers(id)
-	if over == 0 && !s.byRow && name != berth.NodeID && s.classes.isLow(name) {
+	if over == (fit.Population{}) && !s.byRow && name != berth.NodeID && s.classes.isLow(name) {
 		for i, k := range s.classes.all {
 			if v, ok := k.attr(id); ok && k.members > 0 && s.verdict.ok[i] {
 				d.add(values.slot(v))
@@ -82,8 +82,8 @@ func (s *search) findDomains(name string, over berth.Population) *eligibleDomain
 			}
 			eligible := false
 			switch st := &s.mirror.rows[row]; {
-			case over != 0:
-				eligible = fit.Counts(s.group, st.node.Spec, st.cordoned, over)
+			case over != (fit.Population{}):
+				eligible = over.Has(s.group, st.node.Spec, st.cordoned)
 			case s.byRow:
 				eligible = s.eligible(uint32(row))
 			default:

@@ -187,7 +187,7 @@ func (h *history) group() *berth.Group {
 		if r.IntN(3) == 0 {
 			d.Models = []string{"B"}
 		} else if r.IntN(3) == 0 {
-			d.Prefer = []berth.ModelPreference{{Weight: 5 - 8*int64(r.IntN(2)), Model: "B"}}
+			d.Prefer = map[string]int64{"B": 5 - 8*int64(r.IntN(2))}
 		}
 		spec.Devices = []berth.DeviceRequest{d}
 		pick(3, func() { spec.Devices = append(spec.Devices, h.request()) })
@@ -280,7 +280,14 @@ func aboutTasks(r *rand.Rand, of berth.Selector) berth.Constraint {
 		}
 		return c
 	case 1:
-		c := constraints.GroupBy(domain).Of(of).Skew(1 + r.IntN(3)).Over(berth.Population(r.IntN(4)))
+		c := constraints.GroupBy(domain).Of(of).Skew(1 + r.IntN(3))
+		over := r.IntN(4)
+		if over&1 != 0 {
+			c = c.CordonedToo()
+		}
+		if over&2 != 0 {
+			c = c.ExcludedToo()
+		}
 		if r.IntN(3) == 0 {
 			return c.WithoutStopping().MinDomains(1 + r.IntN(4))
 		}
@@ -324,7 +331,7 @@ func (h *history) request() berth.DeviceRequest {
 	if r.IntN(3) == 0 {
 		d.Models = []string{"A"}
 	} else if r.IntN(2) == 0 {
-		d.Prefer = []berth.ModelPreference{{Weight: int64(1+r.IntN(3)) * 5, Model: string(rune('A' + r.IntN(2)))}}
+		d.Prefer = map[string]int64{string(rune('A' + r.IntN(2))): int64(1+r.IntN(3)) * 5}
 	}
 	return d
 }

@@ -82,7 +82,7 @@ func ExampleModels() {
 	p := placement.NewEngine(placement.Best(placement.Models()).Then(placement.InUse()))
 	p.Start(s)
 	train := berth.NewGroup("train", berth.GroupSpec{Devices: []berth.DeviceRequest{
-		{Class: "gpu", Count: 1, Prefer: []berth.ModelPreference{{Weight: 10, Model: "A100"}}},
+		{Class: "gpu", Count: 1, Prefer: map[string]int64{"A100": 10}},
 	}})
 	for _, t := range train.Tasks(2) {
 		op, _ := p.Place(t)

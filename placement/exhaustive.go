@@ -280,7 +280,7 @@ func (e *Exhaustive) choose(r *berth.CountedRule) *chosenTasks {
 				c.tasks[v]++
 			}
 		}
-		if node := n.Node(); fit.Counts(e.group, &node, n.Cordoned(), r.Over) {
+		if node := n.Node(); fit.PopulationOf(r.Counting).Has(e.group, &node, n.Cordoned()) {
 			compared[v] = true
 		}
 	}

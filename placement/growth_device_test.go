@@ -68,9 +68,9 @@ func growDevices(b *testing.B, n int) {
 
 // growModels asks for a device of n models, each more or less welcome, of a node with a few devices.
 func growModels(b *testing.B, n int) {
-	d := berth.DeviceRequest{Class: "gpu", Share: 100, Models: models(n)}
+	d := berth.DeviceRequest{Class: "gpu", Share: 100, Models: models(n), Prefer: map[string]int64{}}
 	for i, m := range d.Models {
-		d.Prefer = append(d.Prefer, berth.ModelPreference{Weight: int64(1 + i%7), Model: m})
+		d.Prefer[m] = int64(1 + i%7)
 	}
 	growRated(b, gpus(d), cards("n", d.Models[n-20:]...))
 }

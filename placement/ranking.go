@@ -3,6 +3,7 @@ package placement
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -241,8 +242,8 @@ func (k *rankings) keyOf(s *search) []byte {
 		d := &s.devices[i]
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
 		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
-		for _, p := range d.Prefer {
-			key = fmt.Appendf(key, " prefer %q %d", p.Model, p.Weight)
+		for _, model := range slices.Sorted(maps.Keys(d.Prefer)) {
+			key = fmt.Appendf(key, " prefer %q %d", model, d.Prefer[model])
 		}
 		for amount, q := range d.Amounts.All() {
 			key = fmt.Appendf(key, " %q %d", amount, q)

@@ -97,7 +97,7 @@ type countRule struct {
 	attribute string
 	counter   *taskCounter
 	told      berth.Reason // what is said of a domain that takes no more
-	over      berth.Population
+	over      fit.Population
 	notOwn    bool // the group's own tasks are not among those that are counted
 	near      bool // a domain must have some
 	lenient   bool // rows that have no value of the attribute are let in

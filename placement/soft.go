@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -163,7 +164,7 @@ func (s *search) holdsAt(r *softRule, row uint32) bool {
 // group's tasks is placed: where none is there to be near, that may go anywhere if the rule is a must.
 func (t *taskCounts) limitOf(r *berth.CountedRule, limit *countRule, must bool) (first bool) {
 	c := t.get(t.keyOf(r))
-	limit.rule, limit.attribute, limit.domain, limit.over = r.Limit, r.Attribute, &c.domainCounts, r.Over
+	limit.rule, limit.attribute, limit.domain, limit.over = r.Limit, r.Attribute, &c.domainCounts, fit.PopulationOf(r.Counting)
 	limit.counter = c
 	switch {
 	case must && (r.Relation == berth.Near && r.Self && c.total == 0 || r.Relation == berth.Colocate && c.inFewer(r.Domains)):

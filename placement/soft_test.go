@@ -100,8 +100,8 @@ func TestPreferredOverPopulations(t *testing.T) {
 		want string
 	}{
 		// Least is 1 in z0 and z1, so that one more may go to each; with z2 it is 0, and none may.
-		"both hard": {berth.GroupSpec{Rules: []berth.Constraint{even, even.Over(berth.CordonedToo).Skew(2)}}, "n0000 n0001 -"},
-		"one soft":  {berth.GroupSpec{Rules: []berth.Constraint{even}, Prefer: []berth.Preference{{Weight: 1, Rule: even.Over(berth.CordonedToo)}}}, "n0000 n0001 n0000"},
+		"both hard": {berth.GroupSpec{Rules: []berth.Constraint{even, even.CordonedToo().Skew(2)}}, "n0000 n0001 -"},
+		"one soft":  {berth.GroupSpec{Rules: []berth.Constraint{even}, Prefer: []berth.Preference{{Weight: 1, Rule: even.CordonedToo()}}}, "n0000 n0001 n0000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.spec.Labels, tc.spec.Request = map[string]string{"app": "x"}, berth.Resources{"cpu": 1}

@@ -182,7 +182,7 @@ func TestConformanceOfRules(t *testing.T) {
 		{"K18: 2/2/1, maxSkew 2, minDomains 4", abc, []put{{"app", "", "a a b b c"}}, "", own(byHost.Skew(2).MinDomains(4)), "a(domain-full) b(domain-full) c"},
 		{"K18: minDomains 2", abc, []put{{"app", "", "a a b b c"}}, "", own(byHost.Skew(2).MinDomains(2)), "a b c"},
 		{"nodeAffinityPolicy Honor: c does not count", abc, []put{{"app", "", "a a b b"}}, "", own(byHost, constraints.In(berth.NodeID, "a", "b")), "a b c(rule-broken)"},
-		{"nodeAffinityPolicy Ignore: it does", abc, []put{{"app", "", "a a b b"}}, "", own(byHost.Over(berth.ExcludedToo), constraints.In(berth.NodeID, "a", "b")),
+		{"nodeAffinityPolicy Ignore: it does", abc, []put{{"app", "", "a a b b"}}, "", own(byHost.ExcludedToo(), constraints.In(berth.NodeID, "a", "b")),
 			"a(domain-full) b(domain-full) c(rule-broken)"},
 		{"matchLabelKeys: pods of another revision do not count", abc, []put{{"v1", "app=web hash=1", "a b"}, {"v2", "app=web hash=2", "c"}}, "v2",
 			berth.GroupSpec{Labels: labelsOf("app=web hash=2"), Rules: []berth.Constraint{byHost.Of(berth.Label("app", "web").And(berth.Label("hash", "2")))}}, "a b c(domain-full)"},

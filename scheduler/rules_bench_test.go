@@ -40,7 +40,7 @@ func BenchmarkRules(b *testing.B) {
 		{constraints.MaxShare("zone", 40)},
 		{constraints.Targets("zone", 50, map[any]int{"z0": 40, "z1": 30})},
 		{constraints.Colocate("zone", berth.Selector{}).Domains(3)},
-		{constraints.GroupBy("zone").Of(app).Over(berth.CordonedToo).WithoutStopping()},
+		{constraints.GroupBy("zone").Of(app).CordonedToo().WithoutStopping()},
 		{constraints.Near("zone", berth.Selector{})},
 		{constraints.Apart(berth.NodeID, app)},
 		{constraints.Avoid("zone/rack", app)},

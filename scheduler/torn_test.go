@@ -254,11 +254,12 @@ func (m *moody) turn() bool {
 	m.calls++
 	return m.calls%m.odd != 0
 }
-func (m *moody) Err() error                 { return nil }
-func (m *moody) Allows(*berth.Node) bool    { return m.turn() }
-func (m *moody) Why(*berth.Node) string     { return fmt.Sprint("mood ", m.turn()) }
-func (m *moody) Even() bool                 { return m.turn() }
-func (m *moody) Tolerates(berth.Taint) bool { return m.turn() }
+func (m *moody) Err() error                  { return nil }
+func (m *moody) Allows(*berth.Node) bool     { return m.turn() }
+func (m *moody) Why(*berth.Node) string      { return fmt.Sprint("mood ", m.turn()) }
+func (m *moody) Even() bool                  { return m.turn() }
+func (m *moody) Tolerates(berth.Taint) bool  { return m.turn() }
+func (m *moody) Stay() (time.Duration, bool) { return time.Second, m.turn() }
 func (m *moody) String() string {
 	if m.turn() {
 		return "moody"

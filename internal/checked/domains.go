@@ -60,7 +60,7 @@ func (f *Fork) Domains(g *berth.Group, key string) berth.Domains {
 }
 
 func (f *Fork) domains(sh *shape, key string) berth.Domains {
-	eligible := f.eligibleDomains(sh.group, key, 0)
+	eligible := f.eligibleDomains(sh.group, key, fit.Population{})
 	d := berth.Domains{Number: len(eligible.nodes)}
 	if sh.named && d.Number > 0 {
 		s := f.spread(sh, key, eligible)
@@ -80,7 +80,7 @@ type eligibleDomains struct {
 	nodes map[uint32]struct{} // by interned value, for [berth.NodeID] by row
 }
 
-func (f *Fork) eligibleDomains(g *berth.Group, key string, over berth.Population) *eligibleDomains {
+func (f *Fork) eligibleDomains(g *berth.Group, key string, over fit.Population) *eligibleDomains {
 	name := domainsName(g, key, over)
 	e := f.domainsOf[name]
 	if e != nil && e.at == f.nodes {
@@ -90,7 +90,7 @@ func (f *Fork) eligibleDomains(g *berth.Group, key string, over berth.Population
 	id := f.s.Attrs().ID(key)
 	for row := range uint32(f.s.Rows()) {
 		n := f.s.Node(row)
-		if n.Node == nil || !fit.Counts(g, n.Node.Spec, n.Cordoned, over) {
+		if n.Node == nil || !over.Has(g, n.Node.Spec, n.Cordoned) {
 			continue
 		}
 		if key == berth.NodeID {

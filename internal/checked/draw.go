@@ -95,9 +95,9 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	default:
 		return nil, why
 	}
-	left := make(map[berth.DeviceName]berth.DeviceShare, len(grant.Devices)) // still to be drawn
+	left := make(map[fit.DeviceName]berth.DeviceShare, len(grant.Devices)) // still to be drawn
 	for _, d := range grant.Clone().Devices {
-		left[d.Device()] = d
+		left[fit.NameOf(d)] = d
 	}
 	granted := store.SortedPorts(grant.Ports)
 	isGranted := func(p berth.Port) bool { // what is held for all protocols or at all addresses is used up by a part of it
@@ -106,14 +106,14 @@ func (f *Fork) drawParts(sh *shape, row uint32, holds []drawn, want *berth.Grant
 	for i := range holds {
 		d := &holds[i]
 		for j, share := range d.hold.Devices {
-			rest, ok := left[share.Device()]
+			rest, ok := left[fit.NameOf(share)]
 			if !ok {
 				continue
 			}
 			if part := min(rest.Units, share.Units); part > 0 {
 				d.left().Devices[j].Units -= part
 				rest.Units -= part
-				left[share.Device()] = rest
+				left[fit.NameOf(share)] = rest
 			}
 			for amount, q := range share.Amounts {
 				if part := min(rest.Amounts[amount], q); part > 0 {

@@ -3,7 +3,6 @@ package checked
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
@@ -164,7 +163,7 @@ func (f *Fork) taskLack(sh *shape, row uint32, r *berth.CountedRule, slot uint32
 
 // counted sums up the domains that a rule compares.
 func (f *Fork) counted(sh *shape, r *berth.CountedRule, c *store.Counter) berth.Domains {
-	over := f.eligibleDomains(sh.group, r.Attribute, r.Over)
+	over := f.eligibleDomains(sh.group, r.Attribute, fit.PopulationOf(r.Counting))
 	d := berth.Domains{Number: len(over.nodes)}
 	if d.Number > 0 && c.Domains() > 0 {
 		s := f.countedSpread(over, c)
@@ -239,10 +238,10 @@ func (f *Fork) tasksThere(row uint32, key string, groups []uint32) string {
 }
 
 // domainsName is what domains are remembered under: they are the same for all groups for which the same nodes are eligible.
-func domainsName(g *berth.Group, key string, over berth.Population) string {
+func domainsName(g *berth.Group, key string, over fit.Population) string {
 	eligibility := g.Requirements().Eligibility
-	if over == berth.CordonedToo|berth.ExcludedToo {
+	if over.All() {
 		eligibility = "" // all nodes, for every group
 	}
-	return eligibility + "\x00" + strconv.Itoa(int(over)) + key
+	return eligibility + "\x00" + over.Key() + key
 }

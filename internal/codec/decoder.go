@@ -405,9 +405,7 @@ func (d *Decoder) spec() *berth.Group {
 func (d *Decoder) request() berth.DeviceRequest {
 	return berth.DeviceRequest{
 		Class: d.String(), Count: d.IntOf(), Share: d.Int(), Amounts: d.Resources(), Models: d.Strings(),
-		Prefer: list(d, 2, func(d *Decoder) berth.ModelPreference {
-			return berth.ModelPreference{Weight: d.Int(), Model: d.String()}
-		}),
+		Prefer: sorted(d, 2, (*Decoder).Int),
 	}
 }
 

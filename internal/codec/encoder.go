@@ -281,9 +281,9 @@ func (e *Encoder) spec(g *berth.Group) {
 		e.Resources(d.Amounts)
 		e.Strings(d.Models)
 		e.Len(len(d.Prefer))
-		for _, p := range d.Prefer {
-			e.Int(p.Weight)
-			e.String(p.Model)
+		for _, model := range slices.Sorted(maps.Keys(d.Prefer)) {
+			e.String(model)
+			e.Int(d.Prefer[model])
 		}
 	}
 	e.ranges(s.Ports)

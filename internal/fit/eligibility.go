@@ -41,9 +41,32 @@ func allows(g *berth.Group, n *berth.Node) bool {
 	return true
 }
 
-// Counts reports whether the domain of a node is one of those that a rule of the group compares.
-func Counts(g *berth.Group, n *berth.Node, cordoned bool, over berth.Population) bool {
-	return (over&berth.CordonedToo != 0 || !cordoned && takes(g, n)) && (over&berth.ExcludedToo != 0 || allows(g, n))
+// Population is whose domains a rule compares, as [berth.Counting] says it: of the zero value those of the nodes that are eligible for
+// the group.
+type Population struct{ CordonedToo, ExcludedToo bool }
+
+// PopulationOf returns that of a rule.
+func PopulationOf(c berth.Counting) Population { return Population{c.CordonedToo, c.ExcludedToo} }
+
+// Has reports whether the domain of a node is one of those that a rule of the group compares.
+func (p Population) Has(g *berth.Group, n *berth.Node, cordoned bool) bool {
+	return (p.CordonedToo || !cordoned && takes(g, n)) && (p.ExcludedToo || allows(g, n))
+}
+
+// All reports whether p is of all nodes, for every group.
+func (p Population) All() bool { return p.CordonedToo && p.ExcludedToo }
+
+// Key tells populations apart.
+func (p Population) Key() string {
+	switch p {
+	case Population{CordonedToo: true}:
+		return "1"
+	case Population{ExcludedToo: true}:
+		return "2"
+	case Population{true, true}:
+		return "3"
+	}
+	return "0"
 }
 
 // byDevice yields the resources that a group asks for as such and a node has as devices, in name order.
@@ -171,11 +194,7 @@ func patience(g *berth.Group, t berth.Taint) (longest time.Duration, limited boo
 		if !r.Tolerates(t) {
 			continue
 		}
-		timed, ok := r.(berth.TimedToleration)
-		if !ok {
-			return 0, false
-		}
-		stay, limited := timed.Stay()
+		stay, limited := r.Stay()
 		if !limited {
 			return 0, false
 		}

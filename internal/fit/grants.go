@@ -200,3 +200,9 @@ func All(n *berth.Node) []int64 {
 	}
 	return all
 }
+
+// DeviceName names a device on its node.
+type DeviceName struct{ Class, ID string }
+
+// NameOf returns the name of the device that a share is of.
+func NameOf(share berth.DeviceShare) DeviceName { return DeviceName{share.Class, share.ID} }

@@ -2,6 +2,7 @@ package fit
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -165,7 +166,7 @@ func asksAlike(a, b *berth.DeviceRequest) bool {
 			return false
 		}
 	}
-	return slices.Equal(a.Models, b.Models) && slices.Equal(a.Prefer, b.Prefer)
+	return slices.Equal(a.Models, b.Models) && maps.Equal(a.Prefer, b.Prefer)
 }
 
 // request finds the ways to serve the requests from one on. It returns false once there are enough.

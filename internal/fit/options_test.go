@@ -107,7 +107,7 @@ func TestOptionsAreAllWays(t *testing.T) {
 				d.Models = []string{"A"}
 			}
 			if rng.IntN(3) == 0 {
-				d.Prefer = []berth.ModelPreference{{Weight: 1, Model: "B"}}
+				d.Prefer = map[string]int64{"B": 1}
 			}
 			requests = append(requests, d)
 		}

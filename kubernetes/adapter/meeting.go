@@ -152,7 +152,13 @@ func (r *reading) spread() {
 			r.left.add(field, "pods on nodes that the affinity excludes count in domains that have others as well")
 		}
 		rule := constraints.GroupBy(c.TopologyKey).Of(and(of, berth.Label(NamespaceLabel, r.pod.Namespace))).
-			Skew(int(c.MaxSkew)).Over(population(c)).WithoutStopping()
+			Skew(int(c.MaxSkew)).WithoutStopping()
+		if !honors(c.NodeTaintsPolicy, v1.NodeInclusionPolicyIgnore) {
+			rule = rule.CordonedToo() // of tainted nodes too
+		}
+		if !honors(c.NodeAffinityPolicy, v1.NodeInclusionPolicyHonor) {
+			rule = rule.ExcludedToo()
+		}
 		if c.MinDomains != nil {
 			rule = rule.MinDomains(int(*c.MinDomains))
 		}
@@ -182,16 +188,4 @@ func honors(p *v1.NodeInclusionPolicy, unset v1.NodeInclusionPolicy) bool {
 func (r *reading) choosesNodes() bool {
 	a := r.pod.Spec.Affinity
 	return len(r.pod.Spec.NodeSelector) > 0 || a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil
-}
-
-// population returns whose domains count: as a rule those of nodes that the affinity allows, tainted or not.
-func population(c *v1.TopologySpreadConstraint) berth.Population {
-	var over berth.Population
-	if !honors(c.NodeTaintsPolicy, v1.NodeInclusionPolicyIgnore) {
-		over |= berth.CordonedToo // of tainted nodes too
-	}
-	if !honors(c.NodeAffinityPolicy, v1.NodeInclusionPolicyHonor) {
-		over |= berth.ExcludedToo
-	}
-	return over
 }
