@@ -1,6 +1,7 @@
 package constraints
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -182,4 +183,24 @@ func TestMaxPercent(t *testing.T) {
 	assert.True(t, MaxShare("zone", 30).Even())
 	assert.False(t, MaxPercent("zone", 30, 10).Even())
 	assert.Equal(t, math.MaxInt, MaxShare("zone", 100).Limit(berth.Domains{Total: math.MaxInt}))
+}
+
+// Each of many values has its own percentage, whatever it is made of, and a value that is not named has that of the others.
+func TestTargetsOfManyValues(t *testing.T) {
+	percents := map[any]int{"": 1, "a": 2, "a!": 3, `a"`: 4, "a b": 5, "a\n b 7": 6, "\xff": 7, "10": 8, 10: 9, -0.5: 10, 1e300: 11, "z": 34}
+	for i := range 1000 {
+		percents[fmt.Sprint("rack", i)] = 0
+	}
+	rule := Targets("rack", 1000, percents).Others(12)
+	require.NoError(t, rule.Err())
+	for of, percent := range percents {
+		v, err := berth.ValueOf(of)
+		require.NoError(t, err)
+		assert.Equal(t, 10*percent, rule.Limit(berth.Domains{Value: v}), "%q", of)
+	}
+	for _, of := range []any{"rack", "rack1000", "a ", "zz", 9, 11, 2e300, -1} {
+		v, err := berth.ValueOf(of)
+		require.NoError(t, err)
+		assert.Equal(t, 120, rule.Limit(berth.Domains{Value: v}), "%q", of)
+	}
 }

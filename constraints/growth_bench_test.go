@@ -9,8 +9,8 @@ import (
 	"github.com/berth-sched/berth/constraints"
 )
 
-// BenchmarkGrowth measures what must not grow faster than the depth of a rule, or the parts of a selector: the time may grow at
-// most 2.5 times over the doubling.
+// BenchmarkGrowth measures what must not grow faster than the depth of a rule, the parts of a selector or the values of a rule: the
+// time may grow at most 2.5 times over the doubling.
 func BenchmarkGrowth(b *testing.B) {
 	for _, n := range []int{1000, 2000} {
 		var parts []berth.Selector
@@ -53,6 +53,24 @@ func BenchmarkGrowth(b *testing.B) {
 				}
 			})
 		}
+	}
+	for _, n := range []int{1000, 2000} {
+		percents, values := map[any]int{}, make([]berth.Value, n)
+		for i := range n {
+			rack := fmt.Sprint("rack", i)
+			values[i], _ = berth.ValueOf(rack)
+			percents[rack] = 0
+		}
+		rule := constraints.Targets("rack", 10, percents)
+		b.Run(fmt.Sprintf("what=targets/n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				for _, v := range values {
+					if rule.Limit(berth.Domains{Value: v}) != 0 {
+						b.Fatal(v)
+					}
+				}
+			}
+		})
 	}
 	for what, nest := range map[string]func(inner, leaf berth.NodeRule) berth.NodeRule{
 		"nested-and": func(inner, leaf berth.NodeRule) berth.NodeRule { return constraints.And(inner, leaf) },

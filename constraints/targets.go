@@ -1,6 +1,7 @@
 package constraints
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 type Shares struct {
 	attribute string
 	wanted    int
-	percents  string // one line for each value that is named: its literal, a space and the percentage
+	percents  string // a line for each value that is named, in the order of values: its literal, a space and the percentage
 	others    int    // the percentage of each other value
 	said      bool   // whether Others said that
 	counting  berth.Counting
@@ -69,11 +70,46 @@ func (s Shares) Limit(d berth.Domains) int {
 	if s.faults() != "" {
 		return 0
 	}
-	percent := s.others
-	if _, after, named := strings.Cut(s.percents, "\n"+lex.PrintValue(d.Value)+" "); named {
-		percent, _ = strconv.Atoi(after[:strings.IndexByte(after, '\n')])
-	}
+	percent := s.percentOf(d.Value)
 	return s.wanted/100*percent + (s.wanted%100*percent+99)/100
+}
+
+// percentOf returns the percentage of a value: the lines are in the order of values, so it looks at few of them, however many there are.
+func (s Shares) percentOf(v berth.Value) int {
+	lines := s.percents[1:]
+	for lines != "" {
+		start := strings.LastIndexByte(lines[:len(lines)/2], '\n') + 1
+		end := start + strings.IndexByte(lines[start:], '\n')
+		line := lines[start:end]
+		at := strings.LastIndexByte(line, ' ')
+		switch c := compareWith(v, line[:at]); {
+		case c == 0:
+			percent, _ := strconv.Atoi(line[at+1:])
+			return percent
+		case c < 0:
+			lines = lines[:start]
+		default:
+			lines = lines[end+1:]
+		}
+	}
+	return s.others
+}
+
+// compareWith is v.Compare of the value that a literal is of.
+func compareWith(v berth.Value, literal string) int {
+	number, isNumber := v.Number()
+	if literal[0] == '"' {
+		if isNumber {
+			return -1
+		}
+		text, _ := strconv.Unquote(literal)
+		return strings.Compare(v.String(), text)
+	}
+	if !isNumber {
+		return 1
+	}
+	other, _ := strconv.ParseFloat(literal, 64)
+	return cmp.Compare(number, other)
 }
 
 // Even returns false: the numbers of other domains do not matter.
