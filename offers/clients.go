@@ -70,6 +70,13 @@ func (a *account) activate(who client, active bool) error {
 	})
 }
 
+// away lets a client whose framework is away have no turns. Where the order refuses, the pass does not ask it either.
+func (a *account) away(who client) {
+	if err := a.activate(who, false); err != nil {
+		a.fault(err)
+	}
+}
+
 // payer returns the client that is charged for the tasks of a role that no framework placed, and for its holds that are no offers: the
 // role or, where the order does not take one so deep, its deepest ancestor that the order takes. It returns false where the order
 // takes not even the root.

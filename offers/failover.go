@@ -27,18 +27,10 @@ func (s *Subscription) Disconnect(ctx context.Context) error {
 			s.x.forgetFiltersOf(p)
 		}
 		for _, p := range parts {
-			p.leave()
+			s.x.account.away(p.client)
 		}
 		return nil
 	})
-}
-
-// leave has a part take no turns while its framework is away.
-func (s *Subscription) leave() {
-	s.away = true
-	if err := s.x.account.activate(s.client, false); err != nil {
-		s.x.account.fault(err) // and the pass does not ask it either
-	}
 }
 
 // Reconnect says that the framework is back: it takes part from the next pass on, in the roles in which it is not suppressed. A framework whose

@@ -76,6 +76,7 @@ func TestZeroAndNil(t *testing.T) {
 type fragile struct {
 	*scheduler.State
 	*allocator.Turns
+	seats     bool // the order has seats
 	calls, at int
 }
 
@@ -146,13 +147,69 @@ func (f *fragile) All() iter.Seq2[berth.Role, string] {
 	return f.Turns.All()
 }
 
+func (f *fragile) Same(order any) bool { return f.seats && order == any(f) }
+
+func (f *fragile) Seat(role berth.Role, name string, tag int) (uint64, error) {
+	f.strike()
+	seat, err := f.Turns.Seat(role, name, tag)
+	f.strike()
+	return seat, err
+}
+
+func (f *fragile) SetIndex(names []string) error {
+	f.strike()
+	return f.Turns.SetIndex(names)
+}
+
+func (f *fragile) ChargeSeat(seat uint64, index []int32, amounts []int64) error {
+	f.strike()
+	err := f.Turns.ChargeSeat(seat, index, amounts)
+	f.strike()
+	return err
+}
+
+func (f *fragile) ChargeSeatTimes(seat uint64, index []int32, amounts []int64, times int64) error {
+	f.strike()
+	err := f.Turns.ChargeSeatTimes(seat, index, amounts, times)
+	f.strike()
+	return err
+}
+
+func (f *fragile) CreditSeat(seat uint64, index []int32, amounts []int64) error {
+	f.strike()
+	err := f.Turns.CreditSeat(seat, index, amounts)
+	f.strike()
+	return err
+}
+
+func (f *fragile) Tags() iter.Seq[int] {
+	f.strike()
+	return f.Turns.Tags()
+}
+
+func (f *fragile) FirstTag() (int, bool) {
+	f.strike()
+	return f.Turns.FirstTag()
+}
+
+func (f *fragile) Before(a, b uint64) bool {
+	f.strike()
+	return f.Turns.Before(a, b)
+}
+
 // Whenever host code panics, the panic is the caller's or hidden behind what was done, and after it the Exchange goes on
 // as if nothing had been: accounts, offers and Books are what the source shows.
 func TestHostCodePanics(t *testing.T) {
+	for _, seats := range []bool{false, true} {
+		t.Run(fmt.Sprintf("seats=%v", seats), func(t *testing.T) { testHostCodePanics(t, seats) })
+	}
+}
+
+func testHostCodePanics(t *testing.T, seats bool) {
 	roles := map[string]berth.Role{"a": "r1", "b": "r2"}
 	for at := 1; ; at++ {
 		w := newWorld(t, offers.Config{}, node("n1", 4, 0), node("n2", 4, 0))
-		f := &fragile{State: w.state, Turns: w.drf.Turns(), at: at}
+		f := &fragile{State: w.state, Turns: w.drf.Turns(), seats: seats, at: at}
 		var err error
 		w.x, err = offers.NewExchange(f, offers.Config{Order: f, Clock: func() time.Time { f.strike(); return w.now }})
 		require.NoError(t, err)
@@ -239,6 +296,51 @@ func TestHostCodePanics(t *testing.T) {
 		}
 		if !struck {
 			require.Greater(t, at, 40, "the story calls host code")
+			return
+		}
+	}
+}
+
+// A framework that takes part in a role while the order panics does so when it is tried again, and not before: nobody could answer offers to a
+// part of which the panic has lost the Subscription.
+func TestPanicsWhileJoining(t *testing.T) {
+	for at := 1; ; at++ {
+		w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+		f := &fragile{State: w.state, Turns: w.drf.Turns(), seats: true}
+		var err error
+		w.x, err = offers.NewExchange(f, offers.Config{Order: f, Clock: func() time.Time { return w.now }})
+		require.NoError(t, err)
+		first := w.subscribe(offers.Framework{Name: "a", Role: "r1"})
+		require.NoError(t, first.Disconnect(ctx))
+		f.calls, f.at = 0, at
+		var part *offers.Subscription
+		panicked := false
+		for range 2 {
+			if part != nil {
+				break
+			}
+			func() {
+				defer func() {
+					if fault := recover(); fault != nil {
+						panicked = true
+						known, ok := first.In("r2")
+						assert.False(t, ok, "%v", known)
+						assert.Equal(t, []berth.Role{"r1"}, first.Roles())
+					}
+				}()
+				part, err = first.Join(offers.Framework{Role: "r2"})
+				require.NoError(t, err)
+			}()
+		}
+		f.at = 0
+		require.NotNil(t, part, "call %d", at)
+		assert.Zero(t, w.offer(), "it is away")
+		require.NoError(t, part.Reconnect())
+		require.NoError(t, first.Suppress())
+		assert.Equal(t, 1, w.offer())
+		assert.Equal(t, "n1", nodesOf(t, part))
+		if !panicked {
+			require.Greater(t, at, 3, "the order is told of a part, its seat and that it is away")
 			return
 		}
 	}

@@ -34,14 +34,9 @@ func (s *Subscription) Join(f Framework) (*Subscription, error) {
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		part, err := s.x.take(f, true)
-		if err != nil {
-			return err
-		}
-		if made = part; s.away {
-			part.leave()
-		}
-		return nil
+		var err error
+		made, err = s.x.take(f, true, s.away)
+		return err
 	})
 	return made, err
 }

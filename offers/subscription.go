@@ -100,39 +100,52 @@ func (x *Exchange) Subscribe(f Framework) (*Subscription, error) {
 			return err
 		}
 		var err error
-		s, err = x.take(f, false)
+		s, err = x.take(f, false, false)
 		return err
 	})
 	return s, err
 }
 
-// take has a framework take part in a role.
-func (x *Exchange) take(f Framework, joined bool) (*Subscription, error) {
+// take has a framework take part in a role. The order is told first, for it may panic, and is then told again whom the Exchange knows: a framework
+// that nobody has a Subscription of must not be among them.
+func (x *Exchange) take(f Framework, joined, away bool) (*Subscription, error) {
 	s := &Subscription{
 		x:        x,
 		client:   client{f.Role, f.Name},
 		declared: f.Demand != nil,
 		joined:   joined,
+		away:     away,
+		number:   x.nextNumber(),
 	}
-	s.setTerms(f.Terms)
-	s.book = newBook(s, f.Blind)
 	if err := x.account.add(s.client); err != nil {
 		return nil, err
 	}
+	x.account.seatOf(s.client, s.number)
+	if away {
+		x.account.away(s.client)
+	}
+	s.setTerms(f.Terms)
+	s.book = newBook(s, f.Blind)
 	x.parts[f.Name] = append(x.parts[f.Name], s)
 	x.subs[s.client] = s
 	x.enlist(s)
-	x.account.seatOf(s.client, s.number)
 	x.setDemand(s, f.Demand)
 	return s, nil
 }
 
-// enlist gives a framework a number.
+// nextNumber returns the number of the framework that takes part next.
+func (x *Exchange) nextNumber() int {
+	if n := len(x.spare); n > 0 {
+		return x.spare[n-1]
+	}
+	return len(x.slots)
+}
+
+// enlist has a framework use that number.
 func (x *Exchange) enlist(s *Subscription) {
 	if n := len(x.spare); n > 0 {
-		s.number, x.spare = x.spare[n-1], x.spare[:n-1]
+		x.spare = x.spare[:n-1]
 	} else {
-		s.number = len(x.slots)
 		x.slots = append(x.slots, nil)
 	}
 	x.slots[s.number] = s
