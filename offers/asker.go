@@ -160,6 +160,10 @@ func (a *asker) of(at *site) Why {
 		return why
 	}
 	why.Cause, why.Until = Unfit, time.Time{}
+	if lacks := a.awaits(at); lacks != nil {
+		why.Cause, why.Lacks = KeptForIt, lacks
+		return why
+	}
 	covered := true
 	for _, w := range a.wants {
 		lacks := a.lacks(w, at)
@@ -213,7 +217,7 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 // filtered says until when filters keep from the framework what a node could be offered with, if they do.
 func (a *asker) filtered(at *site, what berth.Resources, daemon bool, why Why) Why {
 	if !a.x.refuses(a.s, at, daemon, what) {
-		if a.x.awaited.sites[at] && !daemon {
+		if _, kept := a.x.awaited.sites[at]; kept && !daemon {
 			why.Cause = KeptForDaemon
 		}
 		return why
@@ -277,6 +281,21 @@ func (a *asker) dropOthers(at *site) time.Time {
 		return time.Time{}
 	}
 	return store.DeadlineTime(first)
+}
+
+// awaits returns what an instance of a daemon of the framework lacks on a node where room is kept for it; nil where none is.
+func (a *asker) awaits(at *site) []berth.Lack {
+	if !slices.Contains(a.x.awaited.sites[at], a.s) {
+		return nil
+	}
+	for _, w := range a.wants {
+		if w.group.Mode() == berth.Daemon {
+			if lacks := a.lacks(w, at); fit.WaitsForRoom(lacks) {
+				return lacks
+			}
+		}
+	}
+	return nil
 }
 
 // must returns a node of a fork of the source.

@@ -10,8 +10,8 @@ import (
 // awaitedRoom is the nodes on which room is kept for the instance of a daemon that waits there for more of it: what is free of what the instance
 // takes is offered to nobody else, and so adds up until it is enough. On the fork of a pass it stands as tasks that are in no offer.
 type awaitedRoom struct {
-	sites   map[*site]bool
-	waiters []waiter // who wanted daemons when it was kept
+	sites   map[*site][]*Subscription // those for whose daemons some is kept; none where nothing is free yet
+	waiters []waiter                  // who wanted daemons when it was kept
 }
 
 // waiter is a framework that wants a daemon.
@@ -85,11 +85,13 @@ func (p *pass) keep(s *Subscription, w *want, at *site) {
 		return
 	}
 	if p.x.awaited.sites == nil {
-		p.x.awaited.sites = map[*site]bool{}
+		p.x.awaited.sites = map[*site][]*Subscription{}
 	}
-	p.x.awaited.sites[at] = true
+	who := p.x.awaited.sites[at]
+	p.x.awaited.sites[at] = who
 	for _, g := range fit.Keepers(w.group.Name(), w.group, lacks) {
 		if _, why := fork.Apply(berth.Op{Kind: berth.Place, Task: g.Task(p.unit()), Node: at.id}); why.Code == berth.None {
+			p.x.awaited.sites[at] = append(who, s)
 			return
 		}
 	}

@@ -32,6 +32,7 @@ func TestRoomIsKeptForDaemonsInOffers(t *testing.T) {
 			ops := w.subscribe(offers.Framework{Name: "ops", Role: "ops", Demand: []offers.Demand{{Group: agent}}})
 			aa := w.subscribe(other)
 			w.offer()
+			assert.Equal(t, "n1: unfit: lacks 0.002 cpu", whyNode(t, ops, "n1"), "there is nothing to keep yet")
 			require.NoError(t, w.state.Release("old-1"))
 			w.offer()
 			if name == "declares nothing" {
@@ -44,6 +45,7 @@ func TestRoomIsKeptForDaemonsInOffers(t *testing.T) {
 				}
 			}
 			assert.Empty(t, list(t, ops))
+			assert.Equal(t, "n1: kept for its daemon: lacks 0.001 cpu", whyNode(t, ops, "n1"))
 			assert.Zero(t, w.offer(), "nothing has changed")
 			require.NoError(t, w.state.Release("old-2"))
 			w.offer()

@@ -40,7 +40,7 @@
 // progressive filling of weighted DRF. A framework that wants nothing is offered nothing and costs
 // nothing. A daemon group is offered its room on each node that lacks its instance, ahead of everybody's
 // turn, but charged. Where the instance lacks nothing but room that others have, what is free of it there is offered to nobody else
-// until it is enough, under exclusive leases; [KeptForDaemon] says so.
+// until it is enough, under exclusive leases; [KeptForDaemon] and [KeptForIt] say so.
 //
 // A gang is offered whole, as one grant, or not at all: see [Demand].
 //

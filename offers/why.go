@@ -40,6 +40,9 @@ const (
 	Spared
 	// Gathered: what becomes free there is kept for the demand of another: see Config.Gather.
 	Gathered
+	// KeptForIt: what is free there of what an instance of the framework's daemon takes is kept for it, and offered to nobody else, but it is not
+	// enough yet. Why.Lacks says what is missing.
+	KeptForIt
 	// Unfit: no task that the framework wants to run could run there, even if nothing were offered to others.
 	Unfit
 	// Used: nothing is free, even if nothing were offered to others.
@@ -59,7 +62,7 @@ const (
 )
 
 var causeWords = []string{
-	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "spared", "gathered", "unfit", "used", "too little", "with others", "filtered", "incomplete", "kept for a daemon", "waiting",
+	"suppressed", "away", "content", "full", "backing off", "limited", "offered", "cordoned", "excluded", "spared", "gathered", "kept for its daemon", "unfit", "used", "too little", "with others", "filtered", "incomplete", "kept for a daemon", "waiting",
 }
 
 // String returns the cause as a word or two, such as "with others".
@@ -82,7 +85,8 @@ type Why struct {
 	Cause Cause  `json:"cause"`
 	// Until is when it may be otherwise by the clock alone: when the filter ends, or the first of the offers to others. The zero time is not known.
 	Until time.Time `json:"until,omitzero"`
-	// Lacks are, of Unfit, what keeps the task off the node that lacks the least there of those that the framework wants to run.
+	// Lacks are, of Unfit, what keeps the task off the node that lacks the least there of those that the framework wants to run; of KeptForIt what
+	// the daemon's instance waits for.
 	Lacks []berth.Lack `json:"lacks,omitempty"`
 }
 
