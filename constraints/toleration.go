@@ -40,14 +40,14 @@ func Tolerate(key, value string) Toleration {
 // TolerateKey lets the group's tasks on nodes with taints of that key, whatever their values.
 func TolerateKey(key string) Toleration { return Toleration{reach: oneKey, key: key} }
 
-// TolerateOver lets the group's tasks on nodes with taints of that key whose value is a whole number above n. Other values are
-// not tolerated (the operator Gt of Kubernetes).
+// TolerateOver lets the group's tasks on nodes with taints of that key whose value is a whole number above n, in its usual form: 8, and
+// neither 08 nor +8. Other values are not tolerated (the operator Gt of Kubernetes).
 func TolerateOver(key string, n int64) Toleration {
 	return Toleration{reach: over, key: key, bound: n}
 }
 
-// TolerateUnder lets the group's tasks on nodes with taints of that key whose value is a whole number below n. Other values
-// are not tolerated (the operator Lt of Kubernetes).
+// TolerateUnder lets the group's tasks on nodes with taints of that key whose value is a whole number below n, in its usual form. Other
+// values are not tolerated (the operator Lt of Kubernetes).
 func TolerateUnder(key string, n int64) Toleration {
 	return Toleration{reach: under, key: key, bound: n}
 }
@@ -85,7 +85,10 @@ func (t Toleration) Tolerates(taint berth.Taint) bool {
 		return taint.Value == t.value
 	case over, under:
 		n, err := strconv.ParseInt(taint.Value, 10, 64)
-		return err == nil && (t.reach == over && n > t.bound || t.reach == under && n < t.bound)
+		if err != nil || strconv.FormatInt(n, 10) != taint.Value { // 08 and +8 are no numbers to Kubernetes either
+			return false
+		}
+		return t.reach == over && n > t.bound || t.reach == under && n < t.bound
 	}
 	return true
 }

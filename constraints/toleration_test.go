@@ -33,7 +33,7 @@ func TestTolerates(t *testing.T) {
 		{constraints.Tolerate("dedicated", "gpu").Effect(berth.NoExecute).For(time.Second), map[berth.Taint]bool{gpu: false, soft: false, evict: true}},
 		{constraints.TolerateAll().Effect(berth.NoSchedule), map[berth.Taint]bool{gpu: true, soft: false, evict: false, other: true}},
 		// KEP-5471: whole numbers, and what is none never matches.
-		{constraints.TolerateOver("risk", 5), map[berth.Taint]bool{risk("6"): true, risk("5"): false, risk("7.5"): false, risk("high"): false, risk(""): false, gpu: false}},
+		{constraints.TolerateOver("risk", 5), map[berth.Taint]bool{risk("6"): true, risk("5"): false, risk("7.5"): false, risk("08"): false, risk("+8"): false, risk("high"): false, risk(""): false, gpu: false}},
 		{constraints.TolerateUnder("risk", -5), map[berth.Taint]bool{risk("-6"): true, risk("-5"): false, risk("6"): false}},
 		{constraints.TolerateAll(), map[berth.Taint]bool{gpu: true, soft: true, bare: true, other: true}},
 	} {
