@@ -144,6 +144,17 @@ func TestRules(t *testing.T) {
 		}, []string{
 			`near(zone, app = "web" and pod:namespace = "shop")`, `apart(rack, app = "web" and pod:namespace in ("a", "b"))`,
 		}},
+		"pod affinity of several terms": {func(p *v1.Pod) { // each of which is about the pods that all are about
+			db := &metav1.LabelSelector{MatchLabels: map[string]string{"db": "yes"}}
+			p.Spec.Affinity = &v1.Affinity{PodAffinity: &v1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{
+				{LabelSelector: app, TopologyKey: "zone"}, {LabelSelector: db, TopologyKey: "rack"}, {LabelSelector: app, TopologyKey: "rack"},
+			}}}
+		}, []string{
+			`near(zone, app = "web" and db = "yes" and pod:namespace = "shop")`, `near(rack, app = "web" and db = "yes" and pod:namespace = "shop")`,
+		}},
+		"pod affinity of a term that is about none": {func(p *v1.Pod) {
+			p.Spec.Affinity = &v1.Affinity{PodAffinity: &v1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []v1.PodAffinityTerm{{LabelSelector: app, TopologyKey: "zone"}, {TopologyKey: "zone"}}}}
+		}, []string{"nowhere"}},
 		"spread": {func(p *v1.Pod) {
 			p.Labels = map[string]string{"app": "web", "hash": "1"}
 			p.Spec.TopologySpreadConstraints = []v1.TopologySpreadConstraint{
@@ -151,13 +162,18 @@ func TestRules(t *testing.T) {
 				{MaxSkew: 2, TopologyKey: "host", WhenUnsatisfiable: "DoNotSchedule", LabelSelector: app, MinDomains: &five, NodeAffinityPolicy: &ignore, MatchLabelKeys: []string{"hash"}},
 			}
 		}, []string{
+			"exists(zone)", "exists(host)",
 			`group-by(zone, of app = "web" and pod:namespace = "shop", over cordoned-too, without stopping)`,
 			`group-by(host, skew 2, min-domains 5, of app = "web" and hash = "1" and pod:namespace = "shop", over all-nodes, without stopping)`,
 		}},
 	} {
 		task, left := adapter.Config{}.Pod(pod("web", c.change))
 		require.NoError(t, task.Group.Err(), name)
-		assert.Empty(t, left, name)
+		if name == "spread" {
+			assert.Equal(t, []adapter.Unsaid{{Field: "spec.topologySpreadConstraints", Instead: "pods on nodes without one of the labels count in domains that have others as well"}}, left)
+		} else {
+			assert.Empty(t, left, name)
+		}
 		var got []string
 		for _, rule := range task.Group.Spec().Rules {
 			got = append(got, fmt.Sprint(rule))
@@ -208,13 +224,13 @@ func TestUnsaid(t *testing.T) {
 		p.Spec.Affinity = &v1.Affinity{
 			NodeAffinity: &v1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &v1.NodeSelector{NodeSelectorTerms: []v1.NodeSelectorTerm{
 				{MatchFields: []v1.NodeSelectorRequirement{{Key: "spec.podCIDR", Operator: "Exists"}}},
-				{MatchExpressions: []v1.NodeSelectorRequirement{{Key: "gen", Operator: "Gt", Values: []string{"new"}}}},
+				{MatchExpressions: []v1.NodeSelectorRequirement{{Key: "gen", Operator: "Gt", Values: []string{"new"}}, {Key: "gen", Operator: "Lt", Values: []string{"0x7"}}}},
 			}}},
 			PodAffinity: &v1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []v1.WeightedPodAffinityTerm{{Weight: 1, PodAffinityTerm: v1.PodAffinityTerm{
 				TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{}, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "a"}},
 			}}}},
 		}
-		p.Spec.Tolerations = []v1.Toleration{{Operator: "Like"}, {Value: "x"}, {Key: "k", Operator: "Lt", Value: "x"}, {Key: "k", Effect: "Never"}}
+		p.Spec.Tolerations = []v1.Toleration{{Operator: "Like"}, {Value: "x"}, {Key: "k", Operator: "Lt", Value: "x"}, {Key: "k", Operator: "Gt", Value: "08"}, {Key: "k", Effect: "Never"}}
 	}))
 	var got []string
 	for _, u := range left {
@@ -223,9 +239,11 @@ func TestUnsaid(t *testing.T) {
 	assert.Equal(t, []string{
 		`spec.affinity.nodeAffinity.required: the field "spec.podCIDR" chooses no node`,
 		`spec.affinity.nodeAffinity.required: gen Gt [new] is no expression that is known: it chooses no node`,
+		`spec.affinity.nodeAffinity.required: gen Lt [0x7] is no expression that is known: it chooses no node`,
 		`spec.tolerations: the operator "Like" tolerates nothing`,
 		`spec.tolerations: without a key only Exists tolerates: "x" tolerates nothing`,
 		`spec.tolerations: the value "x" of k is no number: nothing is tolerated by it`,
+		`spec.tolerations: the value "08" of k is no number: nothing is tolerated by it`,
 		`spec.tolerations: the effect "Never" is that of no taint`,
 		`spec.affinity.podAffinity.preferred: namespaceSelector: the labels of namespaces are not known; those that are named count`,
 		`spec.containers.ports: 53 is taken for every protocol, since "QUIC" is none that is known`,

@@ -18,14 +18,7 @@ func (r *reading) podAffinity() {
 		return
 	}
 	if near := a.PodAffinity; near != nil {
-		for i := range near.RequiredDuringSchedulingIgnoredDuringExecution {
-			t := &near.RequiredDuringSchedulingIgnoredDuringExecution[i]
-			if of, ok := r.peers("spec.affinity.podAffinity", t); ok {
-				r.rule(constraints.Near(t.TopologyKey, of))
-			} else {
-				r.rule(constraints.Nowhere()) // nobody is there to be near
-			}
-		}
+		r.near(near.RequiredDuringSchedulingIgnoredDuringExecution)
 		r.prefer("spec.affinity.podAffinity.preferred", near.PreferredDuringSchedulingIgnoredDuringExecution, 1)
 	}
 	if apart := a.PodAntiAffinity; apart != nil {
@@ -36,6 +29,29 @@ func (r *reading) podAffinity() {
 			}
 		}
 		r.prefer("spec.affinity.podAntiAffinity.preferred", apart.PreferredDuringSchedulingIgnoredDuringExecution, -1)
+	}
+}
+
+// near reads required terms of an affinity. A pod is met by those alone that all terms are about, so each term is about all that the others are about.
+func (r *reading) near(terms []v1.PodAffinityTerm) {
+	if len(terms) == 0 {
+		return
+	}
+	of := berth.AnyTask()
+	for i := range terms {
+		one, ok := r.peers("spec.affinity.podAffinity", &terms[i])
+		if !ok {
+			r.rule(constraints.Nowhere()) // nobody is there to be near
+			return
+		}
+		of = and(of, one)
+	}
+	var keys []string
+	for i := range terms {
+		if key := terms[i].TopologyKey; !slices.Contains(keys, key) {
+			keys = append(keys, key)
+			r.rule(constraints.Near(key, of))
+		}
 	}
 }
 
@@ -138,6 +154,7 @@ func (r *reading) selected(field string, s *metav1.LabelSelector, match, mismatc
 
 // spread reads how even the pod's like are to be over domains.
 func (r *reading) spread() {
+	r.allKeys()
 	for i := range r.pod.Spec.TopologySpreadConstraints {
 		c := &r.pod.Spec.TopologySpreadConstraints[i]
 		const field = "spec.topologySpreadConstraints"
@@ -170,6 +187,24 @@ func (r *reading) spread() {
 		default:
 			r.left.add(field, "whenUnsatisfiable %q is not known: the pod is not spread over %s", c.WhenUnsatisfiable, c.TopologyKey)
 		}
+	}
+}
+
+// allKeys reads what constraints about several keys say together: a node without one of them is in no domain of the others either.
+func (r *reading) allKeys() {
+	var keys []string
+	for i := range r.pod.Spec.TopologySpreadConstraints {
+		c := &r.pod.Spec.TopologySpreadConstraints[i]
+		if c.WhenUnsatisfiable == v1.DoNotSchedule && !slices.Contains(keys, c.TopologyKey) {
+			keys = append(keys, c.TopologyKey)
+		}
+	}
+	if len(keys) < 2 {
+		return
+	}
+	r.left.add("spec.topologySpreadConstraints", "pods on nodes without one of the labels count in domains that have others as well")
+	for _, key := range keys {
+		r.rule(constraints.Exists(key)) // which leaves such nodes out of those whose domains count
 	}
 }
 

@@ -1,10 +1,10 @@
 package adapter
 
 import (
-	"fmt"
 	"math"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -170,9 +170,8 @@ func (r *reading) expression(field, key string, e *v1.NodeSelectorRequirement) b
 	case v1.NodeSelectorOpDoesNotExist:
 		return constraints.NotExists(key)
 	case v1.NodeSelectorOpGt, v1.NodeSelectorOpLt:
-		var bound int64
 		if len(e.Values) == 1 {
-			if _, err := fmt.Sscan(e.Values[0], &bound); err == nil {
+			if bound, err := strconv.ParseInt(e.Values[0], 10, 64); err == nil {
 				if e.Operator == v1.NodeSelectorOpGt {
 					return constraints.Greater(key, bound)
 				}
@@ -200,8 +199,8 @@ func (r *reading) tolerations() {
 			}
 			rule = constraints.Tolerate(t.Key, t.Value)
 		case v1.TolerationOpGt, v1.TolerationOpLt:
-			var bound int64
-			if _, err := fmt.Sscan(t.Value, &bound); err != nil {
+			bound, err := strconv.ParseInt(t.Value, 10, 64)
+			if err != nil || strconv.FormatInt(bound, 10) != t.Value { // such as 07
 				r.left.add("spec.tolerations", "the value %q of %s is no number: nothing is tolerated by it", t.Value, t.Key)
 				continue
 			}
