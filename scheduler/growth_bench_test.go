@@ -33,6 +33,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"run-start", 16_000, growRunStart},
 		{"run-parked", 10_000, growRunParked},
 		{"run-frameworks-parked", 100, growFrameworksParked},
+		{"run-frameworks-moved", 500, growFrameworksMoved},
 		{"run-nodes", 5_000, growRunNodes},
 		{"queue-cancel", 20_000, growQueueCancel},
 		{"inventory-watch", 10_000, growInventoryWatch},

@@ -235,12 +235,15 @@ const (
 	// Withheld: a task was found running that could not be adopted, since its group is not known or its node is not
 	// there. Nothing of its ID is started, and its room is not counted: see [Launcher].Watch.
 	Withheld
+	// Recalled: the task's room is asked back of the framework, by an inverse offer. It is stopped, and waits in the Queue from then on, to run
+	// elsewhere: see [RunFramework]. The instance of a daemon comes back by itself.
+	Recalled
 )
 
 var eventText = [...]string{
 	Started: "started", Failed: "failed", Uncertain: "uncertain", Unplaced: "unplaced", Expired: "expired",
 	Stopped: "stopped", Exited: "exited", Lost: "lost", Orphaned: "orphan", Unknown: "unknown",
-	Adopted: "adopted", Withheld: "withheld",
+	Adopted: "adopted", Withheld: "withheld", Recalled: "recalled",
 }
 
 // String returns "started", "failed" and so on.

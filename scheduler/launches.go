@@ -18,7 +18,7 @@ type launch struct {
 	failures int  // of a stop
 	begun    bool // it is under way
 	over     bool // the launcher reported the task's end meanwhile
-	expired  bool // the task expired meanwhile, and waits to be placed again
+	again    bool // the task is placed again when this is over: it expired meanwhile, or is to run elsewhere
 
 	slot *entry[*launch] // on the agenda: only the first of a task's launches that is not begun
 	next *launch         // of the same task
@@ -162,7 +162,7 @@ func (r *runner) takeBack(j *launch) {
 		r.release(t)
 		r.Queue.putBack(j.Task, j.turn)
 	case j.stop:
-		if j.expired {
+		if j.again {
 			r.Queue.putBack(j.Task, j.turn)
 		}
 		r.report(Uncertain, j.Placement, errors.New("not stopped: Run has ended"))
@@ -219,7 +219,7 @@ func (r *runner) started(j *launch, err error, uncertain bool) {
 		if uncertain {
 			r.report(Uncertain, j.Placement, err)
 		}
-		r.launches.addFirst(&launch{Placement: j.Placement, stop: true, turn: j.turn, at: r.State.Now(), expired: j.expired})
+		r.launches.addFirst(&launch{Placement: j.Placement, stop: true, turn: j.turn, at: r.State.Now(), again: j.again})
 	case uncertain:
 		r.report(Uncertain, j.Placement, err)
 		r.stopNext(t)
@@ -229,16 +229,16 @@ func (r *runner) started(j *launch, err error, uncertain bool) {
 		if g := j.Task.Group; g.Mode() != berth.Daemon { // an instance has one node
 			r.backoff.shun(g.Name(), j.Node, now)
 		}
-		again := j.expired
+		again := j.again
 		if t != nil {
 			r.release(t)
-			again = !t.stopping
+			again = !t.stopping || t.moving
 		}
 		if again {
 			r.Queue.putBack(j.Task, j.turn)
 		}
 		r.report(Failed, j.Placement, err)
-		if t != nil && t.stopping {
+		if t != nil && !again {
 			r.backoff.clear(j.Task.ID)
 			r.report(Stopped, j.Placement, nil)
 		}
@@ -248,7 +248,7 @@ func (r *runner) started(j *launch, err error, uncertain bool) {
 // stopNext stops a task that was cancelled while it was being started.
 func (r *runner) stopNext(t *ownTask) {
 	if t.stopping && r.own.of(t.Placement) == t {
-		r.launches.add(&launch{Placement: t.Placement, stop: true, turn: t.turn, at: r.State.Now()})
+		r.launches.add(&launch{Placement: t.Placement, stop: true, turn: t.turn, at: r.State.Now(), again: t.moving})
 	}
 }
 
@@ -272,13 +272,13 @@ func (r *runner) notStopped(j *launch, err error) {
 }
 
 func (r *runner) stopped(j *launch) {
-	if j.expired {
-		r.Queue.putBack(j.Task, j.turn)
-		return
-	}
 	if t := r.own.of(j.Placement); t != nil {
 		r.release(t)
 		r.backoff.clear(t.Task.ID)
+	}
+	if j.again {
+		r.Queue.putBack(j.Task, j.turn)
+		return
 	}
 	if r.own.unstrand(j.Placement) {
 		r.startWithheld(j.Task.ID)

@@ -9,7 +9,7 @@ import (
 
 func TestNilsAndZeroValues(t *testing.T) {
 	nils.Call(t,
-		new(scheduler.Admission), new(scheduler.Codec), new(scheduler.Command), new(scheduler.Committed),
+		new(scheduler.Admission), new(scheduler.Answer), new(scheduler.Codec), new(scheduler.Command), new(scheduler.Committed),
 		new(scheduler.Config), new(scheduler.Coverage), new(scheduler.Event), new(scheduler.EventKind),
 		new(scheduler.FormatError), new(scheduler.Log), new(scheduler.MemoryInventory), new(scheduler.MemoryLauncher),
 		new(scheduler.Miss), new(scheduler.NodeEvent), new(scheduler.Observer), new(scheduler.Placement),

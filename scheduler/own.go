@@ -17,7 +17,8 @@ type ownTask struct {
 	runs       bool      // the Launcher said so
 	began      time.Time // when it began to run, as far as known
 	lost       bool      // its node went away: the State knows it as lost
-	stopping   bool      // it was cancelled
+	stopping   bool      // it was cancelled, or
+	moving     bool      // is to run elsewhere
 	unnumbered bool      // the Launcher reported it without its number
 }
 
@@ -187,11 +188,14 @@ func (r *runner) ended(id string, how endingKind) {
 	switch how {
 	case endReleased:
 		r.own.remove(t)
+		if start != nil && t.moving {
+			start.again = true
+		}
 		return // who released it knows; a Start under way is stopped when it returns
 	case endExpired:
 		r.own.remove(t)
 		if start != nil && !unbegun {
-			start.expired = true // it waits until that call has returned, lest the task runs twice
+			start.again = true // it waits until that call has returned, lest the task runs twice
 		} else {
 			r.Queue.putBack(t.Task, t.turn)
 		}
@@ -229,8 +233,8 @@ func (r *runner) cancel(cancels []cancelled) {
 			delete(r.keeping, c.name)
 			r.all = true // others may have the room
 		}
-		if j := r.launches.first[c.name]; j != nil && j.expired && j.turn < c.turn {
-			j.expired, known = false, true // it is stopped, and not placed again
+		if j := r.launches.first[c.name]; j != nil && j.again && j.turn < c.turn {
+			j.again, known = false, true // it is stopped, and not placed again
 		}
 		r.ownIfNobodys(c.name)
 		if t := r.own.tasks[c.name]; t != nil && t.turn < c.turn {
@@ -268,17 +272,23 @@ func (r *runner) ownIfNobodys(id string) {
 // stop has an own task stopped. One that is being started is stopped when that call returns.
 func (r *runner) stop(t *ownTask) {
 	start := r.launches.find(t.Placement, false)
-	switch {
+	switch t.moving = false; {
 	case t.lost || r.launches.remove(start):
 		r.release(t)
 		r.backoff.clear(t.Task.ID)
 		r.report(Stopped, t.Placement, nil)
-	case t.stopping || r.State.Stop(t.Task.ID) != nil:
-		// It is on its way, or gone in this very moment, which observe will see.
 	default:
-		t.stopping = true
-		if start == nil {
-			r.launches.add(&launch{Placement: t.Placement, stop: true, turn: t.turn, at: r.State.Now()})
-		}
+		r.halt(t, start)
+	}
+}
+
+// halt has an own task stopped that is started already, or is being started.
+func (r *runner) halt(t *ownTask, start *launch) {
+	if t.stopping || r.State.Stop(t.Task.ID) != nil {
+		return // it is on its way, or gone in this very moment, which observe will see
+	}
+	t.stopping = true
+	if start == nil {
+		r.launches.add(&launch{Placement: t.Placement, stop: true, turn: t.turn, at: r.State.Now(), again: t.moving})
 	}
 }

@@ -20,7 +20,7 @@ func (r *runner) schedule(ctx context.Context) error {
 	now := r.State.Now()
 	all := r.all
 	seen := r.Queue.look(all, r.after, r.backoff.ripe(now))
-	if !all && len(seen.waits)+len(seen.cancels) > 0 && r.Scheduler.cfg.holdsBack() {
+	if !all && len(seen.waits)+len(seen.cancels) > 0 && r.parts[0].cfg.holdsBack() {
 		all = true // what is new is not to overtake what waits, and what was kept for what is cancelled is for all
 		cancels := seen.cancels
 		seen = r.Queue.look(all, 0, nil)
@@ -75,19 +75,19 @@ func (r *runner) taken(w *waiting) bool {
 	return true
 }
 
-// place plans and commits. The tasks of a group that failed on a node of late go to other nodes if they can: they are
+// placeBy plans and commits. The tasks of a group that failed on a node of late go to other nodes if they can: they are
 // planned on a fork on which those nodes take no tasks, in their turn, and the rest of them as usual.
-func (r *runner) place(ctx context.Context, tasks []berth.Task, round map[string]*waiting) error {
+func (r *runner) placeBy(ctx context.Context, p *part, tasks []berth.Task, round map[string]*waiting) error {
 	switch {
 	case len(r.backoff.shunned) == 0:
-	case r.Scheduler.cfg.Order == nil:
+	case p.cfg.Order == nil:
 		tasks = inTurn(tasks)
 	default:
-		rest, err := r.placeInTurns(ctx, tasks, round)
+		rest, err := r.placeInTurns(ctx, p, tasks, round)
 		if err != nil {
 			return err
 		}
-		return r.placeUsual(ctx, rest, round)
+		return r.placeUsual(ctx, p, rest, round)
 	}
 	for len(tasks) > 0 {
 		g := tasks[0].Group
@@ -103,11 +103,11 @@ func (r *runner) place(ctx context.Context, tasks []berth.Task, round map[string
 		tasks = tasks[n:]
 		if len(shuns) > 0 {
 			var err error
-			if part, err = r.placeElsewhere(ctx, part, shuns, round); err != nil {
+			if part, err = r.placeElsewhere(ctx, p, part, shuns, round); err != nil {
 				return err
 			}
 		}
-		if err := r.placeUsual(ctx, part, round); err != nil {
+		if err := r.placeUsual(ctx, p, part, round); err != nil {
 			return err
 		}
 	}
@@ -115,11 +115,11 @@ func (r *runner) place(ctx context.Context, tasks []berth.Task, round map[string
 }
 
 // placeUsual plans and commits tasks, if there are any, and takes in what became of them.
-func (r *runner) placeUsual(ctx context.Context, tasks []berth.Task, round map[string]*waiting) error {
+func (r *runner) placeUsual(ctx context.Context, p *part, tasks []berth.Task, round map[string]*waiting) error {
 	if len(tasks) == 0 {
 		return nil
 	}
-	out, err := r.Scheduler.schedule(ctx, r.silent(tasks), tasks)
+	out, err := p.schedule(ctx, r.silent(p, tasks), tasks)
 	if out != nil {
 		r.placed(out, tasks, round) // also what was placed before an error
 	}
@@ -127,7 +127,7 @@ func (r *runner) placeUsual(ctx context.Context, tasks []berth.Task, round map[s
 }
 
 // silent returns the demands of daemons for whose instances room is kept while tasks are planned of which they are none.
-func (r *runner) silent(tasks []berth.Task) []berth.Task {
+func (r *runner) silent(p *part, tasks []berth.Task) []berth.Task {
 	if len(r.keeping) == 0 {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (r *runner) silent(tasks []berth.Task) []berth.Task {
 	}
 	var silent []berth.Task
 	for _, name := range slices.Sorted(maps.Keys(r.keeping)) {
-		if !planned[name] {
+		if !planned[name] && r.partOf(r.keeping[name].Group) == p {
 			silent = append(silent, r.keeping[name])
 		}
 	}
@@ -148,13 +148,13 @@ func (r *runner) silent(tasks []berth.Task) []berth.Task {
 
 // placeInTurns is for an order of roles, which is asked about all that waits at once: what it gives a place is committed in its turns,
 // but that what is to go to other nodes goes there if it can. It returns what has no place yet.
-func (r *runner) placeInTurns(ctx context.Context, tasks []berth.Task, round map[string]*waiting) ([]berth.Task, error) {
-	source := r.Scheduler.source
+func (r *runner) placeInTurns(ctx context.Context, p *part, tasks []berth.Task, round map[string]*waiting) ([]berth.Task, error) {
+	source := p.source
 	now, err := source.Snapshot(ctx)
 	if err != nil {
 		return nil, faults.Of("scheduler: snapshot", err)
 	}
-	plan, err := r.Scheduler.planBeside(ctx, now, r.silent(tasks), tasks)
+	plan, err := p.planBeside(ctx, now, r.silent(p, tasks), tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (r *runner) placeInTurns(ctx context.Context, tasks []berth.Task, round map
 				done[part[i].Task.ID] = true
 				group = append(group, part[i].Task)
 			}
-			if group, err = r.placeElsewhere(ctx, group, r.backoff.shuns(name), round); err != nil {
+			if group, err = r.placeElsewhere(ctx, p, group, r.backoff.shuns(name), round); err != nil {
 				return nil, err
 			}
 			for _, t := range group {
@@ -226,8 +226,8 @@ func inTurn(tasks []berth.Task) []berth.Task {
 }
 
 // placeElsewhere places tasks on other nodes than those to shun, and returns the tasks for which there is none.
-func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns []string, round map[string]*waiting) ([]berth.Task, error) {
-	source := r.Scheduler.source
+func (r *runner) placeElsewhere(ctx context.Context, p *part, tasks []berth.Task, shuns []string, round map[string]*waiting) ([]berth.Task, error) {
+	source := p.source
 	now, err := source.Snapshot(ctx)
 	if err != nil {
 		return nil, faults.Of("scheduler: snapshot", err)
@@ -240,7 +240,7 @@ func (r *runner) placeElsewhere(ctx context.Context, tasks []berth.Task, shuns [
 	if err := fork.Cordon(shuns...); err != nil {
 		return nil, err
 	}
-	plan, err := r.Scheduler.planBeside(ctx, fork.Snapshot(), r.silent(tasks), tasks)
+	plan, err := p.planBeside(ctx, fork.Snapshot(), r.silent(p, tasks), tasks)
 	if err != nil {
 		return nil, err
 	}

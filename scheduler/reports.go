@@ -349,6 +349,10 @@ func (r *runner) taskEnded(e TaskEvent) error {
 	if t.Task.Group.Mode() == berth.Daemon || !settled && !t.stopping {
 		r.backoff.fail(id, at) // a daemon's instance is placed again at once, and started again in time
 	}
+	if t.moving {
+		r.Queue.putBack(t.Task, t.turn)
+		return nil
+	}
 	r.report(endKind(e, t.stopping), t.Placement, nil)
 	return nil
 }

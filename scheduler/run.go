@@ -137,16 +137,25 @@ func (c RunConfig) check(ctx context.Context) (RunConfig, error) {
 // Uncertain; the next Run whose Launcher names it stops it, and if none does the host releases it or cancels it again.
 func Run(ctx context.Context, cfg RunConfig) error {
 	cfg, err := cfg.check(ctx)
-	if err == nil {
-		err = cfg.Queue.use()
-	}
 	if err != nil {
+		return faults.Of("scheduler: run", err)
+	}
+	return run(ctx, cfg, []part{{Scheduler: cfg.Scheduler}}, nil)
+}
+
+// run is Run for a configuration that has been checked, with a scheduler for each of some roles. Where it runs for a framework, that yields to inverse offers.
+func run(ctx context.Context, cfg RunConfig, parts []part, y *yielding) error {
+	if err := cfg.Queue.use(); err != nil {
 		return faults.Of("scheduler: run", err)
 	}
 	defer cfg.Queue.leave()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	r := newRunner(cfg, end)
+	r.parts, r.yielding = parts, y
+	if y != nil {
+		y.bind(r)
+	}
 	defer cfg.State.unsubscribe(r.feed)
 
 	var workers sync.WaitGroup
@@ -171,6 +180,13 @@ func Run(ctx context.Context, cfg RunConfig) error {
 			return r.ask(ctx, func() error { return r.taskEvents(events) })
 		})
 	})
+	for _, p := range parts {
+		if source := p.source; source != Source(cfg.State) {
+			r.beyond = true
+			first := source.Changed()
+			work("source", func() error { r.listen(ctx, source, first); return nil })
+		}
+	}
 	work("loop", func() error { return r.loop(ctx) })
 	workers.Wait()
 	r.land()
@@ -184,9 +200,13 @@ func Run(ctx context.Context, cfg RunConfig) error {
 // that of loop, then that of land.
 type runner struct {
 	RunConfig
-	end  context.CancelCauseFunc
-	work chan func() // from other goroutines
-	feed *feed
+	parts    []part
+	yielding *yielding // of a framework
+	end      context.CancelCauseFunc
+	work     chan func() // from other goroutines
+	feed     *feed
+	beyond   bool          // a source is not the State
+	stirred  chan struct{} // has a token when such a source has changed
 
 	patient   bool      // nobody was warned yet that nothing is placed
 	patience  time.Time // when somebody is to be
@@ -214,6 +234,7 @@ func newRunner(cfg RunConfig, end context.CancelCauseFunc) *runner {
 		RunConfig: cfg,
 		end:       end,
 		work:      make(chan func()),
+		stirred:   make(chan struct{}, 1),
 		feed:      cfg.State.subscribe(),
 		patient:   true,
 		waiting:   -1,
@@ -304,6 +325,11 @@ func (r *runner) loop(ctx context.Context) error {
 		if err := r.schedule(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
+		if r.yielding != nil {
+			if err := r.yield(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
 		r.tellWaiting()
 		r.sleep(ctx, w, timer)
 	}
@@ -312,7 +338,7 @@ func (r *runner) loop(ctx context.Context) error {
 
 // tellWaiting tells the Scheduler's Observer how many wait, if that has changed.
 func (r *runner) tellWaiting() {
-	o := r.Scheduler.cfg.Observer.Waiting
+	o := r.parts[0].cfg.Observer.Waiting
 	if o == nil {
 		return
 	}
@@ -323,14 +349,27 @@ func (r *runner) tellWaiting() {
 }
 
 // wakers are closed at what makes the loop look again.
-type wakers struct{ state, queue, source <-chan struct{} }
+type wakers struct{ state, queue <-chan struct{} }
 
 func (r *runner) watch() wakers {
-	w := wakers{state: r.State.Changed(), queue: r.Queue.changed()}
-	if source := r.Scheduler.source; source != Source(r.State) {
-		w.source = source.Changed() // an offer may come long after the State changed, or be noticed when it is looked for
+	return wakers{state: r.State.Changed(), queue: r.Queue.changed()}
+}
+
+// listen wakes the loop when a source changes that is not the State: an offer may come long after the State changed, or be noticed when it is
+// looked for. It asks for the next change before it tells of one.
+func (r *runner) listen(ctx context.Context, source Source, changed <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		changed = source.Changed()
+		select {
+		case r.stirred <- struct{}{}:
+		default: // it has a token
+		}
 	}
-	return w
 }
 
 // sleep waits for a reason to plan again, and meanwhile begins the launches that can begin and does the work
@@ -349,14 +388,15 @@ func (r *runner) sleep(ctx context.Context, w wakers, timer *time.Timer) {
 		case f := <-r.work:
 			f()
 		case <-w.state:
-			r.all = r.all || w.source != nil
+			r.all = r.all || r.beyond
 			return
 		case <-r.feed.woken:
 			return
 		case <-w.queue:
 			return
-		case <-w.source:
+		case <-r.stirred:
 			r.all = true
+			r.yielding.stir()
 			return
 		case <-timer.C:
 			return
@@ -395,6 +435,9 @@ func (r *runner) next() (wait time.Duration, found bool) {
 	soonest(r.patience, r.patient && !r.ready())
 	soonest(r.State.NextExpiry())
 	soonest(r.backoff.next())
+	if r.yielding != nil {
+		soonest(r.yielding.next())
+	}
 	if at, ok := r.launches.next(); ok && at.After(now) { // otherwise it waits for a launch to end
 		soonest(at, true)
 	}
