@@ -67,7 +67,8 @@ func (c Claim) String() string {
 // Tasks are given in the order in which they are to be served, and each at most once. One that found room which a later one claims gives way: it is placed last, where there
 // still is room, and is never both placed and ended. Those of a gang are served together, when the first of them is
 // due, and get room for all that the gang lacks to be whole, in one part of the plan, or for none: what is guaranteed must be enough for
-// those that need somebody's end. Those of daemons are an error. Reclaim fails as [Scheduler.Plan] does.
+// those that need somebody's end. A daemon is handed in as its demand: each of its instances has its room on its own node, or is unplaced. Reclaim fails as
+// [Scheduler.Plan] does.
 //
 // A task that finds no room takes O(groups and tasks that may end), and tries only nodes that may be best; one of a gang takes O(nodes) besides.
 func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim, tasks ...berth.Task) (*Reclaimed, error) {
@@ -86,7 +87,10 @@ func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how
 			continue
 		}
 		var err error
-		if t.Group.Mode() == berth.Gang {
+		switch {
+		case t.IsDemand():
+			err = s.reclaimDaemon(ctx, how, fork, t, out)
+		case t.Group.Mode() == berth.Gang:
 			var gang []berth.Task
 			for k := i; k < len(tasks); k++ {
 				if tasks[k].Group.Equal(t.Group) {
@@ -94,7 +98,7 @@ func (s *Scheduler) Reclaim(ctx context.Context, snapshot *cluster.Snapshot, how
 				}
 			}
 			err = s.reclaimGang(ctx, how, fork, gang, out)
-		} else {
+		default:
 			err = s.reclaimOne(ctx, how, fork, t, out)
 		}
 		if err != nil {
@@ -128,12 +132,12 @@ func checkClaims(snapshot *cluster.Snapshot, tasks []berth.Task) error {
 		err := t.Err()
 		switch {
 		case err != nil:
-		case t.Group.Mode() == berth.Daemon:
-			err = fmt.Errorf("task %q: of a daemon, for which nothing is reclaimed", t.String())
-		case seen[t.ID]:
-			err = fmt.Errorf("task %q: given twice", t.ID)
+		case t.Group.Mode() == berth.Daemon && !t.IsDemand():
+			err = fmt.Errorf("task %q: group %q is a daemon: hand in what its Everywhere returns", t.ID, t.Group.Name())
+		case seen[t.String()]:
+			err = fmt.Errorf("task %q: given twice", t.String())
 		}
-		seen[t.ID] = true
+		seen[t.String()] = true
 		if err != nil {
 			errs = append(errs, faults.Of("scheduler: reclaim", err))
 		}

@@ -248,8 +248,8 @@ func TestReclaimOfBadInput(t *testing.T) {
 	require.NoError(t, err)
 	daemon := berth.NewGroup("g", berth.GroupSpec{Mode: berth.Daemon})
 	one := berth.NewTask("x", berth.GroupSpec{})
-	_, err = s.Reclaim(t.Context(), snapshot, scheduler.Reclaim{}, daemon.Task("g-1"), daemon.Everywhere(), one, one, berth.Task{})
-	for _, want := range []string{`task "g-1": of a daemon`, `task "g on every node": of a daemon`, `task "x": given twice`} {
+	_, err = s.Reclaim(t.Context(), snapshot, scheduler.Reclaim{}, daemon.Task("g-1"), daemon.Everywhere(), daemon.Everywhere(), one, one, berth.Task{})
+	for _, want := range []string{`task "g-1": group "g" is a daemon`, `task "g on every node": given twice`, `task "x": given twice`} {
 		assert.ErrorContains(t, err, want)
 	}
 	_, err = s.Reclaim(t.Context(), nil, scheduler.Reclaim{})
