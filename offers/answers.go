@@ -20,6 +20,7 @@ type Answers struct {
 
 // hear adds to what is told of the present call, if anybody is told.
 func (x *Exchange) hear(s *Subscription, more Answers) {
+	x.mind(s, more)
 	if x.cfg.Observer.Answered == nil || more == (Answers{}) {
 		return
 	}

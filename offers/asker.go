@@ -37,11 +37,16 @@ func (x *Exchange) newAsker(s *Subscription) *asker {
 		return (*cluster.Fork)(f)
 	}
 	a.now, a.alone = fork(), fork()
-	within := 0 // of what is open, how much the limits let it have
+	within, ahead := 0, 0 // of what is open, how much the limits let it have
 	for i := range s.wants {
 		w := &s.wants[i]
 		if w.left == 0 {
 			continue
+		}
+		if w.group.Mode() != berth.Daemon {
+			if ahead++; s.window > 0 && ahead > s.window {
+				continue // those before it are why
+			}
 		}
 		a.wants = append(a.wants, w)
 		if len(fit.Excesses((*checked.Fork)(a.now).Store().Present(), w.group, nil)) == 0 {
@@ -201,8 +206,8 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 			return why
 		}
 	}
-	if !a.x.isEnough(all) {
-		if why.Cause = TooLittle; limited && a.x.isEnough(a.x.amounts(&hold, at)) {
+	if !a.s.isEnough(all) {
+		if why.Cause = TooLittle; limited && a.s.isEnough(a.x.amounts(&hold, at)) {
 			why.Cause = Limited
 		}
 		return why

@@ -28,6 +28,7 @@ func TestNodesInTheOrderOfTheDemand(t *testing.T) {
 		// 8, 7, 6 of 8 on n1; then 3 of 4 on n3 is as much, and n1 comes first by ID: 5 of 8. Then n3.
 		{offers.Emptiest, 3, []string{"n1: cpu 0.003"}},
 		{offers.Emptiest, 4, []string{"n1: cpu 0.003", "n3: cpu 0.001"}},
+		{offers.Aligned, 5, []string{"n1: cpu 0.005"}}, // 8 to 4 are free, and 4 on n2
 	} {
 		for _, ruled := range []bool{false, true} { // with a rule about nodes, pieces are not counted
 			w := newWorld(t, offers.Config{}, node("n1", 8, 0), node("n2", 8, 0), node("n3", 4, 0))
@@ -45,8 +46,8 @@ func TestNodesInTheOrderOfTheDemand(t *testing.T) {
 			assert.Equal(t, tc.want, list(t, f), "%v, %d, %v", tc.order, tc.count, ruled)
 		}
 	}
-	assert.ErrorContains(t, offersErr(t, offers.Demand{Group: cpus("web", "", 1), Nodes: 3}), `demand "web": NodeOrder(3) is no order of nodes`)
-	for _, o := range []offers.NodeOrder{offers.ByID, offers.Fullest, offers.Emptiest} {
+	assert.ErrorContains(t, offersErr(t, offers.Demand{Group: cpus("web", "", 1), Nodes: 4}), `demand "web": NodeOrder(4) is no order of nodes`)
+	for _, o := range []offers.NodeOrder{offers.ByID, offers.Fullest, offers.Emptiest, offers.Aligned} {
 		text, err := o.MarshalText()
 		require.NoError(t, err)
 		var back offers.NodeOrder
@@ -54,6 +55,20 @@ func TestNodesInTheOrderOfTheDemand(t *testing.T) {
 		assert.Equal(t, o, back)
 		assert.Equal(t, string(text), o.String())
 	}
+}
+
+// Each framework is offered the nodes that have much of what it needs much of. With cpu 14 and memory 14 in all, a task of cpu 2 and memory 10 has the weights
+// 200 and 1000 of a thousand: n1 has 2*200 + 12*1000 for it and n2 12*200 + 2*1000, and the other way round for the other.
+func TestNodesThatAreAligned(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 12, 2), node("n2", 2, 12))
+	want := func(name string, cpu, memory int64) *offers.Subscription {
+		g := berth.NewGroup(name, berth.GroupSpec{Role: berth.Role(name), Request: res{"cpu": cpu, "memory": memory}})
+		return w.subscribe(wants(name, offers.Demand{Group: g, Count: 1, Nodes: offers.Aligned}))
+	}
+	memory, cores := want("memory", 2, 10), want("cores", 10, 2)
+	w.offer()
+	assert.Equal(t, "n2", nodesOf(t, memory))
+	assert.Equal(t, "n1", nodesOf(t, cores))
 }
 
 func offersErr(t *testing.T, d offers.Demand) error {

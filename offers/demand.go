@@ -54,7 +54,7 @@ func (d Demand) check(role berth.Role) error {
 	if !d.Group.Role().Within(role) {
 		errs = append(errs, fmt.Errorf("demand %q: role %q is not at or below %q", d.Group.Name(), string(d.Group.Role()), string(role)))
 	}
-	if d.Nodes > Emptiest {
+	if d.Nodes > Aligned {
 		errs = append(errs, fmt.Errorf("demand %q: %v is no order of nodes", d.Group.Name(), d.Nodes))
 	}
 	if d.Count < 0 {

@@ -94,13 +94,18 @@ type Config struct {
 	// any number.
 	MaxOutstanding int
 	// Least are amounts of which what is free on a node, cut to what limits leave, must cover one at least for it to be offered to a framework
-	// that has declared nothing: less is kept together with what becomes free later. The default, none, is that anything is offered. Mesos has this as
+	// that has declared nothing, unless its [Terms] have their own: less is kept together with what becomes free later. The default, none, is that anything is offered. Mesos has this as
 	// min_allocatable_resources.
 	Least []berth.Resources
 	// Backoff is how long a framework is offered nothing after it let the lease of an offer end without a word: twice as long each time, up to
 	// 64 times as long. Any answer ends it, and so does [Subscription.Revive]. The default, 0, is no time at all. It is for frameworks that
 	// have died or are stuck, whose offers would keep room idle again and again.
 	Backoff time.Duration
+	// DeclineBackoff is how long a framework is offered nothing after it gave back all that it had and placed nothing of it: twice as long each time in a
+	// row, up to 64 times as long. Only the time ends it, and only what it places has it begin anew; nor does it help to leave and come back under the name, or
+	// to disconnect. The default, 0, is no time at all. It is for frameworks that are not to be trusted to decline with a [Filter], whose
+	// offers would keep room idle again and again. A framework that wants nothing says so with [Subscription.Want], and is not asked.
+	DeclineBackoff time.Duration
 	// Scarce are resources that few nodes have, such as GPUs. By preference or by rule, as each says, who does not ask for one is offered
 	// the nodes that have it last, or never. What a rule keeps is idle while nobody asks for it. A rule binds daemons as well, a preference
 	// does not. Where there is a preference, a pass takes turns over all nodes and not node by node: see [NodeOrder]. The default is none, and
@@ -140,12 +145,11 @@ func (c Config) Err() error {
 	if c.MaxOutstanding < 0 {
 		errs = append(errs, fmt.Errorf("offers: config: MaxOutstanding is negative (%d)", c.MaxOutstanding))
 	}
-	for i, r := range c.Least {
-		if err := r.Err(); err != nil {
-			errs = append(errs, faults.Of(fmt.Sprintf("offers: config: amounts %d of Least", i+1), err))
-		} else if isZero(r) {
-			errs = append(errs, fmt.Errorf("offers: config: amounts %d of Least: nothing", i+1))
-		}
+	for _, err := range checkLeast(c.Least) {
+		errs = append(errs, faults.Of("offers: config", err))
+	}
+	if c.DeclineBackoff < 0 || c.DeclineBackoff > math.MaxInt64>>manyPauses {
+		errs = append(errs, fmt.Errorf("offers: config: DeclineBackoff is negative or too long (%v)", c.DeclineBackoff))
 	}
 	if c.Backoff < 0 || c.Backoff > math.MaxInt64>>manyPauses {
 		errs = append(errs, fmt.Errorf("offers: config: Backoff is negative or too long (%v)", c.Backoff))
@@ -204,10 +208,12 @@ type Exchange struct {
 	ended    memory // offers that ended unanswered
 	alarms   alarms
 	recalls  recalls
-	made     uint64          // numbers offers, recalls and inverse offers
-	lapsed   int             // leases that have run out so far
-	heard    []Answers       // of the present call, for the Observer
-	pausing  []*Subscription // who is offered nothing for a while: see Config.Backoff
+	made     uint64             // numbers offers, recalls and inverse offers
+	lapsed   int                // leases that have run out so far
+	heard    []Answers          // of the present call, for the Observer
+	pausing  []*Subscription    // who is offered nothing for a while: see Config.Backoff
+	partings map[string]manners // of frameworks that have left, by name
+	forgetAt time.Time          // when the first of them is to be forgotten
 
 	claimed  slots[claim] // to tasks that frameworks placed, by their slots in the source
 	lost     []*claim     // of them, those to tasks that are on no node

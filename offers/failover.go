@@ -16,13 +16,16 @@ func (s *Subscription) Disconnect(ctx context.Context) error {
 		}
 		parts := s.x.parts[s.client.name]
 		var offers []*offer
-		for _, p := range parts {
+		given := make([]int, len(parts))
+		for i, p := range parts {
+			given[i] = len(p.offers)
 			offers = append(offers, p.inOrder()...)
 		}
 		if err := s.x.takeAway(ctx, offers, &Ended{End: Disconnected}); err != nil {
 			return err
 		}
-		for _, p := range parts {
+		for i, p := range parts {
+			s.x.mind(p, Answers{Declined: given[i]})
 			p.away = true // all of them, before the order may panic: it is told again what is noted
 			s.x.forgetFiltersOf(p)
 		}

@@ -65,19 +65,34 @@ func (p *pass) tryGangs() {
 
 // anyGang offers the first gang of a framework that fits.
 func (p *pass) anyGang(s *Subscription) bool {
+	passed := 0 // that have found no room
 	for i := range s.wants {
-		if w := &s.wants[i]; s.gangs > 0 && w.need > 0 && w.left > 0 && w.tried != p.number && p.gang(s, w) {
-			return true
+		w := &s.wants[i]
+		if w.left == 0 || w.group.Mode() == berth.Daemon {
+			continue
 		}
+		if s.gangs > 0 && w.need > 0 && w.tried != p.number {
+			if s.window > 0 && passed >= s.window {
+				p.leaveOut(s, w)
+			} else if p.gang(s, w) {
+				return true
+			}
+		}
+		passed++
 	}
 	return false
 }
 
-// gang offers all that a gang lacks, or nothing.
-func (p *pass) gang(s *Subscription, w *want) bool {
+// leaveOut notes that the pass is done with a gang.
+func (p *pass) leaveOut(s *Subscription, w *want) {
 	w.tried = p.number
 	s.gangs--
 	p.gangs--
+}
+
+// gang offers all that a gang lacks, or nothing.
+func (p *pass) gang(s *Subscription, w *want) bool {
+	p.leaveOut(s, w)
 	c := w.class
 	alike := c.key != "" && p.x.cfg.Lease == berth.Exclusive && !p.x.isFar(w) && len(s.refusals) == 0 && s.most == 0 && s.nodes == nil && len(p.x.kept) == 0
 	if alike && c.scarce == p.number && c.places < w.need {

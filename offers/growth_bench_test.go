@@ -46,6 +46,8 @@ func BenchmarkGrowth(b *testing.B) {
 		n    int
 		do   func(b *testing.B, n int)
 	}{
+		{"overview", 1000, growOverview},
+		{"partings", 2000, growPartings},
 		{"decline", 4000, func(b *testing.B, n int) {
 			w := growing(b, n)
 			f := w.subscribe(offers.Framework{Name: "f"})

@@ -347,7 +347,7 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 		hold = freeOn(p.x.view, at.row)
 		all = p.x.stocks.of(p.x.amounts(&hold, at))
 	}
-	if len(all.all) == 0 || !p.x.isEnough(all.all) || p.x.refuses(s, at, false, all.all) || !p.charge(s, at, all) {
+	if len(all.all) == 0 || !s.isEnough(all.all) || p.x.refuses(s, at, false, all.all) || !p.charge(s, at, all) {
 		return false
 	}
 	d := p.add(s, at, nil)
@@ -377,7 +377,7 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 	if cut, less := p.cut(s, view, hold); less {
 		hold, all = cut, p.x.amounts(&cut, at)
 	}
-	if len(all) == 0 || !p.x.isEnough(all) || p.x.refuses(s, at, false, all) {
+	if len(all) == 0 || !s.isEnough(all) || p.x.refuses(s, at, false, all) {
 		return false
 	}
 	hold.ID, hold.Owner, hold.Role, hold.Deadline = p.unit(), s.client.name, s.client.role, always

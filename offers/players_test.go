@@ -96,6 +96,13 @@ func (m *mesosPlayer) weight(role string, w int64) { m.a.Weigh(role, float64(w)/
 func (m *mesosPlayer) quota(role string, guarantee, limit res) {
 	m.a.SetQuota(role, mesos.Quota{Guarantee: mesos.Amounts(guarantee), Limit: mesos.Amounts(limit)})
 }
+func (m *mesosPlayer) least(f string, least []res) {
+	var of []mesos.Amounts
+	for _, r := range least {
+		of = append(of, mesos.Amounts(r))
+	}
+	m.a.SetLeast(f, of)
+}
 func (m *mesosPlayer) share(role string) float64       { return m.a.Share(role) }
 func (m *mesosPlayer) offered(f string) map[string]res { return m.out[f] }
 func (m *mesosPlayer) made() []string {
@@ -288,6 +295,10 @@ func (b *berthPlayer) quota(role string, guarantee, limit res) {
 	if queue, ok := b.order.(*allocator.Queue); ok {
 		require.NoError(b.t, b.x.Consult(ctx, func(offers.Order) { require.NoError(b.t, queue.SetQuota(q)) }))
 	}
+}
+
+func (b *berthPlayer) least(f string, least []res) {
+	require.NoError(b.t, b.subs[f].SetTerms(offers.Terms{Least: append([]res{}, least...)}))
 }
 
 func (b *berthPlayer) suppress(f string) { require.NoError(b.t, b.subs[f].Suppress()) }

@@ -31,6 +31,7 @@ import (
 //	weight ROLE W
 //	quota ROLE [guarantee=R] [limit=R]
 //	suppress F, revive F
+//	least F [(R, ...)]                what it is offered has one of these at least, whatever holds for the others; none: anything is offered
 //	rounds N                          N times: a tick, and everybody gives back all he has; how often each had an offer
 //	run N                             N times: a tick, and everybody does what he does; how many tasks of each were started
 //	shares ROLE...
@@ -61,6 +62,8 @@ type player interface {
 	quota(role string, guarantee, limit res)
 	suppress(f string)
 	revive(f string)
+	// least gives a framework a minimum of its own of what it is offered; none is none.
+	least(f string, least []res)
 	share(role string) float64
 	// offered is what a framework was offered, by node.
 	offered(f string) map[string]res
@@ -220,6 +223,12 @@ func (p *plays) do(t *testing.T, cmd script.Command) string {
 		return quiet(func(one player) { one.quota(args[0], optional("guarantee"), optional("limit")) })
 	case "suppress":
 		return quiet(func(one player) { one.suppress(args[0]) })
+	case "least":
+		var least []res
+		for _, v := range args[1:] {
+			least = append(least, amounts(t, cmd.Pos, v))
+		}
+		return quiet(func(one player) { one.least(args[0], least) })
 	case "revive":
 		return each(func(one player) { one.revive(args[0]) })
 	case "shares":

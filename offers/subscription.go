@@ -61,14 +61,14 @@ type Subscription struct {
 	inverse map[*inverse]struct{} // that stand
 
 	leaseFor time.Duration // of its offers
+	window   int           // demands that find no room before those behind them are held back; 0 is any number
 	most     int           // offers that it has not answered; 0 is any number
 	nodes    *suited       // nil if there are no rules
-	paused   bool          // it is offered nothing
-	until    time.Time     // this
 	uses     uint64        // scarce resources, where it has declared nothing
-	percent  int           // of all there is that it may be offered at a time; 0 is all
-	held     *stock        // what that is, with what the pass at work means to offer; kept where there is a limit to it
-	idle     int           // leases that ended since its last answer
+	manners
+	least   []berth.Resources // of which what it is offered has one at least, where it has declared nothing
+	percent int               // of all there is that it may be offered at a time; 0 is all
+	held    *stock            // what that is, with what the pass at work means to offer; kept where there is a limit to it
 
 	number    int // among those that are subscribed
 	wants     []want
@@ -130,6 +130,7 @@ func (x *Exchange) take(f Framework, joined, away bool) (*Subscription, error) {
 	x.subs[s.client] = s
 	x.enlist(s)
 	x.setDemand(s, f.Demand)
+	x.greet(s)
 	return s, nil
 }
 
@@ -346,6 +347,7 @@ func (s *Subscription) Unsubscribe(ctx context.Context) error {
 		x.dropDemand(s)
 		x.forgetFiltersOf(s)
 		x.strikeOff(s)
+		x.partWith(s)
 		x.unask(s)
 		x.disown(s)
 		s.book.wake()

@@ -21,10 +21,18 @@ type Terms struct {
 	// more is not made, and what is used does not count. It keeps a framework from hoarding whatever the sizes of its offers are. The
 	// default, 0, is no such limit. A resource of which there is [math.MaxInt64] in all or more is not limited by it.
 	MaxPercent int
+	// Window is what becomes of demands that stand behind one for which no node has room, in the order in which they were declared, daemons aside. The
+	// default, 0, is that they are offered what they can use. With a window no more than so many that find no room are passed over, and what
+	// stands behind them is offered nothing: with 1 nothing overtakes, so that room is not taken again and again by small tasks which a large one
+	// needs. It holds up no other framework: for that there is Config.Gather. While it holds anything back a pass takes turns over all nodes, as for a [NodeOrder].
+	Window int
 	// Nodes are rules about nodes (each a [berth.NodeRule], such as package constraints reads from text): the framework is offered nothing
 	// of a node that one of them refuses. The groups of a declared demand have rules of their own besides. What a rule answers is kept
 	// until the node changes. One that panics refuses, and the pass tells. Mesos has this as offer constraints.
 	Nodes []berth.Constraint
+	// Least takes the place of Config.Least for a framework that has declared nothing. The default, nil, is Config.Least; none at all, a list that is
+	// empty, is that anything is offered. Mesos has this as the min_allocatable_resources of offer filters.
+	Least []berth.Resources
 	// Uses are those of Config.Scarce that a framework uses which has declared nothing, by name. The groups of a declared demand say
 	// themselves what they ask for.
 	Uses []string
@@ -39,9 +47,13 @@ func (t Terms) Err() error {
 	if t.MaxOutstanding < 0 {
 		errs = append(errs, fmt.Errorf("MaxOutstanding is negative (%d)", t.MaxOutstanding))
 	}
+	if t.Window < 0 {
+		errs = append(errs, fmt.Errorf("Window is negative (%d)", t.Window))
+	}
 	if t.MaxPercent < 0 || t.MaxPercent > 100 {
 		errs = append(errs, fmt.Errorf("MaxPercent is not between 0 and 100 (%d)", t.MaxPercent))
 	}
+	errs = append(errs, checkLeast(t.Least)...)
 	for i, name := range t.Uses {
 		errs = append(errs, faults.Of(fmt.Sprintf("resource %d of Uses", i+1), checkName(name)))
 	}
@@ -75,7 +87,13 @@ func (s *Subscription) SetTerms(t Terms) error {
 // setTerms makes the terms those of a framework.
 func (s *Subscription) setTerms(t Terms) {
 	s.leaseFor, s.most = cmp.Or(t.LeaseFor, s.x.cfg.LeaseFor), cmp.Or(t.MaxOutstanding, s.x.cfg.MaxOutstanding)
-	s.percent = t.MaxPercent
+	s.percent, s.window = t.MaxPercent, t.Window
+	if s.least = s.x.cfg.Least; t.Least != nil {
+		s.least = make([]berth.Resources, len(t.Least))
+		for i, r := range t.Least {
+			s.least[i] = r.Clone()
+		}
+	}
 	s.uses = s.x.scarceIn(func(name string) bool { return slices.Contains(t.Uses, name) })
 	if s.nodes = nil; len(t.Nodes) > 0 {
 		s.nodes = &suited{}
@@ -132,40 +150,19 @@ func (x *Exchange) suits(s *Subscription, at *site) (ok bool) {
 	return !slices.ContainsFunc(s.nodes.rules, func(r berth.NodeRule) bool { return !r.Allows(at.node.Spec) })
 }
 
-// isEnough reports whether what is free on a node is as much as is offered at all.
-func (x *Exchange) isEnough(all berth.Resources) bool {
-	return len(x.cfg.Least) == 0 || slices.ContainsFunc(x.cfg.Least, all.Covers)
-}
-
-// manyPauses is how often a pause is doubled.
-const manyPauses = 6
-
-// pause has a framework that let a lease end without a word wait before it is offered anything.
-func (x *Exchange) pause(s *Subscription) {
-	if x.cfg.Backoff == 0 || s.paused {
-		return
-	}
-	s.idle++
-	s.paused, s.until = true, x.now.Add(x.cfg.Backoff<<min(s.idle-1, manyPauses))
-	x.pausing = append(x.pausing, s)
-}
-
-// resume has a framework take part again that has given a sign of life.
-func (x *Exchange) resume(s *Subscription) {
-	if s.idle = 0; s.paused {
-		s.until = x.now
-		x.endPauses()
-	}
-}
-
-// endPauses has those asked again whose pause is over.
-func (x *Exchange) endPauses() {
-	x.pausing = slices.DeleteFunc(x.pausing, func(s *Subscription) bool {
-		if x.now.Before(s.until) && !s.gone {
-			return false
+// checkLeast returns what is wrong with the amounts of which an offer is to have one at least.
+func checkLeast(least []berth.Resources) (errs []error) {
+	for i, r := range least {
+		if err := r.Err(); err != nil {
+			errs = append(errs, faults.Of(fmt.Sprintf("amounts %d of Least", i+1), err))
+		} else if isZero(r) {
+			errs = append(errs, fmt.Errorf("amounts %d of Least: nothing", i+1))
 		}
-		s.paused = false
-		x.hurry(s)
-		return true
-	})
+	}
+	return errs
+}
+
+// isEnough reports whether what is free on a node is as much as the framework is offered at all.
+func (s *Subscription) isEnough(all berth.Resources) bool {
+	return len(s.least) == 0 || slices.ContainsFunc(s.least, all.Covers)
 }

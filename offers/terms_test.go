@@ -145,6 +145,26 @@ func TestMaxPercentOfTheUnlimited(t *testing.T) {
 }
 
 // Where a limit leaves less than is offered at all, it is the limit that is told.
+// A framework's own terms take the place of what holds for all: less, more, or nothing at all.
+func TestLeastOfTerms(t *testing.T) {
+	w := newWorld(t, offers.Config{Least: []berth.Resources{{"cpu": 2}}}, node("n1", 1, 4), node("n2", 2, 1), node("n3", 4, 0))
+	f := w.subscribe(offers.Framework{Name: "f", Terms: offers.Terms{Least: []berth.Resources{{"cpu": 3}, {"memory": 4}}}})
+	w.offer()
+	assert.Equal(t, "n1 n3", nodesOf(t, f))
+	declineAll(t, f, offers.Filter{})
+	require.NoError(t, f.SetTerms(offers.Terms{Least: []berth.Resources{}}))
+	w.offer()
+	assert.Equal(t, "n1 n2 n3", nodesOf(t, f))
+	declineAll(t, f, offers.Filter{})
+	require.NoError(t, f.SetTerms(offers.Terms{}))
+	w.offer()
+	assert.Equal(t, "n2 n3", nodesOf(t, f))
+	why, err := f.WhyNode(ctx, "n1")
+	require.NoError(t, err)
+	assert.Equal(t, offers.TooLittle, why.Cause)
+	assert.ErrorContains(t, f.SetTerms(offers.Terms{Least: []berth.Resources{{}}}), "amounts 1 of Least: nothing")
+}
+
 func TestLimitsLeaveLessThanTheLeast(t *testing.T) {
 	w := newWorld(t, offers.Config{Least: []berth.Resources{{"cpu": 2}}}, node("n1", 4, 0), node("n2", 1, 0))
 	require.NoError(t, w.state.SetQuotas(quota("f", res{"cpu": 1})))
@@ -223,4 +243,73 @@ func ExampleTerms() {
 	// Output:
 	// n1: excluded <nil>
 	// n2: offered <nil>
+}
+
+// A window is how many demands without room let others pass; a framework without one lets all, and is not held up by who has one.
+func TestWindow(t *testing.T) {
+	for _, tc := range []struct {
+		window int
+		want   string
+	}{
+		{0, "n1: small, small, tiny"},
+		{1, ""},
+		{2, "n1: small, small"},
+		{3, "n1: small, small, tiny"},
+	} {
+		for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+			w := newWorld(t, offers.Config{Lease: lease}, node("n1", 4, 0))
+			schedule(t, w.state, cpus("used", "", 1).Tasks(1)...) // 3 are free
+			demand := func(name string, cpu int64, n int) offers.Demand {
+				return offers.Demand{Group: cpus(name, "f", cpu), Count: n}
+			}
+			f := w.subscribe(offers.Framework{Name: "f", Role: "f", Terms: offers.Terms{Window: tc.window}, Demand: []offers.Demand{
+				demand("big", 4, 1), {Group: cpus("small", "f", 1), Count: 2}, demand("large", 5, 1), demand("tiny", 1, 1)}})
+			told := func() string {
+				all, err := f.Offers(ctx)
+				require.NoError(t, err)
+				have := int64(0)
+				for _, o := range all {
+					have += o.Resources["cpu"]
+				}
+				return []string{"", "n1: small", "n1: small, small", "n1: small, small, tiny"}[have]
+			}
+			w.offer()
+			assert.Equal(t, tc.want, told(), "window %d, lease %v", tc.window, lease)
+			w.offer() // and nothing changes as long as nothing happens
+			assert.Equal(t, tc.want, told(), "window %d, lease %v", tc.window, lease)
+			if tc.window == 1 {
+				why, err := f.WhyNode(ctx, "n1")
+				require.NoError(t, err)
+				assert.Equal(t, "n1: unfit: lacks 0.001 cpu", why.String())
+				other := w.subscribe(offers.Framework{Name: "other", Role: "other", Demand: []offers.Demand{{Group: cpus("o", "other", 1), Count: 1}}})
+				w.offer()
+				assert.Len(t, list(t, other), 1)
+				declineAll(t, other, offers.Filter{})
+				require.NoError(t, other.Want())
+
+				// When the first has its room what stood behind has its turn, wherever there is any.
+				require.NoError(t, w.state.AddNodes(node("n2", 4, 0)))
+				w.offer()
+				w.offer()
+				assert.Equal(t, "n2 n1", nodesOf(t, f), "the first has n2")
+			}
+		}
+	}
+	assert.ErrorContains(t, offers.Terms{Window: -1}.Err(), "Window is negative (-1)")
+}
+
+// The same with gangs, and with daemons, which wait for nobody.
+func TestWindowOfGangs(t *testing.T) {
+	w := newWorld(t, offers.Config{}, node("n1", 4, 0))
+	gang := func(name string, n int) offers.Demand {
+		return offers.Demand{Group: berth.NewGroup(name, berth.GroupSpec{Role: "f", Request: res{"cpu": 1}, Mode: berth.Gang, GangSize: n}), Count: n}
+	}
+	agent := berth.NewGroup("agent", berth.GroupSpec{Role: "f", Request: res{"cpu": 1}, Mode: berth.Daemon})
+	f := w.subscribe(offers.Framework{Name: "f", Role: "f", Terms: offers.Terms{Window: 1}, Demand: []offers.Demand{gang("five", 5), gang("two", 2), {Group: agent}}})
+	assert.Equal(t, 1, w.offer())
+	assert.Equal(t, []string{"n1: cpu 0.001"}, list(t, f), "the daemon")
+	assert.Zero(t, w.offer())
+	require.NoError(t, f.SetTerms(offers.Terms{Window: 2}))
+	assert.Equal(t, 1, w.offer())
+	assert.Equal(t, []string{"n1: cpu 0.001", "n1: cpu 0.002"}, list(t, f))
 }

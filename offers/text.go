@@ -1,6 +1,10 @@
 package offers
 
-import "github.com/berth-sched/berth/internal/faults"
+import (
+	"fmt"
+
+	"github.com/berth-sched/berth/internal/faults"
+)
 
 const subscribeAnew = "scheduler.Codec.Checkpoint writes the State that it is of, tasks with their owners and holds included; frameworks subscribe anew"
 
@@ -35,4 +39,11 @@ func (b *Book) MarshalText() ([]byte, error) {
 func (b *Book) UnmarshalText([]byte) error {
 	_, err := b.MarshalText()
 	return err
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -26,7 +26,8 @@ const (
 	// Full: it has as many offers as it may have: see Terms.MaxOutstanding. Of a node: with what could be offered there it would have more of
 	// all there is than it may: see Terms.MaxPercent.
 	Full
-	// BackingOff: it let offers end without a word, and is offered nothing for a while: see Config.Backoff.
+	// BackingOff: it let offers end without a word, or gave back all it had, and is offered nothing for a while: see Config.Backoff and
+	// Config.DeclineBackoff.
 	BackingOff
 	// Limited: limits of its role or of those above leave nothing of what it wants.
 	Limited
@@ -47,7 +48,7 @@ const (
 	Unfit
 	// Used: nothing is free, even if nothing were offered to others.
 	Used
-	// TooLittle: less is free, or left by limits, than Config.Least says is to be offered.
+	// TooLittle: less is free, or left by limits, than Config.Least, or that of its [Terms], says is to be offered.
 	TooLittle
 	// WithOthers: there is room, and it is offered to others.
 	WithOthers
@@ -164,13 +165,6 @@ func (n *NoOffer) String() string {
 		fmt.Fprintf(&b, "; %s: %s", plural(total, "node"), strings.Join(parts, ", "))
 	}
 	return b.String()
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // Why says why the framework has no more offers than it has. It decides nothing, and changes nothing but to end leases that have run

@@ -36,6 +36,7 @@ type Allocator struct {
 type framework struct {
 	role   string
 	scarce bool
+	least  []Amounts // in place of the allocator's, unless nil
 }
 
 type agent struct {
@@ -153,9 +154,18 @@ func (a *Allocator) Revive(name string) []Offer {
 // Share returns the share of a role over its weight.
 func (a *Allocator) Share(role string) float64 { return a.order().Share(role) }
 
-// allocatable reports whether as much may be offered.
-func (a *Allocator) allocatable(r Amounts) bool {
-	return len(a.Least) == 0 || slices.ContainsFunc(a.Least, r.covers)
+// SetLeast gives a framework a minimum of its own (offer_filters); none at all is that anything is offered.
+func (a *Allocator) SetLeast(name string, least []Amounts) {
+	a.frameworks[name].least = append([]Amounts{}, least...)
+}
+
+// allocatable reports whether as much may be offered to a framework.
+func (a *Allocator) allocatable(name string, r Amounts) bool {
+	least := a.Least
+	if own := a.frameworks[name].least; own != nil {
+		least = own
+	}
+	return len(least) == 0 || slices.ContainsFunc(least, r.covers)
 }
 
 func (g *agent) free() Amounts {
@@ -240,7 +250,7 @@ func (a *Allocator) run(agents []*agent) (made []Offer) {
 			r := maps.Clone(least)
 			r.add(rest, 1)
 			whole(r, free)
-			if !a.allocatable(r) || a.filtered(g, name, r) {
+			if !a.allocatable(name, r) || a.filtered(g, name, r) {
 				return
 			}
 			offer(g, name, r)
@@ -255,7 +265,7 @@ func (a *Allocator) run(agents []*agent) (made []Offer) {
 			}
 			r = shrink(r, minus(available, required))
 			whole(r, free)
-			if len(r) == 0 || !a.allocatable(r) || a.filtered(g, name, r) {
+			if len(r) == 0 || !a.allocatable(name, r) || a.filtered(g, name, r) {
 				return
 			}
 			offer(g, name, r)
