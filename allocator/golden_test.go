@@ -43,7 +43,7 @@ func TestWeightedTieGoesToFewerCharges(t *testing.T) {
 	}
 }
 
-// Three users on 9 CPUs and 18 GB, <1,4>, <3,1> and <1,1>: at shares of 2/5 they run 1.8, 1.2 and 3.6
+// G18: three users on 9 CPUs and 18 GB, <1,4>, <3,1> and <1,1>: at shares of 2/5 they run 1.8, 1.2 and 3.6
 // tasks, the CPUs are full (1.8 + 3.6 + 3.6 = 9) and 7.2 + 1.2 + 3.6 = 12 GB are used. When the third
 // leaves, the two of the paper's example are left with its 3 and 2 tasks.
 func TestClientJoinsAndLeaves(t *testing.T) {

@@ -29,6 +29,9 @@ import (
 //	share ROLE...         the dominant shares of roles, over their weights
 //	fill [scale=K]        progressive filling: task after task for the client of lowest share whose next task fits; with a scale
 //	                      each task is cut in so many parts. Below it are the clients, each with its task and how many it wants.
+//	rival RULE [scale=K]  the same filling by a rule of the papers that this package has not, to compare with: asset, where all are to have the same sum of
+//	                      parts of all resources, or ceei, where all are to have bought for the same sum at the prices of a competitive
+//	                      equilibrium from equal incomes. Those prices are told.
 //	deviates KIND         differences are of this kind from here on
 //
 // Amounts may have three digits behind the point.
@@ -93,6 +96,26 @@ func (s *stage) do(t *testing.T, cmd script.Command) string {
 			require.NoError(t, err, cmd.Pos)
 		}
 		return s.each(t, cmd, func(c column) string { return s.fill(t, cmd, c, scale) })
+	case "rival":
+		scale := int64(200)
+		if v := cmd.Value("scale"); v != "" {
+			var err error
+			scale, err = strconv.ParseInt(v, 10, 64)
+			require.NoError(t, err, cmd.Pos)
+		}
+		c := &bought{price: map[string]float64{}, spent: map[allocator.Client]float64{}}
+		told := ""
+		switch rule := cmd.Positional()[0]; rule {
+		case "asset":
+			for name, q := range s.pool {
+				c.price[name] = 1 / float64(q)
+			}
+		case "ceei":
+			c.price, told = s.prices(t, cmd)
+		default:
+			require.Fail(t, "unknown rule", "%s: %s", cmd.Pos, rule)
+		}
+		return told + s.fill(t, cmd, c, scale)
 	case "deviates":
 		s.deviates, s.differed = cmd.Positional()[0], false
 		return "ok"
