@@ -13,6 +13,9 @@ type Cell struct {
 	Seed     uint64
 	Nodes    []berth.Node
 	Arrivals []Arrival // in the order in which they come
+	// Recurring says that all tasks are there from the beginning and come again when they end, for scenarios in which roles compete. Else
+	// each arrival is one task of a role that has any number of them.
+	Recurring bool
 }
 
 // Arrival is a task, and its time.

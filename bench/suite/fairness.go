@@ -3,6 +3,9 @@ package suite
 import (
 	"context"
 	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +88,56 @@ func fairnessWorkloads(c Config) ([]Workload, error) {
 	if c.Tier == Full {
 		workloads = append(workloads, tenants(c.Nodes, 1000))
 	}
-	return workloads, nil
+	real, err := byQoS(c)
+	return append(workloads, real...), err
+}
+
+// byQoS is openb with its qualities of service as tenants, which together ask for more GPUs than there are, all the time.
+func byQoS(c Config) ([]Workload, error) {
+	lists, err := openbLists(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range lists {
+		if filepath.Base(list) != trace.PodList {
+			continue
+		}
+		w, err := openb(c.Data, list, 1300)
+		if err != nil {
+			return nil, err
+		}
+		of := w.Cell
+		w.Name, w.About = "qos-130", w.About+"; each quality of service is a tenant, and what ends comes again"
+		w.Cell = func(seed uint64) (*Cell, error) {
+			cell, err := of(seed)
+			if err == nil {
+				cell.Recurring = true
+			}
+			return cell, err
+		}
+		return []Workload{w}, nil
+	}
+	return nil, nil
+}
+
+// contender is a role that competes, and the tasks that it has: all, or one of each kind.
+type contender struct {
+	role  berth.Role
+	tasks []berth.Task
+}
+
+func (c *Cell) contenders() (all []contender) {
+	at := map[berth.Role]int{}
+	for _, a := range c.Arrivals {
+		role := a.Task.Group.Role()
+		i, known := at[role]
+		if !known || !c.Recurring {
+			i, at[role] = len(all), len(all)
+			all = append(all, contender{role: role})
+		}
+		all[i].tasks = append(all[i].tasks, a.Task)
+	}
+	return all
 }
 
 // share lets tenants hand in tasks round after round, more than there is room for, to one scheduler that places them all.
@@ -111,24 +163,39 @@ func share(ctx context.Context, r *Run) error {
 func (r *Run) compete(ctx context.Context, state *scheduler.State, place func(waiting [][]berth.Task) ([]berth.Op, error)) error {
 	rng := pcg(r.Cell.Seed, 14)
 	total := r.Cell.Total()
-	n := len(r.Cell.Arrivals)
+	all := r.Cell.contenders()
+	n := len(all)
 	waiting := make([][]berth.Task, n)
-	ends := map[int][]string{}
+	if r.Cell.Recurring {
+		for i, one := range all {
+			waiting[i] = slices.Clone(one.tasks)
+		}
+	}
+	ends := map[int][]leaver{}
 	number, decisions := 0, 0
 	var took time.Duration
-	f := newFairness(r.Cell)
+	f := newFairness(all)
 	fill := int64(total["cpu"]) / 4000 / int64(n) // tasks that would give a tenant its part in a round, about
 	for round := range rounds {
 		r.now = r.now.Add(time.Minute)
 		if len(ends[round]) > 0 {
-			if err := state.Release(ends[round]...); err != nil {
+			ids := make([]string, len(ends[round]))
+			for k, e := range ends[round] {
+				if ids[k] = e.task.ID; r.Cell.Recurring {
+					waiting[e.of] = append(waiting[e.of], e.task)
+				}
+			}
+			if err := state.Release(ids...); err != nil {
 				return err
 			}
 		}
-		for i, a := range r.Cell.Arrivals {
-			for range min(int64(backlog)+fill-int64(len(waiting[i])), (fill+1)*int64(2+i%5)) {
-				waiting[i] = append(waiting[i], a.Task.Group.Task(fmt.Sprintf("%s-%07d", a.Task.Group.Name(), number)))
-				number++
+		for i, one := range all {
+			if !r.Cell.Recurring {
+				g := one.tasks[0].Group
+				for range min(int64(backlog)+fill-int64(len(waiting[i])), (fill+1)*int64(2+i%5)) {
+					waiting[i] = append(waiting[i], g.Task(fmt.Sprintf("%s-%07d", g.Name(), number)))
+					number++
+				}
 			}
 			decisions += len(waiting[i])
 		}
@@ -138,11 +205,9 @@ func (r *Run) compete(ctx context.Context, state *scheduler.State, place func(wa
 		if err != nil {
 			return err
 		}
-		placed := map[string]bool{}
+		placed := map[string]int{} // when each ends
 		for _, op := range ops {
-			placed[op.Task.ID] = true
-			at := round + 1 + rng.IntN(8)
-			ends[at] = append(ends[at], op.Task.ID)
+			placed[op.Task.ID] = round + 1 + rng.IntN(8)
 		}
 		snapshot, err := state.Snapshot(ctx)
 		if err != nil {
@@ -157,14 +222,18 @@ func (r *Run) compete(ctx context.Context, state *scheduler.State, place func(wa
 		for i := range waiting {
 			var left []berth.Task
 			for _, t := range waiting[i] {
-				if !placed[t.ID] {
+				if at, ok := placed[t.ID]; ok {
+					ends[at] = append(ends[at], leaver{i, t})
+				} else {
 					left = append(left, t)
 				}
 			}
 			got[i] = len(left) < len(waiting[i])
 			waiting[i] = left
 		}
-		f.round(snapshot, total, waiting, got)
+		if err := f.round(snapshot, total, waiting, got); err != nil {
+			return err
+		}
 	}
 	f.tell(r)
 	snapshot, err := state.Snapshot(ctx)
@@ -178,16 +247,24 @@ func (r *Run) compete(ctx context.Context, state *scheduler.State, place func(wa
 	return nil
 }
 
+// leaver is a task that ends, and whose it is.
+type leaver struct {
+	of   int
+	task berth.Task
+}
+
 // fairness is what is seen round after round of how fair it is.
 type fairness struct {
-	cell                   *Cell
+	all                    []contender
 	starved                []int
 	longest, unfair        int
 	gaps, weighted, levels []float64
-	deficits               []float64
+	deficits, owed         []float64
 }
 
-func newFairness(c *Cell) *fairness { return &fairness{cell: c, starved: make([]int, len(c.Arrivals))} }
+func newFairness(all []contender) *fairness {
+	return &fairness{all: all, starved: make([]int, len(all))}
+}
 
 // apart is how far values are apart.
 type apart struct {
@@ -202,11 +279,15 @@ func (a *apart) add(v float64) {
 	a.lo, a.hi = min(a.lo, v), max(a.hi, v)
 }
 
-func (f *fairness) round(snapshot *cluster.Snapshot, total berth.Resources, waiting [][]berth.Task, got []bool) {
+func (f *fairness) round(snapshot *cluster.Snapshot, total berth.Resources, waiting [][]berth.Task, got []bool) error {
 	n := len(waiting)
 	var gap, weighted, level apart
 	f.unfair = 0
-	for i, a := range f.cell.Arrivals {
+	var wishes []allocator.Wish
+	for i, one := range f.all {
+		if w, wants := wishOf(snapshot, one.role, waiting[i]); wants {
+			wishes = append(wishes, w)
+		}
 		if len(waiting[i]) == 0 {
 			f.starved[i] = 0
 			continue
@@ -215,7 +296,7 @@ func (f *fairness) round(snapshot *cluster.Snapshot, total berth.Resources, wait
 			f.starved[i] = 0
 		}
 		f.longest = max(f.longest, f.starved[i])
-		role := a.Task.Group.Role()
+		role := one.role
 		dominant := dominantShare(snapshot, total, role)
 		gap.add(dominant)
 		weighted.add(dominant * float64(allocator.DefaultWeight) / float64(tenantWeight(i)))
@@ -231,6 +312,40 @@ func (f *fairness) round(snapshot *cluster.Snapshot, total berth.Resources, wait
 	if level.some {
 		f.levels = append(f.levels, level.hi-level.lo)
 	}
+	rows, err := allocator.FairnessOf(ledger{snapshot, total}, wishes...)
+	owed := 0.0
+	for _, row := range rows {
+		owed += 100 * math.Abs(row.Level-row.Share.Float64()) / float64(max(len(rows), 1))
+	}
+	f.owed = append(f.owed, owed)
+	return err
+}
+
+// ledger is what roles have, devices of which a whole is counted in the total included.
+type ledger struct {
+	*cluster.Snapshot
+	total berth.Resources
+}
+
+func (l ledger) Total() berth.Resources { return l.total }
+
+// wishOf is all that a role runs and has waiting, as that many tasks of the mean size.
+func wishOf(snapshot *cluster.Snapshot, role berth.Role, waiting []berth.Task) (allocator.Wish, bool) {
+	wants := snapshot.Used(role).Clone()
+	if wants == nil {
+		wants = berth.Resources{}
+	}
+	for _, t := range waiting {
+		for name, q := range t.Group.Cost().All() {
+			wants[name] += q
+		}
+	}
+	const parts = 1000 // a mean is no whole number: what counts is the direction, and how far it goes
+	w := allocator.Wish{Role: role, Task: berth.Resources{}, Tasks: parts}
+	for name, q := range wants.All() {
+		w.Task[name] = (q + parts - 1) / parts
+	}
+	return w, len(wants) > 0
 }
 
 // dominantShare returns the largest part of a resource that a role has with those below it, in %.
@@ -251,8 +366,10 @@ func (f *fairness) tell(r *Run) {
 	if len(f.levels) > 0 {
 		r.Metric("gap-departments", mean(f.levels[len(f.levels)/2:]))
 	}
+	r.Metric("gap-level", mean(f.owed[rounds/2:]))
 	r.Metric("deficit", mean(f.deficits))
 	r.Metric("starved", float64(f.longest))
 	r.Metric("no-incentive", float64(f.unfair))
 	r.Curve("gap-shares", xs, f.gaps)
+	r.Curve("gap-level", xs, f.owed)
 }

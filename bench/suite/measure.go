@@ -46,6 +46,7 @@ var measures = []Measure{
 	{"zone-imbalance", "points", Lower, "the part in use of the fullest zone less that of the emptiest"},
 	{"zone-loss", "%", Lower, "of a service's tasks, what is lost with the zone that has most of them, in the mean over services"},
 	{"gap-shares", "%", Lower, "the greatest dominant share over weight less the smallest, among roles that still wait"},
+	{"gap-level", "%", Lower, "how far dominant shares are from the level to which they would all rise alike if tasks could be divided and all nodes were one, up to what each role wants; in the mean over roles and time"},
 	{"deficit", "%", Lower, "how much less than its part of the cell a waiting role has of its dominant resource, in the mean over roles and time"},
 	{"starved", "rounds", Lower, "the longest a role waited without getting anything"},
 	{"no-incentive", "roles", Lower, "roles that wait though they have less than their part of the cell would give"},

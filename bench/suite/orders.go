@@ -77,7 +77,8 @@ func offersWorkloads(c Config) ([]Workload, error) {
 	if c.Tier == Full {
 		workloads = append(workloads, tenants(nodes, 100))
 	}
-	return workloads, nil
+	real, err := byQoS(c)
+	return append(workloads, real...), err
 }
 
 // shareByOffers is share with a framework for each tenant. In a round an exchange makes a pass; each framework, in the order of the tenants,
@@ -102,10 +103,11 @@ func shareByOffers(ctx context.Context, r *Run) error {
 		sub *offers.Subscription
 		s   *scheduler.Scheduler
 	}
-	all := make([]framework, len(r.Cell.Arrivals))
-	for i, a := range r.Cell.Arrivals {
+	contenders := r.Cell.contenders()
+	all := make([]framework, len(contenders))
+	for i, one := range contenders {
 		f := &all[i]
-		f.sub, err = exchange.Subscribe(offers.Framework{Name: fmt.Sprintf("framework-%03d", i), Role: a.Task.Group.Role(), Demand: []offers.Demand{}})
+		f.sub, err = exchange.Subscribe(offers.Framework{Name: fmt.Sprintf("framework-%03d", i), Role: one.role, Demand: []offers.Demand{}})
 		if err != nil {
 			return err
 		}
@@ -114,12 +116,18 @@ func shareByOffers(ctx context.Context, r *Run) error {
 		}
 	}
 	made, placed := 0, 0
-	running := make([]int, len(all))
-	counts := func(waiting []berth.Task, i int) []offers.Demand {
-		if len(waiting) == 0 {
-			return nil
+	running := map[*berth.Group]int{}
+	counts := func(waiting []berth.Task) (demand []offers.Demand) {
+		at := map[*berth.Group]int{}
+		for _, t := range waiting {
+			k, known := at[t.Group]
+			if !known {
+				k, at[t.Group] = len(demand), len(demand)
+				demand = append(demand, offers.Demand{Group: t.Group, Count: running[t.Group]})
+			}
+			demand[k].Count++
 		}
-		return []offers.Demand{{Group: waiting[0].Group, Count: len(waiting) + running[i]}}
+		return demand
 	}
 	err = r.compete(ctx, state, func(waiting [][]berth.Task) (ops []berth.Op, err error) {
 		snapshot, err := state.Snapshot(ctx)
@@ -135,19 +143,15 @@ func shareByOffers(ctx context.Context, r *Run) error {
 			return nil, errors.Join(err, failed)
 		}
 		clear(running)
-		at := map[*berth.Group]int{}
-		for i, a := range r.Cell.Arrivals {
-			at[a.Task.Group] = i
-		}
 		for n := range snapshot.Nodes() {
 			for t := range n.Tasks() {
-				running[at[t.Group]]++
+				running[t.Group]++
 			}
 		}
 		left := make([][]berth.Task, len(waiting))
 		copy(left, waiting)
 		for i := range all {
-			if err := all[i].sub.Want(counts(left[i], i)...); err != nil {
+			if err := all[i].sub.Want(counts(left[i])...); err != nil {
 				return nil, err
 			}
 		}
@@ -173,10 +177,10 @@ func shareByOffers(ctx context.Context, r *Run) error {
 				}
 				ops = append(ops, out.Placed...)
 				placed += len(out.Placed)
-				running[i] += len(out.Placed)
 				done := map[string]bool{}
 				for _, op := range out.Placed {
 					done[op.Task.ID] = true
+					running[op.Task.Group]++
 				}
 				var still []berth.Task
 				for _, t := range left[i] {
@@ -185,7 +189,7 @@ func shareByOffers(ctx context.Context, r *Run) error {
 					}
 				}
 				left[i] = still
-				if err := all[i].sub.Want(counts(still, i)...); err != nil {
+				if err := all[i].sub.Want(counts(still)...); err != nil {
 					return nil, err
 				}
 				some, err = all[i].sub.Offers(ctx)
