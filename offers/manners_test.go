@@ -25,7 +25,7 @@ type contest struct {
 }
 
 const (
-	contestSteps = 900
+	contestSteps = 600
 	contestCores = 120 // of cpu in all
 )
 
