@@ -162,6 +162,10 @@ func (s *search) contenderOf(class int32) (int, bool) {
 
 // placed notes that a task of the group has gone to the best row of a contender.
 func (s *search) placed(c *contender) {
+	if s.passing.on && s.passedEnough() {
+		s.end()
+		return
+	}
 	if s.split.on {
 		s.placedSplit(c.row)
 		return

@@ -54,6 +54,7 @@ func (s *search) makePlain() {
 	s.inside, s.plain, s.onlyKeyed = domain{}, true, false
 	s.soft, s.ofClass, s.ofRow, s.slots = s.soft[:0], s.ofClass[:0], s.ofRow[:0], s.slots[:0]
 	s.split.forget()
+	s.passing.forget(nil)
 	s.notes, s.keyed = false, 0
 	s.devices, s.several, s.ports = nil, false, false
 }

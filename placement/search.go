@@ -29,7 +29,8 @@ type search struct {
 
 	soft     []softRule  // about domains
 	split    splitting   // by those of them that are asked row by row
-	atOnce   int         // rows of a split class are listed before any search if they are no more than so many times the square root of all
+	passing  passing     // by rows that rules about the tasks of others, asked row by row, make of no use
+	atOnce   int         // rows are listed before any search if they are no more than so many times the square root of all
 	compared []tierNow   // the tiers in which contenders may differ
 	keyed    int         // of these, the one with the additive terms
 	notes    bool        // whether contenders' sums in the first of them are kept
@@ -139,6 +140,8 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 	s.ofClass, s.ofRow = s.ofClass[:0], s.ofRow[:0]
 	s.split.forget()
 	s.contenders, s.slots, s.fixed = s.contenders[:0], s.slots[:0], s.fixed[:0]
+	s.passing.forget(g)
+	s.contenders, s.slots, s.fixed = s.contenders[:0], s.slots[:0], s.fixed[:0]
 	s.games.on, s.notes, s.brief, s.keyed, s.overLimit = false, false, false, 0, false
 	s.byRow = r.ReadsAll
 	for _, name := range r.Reads {
@@ -187,6 +190,7 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 		if s.split.on {
 			s.splitClasses()
 		}
+			s.passing.on = true
 		if !s.every {
 			s.setTiers()
 		}
@@ -307,8 +311,8 @@ func (s *search) slotsOf(class int) bool {
 // strategy that counts tasks by node, rows that have some come later. It notes the first row that an even rule holds
 // off.
 func (s *search) accepts(row uint32) bool {
-	if s.split.on && s.verdictsOf(row) != s.split.of { // asked first, for most rows have others, and less memory is read for it
-		s.split.passed++
+	if s.passing.on && s.passesBy(row) { // asked first, for it is true of most rows, and less memory is read for it
+		s.passing.passed++
 		return false
 	}
 	if !s.within(s.mirror.free[int(row)*s.mirror.width:]) {

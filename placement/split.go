@@ -1,7 +1,6 @@
 package placement
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -28,10 +27,6 @@ type splitting struct {
 	of    verdicts      // that a row must have for a search in course to accept it
 	bases []contender   // by class, ascending: what its contenders have in common
 	heaps map[int64]int // by class and verdicts: the contender that has a heap
-
-	passed int          // rows that searches have passed by for their verdicts,
-	most   int          // and after how many the search begins anew with a list; 0 if it never does
-	listed *berth.Group // whose rows are to be listed because of it
 }
 
 // verdictsOf returns what the rules say of a row.
@@ -61,22 +56,16 @@ func (s *search) canSplit() bool {
 
 // forget makes it one of no rules, and keeps the room.
 func (k *splitting) forget() {
-	*k = splitting{rules: k.rules[:0], bases: k.bases[:0], listed: k.listed}
+	*k = splitting{rules: k.rules[:0], bases: k.bases[:0]}
 }
 
-// splitClasses makes contenders of the classes by the verdicts on their rows. To list a row takes as long as to pass by several. So where many
-// could be listed, searches pass by rows first, as far as that costs no more; then the search begins anew with a list.
+// splitClasses makes contenders of the classes by the verdicts on their rows, and lists rows of rules with few, or lets searches pass by others.
 func (s *search) splitClasses() {
-	const part = 8   // of how many rows one may be listed
-	const passes = 8 // rows are passed by before one is listed
 	k := &s.split
 	k.bases, k.heaps = append(k.bases[:0], s.contenders...), map[int64]int{}
-	if k.listed != s.group {
-		k.listed = nil
-	}
 	var usual, searched verdicts // of domains without tasks, and those that searches tell apart
-	var lists [maxSplit][]uint32 // by rule
-	all := 0                     // rows in them
+	var lists [maxSplit]int      // by rule: how many rows are to be listed
+	all := 0
 	for b, i := range k.rules {
 		r := &s.soft[i]
 		if !r.closed(noSlot, 0) { // what a limit by value says of one is found out row by row
@@ -84,26 +73,25 @@ func (s *search) splitClasses() {
 		}
 		// Rows without the attribute are like those without tasks where a rule is about whether there are any.
 		if r.counter != nil && r.rule == nil {
-			if rows, ok := s.rowsNear(&r.countRule, len(s.mirror.rows)/part+1-all); ok {
-				lists[b] = rows
-				all += len(rows)
+			if n, ok := s.countNear(&r.countRule, len(s.mirror.rows)/listedPart+1-all); ok {
+				lists[b] = n
+				all += n
 				continue
 			}
 		}
 		searched |= 1 << b
 	}
-	for k.listed == nil && all*all > s.atOnce*s.atOnce*len(s.mirror.rows) {
+	for !s.listsAtOnce(all) {
 		longest := 0
 		for b := range lists {
-			if len(lists[b]) > len(lists[longest]) {
+			if lists[b] > lists[longest] {
 				longest = b
 			}
 		}
-		n := len(lists[longest])
-		lists[longest] = nil
 		searched |= 1 << longest
-		all -= n
-		k.most += passes * n
+		all -= lists[longest]
+		s.passing.most += passesByRow * lists[longest]
+		lists[longest] = 0
 	}
 	s.contenders = s.contenders[:0]
 	for i := range k.bases {
@@ -116,10 +104,34 @@ func (s *search) splitClasses() {
 			}
 		}
 	}
-	listed := slices.Concat(lists[:]...)
-	slices.Sort(listed)
-	for _, row := range slices.Compact(listed) {
-		s.join(row)
+	s.listRows(lists)
+}
+
+// listRows lists the rows of rules of which any are to be listed.
+func (s *search) listRows(lists [maxSplit]int) {
+	var rows []uint32
+	several := false
+	for b, n := range lists {
+		if n > 0 {
+			several = several || len(rows) > 0
+			near, _ := s.rowsNear(&s.soft[s.split.rules[b]].countRule, n)
+			rows = append(rows, near...)
+		}
+	}
+	if several {
+		slices.Sort(rows)
+		rows = slices.Compact(rows)
+	}
+	from := len(s.contenders)
+	for _, row := range rows {
+		s.list(row)
+	}
+	for i := from; i < len(s.contenders); i++ {
+		c := &s.contenders[i]
+		for k := len(c.hosts)/2 - 1; k >= 0; k-- {
+			s.sift(c.hosts, k)
+		}
+		s.firstOccupied(c)
 	}
 }
 
@@ -175,12 +187,12 @@ func (s *search) contenderBy(base *contender, v verdicts) contender {
 	return c
 }
 
-// join puts a row among those listed that have the same verdicts, if it can be used.
-func (s *search) join(row uint32) {
+// list adds a row to those listed that have the same verdicts, as the last of their heap, if it can be used. It returns their contender, or nil.
+func (s *search) list(row uint32) *contender {
 	k, class := &s.split, s.mirror.rows[row].class
-	i, ok := slices.BinarySearchFunc(k.bases, class, func(c contender, k int32) int { return cmp.Compare(c.class, k) })
-	if !ok || !s.fits(row) || !s.usable(row) {
-		return
+	base := s.baseOf(class)
+	if base == nil || !s.fits(row) || !s.usable(row) {
+		return nil
 	}
 	v := s.verdictsOf(row)
 	key := int64(class)<<8 | int64(v)
@@ -188,12 +200,38 @@ func (s *search) join(row uint32) {
 	if !ok {
 		at = len(s.contenders)
 		k.heaps[key] = at
-		c := s.contenderBy(&k.bases[i], v)
+		c := s.contenderBy(base, v)
 		c.hosts, c.occupied, c.from = nil, true, treeEnd
 		s.contenders = append(s.contenders, c)
 	}
 	c := &s.contenders[at]
 	c.hosts = append(c.hosts, s.occupiedRow(row))
+	return c
+}
+
+// baseOf returns what the contenders of a class have in common, or nil if the group may not use it.
+func (s *search) baseOf(class int32) *contender {
+	bases := s.split.bases
+	lo, hi := 0, len(bases) // by hand, as contenderOf is
+	for lo < hi {
+		if m := (lo + hi) / 2; bases[m].class < class {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	if lo == len(bases) || bases[lo].class != class {
+		return nil
+	}
+	return &bases[lo]
+}
+
+// join puts a row among those listed that have the same verdicts, if it can be used.
+func (s *search) join(row uint32) {
+	c := s.list(row)
+	if c == nil {
+		return
+	}
 	for child := len(c.hosts) - 1; child > 0; {
 		parent := (child - 1) / 2
 		if s.compareOccupied(c.hosts[parent], c.hosts[child]) <= 0 {
@@ -229,11 +267,6 @@ func (s *search) isListed(c *contender) bool {
 
 // placedSplit notes that a task of the group has gone to a row.
 func (s *search) placedSplit(row uint32) {
-	if k := &s.split; k.most > 0 && k.passed > k.most {
-		k.listed = s.group
-		s.end()
-		return
-	}
 	for i := range s.contenders {
 		if c := &s.contenders[i]; c.found && c.row == row {
 			if c.occupied {
