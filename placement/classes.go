@@ -22,13 +22,14 @@ type classIndex struct {
 	built    bool // whether the trees have the rows of their classes; if not, they may have anything
 	all      []*nodeClass
 	byHash   map[uint64][]int32
-	version  uint64      // how often a class was added, or all were made anew
-	low      []uint32    // the attributes by which classes are told apart, ascending
-	reads    []string    // attributes that rules and the strategy have read
-	dropped  []uint32    // those that would make too many classes
-	crowded  bool        // whether those that the strategy counts by would
-	pool     *chunkPool  // of all trees
-	additive []resources // the additive terms that make keys
+	recent   [recentClasses]int32 // those met last, one more than their number, so that few are looked up in byHash; 0 for none
+	version  uint64               // how often a class was added, or all were made anew
+	low      []uint32             // the attributes by which classes are told apart, ascending
+	reads    []string             // attributes that rules and the strategy have read
+	dropped  []uint32             // those that would make too many classes
+	crowded  bool                 // whether those that the strategy counts by would
+	pool     *chunkPool           // of all trees
+	additive []resources          // the additive terms that make keys
 
 	misplaced []uint32 // rows to be moved in the tree of their class, each once; none unless built
 	verdicts  map[string]*verdict
@@ -45,6 +46,8 @@ const (
 	maxSpread   = 1 << 14
 	maxReads    = 64   // attributes that classes may be told apart by; rules that read more are asked row by row
 	maxVerdicts = 4096 // sets of rules whose verdicts are kept; beyond it they begin anew
+
+	recentClasses = 64 // a power of two
 
 	maxVerdictCells = maxVerdicts * maxClasses // verdicts in all
 )
@@ -92,6 +95,7 @@ func newClassIndex(p *policy, m *mirror) *classIndex {
 func (x *classIndex) rebuild() {
 	x.unassign()
 	x.all, x.dropped, x.crowded = nil, nil, false
+	clear(x.recent[:])
 	x.pool = &chunkPool{width: x.mirror.width, column: &x.mirror.free}
 	x.additive = x.policy.bindKeys(x.mirror.names)
 	x.misplaced = x.misplaced[:0]
@@ -114,6 +118,7 @@ func (x *classIndex) assign() {
 			c.clear()
 		}
 		x.byHash, x.all, x.verdicts, x.last = map[uint64][]int32{}, nil, map[string]*verdict{}, nil
+		clear(x.recent[:])
 		x.version++
 		for _, row := range x.mirror.order {
 			x.classify(row)
@@ -161,16 +166,25 @@ func (x *classIndex) build() {
 		return
 	}
 	x.forgetMisplaced()
+	// In the order of ties, which is nearly that of a tree: rows are put there in their own, for to read each where it is called for is to
+	// wait for it.
+	type placed struct {
+		key   int64
+		row   uint32
+		class int32
+	}
+	tied := make([]placed, len(x.mirror.order))
 	for _, row := range x.mirror.order {
-		x.mirror.rows[row].key = x.rate(row)
+		st := &x.mirror.rows[row]
+		st.key = x.rate(row)
+		tied[st.rank] = placed{st.key, row, st.class}
 	}
 	entries, all := make([][]entry, len(x.all)), make([]entry, len(x.mirror.order))
 	for i, c := range x.all {
 		entries[i], all = all[:0:c.members], all[c.members:]
 	}
-	for _, row := range x.mirror.tied { // which is nearly the order of a tree
-		class := x.mirror.rows[row].class
-		entries[class] = append(entries[class], x.entryOf(row))
+	for rank, t := range tied {
+		entries[t.class] = append(entries[t.class], entry{t.key, uint32(rank), t.row})
 	}
 	for i, c := range x.all {
 		c.fill(entries[i])
@@ -377,6 +391,25 @@ func (x *classIndex) dropLow() {
 
 // classOf returns the class of a node, a new one if there is none.
 func (x *classIndex) classOf(n *store.Node, cordoned bool) int32 {
+	at := n.Class.Hash
+	if len(x.low) > 0 {
+		for _, a := range n.Attrs {
+			if slices.Contains(x.low, a.Key) {
+				at += a.Value
+			}
+		}
+	}
+	recent := &x.recent[at%recentClasses]
+	if i := *recent - 1; i >= 0 && x.isOf(n, cordoned, x.all[i]) {
+		return i
+	}
+	i := x.findClass(n, cordoned)
+	*recent = i + 1
+	return i
+}
+
+// findClass is classOf by the hash of all that makes a class.
+func (x *classIndex) findClass(n *store.Node, cordoned bool) int32 {
 	h := uint64(n.Class.Hash) << 1
 	if cordoned {
 		h++

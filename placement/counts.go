@@ -149,11 +149,17 @@ func (c *groupCounts) slotsByRow(v *numbering, key uint32) []int32 {
 		return v.rows
 	}
 	v.rows = slices.Grow(v.rows[:0], len(rows))[:len(rows)]
+	known := make([]int32, 1<<10) // one more than the slot of a value, so that few are looked up in a map
+	values := make([]uint32, len(known))
 	for row := range rows {
 		v.rows[row] = -1
 		if n := rows[row].node; n != nil {
 			if value, ok := n.Attr(key); ok {
-				v.rows[row] = v.slot(value)
+				at := value & uint32(len(known)-1)
+				if known[at] == 0 || values[at] != value {
+					known[at], values[at] = v.slot(value)+1, value
+				}
+				v.rows[row] = known[at] - 1
 			}
 		}
 	}

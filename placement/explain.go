@@ -319,9 +319,17 @@ func (x *explainer) countRows() {
 	m := x.mirror
 	for i, n := range x.search.needs {
 		lacking, column := 0, m.free[n.Dim:]
-		for _, row := range m.order {
-			if column[int(row)*m.width] < n.Amount {
-				lacking++
+		if len(m.order) == len(m.rows) { // in whatever order, then
+			for at := 0; at < len(column); at += m.width {
+				if column[at] < n.Amount {
+					lacking++
+				}
+			}
+		} else {
+			for _, row := range m.order {
+				if column[int(row)*m.width] < n.Amount {
+					lacking++
+				}
 			}
 		}
 		x.lacking[i] = lacking

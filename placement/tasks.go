@@ -135,8 +135,10 @@ func (t *taskCounts) number(c *taskCounter) {
 		c.values, c.onNodes = t.counts.numbers(c.key.Attribute), nil
 		return
 	}
-	for row := len(t.rows.rows); row < len(t.mirror.rows); row++ {
-		t.rows.rows = append(t.rows.rows, int32(row))
+	if row := len(t.rows.rows); row < len(t.mirror.rows) {
+		for t.rows.rows = slices.Grow(t.rows.rows, len(t.mirror.rows)-row); row < len(t.mirror.rows); row++ {
+			t.rows.rows = append(t.rows.rows, int32(row))
+		}
 	}
 	c.values = &t.rows
 	if c.onNodes == nil {

@@ -114,8 +114,8 @@ func (p *planner) ended() bool {
 	return p.ctx.Err() != nil
 }
 
-// findExisting notes which tasks exist already, and the hashes of their IDs, and makes room for as many groups as there may be. It
-// looks up many at once, so that their cache misses overlap.
+// findExisting notes which tasks exist already, and the hashes of their IDs, tells the engine of their groups, and makes room for as many as
+// there may be. It looks up many at once, so that their cache misses overlap.
 func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
 	var names [store.Ahead]uint32
 	var last *berth.Group
@@ -126,6 +126,9 @@ func (p *planner) findExisting(tasks []berth.Task, hashes []uint32) {
 			hashes[i] = store.Hash(part[i].ID)
 			if g := part[i].Group; g != last {
 				last, groups = g, append(groups, store.Hash(g.Name()))
+				if p.engine != nil {
+					p.engine.Expect(g)
+				}
 			}
 		}
 		n += len(groups)
