@@ -39,14 +39,17 @@ type survey struct {
 	values   []int64  // and by term
 
 	rules []classLacks // by class
+	told  []toldRule   // rules about tasks in domains, in the order in which what is lacking is told
 
 	log changeLog
 }
 
 // classLacks is what keeps a group off all nodes of a class, once it is asked for.
 type classLacks struct {
-	known bool
-	lacks []berth.Lack
+	known  bool
+	lacks  []berth.Lack
+	joined bool         // whether all is known:
+	all    []berth.Lack // lacks, and what rules about tasks in domains say of all nodes of the class
 }
 
 // asking is a call of Candidates.

@@ -23,6 +23,7 @@ func (q *asking) misfits() {
 // teller returns what tells what a row lacks: the columns where they can, and else the reference.
 func (q *asking) teller() func(row uint32) Misfit {
 	if !q.ask.Details && q.isSimple() {
+		q.takeRules()
 		return q.ofColumns
 	}
 	var picker *Exhaustive
@@ -40,11 +41,13 @@ func (q *asking) teller() func(row uint32) Misfit {
 	}
 }
 
-// isSimple reports whether all that a row can lack is what its class is refused for, and amounts.
+// isSimple reports whether all that a row can lack is what its class is refused for, what rules about tasks in domains say, and amounts.
 func (q *asking) isSimple() bool {
 	s, r := q.e.search, q.task.Group.Requirements()
-	return s.possible && !s.byRow && !s.meets && !s.ports && len(s.devices) == 0 && len(r.DomainRules) == 0 &&
-		s.group.Mode() != berth.Daemon && !s.mirror.hasAsDevices(s.group)
+	if len(r.DomainRules) > 0 && q.gone != nil || len(s.tasks.refusing(s.group)) > 1 && q.e.steps.size > 0 {
+		return false // counts are back to what they were; who refuses first, only the reference knows
+	}
+	return s.possible && !s.byRow && !s.ports && len(s.devices) == 0 && s.group.Mode() != berth.Daemon && !s.mirror.hasAsDevices(s.group)
 }
 
 // ofColumns finds what a row lacks in the columns: the rules of its class once, amounts row by row. Rows that lack no amounts share the list of
@@ -54,9 +57,12 @@ func (q *asking) ofColumns(row uint32) Misfit {
 	m := s.mirror
 	st := &m.rows[row]
 	class := s.classes.all[st.class]
-	lacks, from := q.rulesOf(st.class), len(out.lacks)
-	if !s.fits(row) {
-		out.lacks = append(out.lacks, lacks...)
+	lacks, from := q.lacksOf(row), len(out.lacks)
+	if fits := s.fits(row); !fits || q.isBroken(row) {
+		out.lacks = q.brokenAt(row, append(out.lacks, q.rulesOf(st.class)...))
+		if fits {
+			return Misfit{st.id, slices.Clip(out.lacks[from:])}
+		}
 		for _, n := range s.needs {
 			free := m.amountsOf(row)[n.Dim]
 			if free >= n.Amount {

@@ -92,6 +92,7 @@ type countRule struct {
 	limit     int              // how many tasks a domain must have for no more to go there; for even rules, at the moment
 	limits    []int            // by slot, of rules whose limit goes by the value of the domain; nil for others
 	byValue   bool
+	place     int // in the order in which what is lacking is told: that of the group's rules, its own first, then those of who refuses it
 	fills     int // how many domains must have tasks for only those to take more, of a rule of which fewer have; else 0
 
 	// Of rules about the tasks of others.
@@ -139,7 +140,6 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 	s.demand.of(g, s.mirror)
 	s.ofClass, s.ofRow = s.ofClass[:0], s.ofRow[:0]
 	s.split.forget()
-	s.contenders, s.slots, s.fixed = s.contenders[:0], s.slots[:0], s.fixed[:0]
 	s.passing.forget(g)
 	s.contenders, s.slots, s.fixed = s.contenders[:0], s.slots[:0], s.fixed[:0]
 	s.games.on, s.notes, s.brief, s.keyed, s.overLimit = false, false, false, 0, false
@@ -156,10 +156,11 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 	} else if len(s.counts.groups) > 0 {
 		s.counted = s.counts.groups[g.Name()]
 	}
-	for _, rule := range r.DomainRules {
-		s.addRule(rule)
+	for i, rule := range r.DomainRules {
+		s.addRule(rule, i)
 	}
-	for _, rule := range met {
+	for i, rule := range met {
+		rule.place = len(r.DomainRules) + i
 		s.addTaskRule(rule)
 	}
 	for _, key := range s.counts.keys {
@@ -188,9 +189,9 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 		s.takeHistograms()
 		s.setLimits()
 		if s.split.on {
+			s.passing.on = true
 			s.splitClasses()
 		}
-			s.passing.on = true
 		if !s.every {
 			s.setTiers()
 		}
@@ -201,17 +202,18 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 // end forgets what is kept of the group.
 func (s *search) end() { s.group = nil }
 
-func (s *search) addRule(rule berth.DomainRule) {
+// addRule makes a rule about the group's own tasks, the ith, one of the search.
+func (s *search) addRule(rule berth.DomainRule, i int) {
 	name := rule.Domain()
 	switch {
 	case name == berth.NodeID && rule.Even():
-		s.ofRow = append(s.ofRow, countRule{rule: rule})
+		s.ofRow = append(s.ofRow, countRule{rule: rule, place: i})
 		return
 	case name == berth.NodeID:
 		s.hostLimit = min(s.hostLimit, rule.Limit(berth.Domains{}))
 		return
 	}
-	r := countRule{rule: rule, domain: s.counts.domain(s.own, s.mirror.attrs.ID(name))}
+	r := countRule{rule: rule, place: i, domain: s.counts.domain(s.own, s.mirror.attrs.ID(name))}
 	if !rule.Even() {
 		r.limit = rule.Limit(berth.Domains{})
 	}
