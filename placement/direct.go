@@ -17,7 +17,8 @@ type direct struct {
 	sums     []int64 // of each contender: what its rows have alike
 	additive []directTerm
 	formulas []directTerm
-	width    int     // how many resources formulas name, each as often as it is named
+	places   []int   // of the resources that formulas name: where they are among all, one formula's after another's, but once for those that name the same
+	width    int     // how many these are
 	capacity []int64 // of each contender, what there is of those
 	request  []int64 // and what is asked for
 	free     []int64 // and what is free of a row; kept for its room
@@ -26,6 +27,7 @@ type direct struct {
 	last  []int64 // of each contender, what was free of those
 	said  []int64 // of each contender, the sum
 	known []bool
+	whole bool // whether a formula looks at all resources, which is not noted here
 }
 
 // directTerm is a term of the tier and, if it is a formula, the place of its first resource among those that are named.
@@ -92,10 +94,8 @@ func (d *direct) aim(s *search) {
 		d.at[i] = -1
 	}
 	d.sums, d.capacity, d.request = d.sums[:0], d.capacity[:0], d.request[:0]
-	for i := range d.formulas {
-		for _, at := range d.formulas[i].scale.at {
-			d.request = append(d.request, amountAt(s.request, at))
-		}
+	for _, at := range d.places {
+		d.request = append(d.request, amountAt(s.request, at))
 	}
 	d.width = len(d.request)
 	d.free = append(d.free[:0], d.request...)
@@ -107,10 +107,8 @@ func (d *direct) aim(s *search) {
 		d.at[c.class] = int32(i)
 		d.sums = append(d.sums, s.fixed[int(c.sums)+d.tier])
 		capacity := s.classes.all[c.class].capacity
-		for j := range d.formulas {
-			for _, at := range d.formulas[j].scale.at {
-				d.capacity = append(d.capacity, amountAt(capacity, at))
-			}
+		for _, at := range d.places {
+			d.capacity = append(d.capacity, amountAt(capacity, at))
 		}
 	}
 }
@@ -118,8 +116,8 @@ func (d *direct) aim(s *search) {
 // bind finds the terms of the tier among those of all tiers, which stand in order.
 func (d *direct) bind() {
 	s := d.of
-	d.additive, d.formulas = d.additive[:0], d.formulas[:0]
-	bound, scales, from := 0, 0, 0
+	d.additive, d.formulas, d.places, d.whole = d.additive[:0], d.formulas[:0], d.places[:0], false
+	bound, scales := 0, 0
 	for i := range s.policy.tiers {
 		for j := range s.policy.tiers[i].terms {
 			switch t := &s.policy.tiers[i].terms[j]; {
@@ -127,12 +125,24 @@ func (d *direct) bind() {
 				d.additive = append(d.additive, directTerm{bound: &s.asked[bound]})
 				bound++
 			case t.kind == amountsTerm:
-				d.formulas = append(d.formulas, directTerm{scale: &s.scales[scales], from: from})
-				from += len(s.scales[scales].at)
+				d.formulas = append(d.formulas, d.formulaOf(&s.scales[scales]))
 				scales++
 			}
 		}
 	}
+}
+
+// formulaOf takes in a formula.
+func (d *direct) formulaOf(b *scale) directTerm {
+	d.whole = d.whole || b.all
+	for i := range d.formulas {
+		if f := &d.formulas[i]; slices.Equal(f.scale.at, b.at) {
+			return directTerm{scale: b, from: f.from}
+		}
+	}
+	from := len(d.places)
+	d.places = append(d.places, b.at...)
+	return directTerm{scale: b, from: from}
 }
 
 // amountAt returns the amount at a place, or 0 where there is none.
@@ -167,18 +177,15 @@ func (d *direct) sum(row uint32) int64 {
 
 // formulasOf returns what the formulas add for what is free of a row of a contender.
 func (d *direct) formulasOf(contender int, free []int64) int64 {
-	whole, place := false, 0
-	for i := range d.formulas {
-		b := d.formulas[i].scale
-		whole = whole || b.all
-		for _, at := range b.at {
-			d.free[place] = amountAt(free, at)
-			place++
-		}
-	}
 	from := contender * d.width
 	last := d.last[from : from+d.width]
-	if !whole && d.known[contender] && slices.Equal(last, d.free) {
+	now := d.free[:len(last)]
+	same := d.known[contender] && !d.whole
+	for i, at := range d.places[:len(now)] {
+		now[i] = amountAt(free, at)
+		same = same && now[i] == last[i]
+	}
+	if same {
 		return d.said[contender]
 	}
 	var sum int64

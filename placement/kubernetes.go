@@ -24,10 +24,14 @@ import (
 type scorer struct {
 	weights []int64
 	always  []bool // by resource: whether it counts for tasks that do not ask for it
+	both    int64  // what the weights come to, of two resources
 }
 
 func scorerOf(p parameters) scorer {
 	k := scorer{weights: p.weights, always: make([]bool, len(p.names))}
+	if len(k.weights) == 2 {
+		k.both = max(k.weights[0]+k.weights[1], 1)
+	}
 	for i, name := range p.names {
 		k.always[i] = name == "cpu" || name == "memory" || name == "ephemeral-storage"
 	}
@@ -54,6 +58,10 @@ func LeastAllocated(resources ...string) Term { return leastAllocated.term(nil, 
 var leastAllocated = &formula{word: "least-allocated", resources: coresAndMemory, hi: 100, make: func(p parameters) func(free, capacity, request []int64) int64 {
 	k := scorerOf(p)
 	return func(free, capacity, request []int64) int64 {
+		if len(capacity) == 2 && k.counts(0, capacity, request) && k.counts(1, capacity, request) { // as below, but faster
+			first := k.weights[0] * percent(minus(free[0], request[0]), capacity[0])
+			return (first + k.weights[1]*percent(minus(free[1], request[1]), capacity[1])) / k.both
+		}
 		var sum, weights int64
 		for i, all := range capacity {
 			if k.counts(i, capacity, request) {
@@ -75,6 +83,10 @@ func MostAllocated(resources ...string) Term { return mostAllocated.term(nil, re
 var mostAllocated = &formula{word: "most-allocated", resources: coresAndMemory, hi: 100, make: func(p parameters) func(free, capacity, request []int64) int64 {
 	k := scorerOf(p)
 	return func(free, capacity, request []int64) int64 {
+		if len(capacity) == 2 && k.counts(0, capacity, request) && k.counts(1, capacity, request) { // as below, but faster
+			first := k.weights[0] * percent(requested(free[0], capacity[0], request[0]), capacity[0])
+			return (first + k.weights[1]*percent(requested(free[1], capacity[1], request[1]), capacity[1])) / k.both
+		}
 		var sum, weights int64
 		for i, all := range capacity {
 			if k.counts(i, capacity, request) {
