@@ -2,7 +2,6 @@ package rivals
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/berth-sched/berth"
@@ -101,18 +100,9 @@ func (i *berthInstance) Place(ctx context.Context) (placed []Placement, latencie
 	}
 	placed = make([]Placement, len(ops))
 	for k, op := range ops {
-		placed[k] = Placement{number(op.Task.Group.Name()), number(op.Node)}
+		placed[k] = Placement{op.Task.Group.Name(), op.Node}
 	}
 	return placed, latencies, nil
 }
 
 func (i *berthInstance) Close() {}
-
-// number returns the place that the name of a node or a group tells: all of it but the first letter.
-func number(name string) int {
-	n, err := strconv.Atoi(name[1:])
-	if err != nil {
-		panic(err) // the names are those of NewWorkload
-	}
-	return n
-}

@@ -2,8 +2,8 @@ package rivals
 
 import "math"
 
-// Placement is where a task went, by the places of its group and its node in the workload.
-type Placement struct{ Group, Node int }
+// Placement is where a task went, by the names of its group and its node.
+type Placement struct{ Group, Node string }
 
 // Quality is how good placements are. It is found by counting, without the help of any scheduler.
 type Quality struct {
@@ -14,7 +14,7 @@ type Quality struct {
 	Skew       float64 // of groups to be even over zones: the tasks of the fullest zone above those of the emptiest, on average
 }
 
-// Check counts.
+// Check counts. What is placed of a group or on a node that the workload does not have breaks a rule, and counts for nothing else.
 func Check(w *Workload, placed []Placement) Quality {
 	q := Quality{Placed: len(placed)}
 	zones := map[string]bool{}
@@ -23,16 +23,25 @@ func Check(w *Workload, placed []Placement) Quality {
 	}
 	cpu, memory := make([]int64, len(w.Nodes)), make([]int64, len(w.Nodes))
 	on, in := map[Placement]int{}, make([]map[string]int, len(w.Groups))
-	at := map[string]int{}
+	groupAt, nodeAt := map[string]int{}, map[string]int{}
 	for i := range w.Groups {
-		in[i], at[w.Groups[i].Name] = map[string]int{}, i
+		in[i], groupAt[w.Groups[i].Name] = map[string]int{}, i
+	}
+	for i := range w.Nodes {
+		nodeAt[w.Nodes[i].ID] = i
 	}
 	for _, p := range placed {
-		g, n := &w.Groups[p.Group], &w.Nodes[p.Node]
-		cpu[p.Node] += g.CPU
-		memory[p.Node] += g.Memory
+		group, known := groupAt[p.Group]
+		node, there := nodeAt[p.Node]
+		if !known || !there {
+			q.Violations++
+			continue
+		}
+		g, n := &w.Groups[group], &w.Nodes[node]
+		cpu[node] += g.CPU
+		memory[node] += g.Memory
 		on[p]++
-		in[p.Group][n.Zone]++
+		in[group][n.Zone]++
 		if g.SSD && n.Disk != "ssd" {
 			q.Violations++
 		}
@@ -41,7 +50,12 @@ func Check(w *Workload, placed []Placement) Quality {
 		}
 	}
 	for _, p := range placed {
-		if near := w.Groups[p.Group].Near; near != "" && in[at[near]][w.Nodes[p.Node].Zone] == 0 {
+		group, known := groupAt[p.Group]
+		node, there := nodeAt[p.Node]
+		if !known || !there {
+			continue
+		}
+		if near := w.Groups[group].Near; near != "" && in[groupAt[near]][w.Nodes[node].Zone] == 0 {
 			q.Violations++
 		}
 	}

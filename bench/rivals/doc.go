@@ -13,6 +13,9 @@
 //   - Kubernetes: for each pod an update of the snapshot, the scheduling algorithm with all filters and scores, and the pod assumed in the
 //     cache. There is no queue, no API server, no binding: a real cluster is slower.
 //
+// Which group went to which node is noted by name, and looked up when the clock has stopped. A scheduler whose runs are short is loaded and run several times, and
+// the run of median time counts, so that one pause of a busy machine does not.
+//
 // A scheduler that has no words for a case is left out of it. A case of berth and its rivals is one problem, but not one policy: what fit
 // means is each one's own default, and the table shows how many nodes it took.
 //

@@ -163,7 +163,7 @@ func (i *kubeInstance) Place(ctx context.Context) (placed []Placement, latencies
 			return nil, nil, err
 		}
 		latencies = append(latencies, time.Since(start))
-		placed = append(placed, Placement{number(pod.Labels["group"]), number(found.SuggestedHost)})
+		placed = append(placed, Placement{pod.Labels["group"], found.SuggestedHost})
 	}
 	return placed, latencies, nil
 }

@@ -10,8 +10,8 @@ import (
 // Markdown writes a table of results: each row with its rate and, of berth, how many times that of each rival in the same row it is.
 func Markdown(w io.Writer, all []Result) error {
 	var b strings.Builder
-	b.WriteString("| case | nodes | scheduler | decisions/s | times | p99 | bytes a decision | heap | placed | violations | nodes used | cores used | skew |\n")
-	b.WriteString("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("| case | nodes | scheduler | decisions/s | times | p99 | bytes a decision | heap | placed | violations | nodes used | cores used | skew | runs |\n")
+	b.WriteString("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, r := range all {
 		p99 := ""
 		if r.P99 > 0 {
@@ -21,8 +21,8 @@ func Markdown(w io.Writer, all []Result) error {
 		if r.Case == Spread {
 			skew = fmt.Sprintf("%.1f", r.Skew)
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %d | %d MiB | %d of %d | %d | %d | %d | %s |\n", r.Case, r.Nodes, r.Scheduler, thousands(r.Rate()),
-			times(r, all), p99, r.Allocated/uint64(max(r.Placed, 1)), r.Kept>>20, r.Placed, r.Tasks, r.Violations, r.Quality.Nodes, r.Cores, skew)
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %d | %d MiB | %d of %d | %d | %d | %d | %s | %d |\n", r.Case, r.Nodes, r.Scheduler, thousands(r.Rate()),
+			times(r, all), p99, r.Allocated/uint64(max(r.Placed, 1)), r.Kept>>20, r.Placed, r.Tasks, r.Violations, r.Quality.Nodes, r.Cores, skew, r.Runs)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -22,7 +22,7 @@ func TestEverySchedulerPlacesAll(t *testing.T) {
 	for _, c := range rivals.Cases() {
 		w, err := rivals.NewWorkload(c, 120, 300)
 		require.NoError(t, err)
-		results, err := rivals.Run(context.Background(), w, all...)
+		results, err := rivals.Run(context.Background(), w, 1, all...)
 		require.NoError(t, err)
 		require.Len(t, results, of[c], c)
 		for _, r := range results {
@@ -39,7 +39,7 @@ func TestEverySchedulerPlacesAll(t *testing.T) {
 // Two nodes of two cores, in two zones; the second has an SSD.
 func TestCheckFindsWhatIsBroken(t *testing.T) {
 	nodes := []rivals.Node{{ID: "n0", CPU: 2000, Memory: 1 << 30, Zone: "a", Disk: "hdd"}, {ID: "n1", CPU: 2000, Memory: 1 << 30, Zone: "b", Disk: "ssd"}}
-	first, second := rivals.Placement{Group: 0, Node: 0}, rivals.Placement{Group: 0, Node: 1}
+	first, second := rivals.Placement{Group: "g0", Node: "n0"}, rivals.Placement{Group: "g0", Node: "n1"}
 	for _, c := range []struct {
 		what   string
 		groups []rivals.Group
@@ -53,7 +53,8 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 		{"disk", []rivals.Group{{Name: "g0", CPU: 1, SSD: true}}, []rivals.Placement{first, second}, rivals.Quality{Placed: 2, Violations: 1, Nodes: 2, Cores: 4}},
 		{"alone", []rivals.Group{{Name: "g0", CPU: 1, Alone: true}}, []rivals.Placement{first, first, second}, rivals.Quality{Placed: 3, Violations: 1, Nodes: 2, Cores: 4}},
 		{"near", []rivals.Group{{Name: "g0", CPU: 1}, {Name: "g1", CPU: 1, Near: "g0"}},
-			[]rivals.Placement{first, {Group: 1, Node: 0}, {Group: 1, Node: 1}}, rivals.Quality{Placed: 3, Violations: 1, Nodes: 2, Cores: 4}},
+			[]rivals.Placement{first, {Group: "g1", Node: "n0"}, {Group: "g1", Node: "n1"}}, rivals.Quality{Placed: 3, Violations: 1, Nodes: 2, Cores: 4}},
+		{"nobody's", []rivals.Group{{Name: "g0"}}, []rivals.Placement{{Group: "g1", Node: "n0"}, {Group: "g0", Node: "n2"}}, rivals.Quality{Placed: 2, Violations: 2}},
 		{"skew", []rivals.Group{{Name: "g0", CPU: 1, Zones: true}}, []rivals.Placement{first, first, second}, rivals.Quality{Placed: 3, Nodes: 2, Cores: 4, Skew: 1}},
 	} {
 		assert.Equal(t, c.want, rivals.Check(&rivals.Workload{Nodes: nodes, Groups: c.groups}, c.placed), c.what)
@@ -79,7 +80,7 @@ func TestNewWorkload(t *testing.T) {
 func TestABudget(t *testing.T) {
 	w, err := rivals.NewWorkload(rivals.Fit, 60, 300)
 	require.NoError(t, err)
-	results, err := rivals.Run(context.Background(), w, rivals.Kubernetes{Budget: time.Nanosecond})
+	results, err := rivals.Run(context.Background(), w, 1, rivals.Kubernetes{Budget: time.Nanosecond})
 	require.NoError(t, err)
 	assert.LessOrEqual(t, results[0].Placed, 1)
 	assert.Equal(t, 300, results[0].Tasks)
@@ -96,7 +97,7 @@ func (mine) Load(_ context.Context, w *rivals.Workload) (rivals.Instance, error)
 func (m mine) Place(context.Context) (placed []rivals.Placement, latencies []time.Duration, err error) {
 	for g := range m.w.Groups {
 		for range m.w.Groups[g].Tasks {
-			placed, latencies = append(placed, rivals.Placement{Group: g}), append(latencies, time.Microsecond)
+			placed, latencies = append(placed, rivals.Placement{Group: m.w.Groups[g].Name, Node: m.w.Nodes[0].ID}), append(latencies, time.Microsecond)
 		}
 	}
 	return placed, latencies, nil
@@ -105,8 +106,10 @@ func (m mine) Place(context.Context) (placed []rivals.Placement, latencies []tim
 func TestAnotherRival(t *testing.T) {
 	w, err := rivals.NewWorkload(rivals.Fit, 10, 100)
 	require.NoError(t, err)
-	results, err := rivals.Run(context.Background(), w, mine{})
+	results, err := rivals.Run(context.Background(), w, 3, mine{})
 	require.NoError(t, err)
+	require.Len(t, results, 1)
+	assert.Equal(t, 3, results[0].Runs)
 	assert.Equal(t, rivals.Quality{Placed: 100, Violations: 1, Nodes: 1, Cores: 16}, results[0].Quality)
 	assert.Equal(t, time.Microsecond, results[0].P99)
 }

@@ -130,7 +130,7 @@ func (i *swarmInstance) Place(ctx context.Context) ([]Placement, []time.Duration
 			return nil, nil, fmt.Errorf("%d tasks are not placed, and nothing has happened for %v", left, patience)
 		}
 		if t := e.(api.EventUpdateTask).Task; t.NodeID != "" && t.Status.State == api.TaskStateAssigned {
-			placed = append(placed, Placement{number(t.ServiceID), number(t.NodeID)})
+			placed = append(placed, Placement{t.ServiceID, t.NodeID})
 			left--
 		}
 	}

@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	cases := flags.String("cases", "", "cases, with commas between them (default all)")
 	names := flags.String("schedulers", "", "schedulers by name, with semicolons between them (default all): berth; SwarmKit; kube-scheduler, all nodes and the like")
 	budget := flags.Duration("budget", 0, "`time` after which a scheduler that decides one by one begins no further decision; its rate is then of the first tasks. 0 is none")
+	times := flags.Int("runs", 5, "how often each is loaded and run, if its runs take less than three seconds; the median counts")
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -60,6 +61,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if *tasks < 1 {
 		return fmt.Errorf("-tasks: %d is less than 1", *tasks)
 	}
+	if *times < 1 {
+		return fmt.Errorf("-runs: %d is less than 1", *times)
+	}
 	log.L.Logger.SetLevel(logrus.ErrorLevel)
 	klog.SetOutput(io.Discard)
 	klog.LogToStderr(false)
@@ -72,7 +76,7 @@ measuring:
 			w, failed := rivals.NewWorkload(c, n, *tasks)
 			if failed == nil {
 				var more []rivals.Result
-				more, failed = rivals.Run(ctx, w, all...)
+				more, failed = rivals.Run(ctx, w, *times, all...)
 				results = append(results, more...)
 			}
 			if err = errors.Join(err, failed); ctx.Err() != nil {
