@@ -194,6 +194,21 @@ func (s *search) placedInTree(c *contender) {
 	} else {
 		// It may stand before where the search was: it rose, was moved, and has fallen again.
 		c.from = earlier(c.from, position{now, s.mirror.rows[row].rank})
+		s.advance(c)
 		c.lose()
+	}
+}
+
+// advance moves the search of a contender that is in games to the next row there is: what it is in with is then mostly what it will be found to have, and it
+// need not play twice.
+func (s *search) advance(c *contender) {
+	if !s.games.on {
+		return
+	}
+	if s.classes.moveMisplaced(); !s.classes.built {
+		return
+	}
+	if next, ok := s.classes.all[c.class].at(c.from); ok {
+		c.from = next.position()
 	}
 }
