@@ -28,7 +28,20 @@ func quantities(cpu, memory string) v1.ResourceList {
 	return v1.ResourceList{"cpu": resource.MustParse(cpu), "memory": resource.MustParse(memory)}
 }
 
-// cluster returns an extender of a half full cluster, and the names of its nodes: of 32 cores in three zones, every tenth with a taint.
+// benchNode returns a node of 32 cores in one of three zones; every tenth has a taint.
+func benchNode(i int) *v1.Node {
+	n := &v1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%04d.cluster.example", i), Labels: map[string]string{"zone": string(rune('a' + i%3)), v1.LabelHostname: fmt.Sprint(i)}},
+		Status:     v1.NodeStatus{Allocatable: quantities("32", "128Gi")},
+	}
+	n.Status.Allocatable["pods"] = resource.MustParse("110")
+	if i%10 == 9 {
+		n.Spec.Taints = []v1.Taint{{Key: "dedicated", Value: "ci", Effect: v1.TaintEffectNoSchedule}}
+	}
+	return n
+}
+
+// benchCluster returns an extender of a half full cluster, and the names of its nodes.
 func benchCluster(b testing.TB, mode Mode, nodes int) (*Extender, []string) {
 	c, err := cache.New(cache.Config{})
 	if err != nil {
@@ -36,14 +49,7 @@ func benchCluster(b testing.TB, mode Mode, nodes int) (*Extender, []string) {
 	}
 	var names []string
 	for i := range nodes {
-		n := &v1.Node{
-			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%04d.cluster.example", i), Labels: map[string]string{"zone": string(rune('a' + i%3)), v1.LabelHostname: fmt.Sprint(i)}},
-			Status:     v1.NodeStatus{Allocatable: quantities("32", "128Gi")},
-		}
-		n.Status.Allocatable["pods"] = resource.MustParse("110")
-		if i%10 == 9 {
-			n.Spec.Taints = []v1.Taint{{Key: "dedicated", Value: "ci", Effect: v1.TaintEffectNoSchedule}}
-		}
+		n := benchNode(i)
 		c.SetNode(n)
 		names = append(names, n.Name)
 		for k := range 4 {

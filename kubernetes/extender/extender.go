@@ -158,6 +158,9 @@ type Extender struct {
 
 	learning learning
 
+	playing sync.Mutex // guards played, and is held while turns are played
+	played  *turns     // of the state of the cluster that was asked about last
+
 	totals struct {
 		sync.Mutex
 		changes uint64 // of nodes, as of when they were added up

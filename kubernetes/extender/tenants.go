@@ -1,9 +1,9 @@
 package extender
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -28,7 +28,8 @@ import (
 type Tenants struct {
 	// Order says whose turn it is: an allocator.Tree or an allocator.Fair for shares by weighted dominant resource fairness (Ghodsi et
 	// al., NSDI 2011), which both compare exactly, an allocator.Priority, or one of the host's. By default nobody has to
-	// wait for another. What waits has no time of arrival here.
+	// wait for another. What waits has no time of arrival here. It is to go by the ledger alone: what it says of a state of the cluster
+	// is kept until that changes.
 	Order allocator.Order
 	// Quotas are limits, which no role exceeds, and guarantees, which an Order may go by, as allocator.ByNeed does.
 	Quotas []berth.Quota
@@ -64,8 +65,7 @@ const worth = 64
 
 // turn returns why a pod of a group is to wait for those of other roles; no reason if it need not.
 func (e *Extender) turn(g *berth.Group) berth.Reason {
-	order := e.config.Tenants.Order
-	if order == nil {
+	if e.config.Tenants.Order == nil {
 		return berth.Reason{}
 	}
 	waiting := e.cache.Waiting(g.Priority())
@@ -73,42 +73,53 @@ func (e *Extender) turn(g *berth.Group) berth.Reason {
 		return berth.Reason{}
 	}
 	l := e.ledger()
-	p := play{mine: g.Role(), free: berth.Resources{}}
-	used := l.Used("")
-	for name, n := range l.total {
-		if n > used[name] {
-			p.free[name] = n - used[name]
-		}
-	}
-	if enough(p.free, waiting) {
+	free := l.free()
+	if enough(free, waiting) {
 		return berth.Reason{}
 	}
-	for _, need := range g.Requirements().Needs { // as if there were room for it: if others are before it, nobody is to be evicted for it either
-		p.free[need.Name] = max(p.free[need.Name], need.Amount)
+	e.playing.Lock()
+	defer e.playing.Unlock()
+	t := e.played
+	e.played = nil // an order of the host's may panic
+	if t == nil || !t.of(l, waiting, g.Role()) {
+		t = e.newTurns(l, free, waiting, g.Role())
 	}
-	if len(e.config.Tenants.Quotas) > 0 {
-		p.account = allocator.NewAccount(l)
+	why, sure := t.turn(g)
+	if e.played = t; sure {
+		return why
 	}
-	roles := p.enter(waiting)
-	round := order.Begin(l, roles)
-	var first *claim
-	for {
-		role, ok := round.Next(p.can)
-		if !ok || role == p.mine {
+	return e.play(l, free, waiting, g)
+}
+
+// play plays turns until it is that of the group's role, or there is no room left for one of its pods.
+func (e *Extender) play(l ledger, free berth.Resources, waiting []cache.Demand, g *berth.Group) berth.Reason {
+	p := e.enter(l, raised(free, g), waiting)
+	mine := g.Role()
+	delete(p.claims, mine)
+	round := e.config.Tenants.Order.Begin(l, rolesOf(waiting, mine))
+	can := func(role berth.Role) bool { return role == mine || p.can(role) }
+	var first berth.Role
+	for took := false; ; took = true {
+		role, ok := round.Next(can)
+		if !ok || role == mine || !p.can(role) { // the last where the order is the host's, and contradicts itself
 			return berth.Reason{}
 		}
-		c := p.claims[role]
-		if c == nil || !p.can(role) {
-			return berth.Reason{} // the order is the host's, and contradicts itself
+		if !took {
+			first = role
 		}
-		first = cmp.Or(first, c)
-		d := &c.waiting[0]
-		n := min(d.Pods, c.turn, p.most(role, d.Group))
-		round.Charged(d.Group, n)
-		if p.take(d, n); p.fits(g) == 0 {
-			return berth.Behind(first.role)
+		if round.Charged(p.turn(role)); p.fits(g) == 0 {
+			return berth.Behind(first)
 		}
 	}
+}
+
+// raised returns what is free as if there were room for a pod of a group: if others are before it, nobody is to be evicted for it either.
+func raised(free berth.Resources, g *berth.Group) berth.Resources {
+	out := maps.Clone(free)
+	for _, need := range g.Requirements().Needs {
+		out[need.Name] = max(out[need.Name], need.Amount)
+	}
+	return out
 }
 
 // enough reports whether there is room for all that waits, as sums go.
@@ -133,7 +144,6 @@ func enough(free berth.Resources, waiting []cache.Demand) bool {
 
 // play is turns that are played to see what would be left.
 type play struct {
-	mine    berth.Role
 	free    berth.Resources
 	account *allocator.Account // of what roles may have; nil without quotas
 	claims  map[berth.Role]*claim
@@ -141,37 +151,46 @@ type play struct {
 
 // claim is what a role has waiting.
 type claim struct {
-	role    berth.Role
 	waiting []cache.Demand
-	turn    int // so many pods of the first of these is a turn worth
+	size    int // so many pods of the first of these is a turn worth
 }
 
-// enter takes in what waits, by role, and returns the roles, that of the pod itself among them.
-func (p *play) enter(waiting []cache.Demand) []berth.Role {
-	p.claims = make(map[berth.Role]*claim)
-	roles := []berth.Role{p.mine}
+// enter begins a play of what waits, which is in the order of roles.
+func (e *Extender) enter(l ledger, free berth.Resources, waiting []cache.Demand) *play {
+	p := &play{free: free, claims: make(map[berth.Role]*claim, len(waiting))}
+	if len(e.config.Tenants.Quotas) > 0 {
+		p.account = allocator.NewAccount(l)
+	}
+	waiting = slices.Clone(waiting) // turns count down what of them waits
 	for from := 0; from < len(waiting); {
 		role, to := waiting[from].Group.Role(), from
 		for to < len(waiting) && waiting[to].Group.Role() == role {
 			to++
 		}
-		if role != p.mine {
-			c := &claim{role: role, waiting: waiting[from:to:to]}
-			c.turn = max(1, p.fits(c.waiting[0].Group)/worth)
-			p.claims[role] = c
-			roles = append(roles, role)
-		}
+		c := &claim{waiting: waiting[from:to:to]}
+		c.size = max(1, p.fits(c.waiting[0].Group)/worth)
+		p.claims[role] = c
 		from = to
 	}
-	slices.Sort(roles)
+	return p
+}
+
+// rolesOf returns the roles of what waits, which is in their order, and one more.
+func rolesOf(waiting []cache.Demand, mine berth.Role) []berth.Role {
+	roles := make([]berth.Role, 0, len(waiting)+1)
+	for i := range waiting {
+		if role := waiting[i].Group.Role(); len(roles) == 0 || roles[len(roles)-1] != role {
+			roles = append(roles, role)
+		}
+	}
+	if at, there := slices.BinarySearch(roles, mine); !there {
+		roles = slices.Insert(roles, at, mine)
+	}
 	return roles
 }
 
 // can reports whether a role has something waiting for which there is room. Of what has no room at present nothing gets any later.
 func (p *play) can(role berth.Role) bool {
-	if role == p.mine {
-		return true
-	}
 	c := p.claims[role]
 	for c != nil && len(c.waiting) > 0 {
 		if p.most(role, c.waiting[0].Group) > 0 {
@@ -184,8 +203,17 @@ func (p *play) can(role berth.Role) bool {
 
 func (c *claim) next(p *play) {
 	if c.waiting = c.waiting[1:]; len(c.waiting) > 0 {
-		c.turn = max(1, p.fits(c.waiting[0].Group)/worth)
+		c.size = max(1, p.fits(c.waiting[0].Group)/worth)
 	}
+}
+
+// turn gives a role that can have one a turn, and returns for how many pods of which group.
+func (p *play) turn(role berth.Role) (*berth.Group, int) {
+	c := p.claims[role]
+	d := &c.waiting[0]
+	g, n := d.Group, min(d.Pods, c.size, p.most(role, d.Group))
+	p.take(d, n)
+	return g, n
 }
 
 // fits returns for how many pods of a group there is room.
@@ -216,18 +244,23 @@ func (p *play) most(role berth.Role, g *berth.Group) int {
 
 // take gives n pods of what a role has waiting their room.
 func (p *play) take(d *cache.Demand, n int) {
+	p.charge(d.Group, n)
+	if d.Pods -= n; d.Pods == 0 {
+		p.claims[d.Group.Role()].next(p)
+	}
+}
+
+// charge gives n pods of a group their room.
+func (p *play) charge(g *berth.Group, n int) {
 	takes := berth.Resources{}
-	for _, need := range d.Group.Requirements().Needs {
+	for _, need := range g.Requirements().Needs {
 		if need.Amount > 0 {
 			takes[need.Name] = need.Amount * int64(n) // which is free
 			p.free[need.Name] -= takes[need.Name]
 		}
 	}
 	if p.account != nil {
-		_ = p.account.Charge(d.Group.Role(), takes) // neither is at fault
-	}
-	if d.Pods -= n; d.Pods == 0 {
-		p.claims[d.Group.Role()].next(p)
+		_ = p.account.Charge(g.Role(), takes) // neither is at fault
 	}
 }
 
@@ -239,6 +272,17 @@ type ledger struct {
 
 // Total is that of the snapshot, which need not be added up for each question.
 func (l ledger) Total() berth.Resources { return l.total }
+
+// free returns what nobody has, of all nodes together.
+func (l ledger) free() berth.Resources {
+	used, free := l.Used(""), berth.Resources{}
+	for name, n := range l.total {
+		if n > used[name] {
+			free[name] = n - used[name]
+		}
+	}
+	return free
+}
 
 // ledger returns the cluster as it is now. What all nodes have is added up when one has come, gone or changed.
 func (e *Extender) ledger() ledger {
