@@ -1,6 +1,7 @@
 package allocator
 
 import (
+	"encoding/binary"
 	"iter"
 	"strings"
 
@@ -21,6 +22,7 @@ type node struct {
 	parent *node
 	level  int    // of the tree; the root's is 0
 	name   string // unique among its siblings
+	head   uint64 // the beginning of the name: see headOf
 	client Client // of a leaf, and
 	seat   Seat   // its seat, and
 	tag    int    // what the caller knows it by
@@ -56,13 +58,28 @@ type key struct {
 const ownName = "."
 
 func before(a, b *node) bool {
-	if c := a.key.share.compare(&b.key.share); c != 0 {
+	x, y := &a.key.share, &b.key.share
+	if x.total == y.total && x.weight == y.weight && x.used.hi|y.used.hi == 0 { // mostly, and in line
+		if x.used.lo != y.used.lo {
+			return x.used.lo < y.used.lo
+		}
+	} else if c := x.compare(y); c != 0 {
 		return c < 0
 	}
 	if a.key.charges != b.key.charges {
 		return a.key.charges < b.key.charges
 	}
+	if a.head != b.head {
+		return a.head < b.head
+	}
 	return a.name < b.name
+}
+
+// headOf returns the first eight bytes of a name as a number, which orders names as they are ordered, but for those that begin alike.
+func headOf(name string) uint64 {
+	var b [8]byte
+	copy(b[:], name)
+	return binary.BigEndian.Uint64(b[:])
 }
 
 // newOrder lets all trees draw on one list of spare pages: in steady state a page that one charge
@@ -88,6 +105,7 @@ func (d *DRF) role(r berth.Role) *node {
 		n.parent = d.role(r.Parent())
 		n.level = n.parent.level + 1
 		n.name = string(r)[strings.LastIndexByte(string(r), '/')+1:]
+		n.head = headOf(n.name)
 	}
 	d.roles.set(r, n)
 	return n
@@ -104,9 +122,9 @@ func (d *DRF) weightOf(r berth.Role) Weight {
 func (d *DRF) leaf(c Client) *node {
 	r := d.role(c.Role)
 	if r.own == nil {
-		r.own = &node{parent: r, level: r.level + 1, name: ownName, weight: DefaultWeight, order: d.newOrder()}
+		r.own = &node{parent: r, level: r.level + 1, name: ownName, head: headOf(ownName), weight: DefaultWeight, order: d.newOrder()}
 	}
-	return &node{parent: r.own, level: r.level + 2, name: c.Name, client: c, weight: DefaultWeight}
+	return &node{parent: r.own, level: r.level + 2, name: c.Name, head: headOf(c.Name), client: c, weight: DefaultWeight}
 }
 
 // prune forgets the nodes above a removed client that have no client left.
@@ -161,7 +179,11 @@ func (d *DRF) file(n *node) {
 		p.leaveReaders()
 	}
 	if n.queued {
-		p.order.Delete(n)
+		if first, _ := p.order.Min(); first == n {
+			p.order.DeleteMin() // whose turn it was mostly has been charged, and need not be searched for
+		} else {
+			p.order.Delete(n)
+		}
 	}
 	n.queued = turns
 	if n.queued {
