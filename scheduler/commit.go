@@ -129,12 +129,30 @@ func (c *commit) run(l *live) {
 		c.runTogether(l, units)
 		return
 	}
-	for i := range c.plan.Ops {
+	for i := 0; i < len(c.plan.Ops); i++ {
+		if n := c.take(l, i); n > 0 {
+			i += n - 1
+			continue
+		}
 		l.prefetch(c.plan.Ops, c.picks, i)
 		if why := c.step(l, i); why.Code != berth.None {
 			c.refuse(i, why)
 		}
 	}
+}
+
+// take does the operations from i on that make holds that are alike, as step would one by one, and returns how many it has done.
+func (c *commit) take(l *live, i int) int {
+	if c.gate != nil || c.plan.Ops[i].Kind != berth.Take {
+		return 0
+	}
+	n := l.take(c.plan.Ops[i:])
+	if c.accepted == nil {
+		c.whole += n
+	} else {
+		c.accepted = append(c.accepted, c.plan.Ops[i:i+n]...)
+	}
+	return n
 }
 
 // step does one operation, or says why it cannot be done.

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"iter"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -19,34 +18,40 @@ type expiry struct {
 }
 
 // deadlines are expiries in order of time, then ID. Those of one time, which the thousands of offers of a pass are, and the tasks of a plan,
-// are kept together: to add one, or to take it out, costs no search among them.
+// are kept together: to add one costs an entry in a list, and to take it out a count. What the list has that has ended since is passed by.
 type deadlines struct {
+	of   func(id string) int64 // the deadline that a record has now, or 0
 	tree *btree.BTreeG[*due]
 	by   map[int64]*due
-	most int // times that there were
+	last *due // that was asked for last
+	most int  // times that there were
 	n    int
 }
 
 // due is what ends at one time.
 type due struct {
-	at   int64
-	one  string              // if it is one thing,
-	many map[string]struct{} // or else all
+	at  int64
+	n   int      // how many things that is
+	ids []string // of all of them, and of some that are no more
 }
 
-func newDeadlines() deadlines {
-	return deadlines{tree: btree.NewG(32, func(a, b *due) bool { return a.at < b.at }), by: map[int64]*due{}}
+func newDeadlines(of func(id string) int64) deadlines {
+	return deadlines{of: of, tree: btree.NewG(32, func(a, b *due) bool { return a.at < b.at }), by: map[int64]*due{}}
 }
 
 func (d *deadlines) add(at time.Time, id string) { d.set(store.DeadlineOf(at), id, true) }
 
 func (d *deadlines) remove(at time.Time, id string) { d.set(store.DeadlineOf(at), id, false) }
 
+// set notes that something ends at a time, or no more. It is told so once of each record that has the deadline.
 func (d *deadlines) set(at int64, id string, in bool) {
 	if at == 0 { // never, as of what is reserved
 		return
 	}
-	x := d.by[at]
+	x := d.last
+	if x == nil || x.at != at {
+		x = d.by[at]
+	}
 	if in {
 		if x == nil {
 			x = &due{at: at}
@@ -54,72 +59,60 @@ func (d *deadlines) set(at int64, id string, in bool) {
 			d.most = max(d.most, len(d.by))
 			d.tree.ReplaceOrInsert(x)
 		}
-		if x.add(id) {
-			d.n++
+		d.last = x
+		x.ids = append(x.ids, id)
+		x.n++
+		d.n++
+		return
+	}
+	if x == nil {
+		return
+	}
+	d.last = x
+	x.n--
+	if d.n--; x.n > 0 {
+		if len(x.ids) > 64 && len(x.ids) > 4*x.n {
+			x.ids = d.left(x)
 		}
 		return
 	}
-	if x == nil || !x.remove(id) {
-		return
-	}
-	if d.n--; x.len() == 0 {
-		d.tree.Delete(x)
-		if delete(d.by, at); len(d.by) == 0 && d.most > 64 {
-			d.by, d.most = map[int64]*due{}, 0 // a map keeps the room it once needed
-		}
+	d.last = nil
+	d.tree.Delete(x)
+	if delete(d.by, at); len(d.by) == 0 && d.most > 64 {
+		d.by, d.most = map[int64]*due{}, 0 // a map keeps the room it once needed
 	}
 }
 
-func (x *due) add(id string) (fresh bool) {
-	switch {
-	case x.many != nil:
-		n := len(x.many)
-		x.many[id] = struct{}{}
-		return len(x.many) > n
-	case x.one == "":
-		x.one = id
-	case x.one == id:
+// left returns the IDs of what ends at a time, in order.
+func (d *deadlines) left(x *due) []string {
+	ids := make([]string, 0, x.n+1)
+	for _, id := range x.ids {
+		if d.of(id) == x.at {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// reached reports whether anything ends at now or before.
+func (d *deadlines) reached(now time.Time) bool {
+	if d.n == 0 {
 		return false
-	default:
-		x.many = map[string]struct{}{x.one: {}, id: {}}
-		x.one = ""
 	}
-	return true
-}
-
-func (x *due) remove(id string) (was bool) {
-	if x.many != nil {
-		n := len(x.many)
-		delete(x.many, id)
-		return len(x.many) < n
-	}
-	if was = x.one == id; was {
-		x.one = ""
-	}
-	return was
-}
-
-func (x *due) len() int {
-	if x.one != "" {
-		return 1
-	}
-	return len(x.many)
-}
-
-// ids returns the IDs of what ends, in order.
-func (x *due) ids() []string {
-	if x.one != "" {
-		return []string{x.one}
-	}
-	return slices.Sorted(maps.Keys(x.many))
-}
-
-func (d *deadlines) first() (time.Time, bool) {
 	x, ok := d.tree.Min()
-	if !ok {
-		return time.Time{}, false
-	}
-	return store.DeadlineTime(x.at), true
+	return ok && x.at <= store.Reached(now)
+}
+
+// first returns the earliest deadline.
+func (d *deadlines) first() (at time.Time, some bool) {
+	d.tree.Ascend(func(x *due) bool {
+		if some = slices.ContainsFunc(x.ids, func(id string) bool { return d.of(id) == x.at }); some {
+			at = store.DeadlineTime(x.at)
+		}
+		return !some
+	})
+	return at, some
 }
 
 // passed yields what ends at now or before, the earliest first. The deadlines must not change meanwhile.
@@ -134,7 +127,7 @@ func (d *deadlines) until(last int64) iter.Seq[expiry] {
 			if x.at > last {
 				return false
 			}
-			for _, id := range x.ids() {
+			for _, id := range d.left(x) {
 				if !yield(expiry{x.at, id}) {
 					return false
 				}

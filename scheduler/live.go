@@ -27,7 +27,16 @@ type live struct {
 func newLive() *live {
 	s := store.New()
 	s.Undoable()
-	return &live{store: s, fork: (*cluster.Fork)(checked.Over(s)), tasks: newDeadlines(), holds: newDeadlines()}
+	of := func(find func(string) (uint32, bool)) func(string) int64 {
+		return func(id string) int64 {
+			slot, ok := find(id)
+			if !ok {
+				return 0
+			}
+			return s.Record(slot).Deadline
+		}
+	}
+	return &live{store: s, fork: (*cluster.Fork)(checked.Over(s)), tasks: newDeadlines(of(s.FindTask)), holds: newDeadlines(of(s.FindHold))}
 }
 
 // undo takes back what was done since a point: the last of it first, in time that goes with it alone.
@@ -98,6 +107,15 @@ func (l *live) do(op *berth.Op, deadline time.Time, pick store.Pick) (*berth.Gra
 	}
 	_, why := l.fork.Apply(*op)
 	return nil, why
+}
+
+// take does as many of the operations as make holds that are alike, as do does each of them, and returns how many it has done.
+func (l *live) take(ops []berth.Op) int {
+	n := (*checked.Fork)(l.fork).TakeAlike(ops)
+	for i := range ops[:n] {
+		l.holds.add(ops[i].Hold.Deadline, ops[i].Hold.ID)
+	}
+	return n
 }
 
 // prefetch reads ahead for the operations from i on, where it has not done so for an operation before: see package store.

@@ -410,8 +410,12 @@ func (s *State) lapse() error {
 	if s.stopped != nil || s.live.holds.n == 0 {
 		return s.stopped
 	}
-	c := Command{Time: s.now()}
-	for e := range s.live.holds.passed(c.Time) {
+	now := s.now()
+	if !s.live.holds.reached(now) {
+		return nil
+	}
+	c := Command{Time: now}
+	for e := range s.live.holds.passed(now) {
 		c.Ops = append(c.Ops, berth.Op{Kind: berth.Drop, ID: e.id})
 	}
 	return s.mustApply(c, nil)

@@ -333,7 +333,7 @@ func TestCheckpointIsWhole(t *testing.T) {
 		{reflect.TypeFor[store.View](), "nodes free recs groups nodeN hidden taskN lost marks time pieces byNode byTask byHold byGroup byDim ledger ordering dims naming attrs values catalog counting kinship freeRow freeSlot freeGroup lives lineage branch seq log of like"},
 		{reflect.TypeFor[store.NodeState](), "Node members Parts live reserves Cordoned Withheld"},
 		{reflect.TypeFor[store.Record](), "ID Extra Deadline Group Row hash life State Owner"},
-		{reflect.TypeFor[store.Extra](), "Grant Hold Needs Cost Devices Ports Stray Spare by"},
+		{reflect.TypeFor[store.Extra](), "Grant Hold Needs Cost Devices Ports Stray Spare by role owner"},
 		{reflect.TypeFor[store.Account](), "Name Parent Quota Used Own Unseen refs owner by reserves"},
 		{reflect.TypeFor[store.Group](), "Name Spec Request Keys Asks Count tasks family account members counts owner moves registered"},
 	} {

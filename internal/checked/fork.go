@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/fit"
@@ -33,6 +34,9 @@ type Fork struct {
 
 	template       *store.Extra // what the hold has that was made last with a look at all of it,
 	templateNaming uint64       // in dimensions of these names
+
+	templateDeadline int64 // of the hold that was made last,
+	templateTime     time.Time
 
 	usedUp []UsedUp // by the last placement on holds
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -46,8 +47,7 @@ func hasResource(h *berth.Hold, name string) bool {
 
 // take makes a hold.
 func (f *Fork) take(h *berth.Hold) berth.Reason {
-	if extra, row := f.takeLike(h); extra != nil {
-		f.hold(extra, row)
+	if f.takeLike(h, nil) {
 		return berth.Reason{}
 	}
 	if why := f.holdable(h); why.Code != berth.None {
@@ -63,46 +63,63 @@ func (f *Fork) take(h *berth.Hold) berth.Reason {
 	}
 	if why.Code == berth.None {
 		f.hold(extra, row)
-		f.template = extra
-		f.templateNaming = f.s.Naming()
+		f.template, f.templateNaming = extra, f.s.Naming()
+		f.templateDeadline, f.templateTime = store.DeadlineOf(extra.Hold.Deadline), extra.Hold.Deadline
 	}
 	return why
 }
 
-// takeLike returns what a hold takes, and its row, if that is soon told because it is of as much as the hold that was made
-// last. Holds that are made by the thousand mostly are. Where anything could be wrong with the hold it returns nothing.
-func (f *Fork) takeLike(h *berth.Hold) (*store.Extra, uint32) {
+// TakeAlike makes the holds of the first operations, as long as each is soon told to be made because it is of as much as the hold that was made
+// before it. Holds that are made by the thousand mostly are. It returns how many it has made; what is next, if anything, is for Apply. It is for a
+// fork that takes down nothing for Plan.
+func (f *Fork) TakeAlike(ops []berth.Op) (n int) {
+	var last *berth.Hold
+	for n < len(ops) && ops[n].Kind == berth.Take && f.takeLike(ops[n].Hold, last) {
+		last = ops[n].Hold
+		n++
+	}
+	return n
+}
+
+// takeLike makes a hold if it is of as much as the hold that was made last with a look at all of it. Where anything could be wrong with the hold it
+// does nothing, and returns false. A hold that was just made so, in the same call of the host's, may be given: there is no need to look at what they
+// share.
+func (f *Fork) takeLike(h, made *berth.Hold) bool {
 	if f.template == nil || f.templateNaming != f.s.Naming() || h == nil || f.s.Limited() > 0 || h.Lease == berth.Reserved {
-		return nil, 0
+		return false
 	}
 	last := f.template.Hold
-	if h.Lease != last.Lease || len(h.Devices)+len(h.Ports)+len(last.Devices)+len(last.Ports) > 0 ||
-		len(h.Resources) != len(last.Resources) || !isPlainID(h.ID) || h.Deadline.IsZero() || f.lapsed(h) {
-		return nil, 0
+	if h.Lease != last.Lease || len(h.Devices)+len(h.Ports)+len(last.Devices)+len(last.Ports) > 0 || !isPlainID(h.ID) {
+		return false
 	}
-	for name, q := range h.Resources {
-		if was, ok := last.Resources[name]; !ok || was != q {
-			return nil, 0
+	if made == nil || h.Deadline != made.Deadline {
+		if h.Deadline.IsZero() || f.lapsed(h) {
+			return false
 		}
+		made = nil
 	}
-	if h.Owner != last.Owner && !isPlainID(h.Owner) {
-		return nil, 0
+	if (made == nil || !isSameMap(h.Resources, made.Resources)) && !maps.Equal(h.Resources, last.Resources) {
+		return false
 	}
-	if h.Role != last.Role {
-		if _, known := f.s.FindRole(h.Role); !known && h.Role.Err() != nil {
-			return nil, 0
-		}
+	owner, owns := f.s.FindOwner(h.Owner)
+	if !owns && !isPlainID(h.Owner) {
+		return false
+	}
+	role, known := f.s.FindRole(h.Role)
+	if !known && h.Role.Err() != nil {
+		return false
 	}
 	row, ok := f.s.FindNode(h.Node)
 	if !ok || len(f.s.Node(row).Node.Devices) > 0 || f.s.ReservesOn(row) != nil {
-		return nil, 0
+		return false
 	}
-	if _, ok := f.s.FindHold(h.ID); ok {
-		return nil, 0
+	hash := store.Hash(h.ID)
+	if _, ok := f.s.FindHoldBy(hash, h.ID); ok {
+		return false
 	}
 	for _, need := range f.template.Cost {
 		if f.s.FreeOf(row, need.Dim) < need.Amount {
-			return nil, 0
+			return false
 		}
 	}
 	// What is not written any more can be shared.
@@ -112,11 +129,25 @@ func (f *Fork) takeLike(h *berth.Hold) (*store.Extra, uint32) {
 	}{extra: *f.template, hold: *last}
 	c := &both.hold
 	c.ID, c.Owner, c.Role, c.Node = h.ID, h.Owner, h.Role, f.s.Node(row).Node.ID
-	if !h.Deadline.Equal(last.Deadline) {
-		c.Deadline = store.DeadlineTime(store.DeadlineOf(h.Deadline))
+	if at := store.DeadlineOf(h.Deadline); at != f.templateDeadline {
+		f.templateDeadline, f.templateTime = at, store.DeadlineTime(at)
 	}
+	c.Deadline = f.templateTime
 	both.extra.Hold = c
-	return &both.extra, row
+	if !known {
+		role = f.s.RoleAccount(h.Role)
+	}
+	if !owns {
+		owner = f.s.Owner(h.Owner)
+	}
+	both.extra.Seat(role, owner)
+	f.s.AddBy(hash, h.ID, store.Record{Group: store.Holds, Row: row, Deadline: f.templateDeadline, Extra: &both.extra})
+	return true
+}
+
+// isSameMap reports whether two maps are one.
+func isSameMap(a, b berth.Resources) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }
 
 // isPlainID reports whether an ID is made of letters, digits and dashes, so that nothing is wrong with it.

@@ -70,6 +70,7 @@ func (s *Store) forgetDims() {
 		return
 	}
 	s.newDims = 0
+	s.settle()
 	used := make([]bool, len(s.dims))
 	note := func(needs []Need) {
 		for _, n := range needs {

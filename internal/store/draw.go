@@ -34,6 +34,7 @@ func (s *Store) undoDraw(e entry, tell func(from, to Record)) {
 
 // draw is Draw or, with sign -1, the opposite of it.
 func (s *Store) draw(slot uint32, part []Need, sign int64) {
+	s.settleHolds() // it may be of what is written below
 	r := s.recs.mutAt(s.token, int(slot))
 	ns, free := s.node(r.Row), s.free.mutRow(s.token, int(r.Row))
 	if rare := takeNeeds(free, ns.rare, part, -sign); len(rare)+len(ns.rare) > 0 {
@@ -58,7 +59,7 @@ func (s *Store) draw(slot uint32, part []Need, sign int64) {
 	}
 	if x.Cost != nil { // a hold of no devices takes what it is of
 		x.Cost = x.Needs
-		role, owner := s.parties(x.Hold)
+		role, owner := s.parties(x)
 		if s.enter(role, part, -sign); owner != 0 {
 			s.account(owner).Used.add(part, -sign)
 		}

@@ -16,7 +16,7 @@ import (
 // reservation: of that, what is idle is the role's.
 //
 // What the tasks of a group that come or go one after another take is entered at once, when another group's turn comes or
-// somebody looks: a placement costs a counter. The accounts follow from the records alone, so undoing those undoes them.
+// somebody looks: a placement costs a counter. So is what holds of as much as one another are of, by role and owner. The accounts follow from the records alone, so undoing those undoes them.
 
 // A Sum is an amount of one dimension, of which there can be more than an int64 holds: each node may have that much.
 type Sum struct {
@@ -158,6 +158,7 @@ func (s *Store) settle() {
 		s.enter(g.account, g.Request, due.tasks)
 	}
 	s.due = charge{group: NoGroup}
+	s.settleHolds()
 }
 
 // enter adds so many times an amount to what a role has, and to all above it.
@@ -183,35 +184,6 @@ func (s *Store) enterTask(r *Record, g *Group, times int64) {
 	if r.Owner != 0 {
 		s.account(r.Owner).Used.add(g.Request, times)
 	}
-}
-
-// enterHold notes that a hold came, or with a negative number that it went.
-func (s *Store) enterHold(x *Extra, times int64) {
-	role, owner := s.parties(x.Hold)
-	s.refer(role, int(times))
-	s.refer(owner, int(times))
-	s.moveOf(role, owner, x, times)
-}
-
-// moveHold enters what a hold has.
-func (s *Store) moveHold(x *Extra, times int64) {
-	role, owner := s.parties(x.Hold)
-	s.moveOf(role, owner, x, times)
-}
-
-func (s *Store) moveOf(role, owner uint32, x *Extra, times int64) {
-	s.enter(role, x.Cost, times)
-	if owner != 0 {
-		s.account(owner).Used.add(x.Cost, times)
-	}
-}
-
-// parties returns the accounts that a hold is entered in.
-func (s *Store) parties(h *berth.Hold) (role, owner uint32) {
-	if h == nil {
-		return Root, 0
-	}
-	return s.roleAccount(h.Role), s.Owner(h.Owner)
 }
 
 // account returns an account to be written.
@@ -361,6 +333,7 @@ func (s *Store) forgetAccounts() {
 	if s.newAccounts < 64 || s.newAccounts < s.accounts.Len()/4 || s.postponed() {
 		return
 	}
+	s.settleHolds()
 	s.newAccounts = 0
 	last := 0
 	for at := 1; at < s.accounts.Len(); at++ {

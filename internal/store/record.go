@@ -36,6 +36,8 @@ type Extra struct {
 	Spare []Need
 
 	by token // whose store may write it, as long as that is the store's token; its copy of the hold, and its needs, too
+
+	role, owner uint32 // of a hold: the accounts that it was entered in first, or 0; they may be others' by now, or elsewhere
 }
 
 // A DeviceShare is units or an amount of a device, at an index of its node's Devices.
@@ -68,8 +70,11 @@ func (v *View) FindTaskBy(hash uint32, id string) (uint32, bool) {
 }
 
 // FindHold returns the record of a hold.
-func (v *View) FindHold(id string) (uint32, bool) {
-	return v.byHold.find(Hash(id), id, v.holdID)
+func (v *View) FindHold(id string) (uint32, bool) { return v.FindHoldBy(Hash(id), id) }
+
+// FindHoldBy is FindHold for who has the hash of the ID.
+func (v *View) FindHoldBy(hash uint32, id string) (uint32, bool) {
+	return v.byHold.find(hash, id, v.holdID)
 }
 
 // taskID and holdID return the ID of the task or hold in a slot, or "" if there is none.

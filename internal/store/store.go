@@ -30,7 +30,8 @@ type Store struct {
 	newDims   int      // since dimensions were last looked through
 	freeDims  []uint32 // those that nothing has an amount of
 
-	due          charge   // of the ledger
+	due          charge // of the ledger
+	dueHolds     holdCharge
 	newAccounts  int      // since they were last looked through
 	freeAccounts []uint32 // those that nothing refers to
 
