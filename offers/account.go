@@ -67,6 +67,7 @@ type account struct {
 	payers map[berth.Role]berth.Role // of roles that the order refused
 	debts  map[*site]struct{}        // with an outstanding balance
 	where  map[client]*presence      // of frameworks
+	tidied uint64                    // numbers the occasions on which one of them was tidied
 	eased  bool                      // since the debts were last tried the order has refused one, or was given something back
 	faults []error                   // since a pass last told of them
 
@@ -113,15 +114,13 @@ func (a *account) note(s *site, who client) {
 		a.where[who] = p
 	}
 	if len(p.sites) >= p.tidy {
-		seen := map[*site]bool{}
+		a.tidied++
 		p.sites = slices.DeleteFunc(p.sites, func(s *site) bool {
-			if !s.has(who) || seen[s] {
-				return true
-			}
-			seen[s] = true
-			return false
+			again := s.tidied == a.tidied
+			s.tidied = a.tidied
+			return again || !s.has(who)
 		})
-		p.tidy = max(16, 2*len(p.sites))
+		p.tidy = max(16, 4*len(p.sites))
 	}
 	p.sites = append(p.sites, s)
 }

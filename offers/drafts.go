@@ -113,6 +113,7 @@ func (p *pass) commit() (int, error) {
 	plan := &cluster.Plan{Version: x.snapshot.Version(), Ops: make([]berth.Op, 0, len(p.drafts))}
 	gang := 0 // of the draft before
 	word := cmp.Or(x.cfg.Prefix, defaultPrefix)
+	x.offers.grow(len(p.drafts))
 	for _, d := range p.drafts {
 		d.addUp(x)
 		d.alarm = p.alarm(d.sub.leaseFor)

@@ -248,14 +248,14 @@ func (x *Exchange) ring(r *refusal) {
 	}
 }
 
-// settle makes the bits about a node right for what is free there now.
-func (x *Exchange) settle(at *site) {
+// settle makes the bits about a node right for what is free there now, and reports whether they may not have been.
+func (x *Exchange) settle(at *site) bool {
 	if len(at.filters) == 0 {
-		return
+		return false
 	}
 	room := x.stocks.free(x.view, at.row)
 	if at.room == room {
-		return
+		return false
 	}
 	at.room = room
 	for _, f := range at.filters {
@@ -268,6 +268,7 @@ func (x *Exchange) settle(at *site) {
 			x.mark(at, f)
 		}
 	}
+	return true
 }
 
 // refuses reports whether a filter of a framework covers all of what a node could be offered with. One whose time is over, but for the

@@ -3,6 +3,7 @@ package offers
 import (
 	"cmp"
 	"container/heap"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -303,6 +304,15 @@ func (t *table[K, V]) set(k K, v V) {
 	}
 	t.m[k] = v
 	t.most = max(t.most, len(t.m))
+}
+
+// grow makes room for so many more.
+func (t *table[K, V]) grow(n int) {
+	if n += len(t.m); n > t.most && n > 2*len(t.m) {
+		m := make(map[K]V, n)
+		maps.Copy(m, t.m)
+		t.m, t.most = m, n
+	}
 }
 
 func (t *table[K, V]) delete(k K) {

@@ -50,6 +50,8 @@ type pass struct {
 	alarms       map[time.Duration]*alarm // that end the offers, by lease
 	news         bool                     // somebody is asked about all nodes for what is new about him
 	freshHere    bool                     // the node that is being put is put to everybody
+	lone         *Subscription            // who was the only one to be asked about the node before
+	crowd        crowd                    // how many are to be asked about the nodes beside the one that is being put
 	counting
 	choosing
 }
@@ -182,8 +184,8 @@ func (p *pass) put(s *site, daemons bool) error {
 		return nil
 	}
 	p.x.putting++
-	if p.exact {
-		p.x.settle(s)
+	if p.exact && p.x.settle(s) {
+		p.crowd.left = 0
 	}
 	p.free = free{}
 	p.count(s)
@@ -255,6 +257,12 @@ func (p *pass) turn(at *site, daemons bool) bool {
 		return false
 	}
 	x := p.x
+	if s := p.lone; s != nil {
+		if p.isOnly(s, at) {
+			return p.giveOnly(s, at, daemons)
+		}
+		p.lone = nil
+	}
 	if s := p.first(); s != nil && s.passed != x.putting && p.asksAbout(s, at) {
 		if p.give(s, at, daemons) {
 			return true
@@ -273,13 +281,10 @@ func (p *pass) turn(at *site, daemons bool) bool {
 			}
 			looked = true
 			only, some := p.one(at)
-			if only != nil && p.give(only, at, daemons) {
-				return true
-			}
 			if only != nil {
-				only.passed = x.putting
+				return p.giveOnly(only, at, daemons)
 			}
-			if only != nil || !some {
+			if !some {
 				return false
 			}
 			continue
@@ -299,6 +304,16 @@ func (p *pass) ready(s *Subscription) bool {
 		return false
 	}
 	return !p.full(s)
+}
+
+// giveOnly gives the only framework that is to be asked about a node a piece of it, if it wants one.
+func (p *pass) giveOnly(s *Subscription, at *site, daemons bool) bool {
+	p.lone = s
+	if p.give(s, at, daemons) {
+		return true
+	}
+	s.passed = p.x.putting
+	return false
 }
 
 func (p *pass) give(s *Subscription, at *site, daemons bool) bool {

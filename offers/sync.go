@@ -25,6 +25,7 @@ type site struct {
 	kept     *keeping
 	scarce   uint64 // which of Config.Scarce it has
 	visit    uint64 // the last occasion on which a Book looked at it
+	tidied   uint64 // the last occasion on which the account looked whether a framework has something on it
 }
 
 // cursor follows the change log of a source.
