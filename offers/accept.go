@@ -92,7 +92,11 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *cluster.Plan
 		if err := errors.Join(err, f.Err(), s.checkPlaces(p)); err != nil {
 			return err
 		}
-		plan, rests, refused := s.try(offers, p)
+		plan, rests, refused := s.untried(offers, p), []*stock(nil), []cluster.Refusal(nil)
+		plain := plan != nil
+		if !plain {
+			plan, rests, refused = s.try(offers, p)
+		}
 		s.x.claim(s, plan)
 		done, err := s.x.commit(ctx, plan)
 		if err != nil {
@@ -102,6 +106,9 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *cluster.Plan
 		out = &cluster.Outcome{Placed: slices.Clone(done.Placed), Refused: append(refused, places(done.Refused)...), Unplaced: done.Unplaced}
 		for i := range out.Placed {
 			out.Placed[i].From = ""
+		}
+		if plain {
+			rests = s.restsOf(offers, done.Placed)
 		}
 		var c *own
 		if places := plan.Ops[:len(plan.Ops)-len(offers)]; len(done.Refused) == 0 && s.x.drawsOnly(places) {
@@ -140,6 +147,60 @@ func (s *Subscription) checkPlaces(p *cluster.Plan) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// untried returns a plan that draws the places on the offers and drops what is left of them, where the source does with it what try would find out;
+// nil where that is not sure. Each of the tasks asks for amounts only, and is to be on a node of which the framework has one of the offers and nothing
+// else, and no task or role elsewhere has a say.
+func (s *Subscription) untried(offers []*offer, p *cluster.Plan) *cluster.Plan {
+	x := s.x
+	if x.cfg.Lease != berth.Exclusive || len(p.Together) > 0 || x.view.Limited() > 0 || x.view.Reserved() > 0 || x.view.HasCounters() {
+		return nil
+	}
+	for _, o := range offers {
+		if held := s.holdsOn(o.site.id); len(held) != 1 || held[0] != o.id {
+			return nil
+		}
+	}
+	plan := &cluster.Plan{Version: cluster.Version(x.view.Version()), Unplaced: p.Unplaced, Deadline: p.Deadline, Ops: make([]berth.Op, 0, len(p.Ops)+len(offers))}
+	on := func(node string) func(*offer) bool { return func(o *offer) bool { return o.site.id == node } }
+	last := ""
+	for _, op := range p.Ops {
+		if !op.Task.Group.Requirements().AmountsOnly || op.Node != last && !slices.ContainsFunc(offers, on(op.Node)) {
+			return nil
+		}
+		last = op.Node
+		op.From, op.Owner, op.Grant = s.from(op.Task.Group), x.own(s), nil
+		plan.Ops = append(plan.Ops, op)
+	}
+	for _, o := range offers {
+		plan.Drop(o.id)
+	}
+	return plan
+}
+
+// restsOf returns what is left of offers, each the framework's only one of its node, with tasks that ask for amounts only.
+func (s *Subscription) restsOf(offers []*offer, placed []berth.Op) []*stock {
+	rests := make([]*stock, len(offers))
+	at := make(map[string]berth.Resources, len(offers))
+	for _, o := range offers {
+		if hold, ok := s.x.hold(o); ok {
+			at[o.site.id] = s.x.amounts(hold, o.site).Clone()
+		}
+	}
+	for i := range placed {
+		rest := at[placed[i].Node]
+		if rest == nil {
+			continue // a source that is not asked to has placed it elsewhere
+		}
+		for _, need := range placed[i].Task.Group.Requirements().Needs {
+			rest[need.Name] -= need.Amount
+		}
+	}
+	for i, o := range offers {
+		rests[i] = s.x.stocks.of(at[o.site.id])
+	}
+	return rests
 }
 
 // try finds out which places the offers have room for. The plan it returns draws those on the offers, with the devices

@@ -268,12 +268,20 @@ func (x *Exchange) call(what string, f func() error) error {
 	if x == nil || x.source == nil {
 		return fmt.Errorf("offers: %s: exchange: %w", what, ErrNotMade)
 	}
+	return x.callFor(nil, what, f)
+}
+
+// callFor is call for a framework, which an error names, on an Exchange that was made.
+func (x *Exchange) callFor(s *Subscription, what string, f func() error) error {
 	heard, err := x.alone(f)
 	x.tell(heard)
-	if err != nil {
-		return faults.Of("offers: "+what, err)
+	switch {
+	case err == nil:
+		return nil
+	case s != nil:
+		what = fmt.Sprintf("%s: %s", what, s.title())
 	}
-	return nil
+	return faults.Of("offers: "+what, err)
 }
 
 // alone is call under the lock. It returns what of offers was heard meanwhile as well.

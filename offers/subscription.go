@@ -180,7 +180,7 @@ func (s *Subscription) call(what string, f func() error) error {
 	if s == nil || s.x == nil {
 		return fmt.Errorf("offers: %s: framework: %w", what, ErrNotMade)
 	}
-	return s.x.call(fmt.Sprintf("%s: %s", what, s.title()), func() error {
+	return s.x.callFor(s, what, func() error {
 		if s.gone {
 			return ErrUnsubscribed
 		}
