@@ -36,9 +36,10 @@ func divided(tree allocator.Tree, total int64, quotas map[berth.Role]berth.Quota
 	}
 }
 
-// The division of GPUs among queues of KAI's resource_division tests: first what each deserves, then by priority, then by the weights of what is
+// N25: the division of GPUs among queues of KAI's resource_division tests: first what each deserves, then by priority, then by the weights of what is
 // above it. Both queues deserve 2 and ask for 6. KAI weighs what a queue has beyond what it deserves, ByShare all that it has: a host that wants
-// the former writes it in three lines.
+// the former writes it in three lines. What both deserve is guaranteed to them, and guarantees of more than there is are refused; KAI's shares may
+// be more than there is.
 func TestDivisionOfKAI(t *testing.T) {
 	two := func(a, b berth.Quota) map[berth.Role]berth.Quota {
 		a.Role, b.Role = "a", "b"
@@ -79,36 +80,49 @@ func TestDivisionOfKAI(t *testing.T) {
 			}
 		})
 	}
+	err := allocator.CheckQuotas(res{"gpu": 1}, berth.Quota{Role: "a", Guarantees: res{"gpu": 3}})
+	assert.ErrorContains(t, err, "3", "KAI: a queue that deserves 3 and asks for 2 has a share of 2 of a total of 1")
 }
 
-// The demand-capped fair shares of Armada's fairness tests, of 100 CPUs: what FairnessOf calls the level. A new user beside a queue that wants
-// everything is told the share it would come to, its level with a demand without end.
+// N26: the fair shares of Armada's fairness tests, of 100 CPUs: what FairnessOf calls the level. It is capped by demand; with a demand without end of
+// a queue it is the uncapped share of that queue, which a new user beside one that wants everything is told, and of all queues the nominal shares.
 func TestFairSharesOfArmada(t *testing.T) {
 	for _, tc := range []struct {
-		name             string
-		weights, demands [2]int64
-		want             [2]float64
+		name                      string
+		weights, demands          [2]int64
+		nominal, capped, uncapped [2]float64
 	}{
-		{"one wants little", [2]int64{1, 1}, [2]int64{1, 1000}, [2]float64{.01, .99}},
-		{"by weight", [2]int64{1, 3}, [2]int64{1000, 1000}, [2]float64{.25, .75}},
-		{"both want little", [2]int64{1, 1}, [2]int64{1, 1}, [2]float64{.01, .01}},
-		{"a new user", [2]int64{1, 1}, [2]int64{0, 1000}, [2]float64{.5, .5}},
+		{"one wants little", [2]int64{1, 1}, [2]int64{1, 1000}, [2]float64{.5, .5}, [2]float64{.01, .99}, [2]float64{.5, .99}},
+		{"by weight", [2]int64{1, 3}, [2]int64{1000, 1000}, [2]float64{.25, .75}, [2]float64{.25, .75}, [2]float64{.25, .75}},
+		{"both want little", [2]int64{1, 1}, [2]int64{1, 1}, [2]float64{.5, .5}, [2]float64{.01, .01}, [2]float64{.99, .99}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var wishes []allocator.Wish
-			for i, role := range []berth.Role{"a", "b"} {
-				wishes = append(wishes, allocator.Wish{Role: role, Task: res{"cpu": 1}, Weight: allocator.Weight(tc.weights[i] * 1000), Tasks: tc.demands[i]})
+			levels := func(demands ...int64) (all []float64) {
+				var wishes []allocator.Wish
+				for i, role := range []berth.Role{"a", "b"} {
+					wishes = append(wishes, allocator.Wish{Role: role, Task: res{"cpu": 1}, Weight: allocator.Weight(tc.weights[i] * 1000), Tasks: demands[i]})
+				}
+				got, err := allocator.FairnessOf(book{total: res{"cpu": 100}, own: map[berth.Role]res{}}, wishes...)
+				require.NoError(t, err)
+				for i := range got {
+					all = append(all, got[i].Level)
+				}
+				return all
 			}
-			got, err := allocator.FairnessOf(book{total: res{"cpu": 100}, own: map[berth.Role]res{}}, wishes...)
-			require.NoError(t, err)
-			for i := range got {
-				assert.InDelta(t, tc.want[i], got[i].Level, 1e-9, string(got[i].Role))
-			}
+			const endless = 0
+			assert.InDeltaSlice(t, tc.nominal[:], levels(endless, endless), 1e-9)
+			assert.InDeltaSlice(t, tc.capped[:], levels(tc.demands[0], tc.demands[1]), 1e-9)
+			assert.InDelta(t, tc.uncapped[0], levels(endless, tc.demands[1])[0], 1e-9)
+			assert.InDelta(t, tc.uncapped[1], levels(tc.demands[0], endless)[1], 1e-9)
 		})
 	}
+	newcomer, err := allocator.FairnessOf(book{total: res{"cpu": 100}, own: map[berth.Role]res{"b": {"cpu": 100}}},
+		allocator.Wish{Role: "a", Task: res{"cpu": 1}}, allocator.Wish{Role: "b", Task: res{"cpu": 1}})
+	require.NoError(t, err)
+	assert.InDelta(t, .5, newcomer[0].Level, 1e-9, "beside one that has everything")
 }
 
-// The cost of Armada's DRF tests: the largest part of any resource that counts and that there is any of, over the weight of the queue.
+// N26: the cost of Armada's DRF tests: the largest part of any resource that counts and that there is any of, over the weight of the queue.
 func TestCostOfArmada(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -140,6 +141,54 @@ func TestConformanceOfPreemptingDaemons(t *testing.T) {
 	again, err := s.Schedule(t.Context(), system.Everywhere())
 	require.NoError(t, err)
 	assert.Empty(t, again.Unplaced, "queued 0")
+}
+
+// N23 (Nomad, preemption_test.go): the distance of what a task has to what is needed, by which Nomad takes the nearest task first. Who is ended is the
+// host's to say: here it does as Nomad, and Reclaim, which takes the fewest tasks, ends the same one.
+func TestConformanceOfPreemptionDistance(t *testing.T) {
+	ask := berth.Resources{"cpu": 2048, "memory": 512, "disk": 4096}
+	distance := func(of cluster.TaskView) (far float64) {
+		has := of.Group.Spec().Request
+		for name, need := range ask.All() {
+			part := float64(need-has[name]) / float64(need)
+			far += part * part
+		}
+		return math.Sqrt(far)
+	}
+	running := map[string]berth.Resources{
+		"half":  {"cpu": 1024, "memory": 400, "disk": 1024},
+		"equal": ask,
+		"wide":  {"cpu": 8192, "memory": 200, "disk": 1024},
+		"near":  {"cpu": 2048, "memory": 500, "disk": 4096},
+	}
+	f := cluster.NewFork()
+	require.NoError(t, f.AddNodes(berth.Node{ID: "n", Capacity: berth.Resources{"cpu": 13_312, "memory": 1612, "disk": 10_240}})) // it is full
+	for name, has := range running {
+		_, why := f.Apply(berth.Op{Kind: berth.Place, Task: berth.NewTask(name, berth.GroupSpec{Role: "batch", Request: has}), Node: "n"})
+		require.Equal(t, berth.None, why.Code)
+	}
+	require.NoError(t, f.SetQuotas(berth.Quota{Role: "web", Guarantees: ask}))
+	snapshot := f.Snapshot()
+	n, _ := snapshot.Node("n")
+	all := slices.Collect(n.Tasks())
+	for _, of := range all {
+		assert.InDelta(t, map[string]float64{"half": .928, "equal": 0, "wide": 3.152, "near": .023}[of.ID], distance(of), .0005, of.ID)
+	}
+	slices.SortFunc(all, func(a, b cluster.TaskView) int { return cmp.Compare(distance(a), distance(b)) })
+	web := berth.NewTask("web", berth.GroupSpec{Role: "web", Request: ask})
+	var ended []string
+	for _, of := range all {
+		if n, _ := f.Node("n"); f.Fits(web.Group, n) {
+			break
+		}
+		f.Apply(berth.Op{Kind: berth.Release, ID: of.ID})
+		ended = append(ended, of.ID)
+	}
+	assert.Equal(t, []string{"equal"}, ended)
+	got, err := newScheduler(t, newState(t, scheduler.StateConfig{}), scheduler.Config{}).Reclaim(t.Context(), snapshot, scheduler.Reclaim{}, web)
+	require.NoError(t, err)
+	require.Len(t, got.Claims, 1)
+	assert.Equal(t, "web on n for web: ends equal", got.Claims[0].String())
 }
 
 // M15 (Marathon, RateLimiterTest): a back-off of 10 s by a factor of 2 delays the first start after a failure by 10 s and the second by 20 s; to cancel
