@@ -71,6 +71,9 @@ func BenchmarkGrowth(b *testing.B) {
 				b.StartTimer()
 			}
 		}},
+		{"instances-waiting", 1000, func(b *testing.B, n int) { growAwaiting(n, 1)(b) }},
+		{"daemons-waiting", 50, func(b *testing.B, n int) { growAwaiting(20, n)(b) }},
+		{"kept-rooms-freed", 1000, growFreed},
 		{"chosen-beside-unsuited", 500, func(b *testing.B, n int) { // half of the nodes are not for the framework
 			nodes := make([]berth.Node, 2*n)
 			for i := range nodes {

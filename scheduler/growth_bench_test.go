@@ -47,6 +47,9 @@ func BenchmarkGrowth(b *testing.B) {
 		{"revisions", 1_000, growRevisions},
 		{"roll", 2_000, growRoll},
 		{"surplus", 5_000, growSurplus},
+		{"instances-waiting", 2_000, growWaitingInstances},
+		{"daemons-waiting", 100, growWaitingDaemons},
+		{"kept-rooms", 2_000, growKeptRooms},
 		{"order-nothing-fits", 2_000, growOrderNothingFits},
 		{"order-gangs-undone", 500, growOrderGangs},
 	}

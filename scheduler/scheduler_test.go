@@ -20,7 +20,7 @@ import (
 	"github.com/berth-sched/berth/scheduler"
 )
 
-func newScheduler(t *testing.T, source scheduler.Source, cfg scheduler.Config) *scheduler.Scheduler {
+func newScheduler(t testing.TB, source scheduler.Source, cfg scheduler.Config) *scheduler.Scheduler {
 	t.Helper()
 	s, err := scheduler.New(source, cfg)
 	require.NoError(t, err)
