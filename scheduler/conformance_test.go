@@ -406,6 +406,22 @@ func TestConformanceOfHistories(t *testing.T) {
 			{constraints.GroupBy("rack")},
 			{constraints.Unique("zone").Of(berth.Label("app", "none").And(berth.Label("app", "none").Not())), constraints.Less("zone", 1)},
 			{constraints.Near("zone", berth.AnyTask()), constraints.Avoid("zone", berth.AnyTask()), constraints.Apart("zone", berth.AnyTask()), constraints.Eq("zone", 9)},
+			{constraints.Targets("zone", 10, map[any]int{"1": 0, "2": 0, "3": 0})},
+			{constraints.Targets("zone", 10, map[any]int{1: 50, 2: 50}).Others(0)}, // numbers, where the nodes have texts
+			{constraints.Targets("zone", 10, map[any]int{"4": 100})},
+			{constraints.MaxPercent("rack", 50, 10)},
+			{constraints.MaxShare("rack", 100)},
+			{constraints.Unique("zone/rack")},
+			{constraints.Colocate("rack", berth.Selector{}).Domains(2)},
+			{constraints.Near("zone", berth.Label("app", "none")), constraints.Colocate("zone", berth.Label("app", "none")).Domains(2)},
+			{constraints.Version("zone", "> 3, < 3")},
+			{constraints.SemVer("zone", "> 3.0.0, < 1.0.0")},
+			{constraints.ContainsAll("zone", "1", "2")},
+			{constraints.ContainsAny("features", "a")},
+			{constraints.InNetwork("zone", "0.0.0.0/0", "::/0")},
+			{constraints.Search("zone", "^$")},
+			{constraints.Not(constraints.Everywhere())},
+			{constraints.AtLeast("zone", 2), constraints.AtMost("zone", 1)},
 		} {
 			g := group("app", rules...)
 			out, err := w.s.Schedule(context.Background(), g.Task("app-1"))
