@@ -96,7 +96,8 @@ func (o *inverse) show() InverseOffer {
 
 // Inverse returns the inverse offers to the framework in its role that stand, whatever it has replied, the earliest made first. One stands until the
 // framework has none of the tasks left ([Met]), its deadline passes ([Lapsed]), the host withdraws the recall ([Rescinded]) or the node
-// goes ([NodeGone]); [Subscription.Ended] tells which. A framework that disconnects keeps them. The Book's Changed tells that there is a new one.
+// goes ([NodeGone]); [Subscription.Ended] tells which. A framework that disconnects keeps them. The Book's Changed tells that there is a new one, or that
+// one has ended.
 func (s *Subscription) Inverse(ctx context.Context) ([]InverseOffer, error) {
 	var out []InverseOffer
 	err := s.do(ctx, "inverse offers", func() error {
@@ -181,4 +182,5 @@ func (x *Exchange) endInverse(o *inverse, how Ended) {
 	delete(o.recall.asked, o.sub)
 	delete(x.recalls.open, o.id)
 	delete(o.sub.inverse, o)
+	o.sub.book.wake()
 }

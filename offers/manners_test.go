@@ -268,6 +268,11 @@ func TestDeclineBackoff(t *testing.T) {
 // growPartings lets n frameworks come that give back all they get, and leave; their names are remembered for a while.
 func growPartings(b *testing.B, n int) {
 	w := newWorld(b, offers.Config{DeclineBackoff: time.Second}, node("n1", 4, 0))
+	const log = 1 << 17 // changes that a State remembers at most
+	for range log / 2 {
+		require.NoError(b, w.state.Cordon("n1"))
+		require.NoError(b, w.state.Uncordon("n1"))
+	}
 	number := 0
 	for b.Loop() {
 		for range n {

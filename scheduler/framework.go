@@ -151,7 +151,8 @@ type tenant struct {
 	queue  *Queue
 	role   berth.Role
 	mine   func(*berth.Group) bool // whether a group is for this part of the framework
-	moving []berth.Task            // that run, and are wanted once more on other nodes
+	moving []*ownTask              // that run, and are wanted once more on other nodes, as long as each
+	stands func(*ownTask) bool     // does
 	spared map[string]time.Time    // nodes that are not to be used, until when; with an empty ID, all that are recalled
 
 	mu       sync.Mutex
@@ -239,7 +240,7 @@ func (t *tenant) declare(ctx context.Context, waiting []berth.Task, snapshot *cl
 		var task berth.Task
 		if i < n {
 			task = waiting[i]
-		} else if task = t.moving[i-n]; waits[task.ID] {
+		} else if task = t.moving[i-n].Task; waits[task.ID] || !t.stands(t.moving[i-n]) {
 			continue // it has been stopped
 		}
 		g := task.Group

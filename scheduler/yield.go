@@ -69,6 +69,7 @@ func (y *yielding) bind(r *runner) {
 	for i := range r.parts {
 		p := &r.parts[i]
 		p.tenant.mine = func(g *berth.Group) bool { return r.partOf(g) == p }
+		p.tenant.stands = func(t *ownTask) bool { return r.own.of(t.Placement) == t }
 	}
 }
 
@@ -80,7 +81,7 @@ func (r *runner) yield(ctx context.Context) error {
 	now := r.State.Now()
 	y := r.yielding
 	before, looks := y.asked, y.look
-	if !looks && len(before) == 0 {
+	if !looks && (y.due.IsZero() || now.Before(y.due)) {
 		return nil
 	}
 	y.look, y.asked, y.due = false, map[string]asked{}, time.Time{}
@@ -198,14 +199,14 @@ func (r *runner) move(ctx context.Context, tasks map[string]yielder, looks bool,
 	for i := range r.parts {
 		p := &r.parts[i]
 		var going, staying []yielder
-		var wanted []berth.Task
+		var wanted []*ownTask
 		for _, id := range ids {
 			t := tasks[id]
 			if t.part != p {
 				continue
 			}
 			if t.Task.Group.Mode() != berth.Daemon {
-				wanted = append(wanted, t.Task)
+				wanted = append(wanted, t.ownTask)
 			}
 			if t.moving {
 				going = append(going, t)
@@ -216,7 +217,7 @@ func (r *runner) move(ctx context.Context, tasks map[string]yielder, looks bool,
 		if len(wanted) == 0 && len(p.tenant.moving) == 0 && len(staying) == 0 {
 			continue
 		}
-		same := slices.EqualFunc(wanted, p.tenant.moving, func(a, b berth.Task) bool { return a.ID == b.ID })
+		same := slices.Equal(wanted, p.tenant.moving)
 		p.tenant.moving = wanted
 		var room map[string]bool
 		var err error
