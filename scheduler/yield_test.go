@@ -28,7 +28,7 @@ func (e *heard) note(one scheduler.Event) {
 	e.events = append(e.events, one)
 }
 
-// of returns the tasks of the events of a kind.
+// of returns the tasks of the events of a kind, in order: calls of a launcher end in any.
 func (e *heard) of(kind scheduler.EventKind) (ids []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -37,6 +37,7 @@ func (e *heard) of(kind scheduler.EventKind) (ids []string) {
 			ids = append(ids, one.Task.ID)
 		}
 	}
+	slices.Sort(ids)
 	return ids
 }
 
