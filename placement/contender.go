@@ -109,7 +109,7 @@ func (s *search) find(c *contender, best *contender) {
 	}
 	c.from = end
 	c.expect()
-	if end == treeEnd && s.policy.nodesLast {
+	if end == treeEnd && s.last {
 		s.useOccupied(c)
 		s.know(c)
 	}

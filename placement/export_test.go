@@ -18,6 +18,9 @@ func (e *Engine) Sorted() bool {
 // SearchFirst makes searches list rows only where passing by others has cost as much, however few they are.
 func (e *Engine) SearchFirst() { e.search.atOnce = 0 }
 
+// RatesAll reports whether the engine rates every node for each task of the group that it placed last.
+func (e *Engine) RatesAll() bool { return e.search.every }
+
 // Kept returns how many attributes tell classes apart, sets of rules have verdicts, and sets of domains are known.
 func (e *Engine) Kept() (reads, verdicts, eligible int) {
 	return len(e.classes.reads), len(e.classes.verdicts), len(e.counts.eligible)

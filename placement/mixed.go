@@ -15,12 +15,11 @@ func (s *search) bestMixed() (row uint32, from *contender, found bool) {
 	}
 	for i := range s.own.hosts {
 		h := &s.own.hosts[i]
-		at, ok := s.contenderOf(s.mirror.rows[h.row].class)
-		if h.tasks == 0 || !ok {
+		if h.tasks == 0 {
 			continue
 		}
-		c := &s.contenders[at]
-		if len(s.ofClass) > 0 && s.full(c) || !s.fits(h.row) || s.picky && !s.usable(h.row) || s.even && s.isOverLimit(h.row) {
+		c := s.contenderLike(h.row)
+		if c == nil || len(s.ofClass) > 0 && s.full(c) || !s.fits(h.row) || s.picky && !s.usable(h.row) || s.even && s.isOverLimit(h.row) {
 			continue
 		}
 		s.candidate(&s.rivals[1], c, h.tasks, s.classes.rate(h.row))
@@ -95,6 +94,10 @@ func (s *search) countsOnNode(tier int) bool {
 
 // placedOnMixed notes that an occupied row has one more task.
 func (s *search) placedOnMixed(row uint32) {
+	if s.split.on {
+		s.placedSplit(row)
+		return
+	}
 	if i, ok := s.contenderOf(s.mirror.rows[row].class); ok {
 		s.recount(&s.contenders[i])
 		s.played(&s.contenders[i])

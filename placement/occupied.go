@@ -58,7 +58,7 @@ func (s *search) placedOnOccupied(c *contender) {
 // even rule holds some of them off at its present limit, all come back with the next.
 func (s *search) firstOccupied(c *contender) {
 	for len(c.hosts) > 0 {
-		if h := &c.hosts[0]; (!s.split.on || s.isListed(c)) && s.fits(h.row) && s.usable(h.row) && !(s.even && s.isOverLimit(h.row)) {
+		if h := &c.hosts[0]; (!s.split.on || s.isListed(c)) && s.fits(h.row) && s.usable(h.row) && !(s.even && s.isOverLimit(h.row)) && !(s.mixed && s.counts.on(h.row) > 0) {
 			c.found, c.row, c.key = true, h.row, h.key
 			return
 		}

@@ -67,6 +67,7 @@ type target struct {
 	every    bool         // whether every row is rated, because no order of a class serves
 	alike    bool         // whether rows of one state are rated alike
 	mixed    bool         // whether rows that have tasks of the group are rated one by one, beside what searches find
+	last     bool         // whether those of a class come after its others, as the policy has it
 	ranked   bool         // whether a ranking of them is kept, so that not every row is rated again
 	direct   bool         // whether that is of one tier, by row
 	even     bool         // whether rules compare domains
@@ -173,14 +174,16 @@ func (s *search) beginWithin(g *berth.Group, in *domain) {
 	s.every = s.every || !lows || s.policy.models && s.prefersModels()
 	s.takeAims()
 	s.addSoft()
-	s.every = s.every || s.byRow && len(r.Prefer) > 0 || s.mixed && s.policy.nodesLast
+	s.every = s.every || s.byRow && len(r.Prefer) > 0
 	s.decideSplit()
+	s.last = s.policy.nodesLast && !s.mixed && !s.split.on
+	s.mixed = s.mixed || s.policy.byNode && !s.last
 	if s.every || s.split.on {
 		s.knowRows()
 	}
 	s.ranked = s.every && s.policy.static && s.own == nil && !s.meets && len(s.soft) == 0 && !s.ports && !s.policy.early
 	s.alike = !s.byRow && lows
-	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.policy.nodesLast || s.mixed || s.split.on
+	s.picky = s.byRow || s.ports || len(s.devices) > 0 || len(s.ofRow) > 0 || s.hostLimit < math.MaxInt || s.last || s.mixed || s.split.on
 	if s.possible {
 		s.bind()
 		s.direct = s.ranked && s.alike && s.policy.direct
@@ -324,7 +327,7 @@ func (s *search) accepts(row uint32) bool {
 }
 
 func (s *search) acceptsPicky(row uint32) bool {
-	if (s.policy.nodesLast || s.mixed) && s.counts.on(row) > 0 || !s.usable(row) {
+	if (s.last || s.mixed) && s.counts.on(row) > 0 || !s.usable(row) {
 		return false
 	}
 	if s.even && s.isOverLimit(row) {

@@ -27,6 +27,8 @@ type splitting struct {
 	of    verdicts      // that a row must have for a search in course to accept it
 	bases []contender   // by class, ascending: what its contenders have in common
 	heaps map[int64]int // by class and verdicts: the contender that has a heap
+	rated []contender   // what rows have in common that are rated one by one,
+	alike map[int64]int // by class and verdicts
 }
 
 // verdictsOf returns what the rules say of a row.
@@ -41,7 +43,7 @@ func (s *search) verdictsOf(row uint32) (v verdicts) {
 
 // canSplit reports whether classes can contend by the verdicts on their rows.
 func (s *search) canSplit() bool {
-	if s.mixed || s.policy.byNode || len(s.split.rules) > maxSplit {
+	if len(s.split.rules) > maxSplit {
 		return false
 	}
 	for _, rules := range [][]countRule{s.ofClass, s.ofRow} {
@@ -56,7 +58,7 @@ func (s *search) canSplit() bool {
 
 // forget makes it one of no rules, and keeps the room.
 func (k *splitting) forget() {
-	*k = splitting{rules: k.rules[:0], bases: k.bases[:0]}
+	*k = splitting{rules: k.rules[:0], bases: k.bases[:0], rated: k.rated[:0]}
 }
 
 // splitClasses makes contenders of the classes by the verdicts on their rows, and lists rows of rules with few, or lets searches pass by others.
@@ -195,7 +197,7 @@ func (s *search) list(row uint32) *contender {
 		return nil
 	}
 	v := s.verdictsOf(row)
-	key := int64(class)<<8 | int64(v)
+	key := keyOfSplit(class, v)
 	at, ok := k.heaps[key]
 	if !ok {
 		at = len(s.contenders)
@@ -225,6 +227,37 @@ func (s *search) baseOf(class int32) *contender {
 	}
 	return &bases[lo]
 }
+
+// contenderLike returns what a row, whose class may be split, has in common with others of the same verdicts; nil if the group may not use
+// its class.
+func (s *search) contenderLike(row uint32) *contender {
+	k, class := &s.split, s.mirror.rows[row].class
+	if !k.on {
+		if at, ok := s.contenderOf(class); ok {
+			return &s.contenders[at]
+		}
+		return nil
+	}
+	base := s.baseOf(class)
+	if base == nil {
+		return nil
+	}
+	v := s.verdictsOf(row)
+	key := keyOfSplit(class, v)
+	at, ok := k.alike[key]
+	if !ok {
+		if k.alike == nil {
+			k.alike = map[int64]int{}
+		}
+		at = len(k.rated)
+		k.alike[key] = at
+		k.rated = append(k.rated, s.contenderBy(base, v))
+	}
+	return &k.rated[at]
+}
+
+// keyOfSplit is what a class and verdicts are found by.
+func keyOfSplit(class int32, v verdicts) int64 { return int64(class)<<8 | int64(v) }
 
 // join puts a row among those listed that have the same verdicts, if it can be used.
 func (s *search) join(row uint32) {

@@ -109,7 +109,7 @@ func (s *search) setTiers() {
 		if s.policy.counting[i] || len(s.soft) > 0 {
 			now.moments = s.addMoments(now.moments, i)
 		}
-		if i == s.policy.nodeTier && s.policy.nodesLast {
+		if i == s.policy.nodeTier && s.last {
 			now.node = s.policy.nodeTerm
 		}
 		now.fixed = len(now.moments) == 0 && now.node == nil
