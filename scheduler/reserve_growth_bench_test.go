@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
 	"github.com/berth-sched/berth/scheduler"
 )
 
@@ -29,6 +30,36 @@ func growReserved(b *testing.B, n int) {
 			require.NoError(b, err)
 			require.Len(b, out.Placed, 1)
 			require.NoError(b, state.Release(g.Name()+"-1"))
+		}
+	}
+}
+
+// growReservations makes many the reservations of one node that are for one role, made and given back one by one while as many tasks use them.
+func growReservations(b *testing.B, n int) {
+	state := newState(b, scheduler.StateConfig{}, node("n1", int64(n)*1000))
+	eng := berth.NewGroup("web", berth.GroupSpec{Role: "eng", Request: berth.Resources{"cpu": 500}})
+	snapshot, err := state.Snapshot(b.Context())
+	require.NoError(b, err)
+	place := &cluster.Plan{Version: snapshot.Version()}
+	for _, t := range eng.Tasks(n) {
+		place.Place(t, "n1")
+	}
+	out, err := state.Commit(b.Context(), place)
+	require.NoError(b, err)
+	require.Empty(b, out.Refused)
+	for b.Loop() {
+		for _, sign := range []int{1, -1} {
+			for i := range n {
+				p := &cluster.Plan{Version: snapshot.Version()}
+				if id := fmt.Sprint("r", i); sign > 0 {
+					p.Take(berth.Hold{ID: id, Role: "eng", Node: "n1", Lease: berth.Reserved, Resources: berth.Resources{"cpu": 1000}})
+				} else {
+					p.Drop(id)
+				}
+				out, err := state.Commit(b.Context(), p)
+				require.NoError(b, err)
+				require.Empty(b, out.Refused)
+			}
 		}
 	}
 }

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"cmp"
 	"iter"
-	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -27,7 +25,8 @@ type Reserves struct {
 	dims []int32   // that something is reserved of, ascending
 	list []reserve // by role, then owner: an outer one before its inner ones
 	// By reserve and dimension.
-	amounts []int64 // that are reserved
+	asked   []int64 // that are to be reserved,
+	amounts []int64 // and that are: all of it, unless the node has less
 	used    []int64 // by those of whom it is the innermost
 	idle    []int64
 	total   []int64 // that is idle, by dimension
@@ -43,14 +42,15 @@ type reserve struct {
 
 // innermost returns the index of the innermost reserve that an owner's task of a role may use, or -1.
 func (r *Reserves) innermost(role berth.Role, owner string) int {
-	if r != nil {
-		for i := len(r.list) - 1; i >= 0; i-- {
-			if e := &r.list[i]; e.owner == "" && role.Within(e.role) || e.owner != "" && e.owner == owner && e.role == role {
-				return i
-			}
+	if r == nil {
+		return -1
+	}
+	if owner != "" {
+		if i, found := slices.BinarySearchFunc(r.list, reserve{role: role, owner: owner}, compareReserves); found {
+			return i
 		}
 	}
-	return -1
+	return r.nearest(role)
 }
 
 // Idle returns what of a dimension is idle that an owner's tasks of a role may use.
@@ -116,6 +116,33 @@ func (r *Reserves) For(d int32, role berth.Role, owner string) iter.Seq2[berth.R
 	}
 }
 
+// Unused is what is reserved for a role, or for one owner in it, and idle.
+type Unused struct {
+	Role  berth.Role
+	Owner string
+	Needs []Need
+}
+
+// Unused yields what is idle, by for whom it is.
+func (r *Reserves) Unused() iter.Seq[Unused] {
+	return func(yield func(Unused) bool) {
+		if r == nil {
+			return
+		}
+		for i := range r.list {
+			u := Unused{Role: r.list[i].role, Owner: r.list[i].owner}
+			for k, d := range r.dims {
+				if q := r.idle[i*len(r.dims)+k]; q > 0 {
+					u.Needs = append(u.Needs, Need{d, q})
+				}
+			}
+			if len(u.Needs) > 0 && !yield(u) {
+				return
+			}
+		}
+	}
+}
+
 // After returns what it is once an owner's tasks and holds of a role have so much more, or with a sign of -1 less.
 func (r *Reserves) After(role berth.Role, owner string, needs []Need, sign int64) *Reserves {
 	i := r.innermost(role, owner)
@@ -129,7 +156,7 @@ func (r *Reserves) After(role berth.Role, owner string, needs []Need, sign int64
 			continue
 		}
 		if c == nil {
-			c = &Reserves{dims: r.dims, list: r.list, amounts: r.amounts, used: slices.Clone(r.used)}
+			c = &Reserves{dims: r.dims, list: r.list, asked: r.asked, amounts: r.amounts, used: slices.Clone(r.used)}
 		}
 		c.used[i*len(c.dims)+k] += sign * n.Amount
 	}
@@ -260,89 +287,6 @@ func isReservation(r *Record) bool {
 	return r.Group == Holds && r.Extra != nil && r.Extra.Hold != nil && r.Extra.Hold.Lease == berth.Reserved
 }
 
-// WithReservation returns what would be reserved of the node in a row with one reservation more.
-func (s *Store) WithReservation(row uint32, h *berth.Hold) *Reserves {
-	return s.reservesOf(row, s.Node(row).Node, "", h)
-}
-
-// reservesOf works out what is reserved of a node as it is described, and how much of it is idle, without one reservation that is named and
-// with one that is given.
-func (s *Store) reservesOf(row uint32, node *Node, without string, with *berth.Hold) *Reserves {
-	type key struct {
-		role  berth.Role
-		owner string
-	}
-	var keys []key
-	amounts := map[key]map[int32]int64{}
-	var dims []int32
-	add := func(k key, of berth.Resources) {
-		for name, q := range of.All() {
-			if q <= 0 {
-				continue
-			}
-			d := s.Dim(name)
-			if amounts[k] == nil {
-				amounts[k] = map[int32]int64{}
-				keys = append(keys, k)
-			}
-			amounts[k][d] = plus(amounts[k][d], q)
-			if !slices.Contains(dims, d) {
-				dims = append(dims, d)
-			}
-		}
-	}
-	if node.Spec != nil {
-		for _, role := range slices.Sorted(maps.Keys(node.Spec.Reserved)) { // in an order, for resources are numbered as they are met
-			add(key{role: role}, node.Spec.Reserved[role])
-		}
-	}
-	for _, r := range s.HoldsOn(row) {
-		if isReservation(r) && r.ID != without {
-			add(key{r.Extra.Hold.Role, r.Extra.Hold.Owner}, r.Extra.Hold.Resources)
-		}
-	}
-	if with != nil {
-		add(key{with.Role, with.Owner}, with.Resources)
-	}
-	if len(keys) == 0 {
-		return nil
-	}
-	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.role, b.role), cmp.Compare(a.owner, b.owner)) })
-	slices.Sort(dims)
-	out := &Reserves{dims: dims, list: make([]reserve, len(keys)), amounts: make([]int64, len(keys)*len(dims)), used: make([]int64, len(keys)*len(dims))}
-	for i, k := range keys {
-		out.list[i] = reserve{role: k.role, owner: k.owner, parent: -1, account: s.roleAccount(k.role)}
-		for j := i - 1; j >= 0 && out.list[i].parent < 0; j-- {
-			if e := &out.list[j]; e.owner == "" && k.role.Within(e.role) {
-				out.list[i].parent = j
-			}
-		}
-	}
-	for at, d := range dims { // a node that became smaller has no more to be reserved than it has
-		left := max(0, node.CapacityOf(d))
-		for i, k := range keys {
-			q := min(left, amounts[k][d])
-			out.amounts[i*len(dims)+at] = q
-			left -= q
-		}
-	}
-	for _, r := range s.On(row) {
-		if isReservation(r) {
-			continue
-		}
-		role, owner, needs := s.user(r)
-		if i := out.innermost(role, owner); i >= 0 {
-			for _, n := range needs {
-				if k, ok := slices.BinarySearch(dims, n.Dim); ok {
-					out.used[i*len(dims)+k] = plus(out.used[i*len(dims)+k], n.Amount)
-				}
-			}
-		}
-	}
-	out.settle()
-	return out
-}
-
 // user returns for whom a record, which is none of a reservation, takes what.
 func (s *Store) user(r *Record) (role berth.Role, owner string, needs []Need) {
 	if r.Group != Holds {
@@ -358,11 +302,7 @@ func (s *Store) user(r *Record) (role berth.Role, owner string, needs []Need) {
 // occupy notes in what is reserved of a node that a record came to it, or with a sign of -1 that it goes.
 func (s *Store) occupy(r *Record, ns *NodeState, sign int64) {
 	if isReservation(r) {
-		without := ""
-		if sign < 0 {
-			without = r.ID
-		}
-		s.reserve(r.Row, ns, s.reservesOf(r.Row, ns.Node, without, nil))
+		s.reserve(r.Row, ns, s.reservesWith(r.Row, ns.Node, ns.reserves, r, sign))
 		return
 	}
 	role, owner, needs := s.user(r)
@@ -405,11 +345,13 @@ func (s *Store) setReserves(row uint32, ns *NodeState, to *Reserves) {
 	if from == to {
 		return
 	}
+	same := from != nil && to != nil && len(from.list) == len(to.list) && &from.list[0] == &to.list[0] // for the same roles
+	if same {
+		s.moveReserves(from, to)
+		return
+	}
 	s.chargeReserves(to, 1)
 	s.chargeReserves(from, -1)
-	if from != nil && to != nil && len(from.list) == len(to.list) && &from.list[0] == &to.list[0] {
-		return // for the same roles
-	}
 	s.referReserves(to, 1)
 	s.referReserves(from, -1)
 	if (from == nil) != (to == nil) {
@@ -431,6 +373,29 @@ func (s *Store) chargeReserves(r *Reserves, times int64) {
 			}
 		}
 		s.enter(r.list[i].account, needs, times)
+	}
+}
+
+// moveReserves enters by how much what is idle of the same reserves has changed.
+func (s *Store) moveReserves(from, to *Reserves) {
+	n := len(to.dims)
+	var few [8]Need
+	for i := range to.list {
+		more, less := few[:0:4], few[4:4]
+		for k, d := range to.dims {
+			switch q := to.idle[i*n+k] - from.idle[i*n+k]; {
+			case q > 0:
+				more = append(more, Need{d, q})
+			case q < 0:
+				less = append(less, Need{d, -q})
+			}
+		}
+		if len(more) > 0 {
+			s.enter(to.list[i].account, more, 1)
+		}
+		if len(less) > 0 {
+			s.enter(to.list[i].account, less, -1)
+		}
 	}
 }
 
