@@ -77,19 +77,32 @@ func (s *Subscription) answered(offers []*offer, rests []*stock, f Filter) {
 	}
 }
 
-// Accept answers offers with the Place operations of a plan, which draw on these offers and nothing else:
-// any number of offers, on any nodes. What the tasks do not use is given back, with a filter. The offers are
+// Accept answers offers with the operations of a plan, which draw on these offers and nothing else:
+// any number of offers, on any nodes. What is not used is given back, with a filter. The plan's version does not matter.
+//
+// A plan that places tasks and does nothing else is done as far as it can be: the offers are
 // answered whatever becomes of the tasks; a task for which they have no room, or that breaks a rule, is among
-// the refused. The groups of [cluster.Plan.Together] are placed whole or not at all. The plan's version does not
-// matter.
+// the refused. The groups of [cluster.Plan.Together] are placed whole or not at all.
+//
+// A plan can reserve room besides, with [cluster.Plan.Take] of a Hold with a lease of [berth.Reserved], and give back with [cluster.Plan.Drop] what
+// is reserved. Such a plan, and one that is [cluster.Plan.Whole], is done in its order, all of it or nothing: where anything is refused,
+// each operation is among the refused, with a reason of its own or with [berth.NotWhole], and the offers are as they were. Room is reserved for
+// the framework's role or one below it, for everybody there or, with the framework's name as its Owner, for the framework; what the role has on the node
+// then, tasks that are placed in the same plan included, counts towards it. The framework may give back what is reserved so, whoever
+// has reserved it, and needs no offer for that. Room that is reserved and not used is offered to the role again by the next pass, whatever
+// the filter.
 //
 // It fails, having done nothing, with every fault of the offers, the filter and the plan: an offer that
-// cannot be answered, an operation that is not Place, a task at fault or of a role that is not the framework's.
+// cannot be answered, another operation, a task or a hold at fault or of a role that is not the framework's.
 func (s *Subscription) Accept(ctx context.Context, ids []string, p *cluster.Plan, f Filter) (*cluster.Outcome, error) {
 	var out *cluster.Outcome
 	err := s.do(ctx, "accept", func() error {
 		offers, err := s.find(ids)
-		if err := errors.Join(err, f.Err(), s.checkPlaces(p)); err != nil {
+		if err := errors.Join(err, f.Err(), s.checkAnswer(p)); err != nil {
+			return err
+		}
+		if isWhole(p) {
+			out, err = s.acceptWhole(ctx, offers, p, f)
 			return err
 		}
 		plan, rests, refused := s.untried(offers, p), []*stock(nil), []cluster.Refusal(nil)
@@ -126,25 +139,16 @@ func (s *Subscription) Accept(ctx context.Context, ids []string, p *cluster.Plan
 	return out, err
 }
 
-func (s *Subscription) checkPlaces(p *cluster.Plan) error {
+func (s *Subscription) checkAnswer(p *cluster.Plan) error {
 	if p == nil {
 		return errors.New("no plan")
 	}
 	var errs []error
-	if p.Whole || len(p.Parts) > 0 {
+	if len(p.Parts) > 0 {
 		errs = append(errs, errors.New("a plan of parts is committed to the Book, which does each whole"))
 	}
-	for _, op := range p.Ops {
-		switch {
-		case op.Kind != berth.Place:
-			errs = append(errs, fmt.Errorf("%v: only tasks can be placed on offers", op))
-		case op.Task.Err() != nil:
-			errs = append(errs, op.Task.Err())
-		case op.Task.ID == "":
-			errs = append(errs, fmt.Errorf("group %q: the demand of a daemon is not a task", op.Task.Group.Name()))
-		case !op.Task.Group.Role().Within(s.client.role):
-			errs = append(errs, fmt.Errorf("task %q: role %q is not at or below %q", op.Task.ID, string(op.Task.Group.Role()), string(s.client.role)))
-		}
+	for i := range p.Ops {
+		errs = append(errs, s.checkOp(&p.Ops[i]))
 	}
 	return errors.Join(errs...)
 }

@@ -253,7 +253,7 @@ func (x *Exchange) settle(at *site) bool {
 	if len(at.filters) == 0 {
 		return false
 	}
-	room := x.stocks.free(x.view, at.row)
+	room := x.roomOn(at.row)
 	if at.room == room {
 		return false
 	}

@@ -41,6 +41,13 @@ func behind(f *cluster.Fork, node string) (*store.View, uint32) {
 // freeOn returns all that is free on a node as a hold without a name: as much of its devices as is free of their
 // class, of which a task that came by another door can have more than it has devices.
 func freeOn(v *store.View, row uint32) berth.Hold {
+	h := freeAmounts(v, row)
+	h.Ports = freePorts(v.Node(row).Node.Spec.Ports, v.Node(row).Ports)
+	return h
+}
+
+// freeAmounts is freeOn without ports, of which there can be many.
+func freeAmounts(v *store.View, row uint32) berth.Hold {
 	state := v.Node(row)
 	node := state.Node.Spec
 	h := berth.Hold{Node: node.ID, Resources: berth.Resources{}}
@@ -79,14 +86,13 @@ func freeOn(v *store.View, row uint32) berth.Hold {
 			h.Devices = append(h.Devices, share)
 		}
 	}
-	h.Ports = freePorts(node, state.Ports)
 	return h
 }
 
 // freePorts returns a node's ports without those that meet the taken ones, which ascend.
-func freePorts(n *berth.Node, taken []berth.Port) []berth.Port {
+func freePorts(ports []berth.PortRange, taken []berth.Port) []berth.Port {
 	var free []berth.Port
-	for _, r := range n.Ports {
+	for _, r := range ports {
 		for number := int(r.First); number <= int(r.Last); number++ {
 			port := berth.Port{Number: uint16(number), Protocol: r.Protocol, Address: r.Address}
 			if store.PortsMeeting(taken, port) == 0 {

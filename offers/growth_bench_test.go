@@ -48,6 +48,7 @@ func BenchmarkGrowth(b *testing.B) {
 	}{
 		{"overview", 1000, growOverview},
 		{"partings", 2000, growPartings},
+		{"accept-operations", 1000, growOperations},
 		{"decline", 4000, func(b *testing.B, n int) {
 			w := growing(b, n)
 			f := w.subscribe(offers.Framework{Name: "f"})

@@ -59,7 +59,7 @@ func TestBadInput(t *testing.T) {
 		berth.NewGroup("d", berth.GroupSpec{Role: "shop", Mode: berth.Daemon}).Everywhere(), "n1")
 	p.Release("web-1")
 	_, err = f.Accept(ctx, []string{"x"}, p, offers.Filter{For: math.MinInt64})
-	for _, want := range []string{`offer "x"`, "negative", `task "web-1": role "else"`, `task "bad-1"`, "group: none given", `group "d": the demand of a daemon is not a task`, "release web-1: only tasks can be placed"} {
+	for _, want := range []string{`offer "x"`, "negative", `task "web-1": role "else"`, `task "bad-1"`, "group: none given", `group "d": the demand of a daemon is not a task`, "release web-1: on offers tasks are placed, and room is reserved and given back"} {
 		assert.ErrorContains(t, err, want)
 	}
 	_, err = f.Accept(ctx, []string{id}, nil, offers.Filter{})

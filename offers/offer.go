@@ -197,7 +197,7 @@ func (x *Exchange) numbered(word string) (string, uint64) {
 		const longest = 40 // as a rule
 		var room [longest]byte
 		id := string(strconv.AppendUint(append(room[:0], word...), x.made, 10))
-		if len(x.others) == 0 {
+		if len(x.others) == 0 && x.view.Reserved() == 0 {
 			return id, x.made // all holds are offers of this Exchange, of which none had the number
 		}
 		_, held := x.view.FindHold(id)

@@ -375,7 +375,8 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 
 // whole offers all that is free on a node.
 func (p *pass) whole(s *Subscription, at *site) bool {
-	if p.exact && len(p.picky) == 0 && !p.chooses || p.counts {
+	reserves := p.x.view.ReservesOn(at.row) != nil
+	if p.exact && len(p.picky) == 0 && !p.chooses && !reserves || p.counts {
 		return p.sole(s, at)
 	}
 	state := p.x.view.Node(at.row)
@@ -387,15 +388,21 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 		p.free = free{fork: fork, site: at, hold: freeOn(behind(fork, at.node.ID))}
 		p.free.all = p.x.amounts(&p.free.hold, at)
 	}
-	hold, all := p.free.hold, p.free.all
-	view, _ := behind(fork, at.node.ID)
-	if cut, less := p.cut(s, view, hold); less {
+	hold, all, owner := p.free.hold, p.free.all, s.client.name
+	view, row := behind(fork, at.node.ID)
+	cut, less := p.cut(s, view, hold)
+	if less {
 		hold, all = cut, p.x.amounts(&cut, at)
+	}
+	if reserves { // what is idle of it the role has already, so that no limit says anything about it
+		owner = p.x.own(s)
+		hold.Resources = withIdle(view, row, hold.Resources, s.client.role, owner)
+		all = p.x.amounts(&hold, at)
 	}
 	if len(all) == 0 || !s.isEnough(all) || p.x.refuses(s, at, false, all) {
 		return false
 	}
-	hold.ID, hold.Owner, hold.Role, hold.Deadline = p.unit(), s.client.name, s.client.role, always
+	hold.ID, hold.Owner, hold.Role, hold.Deadline = p.unit(), owner, s.client.role, always
 	if _, why := fork.Apply(berth.Op{Kind: berth.Take, Hold: &hold}); why.Code != berth.None {
 		return false
 	}

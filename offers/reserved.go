@@ -1,11 +1,14 @@
 package offers
 
 import (
+	"slices"
+
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // What is reserved for a role and idle is charged to the role, as the source has it in its ledger, and not to a framework: whose it will be is
-// not known. A demand of the role is offered it. A framework that has declared nothing is offered what everybody may have.
+// not known. A demand of the role is offered it, and a framework that has declared nothing is offered it with what everybody may have.
 
 // idleOn returns what is reserved on a node and not in use, by the roles that are charged for it.
 func (x *Exchange) idleOn(row uint32) map[berth.Role]berth.Resources {
@@ -29,4 +32,34 @@ func (x *Exchange) recharge(sites []*site) {
 			x.reconcile(s)
 		}
 	}
+}
+
+// withIdle returns what is free on a node with what is idle there of what is reserved for an owner's tasks of a role.
+func withIdle(v *store.View, row uint32, free berth.Resources, role berth.Role, owner string) berth.Resources {
+	var all berth.Resources
+	is := v.ReservesOn(row)
+	for d, name := range v.Dims() {
+		if q := is.Idle(role, owner, int32(d)); q > 0 {
+			if all == nil {
+				all = free.Clone()
+			}
+			all[name] = saturated(all[name], q)
+		}
+	}
+	if all == nil {
+		return free
+	}
+	return all
+}
+
+// roomOn returns all that anybody could be offered on a node, as far as it is in no device.
+func (x *Exchange) roomOn(row uint32) *stock {
+	free := x.view.Free(row)
+	if is := x.view.ReservesOn(row); is != nil {
+		free = slices.Clone(free)
+		for d := range free {
+			free[d] = saturated(max(free[d], 0), is.Total(int32(d)))
+		}
+	}
+	return x.stocks.amounts(x.view, free)
 }

@@ -68,22 +68,7 @@ func TestReservedRoomIsChargedToItsRole(t *testing.T) {
 			}
 			_, err := w.x.Expire(ctx)
 			require.NoError(t, err)
-			truth, sums := snapshotOf(t, w.state), map[berth.Role]res{}
-			for _, c := range []allocator.Client{
-				{Role: "r1"}, {Role: "r1/x"}, {Role: "r2"}, {Role: "r1", Name: "a"}, {Role: "r1/x", Name: "b"}, {Role: "r2", Name: "c"},
-			} {
-				got, _ := w.drf.Charged(c)
-				for _, role := range []berth.Role{"r1", "r1/x", "r2"} {
-					if c.Role.Within(role) {
-						sum, err := sums[role].Plus(got)
-						require.NoError(t, err)
-						sums[role] = sum
-					}
-				}
-			}
-			for role, sum := range sums {
-				require.True(t, sum.Equal(truth.Used(role)), "seed %d, step %d: %s is charged %v and has %v", seed, step, role, sum, truth.Used(role))
-			}
+			w.checkRoles(roles)
 			for name, s := range w.subs {
 				free := map[string]res{}
 				all, err := s.Offers(ctx)
@@ -99,6 +84,26 @@ func TestReservedRoomIsChargedToItsRole(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// checkRoles compares what the clients of roles are charged together, the frameworks of those names included, with what the roles have in the State.
+func (w *world) checkRoles(roles map[string]berth.Role) {
+	w.t.Helper()
+	truth, clients := snapshotOf(w.t, w.state), map[allocator.Client]bool{}
+	for name, role := range roles {
+		clients[allocator.Client{Role: role, Name: name}], clients[allocator.Client{Role: role}] = true, true
+	}
+	for _, role := range roles {
+		sum := res{}
+		for c := range clients {
+			if got, _ := w.drf.Charged(c); c.Role.Within(role) {
+				var err error
+				sum, err = sum.Plus(got)
+				require.NoError(w.t, err)
+			}
+		}
+		require.True(w.t, sum.Equal(truth.Used(role)), "%s is charged %v and has %v", role, sum, truth.Used(role))
 	}
 }
 
