@@ -251,7 +251,7 @@ func (n *Node) reservedFaults() (errs []error) {
 			errs = append(errs, errors.New("reserved: nothing can be reserved for the root role"))
 		}
 		of := n.Reserved[role]
-		errs = appendFaults(errs, fmt.Sprintf("reserved for %s", role.orRoot()), of.Err())
+		errs = appendFaults(errs, fmt.Sprintf("reserved for %s", role.orRoot()), errors.Join(of.Err(), checkFirm(of, "reserved")))
 		for name, q := range of.All() {
 			sums[name] = min(sums[name], math.MaxInt64-max(q, 0)) + max(q, 0)
 		}

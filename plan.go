@@ -147,6 +147,9 @@ func (h *Hold) reservationFaults() (errs []error) {
 	if len(h.Devices)+len(h.Ports) > 0 {
 		errs = append(errs, errors.New("neither devices nor ports can be reserved"))
 	}
+	if err := checkFirm(h.Resources, "reserved"); err != nil {
+		errs = append(errs, err)
+	}
 	return errs
 }
 

@@ -33,6 +33,9 @@ func (q Quota) Err() error {
 			}
 		}
 	}
+	for _, err := range appendFaults(nil, "guarantees", checkFirm(q.Guarantees, "guaranteed")) {
+		add(err)
+	}
 	for name, least := range q.Guarantees.All() {
 		if most, ok := q.Limits[name]; ok && least > most {
 			add(fmt.Errorf("resource %q: %d guaranteed, but a limit of %d", name, least, most))

@@ -190,6 +190,12 @@ func (a *asker) of(at *site) Why {
 func (a *asker) ofWhole(at *site, why Why) Why {
 	v, row := behind(a.now, at.id)
 	hold := freeOn(v, row)
+	hold.Resources = a.s.withoutRevocable(hold.Resources)
+	cut, short := withinLimits(a.s.client.role, v, hold)
+	owner := a.x.own(a.s)
+	for _, h := range []*berth.Hold{&hold, &cut} {
+		h.Resources = withIdle(v, row, h.Resources, a.s.client.role, owner)
+	}
 	all := a.x.amounts(&hold, at)
 	if len(all) == 0 { // ports alone are not offered
 		why.Until = a.dropOthers(at)
@@ -198,7 +204,6 @@ func (a *asker) ofWhole(at *site, why Why) Why {
 		}
 		return why
 	}
-	cut, short := withinLimits(a.s.client.role, v, hold)
 	limited := len(short) > 0
 	if limited {
 		if all = a.x.amounts(&cut, at); len(all) == 0 {

@@ -56,7 +56,8 @@ func (p *pass) canCount() bool {
 // count begins to count the pieces of a node, if they can be.
 func (p *pass) count(at *site) {
 	p.streak, p.last = 0, nil
-	p.counts = p.countable && (len(p.plain) == 0 || len(at.node.Spec.Devices)+len(at.node.Spec.Ports) == 0) && p.x.view.ReservesOn(at.row) == nil
+	p.counts = p.countable && (len(p.plain) == 0 || len(at.node.Spec.Devices)+len(at.node.Spec.Ports) == 0 && !hasRevocable(at.node.Spec)) &&
+		p.x.view.ReservesOn(at.row) == nil
 	switch {
 	case !p.counts:
 	case !p.chooses:

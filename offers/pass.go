@@ -376,7 +376,8 @@ func (p *pass) sole(s *Subscription, at *site) bool {
 // whole offers all that is free on a node.
 func (p *pass) whole(s *Subscription, at *site) bool {
 	reserves := p.x.view.ReservesOn(at.row) != nil
-	if p.exact && len(p.picky) == 0 && !p.chooses && !reserves || p.counts {
+	revocable := hasRevocable(at.node.Spec)
+	if p.exact && len(p.picky) == 0 && !p.chooses && !reserves && !revocable || p.counts {
 		return p.sole(s, at)
 	}
 	state := p.x.view.Node(at.row)
@@ -389,6 +390,10 @@ func (p *pass) whole(s *Subscription, at *site) bool {
 		p.free.all = p.x.amounts(&p.free.hold, at)
 	}
 	hold, all, owner := p.free.hold, p.free.all, s.client.name
+	if revocable {
+		hold.Resources = s.withoutRevocable(hold.Resources)
+		all = p.x.amounts(&hold, at)
+	}
 	view, row := behind(fork, at.node.ID)
 	cut, less := p.cut(s, view, hold)
 	if less {

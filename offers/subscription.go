@@ -60,11 +60,12 @@ type Subscription struct {
 
 	inverse map[*inverse]struct{} // that stand
 
-	leaseFor time.Duration // of its offers
-	window   int           // demands that find no room before those behind them are held back; 0 is any number
-	most     int           // offers that it has not answered; 0 is any number
-	nodes    *suited       // nil if there are no rules
-	uses     uint64        // scarce resources, where it has declared nothing
+	leaseFor  time.Duration // of its offers
+	window    int           // demands that find no room before those behind them are held back; 0 is any number
+	most      int           // offers that it has not answered; 0 is any number
+	nodes     *suited       // nil if there are no rules
+	uses      uint64        // scarce resources, where it has declared nothing,
+	revocable []string      // and resources that may be taken back
 	manners
 	least   []berth.Resources // of which what it is offered has one at least, where it has declared nothing
 	percent int               // of all there is that it may be offered at a time; 0 is all

@@ -33,8 +33,8 @@ type Terms struct {
 	// Least takes the place of Config.Least for a framework that has declared nothing. The default, nil, is Config.Least; none at all, a list that is
 	// empty, is that anything is offered. Mesos has this as the min_allocatable_resources of offer filters.
 	Least []berth.Resources
-	// Uses are those of Config.Scarce that a framework uses which has declared nothing, by name. The groups of a declared demand say
-	// themselves what they ask for.
+	// Uses are those of Config.Scarce that a framework uses which has declared nothing, by name, and those resources that may be taken back
+	// ([berth.Revocable]) of which it is to be offered what is free. The groups of a declared demand say themselves what they ask for.
 	Uses []string
 }
 
@@ -95,6 +95,7 @@ func (s *Subscription) setTerms(t Terms) {
 		}
 	}
 	s.uses = s.x.scarceIn(func(name string) bool { return slices.Contains(t.Uses, name) })
+	s.revocable = slices.DeleteFunc(slices.Clone(t.Uses), func(name string) bool { return !berth.IsRevocable(name) })
 	if s.nodes = nil; len(t.Nodes) > 0 {
 		s.nodes = &suited{}
 		for _, r := range t.Nodes {

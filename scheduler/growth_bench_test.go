@@ -16,6 +16,7 @@ func BenchmarkGrowth(b *testing.B) {
 		{"gangs-admission", 2_000, growGangs},
 		{"reserved-nodes", 1_000, growReserved},
 		{"reservations", 2_000, growReservations},
+		{"revoke", 5_000, growRevoke},
 		{"gangs-commit", 2_000, growGangsCommitted},
 		{"gangs-refused", 2_000, growGangsRefused},
 		{"gang-undo", 10_000, growGangUndo},

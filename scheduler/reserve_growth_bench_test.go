@@ -63,3 +63,22 @@ func growReservations(b *testing.B, n int) {
 		}
 	}
 }
+
+// growRevoke makes many the tasks that have what may be taken back on one node of which half of it is.
+func growRevoke(b *testing.B, n int) {
+	state := newState(b, scheduler.StateConfig{}, node("n1", 1))
+	require.NoError(b, state.SetRevocable(map[string]berth.Resources{"n1": {"cpu": int64(n)}}))
+	s, err := scheduler.New(state, scheduler.Config{})
+	require.NoError(b, err)
+	out, err := s.Schedule(b.Context(), berth.NewGroup("batch", berth.GroupSpec{Request: revocable(1)}).Tasks(n)...)
+	require.NoError(b, err)
+	require.Empty(b, out.Unplaced)
+	require.NoError(b, state.SetRevocable(map[string]berth.Resources{"n1": {"cpu": int64(n) / 2}}))
+	snapshot, err := state.Snapshot(b.Context())
+	require.NoError(b, err)
+	for b.Loop() {
+		revoked, err := s.Revoke(b.Context(), snapshot, scheduler.Reclaim{})
+		require.NoError(b, err)
+		require.Len(b, revoked.Plan.Ops, n-n/2)
+	}
+}

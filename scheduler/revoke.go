@@ -1,0 +1,206 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/faults"
+)
+
+// SetRevocable replaces, on each of some nodes, what it has of resources that may be taken back: the host's estimate of what others have there and do
+// not use, by resource, such as "cpu". They are in the node's description from then on, under the names that [berth.Revocable] returns; a node
+// of which nothing is named has none. Where it is less than tasks have already the node is overcommitted, and [Scheduler.Revoke] says who is to
+// end. Nodes that have what they are to have are left alone, and a call that finds all so is no change. It does it on all nodes or, with
+// every fault of every one, on none. An Inventory of [Run] that describes a node anew says what is revocable as well.
+func (s *State) SetRevocable(estimates map[string]berth.Resources) error {
+	if s == nil {
+		return errNoState
+	}
+	s.lock()
+	defer s.unlock()
+	var errs []error
+	var updated []berth.Node
+	for _, id := range slices.Sorted(maps.Keys(estimates)) {
+		n, known := s.live.fork.Node(id)
+		if !known {
+			errs = append(errs, fmt.Errorf("node %q: %w", id, berth.ErrUnknownNode))
+			continue
+		}
+		node := n.Node()
+		before := node.Capacity.Clone()
+		maps.DeleteFunc(node.Capacity, func(name string, _ int64) bool { return berth.IsRevocable(name) })
+		if node.Capacity == nil {
+			node.Capacity = berth.Resources{}
+		}
+		for name, q := range estimates[id] {
+			if berth.IsRevocable(name) {
+				errs = append(errs, fmt.Errorf("node %q: resource %q: named without what says that it is revocable", id, name))
+			}
+			node.Capacity[berth.Revocable(name)] = q
+		}
+		if err := node.Err(); err != nil {
+			errs = append(errs, err)
+		}
+		if !before.Equal(node.Capacity) {
+			updated = append(updated, node)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return faults.Of("scheduler: set revocable", err)
+	}
+	if len(updated) == 0 {
+		return nil
+	}
+	return s.apply(Command{Time: s.now(), Updated: updated})
+}
+
+// Revoked is what [Scheduler.Revoke] proposes.
+type Revoked struct {
+	// Plan drops holds and ends tasks. It may be committed as it is, or be looked at and thrown away.
+	Plan  *cluster.Plan
+	Nodes []Revocation // in the order of their IDs
+}
+
+// Revocation is a node that has less of what may be taken back than is in use there.
+type Revocation struct {
+	Node  string
+	Over  berth.Resources    // by how much
+	Holds []berth.Hold       // that end, the latest made first: offers that nobody has answered, as a rule
+	Ends  []cluster.TaskView // the tasks to be ended, youngest first
+}
+
+// String prints "n1 is over by revocable.cpu 2: ends batch-7, batch-3".
+func (r Revocation) String() string {
+	var ends []string
+	for i := range r.Holds {
+		ends = append(ends, "hold "+r.Holds[i].ID)
+	}
+	for i := range r.Ends {
+		ends = append(ends, r.Ends[i].ID)
+	}
+	return fmt.Sprintf("%s is over by %v: ends %s", r.Node, r.Over, strings.Join(ends, ", "))
+}
+
+// Revoke proposes what to end where nodes have less of resources that may be taken back ([berth.Revocable]) than is in use, as after
+// [State.SetRevocable] with a lower estimate. It changes nothing. On each such node holds of what is short end first, the latest made
+// first, and then tasks that have some of it, the youngest first, until no more is in use than there is; none that is not needed in the
+// end. Tasks that are stopping already count as gone. Those for which how.Keep says so stay, those of daemons and gangs may end: they have asked for
+// what may be taken back. Where all that may end is not enough, all of it is proposed. A host that would rather ask first hands the tasks to an Exchange as a
+// Recall. It fails if there is no snapshot or the context has ended; it costs O(nodes, and the tasks and holds of those that have too little).
+func (s *Scheduler) Revoke(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim) (*Revoked, error) {
+	out := &Revoked{Plan: &cluster.Plan{}}
+	if err := s.usable(ctx); err != nil {
+		return out, err
+	}
+	if snapshot == nil {
+		return out, errors.New("scheduler: revoke: no snapshot")
+	}
+	out.Plan.Version = snapshot.Version()
+	var holds map[string][]berth.Hold // by node; nil until somebody asks
+	for n := range snapshot.Nodes() {
+		over := berth.Resources{}
+		for name, q := range n.Free() {
+			if q < 0 && berth.IsRevocable(name) {
+				over[name] = -q
+			}
+		}
+		if len(over) == 0 {
+			continue
+		}
+		if holds == nil {
+			holds = map[string][]berth.Hold{}
+			for h := range snapshot.Holds() {
+				if h.Lease == berth.Exclusive {
+					holds[h.Node] = append(holds[h.Node], h)
+				}
+			}
+		}
+		r := revocation(n, over, holds[n.ID()], how)
+		if len(r.Holds)+len(r.Ends) == 0 {
+			continue // what is stopping gives back enough, or nothing may end
+		}
+		out.Nodes = append(out.Nodes, r)
+		for _, h := range r.Holds {
+			out.Plan.Drop(h.ID)
+		}
+		for _, t := range r.Ends {
+			out.Plan.Evict(t.ID, nil)
+		}
+	}
+	return out, nil
+}
+
+// revocation chooses what ends on a node that is over.
+func revocation(n cluster.NodeView, over berth.Resources, holds []berth.Hold, how Reclaim) Revocation {
+	r := Revocation{Node: n.ID(), Over: over}
+	left := over.Clone()
+	less := func(cost berth.Resources) (needed bool) {
+		for name, q := range left {
+			if q > 0 && cost[name] > 0 {
+				needed = true
+			}
+		}
+		if needed {
+			for name := range left {
+				left[name] -= cost[name]
+			}
+		}
+		return needed
+	}
+	// spared reports whether something that was to end need not, for what else ends is enough, and takes it back.
+	spared := func(cost berth.Resources) bool {
+		for name, q := range left {
+			if q+cost[name] > 0 {
+				return false
+			}
+		}
+		for name := range left {
+			left[name] += cost[name]
+		}
+		return true
+	}
+	var victims []victim
+	for t := range n.Tasks() {
+		cost := t.Group.Cost()
+		switch {
+		case t.State == berth.Stopping:
+			less(cost)
+			continue
+		case how.Keep != nil && how.Keep(t):
+			continue
+		}
+		v := victim{TaskView: t, cost: cost}
+		if how.Started != nil {
+			v.since = how.Started(t)
+		}
+		victims = append(victims, v)
+	}
+	slices.SortFunc(victims, younger)
+	for _, h := range slices.Backward(holds) {
+		if less(h.Cost()) {
+			r.Holds = append(r.Holds, h)
+		}
+	}
+	var ends []victim
+	for _, v := range victims {
+		if less(v.cost) {
+			ends = append(ends, v)
+		}
+	}
+	stays := make([]bool, len(ends))
+	for i, v := range slices.Backward(ends) { // the oldest may stay if the others do
+		stays[i] = spared(v.cost)
+	}
+	for i, v := range ends {
+		if !stays[i] {
+			r.Ends = append(r.Ends, v.TaskView)
+		}
+	}
+	return r
+}
