@@ -66,12 +66,37 @@ func TestLevelsAreWorthWhatDevicesAre(t *testing.T) {
 				want := p.summed(tuned, general)
 				levels.turn(tuned)
 				levels.amounts(names, free)
-				require.Equal(t, want, p.levelsOf(tuned, levels, model, units), "seed %d: %s: %v of %q beside %v", seed, by, units, model, free)
+				levels.tell(model, units)
+				require.Equal(t, want, p.levelsOf(tuned, levels, taking{}), "seed %d: %s: %v of %q beside %v", seed, by, units, model, free)
+				if n := len(units); n > 0 && units[n-1] > 0 { // and so it is of what is left once some of it is taken
+					i := rng.IntN(n)
+					for units[i] <= 0 {
+						i++
+					}
+					of, alike := units[i], 0
+					for _, u := range units {
+						if u == of {
+							alike++
+						}
+					}
+					gone := taking{int64(1 + rng.IntN(alike)), of, of - min(of, 1+rng.Int64N(whole))}
+					general.begin(tuned)
+					general.amounts(names, free)
+					rest := gone.devices
+					for _, u := range units {
+						if u == of && rest > 0 {
+							u, rest = gone.left, rest-1
+						}
+						general.device(model, u)
+					}
+					general.end()
+					require.Equal(t, p.summed(tuned, general), p.levelsOf(tuned, levels, gone), "seed %d: %s: %+v of %v of %q beside %v", seed, by, gone, units, model, free)
+				}
 				taken := []int64{0, min(free[1], 700), 1}
 				levels.amountsLess(names, free, taken)
 				general.amounts(names, []int64{free[0], free[1] - taken[1], max(free[2]-taken[2], 0)})
 				require.Equal(t, general.others, levels.others)
-				if !levels.plenty(&levels.levels.most[min(len(units), len(levels.levels.most)-1)], 0, levels.idle) {
+				if others > 1 && len(levels.levels.short[1]) > 0 && levels.levels.short[1][0].key > tuned.reach(1, levels.others[1], levels.idle) {
 					byEach++
 				}
 			}

@@ -98,20 +98,21 @@ func (r *rater) quickly(sums []int64) ([]int64, bool) {
 
 // bestLeft returns what the best way to give devices of levels comes to, which is r.way.
 func (r *rater) bestLeft(t *Term, d *berth.DeviceRequest) (best int64) {
-	before, free := r.worthBefore(t), r.levels.free
-	r.turn(r.cand.Request)
-	rate := func(left []int64) int64 {
-		return t.weight * t.clamp(t.changed(t.gaps.levelsOf(r.policy.tuned, r.gaps, r.levels.device.Model, left), before))
+	before, l := r.worthBefore(t), &r.levels
+	g := r.turn(r.cand.Request)
+	g.tell(l.device.Model, l.free)
+	rate := func(gone taking) int64 {
+		return t.weight * t.clamp(t.changed(t.gaps.levelsOf(r.policy.tuned, g, gone), before))
 	}
 	switch r.way = -1; {
 	case d == nil:
-		return rate(free)
+		return rate(taking{})
 	case d.Count > 0:
 		r.way = 0
-		return rate(free[:len(free)-d.Count])
+		return rate(taking{int64(d.Count), berth.DeviceUnits, 0})
 	}
 	ways, last := 0, int64(0)
-	for i, f := range free {
+	for _, f := range l.free {
 		if f < d.Share || f == last {
 			continue
 		}
@@ -119,24 +120,12 @@ func (r *rater) bestLeft(t *Term, d *berth.DeviceRequest) (best int64) {
 			break
 		}
 		last = f
-		if v := rate(r.without(i, d.Share)); ways == 0 || v > best {
+		if v := rate(taking{1, f, f - d.Share}); ways == 0 || v > best {
 			best, r.way = v, ways
 		}
 		ways++
 	}
 	return best
-}
-
-// without returns what is free of the devices once so much of one of them is taken, ascending. It is good until it is asked for the next.
-func (r *rater) without(i int, units int64) []int64 {
-	left := append(r.left[:0], r.levels.free...)
-	r.left = left
-	rest := left[i] - units
-	for ; i > 0 && left[i-1] > rest; i-- {
-		left[i] = left[i-1]
-	}
-	left[i] = rest
-	return left
 }
 
 // changed returns what a Change says of what a state is worth after and before.

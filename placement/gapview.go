@@ -16,8 +16,12 @@ type gapView struct {
 	parts []int32  // which parts those may serve,
 	frees []int64  // and what is free of them
 
-	levelModel string      // of devices that are told at once,
-	levels     *levelIndex // and the parts as they see them
+	levelModel string             // of devices that are told at once,
+	levels     *levelIndex        // the parts as they see them,
+	told       []int64            // what is free of them,
+	all        levelSums          // and what that comes to
+	marks      [mostShapes]uint64 // by part of levels: the last look in which it was put right
+	mark       uint64
 
 	n      int               // how many other resources there are,
 	others [mostOthers]int64 // what is free of each,
@@ -47,24 +51,30 @@ func (g *gapView) begin(t *tuning) {
 
 // amounts takes in what is free of the other resources.
 func (g *gapView) amounts(names []string, free []int64) {
-	t := g.tuned
-	if g.names == nil || !sameNames(g.names, names) {
-		g.names, g.at = names, g.at[:0]
-		for _, name := range t.Others {
-			g.at = append(g.at, slices.Index(names, name))
-		}
-	}
+	g.find(names)
 	for i, d := range g.at {
-		g.others[i] = max(amountAt(free, d), 0) >> t.Shift[i]
+		g.others[i%mostOthers] = max(amountAt(free, d), 0) >> g.tuned.Shift[i]
 	}
 }
 
 // amountsLess takes in what is left of them where so much of what is free is taken.
 func (g *gapView) amountsLess(names []string, free, taken []int64) {
-	g.amounts(names, nil)
+	g.find(names)
 	for i, d := range g.at {
+		left := int64(0)
 		if d >= 0 && d < len(free) {
-			g.others[i%mostOthers] = max(free[d]-taken[d], 0) >> g.tuned.Shift[i]
+			left = free[d] - taken[d]
+		}
+		g.others[i%mostOthers] = max(left, 0) >> g.tuned.Shift[i]
+	}
+}
+
+// find finds the other resources among the dimensions.
+func (g *gapView) find(names []string) {
+	if g.names == nil || !sameNames(g.names, names) {
+		g.names, g.at = names, g.at[:0]
+		for _, name := range g.tuned.Others {
+			g.at = append(g.at, slices.Index(names, name))
 		}
 	}
 }

@@ -260,7 +260,7 @@ func ReadLearned(s Strategy, text []byte) (*Learned, error) {
 			return nil, fmt.Errorf("placement: learned: %w", err)
 		}
 		w.Tuning.index()
-		w.Tuning.indexLevels()
+		l.policy.indexLevels(w.Tuning)
 	}
 	l.arrived, l.due, l.tuning = w.Arrived, w.Due, w.Tuning
 	for _, k := range w.Mix.kinds {

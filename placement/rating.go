@@ -19,7 +19,6 @@ type rater struct {
 
 	devices deviceViews
 	levels  levels     // of the candidate's devices, if it is known that they are of one kind
-	left    []int64    // of levels, once something is taken; kept for its room
 	gaps    *gapView   // what a term that learns looks at; kept for its room
 	shared  bool       // whether worths are kept by others
 	worths  []worth    // by Change, of the candidate's state before placing
@@ -256,7 +255,9 @@ func (r *rater) worthBefore(t *Term) int64 {
 	w := &r.worths[i]
 	if !w.known {
 		if w.known = true; r.isLevel() {
-			w.of = t.gaps.levelsOf(r.policy.tuned, r.turn(nil), r.levels.device.Model, r.levels.free)
+			g := r.turn(nil)
+			g.tell(r.levels.device.Model, r.levels.free)
+			w.of = t.gaps.levelsOf(r.policy.tuned, g, taking{})
 		} else {
 			w.of = r.worthOf(t, r.before(t))
 		}

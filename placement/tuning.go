@@ -31,6 +31,7 @@ type tuning struct {
 	shares  int64                  // of all shapes
 	gaps    [whole + 1]int64       // Values, by thousandth
 	levels  map[string]*levelIndex // the parts as devices of a model see them; those of any other under ""
+	slack   []int64                // by other: see reach
 }
 
 // tunedShape is a kind of task that is expected.
@@ -103,7 +104,7 @@ func (p *gapPolicy) tune(m Mix, s *cluster.Snapshot) *tuning {
 	if p.kind != leastFragments {
 		p.weigh(t, view)
 	}
-	t.indexLevels()
+	p.indexLevels(t)
 	return t
 }
 
