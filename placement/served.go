@@ -124,6 +124,10 @@ func (s *search) serves(row uint32, request int) bool {
 // grantOn returns what a task of the group gets on a row that can take it.
 func (s *search) grantOn(row uint32, t berth.Task) *berth.Grant {
 	if s.policy.grants && len(s.devices) > 0 {
+		if grant := s.grantOfLevel(row); grant != nil {
+			s.wayKnown = false
+			return grant
+		}
 		w := s.scan.aim(1, s, t)[0]
 		w.look(row)
 		if w.way = s.way; !s.wayKnown || s.policy.byPlace && w.devices.ways() > 1 { // which is first, is not the same on all nodes of a state
@@ -136,6 +140,34 @@ func (s *search) grantOn(row uint32, t berth.Task) *berth.Grant {
 	}
 	grant, _ := fit.Choose(s.group, s.mirror.rows[row].node.Spec, s.mirror.devicesOf(row), s.mirror.portsOf(row))
 	return grant
+}
+
+// grantOfLevel returns what a task of the group gets where the way is known and plain: the row's devices are of one kind, the group has one request for them, and
+// ways go by what is free, the least first. It returns nil where it is not.
+func (s *search) grantOfLevel(row uint32) *berth.Grant {
+	states := s.rankings.states
+	if !s.wayKnown || s.way < 0 || s.policy.byPlace || s.ports || len(s.devices) != 1 || states.of[row] == 0 {
+		return nil
+	}
+	l, d := &states.levels[states.of[row]-1], &s.devices[0]
+	if l.device == nil || len(d.Prefer)+len(d.Amounts) > 0 {
+		return nil
+	}
+	node, free := s.mirror.rows[row].node.Spec, s.mirror.devicesOf(row)
+	if d.Count > 0 {
+		return fit.GivenAt(node, d, free, berth.DeviceUnits)
+	}
+	way, last := s.way, int64(0)
+	for _, f := range l.free {
+		if f < d.Share || f == last {
+			continue
+		}
+		if last = f; way == 0 {
+			return fit.GivenAt(node, d, free, f)
+		}
+		way--
+	}
+	return nil
 }
 
 // prefersModels reports whether the group prefers some models of devices to others.

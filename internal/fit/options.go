@@ -312,6 +312,30 @@ func (o *Options) Left(way []int32, do func(place int, units int64, amounts []in
 	}
 }
 
+// GivenAt returns a grant of the first devices of a node of which so much is free, as many as a request asks for, or nil if they are too few. All devices of the node are
+// of one kind that serves the request, and have nothing but units.
+func GivenAt(n *berth.Node, d *berth.DeviceRequest, devices []int64, free int64) *berth.Grant {
+	out := new(struct {
+		berth.Grant
+		one [1]berth.DeviceShare
+	})
+	left := max(d.Count, 1)
+	out.Devices = out.one[:0]
+	if left > 1 {
+		out.Devices = make([]berth.DeviceShare, 0, left)
+	}
+	for i, f := range devices {
+		if f != free || i >= len(n.Devices) {
+			continue
+		}
+		out.Devices = append(out.Devices, share(d, &n.Devices[i], i))
+		if left--; left == 0 {
+			return &out.Grant
+		}
+	}
+	return nil
+}
+
 // Given returns a grant of these devices, and of the ports that a task of a group would get on n.
 func Given(g *berth.Group, n *berth.Node, shares []berth.DeviceShare, used []berth.Port) *berth.Grant {
 	out := &berth.Grant{Devices: shares}
