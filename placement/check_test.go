@@ -426,9 +426,13 @@ func (c *checker) winners(w *winnerTree, j judge, of string) {
 func (c *checker) rankings(s *search) {
 	k, m := s.rankings, s.mirror
 	if s.group != nil && s.possible && s.ranked {
-		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && sameRanks(r.ties, m.ties) && r.epoch == k.states.epoch && r.direct == s.direct {
-			fresh := &ranking{mirror: m, rates: rates{tiers: r.tiers}}
+		if r := k.byShape[string(k.keyOf(s))]; r != nil && r.told >= 0 && sameRanks(r.ties, m.ties) && r.epoch == k.states.epoch && r.tuned == k.tuned && r.alike == s.alike && r.direct == s.direct {
+			kept := k.byTaken
+			k.byTaken = nil // all is rated anew, not to be found again
+			rated := k.rated
+			fresh := &ranking{mirror: m, shape: r.shape, taken: r.taken}
 			fresh.rateAll(s, s.group.Task("check"))
+			k.byTaken, k.rated = kept, rated
 			changed := map[uint32]bool{}
 			for _, row := range k.changes[r.told:] {
 				changed[row] = true
@@ -450,17 +454,24 @@ func (c *checker) rankings(s *search) {
 			}
 		}
 	}
-	rated := 0
-	for _, r := range k.byShape {
-		if r.direct {
-			c.ramp(&r.ramp)
-		} else {
-			c.ladder(&r.rows, &r.rates)
-		}
+	rated, users := 0, map[*rates]int{}
+	for _, r := range k.byTaken {
 		rated += r.known.n
+	}
+	for _, r := range k.byShape {
+		switch {
+		case r.direct:
+			c.ramp(&r.ramp)
+		case r.rates != nil && (!r.alike || r.epoch == r.rates.epoch && r.tuned == r.rates.tuned): // else others go on with the rates, and it is made anew before it is asked
+			c.ladder(&r.rows, r.rates)
+		}
+		users[r.rates]++
 		c.that(r.told <= len(k.changes), "ranking: told %d of %d changes", r.told, len(k.changes))
 	}
 	c.that(len(k.byShape) <= k.most(), "ranking: %d", len(k.byShape))
+	for _, r := range k.byTaken {
+		c.that(r.users == users[r] && r.users > 0, "rates: %d rankings go by them, of which %d are counted", users[r], r.users)
+	}
 	c.that(rated == k.rated, "rankings: %d states, of which %d are counted", rated, k.rated)
 }
 

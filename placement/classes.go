@@ -18,18 +18,19 @@ type classIndex struct {
 	mirror *mirror
 	policy *policy
 
-	assigned bool // whether every row with a node has its class; if not, nothing below up to version is meant
-	built    bool // whether the trees have the rows of their classes; if not, they may have anything
-	all      []*nodeClass
-	byHash   map[uint64][]int32
-	recent   [recentClasses]int32 // those met last, one more than their number, so that few are looked up in byHash; 0 for none
-	version  uint64               // how often a class was added, or all were made anew
-	low      []uint32             // the attributes by which classes are told apart, ascending
-	reads    []string             // attributes that rules and the strategy have read
-	dropped  []uint32             // those that would make too many classes
-	crowded  bool                 // whether those that the strategy counts by would
-	pool     *chunkPool           // of all trees
-	additive []resources          // the additive terms that make keys
+	assigned  bool // whether every row with a node has its class; if not, nothing below up to version is meant
+	built     bool // whether the trees have the rows of their classes; if not, they may have anything
+	all       []*nodeClass
+	byHash    map[uint64][]int32
+	recent    [recentClasses]int32 // those met last, one more than their number, so that few are looked up in byHash; 0 for none
+	version   uint64               // how often a class was added, or all were made anew
+	inhabited uint64               // how often a class got its first member, or lost its last
+	low       []uint32             // the attributes by which classes are told apart, ascending
+	reads     []string             // attributes that rules and the strategy have read
+	dropped   []uint32             // those that would make too many classes
+	crowded   bool                 // whether those that the strategy counts by would
+	pool      *chunkPool           // of all trees
+	additive  []resources          // the additive terms that make keys
 
 	misplaced []uint32 // rows to be moved in the tree of their class, each once; none unless built
 	verdicts  map[string]*verdict
@@ -137,11 +138,19 @@ func (x *classIndex) assign() {
 	x.assigned, x.built = true, false
 }
 
+// join counts a member of a class.
+func (x *classIndex) join(class int32) {
+	c := x.all[class]
+	if c.members++; c.members == 1 {
+		x.inhabited++
+	}
+}
+
 // classify gives a row its class.
 func (x *classIndex) classify(row uint32) {
 	st := &x.mirror.rows[row]
 	st.id, st.class = st.node.ID, x.classOf(st.node, st.cordoned)
-	x.all[st.class].members++
+	x.join(st.class)
 }
 
 func (x *classIndex) derive(row uint32) { x.mirror.derive(row, x.all[x.mirror.rows[row].class]) }
@@ -194,12 +203,15 @@ func (x *classIndex) build() {
 
 // enter puts a row in the tree of its class, and leave takes it out.
 func (x *classIndex) enter(row uint32) {
-	x.all[x.mirror.rows[row].class].members++
+	x.join(x.mirror.rows[row].class)
 	x.insert(row)
 }
 
 func (x *classIndex) leave(row uint32) {
-	x.all[x.mirror.rows[row].class].members--
+	c := x.all[x.mirror.rows[row].class]
+	if c.members--; c.members == 0 {
+		x.inhabited++
+	}
 	x.remove(row)
 }
 

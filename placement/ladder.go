@@ -65,8 +65,21 @@ func below(rung []uint32, i int) []uint32 {
 // put gives one a number when build is to follow.
 func (l *ladder) put(i int, number uint32) { l.rungs[0][i] = number }
 
-// numbers returns all numbers, to be put by when build is to follow.
-func (l *ladder) numbers() []uint32 { return l.rungs[0] }
+// raise gives one that was of no use a number. It goes up no further than to where something at least as good stands.
+func (l *ladder) raise(by *rates, i int, number uint32) {
+	l.rungs[0][i] = number
+	sum := by.last(number)
+	for _, rung := range l.rungs[1:] {
+		i = int(uint(i) / rungWidth)
+		switch at := rung[i]; {
+		case at == number || at != 0 && !by.differ && by.last(at) >= sum:
+			return
+		case at != 0 && by.differ && !by.isBetter(number, at):
+			return
+		}
+		rung[i] = number
+	}
+}
 
 // build makes all rungs from the numbers.
 func (l *ladder) build(by *rates) {
@@ -99,6 +112,21 @@ type rates struct {
 	tiers  int
 	sums   []int64 // number x tier
 	differ bool    // whether some differ in a tier before the last; as a rule none does, and the last is all that is compared
+
+	// Where they are those of states.
+	ways  []int16    // by number: in which the devices are given, or -1
+	known stateTable // by state: the number of its sums
+	key   ratesKey   // by which rankings find them
+	users int        // how many rankings go by them
+	epoch uint64     // states.epoch of the numbers of states
+	tuned int        // what terms went by: rankings.tuned then
+}
+
+// beginStates forgets what states are worth.
+func (r *rates) beginStates() {
+	r.known.clear()
+	r.begin()
+	r.ways = append(r.ways[:0], 0) // of number 0
 }
 
 // begin forgets all numbers but 0.
@@ -111,6 +139,9 @@ func (r *rates) begin() {
 func (r *rates) of(number uint32) []int64 {
 	return r.sums[int(number)*r.tiers : (int(number)+1)*r.tiers]
 }
+
+// last returns the sum of the last tier.
+func (r *rates) last(number uint32) int64 { return r.sums[(int(number)+1)*r.tiers-1] }
 
 // add returns the number of sums.
 func (r *rates) add(sums []int64) uint32 {

@@ -19,16 +19,21 @@ type rankings struct {
 	states  *states
 	byShape map[string]*ranking
 	byGroup map[*berth.Requirements]*ranking // those of byShape, by what groups asked for of late: to put a shape in words takes a while
+	byTaken map[ratesKey]*rates              // of states, by what is taken
 	key     []byte                           // of the last shape; kept for its room
 	asked   uint64                           // how often a ranking was
 	changes []uint32                         // rows that changed, in order, for rankings to be told
 	seen    []uint32                         // by row: the last telling in which it was met
 	telling uint32
-	rated   int // states of all rankings
-	tuned   int // how often terms have come to go by something else
-	again   []uint32
+	rated   int        // states of all rates
+	tuned   int        // how often terms have come to go by something else
+	made    []madeRate // by number of a state
+	making  uint32     // how often a ranking of states was made
 	direct  direct
 }
+
+// madeRate is the number of a state's sums, when a ranking was last made that has rows of it.
+type madeRate struct{ making, number uint32 }
 
 // ranking is the sums for one shape, and the best row.
 type ranking struct {
@@ -37,18 +42,24 @@ type ranking struct {
 	// many. -1 until all rows were rated once.
 	told   int
 	tuned  int      // what terms went by: rankings.tuned then
+	epoch  uint64   // states.epoch then
 	used   uint64   // when it was last asked for: rankings.asked then, so no two are alike
 	ties   []uint32 // the mirror's, when all were rated
-	rates           // of states or, where rows of one state are not alike, of rows: the number is then that of the row, plus one
+	*rates          // of states or, where rows of one state are not alike, of rows: the number is then that of the row, plus one
 	rows   ladder   // by rank in ties: the number of its sums
 	alike  bool     // whether numbers are those of states
 	direct bool     // whether it has the sums of one tier, which are in
-	ramp   ramp     // by rank in ties; nothing of rates, rows and known is meant then
-	ways   []int16  // by number of a state: in which the devices are given, or -1
+	ramp   ramp     // by rank in ties; nothing of rates and rows is meant then
 	enough []int64  // kept for its room
 
-	epoch uint64     // states.epoch of the numbers of states
-	known stateTable // by state: the number of its sums
+	shape string // what stands for it,
+	taken string // and for what its tasks take, whichever nodes they may go to
+}
+
+// ratesKey tells rates apart: by what stands for what is taken, or for a whole shape.
+type ratesKey struct {
+	text  string
+	whole bool
 }
 
 const (
@@ -56,7 +67,7 @@ const (
 	manyRankings = 1 << 10 // the most that are kept
 	rankedRows   = 1 << 21 // rows of all rankings
 	maxChanges   = 1 << 20 // changes kept; beyond it all rankings go
-	maxRates     = 1 << 21 // states of all rankings; beyond it all rankings go
+	maxRates     = 1 << 21 // states of all rates; beyond it all rankings go
 )
 
 // most returns how many rankings are kept of so many rows.
@@ -69,6 +80,7 @@ func (k *rankings) forget() {
 	k.changes, k.rated = k.changes[:0], 0
 	clear(k.byShape)
 	clear(k.byGroup)
+	clear(k.byTaken)
 }
 
 // retune throws away what terms have said, since they go by something else now. Which rows can be used, and which are alike, stays.
@@ -99,14 +111,14 @@ func (k *rankings) best(s *search, t berth.Task) (row uint32, way int, known, fo
 		}
 		return k.mirror.tied[r.ramp.first(s.policy.tiers[s.policy.directTier].least(top))], 0, false, true
 	}
-	top := r.rows.top(&r.rates)
+	top := r.rows.top(r.rates)
 	if top == 0 {
 		return 0, 0, false, false
 	}
 	last := r.tiers - 1
 	r.enough = append(r.enough[:0], r.rates.of(top)...)
 	r.enough[last] = s.policy.tiers[last].least(r.enough[last])
-	rank := r.rows.first(&r.rates, r.enough)
+	rank := r.rows.first(r.rates, r.enough)
 	row = k.mirror.tied[rank]
 	if s.alike {
 		way = int(r.ways[r.rows.at(rank)])
@@ -124,18 +136,12 @@ func (k *rankings) of(s *search, t berth.Task) *ranking {
 	k.asked++
 	r.used = k.asked
 	ties := k.mirror.ties
-	k.rated -= r.known.n
 	switch {
-	case r.told < 0 || r.epoch != k.states.epoch || r.direct != s.direct || len(k.changes)-r.told > len(ties) || !sameRanks(r.ties, ties):
-		r.rateAll(s, t)
-	case r.tuned != k.tuned && r.alike && s.alike && !r.direct:
-		k.rateAnew(r, s, t)
-	case r.tuned != k.tuned:
+	case r.told < 0 || r.epoch != k.states.epoch || r.tuned != k.tuned || r.alike != s.alike || r.direct != s.direct || len(k.changes)-r.told > len(ties) || !sameRanks(r.ties, ties):
 		r.rateAll(s, t)
 	case r.told < len(k.changes):
 		k.tell(r, s, t)
 	}
-	k.rated += r.known.n
 	r.told, r.tuned = len(k.changes), k.tuned
 	return r
 }
@@ -153,8 +159,9 @@ func (k *rankings) shapeOf(s *search) *ranking {
 		if len(k.byShape) >= k.most() {
 			k.dropOne()
 		}
-		r = &ranking{mirror: k.mirror, rates: rates{tiers: len(s.policy.tiers)}, told: -1}
-		k.byShape[string(key)] = r
+		r = &ranking{mirror: k.mirror, told: -1, shape: string(key)}
+		r.taken = string(k.keyOfTaken(s))
+		k.byShape[r.shape] = r
 	}
 	if k.byGroup == nil || len(k.byGroup) >= mostGroups {
 		k.byGroup = map[*berth.Requirements]*ranking{}
@@ -169,8 +176,7 @@ func (k *rankings) tell(r *ranking, s *search, t berth.Task) {
 	if s.direct {
 		k.direct.aim(s)
 	} else {
-		w = s.scan.aim(1, s, t)[0]
-		w.findPlaces()
+		w = s.scan.aimAtStates(s, t)
 	}
 	k.meet()
 	for _, row := range k.changes[r.told:] {
@@ -196,43 +202,23 @@ func (k *rankings) meet() {
 	}
 }
 
-// rateAnew brings a ranking of states up to date where terms say something else than they did: O(rows), but rows that have not changed and were alike
-// are so still, so that one of them is rated and the others are looked up by its number.
-func (k *rankings) rateAnew(r *ranking, s *search, t berth.Task) {
-	w := s.scan.aim(1, s, t)[0]
-	w.findPlaces()
-	k.again = zeros(k.again, len(r.ways)) // by the number that it had: the number it has, once that is known
-	r.beginStates()
-	for _, row := range k.changes[r.told:] {
-		if r.mirror.rows[row].node != nil { // else it has no rank any more
-			r.rows.put(int(r.ties[row]), 0)
-		}
-	}
-	numbers := r.rows.numbers()
-	for rank, was := range numbers {
-		if was == 0 {
-			continue
-		}
-		is := k.again[was]
-		if is == 0 {
-			is = r.ofState(w, k.mirror.tied[rank])
-			k.again[was] = is
-		}
-		numbers[rank] = is
-	}
-	for _, row := range k.changes[r.told:] {
-		if r.mirror.rows[row].node != nil {
-			r.rows.put(int(r.ties[row]), r.ofState(w, row))
-		}
-	}
-	r.rows.build(&r.rates)
-}
-
 // sameRanks reports whether two lists are one.
 func sameRanks(a, b []uint32) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
 // keyOf returns what stands for the search's shape, until it is asked for the next.
 func (k *rankings) keyOf(s *search) []byte {
+	key := k.keyOfTaken(s)
+	for i := range s.devices {
+		key = fmt.Appendf(key, " of %q", s.devices[i].Models)
+	}
+	rules := s.group.Requirements().Eligibility
+	key = append(key, rules...)
+	k.key = key
+	return key
+}
+
+// keyOfTaken returns what stands for what is taken by tasks of the search's shape, whichever nodes they may go to, until it is asked for the next.
+func (k *rankings) keyOfTaken(s *search) []byte {
 	key := binary.AppendUvarint(k.key[:0], uint64(len(s.needs)))
 	for _, n := range s.needs {
 		key = binary.AppendUvarint(key, uint64(n.Dim))
@@ -241,7 +227,7 @@ func (k *rankings) keyOf(s *search) []byte {
 	for i := range s.devices {
 		d := &s.devices[i]
 		key = binary.AppendUvarint(binary.AppendVarint(key, d.Share), uint64(d.Count))
-		key = fmt.Appendf(key, "%q %q", d.Class, d.Models)
+		key = fmt.Appendf(key, "%q", d.Class)
 		for _, model := range slices.Sorted(maps.Keys(d.Prefer)) {
 			key = fmt.Appendf(key, " prefer %q %d", model, d.Prefer[model])
 		}
@@ -249,8 +235,6 @@ func (k *rankings) keyOf(s *search) []byte {
 			key = fmt.Appendf(key, " %q %d", amount, q)
 		}
 	}
-	rules := s.group.Requirements().Eligibility
-	key = append(key, rules...)
 	k.key = key
 	return key
 }
@@ -266,7 +250,7 @@ func (k *rankings) dropOne() {
 	if r == nil {
 		return
 	}
-	k.rated -= r.known.n
+	k.share(r, nil)
 	delete(k.byShape, key)
 	for asks, of := range k.byGroup {
 		if of == r {
@@ -275,49 +259,111 @@ func (k *rankings) dropOne() {
 	}
 }
 
-// beginStates forgets what states are worth.
-func (r *ranking) beginStates() {
-	r.known.clear()
-	r.rates.begin()
-	r.ways = append(r.ways[:0], 0) // of number 0
+// share makes a ranking go by rates, or by none. Those that nobody goes by are dropped.
+func (k *rankings) share(r *ranking, of *rates) {
+	if was := r.rates; was != nil && was != of {
+		if was.users--; was.users == 0 && k.byTaken[was.key] == was {
+			k.rated -= was.known.n
+			delete(k.byTaken, was.key)
+		}
+	}
+	if r.rates != of {
+		if r.rates = of; of != nil {
+			of.users++
+		}
+	}
 }
 
-// rateAll makes a ranking anew: O(rows), which are rated in batches.
+// ratesOf returns the rates of states for a ranking, as terms go now. Two that differ in which nodes their tasks may go to, and of which models their devices are to
+// be, have the same, if no preference tells nodes apart, and the devices of each node are of one kind: then whoever may go to a node at all is given of the
+// same devices.
+func (k *rankings) ratesOf(r *ranking, s *search) *rates {
+	key := ratesKey{r.shape, true}
+	if k.states.uniform && !s.prefers() {
+		key = ratesKey{r.taken, false}
+	}
+	of := k.byTaken[key]
+	if of == nil {
+		if k.byTaken == nil {
+			k.byTaken = map[ratesKey]*rates{}
+		}
+		of = &rates{tiers: len(s.policy.tiers), key: key}
+		k.byTaken[key] = of
+	}
+	if of.sums == nil || of.epoch != k.states.epoch || of.tuned != k.tuned {
+		k.rated -= of.known.n
+		of.beginStates()
+		of.epoch, of.tuned = k.states.epoch, k.tuned
+	}
+	return of
+}
+
+// prefers reports whether some nodes that the group may use are preferred to others.
+func (s *search) prefers() bool {
+	for i := range s.contenders {
+		if s.contenders[i].preferred != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// rateAll makes a ranking anew: O(rows). Of states each is rated once; else rows are rated in batches.
 func (r *ranking) rateAll(s *search, t berth.Task) {
-	r.ties, r.epoch = r.mirror.ties, s.rankings.states.epoch
+	k := s.rankings
+	r.ties, r.epoch = r.mirror.ties, k.states.epoch
 	rows := len(r.ties)
-	r.known.clear()
 	if r.direct, r.alike = s.direct, s.alike; r.direct {
+		k.share(r, nil)
 		r.rateDirect(s)
 		return
 	}
 	r.rows.reset(rows)
-	r.beginStates()
 	if s.alike {
-		w := s.scan.aim(1, s, t)[0]
-		w.findPlaces()
-		for row := range rows {
-			if r.mirror.rows[row].node != nil {
-				r.rows.put(int(r.ties[row]), r.ofState(w, uint32(row)))
-			}
-		}
-	} else {
-		r.sums = slices.Grow(r.sums, rows*r.tiers)[:(rows+1)*r.tiers]
-		r.differ = true // for all that is known
-		batches, count := split(rows)
-		workers := s.scan.aim(count, s, t)
-		for _, w := range workers {
-			w.findPlaces()
-		}
-		inBatches(batches, count, func(worker, batch int) {
-			for row := batch * rows / batches; row < (batch+1)*rows/batches; row++ {
-				if r.mirror.rows[row].node != nil && r.rate(workers[worker], uint32(row), r.rates.of(uint32(row+1))) {
-					r.rows.put(int(r.ties[row]), uint32(row+1))
-				}
-			}
-		})
+		k.share(r, k.ratesOf(r, s))
+		k.rateStates(r, s.scan.aimAtStates(s, t))
+		return
 	}
-	r.rows.build(&r.rates)
+	k.share(r, &rates{tiers: len(s.policy.tiers)})
+	r.begin()
+	r.sums = slices.Grow(r.sums, rows*r.tiers)[:(rows+1)*r.tiers]
+	r.differ = true // for all that is known
+	batches, count := split(rows)
+	workers := s.scan.aim(count, s, t)
+	for _, w := range workers {
+		w.findPlaces()
+	}
+	inBatches(batches, count, func(worker, batch int) {
+		for row := batch * rows / batches; row < (batch+1)*rows/batches; row++ {
+			if r.mirror.rows[row].node != nil && r.rate(workers[worker], uint32(row), r.rates.of(uint32(row+1))) {
+				r.rows.put(int(r.ties[row]), uint32(row+1))
+			}
+		}
+	})
+	r.rows.build(r.rates)
+}
+
+// rateStates gives each row the number of its state's sums. What is looked up of a state is looked up once.
+func (k *rankings) rateStates(r *ranking, w *scanWorker) {
+	k.states.numberAll()
+	if k.making++; k.making == 0 {
+		clear(k.made)
+		k.making = 1
+	}
+	if n := len(k.states.numbers) + 1 - len(k.made); n > 0 {
+		k.made = append(k.made, make([]madeRate, n)...)
+	}
+	making, made, ties := k.making, k.made, r.ties
+	made[0] = madeRate{making, 0}
+	for row, state := range k.states.of[:len(ties)] {
+		m := &made[state]
+		if m.making != making {
+			*m = madeRate{making, r.ofState(w, uint32(row))}
+		}
+		if m.number != 0 {
+			r.rows.raise(r.rates, int(ties[row]), m.number)
+		}
+	}
 }
 
 // rateDirect makes a ranking of one tier anew: O(rows), which are rated one after another.
@@ -337,12 +383,12 @@ func (r *ranking) rateDirect(s *search) {
 func (r *ranking) rateAgain(w *scanWorker, row uint32) {
 	rank := int(r.ties[row])
 	if w.search.alike {
-		r.rows.set(&r.rates, rank, r.ofState(w, row))
+		r.rows.set(r.rates, rank, r.ofState(w, row))
 		return
 	}
-	r.rows.set(&r.rates, rank, 0) // before its sums are others
+	r.rows.set(r.rates, rank, 0) // before its sums are others
 	if r.rate(w, row, r.rates.of(row+1)) {
-		r.rows.set(&r.rates, rank, row+1)
+		r.rows.set(r.rates, rank, row+1)
 	}
 }
 
@@ -358,30 +404,27 @@ func (r *ranking) rate(w *scanWorker, row uint32, sums []int64) bool {
 
 // ofState returns the number of the sums of a row's state, rated if it is the first of it; 0 if it cannot be used.
 func (r *ranking) ofState(w *scanWorker, row uint32) uint32 {
-	class := r.mirror.rows[row].class
-	if class < 0 || w.places[class] < 0 {
+	s, class := w.search, r.mirror.rows[row].class
+	if class < 0 || w.places[class] < 0 || !s.fits(row) {
 		return 0
 	}
-	states := w.search.rankings.states
+	states := s.rankings.states
 	state := states.of[row]
-	if state == 0 && w.search.fits(row) {
+	if state == 0 {
 		state = states.number(row)
 	}
-	if state == 0 {
+	if s.picky && !s.usable(row) { // by which models it has, which others that share the rates do not ask
 		return 0
 	}
 	number, known := r.known.find(state)
 	if !known {
-		if !w.search.fits(row) {
-			return 0
-		}
 		w.state = state
-		if r.rate(w, row, w.next.sums) {
-			number = r.add(w.next.sums)
-			r.ways = append(r.ways, int16(w.way))
-		}
+		w.rateRow(row, &s.contenders[w.places[class]], w.next.sums)
 		w.state = 0
+		number = r.add(w.next.sums)
+		r.ways = append(r.ways, int16(w.way))
 		r.known.add(state, number)
+		s.rankings.rated++
 	}
 	return number
 }

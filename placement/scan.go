@@ -50,17 +50,19 @@ func (k *scan) aim(workers int, s *search, t berth.Task) []*scanWorker {
 	return k.workers[:workers]
 }
 
+// aimAtStates makes a worker ready to look at states for a task.
+func (k *scan) aimAtStates(s *search, t berth.Task) *scanWorker {
+	w := k.aim(1, s, t)[0]
+	w.findPlaces()
+	return w
+}
+
 // findPlaces finds the places of contenders, for many rows to be looked at.
 func (w *scanWorker) findPlaces() {
-	s := w.search
-	w.places = w.places[:0]
-	for range s.classes.all {
-		w.places = append(w.places, -1)
-	}
-	for i := range s.contenders {
-		if c := &s.contenders[i]; !s.neverServes(c.class) {
-			w.places[c.class] = int32(i)
-		}
+	if s := w.search; s.places != nil {
+		w.places = append(w.places[:0], s.places...)
+	} else {
+		w.places = s.placesIn(w.places[:0])
 	}
 }
 

@@ -41,6 +41,7 @@ type search struct {
 	scales   []scale     // the formulas,
 	scaled   []string    // for these dimensions
 	aims     []aim       // of the terms of Targets
+	kept     keptContenders
 
 	plain     bool       // whether nothing but the orders of classes matters: see beginPlain
 	onlyKeyed bool       // whether a plain search compares nothing but keys
@@ -82,6 +83,8 @@ type target struct {
 	left     int64          // how many more of the group's tasks the limits of roles let be
 
 	hostLimit int // how many of the group's tasks a node may have
+
+	places []int32 // as findPlaces has them, if they are kept
 }
 
 // countRule is a domain rule, and where the tasks are counted that it asks for.
@@ -230,13 +233,17 @@ func (s *search) addRule(rule berth.DomainRule, i int) {
 
 // enter finds the classes that the group may use.
 func (s *search) enter(rules string) {
+	counted := len(s.counts.keys)+len(s.ofClass)+len(s.soft) > 0
+	keeps := s.every && !s.direct && !s.byRow && !counted
+	if keeps && s.enterKept() {
+		return
+	}
 	s.verdict = s.classes.verdictOf(rules)
 	s.served = s.classes.servedBy(s.group.Requirements())
 	s.counts.layoutOfClasses()
 	for i := range s.counts.keys {
 		s.own.domains[i].grow()
 	}
-	counted := len(s.counts.keys)+len(s.ofClass)+len(s.soft) > 0
 	for i, k := range s.classes.all {
 		if k.members == 0 {
 			continue
@@ -269,6 +276,9 @@ func (s *search) enter(rules string) {
 		if s.neverServes(c.class) { // it stays a contender: the domains of its nodes count
 			c.from = treeEnd
 		}
+	}
+	if keeps {
+		s.keepContenders()
 	}
 }
 

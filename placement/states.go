@@ -2,6 +2,7 @@ package placement
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/berth-sched/berth/internal/fit"
 )
@@ -15,12 +16,15 @@ type states struct {
 	version uint64            // classIndex.version when the first number was given
 	numbers map[string]uint32 // from 1 on
 	of      []uint32          // by row: its number, or 0 for one that is not known
+	lost    []uint32          // rows that were changed since all were numbered,
+	all     bool              // or whether any row may have no number
 	worths  []worth           // number x Change: what the state is worth
 	changes int               // how many Changes there are
 	levels  []levels          // by number, less one
 	epoch   uint64            // how often all numbers became invalid
 	key     []byte            // of the last state; kept for its room
 	pool    fit.Pool
+	uniform bool // whether the devices of each node are of one kind
 }
 
 const maxStates = 1 << 18 // beyond it they begin anew
@@ -28,14 +32,19 @@ const maxStates = 1 << 18 // beyond it they begin anew
 func (k *states) forget() {
 	clear(k.numbers)
 	clear(k.of)
+	k.all = true
 	k.worths, k.levels = k.worths[:0], k.levels[:0]
 	k.epoch++
 }
 
 // changed notes that a row has another state.
 func (k *states) changed(row uint32) {
-	if int(row) < len(k.of) {
-		k.of[row] = 0
+	if int(row) >= len(k.of) {
+		return
+	}
+	k.of[row] = 0
+	if k.all = k.all || len(k.lost) >= len(k.of); !k.all {
+		k.lost = append(k.lost, row)
 	}
 }
 
@@ -43,14 +52,39 @@ func (k *states) changed(row uint32) {
 func (k *states) ready() {
 	if k.version != k.classes.version || len(k.numbers) > maxStates {
 		k.forget()
-		k.version = k.classes.version
+		k.version, k.uniform = k.classes.version, true
+		for _, c := range k.classes.all {
+			kinds := c.kinds
+			if kinds == nil {
+				kinds = fit.Kinds(c.node)
+			}
+			k.uniform = k.uniform && (len(kinds) == 0 || slices.Max(kinds) == 0)
+		}
 	}
 	if k.numbers == nil {
 		k.numbers = map[string]uint32{}
 	}
 	if n := len(k.classes.mirror.rows) - len(k.of); n > 0 {
-		k.of = append(k.of, make([]uint32, n)...)
+		k.of, k.all = append(k.of, make([]uint32, n)...), true
 	}
+}
+
+// numberAll gives every row that has a class the number of its state.
+func (k *states) numberAll() {
+	rows := k.classes.mirror.rows
+	if k.all {
+		for row := range rows {
+			if rows[row].class >= 0 {
+				k.number(uint32(row))
+			}
+		}
+	}
+	for _, row := range k.lost {
+		if int(row) < len(rows) && rows[row].class >= 0 {
+			k.number(row)
+		}
+	}
+	k.lost, k.all = k.lost[:0], false
 }
 
 // number returns the number of a row's state, which is not 0. The row has a class.
