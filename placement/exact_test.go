@@ -69,6 +69,7 @@ func (h *history) node(id string) berth.Node {
 	if r.IntN(8) == 0 {
 		n.Taints = append(n.Taints, berth.Taint{Key: "dedicated", Value: "x", Effect: berth.Effect(r.IntN(3))})
 	}
+	describeMore(r, &n)
 	if r.IntN(10) == 0 {
 		n.Unschedulable = true
 	}
@@ -141,6 +142,12 @@ func (h *history) group() *berth.Group {
 	pick(20, func() {
 		spec.Rules = append(spec.Rules, constraints.Or(constraints.And(constraints.Everywhere(), constraints.ContainsAny("zone", "a", "c")), constraints.Version("ssd", ">= 2"), constraints.Nowhere()))
 	})
+	pick(8, func() { spec.Rules = append(spec.Rules, oneRuleOfNodes(r)) })
+	pick(20, func() {
+		spec.Prefer = append(spec.Prefer, berth.Preference{Weight: int64(2 - 3*r.IntN(2)), Rule: oneRuleOfNodes(r)})
+	})
+	pick(8, func() { spec.Rules = append(spec.Rules, oneToleration(r)) })
+	pick(20, func() { spec.Rules = append(spec.Rules, constraints.MaxPercent("zone", 20+r.IntN(60), 10)) })
 	pick(4, func() { spec.Rules = append(spec.Rules, constraints.UniqueNode()) })
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.MaxPer("zone", 1+r.IntN(3))) })
 	pick(6, func() { spec.Rules = append(spec.Rules, constraints.Unique("rack")) })

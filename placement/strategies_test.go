@@ -81,7 +81,7 @@ func strategiesOf(tick func()) []placement.Strategy {
 		placement.FGD(gapMix), placement.PricedGaps(gapMix).Over("gpu").Seed(3), placement.RoomLoss(gapMix).Within(5).Then(placement.InUse()), placement.PricedGaps(placement.Mix{}),
 		best(placement.Models()).Then(placement.InUse()), best(placement.Models().Times(-200), splinters).Within(150).Then(hump),
 		best(splinters), best(zone).Then(splinters).Then(idle),
-		placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID),
+		placement.BinPack(), placement.Spread(), placement.Spread("zone", berth.NodeID), placement.Spread(berth.NodeID), placement.Suited(nil).Seed(6),
 		placement.Spread("zone"), placement.Spread("rack"), placement.FirstFit(), placement.Random(1), best(least),
 		placement.BinPack("cpu").Seed(3), placement.Spread("zone").Over("cpu", "gpu").TiesByID(),
 		best(slanted),
