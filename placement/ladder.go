@@ -65,27 +65,11 @@ func below(rung []uint32, i int) []uint32 {
 // put gives one a number when build is to follow.
 func (l *ladder) put(i int, number uint32) { l.rungs[0][i] = number }
 
-// raise gives one that was of no use a number. It goes up no further than to where something at least as good stands.
-func (l *ladder) raise(by *rates, i int, number uint32) {
-	l.rungs[0][i] = number
-	sum := by.last(number)
-	for _, rung := range l.rungs[1:] {
-		i = int(uint(i) / rungWidth)
-		switch at := rung[i]; {
-		case at == number || at != 0 && !by.differ && by.last(at) >= sum:
-			return
-		case at != 0 && by.differ && !by.isBetter(number, at):
-			return
-		}
-		rung[i] = number
-	}
-}
-
-// build makes all rungs from the numbers.
-func (l *ladder) build(by *rates) {
-	for k := range l.rungs[1:] {
-		for i := range l.rungs[k+1] {
-			l.rungs[k+1][i] = by.best(below(l.rungs[k], i))
+// build makes the rungs from one on, of those below them.
+func (l *ladder) build(by *rates, from int) {
+	for k := from; k < len(l.rungs); k++ {
+		for i := range l.rungs[k] {
+			l.rungs[k][i] = by.best(below(l.rungs[k-1], i))
 		}
 	}
 }

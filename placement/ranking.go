@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -28,12 +29,16 @@ type rankings struct {
 	rated   int        // states of all rates
 	tuned   int        // how often terms have come to go by something else
 	made    []madeRate // by number of a state
+	tops    []int64    // of the ranking that is made; kept for its room
 	making  uint32     // how often a ranking of states was made
 	direct  direct
 }
 
-// madeRate is the number of a state's sums, when a ranking was last made that has rows of it.
-type madeRate struct{ making, number uint32 }
+// madeRate is the number of a state's sums, and that of the last tier, when a ranking was last made that has rows of it.
+type madeRate struct {
+	making, number uint32
+	last           int64
+}
 
 // ranking is the sums for one shape, and the best row.
 type ranking struct {
@@ -340,7 +345,7 @@ func (r *ranking) rateAll(s *search, t berth.Task) {
 			}
 		}
 	})
-	r.rows.build(r.rates)
+	r.rows.build(r.rates, 1)
 }
 
 // rateStates gives each row the number of its state's sums. What is looked up of a state is looked up once.
@@ -354,15 +359,36 @@ func (k *rankings) rateStates(r *ranking, w *scanWorker) {
 		k.made = append(k.made, make([]madeRate, n)...)
 	}
 	making, made, ties := k.making, k.made, r.ties
-	made[0] = madeRate{making, 0}
+	made[0] = madeRate{making: making}
+	rungs := r.rows.rungs
+	rung, next := rungs[0], rungs[min(1, len(rungs)-1)]
+	tops := slices.Grow(k.tops[:0], len(next))[:len(next)] // the greatest sum of the last tier, by place on the next rung
+	for i := range tops {
+		tops[i] = math.MinInt64
+	}
+	k.tops = tops
 	for row, state := range k.states.of[:len(ties)] {
 		m := &made[state]
 		if m.making != making {
-			*m = madeRate{making, r.ofState(w, uint32(row))}
+			number := r.ofState(w, uint32(row))
+			*m = madeRate{making, number, r.last(number)}
 		}
-		if m.number != 0 {
-			r.rows.raise(r.rates, int(ties[row]), m.number)
+		if m.number == 0 {
+			continue
 		}
+		rank := ties[row]
+		rung[rank] = m.number
+		if i := rank / rungWidth; m.last > tops[i] {
+			tops[i] = m.last
+			if len(rungs) > 1 {
+				next[i] = m.number
+			}
+		}
+	}
+	if r.differ { // the last tier is not all that is compared
+		r.rows.build(r.rates, 1)
+	} else {
+		r.rows.build(r.rates, 2)
 	}
 }
 
