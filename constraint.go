@@ -11,7 +11,7 @@ import (
 const MaxWeight = 1000
 
 // Constraint is a rule about where a group's tasks may go. Every Constraint is also a [NodeRule], a
-// [DomainRule], a [TaskRule] or a [Toleration], or several of them at once, and then counts as each; package constraints
+// [DomainRule] or a [Toleration], or several of them at once, and then counts as each; package constraints
 // has constructors for all of them, and a host may write its own. A Constraint is immutable and may be used by many goroutines.
 // Sources ask it under their locks, so it must not call them.
 //
@@ -37,21 +37,21 @@ type NodeRule interface {
 	Why(n *Node) string
 }
 
-// DomainRule is a Constraint about how many of the group's own tasks one domain may have. A domain is
-// the nodes with one value of an attribute. A node without the attribute is refused.
+// DomainRule is a Constraint about the tasks in a node's domain, the group's own or others. A domain is the nodes with one value of
+// an attribute. Package constraints has constructors for those of every [Relation].
 //
-// The domains are those of the nodes that are eligible for the group, so one without a task counts as
-// zero, and one that the group can never use does not count. A DomainRule that is a [TaskRule] too says otherwise, and
-// whose tasks it counts.
+// Where domains are compared, they are those of the nodes that are eligible for the group, so one without a task counts as
+// zero, and one that the group can never use does not count; [Counting] may say otherwise.
 type DomainRule interface {
 	Constraint
 	// Domain names the attribute; [NodeID] makes every node a domain of its own.
 	Domain() string
-	// Limit returns how many of the tasks that the rule counts a domain may have, the new one included if it is one of
-	// them. It must depend on nothing but d.
+	// Counts says which tasks the rule is about, and what it asks of them: by its zero value, that a domain has at most so many of
+	// the group's own as Limit says. It must answer alike each time.
+	Counts() Counting
+	// Limit returns, of a rule that is [AtMost], how many of the tasks that it counts a domain may have, the new one included if it
+	// is one of them. It must depend on nothing but d. Others are not asked.
 	Limit(d Domains) int
-	// Even reports whether Limit looks at d. Rules that do not are cheaper to keep up with.
-	Even() bool
 }
 
 // Domains sums up the domains of a group under one attribute.
@@ -63,20 +63,7 @@ type Domains struct {
 	Value Value
 }
 
-// TaskRule is a Constraint about the tasks in a node's domain, of whatever groups they are. A domain is the nodes with one
-// value of an attribute. Package constraints makes them of its domain rules with Of, and has Near, Apart and others.
-//
-// What a TaskRule returns is asked once, when a group is made of it.
-type TaskRule interface {
-	Constraint
-	// Domain names the attribute; [NodeID] makes every node a domain of its own.
-	Domain() string
-	// Counts says which tasks the rule is about, and what it asks of them.
-	Counts() Counting
-}
-
-// Counting is which tasks a rule is about, in which domains, and what it asks of them. The zero value is that of a
-// [DomainRule] that is nothing else. Countings compare with ==.
+// Counting is which tasks a [DomainRule] is about, in which domains, and what it asks of them. Countings compare with ==.
 type Counting struct {
 	// Of selects the tasks. The zero Selector means those of the group that has the rule.
 	Of Selector
@@ -90,19 +77,22 @@ type Counting struct {
 	CordonedToo, ExcludedToo bool
 	// WithoutStopping says that tasks which are [Stopping] do not count; by default they do until they are gone.
 	WithoutStopping bool
+	// Even says that the rule's Limit looks at the numbers of [Domains], as one does that keeps tasks even over them. Rules that do not are
+	// cheaper to keep up with. Such a rule is AtMost.
+	Even bool
 	// ByValue says that the rule's Limit goes by the Value of the domain, and by nothing else of [Domains]: it is asked once for each.
-	// Such a rule is AtMost, and not [DomainRule.Even].
+	// Such a rule is AtMost, and not Even.
 	ByValue bool
 	// Domains is, of a rule that is Colocate, how many domains may have any of the tasks before only those take more; 0 is 1.
 	Domains int
 }
 
-// Relation is what a [TaskRule] asks of the tasks that it is about. It declares which way a placement can change the
+// Relation is what a [DomainRule] asks of the tasks that it is about. It declares which way a placement can change the
 // verdict about other nodes, and berth relies on that.
 type Relation uint8
 
 const (
-	// AtMost: the rule is a [DomainRule], and its Limit says how many of the tasks a domain may have. A node without the
+	// AtMost: the Limit of the rule says how many of the tasks a domain may have. A node without the
 	// attribute is refused. Placing a task can only close nodes, unless the rule is Even: then a limit may rise too.
 	AtMost Relation = iota
 	// Apart: a domain that has any of the tasks takes none of the group's, and a domain that has a task of the group takes
@@ -164,6 +154,12 @@ func (c Counting) Err() error {
 	if c.ByValue && c.Relation != AtMost {
 		errs = append(errs, fmt.Errorf("%v has no limit that could go by values", c.Relation))
 	}
+	if c.Even && c.Relation != AtMost {
+		errs = append(errs, fmt.Errorf("%v has no limit that could look at other domains", c.Relation))
+	}
+	if c.Even && c.ByValue {
+		errs = append(errs, errors.New("a limit that goes by values compares no domains"))
+	}
 	return errors.Join(append(errs, c.Of.Err())...)
 }
 
@@ -198,23 +194,14 @@ func checkRule(r Constraint) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	if r, ok := r.(TaskRule); ok {
-		c := r.Counts()
-		if err := c.Err(); err != nil {
+	switch r := r.(type) {
+	case DomainRule:
+		if err := r.Counts().Err(); err != nil {
 			return fmt.Errorf("constraint %v: %w", r, err)
 		}
-		limit, limits := r.(DomainRule)
-		if c.Relation == AtMost && !limits {
-			return fmt.Errorf("constraint %v: asks for a limit, but is no DomainRule", r)
-		}
-		if c.ByValue && limits && limit.Even() {
-			return fmt.Errorf("constraint %v: a limit that goes by values compares no domains", r)
-		}
-		return nil
+	case NodeRule, Toleration:
+	default:
+		return fmt.Errorf("constraint %v: neither a NodeRule nor a DomainRule nor a Toleration", r)
 	}
-	switch r.(type) {
-	case NodeRule, DomainRule, Toleration:
-		return nil
-	}
-	return fmt.Errorf("constraint %v: neither a NodeRule nor a DomainRule nor a TaskRule nor a Toleration", r)
+	return nil
 }

@@ -27,8 +27,8 @@
 //	Role        namespace, quota     namespace           role                  queue, tenant
 //	Attributes  labels               attributes, meta    attributes            node labels
 //	Constraint  affinity, taint      constraint          constraint            placement constraint
-//	DomainRule  topology spread      distinct_property   UNIQUE, GROUP_BY      spread
-//	TaskRule    pod affinity         -                   -                     affinity to tags
+//	DomainRule  topology spread,     distinct_property   UNIQUE, GROUP_BY      spread, affinity
+//	            pod affinity                                                   to tags
 //	Preference  preferred affinity   affinity, spread    -                     -
 //	Daemon      DaemonSet            system job          (marathon#846)        -
 //	Gang        pod group            all_at_once         pod                   gang, co-scheduling

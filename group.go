@@ -257,7 +257,7 @@ func (g *Group) check() error {
 			add(fmt.Errorf("preference %v: weight %d is not within 1 to %d or -%d to -1", p.Rule, p.Weight, MaxWeight, MaxWeight))
 		}
 		switch p.Rule.(type) {
-		case nil, NodeRule, DomainRule, TaskRule:
+		case nil, NodeRule, DomainRule:
 		default:
 			add(fmt.Errorf("preference %v: only rules about a node's attributes or about the tasks in domains can be preferred", p.Rule))
 		}

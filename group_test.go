@@ -44,7 +44,7 @@ func TestGroupErr(t *testing.T) {
 		"too many of them":     {spec{DynamicPorts: math.MaxInt}, `dynamic ports: 9223372036854775807 are more than the 65535 of any node`},
 		"nil rule":             {spec{Rules: []berth.Constraint{nil}}, `constraint: none given`},
 		"nil pointer":          {spec{Rules: []berth.Constraint{(*stray)(nil)}}, `constraint: none given`},
-		"stray rule":           {spec{Rules: []berth.Constraint{stray{}}}, `constraint stray: neither a NodeRule nor a DomainRule nor a TaskRule nor a Toleration`},
+		"stray rule":           {spec{Rules: []berth.Constraint{stray{}}}, `constraint stray: neither a NodeRule nor a DomainRule nor a Toleration`},
 		"weight 0":             {spec{Prefer: []berth.Preference{{Rule: eq}}}, `preference zone = "a": weight 0 is not within 1 to 1000 or -1000 to -1`},
 		"weight":               {spec{Prefer: []berth.Preference{{Weight: math.MinInt64, Rule: eq}}}, `preference zone = "a": weight -9223372036854775808 is not within 1 to 1000 or -1000 to -1`},
 		"toleration preferred": {spec{Prefer: []berth.Preference{{Weight: 1, Rule: constraints.TolerateKey("gpu")}}}, `preference tolerate(gpu): only rules about a node's attributes or about the tasks in domains can be preferred`},

@@ -34,12 +34,12 @@ type Requirements struct {
 	Ports        []PortRange
 	DynamicPorts int
 
-	// NodeRules, DomainRules, TaskRules and Tolerations are the hard constraints by kind. Of rules that print alike each
-	// list has the first. A DomainRule that is a TaskRule too is among the DomainRules only if its Counting is the zero
-	// value, and else among the TaskRules.
+	// NodeRules, DomainRules, Counted and Tolerations are the hard constraints by kind. Of rules that print alike each
+	// list has the first. A rule about the tasks in domains is among the DomainRules if it says nothing of its Counting, but
+	// whether it is Even, and else among the Counted.
 	NodeRules   []NodeRule
 	DomainRules []DomainRule
-	TaskRules   []CountedRule
+	Counted     []CountedRule
 	Tolerations []Toleration
 	// Prefer are the preferences, by what their rules are about. A rule is about a node's attributes, about the tasks in its
 	// domain, which are the group's own or not, or about both; what it is not about is nil. It holds where all of it lets one
@@ -57,9 +57,9 @@ type Requirements struct {
 	ReadsAll bool
 }
 
-// CountedRule is a [TaskRule] with what it said when the group was made.
+// CountedRule is a [DomainRule] with what it said when the group was made.
 type CountedRule struct {
-	Attribute string // [TaskRule.Domain]
+	Attribute string // [DomainRule.Domain]
 	// Counting is whom it counts. Of is never the zero Selector: that of a rule about the group's own tasks is the group's
 	// [InGroup].
 	Counting
@@ -72,7 +72,7 @@ type CountedRule struct {
 func (r CountedRule) String() string { return r.Text }
 
 // Allows reports whether a domain of which the rule counts so many tasks takes one of the group's more. In is in how many domains it
-// counts any, and d sums domains up, where the Limit is [DomainRule.Even], and has the value of the one that is asked about, where it goes by that.
+// counts any, and d sums domains up, where the rule is Even, and has the value of the one that is asked about, where it goes by that.
 func (r *CountedRule) Allows(tasks, in int, d Domains) bool {
 	switch r.Relation {
 	case Near:
@@ -128,7 +128,7 @@ func (r *Requirements) compile(g *Group) {
 	r.requests(s)
 	r.rules(g)
 	r.preferences(g)
-	r.AmountsOnly = len(r.Devices)+len(r.NodeRules)+len(r.DomainRules)+len(r.TaskRules)+len(r.Prefer) == 0 && !r.UsesPorts() && s.Mode != Daemon
+	r.AmountsOnly = len(r.Devices)+len(r.NodeRules)+len(r.DomainRules)+len(r.Counted)+len(r.Prefer) == 0 && !r.UsesPorts() && s.Mode != Daemon
 	r.Eligibility = strings.Join(r.Plain, "\x00") // a node of such devices does not give them as plain resources
 	if len(r.NodeRules)+len(r.Tolerations)+len(r.Prefer) == 0 {
 		return
@@ -219,22 +219,19 @@ func (r *Requirements) rules(g *Group) {
 		if rule, ok := rule.(NodeRule); ok {
 			r.NodeRules = append(r.NodeRules, rule)
 		}
-		counted := false
-		if rule, ok := rule.(TaskRule); ok {
-			var c CountedRule
-			if c, counted = countedBy(g, rule); counted {
-				r.TaskRules = append(r.TaskRules, c)
+		if rule, ok := rule.(DomainRule); ok {
+			if c, counted := countedBy(g, rule); counted {
+				r.Counted = append(r.Counted, c)
+			} else {
+				r.DomainRules = append(r.DomainRules, rule)
 			}
-		}
-		if rule, ok := rule.(DomainRule); ok && !counted {
-			r.DomainRules = append(r.DomainRules, rule)
 		}
 		if rule, ok := rule.(Toleration); ok {
 			r.Tolerations = append(r.Tolerations, rule)
 		}
 	}
 	r.NodeRules, r.DomainRules, r.Tolerations = unlike(r.NodeRules), unlike(r.DomainRules), unlike(r.Tolerations)
-	r.TaskRules = unlike(r.TaskRules)
+	r.Counted = unlike(r.Counted)
 }
 
 func (r *Requirements) preferences(g *Group) {
@@ -243,20 +240,20 @@ func (r *Requirements) preferences(g *Group) {
 		soft := &r.Prefer[i]
 		soft.Weight = p.Weight
 		soft.Node, _ = p.Rule.(NodeRule)
-		soft.Own, _ = p.Rule.(DomainRule)
-		if rule, ok := p.Rule.(TaskRule); ok {
+		if rule, ok := p.Rule.(DomainRule); ok {
 			if c, counted := countedBy(g, rule); counted {
-				soft.Own, soft.Tasks = nil, &c
+				soft.Tasks = &c
+			} else {
+				soft.Own = rule
 			}
 		}
 	}
 }
 
-// countedBy returns what a TaskRule says for a group, unless it is a DomainRule like others.
-func countedBy(g *Group, rule TaskRule) (CountedRule, bool) {
-	c := rule.Counts()
-	limit, limits := rule.(DomainRule)
-	if limits && c == (Counting{}) {
+// countedBy returns what a rule says for a group, unless that is the number of the group's own tasks and no more.
+func countedBy(g *Group, rule DomainRule) (CountedRule, bool) {
+	c, limit := rule.Counts(), rule
+	if c == (Counting{Even: c.Even}) {
 		return CountedRule{}, false
 	}
 	if c.Relation != AtMost {

@@ -30,7 +30,7 @@ func (saidOfTaints) Stay() (time.Duration, bool) { return 0, false }
 type saidOfDomains struct{ said }
 
 func (saidOfDomains) Domain() string          { return "zone" }
-func (saidOfDomains) Even() bool              { return false }
+func (saidOfDomains) Counts() berth.Counting  { return berth.Counting{} }
 func (saidOfDomains) Limit(berth.Domains) int { return 1 }
 
 // Rules that print alike are one rule only if they are of one kind.

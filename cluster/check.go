@@ -72,8 +72,8 @@ func (f *Fork) Check(g *berth.Group, n NodeView) Check {
 	for _, rule := range r.DomainRules {
 		ask(rule.String(), rule.String(), nil, berth.NoDomain, berth.DomainFull)
 	}
-	for i := range r.TaskRules {
-		text := r.TaskRules[i].Text
+	for i := range r.Counted {
+		text := r.Counted[i].Text
 		ask(text, text, nil, berth.NoDomain, berth.DomainFull, berth.NoneNear)
 	}
 	for _, need := range r.Needs {

@@ -69,8 +69,12 @@ func (c Cap) WithoutStopping() Cap {
 	return c
 }
 
-// Counts returns whose tasks the rule counts.
-func (c Cap) Counts() berth.Counting { return c.counting }
+// Counts returns whose tasks the rule counts, and that it is Even if it is one of [MaxShare]: to the others other domains do not matter.
+func (c Cap) Counts() berth.Counting {
+	counting := c.counting
+	counting.Even = c.of == capOfShare
+	return counting
+}
 
 // Domain returns the attribute.
 func (c Cap) Domain() string { return c.attribute }
@@ -89,9 +93,6 @@ func (c Cap) Limit(d berth.Domains) int {
 	}
 	return max(1, percentOf(c.n, of))
 }
-
-// Even returns whether the rule is one of [MaxShare]: to the others other domains do not matter.
-func (c Cap) Even() bool { return c.of == capOfShare }
 
 // String prints unique(zone), max-per(zone, 2), max-per(zone, 30% of 20) or max-per(zone, 30%), and what was said of the tasks after
 // that: unique(zone, of app = "web", without stopping).
@@ -206,8 +207,12 @@ func (s Spread) WithoutStopping() Spread {
 	return s
 }
 
-// Counts returns whose tasks the rule counts, and over which domains.
-func (s Spread) Counts() berth.Counting { return s.counting }
+// Counts returns whose tasks the rule counts, and that it is Even.
+func (s Spread) Counts() berth.Counting {
+	counting := s.counting
+	counting.Even = true
+	return counting
+}
 
 // Domain returns the attribute.
 func (s Spread) Domain() string { return s.attribute }
@@ -227,9 +232,6 @@ func (s Spread) Limit(d berth.Domains) int {
 	}
 	return least + s.skew
 }
-
-// Even returns true.
-func (s Spread) Even() bool { return true }
 
 // String prints group-by(zone), and a skew or a number of domains that is not 1 after the attribute:
 // group-by(zone, skew 2, min-domains 3). What was said of the tasks comes last: group-by(zone, of app = "web", over

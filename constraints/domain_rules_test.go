@@ -164,9 +164,9 @@ func TestLimit(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) { assert.Equal(t, tc.want, tc.rule.Limit(tc.d)) })
 	}
-	assert.False(t, Unique("zone").Even())
-	assert.False(t, MaxPer("zone", 2).Even())
-	assert.True(t, GroupBy("zone").Even())
+	assert.False(t, Unique("zone").Counts().Even)
+	assert.False(t, MaxPer("zone", 2).Counts().Even)
+	assert.True(t, GroupBy("zone").Counts().Even)
 }
 
 // Percentages are of what is wanted: rounded down, but never to nothing.
@@ -180,8 +180,8 @@ func TestMaxPercent(t *testing.T) {
 		share := MaxShare("zone", c.percent) // with the new one they are as many
 		assert.Equal(t, c.want, share.Limit(berth.Domains{Total: c.wanted - 1}), "%d %% of %d", c.percent, c.wanted)
 	}
-	assert.True(t, MaxShare("zone", 30).Even())
-	assert.False(t, MaxPercent("zone", 30, 10).Even())
+	assert.True(t, MaxShare("zone", 30).Counts().Even)
+	assert.False(t, MaxPercent("zone", 30, 10).Counts().Even)
 	assert.Equal(t, math.MaxInt, MaxShare("zone", 100).Limit(berth.Domains{Total: math.MaxInt}))
 }
 

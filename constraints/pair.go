@@ -2,7 +2,7 @@ package constraints
 
 import "github.com/berth-sched/berth"
 
-// Pair is a berth.TaskRule about whether a domain has any of some tasks. Pairs compare with ==.
+// Pair is a berth.DomainRule about whether a domain has any of some tasks. Pairs compare with ==.
 type Pair struct {
 	attribute string
 	counting  berth.Counting
@@ -62,6 +62,9 @@ func (p Pair) Domain() string { return p.attribute }
 
 // Counts returns which tasks the rule is about.
 func (p Pair) Counts() berth.Counting { return p.counting }
+
+// Limit returns 0, and is not asked: a Pair is about whether there are such tasks, not how many.
+func (p Pair) Limit(berth.Domains) int { return 0 }
 
 // String prints apart(zone, app = "db"), near(rack, own, without stopping), or colocate(rack, own, domains 2).
 func (p Pair) String() string { return p.counting.Print(p.attribute) }

@@ -112,9 +112,6 @@ func compareWith(v berth.Value, literal string) int {
 	return cmp.Compare(number, other)
 }
 
-// Even returns false: the numbers of other domains do not matter.
-func (s Shares) Even() bool { return false }
-
 // String prints targets(dc, 10, "dc1" 80%, "dc2" 20%), then what Others said, others 5%, and what was said of the tasks, as other rules do.
 func (s Shares) String() string {
 	var b strings.Builder

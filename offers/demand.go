@@ -146,7 +146,7 @@ func (x *Exchange) dropDemand(s *Subscription) {
 func (w *want) isCounted() bool { return w.count > 0 || w.group.Mode() == berth.Gang }
 
 // entwined reports whether the rules of a want are about tasks of other groups, or keep them away.
-func (w *want) entwined() bool { return len(w.group.Requirements().TaskRules) > 0 }
+func (w *want) entwined() bool { return len(w.group.Requirements().Counted) > 0 }
 
 // isFar reports whether the answer for a node can change with what happens on others.
 func (x *Exchange) isFar(w *want) bool {

@@ -275,8 +275,8 @@ func (c *checker) tasks(e *Engine) {
 			counted := k.key.Of.Matches(g)
 			if k.key.Refusing {
 				counted = false
-				for i := range g.Requirements().TaskRules {
-					r := &g.Requirements().TaskRules[i]
+				for i := range g.Requirements().Counted {
+					r := &g.Requirements().Counted[i]
 					counted = counted || r.Relation == berth.Apart && r.Of == k.key.Of && r.WithoutStopping == k.key.WithoutStopping &&
 						(r.Attribute == berth.NodeID && k.key.Attribute == store.ByNode || r.Attribute != berth.NodeID && e.mirror.attrs.ID(r.Attribute) == k.key.Attribute)
 				}

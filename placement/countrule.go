@@ -29,7 +29,7 @@ func (r *countRule) text() string {
 }
 
 // isEven reports whether the rule compares domains.
-func (r *countRule) isEven() bool { return r.rule != nil && r.rule.Even() }
+func (r *countRule) isEven() bool { return r.rule != nil && r.rule.Counts().Even }
 
 // noSlot is that of no domain in particular.
 const noSlot = -1

@@ -349,7 +349,7 @@ type ceiling struct{}
 func (ceiling) String() string            { return "ceiling" }
 func (ceiling) Err() error                { return nil }
 func (ceiling) Domain() string            { return "rack" }
-func (ceiling) Even() bool                { return true }
+func (ceiling) Counts() berth.Counting    { return berth.Counting{Even: true} }
 func (ceiling) Limit(d berth.Domains) int { return 2 + d.Least*3%4 + d.Number%2 }
 
 func (h *history) role() berth.Role {

@@ -232,7 +232,7 @@ func (e *Exhaustive) allows(ofNode berth.NodeRule, own berth.DomainRule, counted
 		return ofNode != nil
 	}
 	var domains berth.Domains
-	if own.Even() {
+	if own.Counts().Even {
 		domains = e.fork.Domains(e.group, own.Domain())
 	}
 	n := e.tasksIn(own.Domain())

@@ -19,8 +19,8 @@ func (e *Engine) Expect(g *berth.Group) {
 	for _, rule := range r.DomainRules {
 		e.classes.tellApart(rule.Domain())
 	}
-	for i := range r.TaskRules {
-		e.classes.tellApart(r.TaskRules[i].Attribute)
+	for i := range r.Counted {
+		e.classes.tellApart(r.Counted[i].Attribute)
 	}
 	for i := range r.Prefer {
 		p := &r.Prefer[i]

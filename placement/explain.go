@@ -255,7 +255,7 @@ func (x *explainer) countRules() {
 		return
 	}
 	for _, rule := range x.search.group.Requirements().DomainRules {
-		if rule.Domain() != berth.NodeID || rule.Even() { // an even one is asked row by row
+		if rule.Domain() != berth.NodeID || rule.Counts().Even { // an even one is asked row by row
 			continue
 		}
 		full, limit := 0, rule.Limit(berth.Domains{})
@@ -300,7 +300,7 @@ func (x *explainer) countClass(i int, c *nodeClass) (rules int) {
 // hostRules returns how many rules about the tasks on a node do not hold where there are so many.
 func (x *explainer) hostRules(tasks int) (broken int) {
 	for _, rule := range x.search.group.Requirements().DomainRules {
-		if rule.Domain() == berth.NodeID && !rule.Even() && tasks >= rule.Limit(berth.Domains{}) {
+		if rule.Domain() == berth.NodeID && !rule.Counts().Even && tasks >= rule.Limit(berth.Domains{}) {
 			broken++
 		}
 	}

@@ -145,7 +145,7 @@ func TestAnotherNodeUnplacesNoLoneTask(t *testing.T) {
 			after := f.Snapshot()
 			for range 20 {
 				g := h.group()
-				if g.Mode() == berth.Daemon || slices.ContainsFunc(g.Requirements().DomainRules, berth.DomainRule.Even) {
+				if g.Mode() == berth.Daemon || slices.ContainsFunc(g.Requirements().DomainRules, func(r berth.DomainRule) bool { return r.Counts().Even }) {
 					continue
 				}
 				if place(p.engine, before, g.Task("lone"))[0] != "" {

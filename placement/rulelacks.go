@@ -26,7 +26,7 @@ func (q *asking) takeRules() {
 	own := s.group.Requirements().DomainRules
 	v.told = append(v.told[:0], make([]toldRule, len(own))...)
 	for i, rule := range own {
-		if rule.Domain() == berth.NodeID && !rule.Even() {
+		if rule.Domain() == berth.NodeID && !rule.Counts().Even {
 			v.told[i].limit = rule.Limit(berth.Domains{})
 			v.told[i].full = berth.Reason{Code: berth.DomainFull, Subject: rule.String()}
 		}

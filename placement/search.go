@@ -212,7 +212,7 @@ func (s *search) end() { s.group = nil }
 func (s *search) addRule(rule berth.DomainRule, i int) {
 	name := rule.Domain()
 	switch {
-	case name == berth.NodeID && rule.Even():
+	case name == berth.NodeID && rule.Counts().Even:
 		s.ofRow = append(s.ofRow, countRule{rule: rule, place: i})
 		return
 	case name == berth.NodeID:
@@ -220,7 +220,7 @@ func (s *search) addRule(rule berth.DomainRule, i int) {
 		return
 	}
 	r := countRule{rule: rule, place: i, domain: s.counts.domain(s.own, s.mirror.attrs.ID(name))}
-	if !rule.Even() {
+	if !rule.Counts().Even {
 		r.limit = rule.Limit(berth.Domains{})
 	}
 	if s.classes.isLow(name) {

@@ -109,7 +109,7 @@ func (s *search) addSoft() {
 		r := &s.soft[i]
 		onNode := r.attribute == berth.NodeID
 		if !r.others {
-			if !r.rule.Even() {
+			if !r.rule.Counts().Even {
 				r.limit = r.rule.Limit(berth.Domains{})
 			}
 			if !onNode {
@@ -179,7 +179,7 @@ func (t *taskCounts) limitOf(r *berth.CountedRule, limit *countRule, must bool) 
 	default:
 		if limit.notOwn = !r.Self; r.ByValue {
 			limit.byValue = true
-		} else if !r.Limit.Even() {
+		} else if !r.Even {
 			limit.setLimit(r.Limit.Limit(berth.Domains{}))
 		}
 	}

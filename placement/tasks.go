@@ -278,7 +278,7 @@ func (t *taskCounts) keyOf(r *berth.CountedRule) store.CounterKey {
 // refusals yields the keys of the counters in which tasks of a group refuse others.
 func (t *taskCounts) refusals(g *berth.Group) iter.Seq[store.CounterKey] {
 	return func(yield func(store.CounterKey) bool) {
-		rules := g.Requirements().TaskRules
+		rules := g.Requirements().Counted
 		for i := range rules {
 			if rules[i].Relation != berth.Apart {
 				continue
@@ -386,7 +386,7 @@ func (t *taskCounts) meets(g *berth.Group) bool {
 	for range t.preferredCounters(g) {
 		return true
 	}
-	return len(g.Requirements().TaskRules) > 0 || len(t.refusing(g)) > 0
+	return len(g.Requirements().Counted) > 0 || len(t.refusing(g)) > 0
 }
 
 // refusing returns the counters of tasks that refuse those of a group, each once.
@@ -417,7 +417,7 @@ func (t *taskCounts) refuse(g *berth.Group) {
 // rulesOf returns what keeps the tasks of a group off rows because of the tasks there are, and whether some of it is otherwise once
 // the first of them is placed.
 func (t *taskCounts) rulesOf(g *berth.Group) (out []countRule, first bool) {
-	rules := g.Requirements().TaskRules
+	rules := g.Requirements().Counted
 	for i := range rules {
 		r := &rules[i]
 		limit := countRule{told: berth.Reason{Code: berth.DomainFull, Subject: r.Text}}

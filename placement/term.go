@@ -265,25 +265,21 @@ func Prefer(rule berth.Constraint) Term {
 		t.faults = errors.Join(t.faults, fmt.Errorf("placement: term %q: %w", t.name, err))
 	}
 	_, ofNode := rule.(berth.NodeRule)
-	t.own, _ = rule.(berth.DomainRule)
-	if r, ok := rule.(berth.TaskRule); ok && rule.Err() == nil {
+	if r, ok := rule.(berth.DomainRule); ok && rule.Err() == nil {
 		c := r.Counts()
 		if err := c.Err(); err != nil {
 			return t.fault("%w", err)
 		}
-		switch {
-		case t.own != nil && c == (berth.Counting{}):
-		case t.own == nil && c.Relation == berth.AtMost:
-			return t.fault("asks for a limit, but is no DomainRule")
-		default:
+		if c == (berth.Counting{Even: c.Even}) {
+			t.own = r
+		} else {
 			t.counted = &berth.CountedRule{Attribute: r.Domain(), Counting: c, Text: rule.String()}
 			if c.Relation == berth.AtMost {
-				t.counted.Limit = t.own
+				t.counted.Limit = r
 			}
-			t.own = nil
 		}
 	}
-	if !ofNode && !t.countsTasks() {
+	if _, ofDomains := rule.(berth.DomainRule); !ofNode && !ofDomains {
 		return t.fault("neither a rule about a node's attributes nor about the tasks in domains")
 	}
 	return t

@@ -108,7 +108,7 @@ type hope struct {
 
 // of adds what may help a task that is unplaced, for a reason and perhaps others. One of its own group may if so told.
 func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *cluster.Explanation) {
-	rules := t.Group.Requirements().TaskRules
+	rules := t.Group.Requirements().Counted
 	if h.opens == nil && (own || len(rules) > 0) {
 		h.opens, h.awaited = map[string]bool{}, map[berth.Selector]bool{}
 	}
@@ -123,7 +123,7 @@ func (h *hope) of(t berth.Task, own bool, why berth.Reason, others *cluster.Expl
 	for i := range rules {
 		r := &rules[i]
 		h.stops = h.stops || r.WithoutStopping
-		if r.Relation.Opens() || r.Limit != nil && r.Limit.Even() {
+		if r.Relation.Opens() || r.Even {
 			h.awaited[r.Of] = true
 		}
 	}
@@ -233,5 +233,5 @@ func (f *feed) placed(t berth.Task) {
 // mayOpen reports whether a task of the group that is placed may help another one of it: by completing a gang, or
 // by raising the least number of tasks that its domains have.
 func mayOpen(g *berth.Group) bool {
-	return g.Mode() == berth.Gang || slices.ContainsFunc(g.Requirements().DomainRules, berth.DomainRule.Even)
+	return g.Mode() == berth.Gang || slices.ContainsFunc(g.Requirements().DomainRules, func(r berth.DomainRule) bool { return r.Counts().Even })
 }

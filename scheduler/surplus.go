@@ -151,11 +151,8 @@ func newSurplus(snapshot *cluster.Snapshot, g *berth.Group) *surplus {
 		if !ok {
 			return
 		}
-		r := spreading{attribute: limit.Domain(), limit: limit, group: g.Name(), weight: weight, tasks: map[berth.Value]int64{}}
-		if t, ok := rule.(berth.TaskRule); ok {
-			r.counting = t.Counts()
-		}
-		if limit.Even() || r.counting.ByValue {
+		r := spreading{attribute: limit.Domain(), limit: limit, counting: limit.Counts(), group: g.Name(), weight: weight, tasks: map[berth.Value]int64{}}
+		if r.counting.Even || r.counting.ByValue {
 			s.rules = append(s.rules, r)
 		}
 	}

@@ -223,7 +223,6 @@ type fickle struct{ asked map[berth.Value]int }
 func (fickle) String() string         { return "fickle" }
 func (fickle) Err() error             { return nil }
 func (fickle) Domain() string         { return "zone" }
-func (fickle) Even() bool             { return false }
 func (fickle) Counts() berth.Counting { return berth.Counting{ByValue: true} }
 func (r fickle) Limit(d berth.Domains) int {
 	if r.asked[d.Value]++; r.asked[d.Value] > 100 {

@@ -257,7 +257,7 @@ func (m *moody) turn() bool {
 func (m *moody) Err() error                  { return nil }
 func (m *moody) Allows(*berth.Node) bool     { return m.turn() }
 func (m *moody) Why(*berth.Node) string      { return fmt.Sprint("mood ", m.turn()) }
-func (m *moody) Even() bool                  { return m.turn() }
+func (m *moody) Counts() berth.Counting      { return berth.Counting{Even: m.turn()} }
 func (m *moody) Tolerates(berth.Taint) bool  { return m.turn() }
 func (m *moody) Stay() (time.Duration, bool) { return time.Second, m.turn() }
 func (m *moody) String() string {

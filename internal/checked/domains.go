@@ -28,7 +28,7 @@ func (f *Fork) domainLack(sh *shape, row uint32, r berth.DomainRule, detail bool
 		}
 	}
 	var d berth.Domains
-	if r.Even() {
+	if r.Counts().Even {
 		d = f.domains(sh, key)
 	}
 	if count < r.Limit(d) {

@@ -30,7 +30,7 @@ func refusingOf(s *store.Store, r *berth.CountedRule) store.CounterKey {
 
 // countersOf returns the keys of all counters that a group asks for, each once.
 func countersOf(s *store.Store, g *berth.Group) []store.CounterKey {
-	rules, prefer := g.Requirements().TaskRules, g.Requirements().Prefer
+	rules, prefer := g.Requirements().Counted, g.Requirements().Prefer
 	if len(rules)+len(prefer) == 0 {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (f *Fork) ask(sh *shape) *asked {
 	if a.known && a.epoch == f.s.CounterEpoch() {
 		return a
 	}
-	rules := sh.group.Requirements().TaskRules
+	rules := sh.group.Requirements().Counted
 	*a = asked{known: true}
 	if len(rules) > 0 {
 		keys := make([]store.CounterKey, len(rules))
@@ -87,7 +87,7 @@ func (f *Fork) ask(sh *shape) *asked {
 // taskLacks appends what keeps a task of the group off a node because of the tasks in its domains; only the first if so told.
 func (f *Fork) taskLacks(out []berth.Lack, sh *shape, row uint32, detail, first bool) []berth.Lack {
 	a := f.ask(sh)
-	rules := sh.group.Requirements().TaskRules
+	rules := sh.group.Requirements().Counted
 	for i := range rules {
 		l, refuses := f.taskLack(sh, row, &rules[i], a.rules[i])
 		if !refuses {
@@ -145,7 +145,7 @@ func (f *Fork) taskLack(sh *shape, row uint32, r *berth.CountedRule, slot uint32
 		return berth.Lack{Reason: berth.Reason{Code: berth.NoDomain, Subject: r.Text}, Detail: "no " + r.Attribute}, true
 	}
 	var d berth.Domains
-	if r.Limit != nil && r.Limit.Even() {
+	if r.Even {
 		d = f.counted(sh, r, c)
 	}
 	if r.ByValue {

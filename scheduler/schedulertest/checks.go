@@ -260,7 +260,7 @@ func (onePerNode) String() string          { return "one per node" }
 func (onePerNode) Err() error              { return nil }
 func (onePerNode) Domain() string          { return berth.NodeID }
 func (onePerNode) Limit(berth.Domains) int { return 1 }
-func (onePerNode) Even() bool              { return false }
+func (onePerNode) Counts() berth.Counting  { return berth.Counting{} }
 
 // inZone is the rule that a node is in a zone.
 type inZone string
