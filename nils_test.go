@@ -11,7 +11,7 @@ func TestNilsAndZeroValues(t *testing.T) {
 	nils.Call(t,
 		new(berth.Attributes), new(berth.Code), new(berth.CountedRule), new(berth.Counting), new(berth.Device),
 		new(berth.DeviceRequest), new(berth.DeviceShare), new(berth.Domains), new(berth.Effect),
-		new(berth.Excess), new(berth.Grant), new(berth.Group), new(berth.GroupSpec), new(berth.Hold),
+		new(berth.Grant), new(berth.Group), new(berth.GroupSpec), new(berth.Hold),
 		new(berth.Lack), new(berth.Lease), new(berth.Mode), new(berth.Node),
 		new(berth.Op), new(berth.OpKind),
 		new(berth.PortRange), new(berth.Preference), new(berth.Quota), new(berth.Reason),

@@ -78,26 +78,11 @@ func (r Role) orRoot() string {
 	return string(r)
 }
 
-// Excess is a limit that something more would exceed.
-type Excess struct {
-	Role     Role   `json:"role"` // whose limit it is
-	Resource string `json:"resource"`
-	Limit    int64  `json:"limit"`
-	Used     int64  `json:"used"`  // what the role and those below it have; the largest int64 if it is more
-	Short    int64  `json:"short"` // how much higher the limit would have to be; the largest int64 if it is more
+// Exceeded returns the lack of a limit: that a role has at most so much of a resource, of which it and those below it have so much
+// used, and that the limit would have to be higher by what is short. Sums beyond an int64 are given as the largest one.
+func Exceeded(role Role, resource string, limit, used, short int64) Lack {
+	return Lack{
+		Reason: Reason{Code: OverLimit, Subject: role.orRoot() + ": " + resource + " " + FormatQuantity(resource, limit)},
+		Short:  short, Detail: FormatQuantity(resource, used) + " used", Role: role, Resource: resource, Limit: limit, Used: used,
+	}
 }
-
-// Reason returns the limit as a reason.
-func (x Excess) Reason() Reason {
-	return Reason{Code: OverLimit, Subject: x.Role.orRoot() + ": " + x.Resource + " " + FormatQuantity(x.Resource, x.Limit)}
-}
-
-// Lack returns the limit as what is lacking.
-func (x Excess) Lack() Lack {
-	return Lack{Reason: x.Reason(), Short: x.Short, Detail: x.used(), Over: &x}
-}
-
-func (x Excess) used() string { return FormatQuantity(x.Resource, x.Used) + " used" }
-
-// String prints "over limit eng: cpu 10 (9.5 used)".
-func (x Excess) String() string { return fmt.Sprintf("%v (%s)", x.Reason(), x.used()) }

@@ -63,7 +63,7 @@ const (
 	// Covered: a daemon group already has its instance on the node.
 	Covered
 	// OverLimit: the role, or one above it, would have more of a resource than its limit; the subject names the role, the
-	// resource and the limit. See [Excess].
+	// resource and the limit. See [Exceeded].
 	OverLimit
 	// HeldBack: the order of roles gave the task's role no further turn; or, in a cluster.Explanation, it let another role go
 	// first, which the subject names, "/" for the root, or a daemon or a task for which room is kept.
@@ -152,8 +152,12 @@ type Lack struct {
 	Short int64 `json:"short,omitempty"`
 	// Detail is what stands in the way, such as the tasks in the node's domain or on its ports.
 	Detail string `json:"detail,omitempty"`
-	// Over is the limit, for [OverLimit]; else nil.
-	Over *Excess `json:"over,omitempty"`
+	// Of a limit, [OverLimit], here is whose it is, of which resource, how high, and how much of it is used: see [Exceeded]. Else they
+	// are zero.
+	Role     Role   `json:"role,omitempty"`
+	Resource string `json:"resource,omitempty"`
+	Limit    int64  `json:"limit,omitempty"`
+	Used     int64  `json:"used,omitempty"`
 }
 
 // String prints "lacks 1.2 GiB memory" or the reason with its detail.
@@ -174,8 +178,8 @@ func (l Lack) Amount() string {
 	switch {
 	case l.Reason.Code == UnitsTaken || l.Reason.Code == NoDevice:
 		return formatUnits(l.Short)
-	case l.Over != nil:
-		return formatShortfall(l.Over.Resource, l.Short)
+	case l.Reason.Code == OverLimit:
+		return formatShortfall(l.Resource, l.Short)
 	}
 	return formatShortfall(l.Reason.Subject, l.Short)
 }

@@ -184,13 +184,13 @@ func capped(a, b int64) int64 {
 
 // Over returns the limits, of the role and of all above it, that a role would exceed if it had r more, those of the deepest role first and
 // by resource; none if it may have it.
-func (a *Account) Over(role berth.Role, r berth.Resources) (over []berth.Excess) {
+func (a *Account) Over(role berth.Role, r berth.Resources) (over []berth.Lack) {
 	for at := role; ; at = at.Parent() {
 		if limits := a.Quota(at).Limits; len(limits) > 0 {
 			used := a.Used(at)
 			for name, limit := range limits.All() {
 				if q := r[name]; q > 0 && capped(used[name], q) > limit {
-					over = append(over, berth.Excess{Role: at, Resource: name, Limit: limit, Used: used[name], Short: capped(used[name], q) - limit})
+					over = append(over, berth.Exceeded(at, name, limit, used[name], capped(used[name], q)-limit))
 				}
 			}
 		}

@@ -25,9 +25,9 @@ func TestAccountQuotas(t *testing.T) {
 		"ops":   {Role: "ops", Guarantees: res{"cpu": 5}},
 	}}
 	a := allocator.NewAccount(l)
-	assert.Equal(t, []berth.Excess{
-		{Role: "eng", Resource: "cpu", Limit: 10, Used: 8, Short: 3}, {Role: "eng", Resource: "memory", Limit: 10, Used: 9, Short: 1},
-		{Role: "", Resource: "cpu", Limit: 18, Used: 14, Short: 1},
+	assert.Equal(t, []berth.Lack{
+		berth.Exceeded("eng", "cpu", 10, 8, 3), berth.Exceeded("eng", "memory", 10, 9, 1),
+		berth.Exceeded("", "cpu", 18, 14, 1),
 	}, a.Over("eng/a", res{"cpu": 5, "memory": 2}))
 	assert.Empty(t, a.Over("eng/a", res{"cpu": 2, "tape": 9}))
 	assert.Equal(t, res{"cpu": 2, "memory": 1}, a.Room("eng/b"))

@@ -16,7 +16,7 @@ type Standing struct {
 	// waiting. The role has its turn before everybody else if nobody is before it in any of them.
 	Ranks []Rank
 	// Full are the limits, of the role and of those above it, that leave nothing of their resource.
-	Full []berth.Excess
+	Full []berth.Lack
 	// Lacks is what the role has less than is guaranteed to it.
 	Lacks berth.Resources
 }

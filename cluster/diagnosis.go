@@ -10,6 +10,7 @@ import (
 	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/explain"
 	"github.com/berth-sched/berth/internal/fields"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // Diagnosis is what keeps a task off each node of a cluster. Where an [Explanation] counts a node under each reason it fails
@@ -21,7 +22,7 @@ type Diagnosis struct {
 	Nodes int `json:"nodes"`
 	Fit   int `json:"fit"`
 	// Over are the limits of roles that the task would exceed wherever it went.
-	Over []berth.Excess `json:"over,omitempty"`
+	Over []berth.Lack `json:"over,omitempty"`
 	// Missing is, of a gang, how many of its tasks have no place yet.
 	Missing int `json:"missing,omitempty"`
 	// Failing are the nodes that cannot take a task, by all that they fail by: those that are most first.
@@ -55,7 +56,7 @@ func (f *Fork) Diagnose(g *berth.Group) *Diagnosis {
 		miss explain.Miss
 	}
 	on, all := f.checked(), map[string]*failing{}
-	d.Over, d.Missing = on.Excesses(g), checked.Missing(f.view(), g, 0)
+	d.Over, d.Missing = fit.LacksOf(on.Excesses(g)), checked.Missing(f.view(), g, 0)
 	var key []byte
 	for c := range on.Checks(g) {
 		if len(c.Lacks) == 0 {

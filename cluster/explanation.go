@@ -8,6 +8,7 @@ import (
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/internal/checked"
 	"github.com/berth-sched/berth/internal/explain"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // ReasonCount is how many nodes a reason holds for.
@@ -32,7 +33,7 @@ type Explanation struct {
 	Nodes int `json:"nodes"`
 	// Over are the limits that the task would exceed wherever it went, its own role's before those of the roles above, of one role
 	// in the order of resources. Where they are all that kept it from a node there are neither counts nor a nearest one.
-	Over []berth.Excess `json:"over,omitempty"`
+	Over []berth.Lack `json:"over,omitempty"`
 	// Counts are the reasons, the most frequent first.
 	Counts []ReasonCount `json:"counts,omitempty"`
 	// Nearest is the node that came closest, nil if there is no node.
@@ -56,8 +57,8 @@ func (e *Explanation) Helps() string {
 		return ""
 	}
 	var changes, room []string
-	for _, x := range e.Over {
-		changes = append(changes, raised(x.Lack()))
+	for _, l := range e.Over {
+		changes = append(changes, raised(l))
 	}
 	var node string
 	var lacks []berth.Lack
@@ -86,9 +87,6 @@ func (e *Explanation) Helps() string {
 		case berth.Tainted:
 			changes = append(changes, "tolerating "+subject)
 		case berth.OverLimit:
-			if l.Over == nil {
-				return ""
-			}
 			changes = append(changes, raised(l))
 		case berth.Unschedulable:
 			changes = append(changes, "making "+node+" schedulable")
@@ -129,7 +127,7 @@ func (f *Fork) Explain(g *berth.Group) *Explanation {
 	}
 	e.Missing = checked.Missing(f.view(), g, 0)
 	if e.Nodes > 0 {
-		e.Over = on.Excesses(g)
+		e.Over = fit.LacksOf(on.Excesses(g))
 	}
 	counts := map[berth.Reason]int{}
 	var nearest explain.Miss

@@ -27,9 +27,9 @@ func TestExplanationString(t *testing.T) {
 	const text = "3 cordoned, 1 insufficient memory, 1 untolerated taint a, 1 untolerated taint b; " +
 		"nearest n1: lacks 1.2 GiB memory, unique(zone) (zone=a has web-1), no port 80"
 	task := berth.NewTask("web-3", berth.GroupSpec{})
-	over := []berth.Excess{
-		{Role: "eng/web", Resource: "cpu", Limit: 10_000, Used: 9_500, Short: 500},
-		{Resource: "gpu", Limit: 2000, Used: 2000, Short: 1000},
+	over := []berth.Lack{
+		berth.Exceeded("eng/web", "cpu", 10_000, 9_500, 500),
+		berth.Exceeded("", "gpu", 2000, 2000, 1000),
 	}
 	for want, s := range map[string]interface{ String() string }{
 		text:                           full,
@@ -42,7 +42,7 @@ func TestExplanationString(t *testing.T) {
 		": no reason": cluster.Unplaced{},
 		"over limit eng/web: cpu 10 (9.5 used), over limit /: gpu 2000 (2000 used); raising the limit eng/web: cpu 10 by 0.5 and raising the limit /: gpu 2000 by 1000 would do": &cluster.Explanation{Nodes: 5, Over: over},
 		"over limit eng/web: cpu 10 (9.5 used), " + text: &cluster.Explanation{Nodes: 5, Over: over[:1], Counts: full.Counts, Nearest: full.Nearest},
-		"over limit eng/web: cpu 10 (9.5 used)":          over[0].Lack(),
+		"over limit eng/web: cpu 10 (9.5 used)":          over[0],
 	} {
 		assert.Equal(t, want, s.String())
 	}
@@ -66,14 +66,14 @@ func TestHelps(t *testing.T) {
 	}
 	none := &cluster.Explanation{Nodes: 1, Nearest: &cluster.NearMiss{Node: "n1", Lacks: []berth.Lack{{Reason: berth.Reason{Code: berth.NoDevice, Subject: "2 gpu"}}}}}
 	assert.Equal(t, "2 gpu on n1 would do", none.Helps(), "of devices of which the node has none")
-	over := berth.Excess{Role: "eng", Resource: "memory", Limit: 8 << 30, Used: 8 << 30, Short: 1 << 30}
-	none.Over = []berth.Excess{over}
+	over := berth.Exceeded("eng", "memory", 8<<30, 8<<30, 1<<30)
+	none.Over = []berth.Lack{over}
 	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB and 2 gpu on n1 would do", none.Helps())
 	none.Nearest.Lacks[0].Reason = berth.Reason{Code: berth.DomainFull, Subject: "unique"}
 	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB and a node in another domain of unique would do", none.Helps())
-	none.Over, none.Nearest.Lacks = nil, []berth.Lack{over.Lack()}
+	none.Over, none.Nearest.Lacks = nil, []berth.Lack{over}
 	assert.Equal(t, "raising the limit eng: memory 8 GiB by 1 GiB would do", none.Helps(), "of an instance of a daemon")
-	none.Over, none.Missing = []berth.Excess{over}, 2
+	none.Over, none.Missing = []berth.Lack{over}, 2
 	assert.Empty(t, none.Helps(), "of a gang of which two tasks have no place")
 	assert.Empty(t, (*cluster.Explanation)(nil).Helps())
 	assert.Empty(t, new(cluster.Explanation).Helps())

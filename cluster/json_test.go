@@ -13,16 +13,16 @@ import (
 
 // What is written of an explanation stays as it is from release to release: here is all of it.
 func TestExplanationAsJSON(t *testing.T) {
-	over := berth.Excess{Role: "eng", Resource: "cpu", Limit: 10_000, Used: 9_500, Short: 500}
+	over := berth.Exceeded("eng", "cpu", 10_000, 9_500, 500)
 	why := &cluster.Explanation{
-		Nodes: 5, Over: []berth.Excess{over}, Mode: berth.Gang, Missing: 2, Order: berth.Behind("ops"),
+		Nodes: 5, Over: []berth.Lack{over}, Mode: berth.Gang, Missing: 2, Order: berth.Behind("ops"),
 		Counts: []cluster.ReasonCount{
 			{Reason: berth.Reason{Code: berth.Insufficient, Subject: "cpu"}, Nodes: 3},
 			{Reason: berth.Reason{Code: berth.Cordoned}, Nodes: 1},
 		},
 		Nearest: &cluster.NearMiss{Node: "n4", Lacks: []berth.Lack{
 			{Reason: berth.Reason{Code: berth.TooSmall, Subject: "memory"}, Short: 1 << 30, Detail: "it has 4 GiB in all"},
-			over.Lack(),
+			over,
 		}},
 	}
 	text, err := json.MarshalIndent(why, "", "  ")
@@ -31,11 +31,13 @@ func TestExplanationAsJSON(t *testing.T) {
   "nodes": 5,
   "over": [
     {
+      "reason": "over-limit eng: cpu 10",
+      "short": 500,
+      "detail": "9.5 used",
       "role": "eng",
       "resource": "cpu",
       "limit": 10000,
-      "used": 9500,
-      "short": 500
+      "used": 9500
     }
   ],
   "counts": [
@@ -60,13 +62,10 @@ func TestExplanationAsJSON(t *testing.T) {
         "reason": "over-limit eng: cpu 10",
         "short": 500,
         "detail": "9.5 used",
-        "over": {
-          "role": "eng",
-          "resource": "cpu",
-          "limit": 10000,
-          "used": 9500,
-          "short": 500
-        }
+        "role": "eng",
+        "resource": "cpu",
+        "limit": 10000,
+        "used": 9500
       }
     ]
   },

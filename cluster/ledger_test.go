@@ -205,7 +205,7 @@ func TestALimitBelowWhatIsThereOnlyStopsMore(t *testing.T) {
 
 	n, _ := f.Node("n1")
 	assert.False(t, f.Fits(web, n))
-	assert.Equal(t, []berth.Lack{berth.Excess{Role: "eng", Resource: "cpu", Limit: 1000, Used: 4000, Short: 5000}.Lack()}, f.Lacks(web, n))
+	assert.Equal(t, []berth.Lack{berth.Exceeded("eng", "cpu", 1000, 4000, 5000)}, f.Lacks(web, n))
 	assert.Equal(t, "over limit eng: cpu 1 (4 used); raising the limit eng: cpu 1 by 5 would do", f.Explain(web).String())
 	large := berth.NewGroup("large", berth.GroupSpec{Role: "eng", Request: core(20)})
 	assert.Equal(t, "over limit eng: cpu 1 (4 used), 1 too little cpu in all; nearest n1: lacks 14 cpu (it has 10 in all); "+

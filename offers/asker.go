@@ -19,7 +19,7 @@ type asker struct {
 	x     *Exchange
 	s     *Subscription
 	cause Cause // about all nodes; Waiting if there is none
-	over  []berth.Excess
+	over  []berth.Lack
 	wants []*want         // those that are open and within the limits
 	now   *cluster.Fork   // as it is
 	held  *stock          // what it is offered, where there is a limit to that as a part of

@@ -175,8 +175,8 @@ func (x *Exchange) relook() {
 // Over returns the limits that keep offers from the framework now, of its role and of the roles above: those that the next task of
 // something it wants would exceed, or, where it has declared nothing, those of which nothing is left. Of its offers' room it can
 // still make use. They are in the order of an [cluster.Explanation].
-func (s *Subscription) Over(ctx context.Context) ([]berth.Excess, error) {
-	var over []berth.Excess
+func (s *Subscription) Over(ctx context.Context) ([]berth.Lack, error) {
+	var over []berth.Lack
 	err := s.do(ctx, "over", func() error {
 		view := s.x.view
 		switch {
@@ -194,21 +194,21 @@ func (s *Subscription) Over(ctx context.Context) ([]berth.Excess, error) {
 }
 
 // overAny returns the limits of which nothing is left.
-func (s *Subscription) overAny() []berth.Excess {
+func (s *Subscription) overAny() []berth.Lack {
 	view := s.x.view
 	needs := make([]store.Need, len(view.Dims()))
 	for d := range needs {
 		needs[d] = store.Need{Dim: int32(d), Amount: 1}
 	}
-	return fit.Over(view, s.client.role, needs, nil)
+	return fit.LacksOf(fit.Over(view, s.client.role, needs, nil))
 }
 
-func (s *Subscription) overDemand(v *store.View) []berth.Excess {
+func (s *Subscription) overDemand(v *store.View) []berth.Lack {
 	type limit struct {
 		role     berth.Role
 		resource string
 	}
-	most := map[limit]berth.Excess{}
+	most := map[limit]berth.Lack{}
 	for _, d := range s.demand {
 		if d.Count > 0 && s.x.running(d.Group) >= d.Count {
 			continue
@@ -216,11 +216,11 @@ func (s *Subscription) overDemand(v *store.View) []berth.Excess {
 		for _, x := range fit.Excesses(v, d.Group, nil) {
 			at := limit{x.Role, x.Resource}
 			if is, ok := most[at]; !ok || x.Short > is.Short {
-				most[at] = x
+				most[at] = x.Lack()
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(most), func(a, b berth.Excess) int {
+	return slices.SortedFunc(maps.Values(most), func(a, b berth.Lack) int {
 		return cmp.Or(cmp.Compare(len(b.Role), len(a.Role)), strings.Compare(string(a.Role), string(b.Role)), strings.Compare(a.Resource, b.Resource))
 	})
 }

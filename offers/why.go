@@ -116,7 +116,7 @@ type NoOffer struct {
 	// Until is when it ends, of BackingOff.
 	Until time.Time `json:"until,omitzero"`
 	// Over are the limits that keep offers back, as [Subscription.Over] tells them.
-	Over []berth.Excess `json:"over,omitempty"`
+	Over []berth.Lack `json:"over,omitempty"`
 	// Ahead is how many frameworks come before it in the order, of those that are not suppressed.
 	Ahead int `json:"ahead"`
 	// Nodes are all nodes by what keeps them from the framework, in the order of causes; none where the cause is about all.
@@ -146,7 +146,7 @@ func (n *NoOffer) String() string {
 		b.WriteString(" until " + n.Until.UTC().Format(time.TimeOnly))
 	}
 	for _, x := range n.Over {
-		b.WriteString("; " + x.Reason().String())
+		b.WriteString("; " + x.Reason.String())
 	}
 	if n.Cause == Waiting {
 		fmt.Fprintf(&b, "; %s ahead", plural(n.Ahead, "framework"))

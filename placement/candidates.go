@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
+	"github.com/berth-sched/berth/internal/fit"
 )
 
 // Ask says which nodes [Picker.Candidates] is asked about, and how much it is to tell. The zero value asks for all nodes
@@ -55,7 +56,7 @@ type Choices struct {
 	// it, or that a limit of its role is reached, with what is gone given back. No node is looked at then.
 	Reason berth.Reason
 	// Over has all limits that are reached where Reason is the first of them.
-	Over []berth.Excess
+	Over []berth.Lack
 	// Misfits are the nodes that cannot take the task, in the order of their IDs.
 	Misfits []Misfit
 
@@ -187,11 +188,11 @@ func (a Ask) begin(of cluster.Version, p *policy) *Choices {
 }
 
 // exceeds notes the limits that keep the task off every node, and returns the first.
-func (c *Choices) exceeds(over []berth.Excess) berth.Reason {
-	if c.Over = over; len(over) == 0 {
+func (c *Choices) exceeds(over []fit.Excess) berth.Reason {
+	if c.Over = fit.LacksOf(over); len(over) == 0 {
 		return berth.Reason{}
 	}
-	return over[0].Reason()
+	return c.Over[0].Reason
 }
 
 // add adds a node that fits, with the sums of its tiers, and a number to be ordered by among equals.

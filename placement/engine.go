@@ -399,12 +399,12 @@ func (e *Engine) explain(g *berth.Group) *cluster.Explanation {
 		if !(len(over) > 0 && e.isSighted()) && !s.byRow && !s.ports && s.possible && g.Mode() != berth.Daemon && e.mirror.view.Nodes() > 0 && !e.mirror.hasAsDevices(g) {
 			if len(over) > 0 {
 				if _, _, ok := s.best(g.Task(g.Name())); ok { // there is room, and it would be placed
-					return &cluster.Explanation{Nodes: e.mirror.view.Nodes(), Over: over, Mode: g.Mode(), Missing: e.missing(g)}
+					return &cluster.Explanation{Nodes: e.mirror.view.Nodes(), Over: fit.LacksOf(over), Mode: g.Mode(), Missing: e.missing(g)}
 				}
 				s.begin(g)
 			}
 			why, partly := e.explainer.explain(s)
-			why.Missing, why.Over = e.missing(g), over
+			why.Missing, why.Over = e.missing(g), fit.LacksOf(over)
 			if partly {
 				why.Nearest.Lacks = e.caughtUp().lacks(g, why.Nearest.Node)[len(over):]
 			}

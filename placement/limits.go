@@ -63,7 +63,7 @@ func (l *limits) allowance(g *berth.Group) int64 {
 }
 
 // over returns the limits that one more task of a group would exceed.
-func (l *limits) over(g *berth.Group) []berth.Excess {
+func (l *limits) over(g *berth.Group) []fit.Excess {
 	if l.none() || l.view.Nodes() == 0 {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (l *limits) over(g *berth.Group) []berth.Excess {
 }
 
 // overWithout is over where some of what the snapshot has, and some of what the plan picked, is counted as gone.
-func (l *limits) overWithout(gone *absence, g *berth.Group) []berth.Excess {
+func (l *limits) overWithout(gone *absence, g *berth.Group) []fit.Excess {
 	switch {
 	case l.none():
 		return nil

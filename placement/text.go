@@ -98,7 +98,7 @@ func (c *Choices) MarshalJSON() ([]byte, error) {
 		Asked   int             `json:"asked"`
 		Fit     int             `json:"fit"`
 		Reason  berth.Reason    `json:"reason"`
-		Over    []berth.Excess  `json:"over,omitempty"`
+		Over    []berth.Lack    `json:"over,omitempty"`
 		Choices []Choice        `json:"choices"`
 		Misfits []Misfit        `json:"misfits,omitempty"`
 	}{c.Version, c.Asked, c.Fit, c.Reason, c.Over, slices.Collect(c.All()), c.Misfits})

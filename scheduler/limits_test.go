@@ -69,7 +69,7 @@ func TestALimitKeepsNobodyElseFromRoom(t *testing.T) {
 			"0/1 nodes for w1: over limit eng: cpu 1 (1 used); raising the limit eng: cpu 1 by 2 would do",
 		}, unplaced(out))
 		assert.Equal(t, berth.Reason{Code: berth.OverLimit, Subject: "eng: cpu 1"}, out.Unplaced[0].Reason)
-		assert.Equal(t, []berth.Excess{{Role: "eng", Resource: "cpu", Limit: 1000, Used: 1000, Short: 2000}}, out.Unplaced[1].Why.Over)
+		assert.Equal(t, []berth.Lack{berth.Exceeded("eng", "cpu", 1000, 1000, 2000)}, out.Unplaced[1].Why.Over)
 
 		again := schedule(s, web.Task("w1"))
 		assert.Equal(t, []string{"0/1 nodes for w1: over limit eng: cpu 1 (1 used), 1 insufficient cpu; nearest n1: lacks 2 cpu; " +

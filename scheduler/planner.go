@@ -312,7 +312,7 @@ func firstReason(e *cluster.Explanation) berth.Reason {
 	case e != nil && e.Nodes == 0:
 		return berth.Reason{Code: berth.NoNodes}
 	case e != nil && len(e.Over) > 0:
-		return e.Over[0].Reason()
+		return e.Over[0].Reason
 	case e == nil || len(e.Counts) == 0:
 		return berth.Reason{}
 	}

@@ -277,9 +277,9 @@ func (r *reclaim) choose(n cluster.NodeView) ([]victim, bool) {
 		switch {
 		case !lack.Reason.Code.Resolvable():
 			return nil, false
-		case lack.Over != nil:
-			under = append(under, lack.Over.Role)
-			short[lack.Over.Resource] = max(short[lack.Over.Resource], lack.Short)
+		case lack.Reason.Code == berth.OverLimit:
+			under = append(under, lack.Role)
+			short[lack.Resource] = max(short[lack.Resource], lack.Short)
 		case lack.Reason.Code == berth.Insufficient:
 			short[lack.Reason.Subject] = max(short[lack.Reason.Subject], lack.Short)
 		default:

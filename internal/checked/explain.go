@@ -142,7 +142,7 @@ func (f *Fork) Told(g *berth.Group, row uint32) []berth.Lack {
 }
 
 // Excesses returns the limits that a task of the group would exceed.
-func (f *Fork) Excesses(g *berth.Group) []berth.Excess {
+func (f *Fork) Excesses(g *berth.Group) []fit.Excess {
 	f = f.Ready()
 	return f.excesses(f.shape(g))
 }

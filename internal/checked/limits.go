@@ -71,13 +71,13 @@ func (f *Fork) over(role berth.Role, more []store.Need, trial store.Trial) berth
 		return berth.Reason{}
 	}
 	if over := fit.Over(&f.s.View, role, more, trial); len(over) > 0 {
-		return over[0].Reason()
+		return over[0].Lack().Reason
 	}
 	return berth.Reason{}
 }
 
 // excesses returns the limits that keep a task of a group from being placed, wherever that is.
-func (f *Fork) excesses(sh *shape) []berth.Excess {
+func (f *Fork) excesses(sh *shape) []fit.Excess {
 	if f.s.Limited() == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/fit"
 	"github.com/berth-sched/berth/internal/store"
 )
 
@@ -36,7 +37,7 @@ func (f *Fork) release(slot uint32) {
 func (f *Fork) exceeds(sh *shape, row uint32, op *berth.Op) berth.Reason {
 	over := f.excessesOn(sh, row, op.Owner)
 	if r := &f.replaced; r.id == op.Task.ID && r.seq == f.s.Version().Seq && r.undone == f.s.Undone() && f.s.Open() {
-		over = slices.DeleteFunc(over, func(x berth.Excess) bool {
+		over = slices.DeleteFunc(over, func(x fit.Excess) bool {
 			d, known := f.s.DimOf(x.Resource)
 			return known && r.role.Within(x.Role) && amountOf(sh.needs, d) <= amountOf(r.needs, d)
 		})
@@ -44,7 +45,7 @@ func (f *Fork) exceeds(sh *shape, row uint32, op *berth.Op) berth.Reason {
 	if len(over) == 0 {
 		return berth.Reason{}
 	}
-	return over[0].Reason()
+	return over[0].Lack().Reason
 }
 
 func amountOf(needs []store.Need, d int32) int64 {

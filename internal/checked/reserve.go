@@ -76,7 +76,7 @@ func (f *Fork) instead(row uint32, to *store.Reserves) (x exchange) {
 
 // excessesOn returns the limits that keep a task of a group from being placed on a node: none that what is reserved there for its role
 // makes up for.
-func (f *Fork) excessesOn(sh *shape, row uint32, owner string) []berth.Excess {
+func (f *Fork) excessesOn(sh *shape, row uint32, owner string) []fit.Excess {
 	over := f.excesses(sh)
 	if len(over) == 0 {
 		return nil
@@ -111,7 +111,7 @@ func (f *Fork) insteadOfEvicted(row uint32, gone *store.Record, h *berth.Hold, e
 }
 
 // overOn returns the limits that keep a task of a group off a node.
-func (f *Fork) overOn(sh *shape, row uint32, owner string) []berth.Excess {
+func (f *Fork) overOn(sh *shape, row uint32, owner string) []fit.Excess {
 	if f.allows(sh) {
 		return nil
 	}
@@ -156,7 +156,7 @@ func (f *Fork) reserve(h *berth.Hold, row uint32) berth.Reason {
 		for role := h.Role; ; role = role.Parent() {
 			for _, x := range fit.Over(&f.s.View, role, change.within(role), nil) {
 				if x.Role == role {
-					return x.Reason()
+					return x.Lack().Reason
 				}
 			}
 			if role == "" {
