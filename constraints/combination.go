@@ -78,13 +78,33 @@ func (c Combination) Allows(n *berth.Node) bool {
 	if !c.sound {
 		return false
 	}
-	switch c.op {
-	case and:
-		return c.a.Allows(n) && c.b.Allows(n)
-	case or:
-		return c.a.Allows(n) || c.b.Allows(n)
+	if c.op == not {
+		return !c.a.Allows(n)
 	}
-	return !c.a.Allows(n)
+	var buf [few]berth.NodeRule
+	parts := c.parts(buf[:0])
+	for i := range parts {
+		if part := parts[len(parts)-1-i]; part.Allows(n) == (c.op == or) { // one decides
+			return c.op == or
+		}
+	}
+	return c.op == and
+}
+
+// few parts need no list of their own.
+const few = 8
+
+// parts appends the parts of an and or an or, the last first. Those of one within it of the same kind, which is its first, are its own: so it
+// is a list of them that is gone through, however deep.
+func (c Combination) parts(out []berth.NodeRule) []berth.NodeRule {
+	for {
+		out = append(out, c.b)
+		before, ok := c.a.(Combination)
+		if !ok || before.op != c.op || before.empty {
+			return append(out, c.a)
+		}
+		c = before
+	}
 }
 
 // Why returns what the parts that refuse the node say, and for Not which rule holds.
@@ -114,16 +134,24 @@ type blame struct {
 // however deep it is.
 func (c Combination) verdict(n *berth.Node, blamed []blame) (bool, []blame) {
 	before := len(blamed)
-	a, blamed := ask(c.a, n, blamed)
 	if c.op == not {
+		a, blamed := ask(c.a, n, blamed)
 		blamed = blamed[:before]
 		if a {
 			blamed = append(blamed, blame{c.a, true})
 		}
 		return !a, blamed
 	}
-	b, blamed := ask(c.b, n, blamed)
-	if c.op == and && a && b || c.op == or && (a || b) {
+	var buf [few]berth.NodeRule
+	parts := c.parts(buf[:0])
+	allowed := 0
+	for i := range parts {
+		var allows bool
+		if allows, blamed = ask(parts[len(parts)-1-i], n, blamed); allows {
+			allowed++
+		}
+	}
+	if allowed == len(parts) || c.op == or && allowed > 0 {
 		return true, blamed[:before]
 	}
 	return false, blamed
@@ -152,7 +180,12 @@ func (c Combination) Reads() []string {
 
 // reads appends what the parts read, or returns false if one of them may read any attribute.
 func (c Combination) reads(names []string) ([]string, bool) {
-	for _, part := range c.operands() {
+	operands := c.operands()
+	if c.op != not && !c.empty {
+		var buf [few]berth.NodeRule
+		operands = c.parts(buf[:0])
+	}
+	for _, part := range operands {
 		if inner, ok := part.(Combination); ok {
 			if names, ok = inner.reads(names); !ok {
 				return nil, false
@@ -192,13 +225,14 @@ func (c Combination) write(b *strings.Builder) {
 
 // writeParts writes the parts of an and or an or.
 func (c Combination) writeParts(b *strings.Builder) {
-	if before, ok := c.a.(Combination); ok && before.op == c.op && !before.empty {
-		before.writeParts(b)
-	} else {
-		writePart(b, c.a)
+	var buf [few]berth.NodeRule
+	parts := c.parts(buf[:0])
+	for i := range parts {
+		if i > 0 {
+			b.WriteString(" " + c.op + " ")
+		}
+		writePart(b, parts[len(parts)-1-i])
 	}
-	b.WriteString(" " + c.op + " ")
-	writePart(b, c.b)
 }
 
 func writePart(b *strings.Builder, part berth.NodeRule) {
@@ -207,7 +241,7 @@ func writePart(b *strings.Builder, part berth.NodeRule) {
 	} else if input.IsNil(part) {
 		b.WriteString("<nil>")
 	} else {
-		fmt.Fprintf(b, "%v", part)
+		b.WriteString(part.String())
 	}
 }
 
@@ -259,15 +293,10 @@ func (c Combination) Parts() (operator string, parts []berth.NodeRule) {
 	if c.empty || c.op == "" {
 		return c.op, nil
 	}
-	for c.op != not { // parts before the last are a combination of the same operator
-		before, ok := c.a.(Combination)
-		parts = append(parts, c.b)
-		if !ok || before.op != c.op || before.empty {
-			break
-		}
-		c = before
+	if c.op == not {
+		return c.op, []berth.NodeRule{c.a}
 	}
-	parts = append(parts, c.a)
+	parts = c.parts(nil)
 	slices.Reverse(parts)
 	return c.op, parts
 }
