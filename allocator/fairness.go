@@ -22,17 +22,17 @@ type Wish struct {
 
 // Fairness is how far a role is from what weighted dominant resource fairness would give it, for reports: nothing is decided by it.
 type Fairness struct {
-	Role  berth.Role
-	Share Share
+	Role  berth.Role `json:"role"`
+	Share Share      `json:"share"`
 	// Level is the share that it would have if tasks could be divided and all nodes were one: all shares rise together, by weight, and who has
 	// all it wants, or needs a resource of which nothing is left, stays where it is.
-	Level float64
+	Level float64 `json:"level"`
 	// Gap is Level less the share, over the weight: what it is owed, or where it is negative, what it has too much.
-	Gap float64
+	Gap float64 `json:"gap"`
 	// Envy is how many more of its tasks it could run with what another has, by their weights, than with what it has; 0 if it would change
 	// with nobody. Whole tasks on whole nodes leave an envy of about one.
-	Envy   float64
-	Envies berth.Role // whose it would rather have
+	Envy   float64    `json:"envy"`
+	Envies berth.Role `json:"envies,omitempty"` // whose it would rather have
 }
 
 // FairnessOf says of each of some roles how far it is from a fair share, in the order given. None of them should be above another. It fails with

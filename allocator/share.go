@@ -24,10 +24,10 @@ func (w Weight) String() string {
 // Where Used or Total is beyond an int64, both are divided by the power of two that makes them fit, and
 // rounded up, so that something is never shown as nothing. The order of a [DRF] goes by the exact amounts.
 type Share struct {
-	Used     int64
-	Total    int64
-	Resource string
-	Weight   Weight // by which Compare divides; DefaultWeight when not positive
+	Used     int64  `json:"used"`
+	Total    int64  `json:"total"`
+	Resource string `json:"resource,omitempty"`
+	Weight   Weight `json:"weight,omitzero"` // by which Compare divides; DefaultWeight when not positive
 }
 
 // Compare returns -1, 0 or +1 as the share divided by its weight is less than, equal to or greater than

@@ -11,28 +11,29 @@ import (
 
 // Standing is where a role stands in an order, at one moment: why it has its turn, or why not yet.
 type Standing struct {
-	Role berth.Role
+	Role berth.Role `json:"role"`
 	// Ranks are the role and those above it, each among its siblings, the highest first; none for the root that has no others below it
 	// waiting. The role has its turn before everybody else if nobody is before it in any of them.
-	Ranks []Rank
+	Ranks []Rank `json:"ranks,omitempty"`
 	// Full are the limits, of the role and of those above it, that leave nothing of their resource.
-	Full []berth.Lack
+	Full []berth.Lack `json:"full,omitempty"`
 	// Lacks is what the role has less than is guaranteed to it.
-	Lacks berth.Resources
+	Lacks berth.Resources `json:"lacks,omitempty"`
 }
 
 // Rank is where a role stands among its siblings that wait.
 type Rank struct {
-	Role berth.Role
+	Role berth.Role `json:"role"`
 	// Own is whether it is about what the role has by itself, beside the roles below it.
-	Own   bool
-	Share Share
-	Owed  bool // it, or one below it that waits, has less than is guaranteed to it
+	Own   bool  `json:"own,omitempty"`
+	Share Share `json:"share"`
+	Owed  bool  `json:"owed,omitempty"` // it, or one below it that waits, has less than is guaranteed to it
 	// Before is how many siblings have their turn before it, of so many that wait, itself among them.
-	Before, Of int
+	Before int `json:"before"`
+	Of     int `json:"of"`
 	// First is the one whose turn it is, with what it has; the role itself where that is so.
-	First      berth.Role
-	FirstShare Share
+	First      berth.Role `json:"first"`
+	FirstShare Share      `json:"firstShare"`
 }
 
 // Standing says where a role stands, as if it waited, among those that do. It fails with all faults of the tree and of the roles. It takes

@@ -17,7 +17,7 @@ func (e *Explanation) UnmarshalJSON(data []byte) error {
 // UnmarshalJSON reads what was written of a version. It fails, and leaves v as it is, for anything else.
 func (v *Version) UnmarshalJSON(data []byte) error {
 	type plain Version
-	return fields.Read("version", data, (*plain)(v), "Lineage", "Branch", "Seq")
+	return fields.Read("version", data, (*plain)(v), "lineage", "branch", "seq")
 }
 
 // What has groups is not read: JSON does not tell which package knows a rule of theirs.

@@ -105,7 +105,7 @@ func TestVersionIsReadFromJSON(t *testing.T) {
 	want, again := cluster.Version{Lineage: 1, Branch: 2, Seq: 3}, cluster.Version{}
 	require.NoError(t, json.Unmarshal(must(json.Marshal(want)), &again))
 	assert.Equal(t, want, again)
-	for _, foreign := range []string{`{"Lineage": 1, "Branch": 2}`, `{"Lineage": 1, "Branch": 2, "Seq": 3, "Kind": "Pod"}`} {
+	for _, foreign := range []string{`{"lineage": 1, "branch": 2}`, `{"lineage": 1, "branch": 2, "seq": 3, "kind": "Pod"}`} {
 		assert.Error(t, json.Unmarshal([]byte(foreign), &again))
 	}
 	require.NoError(t, json.Unmarshal([]byte("null"), &again))

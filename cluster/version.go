@@ -5,11 +5,11 @@ package cluster
 type Version struct {
 	// Lineage is the identity of the source, unlike that of any other source in the process. Plans carry it to the
 	// commit, which refuses those of another source.
-	Lineage uint64
+	Lineage uint64 `json:"lineage"`
 	// Branch is one line of changes in the lineage: the source itself has one, and so has each fork.
-	Branch uint64
+	Branch uint64 `json:"branch"`
 	// Seq grows with every change of the branch.
-	Seq uint64
+	Seq uint64 `json:"seq"`
 }
 
 // SameLineage reports whether v and o are versions of one source.

@@ -8,14 +8,14 @@ import (
 // Answers is what became, during one call, of offers that a framework had. An offer of which a task has drawn a part is not answered: the
 // rest of it stands.
 type Answers struct {
-	Framework string
-	Role      berth.Role // in which the offers were made to it
-	Accepted  int        // offers that Accept named, or that the tasks of a commit used up
-	Declined  int        // offers that Decline named, a commit dropped, or Unsubscribe gave back
-	Lapsed    int        // offers whose lease had run out
-	Rescinded int        // offers that nobody answered and whose lease had not run out: the node went, somebody dropped the hold, or Exchange.Rescind took them back
-	Placed    int        // tasks of Accept or a commit
-	Refused   int        // operations of Accept or a commit, for whatever reason
+	Framework string     `json:"framework"`
+	Role      berth.Role `json:"role"`                // in which the offers were made to it
+	Accepted  int        `json:"accepted,omitempty"`  // offers that Accept named, or that the tasks of a commit used up
+	Declined  int        `json:"declined,omitempty"`  // offers that Decline named, a commit dropped, or Unsubscribe gave back
+	Lapsed    int        `json:"lapsed,omitempty"`    // offers whose lease had run out
+	Rescinded int        `json:"rescinded,omitempty"` // offers that nobody answered and whose lease had not run out: the node went, somebody dropped the hold, or Exchange.Rescind took them back
+	Placed    int        `json:"placed"`              // tasks of Accept or a commit
+	Refused   int        `json:"refused,omitempty"`   // operations of Accept or a commit, for whatever reason
 }
 
 // hear adds to what is told of the present call, if anybody is told.

@@ -46,16 +46,16 @@ func (r *Reply) UnmarshalText(text []byte) error { return enum.Read("reply", rep
 // InverseOffer asks a framework, in one of its roles, to give room back: to end the tasks, or have them run elsewhere, by the deadline of the
 // [Recall].
 type InverseOffer struct {
-	ID        string
-	Framework string
-	Role      berth.Role
-	Node      string   // empty where it is about tasks wherever they are
-	Tasks     []string // that the framework has there now, or that are left of those named; in their order
-	Reason    string
-	Deadline  time.Time
-	Until     time.Time
-	Reply     Reply
-	Because   string // the reason for which it declined
+	ID        string     `json:"id"`
+	Framework string     `json:"framework"`
+	Role      berth.Role `json:"role"`
+	Node      string     `json:"node,omitempty"`  // empty where it is about tasks wherever they are
+	Tasks     []string   `json:"tasks,omitempty"` // that the framework has there now, or that are left of those named; in their order
+	Reason    string     `json:"reason,omitempty"`
+	Deadline  time.Time  `json:"deadline"`
+	Until     time.Time  `json:"until,omitzero"`
+	Reply     Reply      `json:"reply"`
+	Because   string     `json:"because,omitempty"` // the reason for which it declined
 }
 
 // String prints "inverse-1 to batch: batch-1, batch-2 on n1 by 12:30:00: a new kernel; declined: the only copy".

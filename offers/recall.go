@@ -18,14 +18,14 @@ import (
 // Recall is room that a host wants back by a time, of whoever has it: all that runs on a node which is to be drained or maintained, or tasks that
 // a scheduler.Reclaim proposes to end. One of Node and Tasks must be set, and Reason and Deadline.
 type Recall struct {
-	Node  string
-	Tasks []string
+	Node  string   `json:"node,omitempty"`
+	Tasks []string `json:"tasks,omitempty"`
 	// Reason is a few words that the frameworks are told.
-	Reason string
+	Reason string `json:"reason,omitempty"`
 	// Deadline is when the room is to be back: of a maintenance window, when it begins.
-	Deadline time.Time
+	Deadline time.Time `json:"deadline"`
 	// Until is when the window ends, for frameworks that would rather wait than move. The default, the zero time, is not known.
-	Until time.Time
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Err returns every fault of the recall joined into one error, or nil.
@@ -48,14 +48,14 @@ func (r Recall) Err() error {
 
 // Recalled is what has become of a recall.
 type Recalled struct {
-	ID string
+	ID string `json:"id"`
 	Recall
 	// Overdue says that the deadline has passed, and that tasks are left.
-	Overdue bool
+	Overdue bool `json:"overdue,omitempty"`
 	// Asked are the inverse offers that stand, by the names and roles of frameworks; none once the deadline has passed.
-	Asked []InverseOffer
+	Asked []InverseOffer `json:"asked,omitempty"`
 	// Left are all tasks that are left, in the order of their IDs, with those whose framework said nothing, or that no framework placed.
-	Left []string
+	Left []string `json:"left,omitempty"`
 }
 
 // Errors about recalls.

@@ -48,7 +48,7 @@ func (t Terms) Err() error {
 		errs = append(errs, fmt.Errorf("MaxOutstanding is negative (%d)", t.MaxOutstanding))
 	}
 	if t.Window < 0 {
-		errs = append(errs, fmt.Errorf("Window is negative (%d)", t.Window))
+		errs = append(errs, fmt.Errorf("negative Window (%d)", t.Window))
 	}
 	if t.MaxPercent < 0 || t.MaxPercent > 100 {
 		errs = append(errs, fmt.Errorf("MaxPercent is not between 0 and 100 (%d)", t.MaxPercent))

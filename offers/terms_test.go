@@ -295,7 +295,7 @@ func TestWindow(t *testing.T) {
 			}
 		}
 	}
-	assert.ErrorContains(t, offers.Terms{Window: -1}.Err(), "Window is negative (-1)")
+	assert.ErrorContains(t, offers.Terms{Window: -1}.Err(), "negative Window (-1)")
 }
 
 // The same with gangs, and with daemons, which wait for nobody.

@@ -118,13 +118,13 @@ func (cfg *FrameworkConfig) err(ctx context.Context) error {
 	seen := map[berth.Role]bool{cfg.Framework.Role: true}
 	for _, f := range cfg.Roles {
 		if f.Name != "" && f.Name != cfg.Framework.Name {
-			errs = append(errs, fmt.Errorf("Roles: role %q: the framework is %q, not %q", string(f.Role), cfg.Framework.Name, f.Name))
+			errs = append(errs, fmt.Errorf("role %q of Roles: the framework is %q, not %q", string(f.Role), cfg.Framework.Name, f.Name))
 		}
 		if f.Demand != nil {
-			errs = append(errs, fmt.Errorf("Roles: role %q: Demand is set: it is worked out from the Queue", string(f.Role)))
+			errs = append(errs, fmt.Errorf("role %q of Roles: Demand is set: it is worked out from the Queue", string(f.Role)))
 		}
 		if seen[f.Role] {
-			errs = append(errs, fmt.Errorf("Roles: role %q: given twice", string(f.Role)))
+			errs = append(errs, fmt.Errorf("role %q of Roles: given twice", string(f.Role)))
 		}
 		seen[f.Role] = true
 		errs = append(errs, faults.Of("Roles", f.Role.Err()), faults.Of("Roles: terms", f.Terms.Err()))

@@ -12,16 +12,17 @@ import (
 
 // RoleWhy is why a role has no more than it has, at one moment.
 type RoleWhy struct {
-	Role berth.Role
+	Role berth.Role `json:"role"`
 	// Waiting is how many tasks of the role and of those below it wait, and Placed how many of them the next plan gives a place. The
 	// demand of a daemon is one task, which has its place where no node is left that lacks it.
-	Waiting, Placed int
+	Waiting int `json:"waiting"`
+	Placed  int `json:"placed"`
 	// First is the first of them, in the order given, that it gives none, with the reason; nil if there is none. Of a demand it is the first
 	// instance that finds no room.
-	First *cluster.Unplaced
+	First *cluster.Unplaced `json:"first,omitempty"`
 	// Standing is where the role stands in the order before the plan; nil where the Scheduler has no order, or one without a
 	// method as [allocator.Tree.Standing] is.
-	Standing *allocator.Standing
+	Standing *allocator.Standing `json:"standing,omitempty"`
 }
 
 // String prints it in a line, such as "eng/ads: nothing waits" or
