@@ -9,13 +9,13 @@ import (
 // Quota is what a role, the roles below it included, may have at most, and what it is to be able to have at least. The tasks of
 // the role that are on nodes count, and its holds, offers among them.
 type Quota struct {
-	Role Role `json:"role"`
+	Role Role
 	// Limits bound what the role has, by resource; devices by their class, in units. What is not named has no limit, and zero is
 	// one: the role gets no more of it. A limit binds the roles below as well, each of which may have limits of its own.
-	Limits Resources `json:"limits,omitempty"`
+	Limits Resources
 	// Guarantees are what the role is to be able to have whatever others have, by resource. A source keeps and shows them, for
 	// those who decide whose turn it is or whom to evict; it holds no room back by itself.
-	Guarantees Resources `json:"guarantees,omitempty"`
+	Guarantees Resources
 }
 
 // Err returns every fault of the quota joined into one error, or nil. More of a resource guaranteed than allowed is one.

@@ -10,10 +10,10 @@ import (
 // RoleView is what a role has: what its tasks on nodes take and what its holds name, offers and optimistic holds included.
 // Devices count by their class, in units. Lost tasks have nothing. A quantity beyond an int64 reads as the largest one.
 type RoleView struct {
-	Role  berth.Role      `json:"role"`
-	Used  berth.Resources `json:"used"`           // by the role and those below it
-	Own   berth.Resources `json:"own,omitempty"`  // by the role alone
-	Quota berth.Quota     `json:"quota,omitzero"` // the zero Quota but for the role if it has none
+	Role  berth.Role
+	Used  berth.Resources // by the role and those below it
+	Own   berth.Resources // by the role alone
+	Quota berth.Quota     // the zero Quota but for the role if it has none
 }
 
 // Used returns what a role and the roles below it have; the root's is everybody's. See [RoleView]. It costs as much as there are
