@@ -306,7 +306,7 @@ func TestRunFrameworkInput(t *testing.T) {
 		Scheduler: scheduler.Config{Attempts: -1},
 	})
 	for _, fault := range []string{"no Exchange", "no Framework.Name", `role ".."`, "attempts: -1", "Framework.Demand is set", "Run.Scheduler is set", "Run.Inventory is set", "State",
-		`the framework is "", not "other"`, `role "a": given twice`, `role "a": Demand is set`, `role "b//"`, "terms", "negative Notice"} {
+		`the framework is "", not "other"`, `role "a" of Roles: given twice`, `role "a" of Roles: Demand is set`, `role "b//"`, "terms", "negative Notice"} {
 		assert.ErrorContains(t, err, fault)
 	}
 	assert.ErrorIs(t, new(offers.Exchange).Run(t.Context(), 0, nil), offers.ErrNotMade)

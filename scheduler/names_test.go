@@ -1,6 +1,8 @@
 package scheduler_test
 
 import (
+	"encoding"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -28,8 +30,10 @@ func TestWhatIsToldHasNamesInJSON(t *testing.T) {
 		case reflect.Pointer, reflect.Slice, reflect.Map:
 			walk(of.Elem())
 		case reflect.Struct:
-			if writes := reflect.TypeFor[interface{ MarshalJSON() ([]byte, error) }](); of.Implements(writes) || reflect.PointerTo(of).Implements(writes) {
-				return
+			for _, writes := range []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()} {
+				if of.Implements(writes) || reflect.PointerTo(of).Implements(writes) {
+					return
+				}
 			}
 			for f := range of.Fields() {
 				if !f.IsExported() {
