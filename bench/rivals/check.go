@@ -9,7 +9,7 @@ type Placement struct{ Group, Node string }
 type Quality struct {
 	Placed     int
 	Violations int     // tasks beyond the room of a node, on the wrong disk, beyond the first of a node, or far from their group
-	Nodes      int     // that have tasks
+	Used       int     // nodes that have tasks
 	Cores      int     // of those nodes
 	Skew       float64 // of groups to be even over zones: the tasks of the fullest zone above those of the emptiest, on average
 }
@@ -64,7 +64,7 @@ func Check(w *Workload, placed []Placement) Quality {
 			q.Violations++
 		}
 		if cpu[i] > 0 {
-			q.Nodes++
+			q.Used++
 			q.Cores += int(n.CPU / 1000)
 		}
 	}

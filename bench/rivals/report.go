@@ -22,7 +22,7 @@ func Markdown(w io.Writer, all []Result) error {
 			skew = fmt.Sprintf("%.1f", r.Skew)
 		}
 		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %d | %d MiB | %d of %d | %d | %d | %d | %s | %d |\n", r.Case, r.Nodes, r.Scheduler, thousands(r.Rate()),
-			times(r, all), p99, r.Allocated/uint64(max(r.Placed, 1)), r.Kept>>20, r.Placed, r.Tasks, r.Violations, r.Quality.Nodes, r.Cores, skew, r.Runs)
+			times(r, all), p99, r.Allocated/uint64(max(r.Placed, 1)), r.Kept>>20, r.Placed, r.Tasks, r.Violations, r.Used, r.Cores, skew, r.Runs)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -47,15 +47,15 @@ func TestCheckFindsWhatIsBroken(t *testing.T) {
 		want   rivals.Quality
 	}{
 		{"nothing", []rivals.Group{{Name: "g0"}}, nil, rivals.Quality{}},
-		{"room", []rivals.Group{{Name: "g0", CPU: 1000}}, []rivals.Placement{first, first}, rivals.Quality{Placed: 2, Nodes: 1, Cores: 2}},
-		{"cpu", []rivals.Group{{Name: "g0", CPU: 1001}}, []rivals.Placement{first, first}, rivals.Quality{Placed: 2, Violations: 1, Nodes: 1, Cores: 2}},
-		{"memory", []rivals.Group{{Name: "g0", CPU: 1, Memory: 1 << 31}}, []rivals.Placement{first}, rivals.Quality{Placed: 1, Violations: 1, Nodes: 1, Cores: 2}},
-		{"disk", []rivals.Group{{Name: "g0", CPU: 1, SSD: true}}, []rivals.Placement{first, second}, rivals.Quality{Placed: 2, Violations: 1, Nodes: 2, Cores: 4}},
-		{"alone", []rivals.Group{{Name: "g0", CPU: 1, Alone: true}}, []rivals.Placement{first, first, second}, rivals.Quality{Placed: 3, Violations: 1, Nodes: 2, Cores: 4}},
+		{"room", []rivals.Group{{Name: "g0", CPU: 1000}}, []rivals.Placement{first, first}, rivals.Quality{Placed: 2, Used: 1, Cores: 2}},
+		{"cpu", []rivals.Group{{Name: "g0", CPU: 1001}}, []rivals.Placement{first, first}, rivals.Quality{Placed: 2, Violations: 1, Used: 1, Cores: 2}},
+		{"memory", []rivals.Group{{Name: "g0", CPU: 1, Memory: 1 << 31}}, []rivals.Placement{first}, rivals.Quality{Placed: 1, Violations: 1, Used: 1, Cores: 2}},
+		{"disk", []rivals.Group{{Name: "g0", CPU: 1, SSD: true}}, []rivals.Placement{first, second}, rivals.Quality{Placed: 2, Violations: 1, Used: 2, Cores: 4}},
+		{"alone", []rivals.Group{{Name: "g0", CPU: 1, Alone: true}}, []rivals.Placement{first, first, second}, rivals.Quality{Placed: 3, Violations: 1, Used: 2, Cores: 4}},
 		{"near", []rivals.Group{{Name: "g0", CPU: 1}, {Name: "g1", CPU: 1, Near: "g0"}},
-			[]rivals.Placement{first, {Group: "g1", Node: "n0"}, {Group: "g1", Node: "n1"}}, rivals.Quality{Placed: 3, Violations: 1, Nodes: 2, Cores: 4}},
+			[]rivals.Placement{first, {Group: "g1", Node: "n0"}, {Group: "g1", Node: "n1"}}, rivals.Quality{Placed: 3, Violations: 1, Used: 2, Cores: 4}},
 		{"nobody's", []rivals.Group{{Name: "g0"}}, []rivals.Placement{{Group: "g1", Node: "n0"}, {Group: "g0", Node: "n2"}}, rivals.Quality{Placed: 2, Violations: 2}},
-		{"skew", []rivals.Group{{Name: "g0", CPU: 1, Zones: true}}, []rivals.Placement{first, first, second}, rivals.Quality{Placed: 3, Nodes: 2, Cores: 4, Skew: 1}},
+		{"skew", []rivals.Group{{Name: "g0", CPU: 1, Zones: true}}, []rivals.Placement{first, first, second}, rivals.Quality{Placed: 3, Used: 2, Cores: 4, Skew: 1}},
 	} {
 		assert.Equal(t, c.want, rivals.Check(&rivals.Workload{Nodes: nodes, Groups: c.groups}, c.placed), c.what)
 	}
@@ -110,6 +110,6 @@ func TestAnotherRival(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, results, 1)
 	assert.Equal(t, 3, results[0].Runs)
-	assert.Equal(t, rivals.Quality{Placed: 100, Violations: 1, Nodes: 1, Cores: 16}, results[0].Quality)
+	assert.Equal(t, rivals.Quality{Placed: 100, Violations: 1, Used: 1, Cores: 16}, results[0].Quality)
 	assert.Equal(t, time.Microsecond, results[0].P99)
 }
