@@ -13,11 +13,14 @@ import (
 	"github.com/berth-sched/berth/internal/faults"
 )
 
-// SetRevocable replaces, on each of some nodes, what it has of resources that may be taken back: the host's estimate of what others have there and do
-// not use, by resource, such as "cpu". They are in the node's description from then on, under the names that [berth.Revocable] returns; a node
-// of which nothing is named has none. Where it is less than tasks have already the node is overcommitted, and [Scheduler.Revoke] says who is to
-// end. Nodes that have what they are to have are left alone, and a call that finds all so is no change. It does it on all nodes or, with
-// every fault of every one, on none. An Inventory of [Run] that describes a node anew says what is revocable as well.
+// SetRevocable sets the host's estimates of revocable capacity, by the ID of the node and the plain name of the resource, such as "cpu", in its unit: what
+// others were given there and do not use. An estimate takes the place of all that the node had of revocable resources; one that names
+// nothing leaves it none, and nodes without an estimate are left alone. The capacity is in the node's description from then on, under the
+// names that [berth.Revocable] returns, until the node is described anew: [State.UpdateNodes], [State.UpsertNodes] and the Inventory of a
+// [Run] say what is revocable as well.
+//
+// Where an estimate is less than tasks have already, the node is overcommitted, and [Scheduler.Revoke] proposes which of them end. A call that
+// finds every node as it is to be changes nothing. It sets all estimates or, with every fault of every one, none.
 func (s *State) SetRevocable(estimates map[string]berth.Resources) error {
 	if s == nil {
 		return errNoState
@@ -40,7 +43,7 @@ func (s *State) SetRevocable(estimates map[string]berth.Resources) error {
 		}
 		for name, q := range estimates[id] {
 			if berth.IsRevocable(name) {
-				errs = append(errs, fmt.Errorf("node %q: resource %q: named without what says that it is revocable", id, name))
+				errs = append(errs, fmt.Errorf("node %q: resource %q: an estimate goes by the plain name, as \"cpu\"", id, name))
 			}
 			node.Capacity[berth.Revocable(name)] = q
 		}
@@ -67,11 +70,11 @@ type Revoked struct {
 	Nodes []Revocation // in the order of their IDs
 }
 
-// Revocation is a node that has less of what may be taken back than is in use there.
+// Revocation is a node that has less of a revocable resource than is in use there.
 type Revocation struct {
 	Node  string
-	Over  berth.Resources    // by how much
-	Holds []berth.Hold       // that end, the latest made first: offers that nobody has answered, as a rule
+	Over  berth.Resources    // how much more is in use than there is
+	Holds []berth.Hold       // the holds to be dropped, the latest made first: offers that nobody has answered, as a rule
 	Ends  []cluster.TaskView // the tasks to be ended, youngest first
 }
 
@@ -87,12 +90,14 @@ func (r Revocation) String() string {
 	return fmt.Sprintf("%s is over by %v: ends %s", r.Node, r.Over, strings.Join(ends, ", "))
 }
 
-// Revoke proposes what to end where nodes have less of resources that may be taken back ([berth.Revocable]) than is in use, as after
-// [State.SetRevocable] with a lower estimate. It changes nothing. On each such node holds of what is short end first, the latest made
-// first, and then tasks that have some of it, the youngest first, until no more is in use than there is; none that is not needed in the
-// end. Tasks that are stopping already count as gone. Those for which how.Keep says so stay, those of daemons and gangs may end: they have asked for
-// what may be taken back. Where all that may end is not enough, all of it is proposed. A host that would rather ask first hands the tasks to an Exchange as a
-// Recall. It fails if there is no snapshot or the context has ended; it costs O(nodes, and the tasks and holds of those that have too little).
+// Revoke proposes what to end where nodes have less of a revocable resource ([berth.Revocable]) than is in use, as after
+// [State.SetRevocable] with a lower estimate. It changes nothing: the host stops the tasks that are named, and commits the plan. On each
+// such node holds of what is short end first, the latest made first, and then tasks that have some of it, the youngest first, until
+// no more is in use than there is. None is proposed that is not needed in the end. Tasks that are stopping already count as gone. Those that
+// how.Keep names stay. Those of daemons and gangs may end, since they requested capacity that may be taken back. Where all that may end is
+// not enough, all of it is proposed. A host that would rather ask first hands the tasks to [offers.Exchange.Recall].
+//
+// It fails if there is no snapshot or the context has ended. It costs O(nodes, and the tasks and holds of those that have too little).
 func (s *Scheduler) Revoke(ctx context.Context, snapshot *cluster.Snapshot, how Reclaim) (*Revoked, error) {
 	out := &Revoked{Plan: &cluster.Plan{}}
 	if err := s.usable(ctx); err != nil {

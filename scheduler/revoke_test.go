@@ -34,7 +34,7 @@ func TestSetRevocable(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, before.Version(), after.Version(), "what is so already is no change")
 	err = state.SetRevocable(map[string]berth.Resources{"n1": {"cpu": -1}, "n2": {"revocable.cpu": 1}, "n3": nil})
-	for _, want := range []string{`node "n1": resource "revocable.cpu": quantity is negative: -1`, `node "n2": resource "revocable.cpu": named without what says that it is revocable`, `node "n3"`} {
+	for _, want := range []string{`node "n1": resource "revocable.cpu": quantity is negative: -1`, `node "n2": resource "revocable.cpu": an estimate goes by the plain name, as "cpu"`, `node "n3"`} {
 		assert.ErrorContains(t, err, want)
 	}
 	require.NoError(t, state.SetRevocable(map[string]berth.Resources{"n1": nil}))
