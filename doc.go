@@ -1,13 +1,13 @@
 // Package berth decides where work runs. A host program embeds it, tells it which nodes exist and what
-// wants to run, and carries out the decisions. This package holds the words; the packages beside it each
-// answer one question:
+// wants to run, and carries out the decisions. This package holds the words that all others share; the packages
+// beside it each answer one question:
 //
-//	cluster      what is where  snapshots of a cluster, what-ifs and plans, what fits where and why not
-//	constraints  where not     rules about attributes, taints and domains
-//	placement    where best    strategies, and the engine that finds the best node
-//	allocator    whose turn    weighted dominant resource fairness over a tree of roles
-//	offers       out of what   an Exchange that makes offers, and the Book of a framework
-//	scheduler    do it         Source, State, Scheduler, and the loop around them
+//	cluster      what is where  snapshots of a cluster, what-ifs, plans and outcomes, what fits where and why not
+//	constraints  where not      rules about attributes, taints and domains
+//	placement    where best     strategies, and the engine that finds the best node
+//	allocator    whose turn     orders of roles: fair shares, priority, guarantees and others, over a tree of roles
+//	offers       out of what    an Exchange that makes offers, and the Book of a framework
+//	scheduler    do it          Source, State, Scheduler, and the loop around them
 //
 // # Words
 //
@@ -16,9 +16,10 @@
 // [Task] is an ID and its group. A cluster.Snapshot is a cluster at one moment; a cluster.Fork of it is a what-if.
 // A cluster.Plan is what a scheduler decided on a snapshot, a list of operations; committing it yields a cluster.Outcome,
 // which says of each whether it was done or why not. A [Hold] is room set aside for an owner until a
-// deadline; an offer, of package offers, is a hold made for a framework. A cluster.Explanation says why a task fits nowhere.
+// deadline; an offers.Offer is a hold made for a framework. A hold with the lease [Reserved] is a reservation: room for a role, without a
+// deadline. [Revocable] names capacity that may be taken back at any time. A cluster.Explanation says why a task fits nowhere.
 //
-// What others call them:
+// What others call them (Plan is in package cluster, Offer and Framework are in package offers):
 //
 //	here        Kubernetes           Nomad               Mesos, Marathon       YARN and batch systems
 //	Node        node                 node, client        agent, slave          node manager, host
@@ -33,7 +34,9 @@
 //	Daemon      DaemonSet            system job          (marathon#846)        -
 //	Gang        pod group            all_at_once         pod                   gang, co-scheduling
 //	Plan        binding              plan                accept                allocation
-//	Hold        nomination           -                   outstanding offer     reservation
+//	Hold        nomination           -                   outstanding offer     reserved container
+//	Reserved    -                    -                   reservation           reservation
+//	Revocable   BestEffort           -                   revocable resources   opportunistic
 //	Offer       -                    -                   offer                 -
 //	Assumed     assumed              pending             staging               allocated
 //	Lost        unknown              lost, unknown       unreachable, lost     lost

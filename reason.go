@@ -152,8 +152,8 @@ type Lack struct {
 	Short int64 `json:"short,omitempty"`
 	// Detail is what stands in the way, such as the tasks in the node's domain or on its ports.
 	Detail string `json:"detail,omitempty"`
-	// Of a limit, [OverLimit], here is whose it is, of which resource, how high, and how much of it is used: see [Exceeded]. Else they
-	// are zero.
+	// Role, Resource, Limit and Used are set for [OverLimit] only: whose limit it is, of which resource, how high, and how much of it is
+	// used. See [Exceeded].
 	Role     Role   `json:"role,omitempty"`
 	Resource string `json:"resource,omitempty"`
 	Limit    int64  `json:"limit,omitempty"`

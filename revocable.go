@@ -8,14 +8,17 @@ import (
 
 const revocablePrefix = "revocable."
 
-// Revocable returns the name under which amounts of a resource are kept that may be taken back at any time: "revocable.cpu" for cores that
-// others have and do not use just now. They are a pool of their own. A node has them by that name in its Capacity beside what it has for
-// good, as much as its host estimates at the moment, and only tasks get them whose group asks for them by that name: it says with that that they
-// may be ended when the estimate falls. Quotas may limit them, and shares count them by that name; they are never guaranteed or
-// reserved, and what a role has of them takes nothing off what is guaranteed to it. A whole device is no amount: none is revocable.
+// Revocable returns the name of the revocable part of a resource: "revocable.cpu" for "cpu". It is capacity that may be taken back at any
+// time, such as cores that others were given and do not use just now, in the unit of the resource.
+//
+// It is a resource of its own. A node has it in its Capacity, beside what it has for good: as much as its host estimates at the
+// moment, which scheduler.State.SetRevocable raises and lowers. A task gets it only if its group requests it by this name, and so agrees to be
+// ended when the estimate falls; scheduler.Scheduler.Revoke proposes which tasks end then. Quotas can limit it, and shares count
+// it, by this name. It is never guaranteed or reserved, and what a role has of it takes nothing off what is guaranteed
+// to the role. Whole devices are not revocable, only amounts.
 func Revocable(resource string) string { return revocablePrefix + resource }
 
-// IsRevocable reports whether a resource is an amount that may be taken back, as [Revocable] names it.
+// IsRevocable reports whether a resource has a name that [Revocable] returns.
 func IsRevocable(resource string) bool { return strings.HasPrefix(resource, revocablePrefix) }
 
 var errRevocable = errors.New("it may be taken back at any time")

@@ -12,7 +12,7 @@ import (
 // Check is one thing that a node is asked before a task of a group goes there, and what came out: what [Fork.Check] returns is a tree of
 // all of it. Written as JSON it has words for codes.
 type Check struct {
-	// What is asked for: a rule, an amount of a resource, devices, ports or a limit of a role as they print; of the whole, which group where.
+	// What is asked for: a rule, an amount of a resource, devices, ports or a limit of a role, as they print. At the root of the tree it names the group and the node.
 	What  string `json:"what"`
 	Holds bool   `json:"holds"`
 	// Code is the kind of reason where it is one why the node cannot take the task: not within a rule that is made of others.
@@ -30,10 +30,14 @@ type Composite interface {
 	Parts() (operator string, parts []berth.NodeRule)
 }
 
-// Check asks a node everything that decides whether a task of the group can be placed there now, what holds too, and rules that are made of others
-// part by part. The node is one that [Fork.Node] or [Fork.Nodes] of this fork returned. It costs what [Fork.Lacks] does, and the parts of
-// rules. Where the group has a fault, that is all it says; so it is where the node is not this fork's, be it that of the snapshot from which
-// the fork was made, which is an unknown node to it.
+// Check asks a node everything that decides whether a task of the group can be placed there now, what holds too, and rules that are made
+// of others part by part. The node is one of this fork:
+//
+//	n1, _ := fork.Node("n1")
+//	fmt.Print(fork.Check(group, n1))
+//
+// It costs what [Fork.Lacks] does, and the parts of rules. Where the group has a fault, that is all it says. A node of another fork, or of the
+// snapshot from which this one was made, is unknown to it, and it says no more than that.
 func (f *Fork) Check(g *berth.Group, n NodeView) Check {
 	lacks := f.Lacks(g, n)
 	c := Check{What: fmt.Sprintf("%s on %s", g.Name(), n.ID()), Holds: len(lacks) == 0}

@@ -89,7 +89,8 @@
 //
 // where a text is quoted as in Go, a name is one without need of quotes or a text, a number is decimal,
 // a selector is what [berth.ParseSelector] reads, an effect the word of a [berth.Effect], and a time one as in Go, 1m30s. Rules that count
-// take "of" selector, "over" population and "without stopping" as well, after a comma each.
+// take "of" selector, "over" population and "without stopping" as well, after a comma each; a population is cordoned-too, excluded-too or
+// all-nodes, as [berth.Counting] says it.
 //
 // # Faults
 //

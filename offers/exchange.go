@@ -58,12 +58,12 @@ var (
 	ErrForeign = errors.New("the offer was made to another framework")
 	// ErrOtherRole is wrapped where an offer is named that was made to the framework in another of its roles: see [Subscription.Join].
 	ErrOtherRole = errors.New("the offer was made to the framework in another role")
-	// ErrSubscribed is wrapped where a framework subscribes under a name that is taken, or joins a role that it has.
+	// ErrSubscribed is wrapped where a framework subscribes under a name that is taken, or joins a role that it takes part in already.
 	ErrSubscribed = errors.New("a framework of that name has subscribed")
 	// ErrUnsubscribed is wrapped by every call for a framework that has unsubscribed.
 	ErrUnsubscribed = errors.New("the framework has unsubscribed")
 	// ErrNotMade is wrapped by every call of an Exchange that NewExchange did not make, of a Subscription that
-	// Subscribe did not make, and of the Book of such a Subscription.
+	// neither Subscribe nor Join made, and of the Book of such a Subscription.
 	ErrNotMade = errors.New("not made by NewExchange and Subscribe")
 )
 
@@ -93,9 +93,9 @@ type Config struct {
 	// MaxOutstanding is how many offers a framework may have that it has not answered. The default, 0, is
 	// any number.
 	MaxOutstanding int
-	// Least are amounts of which what is free on a node, cut to what limits leave, must cover one at least for it to be offered to a framework
-	// that has declared nothing, unless its [Terms] have their own: less is kept together with what becomes free later. The default, none, is that anything is offered. Mesos has this as
-	// min_allocatable_resources.
+	// Least is the least that is offered of a node to a framework that has declared no demand: what is free there, cut to what limits leave,
+	// must cover at least one of the entries. Less is not offered until more becomes free. [Terms].Least is for one framework. The
+	// default, none, is that anything is offered. Mesos has this as the flag --min_allocatable_resources.
 	Least []berth.Resources
 	// Backoff is how long a framework is offered nothing after it let the lease of an offer end without a word: twice as long each time, up to
 	// 64 times as long. Any answer ends it, and so does [Subscription.Revive]. The default, 0, is no time at all. It is for frameworks that
@@ -106,8 +106,8 @@ type Config struct {
 	// to disconnect. The default, 0, is no time at all. It is for frameworks that are not to be trusted to decline with a [Filter], whose
 	// offers would keep room idle again and again. A framework that wants nothing says so with [Subscription.Want], and is not asked.
 	DeclineBackoff time.Duration
-	// Scarce are resources that few nodes have, such as GPUs. By preference or by rule, as each says, who does not ask for one is offered
-	// the nodes that have it last, or never. What a rule keeps is idle while nobody asks for it. A rule binds daemons as well, a preference
+	// Scarce are resources that few nodes have, such as GPUs. Frameworks that do not ask for one are offered the nodes that have it after all
+	// others (a preference), or never (a rule): see [Scarce].Only. What a rule keeps is idle while nobody asks for it. A rule binds daemons as well, a preference
 	// does not. Where there is a preference, a pass takes turns over all nodes and not node by node: see [NodeOrder]. The default is none, and
 	// there can be 64.
 	Scarce []Scarce

@@ -174,7 +174,7 @@ func (x *Exchange) relook() {
 
 // Over returns the limits that keep offers from the framework now, of its role and of the roles above: those that the next task of
 // something it wants would exceed, or, where it has declared nothing, those of which nothing is left. Of its offers' room it can
-// still make use. They are in the order of an [cluster.Explanation].
+// still make use. They are in the order of those of a [cluster.Explanation].
 func (s *Subscription) Over(ctx context.Context) ([]berth.Lack, error) {
 	var over []berth.Lack
 	err := s.do(ctx, "over", func() error {

@@ -35,7 +35,7 @@ type RoleOverview struct {
 type FrameworkOverview struct {
 	Framework string          `json:"framework"`
 	Role      berth.Role      `json:"role"`
-	Offers    int             `json:"offers"` // that it has not answered,
+	Offers    int             `json:"offers"` // that it has not answered
 	Offered   berth.Resources `json:"offered,omitempty"`
 	Used      berth.Resources `json:"used,omitempty"` // in tasks and in offers
 	Filters   int             `json:"filters"`        // nodes of which it has declined something: see [Subscription.Filters]

@@ -60,9 +60,9 @@ type Recalled struct {
 
 // Errors about recalls.
 var (
-	// ErrRecalled is wrapped where a node is recalled that is, or a task by itself that is by itself.
+	// ErrRecalled is wrapped where a node is recalled of which a recall stands already, or a task which another recall names.
 	ErrRecalled = errors.New("it is recalled already")
-	// ErrNoRecall is wrapped where a recall is named that there is not.
+	// ErrNoRecall is wrapped where a recall is named that does not exist or is over.
 	ErrNoRecall = errors.New("no such recall, or it is over")
 )
 
@@ -73,7 +73,7 @@ var (
 //
 // It returns the recall's ID. A recall is over once it is withdrawn, its node is gone, or none of its tasks is left; that of a
 // node not before its deadline. Recalls are not in the source: a host that starts anew recalls anew. It fails, having done nothing, with every fault
-// of the recall, if the deadline has passed, if the node or a task is unknown, or has been recalled by itself ([ErrRecalled]). O(tasks concerned).
+// of the recall, if the deadline has passed, if the node or a task is unknown, or is recalled already ([ErrRecalled]). O(tasks concerned).
 func (x *Exchange) Recall(ctx context.Context, r Recall) (id string, err error) {
 	err = x.call("recall", func() error {
 		if err := r.Err(); err != nil {

@@ -35,7 +35,7 @@ type Framework struct {
 }
 
 // Subscription is a framework's side of an Exchange. It may be used by any number of goroutines. Every call of one
-// that Subscribe did not make fails.
+// that neither [Exchange.Subscribe] nor [Subscription.Join] made fails.
 type Subscription struct {
 	x      *Exchange
 	client client

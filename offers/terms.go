@@ -21,20 +21,21 @@ type Terms struct {
 	// more is not made, and what is used does not count. It keeps a framework from hoarding whatever the sizes of its offers are. The
 	// default, 0, is no such limit. A resource of which there is [math.MaxInt64] in all or more is not limited by it.
 	MaxPercent int
-	// Window is what becomes of demands that stand behind one for which no node has room, in the order in which they were declared, daemons aside. The
-	// default, 0, is that they are offered what they can use. With a window no more than so many that find no room are passed over, and what
-	// stands behind them is offered nothing: with 1 nothing overtakes, so that room is not taken again and again by small tasks which a large one
-	// needs. It holds up no other framework: for that there is Config.Gather. While it holds anything back a pass takes turns over all nodes, as for a [NodeOrder].
+	// Window is how many of the framework's demands may find no room before those declared after them are offered nothing. With 1 no demand
+	// overtakes one declared before it, so that small tasks do not take again and again the room that a large one needs. The
+	// default, 0, is no window: each demand is offered what it can use. Daemons do not count and are not held back. The window holds back no
+	// other framework: for that there is Config.Gather. While it holds anything back a pass takes turns over all nodes, as for a [NodeOrder].
 	Window int
 	// Nodes are rules about nodes (each a [berth.NodeRule], such as package constraints reads from text): the framework is offered nothing
 	// of a node that one of them refuses. The groups of a declared demand have rules of their own besides. What a rule answers is kept
 	// until the node changes. One that panics refuses, and the pass tells. Mesos has this as offer constraints.
 	Nodes []berth.Constraint
-	// Least takes the place of Config.Least for a framework that has declared nothing. The default, nil, is Config.Least; none at all, a list that is
-	// empty, is that anything is offered. Mesos has this as the min_allocatable_resources of offer filters.
+	// Least is used instead of Config.Least for this framework, if it has declared no demand. The default, nil, is Config.Least; an empty list that
+	// is not nil means that anything is offered. Mesos has this as the min_allocatable_resources of offer filters.
 	Least []berth.Resources
-	// Uses are those of Config.Scarce that a framework uses which has declared nothing, by name, and those resources that may be taken back
-	// ([berth.Revocable]) of which it is to be offered what is free. The groups of a declared demand say themselves what they ask for.
+	// Uses names the resources that a framework which has declared no demand asks for beside the usual ones: those of Config.Scarce, and
+	// revocable ones, such as berth.Revocable("cpu"). Without them it is offered scarce resources last or never, and revocable ones never.
+	// The default is none. It does not matter to a framework that has declared a demand, whose groups say what they ask for.
 	Uses []string
 }
 

@@ -17,13 +17,13 @@ import (
 	"github.com/berth-sched/berth/internal/store"
 )
 
-// Reclaim says which tasks [Scheduler.Reclaim] may propose to end. The zero value is good.
+// Reclaim says which tasks [Scheduler.Reclaim] and [Scheduler.Revoke] may propose to end. The zero value is good.
 type Reclaim struct {
 	// Started tells since when a task runs, for the youngest is ended first. The default takes the task with the last ID, numbers in it
 	// compared as numbers, for the youngest.
 	Started func(cluster.TaskView) time.Time
-	// Keep tells which tasks are not to be ended. The default is none. Tasks of daemons and gangs never are, nor those that are
-	// stopping already.
+	// Keep tells which tasks are not to be ended. The default is none. Tasks that are stopping already are never proposed, and
+	// those of daemons and gangs by Scheduler.Revoke only.
 	Keep func(cluster.TaskView) bool
 }
 

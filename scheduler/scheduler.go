@@ -34,13 +34,12 @@ type Config struct {
 	// plan and sees the ledger of the snapshot. The default, nil, is the order in which tasks are handed in. An Order
 	// must not call the Scheduler nor its source. Where one panics, or names a role that has nothing waiting, there is no plan but an error.
 	Order allocator.Order
-	// Window is what an Order does with a role whose first task finds no room. The default, 0, skips it: all that stands behind it
-	// is tried. With a window, at most so many tasks of a role that find no room are tried in a round, and what stands behind them waits for
-	// the next plan: 1 lets nothing overtake, so that small tasks do not take for ever what a large one needs. It does not
-	// matter where there is no Order.
+	// Window is how many tasks of a role may find no room before the tasks behind them, of that role and of one priority, wait for the
+	// next plan. With 1 no task overtakes one of its role that was handed in before it, so that small tasks do not take again and again the
+	// room that a large one needs. The default, 0, is no window: every task is tried. It does not matter where there is no Order.
 	Window int
-	// Hold is the third thing that an Order can do there, alone or with a Window: room is kept for the first task of a role that finds none. What is
-	// free of all that it takes, on the node that comes nearest to having room ([cluster.NearMiss]), is kept in this plan from the tasks whose turn comes
+	// Hold, alone or with a Window, keeps room for the first task of a role that finds none. On the node that comes nearest to having room
+	// ([cluster.NearMiss]), what is free of all that the task takes is kept in this plan from the tasks whose turn comes
 	// later, of whatever role: so what tasks give back there adds up from plan to plan, and the task has it once it is enough. No more is kept than what is
 	// free on one node for one task of each role and priority; the rest of the cluster is open to all. It is for tasks of groups that are no gangs;
 	// instances of daemons have their room kept in any case, see [Scheduler.Plan]. Nothing is kept where more than room is lacking, or a
