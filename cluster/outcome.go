@@ -15,7 +15,7 @@ type Refusal struct {
 // String prints the operation and the reason.
 func (r Refusal) String() string { return fmt.Sprintf("%v: %v", r.Op, r.Reason) }
 
-// Outcome is what became of a plan.
+// Outcome is what became of a plan. An operation that is not among the Refused was done; of those that were done only placements are listed.
 type Outcome struct {
 	Version  Version    // after the commit
 	Before   Version    // when it began: between that and Version there is nothing but the commit. The zero Version is not known

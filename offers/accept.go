@@ -90,7 +90,7 @@ func (s *Subscription) answered(offers []*offer, rests []*stock, f Filter) {
 // the framework's role or one below it, for everybody there or, with the framework's name as its Owner, for the framework; what the role has on the node
 // then, tasks that are placed in the same plan included, counts towards it. The framework may give back what is reserved so, whoever
 // has reserved it, and needs no offer for that. Room that is reserved and not used is offered to the role again by the next pass, whatever
-// the filter.
+// the filter. The outcome lists no reservations: where nothing is refused, they were made.
 //
 // It fails, having done nothing, with every fault of the offers, the filter and the plan: an offer that
 // cannot be answered, another operation, a task or a hold at fault or of a role that is not the framework's.
