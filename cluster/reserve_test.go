@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -385,4 +386,25 @@ func shown(f *cluster.Fork, roles []berth.Role) string {
 		s += fmt.Sprint(" ", role, f.Used(role), n.FreeFor(role))
 	}
 	return s
+}
+
+// What is reserved is right again once some of it is dropped of which there was more than a number can be.
+func TestReservationsBeyondTheLargestNumber(t *testing.T) {
+	const most = math.MaxInt64
+	f := cluster.NewFork()
+	n := berth.Node{ID: "n1", Capacity: berth.Resources{"cpu": most}}
+	require.NoError(t, f.AddNodes(n))
+	for id, q := range map[string]int64{"r1": most - 10, "r2": 7} {
+		_, why := f.Apply(reserve(id, "eng", "n1", q))
+		require.Zero(t, why)
+	}
+	n.Reserved = map[berth.Role]berth.Resources{"eng": {"cpu": most - 5}}
+	require.NoError(t, f.UpdateNodes(n))
+	for _, id := range []string{"r1", "r2"} {
+		_, why := f.Apply(berth.Op{Kind: berth.Drop, ID: id})
+		require.Zero(t, why)
+	}
+	at, _ := f.Node("n1")
+	assert.Equal(t, map[berth.Role]berth.Resources{"eng": {"cpu": most - 5}}, at.Idle())
+	assert.Equal(t, berth.Resources{"cpu": most - 5}, f.Used("eng"))
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/berth-sched/berth"
@@ -57,6 +58,9 @@ func (s *Store) movedBy(node *Node, r *Reserves, h *berth.Hold, sign int64) *Res
 		if sign > 0 {
 			*at = plus(*at, q)
 			continue
+		}
+		if *at == math.MaxInt64 {
+			return nil // it may be less than the sum of what was added to it
 		}
 		*at -= q
 		if *at < 0 || sumOf(c.asked[k:], n) == 0 {
