@@ -274,6 +274,9 @@ func (n *Node) deviceFaults() []error {
 		if _, ok := n.Capacity[name]; ok {
 			errs = append(errs, fmt.Errorf("resource %q is also %s", name, what))
 		}
+		if name = Revocable(name); n.Capacity[name] != 0 {
+			errs = append(errs, fmt.Errorf("resource %q: %s is not revocable", name, what))
+		}
 	}
 	for i, d := range n.Devices {
 		if err := checkName(fmt.Sprintf("class of device %d", i), d.Class); err != nil {
@@ -287,6 +290,9 @@ func (n *Node) deviceFaults() []error {
 		}
 		if places[d.Class] == 0 {
 			taken(d.Class, "a device class")
+			if d.Class+"." == revocablePrefix || IsRevocable(d.Class) {
+				errs = append(errs, fmt.Errorf("device class %q is named as what is revocable, and no device is", d.Class))
+			}
 		}
 		places[d.Class]++
 		if k, taken := first[name{d.Class, id}]; taken {

@@ -67,6 +67,15 @@ func TestNodeErr(t *testing.T) {
 		`node " n": ports 9-8: not a range of ports from 1 on`,
 		`node " n": ports 90-91 overlap ports 80-90`,
 	}, "\n"), bad.Err())
+	lent := berth.Node{ID: "n", Capacity: berth.Resources{"revocable.gpu": 1, "revocable.gpu.memory": 1, "revocable.cpu": 1}, Devices: []berth.Device{
+		{Class: "gpu", Capacity: berth.Resources{"memory": 1}}, {Class: "revocable.gpu"}, {Class: "revocable"}}}
+	assertErr(t, strings.Join([]string{
+		`node "n": resource "revocable.gpu": a device class is not revocable`,
+		`node "n": resource "revocable.gpu.memory": an amount of devices is not revocable`,
+		`node "n": resource "revocable.gpu" is also a device class`,
+		`node "n": device class "revocable.gpu" is named as what is revocable, and no device is`,
+		`node "n": device class "revocable" is named as what is revocable, and no device is`,
+	}, "\n"), lent.Err())
 	assert.EqualError(t, (*berth.Node)(nil).Err(), "node: none given")
 	_, ok := (*berth.Node)(nil).Attribute("a")
 	assert.False(t, ok)
