@@ -41,11 +41,15 @@ func (s *State) SetRevocable(estimates map[string]berth.Resources) error {
 		if node.Capacity == nil {
 			node.Capacity = berth.Resources{}
 		}
-		for name, q := range estimates[id] {
-			if berth.IsRevocable(name) {
+		for name, q := range estimates[id].All() {
+			switch err := (berth.Resources{name: 0}).Err(); {
+			case err != nil:
+				errs = append(errs, fmt.Errorf("node %q: %w", id, err))
+			case berth.IsRevocable(name):
 				errs = append(errs, fmt.Errorf("node %q: resource %q: an estimate goes by the plain name, as \"cpu\"", id, name))
+			default:
+				node.Capacity[berth.Revocable(name)] = q
 			}
-			node.Capacity[berth.Revocable(name)] = q
 		}
 		if err := node.Err(); err != nil {
 			errs = append(errs, err)
@@ -102,6 +106,9 @@ func (s *Scheduler) Revoke(ctx context.Context, snapshot *cluster.Snapshot, how 
 	out := &Revoked{Plan: &cluster.Plan{}}
 	if err := s.usable(ctx); err != nil {
 		return out, err
+	}
+	if err := ended(ctx); err != nil {
+		return out, fmt.Errorf("scheduler: revoke: %w", err)
 	}
 	if snapshot == nil {
 		return out, errors.New("scheduler: revoke: no snapshot")
@@ -187,9 +194,10 @@ func revocation(n cluster.NodeView, over berth.Resources, holds []berth.Hold, ho
 		victims = append(victims, v)
 	}
 	slices.SortFunc(victims, younger)
+	var drops []berth.Hold
 	for _, h := range slices.Backward(holds) {
 		if less(h.Cost()) {
-			r.Holds = append(r.Holds, h)
+			drops = append(drops, h)
 		}
 	}
 	var ends []victim
@@ -198,14 +206,20 @@ func revocation(n cluster.NodeView, over berth.Resources, holds []berth.Hold, ho
 			ends = append(ends, v)
 		}
 	}
-	stays := make([]bool, len(ends))
-	for i, v := range slices.Backward(ends) { // the oldest may stay if the others do
-		stays[i] = spared(v.cost)
-	}
-	for i, v := range ends {
-		if !stays[i] {
-			r.Ends = append(r.Ends, v.TaskView)
+	// The oldest may stay if the others do, tasks before holds.
+	for i, v := range slices.Backward(ends) {
+		if spared(v.cost) {
+			ends = slices.Delete(ends, i, i+1)
 		}
+	}
+	for i, h := range slices.Backward(drops) {
+		if spared(h.Cost()) {
+			drops = slices.Delete(drops, i, i+1)
+		}
+	}
+	r.Holds = drops
+	for _, v := range ends {
+		r.Ends = append(r.Ends, v.TaskView)
 	}
 	return r
 }

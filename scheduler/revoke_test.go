@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -119,6 +120,10 @@ func TestRevoke(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Revoke(t.Context(), nil, scheduler.Reclaim{})
 	assert.EqualError(t, err, "scheduler: revoke: no snapshot")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.Revoke(gone, new(cluster.Snapshot), scheduler.Reclaim{})
+	assert.ErrorIs(t, err, context.Canceled)
 }
 
 // idsOn returns the tasks of a group on a node.
@@ -166,5 +171,66 @@ func TestRevokeAtRandom(t *testing.T) {
 				require.False(t, fits, "seed %d: %s could have stayed", seed, v.ID)
 			}
 		}
+	}
+}
+
+// Of holds as of tasks, none ends that is not needed in the end.
+func TestRevokeSparesHoldsAtRandom(t *testing.T) {
+	now := time.Unix(1, 0)
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 9))
+		s := newState(t, scheduler.StateConfig{Clock: func() time.Time { return now }}, node("n1", 9))
+		require.NoError(t, s.SetRevocable(map[string]berth.Resources{"n1": {"cpu": 20, "memory": 20}}))
+		of := func() berth.Resources {
+			return berth.Resources{"revocable.cpu": rng.Int64N(5), "revocable.memory": rng.Int64N(5)}
+		}
+		for i := range 6 {
+			_ = s.Hold(berth.Hold{ID: fmt.Sprint("h", i), Owner: "f", Role: "lab", Node: "n1", Resources: of(), Deadline: now.Add(time.Hour)})
+		}
+		sched, err := scheduler.New(s, scheduler.Config{})
+		require.NoError(t, err)
+		for i := range 4 {
+			_, err = sched.Schedule(t.Context(), berth.NewTask(fmt.Sprint("t", i), berth.GroupSpec{Request: of()}))
+			require.NoError(t, err)
+		}
+		require.NoError(t, s.SetRevocable(map[string]berth.Resources{"n1": {"cpu": rng.Int64N(20), "memory": rng.Int64N(20)}}))
+		snapshot, err := s.Snapshot(t.Context())
+		require.NoError(t, err)
+		revoked, err := sched.Revoke(t.Context(), snapshot, scheduler.Reclaim{})
+		require.NoError(t, err)
+		out, err := s.Commit(t.Context(), revoked.Plan)
+		require.NoError(t, err)
+		require.Empty(t, out.Refused)
+		n, _ := s.Node("n1")
+		require.False(t, n.Overcommitted())
+		for _, v := range revoked.Nodes {
+			for _, h := range v.Holds {
+				require.False(t, n.Free().Covers(h.Resources), "seed %d: %v: hold %s could have stayed", seed, v, h.ID)
+			}
+			for _, e := range v.Ends {
+				require.False(t, n.Free().Covers(e.Group.Cost()), "seed %d: %v: %s could have stayed", seed, v, e.ID)
+			}
+		}
+	}
+}
+
+// What cannot be lent is refused, with every fault in an order that does not change, and a State stays as it was.
+func TestSetRevocableOfWhatCannotBe(t *testing.T) {
+	n := node("n1", 4000)
+	n.Devices = []berth.Device{{Class: "gpu", Capacity: berth.Resources{"memory": 7}}}
+	state := newState(t, scheduler.StateConfig{}, n)
+	for _, c := range []struct {
+		of   berth.Resources
+		want string
+	}{
+		{berth.Resources{"": 1, " a": 1, "b\x00": 1}, "scheduler: set revocable: node \"n1\": resource: empty name\n" +
+			"scheduler: set revocable: node \"n1\": resource \" a\": leading or trailing space\n" +
+			"scheduler: set revocable: node \"n1\": resource \"b\\x00\": control character"},
+		{berth.Resources{"gpu": 1000, "gpu.memory": 7}, "scheduler: set revocable: node \"n1\": resource \"revocable.gpu\": a device class is not revocable\n" +
+			"scheduler: set revocable: node \"n1\": resource \"revocable.gpu.memory\": an amount of devices is not revocable"},
+	} {
+		assert.EqualError(t, state.SetRevocable(map[string]berth.Resources{"n1": c.of}), c.want)
+		at, _ := state.Node("n1")
+		assert.Equal(t, berth.Resources{"cpu": 4000, "gpu": 1000, "gpu.memory": 7}, at.Capacity())
 	}
 }
