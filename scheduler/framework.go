@@ -141,7 +141,7 @@ func (cfg *FrameworkConfig) err(ctx context.Context) error {
 	if _, err := cfg.Run.check(ctx); err != nil {
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, cfg.Framework.Role.Err(), cfg.Scheduler.Err())...)
+	return errors.Join(append(errs, cfg.Framework.Role.Err(), faults.Of("terms", cfg.Framework.Terms.Err()), cfg.Scheduler.Err())...)
 }
 
 // tenant is a Book whose framework declares what waits in a Queue whenever it looks.
@@ -153,7 +153,7 @@ type tenant struct {
 	mine   func(*berth.Group) bool // whether a group is for this part of the framework
 	moving []*ownTask              // that run, and are wanted once more on other nodes, as long as each
 	stands func(*ownTask) bool     // does
-	spared map[string]time.Time    // nodes that are not to be used, until when; with an empty ID, all that are recalled
+	spared spared                  // with an empty ID, all nodes that are recalled
 
 	mu       sync.Mutex
 	declared []offers.Demand

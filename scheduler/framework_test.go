@@ -299,14 +299,14 @@ func TestMischievousFrameworks(t *testing.T) {
 
 func TestRunFrameworkInput(t *testing.T) {
 	err := scheduler.RunFramework(t.Context(), scheduler.FrameworkConfig{
-		Framework: offers.Framework{Name: "", Role: "..", Demand: []offers.Demand{}},
+		Framework: offers.Framework{Name: "", Role: "..", Demand: []offers.Demand{}, Terms: offers.Terms{Window: -1}},
 		Roles:     []offers.Framework{{Name: "other", Role: "a"}, {Role: "a", Demand: []offers.Demand{}}, {Role: "b//", Terms: offers.Terms{MaxOutstanding: -1}}},
 		Notice:    -1,
 		Run:       scheduler.RunConfig{Scheduler: &scheduler.Scheduler{}, Inventory: &scheduler.MemoryInventory{}},
 		Scheduler: scheduler.Config{Attempts: -1},
 	})
 	for _, fault := range []string{"no Exchange", "no Framework.Name", `role ".."`, "attempts: -1", "Framework.Demand is set", "Run.Scheduler is set", "Run.Inventory is set", "State",
-		`the framework is "", not "other"`, `role "a" of Roles: given twice`, `role "a" of Roles: Demand is set`, `role "b//"`, "terms", "negative Notice"} {
+		`the framework is "", not "other"`, `role "a" of Roles: given twice`, `role "a" of Roles: Demand is set`, `role "b//"`, "Roles: terms", "negative Window", "negative Notice"} {
 		assert.ErrorContains(t, err, fault)
 	}
 	assert.ErrorIs(t, new(offers.Exchange).Run(t.Context(), 0, nil), offers.ErrNotMade)

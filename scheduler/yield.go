@@ -40,6 +40,9 @@ type asked struct {
 	nodes []string  // of tasks that were asked for by themselves, which are not used meanwhile
 }
 
+// spared are nodes that are not to be used, by the inverse offers for which they are not, until when: each of these ends by itself.
+type spared map[string]map[string]time.Time
+
 // yielder is an own task that is asked back, and the part of the framework that it is in.
 type yielder struct {
 	*ownTask
@@ -145,9 +148,12 @@ func (r *runner) reply(ctx context.Context, p *part, o offers.InverseOffer, now 
 func (r *runner) askedBack(p *part, o offers.InverseOffer, a *asked, tasks map[string]yielder) {
 	spare := func(node string) {
 		if p.tenant.spared == nil {
-			p.tenant.spared = map[string]time.Time{}
+			p.tenant.spared = spared{}
 		}
-		p.tenant.spared[node] = later(p.tenant.spared[node], o.Deadline)
+		if p.tenant.spared[node] == nil {
+			p.tenant.spared[node] = map[string]time.Time{}
+		}
+		p.tenant.spared[node][o.ID] = o.Deadline
 	}
 	if o.Node != "" {
 		spare("") // which nodes are recalled each offer tells
@@ -181,7 +187,9 @@ func (t *tenant) giveUp(ctx context.Context, id string, nodes []string) error {
 	}
 	if ours && how.End == offers.Rescinded {
 		for _, n := range nodes {
-			delete(t.spared, n)
+			if delete(t.spared[n], id); len(t.spared[n]) == 0 {
+				delete(t.spared, n)
+			}
 		}
 	}
 	return nil
@@ -189,7 +197,10 @@ func (t *tenant) giveUp(ctx context.Context, id string, nodes []string) error {
 
 // spareSince forgets the nodes whose time is over.
 func (t *tenant) spareSince(now time.Time) {
-	maps.DeleteFunc(t.spared, func(_ string, until time.Time) bool { return !now.Before(until) })
+	maps.DeleteFunc(t.spared, func(_ string, offers map[string]time.Time) bool {
+		maps.DeleteFunc(offers, func(_ string, until time.Time) bool { return !now.Before(until) })
+		return len(offers) == 0
+	})
 }
 
 // move moves the tasks that are asked back for which there is room elsewhere, and those whose time has come. There is no more room than before unless

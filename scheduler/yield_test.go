@@ -312,3 +312,36 @@ func TestRunFrameworkWhoseAnswerPanics(t *testing.T) {
 		assert.Len(t, other.where("n2"), 2, "the others have moved")
 	})
 }
+
+// Two inverse offers about tasks of one node stand by themselves: that one is withdrawn lets the node be used no sooner.
+func TestRunFrameworkSparesANodeForEachInverseOffer(t *testing.T) {
+	for _, roles := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			y := newTenancy(t, node("n1", 4000))
+			defer y.end()
+			tasks := coresOf("web", 1).Tasks(2)
+			if roles {
+				tasks[1] = berth.NewGroup("ads", berth.GroupSpec{Role: "ads", Request: berth.Resources{"cpu": 1000}}).Task("ads-1")
+			}
+			f, events := y.framework("web", scheduler.FrameworkConfig{Roles: []offers.Framework{{Role: "ads"}}, Notice: time.Minute}, tasks...)
+			defer f.stop()
+			time.Sleep(3 * time.Second)
+			require.Len(t, f.where("n1"), 2)
+			recall := func(id string) string {
+				id, err := y.x.Recall(t.Context(), offers.Recall{Tasks: []string{id}, Reason: "guaranteed to others", Deadline: time.Now().Add(10 * time.Minute)})
+				require.NoError(t, err)
+				return id
+			}
+			recall(tasks[0].ID)
+			time.Sleep(10 * time.Second)
+			second := recall(tasks[1].ID)
+			time.Sleep(10 * time.Second)
+			require.NoError(t, y.x.Withdraw(t.Context(), second, "not needed"))
+			time.Sleep(9*time.Minute + 20*time.Second) // the first has been stopped by now, and waits
+			assert.Equal(t, []string{tasks[1].ID}, f.where("n1"))
+			assert.Equal(t, []string{tasks[0].ID}, events.of(scheduler.Recalled))
+			time.Sleep(2 * time.Minute)
+			assert.Len(t, f.where("n1"), 2, "its time is over")
+		})
+	}
+}
