@@ -74,6 +74,9 @@ func (s *Subscription) acceptWhole(ctx context.Context, offers []*offer, p *clus
 	x.confirm(s, done)
 	out := &cluster.Outcome{Placed: slices.Clone(done.Placed), Refused: asGiven(p.Ops, plan.Ops[len(offers):], done.Refused), Unplaced: p.Unplaced}
 	if len(done.Refused) == 0 {
+		if slices.ContainsFunc(p.Ops, func(op berth.Op) bool { return op.Kind == berth.Take && !isZero(op.Hold.Resources) }) {
+			s.use()
+		}
 		s.answered(offers, x.unspent(offers, p), f)
 		x.hear(s, Answers{Accepted: len(offers), Placed: len(out.Placed)})
 	} else {
@@ -114,6 +117,9 @@ func (s *Subscription) rehearse(offers []*offer, p *cluster.Plan) (plan *cluster
 		if why[i].Code == berth.None {
 			op, why[i] = apply(trial, op)
 		}
+		if why[i].Code == berth.None {
+			why[i] = x.withinPorts(offers, &op)
+		}
 		why[i] = notCovered(why[i])
 		plan.Ops = append(plan.Ops, op)
 	}
@@ -142,12 +148,14 @@ func (s *Subscription) enclose(trial *cluster.Fork, offers []*offer, p *cluster.
 		nodes = append(nodes, o.site.id)
 		fork.Firm(o.id)
 	}
+	given := make(map[string]bool) // IDs of holds
 	for i := range p.Ops {
 		switch op := &p.Ops[i]; op.Kind {
 		case berth.Place:
 			nodes = append(nodes, op.Node)
 		case berth.Take:
 			nodes = append(nodes, op.Hold.Node)
+			given[op.Hold.ID] = true
 		}
 	}
 	slices.Sort(nodes)
@@ -160,7 +168,7 @@ func (s *Subscription) enclose(trial *cluster.Fork, offers []*offer, p *cluster.
 		for {
 			h.ID = fmt.Sprintf("others-%d", made)
 			made++
-			if _, taken := trial.Hold(h.ID); !taken {
+			if _, taken := trial.Hold(h.ID); !taken && !given[h.ID] {
 				break
 			}
 		}
@@ -198,6 +206,23 @@ func (s *Subscription) enclose(trial *cluster.Fork, offers []*offer, p *cluster.
 	for _, o := range offers {
 		trial.Apply(berth.Op{Kind: berth.Drop, ID: o.id})
 	}
+}
+
+// withinPorts says which port that a task gets no offer has: where others have a part of a port, for one protocol, nothing of it is offered, and the rest is
+// free on the fork all the same.
+func (x *Exchange) withinPorts(offers []*offer, op *berth.Op) berth.Reason {
+	if op.Kind != berth.Place || op.Grant == nil {
+		return berth.Reason{}
+	}
+	for _, p := range op.Grant.Ports {
+		if !slices.ContainsFunc(offers, func(o *offer) bool {
+			h, ok := x.hold(o)
+			return ok && o.site.id == op.Node && slices.ContainsFunc(store.PortsOf(h.Ports, p.Number), func(of berth.Port) bool { return of.Covers(p) })
+		}) {
+			return berth.Reason{Code: berth.NotHeld, Subject: p.String()}
+		}
+	}
+	return berth.Reason{}
 }
 
 // mayDrop says why a framework may not give back what is held: it may what is reserved for its role or below it, for everybody or in

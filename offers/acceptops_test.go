@@ -257,3 +257,51 @@ func TestAcceptOperationsAtRandom(t *testing.T) {
 		}
 	}
 }
+
+// A framework that reserves nothing under the names that offers are about to have keeps nobody from his.
+func TestReservationsOfNothingUnderTheNamesOfOffers(t *testing.T) {
+	w := newWorld(t, offers.Config{Prefix: "x-"}, node("n1", 8, 0))
+	bad := w.subscribe(offers.Framework{Name: "bad", Role: "bad"})
+	p := answer()
+	for i := range 50 {
+		p.Take(berth.Hold{ID: fmt.Sprint("x-", i), Role: "bad", Node: "n1", Lease: berth.Reserved, Resources: res{"cpu": 0}})
+	}
+	out, err := bad.Accept(ctx, nil, p, offers.Filter{})
+	require.NoError(t, err)
+	require.Empty(t, out.Refused)
+	good := w.subscribe(offers.Framework{Name: "good", Role: "good"})
+	require.NoError(t, bad.Unsubscribe(ctx))
+	w.offer()
+	assert.Equal(t, []string{"n1: cpu 0.008"}, list(t, good))
+}
+
+// A reservation may have any name that is free.
+func TestReservationsOfAnyName(t *testing.T) {
+	n1 := node("n1", 8, 0)
+	n1.Reserved = map[berth.Role]res{"other": {"cpu": 1}}
+	w := newWorld(t, offers.Config{}, n1)
+	f := w.subscribe(offers.Framework{Name: "others", Role: "eng"})
+	w.offer()
+	for i, name := range []string{"others-0", "others-1", "others-2", "hold with spaces", "\u00e9", "offer-1/2", "0"} {
+		out, err := f.Accept(ctx, ids(t, f), answer(reserving(reservation(name, "eng", "n1", 1))), offers.Filter{})
+		require.NoError(t, err)
+		require.Empty(t, out.Refused, name)
+		require.Equal(t, 1, w.offer(), i)
+	}
+}
+
+// Room that is idle and not offered is no part of an answer, however much beyond its limit the role is.
+func TestAcceptBeyondALimit(t *testing.T) {
+	for _, limit := range []int64{0, 1, 3, 4, 100} {
+		w := newWorld(t, offers.Config{}, node("n1", 8, 0))
+		require.NoError(t, w.state.Hold(reservation("r", "eng", "n1", 4)))
+		require.NoError(t, w.state.SetQuotas(berth.Quota{Role: "eng", Limits: res{"cpu": limit}}))
+		f := w.subscribe(offers.Framework{Name: "f", Role: "eng"})
+		p := answer(placing(cpus("web", "eng", 2), "t", "n1"))
+		p.Whole = true
+		out, err := f.Accept(ctx, nil, p, offers.Filter{})
+		require.NoError(t, err)
+		require.Len(t, out.Refused, 1, "limit %d: it has no offer", limit)
+		t.Log(out.Refused[0])
+	}
+}

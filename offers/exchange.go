@@ -101,8 +101,8 @@ type Config struct {
 	// 64 times as long. Any answer ends it, and so does [Subscription.Revive]. The default, 0, is no time at all. It is for frameworks that
 	// have died or are stuck, whose offers would keep room idle again and again.
 	Backoff time.Duration
-	// DeclineBackoff is how long a framework is offered nothing after it gave back all that it had and placed nothing of it: twice as long each time in a
-	// row, up to 64 times as long. Only the time ends it, and only what it places has it begin anew; nor does it help to leave and come back under the name, or
+	// DeclineBackoff is how long a framework is offered nothing after it gave back all that it had and placed and reserved nothing of it: twice as long each time in a
+	// row, up to 64 times as long. Only the time ends it, and only what it places or reserves has it begin anew; nor does it help to leave and come back under the name, or
 	// to disconnect. The default, 0, is no time at all. It is for frameworks that are not to be trusted to decline with a [Filter], whose
 	// offers would keep room idle again and again. A framework that wants nothing says so with [Subscription.Want], and is not asked.
 	DeclineBackoff time.Duration

@@ -16,8 +16,11 @@ type manners struct {
 	spurned bool      // for it gave back all that it had
 	idle    int       // leases that ended since its last answer
 	waste   int       // times in a row that it gave back all that it had and placed nothing
-	used    bool      // it has placed something since it had no offer
+	used    bool      // it has placed or reserved something since it had no offer
 }
+
+// use notes that a framework has made use of what it was offered.
+func (m *manners) use() { m.waste, m.used = 0, true }
 
 // pause has a framework that let a lease end without a word wait before it is offered anything.
 func (x *Exchange) pause(s *Subscription) {
@@ -42,7 +45,7 @@ func (x *Exchange) mind(s *Subscription, a Answers) {
 		return
 	}
 	if a.Placed > 0 {
-		s.waste, s.used = 0, true
+		s.use()
 	}
 	if a.Placed+a.Accepted+a.Declined == 0 || len(s.offers) > 0 {
 		return

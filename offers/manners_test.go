@@ -220,6 +220,19 @@ func TestMisbehavingFrameworksHurtNobody(t *testing.T) {
 	}
 }
 
+// Who reserves something of what it is offered makes use of it, and who reserves nothing does not.
+func TestDeclineBackoffOfWhoReserves(t *testing.T) {
+	for cpu, want := range []int{0, 1} {
+		w := newWorld(t, offers.Config{DeclineBackoff: 10 * time.Second}, node("n1", 4, 0))
+		f := w.subscribe(offers.Framework{Name: "f", Role: "eng"})
+		require.Equal(t, 1, w.offer())
+		out, err := f.Accept(ctx, ids(t, f), answer(reserving(reservation("r", "eng", "n1", int64(cpu)))), offers.Filter{})
+		require.NoError(t, err)
+		require.Empty(t, out.Refused)
+		assert.Equal(t, want, w.offer(), "%d reserved", cpu)
+	}
+}
+
 // Who gives back all that it has waits, longer each time, whatever else it says; once it places something it begins anew.
 func TestDeclineBackoff(t *testing.T) {
 	w := newWorld(t, offers.Config{DeclineBackoff: 10 * time.Second}, node("n1", 4, 0), node("n2", 4, 0))

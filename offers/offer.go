@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/berth-sched/berth"
+	"github.com/berth-sched/berth/internal/store"
 )
 
 // Offer is a hold as the framework it was made for sees it.
@@ -197,7 +198,7 @@ func (x *Exchange) numbered(word string) (string, uint64) {
 		const longest = 40 // as a rule
 		var room [longest]byte
 		id := string(strconv.AppendUint(append(room[:0], word...), x.made, 10))
-		if len(x.others) == 0 && x.view.Reserved() == 0 {
+		if x.view.Group(store.Holds).Count == len(x.offers.m) {
 			return id, x.made // all holds are offers of this Exchange, of which none had the number
 		}
 		_, held := x.view.FindHold(id)
