@@ -106,13 +106,11 @@ func (d *deadlines) reached(now time.Time) bool {
 
 // first returns the earliest deadline.
 func (d *deadlines) first() (at time.Time, some bool) {
-	d.tree.Ascend(func(x *due) bool {
-		if some = slices.ContainsFunc(x.ids, func(id string) bool { return d.of(id) == x.at }); some {
-			at = store.DeadlineTime(x.at)
-		}
-		return !some
-	})
-	return at, some
+	x, some := d.tree.Min() // a time of which nothing is left is not in the tree
+	if !some {
+		return at, false
+	}
+	return store.DeadlineTime(x.at), true
 }
 
 // passed yields what ends at now or before, the earliest first. The deadlines must not change meanwhile.
