@@ -64,7 +64,8 @@ func (s *Store) moveOf(role, owner uint32, x *Extra, times int64) {
 		return
 	}
 	c := &s.dueHolds
-	if !sameNeeds(c.cost, x.Cost) {
+	const few = 64
+	if !sameNeeds(c.cost, x.Cost) || len(c.at) > 2*len(c.times)+few { // holds that come and go again name an account each time
 		s.settleHolds()
 		c.cost = x.Cost
 	}
