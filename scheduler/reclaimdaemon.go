@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/berth-sched/berth"
 	"github.com/berth-sched/berth/cluster"
@@ -18,6 +19,9 @@ func (s *Scheduler) reclaimDaemon(ctx context.Context, how Reclaim, fork *cluste
 	}
 	out.Plan.Ops = append(out.Plan.Ops, planned.Ops...)
 	for _, u := range planned.Unplaced {
+		if err := ended(ctx); err != nil {
+			return fmt.Errorf("scheduler: reclaim: %w", err)
+		}
 		if u.Task.ID != "" && u.Why != nil && u.Why.Nearest != nil {
 			if claim, op, ok := newReclaim(how, fork, fork.Snapshot(), u.Task).on(u.Why.Nearest.Node); ok {
 				out.Plan.Part("reclaim "+u.Task.ID, func() { out.claim(claim, op) })
