@@ -167,10 +167,13 @@ func (s *Subscription) untried(offers []*offer, p *cluster.Plan) *cluster.Plan {
 		}
 	}
 	plan := &cluster.Plan{Version: cluster.Version(x.view.Version()), Unplaced: p.Unplaced, Deadline: p.Deadline, Ops: make([]berth.Op, 0, len(p.Ops)+len(offers))}
-	on := func(node string) func(*offer) bool { return func(o *offer) bool { return o.site.id == node } }
+	offered := make(map[string]bool, len(offers)) // nodes
+	for _, o := range offers {
+		offered[o.site.id] = true
+	}
 	last := ""
 	for _, op := range p.Ops {
-		if !op.Task.Group.Requirements().AmountsOnly || op.Node != last && !slices.ContainsFunc(offers, on(op.Node)) {
+		if !op.Task.Group.Requirements().AmountsOnly || op.Node != last && !offered[op.Node] {
 			return nil
 		}
 		last = op.Node
