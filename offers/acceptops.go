@@ -72,7 +72,7 @@ func (s *Subscription) acceptWhole(ctx context.Context, offers []*offer, p *clus
 		return nil, err
 	}
 	x.confirm(s, done)
-	out := &cluster.Outcome{Placed: slices.Clone(done.Placed), Refused: asGiven(p.Ops, plan.Ops[len(offers):], done.Refused), Unplaced: p.Unplaced}
+	out := &cluster.Outcome{Placed: slices.Clone(done.Placed), Refused: asGiven(p.Ops, plan.Ops, done.Refused), Unplaced: p.Unplaced}
 	if len(done.Refused) == 0 {
 		if slices.ContainsFunc(p.Ops, func(op berth.Op) bool { return op.Kind == berth.Take && !isZero(op.Hold.Resources) }) {
 			s.use()
@@ -281,14 +281,17 @@ func (x *Exchange) unspent(offers []*offer, p *cluster.Plan) []*stock {
 	return rests
 }
 
-// asGiven returns the refusals of operations that were handed on with the operations as they were given. Those of others are left out.
+// asGiven returns the refusals of operations that were given with the operations as they were. They were handed on behind others, whose refusals
+// are left out.
 func asGiven(given, handed []berth.Op, refused []cluster.Refusal) []cluster.Refusal {
 	var out []cluster.Refusal
-	at := 0
+	first, at := len(handed)-len(given), 0
 	for i := range refused {
 		for k := at; k < len(handed); k++ {
 			if isSameOp(&handed[k], &refused[i].Op) {
-				out = append(out, cluster.Refusal{Op: given[k], Reason: refused[i].Reason})
+				if k >= first {
+					out = append(out, cluster.Refusal{Op: given[k-first], Reason: refused[i].Reason})
+				}
 				at = k + 1
 				break
 			}
