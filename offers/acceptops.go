@@ -189,8 +189,8 @@ func (s *Subscription) enclose(trial *cluster.Fork, offers []*offer, p *cluster.
 		view, row := store.Ref(node).At()
 		for _, idle := range slices.Collect(view.ReservesOn(row).Unused()) {
 			h := berth.Hold{Node: id, Role: idle.Role, Owner: idle.Owner, Resources: berth.Resources{}}
-			for _, n := range idle.Needs {
-				h.Resources[view.Dims()[n.Dim]] = n.Amount
+			for _, n := range idle.Needs { // less where the node has become smaller
+				h.Resources[view.Dims()[n.Dim]] = max(0, min(n.Amount, view.RoomOf(row, n.Dim, h.Role, h.Owner)))
 			}
 			keep(h, func(h *berth.Hold) berth.Reason {
 				_, why := trial.Apply(berth.Op{Kind: berth.Take, Hold: h})

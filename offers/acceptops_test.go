@@ -161,6 +161,44 @@ func TestReservedRoomComesBackAtOnce(t *testing.T) {
 	assert.Equal(t, []string{"n1: cpu 0.007"}, list(t, s), "four that are reserved and idle with the three of which nothing was reserved")
 }
 
+// A plan that names no offer has no room, of whatever kind: devices that are whole, shared, unhealthy or gone, ports, what is reserved for the role.
+func TestAcceptWithoutOffersHasNoRoom(t *testing.T) {
+	gpus := func(d ...berth.Device) berth.Node {
+		n := node("n1", 8, 8)
+		n.Devices, n.Ports = d, []berth.PortRange{{First: 80, Last: 82, Protocol: berth.TCP}}
+		return n
+	}
+	gpu := func(d berth.DeviceRequest) berth.GroupSpec {
+		d.Class = "gpu"
+		return berth.GroupSpec{Role: "eng", Devices: []berth.DeviceRequest{d}}
+	}
+	for _, lease := range []berth.Lease{berth.Exclusive, berth.Optimistic} {
+		a, b, c, d := berth.Device{Class: "gpu", ID: "a"}, berth.Device{Class: "gpu", ID: "b"}, berth.Device{Class: "gpu", ID: "c", Capacity: res{"memory": 9}}, berth.Device{Class: "gpu", ID: "d"}
+		w := newWorld(t, offers.Config{Lease: lease}, gpus(a, b, c, d))
+		s := w.subscribe(offers.Framework{Name: "f", Role: "eng"})
+		out := schedule(t, w.state, berth.NewTask("old", gpu(berth.DeviceRequest{Count: 1})), berth.NewTask("share", gpu(berth.DeviceRequest{Share: 300})), cpus("full", "", 6).Task("full"))
+		require.Len(t, out.Placed, 3)
+		require.NoError(t, w.state.Hold(reservation("r", "eng", "n1", 2)))
+		b.Unhealthy = true
+		shrunk := gpus(b, c, d) // the first of the tasks has none of them
+		shrunk.Capacity["cpu"] = 7
+		require.NoError(t, w.state.UpdateNodes(shrunk))
+		w.offer()
+		for name, spec := range map[string]berth.GroupSpec{
+			"one": gpu(berth.DeviceRequest{Count: 1}), "share": gpu(berth.DeviceRequest{Share: 100}), "memory": gpu(berth.DeviceRequest{Share: 100, Amounts: res{"memory": 1}}),
+			"port": {Role: "eng", DynamicPorts: 1}, "memory alone": {Role: "eng", Request: res{"memory": 1}}, "reserved": {Role: "eng", Request: res{"cpu": 1}},
+		} {
+			p := new(cluster.Plan)
+			p.Place(berth.NewTask("t", spec), "n1")
+			p.Whole = true
+			out, err := s.Accept(ctx, nil, p, offers.Filter{})
+			require.NoError(t, err, name)
+			assert.Empty(t, out.Placed, "%v: %s", lease, name)
+			assert.Len(t, out.Refused, 1, "%v: %s", lease, name)
+		}
+	}
+}
+
 // What cannot be done at all is an error with every fault.
 func TestAcceptFaults(t *testing.T) {
 	w := newWorld(t, offers.Config{}, node("n1", 8, 0))
