@@ -272,6 +272,9 @@ func (r *runner) ownIfNobodys(id string) {
 // stop has an own task stopped. One that is being started is stopped when that call returns.
 func (r *runner) stop(t *ownTask) {
 	start := r.launches.find(t.Placement, false)
+	if stop := r.launches.find(t.Placement, true); stop != nil {
+		stop.again = false // it was to run elsewhere, and is not any more
+	}
 	switch t.moving = false; {
 	case t.lost || r.launches.remove(start):
 		r.release(t)

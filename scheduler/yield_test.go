@@ -241,6 +241,53 @@ func TestRunFrameworkGivesTasksBack(t *testing.T) {
 	})
 }
 
+// slowToStop takes a minute to stop a task.
+type slowToStop struct{ *scheduler.MemoryLauncher }
+
+func (l slowToStop) Stop(ctx context.Context, p scheduler.Placement) error {
+	select {
+	case <-time.After(time.Minute):
+		return l.MemoryLauncher.Stop(ctx, p)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A task that is on its way to another node ends for good if that is what the framework says to the next who asks for it.
+func TestRunFrameworkStopsWhatMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newTenancy(t, node("n1", 4000))
+		defer y.end()
+		var queue scheduler.Queue
+		require.NoError(t, queue.Submit(coresOf("web", 1).Tasks(1)...))
+		launcher, events := slowToStop{new(scheduler.MemoryLauncher)}, new(heard)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- scheduler.RunFramework(ctx, scheduler.FrameworkConfig{
+				Exchange:  y.x,
+				Framework: offers.Framework{Name: "web", Role: "web"},
+				Inverse:   func(o offers.InverseOffer) scheduler.Answer { return scheduler.Answer{Stop: o.Node != ""} },
+				Run:       scheduler.RunConfig{State: y.state, Queue: &queue, Launcher: launcher, Report: events.note},
+			})
+		}()
+		time.Sleep(3 * time.Second)
+		require.Len(t, launcher.Running(), 1)
+		_, err := y.x.Recall(t.Context(), offers.Recall{Tasks: []string{"web-1"}, Reason: "guaranteed to others", Deadline: time.Now().Add(time.Hour)})
+		require.NoError(t, err)
+		require.NoError(t, y.state.AddNodes(node("n2", 4000)))
+		time.Sleep(10 * time.Second)
+		require.Equal(t, []string{"web-1"}, events.of(scheduler.Recalled), "it moves")
+		y.drain("n1", time.Hour)
+		time.Sleep(3 * time.Minute)
+		assert.Empty(t, launcher.Running())
+		assert.Zero(t, queue.Len())
+		assert.Equal(t, []string{"web-1"}, events.of(scheduler.Stopped))
+		cancel()
+		assert.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
 // A gang moves as a whole or, where there is no room for it, not before its time has come.
 func TestRunFrameworkMovesAGang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
