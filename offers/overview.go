@@ -207,7 +207,8 @@ func (f NodeFilter) String() string {
 	return fmt.Sprintf("%s: no more than %v until %s", f.Node, f.Declined, f.Until.UTC().Format(time.TimeOnly))
 }
 
-// Filters returns what the framework has declined and is not offered again for the time being, by node. O(its filters).
+// Filters returns what the framework has declined and is not offered again for the time being, by node. O(its filters, and those
+// that others have of the same nodes).
 func (s *Subscription) Filters(ctx context.Context) ([]NodeFilter, error) {
 	var out []NodeFilter
 	err := s.do(ctx, "filters", func() error {
