@@ -28,6 +28,13 @@ func (e *heard) note(one scheduler.Event) {
 	e.events = append(e.events, one)
 }
 
+// all returns what was reported so far.
+func (e *heard) all() []scheduler.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.events)
+}
+
 // of returns the tasks of the events of a kind, in order: calls of a launcher end in any.
 func (e *heard) of(kind scheduler.EventKind) (ids []string) {
 	e.mu.Lock()
@@ -90,7 +97,7 @@ func TestRunFrameworkInSeveralRoles(t *testing.T) {
 		f, events := y.framework("spark", scheduler.FrameworkConfig{Roles: []offers.Framework{{Role: "ads"}, {Role: "ads/rank"}}}, tasks...)
 		time.Sleep(3 * time.Second)
 		assert.Len(t, f.launcher.Running(), 5)
-		for _, e := range events.events {
+		for _, e := range events.all() {
 			assert.Equal(t, e.Task.ID == "foreign-1", e.Kind == scheduler.Unplaced && e.Reason.Code == berth.Denied, "in none of its roles: %v", e)
 		}
 		snapshot, err := y.state.Snapshot(t.Context())
